@@ -1,5 +1,6 @@
-/* An ip:port value, IPv4 or IPv6, compared and hashed by value, with the compact
- * forms of the protocol (BEP 23: 6 bytes, BEP 7: 18 bytes, network order).
+/* An ip:port value, IPv4 or IPv6, compared and hashed by value, with the
+ * compact forms of the protocol (BEP 23: 6 bytes, BEP 7: 18 bytes, network
+ * order).
  */
 #ifndef BTC_BASE_ADDR_H
 #define BTC_BASE_ADDR_H

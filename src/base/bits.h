@@ -16,7 +16,8 @@ struct bits {
 /* Most bits a map can have: as many pieces as a torrent may have. */
 #define BITS_MAX (1u << 24)
 
-int bits_init(struct bits *b, uint32_t n); /* zeroed; BTC_E_LIMIT over the max */
+int bits_init(struct bits *b,
+              uint32_t n); /* zeroed; BTC_E_LIMIT over the max */
 void bits_fini(struct bits *b);
 static inline bool bits_get(const struct bits *b, uint32_t i)
 {
@@ -38,8 +39,10 @@ uint32_t bits_next_set(const struct bits *b, uint32_t from);
 uint32_t bits_next_clear(const struct bits *b, uint32_t from);
 
 /* for each set bit: BITS_EACH (i, bits) { ... } */
-#define BITS_EACH(i, b)                                    \
+/* NOLINTBEGIN(bugprone-macro-parentheses): i is a name that is declared */
+#define BITS_EACH(i, b)                                  \
     for (uint32_t i = bits_next_set((b), 0); i < (b)->n; \
          i = bits_next_set((b), i + 1))
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -7,10 +7,10 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                 /* uninitialised */
-void *mem_zalloc(size_t size);                /* zeroed */
-void *mem_calloc(size_t n, size_t size);      /* zeroed array */
-void *mem_array(size_t n, size_t size);       /* uninitialised array */
+void *mem_alloc(size_t size);                     /* uninitialised */
+void *mem_zalloc(size_t size);                    /* zeroed */
+void *mem_calloc(size_t n, size_t size);          /* zeroed array */
+void *mem_array(size_t n, size_t size);           /* uninitialised array */
 void *mem_resize(void *p, size_t n, size_t size); /* realloc of an array */
 void *mem_dup(const void *p, size_t size);
 char *mem_strdup(const char *s);              /* NULL stays NULL */

@@ -9,7 +9,7 @@
 /* Token bucket: bytes that may still go now. */
 struct bucket {
     uint64_t rate;    /* bytes per second; 0 = unlimited */
-    int64_t tokens;   /* may go below zero: a debt that is paid first */
+    int64_t tokens;   /* 1/1000 bytes; below zero is a debt, paid first */
     uint64_t last_ms; /* of the last refill */
 };
 
