@@ -25,7 +25,7 @@ bool slice_eq(struct slice a, struct slice b)
     if (a.len != b.len) {
         return false;
     }
-    return a.len == 0 || a.p == b.p || memcmp(a.p, b.p, a.len) == 0;
+    return a.len == 0 || (a.p && b.p && memcmp(a.p, b.p, a.len) == 0);
 }
 
 /* The same bytes as a string. */
