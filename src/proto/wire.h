@@ -12,12 +12,12 @@
 #include "base/bytes.h"
 
 #define WIRE_HANDSHAKE_LEN 68
-#define WIRE_BLOCK_LEN     16384u   /* what everybody asks for */
-#define WIRE_MAX_BLOCK     131072u  /* longest block asked of us or sent */
-#define WIRE_MAX_EXTENDED  262144u  /* longest BEP 10 message */
+#define WIRE_BLOCK_LEN     16384u     /* what everybody asks for */
+#define WIRE_MAX_BLOCK     131072u    /* longest block asked of us or sent */
+#define WIRE_MAX_EXTENDED  262144u    /* longest BEP 10 or unknown message */
 #define WIRE_MAX_BITFIELD  (1u << 21) /* while the piece count is unknown */
-#define WIRE_HEADER_MAX    17       /* longest message without payload */
-#define WIRE_PIECE_HEADER  13       /* length, id, index, begin */
+#define WIRE_HEADER_MAX    17         /* longest message without payload */
+#define WIRE_PIECE_HEADER  13         /* length, id, index, begin */
 
 enum wire_type {
     WIRE_CHOKE = 0,
@@ -30,16 +30,16 @@ enum wire_type {
     WIRE_PIECE = 7,
     WIRE_CANCEL = 8,
     WIRE_PORT = 9,
-    WIRE_SUGGEST = 13,      /* BEP 6 from here */
+    WIRE_SUGGEST = 13, /* BEP 6 from here */
     WIRE_HAVE_ALL = 14,
     WIRE_HAVE_NONE = 15,
     WIRE_REJECT = 16,
     WIRE_ALLOWED_FAST = 17,
-    WIRE_EXTENDED = 20,     /* BEP 10 */
-    WIRE_KEEPALIVE = 256,   /* no id on the wire from here */
+    WIRE_EXTENDED = 20,   /* BEP 10 */
+    WIRE_KEEPALIVE = 256, /* no id on the wire from here */
     WIRE_HANDSHAKE,
     WIRE_PAYLOAD,
-    WIRE_UNKNOWN            /* skipped; id not known */
+    WIRE_UNKNOWN /* skipped; id not known */
 };
 
 struct wire_handshake {
@@ -65,8 +65,8 @@ struct wire_msg {
     enum wire_type type;
     union {
         struct wire_handshake handshake;
-        uint32_t piece;        /* HAVE, SUGGEST, ALLOWED_FAST */
-        struct slice bitfield; /* borrows from the input */
+        uint32_t piece;          /* HAVE, SUGGEST, ALLOWED_FAST */
+        struct slice bitfield;   /* borrows from the input */
         struct wire_block block; /* REQUEST, PIECE, CANCEL, REJECT */
         struct wire_payload payload;
         struct wire_extended extended;
@@ -79,6 +79,9 @@ struct wire_msg {
 bool wire_has_extended(const struct wire_handshake *h); /* BEP 10 */
 bool wire_has_fast(const struct wire_handshake *h);     /* BEP 6 */
 bool wire_has_dht(const struct wire_handshake *h);      /* BEP 5 */
+/* Sets the bits of what we speak: extended and fast always, DHT when it runs.
+ */
+void wire_set_reserved(struct wire_handshake *h, bool dht);
 
 struct wire_decoder {
     bool handshaken;
@@ -98,13 +101,16 @@ void wire_decoder_set_pieces(struct wire_decoder *d, uint32_t n_pieces);
  * once. */
 ptrdiff_t wire_decode(struct wire_decoder *d, struct slice in,
                       struct wire_msg *out);
-/* Upper bound of an incomplete message that a caller must be ready to keep. */
+/* Upper bound of an incomplete message that a caller must be ready to keep in
+ * this state: 68 before the handshake, the longest message (length prefix
+ * included) after it, 1 inside a block's payload, 0 after an error. */
 size_t wire_decoder_need(const struct wire_decoder *d);
 
 /* Encoders write into the caller's memory and give the bytes written. `dst`
  * holds WIRE_HEADER_MAX bytes (WIRE_HANDSHAKE_LEN for the handshake). For PIECE
  * it is the 13 bytes of header, the payload follows separately; for BITFIELD
- * and EXTENDED the header (5 and 6 bytes) for a payload of that length. */
+ * and EXTENDED the header (5 and 6 bytes) for a payload of that length. PAYLOAD
+ * and UNKNOWN have no encoding: 0. */
 size_t wire_encode(const struct wire_msg *msg, uint8_t *dst);
 size_t wire_encode_handshake(const struct wire_handshake *h, uint8_t *dst);
 /* Short cuts. */
