@@ -220,7 +220,7 @@ bool bytes_from_hex(struct slice hex, uint8_t *dst, size_t len)
 bool bytes_parse_u64(struct slice s, uint64_t *out)
 {
     uint64_t v = 0;
-    if (s.len == 0 || (s.len > 1 && s.p[0] == '0')) {
+    if (!s.p || s.len == 0 || (s.len > 1 && s.p[0] == '0')) {
         return false;
     }
     for (size_t i = 0; i < s.len; i++) {

@@ -23,7 +23,7 @@ uint64_t bucket_ready_at(struct bucket *b, uint64_t now_ms);
 
 /* Moving rate: bytes per second over the last RATE_WINDOW_MS, in slots. */
 #define RATE_SLOTS     20
-#define RATE_SLOT_MS   250
+#define RATE_SLOT_MS   250ull
 #define RATE_WINDOW_MS (RATE_SLOTS * RATE_SLOT_MS)
 
 struct rate {
