@@ -19,6 +19,7 @@
 #ifndef BTC_PROTO_METAINFO_H
 #define BTC_PROTO_METAINFO_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
 
