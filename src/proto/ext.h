@@ -18,15 +18,15 @@ enum ext_id {
 #define EXT_REQQ_MAX   65536
 
 struct ext_handshake {
-    uint8_t ut_metadata;     /* the peer's id for it; 0 = not supported */
+    uint8_t ut_metadata; /* the peer's id for it; 0 = not supported */
     uint8_t ut_pex;
     uint8_t lt_donthave;
-    bool upload_only;        /* BEP 21 */
-    uint16_t port;           /* p: listen port, 0 = not said */
-    uint32_t reqq;           /* requests it queues, clamped; 0 = not said */
-    uint64_t metadata_size;  /* 0 = not said */
+    bool upload_only;            /* BEP 21 */
+    uint16_t port;               /* p: listen port, 0 = not said */
+    uint32_t reqq;               /* requests it queues, clamped; 0 = not said */
+    uint64_t metadata_size;      /* 0 = not said */
     char client[EXT_CLIENT_MAX]; /* v: printable UTF-8, cut; "" = not said */
-    struct addr yourip;      /* family NONE = not said; port 0 */
+    struct addr yourip;          /* family NONE = not said; port 0 */
 };
 
 /* From the payload of extended message 0. BTC_E_PROTO when it is no dict;
