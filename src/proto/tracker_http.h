@@ -6,9 +6,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define TRACKER_MAX_PEERS    2000      /* taken of one reply */
+#define TRACKER_MAX_PEERS    2000       /* taken of one reply */
 #define TRACKER_MAX_REPLY    (2u << 20) /* bytes */
-#define TRACKER_MIN_INTERVAL 30u       /* seconds; lower ones are raised */
+#define TRACKER_MIN_INTERVAL 30u        /* seconds; lower ones are raised */
 #define TRACKER_MAX_INTERVAL 86400u
 #define TRACKER_DEF_INTERVAL 1800u
 #define TRACKER_TEXT_MAX     256
