@@ -5,11 +5,11 @@
  * origin, kept for blame). Peers are integer ids, the peerset's, stable for a
  * run. The picker knows no connection, no clock and no memory of data.
  *
- * Order of picking for a peer: free blocks of pieces this peer already works on;
- * free blocks of other active pieces, fullest first (few half-done pieces); a
- * new piece: highest priority, then rarest, ties at random (sequential: lowest
- * index); in the endgame, blocks that others were asked for, fewest askers
- * first. The cost per block does not grow with the number of pieces.
+ * Order of picking for a peer: free blocks of pieces this peer already works
+ * on; free blocks of other active pieces, fullest first (few half-done pieces);
+ * a new piece: highest priority, then rarest, ties at random (sequential:
+ * lowest index); in the endgame, blocks that others were asked for, fewest
+ * askers first. The cost per block does not grow with the number of pieces.
  */
 #ifndef BTC_CORE_PICKER_H
 #define BTC_CORE_PICKER_H
@@ -18,14 +18,16 @@
 #include "base/rng.h"
 #include "core/geom.h"
 
-#define PICKER_MAX_ASKERS 3 /* peers asked for one block in the endgame */
+#define PICKER_MAX_ASKERS  3 /* peers asked for one block in the endgame */
 #define PICKER_PRIO_OFF    0 /* not wanted */
 #define PICKER_PRIO_NORMAL 4
 #define PICKER_PRIO_MAX    7
 /* Origins that are no peer. */
-#define PICKER_ORIGIN_NONE    UINT32_MAX       /* block not received */
-#define PICKER_ORIGIN_JOURNAL (UINT32_MAX - 1) /* received in an earlier run */
-#define PICKER_ORIGIN_PAD     (UINT32_MAX - 2) /* zeros of a pad file */
+#define PICKER_ORIGIN_NONE UINT32_MAX /* block not received */
+#define PICKER_ORIGIN_JOURNAL                                            \
+    (UINT32_MAX - 1)                       /* received in an earlier run \
+                                            */
+#define PICKER_ORIGIN_PAD (UINT32_MAX - 2) /* zeros of a pad file */
 
 enum picker_state {
     PICKER_MISSING,  /* nothing of it asked for or here */
@@ -50,10 +52,10 @@ enum picker_state picker_state(const struct picker *p, uint32_t piece);
 uint32_t picker_n_have(const struct picker *p);
 uint32_t picker_n_wanted_left(const struct picker *p); /* wanted, not HAVE */
 uint32_t picker_n_checking(const struct picker *p);
-uint32_t picker_n_active(const struct picker *p); /* ACTIVE or FULL */
+uint32_t picker_n_active(const struct picker *p);       /* ACTIVE or FULL */
 const struct bits *picker_have(const struct picker *p); /* the HAVE pieces */
 /* No free block is left in wanted pieces that some peer could be asked for:
- * every missing block is requested or received. */
+ * every missing block is requested or received (and one is requested). */
 bool picker_is_endgame(const struct picker *p);
 
 /* From the journal, a check or a verdict; any state to any of these. Blocks of
@@ -64,6 +66,13 @@ void picker_set_checking(struct picker *p, uint32_t piece);
 /* A durable block of an incomplete piece (MISSING or ACTIVE before). When it
  * was the last one the piece becomes FULL. */
 void picker_restore_block(struct picker *p, uint32_t piece, uint32_t block);
+
+/* A piece that lies in pad files whole is never picked, for there is nothing to
+ * ask for, and makes no peer interesting. This gives the next wanted one that
+ * is MISSING, FULL now (every block received, PICKER_ORIGIN_PAD), its verdict
+ * to be found as for any other; false when there is none. To be called at the
+ * start and after such a piece was set missing or became wanted. */
+bool picker_next_pad_piece(struct picker *p, uint32_t *piece);
 
 void picker_set_priority(struct picker *p, uint32_t piece, uint8_t prio);
 uint8_t picker_priority(const struct picker *p, uint32_t piece);
@@ -88,9 +97,10 @@ size_t picker_pick(struct picker *p, uint32_t peer, const struct bits *have,
                    const struct bits *only, unsigned flags,
                    struct picker_block *out, size_t max);
 
-/* A block arrived whole. True when it is new: it is marked received with the
- * peer as origin, whoever was asked for it; the piece may be FULL now. False
- * when it is already here or not wanted any more (drop the data). */
+/* A block arrived whole (that it was asked for is the caller's to know: one of
+ * a MISSING piece makes it ACTIVE). True when it is new: it is marked received
+ * with the peer as origin, whoever was asked for it; the piece may be FULL now.
+ * False when it is already here or not wanted any more (drop the data). */
 bool picker_on_block(struct picker *p, uint32_t peer, struct picker_block b);
 /* The request will not be answered (choke, reject, time-out, close): free for
  * others again. Without effect when it is not requested by that peer. */
