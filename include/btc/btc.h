@@ -288,7 +288,7 @@ struct btc_run_options {
     uint32_t max_peers;   /* per torrent, 0 = 80 */
     uint32_t journal_interval_ms; /* 0 = 1000 */
     uint64_t cache_bytes; /* block memory, 0 = 32 MiB */
-    uint64_t min_free;    /* stop writing below; bytes, 0 = 64 MiB;
+    uint64_t min_free;    /* stop writing below; bytes, 0 = 8 MiB;
                            * UINT64_MAX = no floor */
     int64_t max_time_s;   /* then STALLED; 0 = none */
     int64_t stall_timeout_s; /* no payload for so long: STALLED; 0 = none */

@@ -1,0 +1,749 @@
+/* One torrent's lifecycle: creation, events in, actions out, facts.
+ *
+ * torrent_input stores `now`, hands the event to the file that owns its source
+ * and then settles what follows from any event: closed peers are swept, peers
+ * are asked for more, checks and announces go on, the state is told when it
+ * changed.
+ */
+#include "core/torrent.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "core/torrent_int.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TORRENT_MAX_QUEUE (1u << 20) /* actions; more is a bug of ours */
+
+/* See torrent.h. */
+struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
+{
+    struct torrent *t = mem_zalloc(sizeof *t);
+    t->shared = c->shared;
+    t->geom = c->geom;
+    t->info_hash = c->info_hash;
+    t->piece_hashes = c->piece_hashes;
+    t->picker = picker_new(c->geom, c->shared->rng);
+    t->peerset = peerset_new(c->shared->rng);
+    t->announce = announce_new(c->shared->rng);
+    choker_init(&t->choker);
+    t->is_private = c->is_private;
+    t->max_peers = c->max_peers > 0 ? c->max_peers : TORRENT_DEF_PEERS;
+    picker_set_sequential(t->picker, c->sequential);
+    bucket_init(&t->up_bucket, c->up_limit, now_ms);
+    t->downloaded = c->downloaded;
+    t->uploaded = c->uploaded;
+    t->wasted = c->wasted;
+    t->file_prio = mem_alloc(c->geom->n_files > 0 ? c->geom->n_files : 1);
+    memset(t->file_prio, PICKER_PRIO_NORMAL, c->geom->n_files);
+    t->file_done = mem_calloc(c->geom->n_files > 0 ? c->geom->n_files : 1,
+                              sizeof *t->file_done);
+    int err = bits_init(&t->check, c->geom->n_pieces);
+    BTC_ASSERT(err == 0); /* metainfo limits the pieces */
+    err = bits_init(&t->check_claimed, c->geom->n_pieces);
+    BTC_ASSERT(err == 0);
+    rate_init(&t->down);
+    rate_init(&t->up);
+    buf_init(&t->url, 8192);
+    t->now_ms = now_ms;
+    return t;
+}
+
+/* See torrent.h. */
+void torrent_free(struct torrent *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    BTC_ASSERT(t->n_jobs == 0);
+    for (uint32_t i = 0; i < t->n_slots; i++) {
+        if (t->slots[i] != NULL && t->slots[i]->phase != PEER_CLOSED) {
+            torrent_peer_close(t, t->slots[i], false, 0);
+        }
+    }
+    torrent_peer_sweep(t);
+    torrent_disk_free(t);
+    for (struct action a; torrent_next_action(t, &a);) {
+    }
+    free(t->queue);
+    free(t->lent_text);
+    free(t->slots);
+    free(t->slot_gen);
+    free(t->dirty);
+    free(t->file_prio);
+    free(t->file_done);
+    bits_fini(&t->check);
+    bits_fini(&t->check_claimed);
+    buf_fini(&t->url);
+    picker_free(t->picker);
+    peerset_free(t->peerset);
+    announce_free(t->announce);
+    free(t);
+}
+
+/* --- actions out ------------------------------------------------------------
+ */
+
+/* A new action at the end of the queue, zeroed but for its type. */
+struct action *torrent_push(struct torrent *t, enum action_type type)
+{
+    if (t->n_queue == t->queue_cap) {
+        uint32_t cap = t->queue_cap > 0 ? t->queue_cap * 2 : 64;
+        BTC_ASSERT(cap <= TORRENT_MAX_QUEUE);
+        struct action *ring = mem_array(cap, sizeof *ring);
+        for (uint32_t i = 0; i < t->n_queue; i++) {
+            ring[i] = t->queue[(t->queue_head + i) & (t->queue_cap - 1)];
+        }
+        free(t->queue);
+        t->queue = ring;
+        t->queue_head = 0;
+        t->queue_cap = cap;
+    }
+    struct action *a =
+        &t->queue[(t->queue_head + t->n_queue) & (t->queue_cap - 1)];
+    t->n_queue++;
+    *a = (struct action){.type = type};
+    return a;
+}
+
+/* A fact without text. */
+void torrent_fact(struct torrent *t, enum fact_type type, uint32_t piece,
+                  uint32_t index)
+{
+    struct action *a = torrent_push(t, ACTION_PERSIST);
+    a->piece = piece;
+    a->fact.type = type;
+    a->fact.index = index;
+    a->fact.block = index;
+}
+
+/* An `event` row. */
+void torrent_event(struct torrent *t, enum fact_level level, const char *kind,
+                   const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    struct action *a = torrent_push(t, ACTION_PERSIST);
+    a->fact.type = FACT_EVENT;
+    a->fact.level = level;
+    a->fact.kind = kind;
+    a->fact.text = mem_strdup(text);
+}
+
+/* See torrent_int.h. */
+void torrent_notify(struct torrent *t, enum notify_type type, uint32_t piece,
+                    uint32_t file)
+{
+    struct action *a = torrent_push(t, ACTION_NOTIFY);
+    a->piece = piece;
+    a->notify.type = type;
+    a->notify.file = file;
+}
+
+/* The texts inside an action are the queue's until it is given out. */
+static char *torrent_action_text(const struct action *a)
+{
+    if (a->type == ACTION_PERSIST && a->fact.type == FACT_EVENT) {
+        return a->fact.text;
+    }
+    if (a->type == ACTION_NOTIFY) {
+        return a->notify.text;
+    }
+    return a->type == ACTION_ANNOUNCE ? a->announce.url : NULL;
+}
+
+/* Messages first: they are what peers wait for. */
+static bool torrent_next_send(struct torrent *t, struct action *out)
+{
+    while (t->n_dirty > 0) {
+        struct peer *p = t->dirty[--t->n_dirty];
+        p->out_listed = false;
+        if (p->phase != PEER_CLOSED && buf_len(&p->out) > 0) {
+            *out = (struct action){.type = ACTION_SEND, .conn = p->conn};
+            out->data = buf_slice(&p->out);
+            t->sending = p;
+            p->sent_ms = t->now_ms;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* See torrent.h. */
+bool torrent_next_action(struct torrent *t, struct action *out)
+{
+    if (t->sending != NULL) {
+        buf_clear(&t->sending->out);
+        t->sending = NULL;
+    }
+    free(t->lent_text);
+    t->lent_text = NULL;
+    if (torrent_next_send(t, out)) {
+        return true;
+    }
+    if (t->n_queue == 0) {
+        return false;
+    }
+    *out = t->queue[t->queue_head];
+    t->queue_head = (t->queue_head + 1) & (t->queue_cap - 1);
+    t->n_queue--;
+    t->lent_text = torrent_action_text(out);
+    return true;
+}
+
+/* --- state -------------------------------------------------------------------
+ */
+
+/* What the state is, from what there is. */
+static enum torrent_state torrent_compute_state(const struct torrent *t)
+{
+    if (t->state == TORRENT_FAILED || t->state == TORRENT_STOPPED ||
+        t->state == TORRENT_STOPPING) {
+        return t->state;
+    }
+    uint32_t left = picker_n_wanted_left(t->picker);
+    uint32_t checking = torrent_check_left(t);
+    if (checking > 0 && (t->check_only || left == 0 || left <= checking)) {
+        return TORRENT_CHECKING;
+    }
+    return left == 0 ? TORRENT_SEEDING : TORRENT_DOWNLOADING;
+}
+
+/* Tells when the state changed, the check ended or everything is here. */
+void torrent_update_state(struct torrent *t)
+{
+    if (!t->running || t->state == TORRENT_STOPPING) {
+        return;
+    }
+    enum torrent_state now = torrent_compute_state(t);
+    if (now != t->state) {
+        t->state = now;
+        torrent_notify(t, NOTIFY_STATE, 0, 0);
+    }
+    if (!t->checked_notified && torrent_check_left(t) == 0) {
+        t->checked_notified = true;
+        torrent_notify(t, NOTIFY_CHECKED, 0, 0);
+    }
+    bool complete = torrent_is_complete(t);
+    if (complete && !t->complete) {
+        t->complete = true;
+        torrent_notify(t, NOTIFY_COMPLETE, 0, 0);
+        if (t->fetched) {
+            announce_complete(t->announce, t->now_ms);
+        }
+    } else if (!complete) {
+        t->complete = false;
+    }
+}
+
+/* The disk let us down: nothing more is asked for, the session decides. */
+void torrent_fail(struct torrent *t, int result, const char *text)
+{
+    if (t->state == TORRENT_FAILED || t->state == TORRENT_STOPPED) {
+        return;
+    }
+    if (t->state != TORRENT_STOPPING) {
+        t->state = TORRENT_FAILED;
+    }
+    struct action *a = torrent_push(t, ACTION_NOTIFY);
+    a->notify.type = NOTIFY_ERROR;
+    a->notify.result = result;
+    a->notify.text = mem_strdup(text);
+    struct peer *p;
+    TORRENT_EACH_PEER(p, t)
+    {
+        torrent_request_drop_all(t, p, true);
+    }
+}
+
+/* Adds (or takes away) the piece's bytes to its files. */
+static void torrent_count_files(struct torrent *t, uint32_t piece, bool have,
+                                bool tell)
+{
+    struct geom_spans it;
+    struct geom_span s;
+    geom_spans_init(&it, t->geom, geom_piece_offset(t->geom, piece),
+                    geom_piece_size(t->geom, piece));
+    while (geom_spans_next(&it, &s)) {
+        t->file_done[s.file] += have ? s.len : 0 - (uint64_t)s.len;
+        if (tell && have && !s.pad &&
+            t->file_done[s.file] == t->geom->files[s.file].length) {
+            torrent_notify(t, NOTIFY_FILE, piece, s.file);
+        }
+    }
+}
+
+/* See torrent_int.h. */
+void torrent_got_piece(struct torrent *t, uint32_t piece, bool downloaded)
+{
+    if (picker_state(t->picker, piece) == PICKER_HAVE) {
+        return;
+    }
+    picker_set_have(t->picker, piece);
+    torrent_count_files(t, piece, true, true);
+    torrent_fact(t, FACT_PIECE, piece, 0);
+    torrent_notify(t, NOTIFY_PIECE, piece, 0);
+    t->fetched |= downloaded;
+    struct peer *p;
+    TORRENT_EACH_PEER(p, t)
+    {
+        if (p->phase == PEER_ACTIVE && p->first_done &&
+            !bits_get(&p->have, piece)) {
+            (void)peer_put_piece_idx(p, WIRE_HAVE, piece);
+            torrent_peer_output(t, p);
+        }
+        if (p->phase == PEER_ACTIVE && p->am_interested &&
+            bits_get(&p->have, piece)) {
+            torrent_peer_interest(t, p);
+        }
+    }
+}
+
+/* See torrent_int.h. */
+void torrent_lost_piece(struct torrent *t, uint32_t piece)
+{
+    if (picker_state(t->picker, piece) == PICKER_HAVE) {
+        torrent_count_files(t, piece, false, false);
+    }
+    picker_set_missing(t->picker, piece);
+    torrent_fact(t, FACT_PIECE_LOST, piece, 0);
+    t->refill = true;
+}
+
+/* --- before and beside
+ * ---------------------------------------------------------- */
+
+/* See torrent.h. */
+void torrent_restore_piece(struct torrent *t, uint32_t piece)
+{
+    if (geom_has_piece(t->geom, piece) &&
+        picker_state(t->picker, piece) != PICKER_HAVE) {
+        picker_set_have(t->picker, piece);
+        torrent_count_files(t, piece, true, false);
+    }
+}
+
+/* See torrent.h. */
+void torrent_restore_block(struct torrent *t, uint32_t piece, uint32_t block)
+{
+    if (geom_has_piece(t->geom, piece) &&
+        block < geom_n_blocks(t->geom, piece) &&
+        picker_state(t->picker, piece) != PICKER_HAVE) {
+        torrent_disk_restore(t, piece, block);
+    }
+}
+
+/* See torrent.h. */
+void torrent_check_piece(struct torrent *t, uint32_t piece, bool claimed)
+{
+    if (!geom_has_piece(t->geom, piece) || bits_get(&t->check, piece)) {
+        return;
+    }
+    if (picker_state(t->picker, piece) == PICKER_HAVE) {
+        torrent_count_files(t, piece, false, false);
+    }
+    picker_set_checking(t->picker, piece);
+    bits_set(&t->check, piece);
+    if (claimed) {
+        bits_set(&t->check_claimed, piece);
+    }
+    if (piece < t->check_next) {
+        t->check_next = piece;
+    }
+    t->checked_notified = false;
+}
+
+/* See torrent.h. */
+int torrent_add_tracker(struct torrent *t, const char *url, uint32_t tier)
+{
+    return announce_add(t->announce, url, tier);
+}
+
+/* A record of an earlier run keeps its worth: quality, failures, bans. */
+void torrent_add_peer(struct torrent *t, const struct addr *a,
+                      enum peer_source source, const struct peerset_entry *old)
+{
+    int64_t id = peerset_add(t->peerset, a, source);
+    struct peerset_entry *e =
+        id >= 0 ? peerset_get(t->peerset, (uint32_t)id) : NULL;
+    if (e == NULL || old == NULL) {
+        return;
+    }
+    e->bytes_down = old->bytes_down;
+    e->bytes_up = old->bytes_up;
+    e->last_seen = old->last_seen;
+    e->failures = old->failures;
+    e->is_seed = old->is_seed;
+    if (old->banned) {
+        peerset_ban(t->peerset, e->id);
+    }
+}
+
+/* A piece is as wanted as the most wanted file in it. */
+static uint8_t torrent_piece_prio(const struct torrent *t, uint32_t piece)
+{
+    struct geom_spans it;
+    struct geom_span s;
+    uint8_t prio = PICKER_PRIO_OFF;
+    geom_spans_init(&it, t->geom, geom_piece_offset(t->geom, piece),
+                    geom_piece_size(t->geom, piece));
+    while (geom_spans_next(&it, &s)) {
+        if (!s.pad && t->file_prio[s.file] > prio) {
+            prio = t->file_prio[s.file];
+        }
+    }
+    return prio;
+}
+
+/* See torrent.h. */
+void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio)
+{
+    BTC_ASSERT(file < t->geom->n_files);
+    if (t->file_prio[file] == prio || prio > PICKER_PRIO_MAX) {
+        return;
+    }
+    t->file_prio[file] = prio;
+    uint32_t first, end;
+    geom_file_pieces(t->geom, file, &first, &end);
+    for (uint32_t i = first; i < end; i++) {
+        picker_set_priority(t->picker, i, torrent_piece_prio(t, i));
+    }
+    t->refill = true;
+    struct peer *p;
+    TORRENT_EACH_PEER(p, t)
+    {
+        if (p->phase == PEER_ACTIVE) {
+            torrent_peer_interest(t, p);
+        }
+    }
+}
+
+/* See torrent.h. */
+void torrent_set_sequential(struct torrent *t, bool on)
+{
+    picker_set_sequential(t->picker, on);
+}
+
+/* See torrent.h. */
+void torrent_set_limits(struct torrent *t, uint64_t up_limit,
+                        uint32_t max_peers, uint64_t now_ms)
+{
+    bucket_set_rate(&t->up_bucket, up_limit, now_ms);
+    t->max_peers = max_peers > 0 ? max_peers : TORRENT_DEF_PEERS;
+    if (t->max_peers > TORRENT_MAX_PEERS) {
+        t->max_peers = TORRENT_MAX_PEERS;
+    }
+}
+
+/* See torrent.h. */
+void torrent_set_check_only(struct torrent *t)
+{
+    t->check_only = true;
+}
+
+/* See torrent.h. */
+void torrent_set_hold(struct torrent *t, bool hold)
+{
+    t->hold = hold;
+    t->refill = !hold;
+}
+
+/* --- events in
+ * --------------------------------------------------------------------- */
+
+/* Dials known peers at once: none of them waits for a tracker. */
+static void torrent_on_start(struct torrent *t)
+{
+    if (t->running) {
+        return;
+    }
+    t->running = true;
+    t->complete = false;
+    t->tick_ms = t->choke_ms = t->now_ms;
+    t->state = TORRENT_CHECKING; /* any state that may change */
+    torrent_disk_start(t);
+    t->state = torrent_compute_state(t);
+    torrent_notify(t, NOTIFY_STATE, 0, 0);
+    if (!t->check_only) {
+        announce_start(t->announce, t->now_ms);
+        torrent_dial(t);
+    }
+}
+
+/* Peers go at once; the trackers are told; the blocks go to the disk. */
+static void torrent_on_stop(struct torrent *t)
+{
+    if (t->state == TORRENT_STOPPING || t->state == TORRENT_STOPPED) {
+        return;
+    }
+    struct peer *p;
+    TORRENT_EACH_PEER(p, t)
+    {
+        torrent_peer_close(t, p, true, BTC_E_CANCELLED);
+    }
+    bits_zero(&t->check);
+    t->state = TORRENT_STOPPING;
+    t->stop_ms = t->now_ms;
+    announce_stop(t->announce, t->now_ms);
+    torrent_flush(t);
+}
+
+/* Once per TORRENT_TICK_MS: rates, time-outs, the choker. */
+static void torrent_on_tick(struct torrent *t)
+{
+    uint64_t elapsed = t->now_ms - t->tick_ms;
+    if (elapsed < TORRENT_TICK_MS) {
+        return;
+    }
+    t->tick_ms = t->now_ms;
+    struct peer *p;
+    TORRENT_EACH_PEER(p, t)
+    {
+        torrent_peer_tick(t, p, elapsed);
+    }
+    if (t->now_ms - t->choke_ms >= CHOKER_INTERVAL_MS) {
+        t->choke_ms = t->now_ms;
+        torrent_upload_rank(t);
+    }
+    announce_want_peers(t->announce, t->state == TORRENT_DOWNLOADING &&
+                                         t->n_peers < t->max_peers / 2);
+    t->refill = true;
+}
+
+/* One event to the file that owns its source. */
+static void torrent_dispatch(struct torrent *t, const struct event *ev)
+{
+    struct peer *p = torrent_peer_by_conn(t, ev->conn);
+    switch (ev->type) {
+    case EVENT_START:
+        torrent_on_start(t);
+        break;
+    case EVENT_STOP:
+        torrent_on_stop(t);
+        break;
+    case EVENT_TICK:
+        torrent_on_tick(t);
+        break;
+    case EVENT_CONNECTED:
+        if (p != NULL) {
+            torrent_peer_connected(t, p);
+        }
+        break;
+    case EVENT_ACCEPTED:
+        if (p != NULL) {
+            torrent_peer_accepted(t, p, &ev->accepted.handshake);
+        }
+        break;
+    case EVENT_DATA:
+        if (p != NULL) {
+            torrent_peer_data(t, p, ev->data);
+        }
+        break;
+    case EVENT_CLOSED:
+        if (p != NULL) {
+            torrent_peer_close(t, p, false, ev->result);
+        }
+        break;
+    case EVENT_FINISHED:
+        torrent_disk_finished(t, ev);
+        break;
+    case EVENT_WRITTEN:
+        torrent_disk_written(t, ev);
+        break;
+    case EVENT_HASHED:
+        torrent_check_hashed(t, ev);
+        break;
+    case EVENT_UPLOADED:
+        torrent_upload_done(t, ev);
+        break;
+    case EVENT_ANNOUNCED:
+        torrent_announce_result(t, ev);
+        break;
+    case EVENT_PEER:
+        torrent_add_peer(t, &ev->peer.addr, (enum peer_source)ev->peer.source,
+                         NULL);
+        break;
+    }
+}
+
+/* See torrent.h. */
+void torrent_input(struct torrent *t, const struct event *ev, uint64_t now_ms,
+                   int64_t unix_now)
+{
+    t->now_ms = now_ms;
+    t->unix_now = unix_now;
+    torrent_dispatch(t, ev);
+    torrent_peer_sweep(t);
+    if (!t->running) {
+        return;
+    }
+    torrent_check_pump(t);
+    torrent_update_state(t);
+    if (t->refill) {
+        t->refill = false;
+        torrent_request_fill_all(t);
+    }
+    torrent_dial(t);
+    if (!t->check_only) {
+        torrent_announce_pump(t);
+    }
+    if (t->state == TORRENT_STOPPING && t->n_jobs == 0 &&
+        (announce_is_idle(t->announce) ||
+         now_ms - t->stop_ms >= ANNOUNCE_STOP_MS)) {
+        t->state = TORRENT_STOPPED;
+        t->running = false;
+        torrent_notify(t, NOTIFY_STATE, 0, 0);
+    }
+}
+
+/* Ticks while peers are there; else the next announce or dial. */
+uint64_t torrent_deadline(const struct torrent *t)
+{
+    if (!t->running) {
+        return UINT64_MAX;
+    }
+    if (t->state == TORRENT_STOPPING) {
+        return t->stop_ms + ANNOUNCE_STOP_MS;
+    }
+    uint64_t at = t->check_only ? UINT64_MAX : announce_deadline(t->announce);
+    if (t->n_peers > 0) {
+        uint64_t tick = t->tick_ms + TORRENT_TICK_MS;
+        at = tick < at ? tick : at;
+    }
+    if (!t->check_only && t->n_peers < t->max_peers &&
+        t->state != TORRENT_FAILED) {
+        uint64_t dial =
+            peerset_deadline(t->peerset, t->state == TORRENT_SEEDING);
+        dial = dial > t->now_ms ? dial : t->now_ms + TORRENT_TICK_MS;
+        at = dial < at ? dial : at;
+    }
+    return at;
+}
+
+/* See torrent.h. */
+void torrent_announce_now(struct torrent *t, uint64_t now_ms)
+{
+    announce_now(t->announce, now_ms);
+}
+
+/* --- facts
+ * ---------------------------------------------------------------------------
+ */
+
+/* See torrent.h. */
+enum torrent_state torrent_state(const struct torrent *t)
+{
+    return t->state;
+}
+
+/* See torrent.h. */
+bool torrent_is_quiet(const struct torrent *t)
+{
+    return t->n_jobs == 0;
+}
+
+/* See torrent.h. */
+bool torrent_is_stopped(const struct torrent *t)
+{
+    return t->state == TORRENT_STOPPED;
+}
+
+/* See torrent.h. */
+bool torrent_is_complete(const struct torrent *t)
+{
+    return picker_n_wanted_left(t->picker) == 0 && torrent_check_left(t) == 0;
+}
+
+/* See torrent.h. */
+const struct picker *torrent_picker(const struct torrent *t)
+{
+    return t->picker;
+}
+
+/* See torrent.h. */
+struct peerset *torrent_peerset(struct torrent *t)
+{
+    return t->peerset;
+}
+
+/* See torrent.h. */
+const struct announce *torrent_announce(const struct torrent *t)
+{
+    return t->announce;
+}
+
+/* See torrent.h. */
+uint64_t torrent_file_done(const struct torrent *t, uint32_t file)
+{
+    return t->file_done[file];
+}
+
+/* See torrent.h. */
+bool torrent_file_needed(const struct torrent *t, uint32_t file)
+{
+    if (t->file_prio[file] != PICKER_PRIO_OFF) {
+        return true;
+    }
+    uint32_t first, end;
+    geom_file_pieces(t->geom, file, &first, &end);
+    return first < end &&
+           (picker_priority(t->picker, first) != PICKER_PRIO_OFF ||
+            picker_priority(t->picker, end - 1) != PICKER_PRIO_OFF);
+}
+
+/* See torrent.h. */
+void torrent_get_stats(const struct torrent *t, uint64_t now_ms,
+                       struct torrent_stats *out)
+{
+    *out = (struct torrent_stats){
+        .pieces_done = picker_n_have(t->picker),
+        .pieces_checking = torrent_check_left(t),
+        .down_rate = rate_get(&t->down, now_ms),
+        .up_rate = rate_get(&t->up, now_ms),
+        .downloaded = t->downloaded,
+        .uploaded = t->uploaded,
+        .wasted = t->wasted,
+        .peers = t->n_active,
+        .seeds = t->n_seeds,
+        .connecting = t->n_connecting,
+        .last_payload_ms = t->last_payload_ms,
+        .had_peer = t->had_peer,
+    };
+    for (uint32_t i = 0; i < t->geom->n_files; i++) {
+        if (!t->geom->files[i].pad && t->file_prio[i] != PICKER_PRIO_OFF) {
+            out->bytes_total += t->geom->files[i].length;
+            out->bytes_done += t->file_done[i];
+        }
+    }
+}
+
+/* See torrent.h. */
+bool torrent_peer_info(const struct torrent *t, uint32_t peerset_id,
+                       uint64_t now_ms, struct torrent_peer_info *out)
+{
+    const struct peer *p;
+    TORRENT_EACH_PEER(p, t)
+    {
+        if (p->id == peerset_id && p->phase == PEER_ACTIVE) {
+            *out = (struct torrent_peer_info){
+                .client = p->ext.client,
+                .choking = p->peer_choking,
+                .interested = p->peer_interested,
+                .am_choking = p->am_choking,
+                .am_interested = p->am_interested,
+                .incoming = p->incoming,
+                .is_seed = bits_is_full(&p->have),
+                .down_rate = rate_get(&p->down, now_ms),
+                .up_rate = rate_get(&p->up_rate, now_ms),
+                .requests = p->n_req,
+            };
+            return true;
+        }
+    }
+    return false;
+}

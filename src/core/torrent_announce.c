@@ -1,0 +1,105 @@
+/* A torrent's trackers: when (announce.c decides), what, and what came of it.
+ */
+#include "base/err.h"
+#include "base/mem.h"
+#include "core/torrent_int.h"
+#include <stdio.h>
+#include <string.h>
+
+#define ANNOUNCE_NUMWANT 200
+
+/* Bytes of wanted pieces that are not here (BEP 3 `left`). */
+static uint64_t torrent_left(const struct torrent *t)
+{
+    struct torrent_stats s;
+    torrent_get_stats(t, t->now_ms, &s);
+    return s.bytes_total - s.bytes_done;
+}
+
+/* Makes the URLs of all announces that are due. */
+void torrent_announce_pump(struct torrent *t)
+{
+    struct announce_job job;
+    while (announce_next(t->announce, t->now_ms, &job)) {
+        const struct announce_tracker *k =
+            announce_get(t->announce, job.tracker);
+        struct tracker_request r = {
+            .port = t->shared->port,
+            .uploaded = t->uploaded,
+            .downloaded = t->downloaded,
+            .left = torrent_left(t),
+            .event = job.event,
+            .numwant =
+                job.event == TRACKER_EVENT_STOPPED ? 0 : ANNOUNCE_NUMWANT,
+            .key = t->shared->key,
+            .tracker_id = slice_str(k->tracker_id),
+        };
+        memcpy(r.info_hash, t->info_hash, sizeof r.info_hash);
+        memcpy(r.peer_id, t->shared->peer_id, sizeof r.peer_id);
+        buf_clear(&t->url);
+        if (tracker_http_url(k->url, &r, &t->url) < 0) {
+            announce_on_error(t->announce, job.tracker, "the URL is too long",
+                              t->now_ms);
+            continue;
+        }
+        struct action *a = torrent_push(t, ACTION_ANNOUNCE);
+        a->announce.tracker = job.tracker;
+        a->announce.url = mem_strdup(buf_cstr(&t->url));
+    }
+}
+
+/* A reply that came: its peers are candidates. */
+static void torrent_announce_reply(struct torrent *t, const struct event *ev,
+                                   const struct tracker_reply *r)
+{
+    uint32_t tracker = ev->announced.tracker;
+    announce_on_reply(t->announce, tracker, r, t->now_ms, t->unix_now);
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        (void)peerset_add(t->peerset, &r->peers[i], PEER_SOURCE_TRACKER);
+    }
+    const struct announce_tracker *k = announce_get(t->announce, tracker);
+    if (r->failure[0] != '\0') {
+        torrent_event(t, FACT_WARN, "tracker", "%s: %s", k->url, r->failure);
+    } else if (r->warning[0] != '\0') {
+        torrent_event(t, FACT_WARN, "tracker", "%s warns: %s", k->url,
+                      r->warning);
+    }
+}
+
+/* EVENT_ANNOUNCED. */
+void torrent_announce_result(struct torrent *t, const struct event *ev)
+{
+    uint32_t tracker = ev->announced.tracker;
+    if (tracker >= announce_count(t->announce)) {
+        return;
+    }
+    struct tracker_reply r;
+    struct err e = {0};
+    char text[TRACKER_TEXT_MAX];
+    int err = ev->result;
+    if (err < 0) {
+        (void)snprintf(text, sizeof text, "%s",
+                       ev->announced.error != NULL ? ev->announced.error
+                                                   : err_text(err));
+    } else {
+        /* Many trackers put their failure text into a reply with status 4xx. */
+        err = tracker_http_parse(ev->announced.body, &r, &e);
+        if (err == 0) {
+            torrent_announce_reply(t, ev, &r);
+        } else if (ev->announced.status >= 400) {
+            (void)snprintf(text, sizeof text, "HTTP status %ld",
+                           ev->announced.status);
+        } else {
+            (void)snprintf(text, sizeof text, "%.200s", e.msg);
+        }
+        tracker_reply_fini(&r);
+    }
+    if (err < 0) {
+        const struct announce_tracker *k = announce_get(t->announce, tracker);
+        if (k->error[0] == '\0' || strcmp(k->error, text) != 0) {
+            torrent_event(t, FACT_WARN, "tracker", "%s: %s", k->url, text);
+        }
+        announce_on_error(t->announce, tracker, text, t->now_ms);
+    }
+    torrent_fact(t, FACT_TRACKER, 0, tracker);
+}

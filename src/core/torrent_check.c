@@ -1,0 +1,67 @@
+/* Hashing existing data beside everything else, in disk order, a bounded number
+ * of pieces at once. A piece under verification is neither picked nor offered.
+ */
+#include "base/err.h"
+#include "core/torrent_int.h"
+
+/* Queued and under way. */
+uint32_t torrent_check_left(const struct torrent *t)
+{
+    return t->check.count + t->n_hashing;
+}
+
+/* Starts as many as the run's workers want. */
+void torrent_check_pump(struct torrent *t)
+{
+    while (t->check.count > 0 && t->state != TORRENT_STOPPING &&
+           t->shared->hash_busy < t->shared->hash_jobs) {
+        uint32_t piece = bits_next_set(&t->check, t->check_next);
+        if (piece == t->check.n) {
+            piece = bits_next_set(&t->check, 0);
+        }
+        t->check_next = piece + 1;
+        bits_clear(&t->check, piece);
+        t->n_hashing++;
+        t->n_jobs++;
+        t->shared->hash_busy++;
+        torrent_push(t, ACTION_HASH)->piece = piece;
+    }
+}
+
+/* EVENT_HASHED. */
+void torrent_check_hashed(struct torrent *t, const struct event *ev)
+{
+    uint32_t piece = ev->piece;
+    t->n_hashing--;
+    t->n_jobs--;
+    t->shared->hash_busy--;
+    if (picker_state(t->picker, piece) != PICKER_CHECKING) {
+        return;
+    }
+    bool claimed = bits_clear(&t->check_claimed, piece);
+    if (ev->result == 0) {
+        picker_set_missing(t->picker, piece);
+        torrent_disk_forget(t, piece);
+        torrent_got_piece(t, piece, false);
+        return;
+    }
+    if (ev->result == BTC_E_CANCELLED) {
+        return; /* never read: what the journal says stands as it is */
+    }
+    picker_set_missing(t->picker, piece);
+    if (claimed) {
+        torrent_event(
+            t, FACT_WARN, "piece-lost",
+            "piece %u on disk is not what it was: it is fetched again", piece);
+        torrent_fact(t, FACT_PIECE_LOST, piece, 0);
+    }
+    torrent_disk_reclaim(t, piece);
+    t->refill = true;
+    struct peer *p;
+    TORRENT_EACH_PEER(p, t)
+    {
+        if (p->phase == PEER_ACTIVE && !p->am_interested) {
+            torrent_peer_interest(t, p);
+        }
+    }
+}

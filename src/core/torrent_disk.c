@@ -1,0 +1,373 @@
+/* Blocks on their way to the disk, and the verdict over pieces.
+ *
+ * A block lives in pool memory until its piece is whole (FINISH: hash in
+ * memory, one vectored write) or until the journal's tick or a lack of memory
+ * sends it ahead (WRITE: a block of an incomplete piece, durable at the next
+ * commit). The facts follow the writes, never the other way round.
+ *
+ * Blame: a piece that fails with blocks of one sender bans that sender. With
+ * several, the hash of each block and its sender are kept; when the piece
+ * passes later, the blocks that differ tell who lied.
+ */
+#include "base/err.h"
+#include "base/mem.h"
+#include "core/torrent_int.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SUSPECT_MAX 64 /* failed pieces remembered; the oldest goes */
+
+/* --- open pieces
+ * ------------------------------------------------------------------ */
+
+static struct open_piece *torrent_open_find(struct torrent *t, uint32_t piece)
+{
+    struct open_piece *o;
+    HASH_FIND(hh, t->open, &piece, sizeof piece, o);
+    return o;
+}
+
+/* Finds or makes. */
+static struct open_piece *torrent_open_get(struct torrent *t, uint32_t piece)
+{
+    struct open_piece *o = torrent_open_find(t, piece);
+    if (o != NULL) {
+        return o;
+    }
+    o = mem_zalloc(sizeof *o);
+    o->piece = piece;
+    o->n_blocks = geom_n_blocks(t->geom, piece);
+    o->mem = mem_calloc(o->n_blocks, sizeof *o->mem);
+    o->writing = mem_calloc(o->n_blocks, sizeof *o->writing);
+    o->place = mem_zalloc(o->n_blocks);
+    HASH_ADD(hh, t->open, piece, sizeof o->piece, o);
+    return o;
+}
+
+/* Gives its memory back and forgets it. No job may be out. */
+static void torrent_open_free(struct torrent *t, struct open_piece *o)
+{
+    BTC_ASSERT(o->job == PIECE_JOB_NONE);
+    for (uint32_t i = 0; i < o->n_blocks; i++) {
+        pool_give(t->shared->pool, o->mem[i]);
+    }
+    t->mem_open -= o->n_mem;
+    HASH_DELETE(hh, t->open, o);
+    free(o->mem);
+    free(o->writing);
+    free(o->place);
+    free(o);
+}
+
+/* The last block is here: hash over memory and disk, then write. */
+static void torrent_open_finish(struct torrent *t, struct open_piece *o)
+{
+    struct suspect_piece *s;
+    HASH_FIND(hh, t->suspects, &o->piece, sizeof o->piece, s);
+    o->job = PIECE_JOB_FINISH;
+    t->mem_open -= o->n_mem;
+    o->n_mem = 0;
+    t->n_jobs++;
+    struct action *a = torrent_push(t, ACTION_FINISH);
+    a->piece = o->piece;
+    a->write.blocks = o->mem;
+    a->write.n_blocks = o->n_blocks;
+    a->write.want_block_hashes = s != NULL;
+}
+
+/* Sends the blocks that are in memory ahead. */
+static void torrent_open_write(struct torrent *t, struct open_piece *o)
+{
+    for (uint32_t i = 0; i < o->n_blocks; i++) {
+        bool mem = o->place[i] == BLOCK_MEM;
+        o->writing[i] = mem ? o->mem[i] : NULL;
+        if (mem) {
+            o->place[i] = BLOCK_WRITING;
+        }
+    }
+    o->job = PIECE_JOB_WRITE;
+    t->mem_open -= o->n_mem;
+    o->n_mem = 0;
+    t->n_jobs++;
+    struct action *a = torrent_push(t, ACTION_WRITE);
+    a->piece = o->piece;
+    a->write.blocks = o->writing;
+    a->write.n_blocks = o->n_blocks;
+}
+
+/* A new block of a piece. */
+void torrent_disk_block(struct torrent *t, struct peer *p,
+                        struct picker_block b, uint8_t *mem)
+{
+    (void)p;
+    struct open_piece *o = torrent_open_get(t, b.piece);
+    BTC_ASSERT(o->mem[b.block] == NULL);
+    o->mem[b.block] = mem;
+    o->place[b.block] = BLOCK_MEM;
+    o->n_mem++;
+    t->mem_open++;
+    if (picker_state(t->picker, b.piece) == PICKER_FULL &&
+        o->job == PIECE_JOB_NONE) {
+        torrent_open_finish(t, o);
+    } else if (t->mem_open > t->shared->pool->max / 2) {
+        torrent_disk_relieve(t);
+    }
+}
+
+/* See torrent_int.h. */
+void torrent_disk_restore(struct torrent *t, uint32_t piece, uint32_t block)
+{
+    torrent_open_get(t, piece)->place[block] = BLOCK_DISK;
+    if (picker_state(t->picker, piece) != PICKER_CHECKING) {
+        picker_restore_block(t->picker, piece, block);
+    }
+}
+
+/* See torrent_int.h. */
+void torrent_disk_reclaim(struct torrent *t, uint32_t piece)
+{
+    struct open_piece *o = torrent_open_find(t, piece);
+    for (uint32_t i = 0; o != NULL && i < o->n_blocks; i++) {
+        if (o->place[i] == BLOCK_DISK) {
+            picker_restore_block(t->picker, piece, i);
+        }
+    }
+    if (o != NULL && picker_state(t->picker, piece) == PICKER_FULL) {
+        torrent_disk_forget(t, piece); /* whole, and just found bad */
+        picker_set_missing(t->picker, piece);
+    }
+}
+
+/* The piece's blocks count no more. */
+void torrent_disk_forget(struct torrent *t, uint32_t piece)
+{
+    struct open_piece *o = torrent_open_find(t, piece);
+    if (o != NULL && o->job == PIECE_JOB_NONE) {
+        torrent_open_free(t, o);
+        torrent_fact(t, FACT_BLOCKS_LOST, piece, 0);
+    }
+}
+
+/* Pieces whose last block was journaled before their verdict was. */
+void torrent_disk_start(struct torrent *t)
+{
+    struct open_piece *o, *tmp;
+    HASH_ITER(hh, t->open, o, tmp)
+    {
+        if (picker_state(t->picker, o->piece) == PICKER_FULL &&
+            o->job == PIECE_JOB_NONE) {
+            torrent_open_finish(t, o);
+        }
+    }
+}
+
+/* Memory is short: the piece with most blocks in memory goes ahead. */
+void torrent_disk_relieve(struct torrent *t)
+{
+    struct open_piece *o, *tmp, *best = NULL;
+    HASH_ITER(hh, t->open, o, tmp)
+    {
+        if (o->job == PIECE_JOB_NONE && o->n_mem > 0 &&
+            (best == NULL || o->n_mem > best->n_mem)) {
+            best = o;
+        }
+    }
+    if (best != NULL && t->state != TORRENT_FAILED) {
+        torrent_open_write(t, best);
+    }
+}
+
+/* See torrent.h. */
+void torrent_flush(struct torrent *t)
+{
+    struct open_piece *o, *tmp;
+    if (t->state == TORRENT_FAILED) {
+        return;
+    }
+    HASH_ITER(hh, t->open, o, tmp)
+    {
+        if (o->job == PIECE_JOB_NONE && o->n_mem > 0) {
+            torrent_open_write(t, o);
+        }
+    }
+}
+
+/* --- answers
+ * -------------------------------------------------------------------------- */
+
+/* Its blocks were good, bad ones of an earlier try are known now. */
+static void torrent_blame_passed(struct torrent *t, uint32_t piece,
+                                 const uint8_t (*hashes)[SHA1_LEN])
+{
+    struct suspect_piece *s;
+    HASH_FIND(hh, t->suspects, &piece, sizeof piece, s);
+    if (s == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; hashes != NULL && i < s->n_blocks; i++) {
+        if (s->origin[i] < PICKER_ORIGIN_PAD &&
+            memcmp(s->hashes[i], hashes[i], SHA1_LEN) != 0) {
+            torrent_ban(t, s->origin[i], "it sent a bad block");
+        }
+    }
+    HASH_DELETE(hh, t->suspects, s);
+    free(s->origin);
+    free(s->hashes);
+    free(s);
+}
+
+/* Forgets the oldest record of a failed piece (uthash keeps insertion order).
+ */
+static void torrent_blame_trim(struct torrent *t, uint32_t piece)
+{
+    struct suspect_piece *s;
+    HASH_FIND(hh, t->suspects, &piece, sizeof piece, s);
+    if (s == NULL && HASH_COUNT(t->suspects) >= SUSPECT_MAX) {
+        s = t->suspects;
+    }
+    if (s != NULL) {
+        HASH_DELETE(hh, t->suspects, s);
+        free(s->origin);
+        free(s->hashes);
+        free(s);
+    }
+}
+
+/* Several had a part in it: keep what tells them apart later. */
+static void torrent_blame_keep(struct torrent *t, uint32_t piece,
+                               const uint8_t (*hashes)[SHA1_LEN])
+{
+    torrent_blame_trim(t, piece);
+    struct suspect_piece *s = mem_zalloc(sizeof *s);
+    s->piece = piece;
+    s->n_blocks = geom_n_blocks(t->geom, piece);
+    s->origin = mem_calloc(s->n_blocks, sizeof *s->origin);
+    s->hashes = mem_calloc(s->n_blocks, SHA1_LEN);
+    memcpy(s->hashes, hashes, (size_t)s->n_blocks * SHA1_LEN);
+    for (uint32_t i = 0; i < s->n_blocks; i++) {
+        s->origin[i] =
+            picker_origin(t->picker, (struct picker_block){piece, i});
+    }
+    HASH_ADD(hh, t->suspects, piece, sizeof s->piece, s);
+}
+
+/* Who sent the blocks of a piece that failed. */
+static void torrent_blame_failed(struct torrent *t, uint32_t piece,
+                                 const uint8_t (*hashes)[SHA1_LEN])
+{
+    uint32_t one = PICKER_ORIGIN_NONE;
+    bool several = false;
+    for (uint32_t i = 0; i < geom_n_blocks(t->geom, piece); i++) {
+        uint32_t from =
+            picker_origin(t->picker, (struct picker_block){piece, i});
+        if (from == PICKER_ORIGIN_PAD) {
+            continue;
+        }
+        several |= one != PICKER_ORIGIN_NONE && one != from;
+        one = from;
+        struct peerset_entry *e =
+            from < PICKER_ORIGIN_PAD ? peerset_get(t->peerset, from) : NULL;
+        if (e != NULL) {
+            e->bad_pieces++;
+        }
+    }
+    if (!several && one < PICKER_ORIGIN_PAD) {
+        torrent_ban(t, one, "it sent a whole bad piece");
+    } else if (several && hashes != NULL) {
+        torrent_blame_keep(t, piece, hashes);
+    }
+}
+
+/* The piece did not match: nothing of it was written by this job. */
+static void torrent_piece_failed(struct torrent *t, struct open_piece *o,
+                                 const uint8_t (*hashes)[SHA1_LEN])
+{
+    uint32_t piece = o->piece;
+    t->wasted += geom_piece_size(t->geom, piece);
+    torrent_event(t, FACT_WARN, "hash-failed",
+                  "piece %u does not match its hash and is fetched again",
+                  piece);
+    torrent_blame_failed(t, piece, hashes);
+    torrent_open_free(t, o);
+    picker_set_missing(t->picker, piece);
+    torrent_fact(t, FACT_BLOCKS_LOST, piece, 0);
+    t->refill = true;
+}
+
+/* EVENT_FINISHED. */
+void torrent_disk_finished(struct torrent *t, const struct event *ev)
+{
+    struct open_piece *o = torrent_open_find(t, ev->piece);
+    if (o == NULL || o->job != PIECE_JOB_FINISH) {
+        return;
+    }
+    o->job = PIECE_JOB_NONE;
+    t->n_jobs--;
+    t->refill = true; /* memory comes free */
+    if (ev->result == 0) {
+        torrent_blame_passed(t, ev->piece, ev->finished.block_hashes);
+        torrent_open_free(t, o);
+        torrent_got_piece(t, ev->piece, true);
+    } else if (ev->result == BTC_E_HASH) {
+        torrent_piece_failed(t, o, ev->finished.block_hashes);
+    } else if (ev->result == BTC_E_SHORT) {
+        /* Blocks that were on disk are gone: fetch the piece again. */
+        torrent_open_free(t, o);
+        picker_set_missing(t->picker, ev->piece);
+        torrent_fact(t, FACT_BLOCKS_LOST, ev->piece, 0);
+    } else {
+        torrent_open_free(t, o);
+        picker_set_missing(t->picker, ev->piece);
+        torrent_fact(t, FACT_BLOCKS_LOST, ev->piece, 0);
+        torrent_fail(t, ev->result, "a piece could not be written");
+    }
+}
+
+/* EVENT_WRITTEN: only now are they facts. */
+void torrent_disk_written(struct torrent *t, const struct event *ev)
+{
+    struct open_piece *o = torrent_open_find(t, ev->piece);
+    if (o == NULL || o->job != PIECE_JOB_WRITE) {
+        return;
+    }
+    o->job = PIECE_JOB_NONE;
+    t->n_jobs--;
+    t->refill = true;
+    for (uint32_t i = 0; i < o->n_blocks; i++) {
+        if (o->place[i] != BLOCK_WRITING) {
+            continue;
+        }
+        pool_give(t->shared->pool, o->mem[i]);
+        o->mem[i] = NULL;
+        o->writing[i] = NULL;
+        if (ev->result == 0) {
+            o->place[i] = BLOCK_DISK;
+            torrent_fact(t, FACT_BLOCK, ev->piece, i);
+        } else {
+            o->place[i] = BLOCK_NONE;
+            picker_on_lost(t->picker, (struct picker_block){ev->piece, i});
+        }
+    }
+    if (ev->result < 0) {
+        torrent_fail(t, ev->result, "blocks could not be written");
+    } else if (picker_state(t->picker, ev->piece) == PICKER_FULL) {
+        torrent_open_finish(t, o);
+    }
+}
+
+/* The end of the torrent. */
+void torrent_disk_free(struct torrent *t)
+{
+    struct open_piece *o, *tmp;
+    HASH_ITER(hh, t->open, o, tmp)
+    {
+        torrent_open_free(t, o);
+    }
+    while (t->suspects != NULL) {
+        struct suspect_piece *s = t->suspects;
+        HASH_DELETE(hh, t->suspects, s);
+        free(s->origin);
+        free(s->hashes);
+        free(s);
+    }
+}

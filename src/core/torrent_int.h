@@ -1,0 +1,206 @@
+/* The inside of a torrent, shared by the torrent_*.c files and nobody else.
+ *
+ * Invariants:
+ * - Every request in a peer's window has one reservation in the pool; a block
+ *   that is arriving (rx_mem) or kept (open_piece.mem) has one buffer of it.
+ * - An open piece has at most one disk job out (`job`); its buffers named in that
+ *   job stay untouched until the answer.
+ * - Peers are marked PEER_CLOSED while an event is worked on and freed at its
+ *   end, so no handler sees a peer vanish.
+ */
+#ifndef BTC_CORE_TORRENT_INT_H
+#define BTC_CORE_TORRENT_INT_H
+
+#include "core/choker.h"
+#include "core/peer.h"
+#include "core/torrent.h"
+#include <uthash.h>
+
+#define TORRENT_UPLOAD_SLOTS 8
+#define TORRENT_CONNECTING   30    /* half-open connections at once */
+#define TORRENT_UPLOAD_RUN   262144u /* bytes of one UPLOAD at most */
+#define TORRENT_SNUB_MS      15000 /* no block for so long: snubbed */
+#define TORRENT_OVERDUE_MS   5000  /* a request this late may be asked of others */
+#define TORRENT_ENDGAME_MS   500   /* in the endgame: this late already */
+
+enum block_place {
+    BLOCK_NONE,
+    BLOCK_MEM,     /* in mem[] */
+    BLOCK_WRITING, /* in mem[], a WRITE is out */
+    BLOCK_DISK     /* written (this run or an earlier one) */
+};
+
+enum piece_job {
+    PIECE_JOB_NONE,
+    PIECE_JOB_WRITE,
+    PIECE_JOB_FINISH
+};
+
+/* A piece with blocks here and no verdict yet. */
+struct open_piece {
+    uint32_t piece; /* key */
+    uint32_t n_blocks;
+    uint32_t n_mem;   /* blocks in BLOCK_MEM */
+    enum piece_job job;
+    uint8_t **mem;    /* owns the array; the blocks are the pool's */
+    uint8_t **writing;/* owns; what the WRITE that is out names */
+    uint8_t *place;   /* enum block_place */
+    UT_hash_handle hh;
+};
+
+/* A piece that failed its hash with blocks of several senders: when it passes
+ * later, the blocks that differ tell who lied. */
+struct suspect_piece {
+    uint32_t piece; /* key */
+    uint32_t n_blocks;
+    uint32_t *origin;                 /* owns; peerset ids */
+    uint8_t (*hashes)[SHA1_LEN];      /* owns */
+    UT_hash_handle hh;
+};
+
+struct torrent {
+    struct torrent_shared *shared; /* borrows */
+    const struct geom *geom;       /* borrows */
+    const uint8_t *info_hash;
+    const uint8_t *piece_hashes;
+    struct picker *picker;     /* owns */
+    struct peerset *peerset;   /* owns */
+    struct announce *announce; /* owns */
+    struct choker choker;
+    enum torrent_state state;
+    bool running;     /* between START and STOP */
+    bool check_only;
+    bool hold;
+    bool is_private;
+    bool complete;    /* COMPLETE was notified */
+    bool fetched;     /* something was downloaded in this run */
+    bool had_peer;
+    uint32_t max_peers;
+    struct bucket up_bucket;
+
+    struct peer **slots;  /* owns; index = low 16 bits of a conn id */
+    uint16_t *slot_gen;
+    uint32_t n_slots;
+    uint32_t n_peers;     /* all phases but CLOSED */
+    uint32_t n_active, n_connecting, n_seeds;
+    struct peer **dirty;  /* peers with output */
+    uint32_t n_dirty, dirty_cap;
+    bool refill;          /* free blocks appeared: ask everybody again */
+
+    struct open_piece *open;         /* hash */
+    struct suspect_piece *suspects;  /* hash */
+    uint32_t mem_open;    /* BLOCK_MEM blocks of pieces without a job */
+    uint32_t n_jobs;      /* disk jobs out: FINISH, WRITE, HASH, UPLOAD */
+    uint8_t *file_prio;   /* owns; per file */
+    uint64_t *file_done;  /* owns; verified bytes per file */
+
+    struct bits check;         /* pieces still to be hashed */
+    struct bits check_claimed; /* of those: the journal claims them */
+    uint32_t check_next;       /* in disk order */
+    uint32_t n_hashing;        /* HASH jobs out */
+    bool checked_notified;
+
+    uint64_t now_ms;   /* of the current input */
+    int64_t unix_now;
+    uint64_t tick_ms;  /* of the last tick */
+    uint64_t choke_ms; /* of the last choker run */
+    uint64_t stop_ms;  /* STOP came */
+    struct rate down, up;
+    uint64_t downloaded, uploaded, wasted;
+    uint64_t last_payload_ms;
+
+    struct action *queue; /* owns; a ring of queue_cap */
+    uint32_t queue_head, n_queue, queue_cap;
+    struct peer *sending; /* its `out` is lent to the last SEND */
+    char *lent_text;      /* owns; of the last action given */
+    struct buf url;       /* scratch for announce URLs */
+    bool ticking;         /* a deadline is wanted */
+};
+
+/* torrent.c */
+struct action *torrent_push(struct torrent *t, enum action_type type);
+void torrent_fact(struct torrent *t, enum fact_type type, uint32_t piece,
+                  uint32_t index);
+void torrent_event(struct torrent *t, enum fact_level level, const char *kind,
+                   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void torrent_notify(struct torrent *t, enum notify_type type, uint32_t piece,
+                    uint32_t file);
+void torrent_fail(struct torrent *t, int result, const char *text);
+void torrent_update_state(struct torrent *t);
+/* The piece is verified and on disk: counts, HAVE to all, facts. */
+void torrent_got_piece(struct torrent *t, uint32_t piece, bool downloaded);
+void torrent_lost_piece(struct torrent *t, uint32_t piece);
+
+/* torrent_peer.c */
+struct peer *torrent_peer_by_conn(struct torrent *t, uint32_t conn);
+struct peer *torrent_peer_by_id(struct torrent *t, uint32_t id);
+struct peer *torrent_peer_open(struct torrent *t, uint32_t id,
+                               const struct addr *a, bool incoming);
+void torrent_peer_connected(struct torrent *t, struct peer *p);
+void torrent_peer_accepted(struct torrent *t, struct peer *p,
+                           const struct wire_handshake *h);
+void torrent_peer_data(struct torrent *t, struct peer *p, struct slice data);
+/* Takes everything back and marks it CLOSED. `tell`: the session must close it
+ * (a CLOSE action); `result`: why. */
+void torrent_peer_close(struct torrent *t, struct peer *p, bool tell,
+                        int result);
+void torrent_peer_sweep(struct torrent *t);
+void torrent_peer_tick(struct torrent *t, struct peer *p, uint64_t elapsed_ms);
+void torrent_peer_output(struct torrent *t, struct peer *p); /* has output */
+void torrent_peer_interest(struct torrent *t, struct peer *p);
+void torrent_dial(struct torrent *t);
+void torrent_ban(struct torrent *t, uint32_t id, const char *why);
+/* for each peer that is not closed */
+#define TORRENT_EACH_PEER(p, t)                                     \
+    for (uint32_t each_i = 0; each_i < (t)->n_slots; each_i++)      \
+        if ((p = (t)->slots[each_i]) != NULL && p->phase != PEER_CLOSED)
+
+/* torrent_request.c */
+void torrent_request_fill(struct torrent *t, struct peer *p);
+void torrent_request_fill_all(struct torrent *t);
+/* Takes all its requests back; `late` = answers may still come. */
+void torrent_request_drop_all(struct torrent *t, struct peer *p, bool late);
+void torrent_request_rejected(struct torrent *t, struct peer *p,
+                              const struct wire_block *b);
+void torrent_request_overdue(struct torrent *t, struct peer *p);
+int torrent_block_begin(struct torrent *t, struct peer *p,
+                        const struct wire_block *b);
+void torrent_block_data(struct torrent *t, struct peer *p,
+                        const struct wire_payload *data);
+void torrent_block_abandon(struct torrent *t, struct peer *p);
+
+/* torrent_disk.c */
+void torrent_disk_block(struct torrent *t, struct peer *p,
+                        struct picker_block b, uint8_t *mem);
+void torrent_disk_restore(struct torrent *t, uint32_t piece, uint32_t block);
+/* After a check that failed: the blocks that the journal claims come back. */
+void torrent_disk_reclaim(struct torrent *t, uint32_t piece);
+void torrent_disk_forget(struct torrent *t, uint32_t piece);
+void torrent_disk_start(struct torrent *t);
+void torrent_disk_relieve(struct torrent *t); /* memory is short */
+void torrent_disk_finished(struct torrent *t, const struct event *ev);
+void torrent_disk_written(struct torrent *t, const struct event *ev);
+void torrent_disk_free(struct torrent *t);
+
+/* torrent_upload.c */
+void torrent_upload_request(struct torrent *t, struct peer *p,
+                            const struct wire_block *b);
+void torrent_upload_cancel(struct torrent *t, struct peer *p,
+                           const struct wire_block *b);
+void torrent_upload_pump(struct torrent *t, struct peer *p);
+void torrent_upload_done(struct torrent *t, const struct event *ev);
+void torrent_upload_choke(struct torrent *t, struct peer *p, bool choke);
+void torrent_upload_interested(struct torrent *t, struct peer *p);
+void torrent_upload_rank(struct torrent *t);
+void torrent_upload_grant_fast(struct torrent *t, struct peer *p);
+
+/* torrent_check.c */
+void torrent_check_pump(struct torrent *t);
+void torrent_check_hashed(struct torrent *t, const struct event *ev);
+uint32_t torrent_check_left(const struct torrent *t);
+
+/* torrent_announce.c */
+void torrent_announce_pump(struct torrent *t);
+void torrent_announce_result(struct torrent *t, const struct event *ev);
+
+#endif
