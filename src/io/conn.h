@@ -15,10 +15,11 @@
 #include "io/loop.h"
 #include <sys/types.h>
 
-#define CONN_SCRATCH        (256u * 1024) /* one read at most */
-#define CONN_WRITE_MAX      (4u << 20)    /* queued bytes in memory, then close */
-#define CONN_CONNECT_MS     10000         /* then on_close with TIMEOUT */
-#define CONN_LISTEN_BACKLOG 128
+#define CONN_SCRATCH         (256u << 10) /* one read at most */
+#define CONN_WRITE_MAX       (4u << 20) /* queued bytes in memory, then close */
+#define CONN_CONNECT_MS      10000      /* then on_close with TIMEOUT */
+#define CONN_LISTEN_BACKLOG  128
+#define CONN_ACCEPT_PAUSE_MS 1000 /* out of descriptors: rest so long */
 
 struct conn;      /* one connection */
 struct conn_host; /* the loop's shared scratch and options */
@@ -31,13 +32,18 @@ struct conn_callbacks {
     /* Everything queued has gone to the kernel. */
     void (*on_drained)(void *ctx);
     /* The connection is gone: BTC_E_CLOSED (end of stream), REFUSED, TIMEOUT,
-     * IO, LIMIT (write queue). The conn is dead after the call. */
+     * NETWORK (no way there), IO, LIMIT (write queue), SHORT (sent file). The
+     * conn is dead after the call. */
     void (*on_close)(void *ctx, int err);
 };
 
+/* With only one of bind4 and bind6 given the other family is off: its traffic
+ * would leave by an address the user did not name. A device or an address that
+ * is not there makes connecting and listening fail, never go around it. */
 struct conn_host_options {
     struct addr bind4, bind6; /* family NONE = any; port ignored */
     char device[16];          /* SO_BINDTODEVICE, "" = none */
+    uint32_t connect_ms;      /* 0 = CONN_CONNECT_MS */
 };
 
 struct conn_host *conn_host_new(struct loop *l,
@@ -55,7 +61,9 @@ void conn_close(struct conn *c);    /* NULL allowed */
 const struct addr *conn_remote(const struct conn *c);
 struct addr conn_local(const struct conn *c);
 
-/* Queues bytes (copied when they cannot go at once). */
+/* Queues bytes (copied). They go to the kernel at the end of the turn, before
+ * the loop sleeps, with all that the turn queued: a send is no system call. No
+ * callback comes from inside it. */
 void conn_send(struct conn *c, struct slice data);
 /* Queues len bytes of an open file. `release` is called exactly once, when the
  * range has been sent or the connection is gone (release may be NULL). If the
@@ -85,8 +93,7 @@ struct conn_listener;
 typedef void conn_accept_fn(void *ctx, struct conn *c); /* owner sets callbacks,
                                                          * else it is closed */
 struct conn_listener *conn_listen(struct conn_host *h, uint16_t port,
-                                  conn_accept_fn *fn, void *ctx,
-                                  struct err *e);
+                                  conn_accept_fn *fn, void *ctx, struct err *e);
 uint16_t conn_listener_port(const struct conn_listener *l);
 void conn_listener_close(struct conn_listener *l); /* NULL allowed */
 

@@ -116,7 +116,8 @@ struct loop *loop_new(void)
 static void loop_check_closing(uv_handle_t *handle, void *arg)
 {
     (void)arg;
-    BTC_ASSERT(uv_is_closing(handle));
+    bool is_closing = uv_is_closing(handle) != 0;
+    BTC_ASSERT(is_closing);
 }
 
 /* Waits for the handles that are closing, then frees the loop. */
