@@ -10,7 +10,14 @@
  *
  * A claim never runs ahead of the data: FINISH writes only after the hash
  * matched; SYNC returns after fdatasync of every file written since the last
- * SYNC (and fsync of folders made), and tells the fingerprint of each.
+ * SYNC (and fsync of folders made), and tells the fingerprint of each. A SYNC
+ * that fails counts for nothing: its files stay dirty. When an fdatasync failed
+ * the data may be gone although the next SYNC succeeds: what was written since
+ * the last good SYNC must be hashed again (low jobs do) before it is claimed.
+ *
+ * Links are followed: people link big files to other drives. A file is opened
+ * for writing only while it is written, until the SYNC after; so seeding works
+ * from read-only media.
  */
 #ifndef BTC_IO_DISK_H
 #define BTC_IO_DISK_H
@@ -34,12 +41,17 @@ struct disk_file {
 };
 
 struct disk_options {
-    uint32_t threads; /* 0 = number of cores, at least 2 */
+    /* Low jobs that run at once; 0 = number of cores, at least 2. One worker
+     * more is kept free for the other jobs, and one thread for SYNC. */
+    uint32_t threads;
 };
 
 /* Where a test makes the n-th operation fail: called before each system call
  * that writes, reads, syncs, opens or creates; a value other than 0 is the errno
- * it fails with. NULL in production. */
+ * it fails with. NULL in production. Called by the workers, at the same time;
+ * set before the first job. `op` is open, create, mkdir, ftruncate, fallocate,
+ * pread, pwrite, fdatasync, fsync (folders), fstat, stat, lseek, statvfs or
+ * unlink. */
 typedef int disk_fault_fn(void *ctx, const char *op, const char *path);
 
 struct disk *disk_new(struct loop *l, const struct disk_options *o);
@@ -115,9 +127,11 @@ struct disk_job {
     uint32_t n_pieces;          /* SCAN */
     const struct bits *select;  /* CREATE: files to make; NULL = all */
 
-    /* Results. */
+    /* Results; but for block_hashes they are there only when `result` is 0. */
     int result;     /* 0; HASH (mismatch), SHORT (file missing or too short),
-                     * NOSPACE, IO, PERMISSION, STORAGE, EXISTS, NOTFOUND */
+                     * NOSPACE, IO, PERMISSION, EXISTS (also: not a regular
+                     * file), STORAGE (the save path is missing, or a file that
+                     * is to be written or synced), CANCELLED */
     int32_t fail_file;          /* index of the file that failed, -1 none */
     uint8_t (*block_hashes)[SHA1_LEN]; /* FINISH: malloc'ed n_blocks SHA-1s when
                      * the piece failed or they were wanted; caller frees */
