@@ -143,8 +143,10 @@ void picker_active_reopen(struct picker *p, struct picker_active *a)
         return;
     }
     uint32_t last = p->open[--p->n_open];
+    struct picker_active *moved = picker_active_get(p, last);
+    BTC_ASSERT(moved);
     p->open[a->open_pos] = last;
-    picker_active_get(p, last)->open_pos = a->open_pos;
+    moved->open_pos = a->open_pos;
     a->open_pos = PICKER_NO_POS;
 }
 
