@@ -208,47 +208,47 @@ ptrdiff_t bencode_check(struct slice in, struct bencode_fault *fault)
     return (ptrdiff_t)w.off;
 }
 
-/* Takes "<length>:" from the front of checked input; the string's content, cut
- * where the input ends. */
-static struct slice bencode_str_content(struct slice s)
+/* Reads "<length>:" at p[0] of checked input; gives its bytes, and the string's
+ * length, cut where the input ends. */
+static size_t bencode_str_head(const uint8_t *p, size_t left, size_t *len)
 {
-    size_t len = 0;
+    size_t n = 0;
     size_t i = 0;
 
-    while (i < s.len && bencode_is_digit(s.p[i])) {
-        len = len * 10 + (size_t)(s.p[i] - '0');
+    while (i < left && bencode_is_digit(p[i])) {
+        n = n * 10 + (size_t)(p[i] - '0');
         i++;
     }
-    return slice_sub(s, i < s.len ? i + 1 : i, len);
+    i += i < left; /* the colon */
+    *len = n < left - i ? n : left - i;
+    return i;
 }
 
-/* Length of the first token of checked input (> 0 when s is not empty). */
-static size_t bencode_token_len(struct slice s)
+/* Bytes of the first token of checked input (> 0 when left is). */
+static size_t bencode_token_len(const uint8_t *p, size_t left)
 {
-    struct slice content;
     const uint8_t *end;
+    size_t len;
 
-    if (s.p[0] == 'i') {
-        end = memchr(s.p, 'e', s.len);
-        return end == NULL ? s.len : (size_t)(end - s.p) + 1;
+    if (bencode_is_digit(p[0])) {
+        return bencode_str_head(p, left, &len) + len;
     }
-    if (!bencode_is_digit(s.p[0])) {
-        return 1;
+    if (p[0] == 'i') {
+        end = memchr(p, 'e', left);
+        return end == NULL ? left : (size_t)(end - p) + 1;
     }
-    content = bencode_str_content(s);
-    return content.p == NULL ? s.len : (size_t)(content.p - s.p) + content.len;
+    return 1;
 }
 
-/* Cuts the first value off the front of checked input. */
-static struct slice bencode_take(struct slice *rest)
+/* Bytes of the first value of checked input. */
+static size_t bencode_value_len(struct slice in)
 {
     size_t off = 0;
     size_t depth = 0;
-    struct slice value;
 
-    while (off < rest->len) {
-        uint8_t c = rest->p[off];
-        off += bencode_token_len(slice_sub(*rest, off, rest->len - off));
+    while (off < in.len) {
+        uint8_t c = in.p[off];
+        off += bencode_token_len(in.p + off, in.len - off);
         if (c == 'd' || c == 'l') {
             depth++;
         } else if (c == 'e' && depth > 0) {
@@ -258,8 +258,17 @@ static struct slice bencode_take(struct slice *rest)
             break;
         }
     }
-    value = slice_sub(*rest, 0, off);
-    *rest = slice_sub(*rest, off, rest->len - off);
+    return off;
+}
+
+/* Cuts the first value off the front of checked input. */
+static struct slice bencode_take(struct slice *rest)
+{
+    struct slice value = *rest;
+
+    value.len = bencode_value_len(*rest);
+    rest->p = rest->p == NULL ? NULL : rest->p + value.len;
+    rest->len -= value.len;
     return value;
 }
 
@@ -290,10 +299,13 @@ bool bencode_int(struct slice value, int64_t *out)
 
 bool bencode_str(struct slice value, struct slice *out)
 {
+    size_t head;
+
     if (bencode_type(value) != BENCODE_STR) {
         return false;
     }
-    *out = bencode_str_content(value);
+    head = bencode_str_head(value.p, value.len, &out->len);
+    out->p = value.p + head;
     return true;
 }
 
