@@ -6,11 +6,11 @@
  * be created below a save path (see "Paths"), limits hold. What it gives is
  * immutable.
  *
- * Paths. Each path is a relative path with '/' between elements, never empty, no
- * element empty, "." or "..", no byte below 0x20 or 0x7f, no '/' or '\0' inside
- * an element, valid UTF-8 (bad bytes are mended to U+FFFD), each element at
- * most 255 bytes (cut at a character, keeping the extension), the whole at most
- * METAINFO_MAX_PATH. Names that collide (equal, also when compared without
+ * Paths. Each path is a relative path with '/' between elements, never empty,
+ * no element empty, "." or "..", no byte below 0x20 or 0x7f, no '/' or '\0'
+ * inside an element, valid UTF-8 (bad bytes are mended to U+FFFD), each element
+ * at most 255 bytes (cut at a character, keeping the extension), the whole at
+ * most METAINFO_MAX_PATH. Names that collide (equal, also when compared without
  * case (ASCII), or a file where another file's folder must be) get a
  * suffix " (2)" before the extension. A name that mending leaves empty becomes
  * "_". For a single-file torrent the path is the sanitised name; for a
@@ -55,8 +55,8 @@ struct metainfo {
     bool is_private; /* BEP 27 */
     bool multi_file;
     char *name; /* owns; sanitised: also the folder of a multi-file torrent */
-    char *comment;    /* owns; mended UTF-8, or NULL */
-    char *created_by; /* owns; mended UTF-8, or NULL */
+    char *comment;         /* owns; mended UTF-8, or NULL */
+    char *created_by;      /* owns; mended UTF-8, or NULL */
     int64_t creation_date; /* unix seconds, 0 when absent */
     uint64_t total_size;   /* with pads */
     uint32_t piece_length;
@@ -92,20 +92,20 @@ void metainfo_sanitize(struct slice element, struct buf *out);
 /* Writing (btc create). Fields that are NULL or 0 are left out. */
 struct metainfo_spec {
     const char *name;
-    uint32_t piece_length;
-    bool multi_file;
     const struct metainfo_file *files; /* path without the name folder */
-    uint32_t n_files;
     const uint8_t *piece_hashes;
-    uint32_t n_pieces;
     const struct metainfo_url *trackers; /* sorted by tier */
-    uint32_t n_trackers;
     char *const *web_seeds;
-    uint32_t n_web_seeds;
-    bool is_private;
     const char *comment;
     const char *created_by;
     int64_t creation_date;
+    uint32_t piece_length;
+    uint32_t n_files;
+    uint32_t n_pieces;
+    uint32_t n_trackers;
+    uint32_t n_web_seeds;
+    bool multi_file;
+    bool is_private;
 };
 /* Appends the .torrent; BTC_E_LIMIT when `out` is too small, BTC_E_RANGE when
  * the numbers do not fit each other. */

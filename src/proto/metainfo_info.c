@@ -18,11 +18,11 @@
 /* The largest size that signed file offsets reach. */
 #define METAINFO_MAX_SIZE ((uint64_t)INT64_MAX)
 
-/* An integer that must be there, within [0, max]. */
-static int metainfo_need_int(const struct metainfo_parser *p, struct slice dict,
-                             const char *key, uint64_t max, uint64_t *out)
+/* An integer within [0, max] that must be in `dict` under `key`. */
+static int metainfo_read_int(const struct metainfo_parser *p, struct slice dict,
+                             struct slice value, const char *key, uint64_t max,
+                             uint64_t *out)
 {
-    struct slice value = bencode_get(dict, key);
     int64_t v;
 
     if (value.len == 0) {
@@ -41,6 +41,13 @@ static int metainfo_need_int(const struct metainfo_parser *p, struct slice dict,
     }
     *out = (uint64_t)v;
     return 0;
+}
+
+/* The same, looked up. */
+static int metainfo_need_int(const struct metainfo_parser *p, struct slice dict,
+                             const char *key, uint64_t max, uint64_t *out)
+{
+    return metainfo_read_int(p, dict, bencode_get(dict, key), key, max, out);
 }
 
 static int metainfo_read_piece_length(struct metainfo_parser *p,
@@ -81,11 +88,11 @@ static int metainfo_read_name(struct metainfo_parser *p, struct slice info)
     return 0;
 }
 
-bool metainfo_has_attr(struct slice file, char flag)
+bool metainfo_has_attr(struct slice value, char flag)
 {
     struct slice attr;
 
-    return bencode_get_str(file, "attr", &attr) && attr.len > 0 &&
+    return bencode_str(value, &attr) && attr.len > 0 &&
            memchr(attr.p, flag, attr.len) != NULL;
 }
 
@@ -156,43 +163,91 @@ static int metainfo_read_path(struct metainfo_parser *p, struct slice list)
     return 0;
 }
 
+/* What a dictionary of the `files` list says; empty slices for what it does
+ * not. */
+struct metainfo_entry {
+    struct slice attr;
+    struct slice length;
+    struct slice path;
+    struct slice path_utf8;
+};
+
+/* Finds all of it in one pass; there may be a million files. */
+static struct metainfo_entry metainfo_find_entry(struct slice dict)
+{
+    struct metainfo_entry entry = {.attr = slice_of(NULL, 0)};
+    struct bencode_iter it = bencode_iter(dict);
+    struct slice key;
+    struct slice value;
+
+    while (bencode_next(&it, &key, &value)) {
+        struct slice *field = NULL;
+        if (slice_eq_str(key, "length")) {
+            field = &entry.length;
+        } else if (slice_eq_str(key, "path")) {
+            field = &entry.path;
+        } else if (slice_eq_str(key, "path.utf-8")) {
+            field = &entry.path_utf8;
+        } else if (slice_eq_str(key, "attr")) {
+            field = &entry.attr;
+        }
+        if (field != NULL && field->len == 0) {
+            *field = value; /* the first of a name wins */
+        }
+    }
+    return entry;
+}
+
+/* True for a list that is not empty. */
+static bool metainfo_is_list(struct slice value)
+{
+    return bencode_type(value) == BENCODE_LIST && value.len > 2;
+}
+
+/* The path of a pad file that has none. */
+static int metainfo_read_pad_path(struct metainfo_parser *p, struct slice dict)
+{
+    metainfo_path_reset(&p->path);
+    if (metainfo_path_push(&p->path, slice_str(p->m->name)) < 0 ||
+        metainfo_path_push(&p->path, slice_str(".pad")) < 0 ||
+        metainfo_path_push(&p->path, slice_str("0")) < 0) {
+        return metainfo_fail(p, dict, "'name' is too long");
+    }
+    return 0;
+}
+
 /* One dictionary of the `files` list. */
 static int metainfo_read_file(struct metainfo_parser *p, struct slice dict,
                               struct metainfo_file *file)
 {
-    struct slice path = bencode_get_list(dict, "path.utf-8");
-    bool link = metainfo_has_attr(dict, 'l');
+    struct metainfo_entry entry = metainfo_find_entry(dict);
+    bool link = metainfo_has_attr(entry.attr, 'l');
+    struct slice path =
+        metainfo_is_list(entry.path_utf8) ? entry.path_utf8 : entry.path;
     uint64_t length = 0;
     int rc = 0;
 
-    if (!link || bencode_get(dict, "length").len > 0) {
-        rc = metainfo_need_int(p, dict, "length", link ? 0 : METAINFO_MAX_SIZE,
-                               &length);
-    }
-    if (path.len <= 2) {
-        path = bencode_get_list(dict, "path");
+    if (!link || entry.length.len > 0) {
+        rc = metainfo_read_int(p, dict, entry.length, "length",
+                               link ? 0 : METAINFO_MAX_SIZE, &length);
     }
     if (rc < 0) {
         return rc;
     }
-    file->pad = metainfo_has_attr(dict, 'p') || metainfo_is_pad_path(path);
-    file->executable = metainfo_has_attr(dict, 'x');
-    if (path.len > 2) {
+    file->pad =
+        metainfo_has_attr(entry.attr, 'p') || metainfo_is_pad_path(path);
+    file->executable = metainfo_has_attr(entry.attr, 'x');
+    if (metainfo_is_list(path)) {
         rc = metainfo_read_path(p, path);
     } else if (file->pad) {
-        metainfo_path_reset(&p->path);
-        if (metainfo_path_push(&p->path, slice_str(p->m->name)) < 0 ||
-            metainfo_path_push(&p->path, slice_str(".pad")) < 0 ||
-            metainfo_path_push(&p->path, slice_str("0")) < 0) {
-            rc = metainfo_fail(p, dict, "'name' is too long");
-        }
+        rc = metainfo_read_pad_path(p, dict);
     } else {
         rc = metainfo_fail(p, dict, "a file has no path");
     }
     if (rc < 0) {
         return rc;
     }
-    file->path = mem_strdup(p->path.text);
+    file->path = mem_strndup(p->path.text, p->path.len);
     return metainfo_add_file(p, dict, file, length);
 }
 
@@ -244,7 +299,7 @@ static int metainfo_read_single(struct metainfo_parser *p, struct slice info)
     m->files = mem_calloc(1, sizeof(*m->files));
     m->n_files = 1;
     m->files[0].path = mem_strdup(m->name);
-    m->files[0].executable = metainfo_has_attr(info, 'x');
+    m->files[0].executable = metainfo_has_attr(bencode_get(info, "attr"), 'x');
     return metainfo_add_file(p, info, &m->files[0], length);
 }
 

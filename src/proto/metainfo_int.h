@@ -48,8 +48,8 @@ int metainfo_read_info(struct metainfo_parser *p, struct slice info,
 int metainfo_read_tree(struct metainfo_parser *p, struct slice tree);
 /* Trackers, web seeds and nodes; what is malformed there is left out. */
 void metainfo_read_urls(struct metainfo *m, struct slice root);
-/* Sets executable, and gives whether attr (BEP 47) names `flag`. */
-bool metainfo_has_attr(struct slice file, char flag);
+/* True when the value of an `attr` key (BEP 47) names the flag. */
+bool metainfo_has_attr(struct slice value, char flag);
 /* Appends a file; `length` is checked against the running total. */
 int metainfo_add_file(struct metainfo_parser *p, struct slice at,
                       struct metainfo_file *file, uint64_t length);
@@ -67,6 +67,8 @@ bool metainfo_is_hostport(struct slice s);
 void metainfo_add_string(char ***list, uint32_t *n, uint32_t max,
                          struct slice s);
 
+/* True when an element needs no mending. */
+bool metainfo_is_plain(struct slice element);
 /* Bytes of the extension at the end of a name, with its dot; 0 for none. */
 size_t metainfo_ext_len(struct slice name);
 /* Longest prefix of at most max bytes that ends at a character's border. */

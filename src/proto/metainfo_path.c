@@ -99,6 +99,33 @@ static uint64_t metainfo_sip(const uint64_t key[2], struct slice in)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+/* The macros of uthash count as code of the function that uses them: two
+ * functions that do nothing else hold them. */
+/* NOLINTBEGIN(readability-function-*) */
+
+/* The entry of a key, or NULL. */
+static struct metainfo_name *
+metainfo_names_find(struct metainfo_names *set, struct slice key, unsigned hash)
+{
+    struct metainfo_name *name = NULL;
+
+    HASH_FIND_BYHASHVALUE(hh, set->table, key.p, key.len, hash, name);
+    return name;
+}
+
+/* A new entry with a copy of the key. */
+static struct metainfo_name *metainfo_names_add(struct metainfo_names *set,
+                                                struct slice key, unsigned hash)
+{
+    struct metainfo_name *name = mem_zalloc(sizeof(*name) + key.len);
+
+    memcpy(name->key, key.p, key.len);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, set->table, name->key, key.len, hash, name);
+    return name;
+}
+
+/* NOLINTEND(readability-function-*) */
+
 /* The entry of a name in a folder, made when it is new. */
 static struct metainfo_name *metainfo_names_put(struct metainfo_names *set,
                                                 uint32_t folder,
@@ -106,10 +133,10 @@ static struct metainfo_name *metainfo_names_put(struct metainfo_names *set,
                                                 struct slice element,
                                                 bool *is_new)
 {
-    uint8_t key[METAINFO_KEY_MAX];
-    uint8_t *end = bytes_put_u8(bytes_put_be32(key, folder), (uint8_t)kind);
-    struct metainfo_name *name = NULL;
-    size_t len;
+    uint8_t text[METAINFO_KEY_MAX];
+    uint8_t *end = bytes_put_u8(bytes_put_be32(text, folder), (uint8_t)kind);
+    struct metainfo_name *name;
+    struct slice key;
     unsigned hash;
 
     BTC_ASSERT(element.len <= METAINFO_MAX_ELEMENT);
@@ -117,16 +144,11 @@ static struct metainfo_name *metainfo_names_put(struct metainfo_names *set,
         uint8_t c = element.p[i];
         *end++ = c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
     }
-    len = (size_t)(end - key);
-    hash = (unsigned)metainfo_sip(set->key, slice_of(key, len));
-    HASH_FIND_BYHASHVALUE(hh, set->table, key, len, hash, name);
+    key = slice_of(text, (size_t)(end - text));
+    hash = (unsigned)metainfo_sip(set->key, key);
+    name = metainfo_names_find(set, key, hash);
     *is_new = name == NULL;
-    if (name == NULL) {
-        name = mem_zalloc(sizeof(*name) + len);
-        memcpy(name->key, key, len);
-        HASH_ADD_KEYPTR_BYHASHVALUE(hh, set->table, name->key, len, hash, name);
-    }
-    return name;
+    return name == NULL ? metainfo_names_add(set, key, hash) : name;
 }
 
 static void metainfo_names_fini(struct metainfo_names *set)
@@ -271,27 +293,36 @@ void metainfo_path_truncate(struct metainfo_path *path, size_t len)
     path->text[len] = '\0';
 }
 
-/* Adds one element, sanitised. */
-int metainfo_path_push(struct metainfo_path *path, struct slice element)
+/* Adds one element as it is. */
+static int metainfo_path_append(struct metainfo_path *path,
+                                struct slice element)
 {
     size_t max = METAINFO_MAX_PATH - METAINFO_SUFFIX_MAX;
     size_t slash = path->len > 0;
-    struct buf b;
-    struct slice s;
-    int rc = 0;
 
+    if (element.len + slash > max - path->len) {
+        return BTC_E_LIMIT;
+    }
+    if (slash != 0) {
+        path->text[path->len] = '/';
+    }
+    memcpy(path->text + path->len + slash, element.p, element.len);
+    metainfo_path_truncate(path, path->len + slash + element.len);
+    return 0;
+}
+
+/* Adds one element, sanitised. */
+int metainfo_path_push(struct metainfo_path *path, struct slice element)
+{
+    struct buf b;
+    int rc;
+
+    if (metainfo_is_plain(element)) {
+        return metainfo_path_append(path, element);
+    }
     buf_init(&b, METAINFO_MAX_ELEMENT);
     metainfo_sanitize(element, &b);
-    s = buf_slice(&b);
-    if (s.len + slash > max - path->len) {
-        rc = BTC_E_LIMIT;
-    } else {
-        if (slash != 0) {
-            path->text[path->len] = '/';
-        }
-        memcpy(path->text + path->len + slash, s.p, s.len);
-        metainfo_path_truncate(path, path->len + slash + s.len);
-    }
+    rc = metainfo_path_append(path, buf_slice(&b));
     buf_fini(&b);
     return rc;
 }

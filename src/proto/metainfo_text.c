@@ -114,14 +114,16 @@ size_t metainfo_cut(struct slice utf8, size_t max)
     return max;
 }
 
-/* True when the element needs no mending: the common case, made cheap. */
-static bool metainfo_is_plain(struct slice s)
+/* The common case, made cheap. */
+bool metainfo_is_plain(struct slice element)
 {
-    if (s.len == 0 || s.len > METAINFO_MAX_ELEMENT || s.p[0] == '.') {
+    if (element.len == 0 || element.len > METAINFO_MAX_ELEMENT ||
+        element.p[0] == '.') {
         return false;
     }
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < 0x20 || s.p[i] >= 0x7f || s.p[i] == '/') {
+    for (size_t i = 0; i < element.len; i++) {
+        if (element.p[i] < 0x20 || element.p[i] >= 0x7f ||
+            element.p[i] == '/') {
             return false;
         }
     }

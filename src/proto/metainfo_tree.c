@@ -58,7 +58,7 @@ static int metainfo_tree_file(struct metainfo_parser *p,
     file = &m->files[m->n_files++];
     *file = (struct metainfo_file){
         .path = mem_strdup(p->path.text),
-        .executable = metainfo_has_attr(dict, 'x'),
+        .executable = metainfo_has_attr(bencode_get(dict, "attr"), 'x'),
     };
     return metainfo_add_file(p, dict, file, (uint64_t)length);
 }
@@ -94,35 +94,35 @@ static int metainfo_tree_entry(struct metainfo_parser *p,
 }
 
 /* Files of a pure v2 torrent. */
-int metainfo_read_tree(struct metainfo_parser *p, struct slice dict)
+int metainfo_read_tree(struct metainfo_parser *p, struct slice tree)
 {
-    struct metainfo_tree tree = {.depth = 0};
+    struct metainfo_tree walk = {.depth = 0};
     struct metainfo *m = p->m;
     struct slice key;
     struct slice value;
     int rc = 0;
 
-    m->multi_file = !metainfo_tree_is_single(dict);
+    m->multi_file = !metainfo_tree_is_single(tree);
     metainfo_path_reset(&p->path);
     if (m->multi_file) {
         rc = metainfo_path_push(&p->path, slice_str(m->name));
     }
-    tree.it[0] = bencode_iter(dict);
-    tree.path_len[0] = p->path.len;
+    walk.it[0] = bencode_iter(tree);
+    walk.path_len[0] = p->path.len;
     while (rc == 0) {
-        if (bencode_next(&tree.it[tree.depth], &key, &value)) {
-            rc = metainfo_tree_entry(p, &tree, key, value);
-        } else if (tree.depth == 0) {
+        if (bencode_next(&walk.it[walk.depth], &key, &value)) {
+            rc = metainfo_tree_entry(p, &walk, key, value);
+        } else if (walk.depth == 0) {
             break;
         } else {
-            tree.depth--;
+            walk.depth--;
         }
     }
     if (rc < 0) {
         return rc;
     }
     if (m->n_files == 0) {
-        return metainfo_fail(p, dict, "'file tree' has no files");
+        return metainfo_fail(p, tree, "'file tree' has no files");
     }
     metainfo_path_resolve(m->files, m->n_files, m->info_hash);
     return 0;
