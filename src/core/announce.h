@@ -1,6 +1,6 @@
 /* When to announce what to which tracker: tiers (BEP 12), events (BEP 3),
- * intervals, retry (BEP 31) and back-off. Knows no HTTP: it gives jobs and takes
- * results. Times are monotonic milliseconds that come in. */
+ * intervals, retry (BEP 31) and back-off. Knows no HTTP: it gives jobs and
+ * takes results. Times are monotonic milliseconds that come in. */
 #ifndef BTC_CORE_ANNOUNCE_H
 #define BTC_CORE_ANNOUNCE_H
 
@@ -8,9 +8,12 @@
 #include "proto/tracker_http.h"
 
 #define ANNOUNCE_MAX_TRACKERS 256
-#define ANNOUNCE_RETRY_MS     5000    /* after the first failure, doubles */
+#define ANNOUNCE_RETRY_MS     5000 /* after the first failure, doubles */
 #define ANNOUNCE_RETRY_MAX_MS 1800000
-#define ANNOUNCE_STOP_MS      3000    /* a `stopped` announce may take this */
+#define ANNOUNCE_STOP_MS      3000   /* a `stopped` announce may take this */
+#define ANNOUNCE_SLOW_MS      5000   /* then the next one has its turn too */
+#define ANNOUNCE_MIN_MS       120000 /* min_ms when the tracker names none */
+#define ANNOUNCE_FEW_PEERS    5      /* fewer: we lack peers all the same */
 
 enum announce_state {
     ANNOUNCE_IDLE,        /* waits for its time or its turn in the tier */
@@ -26,12 +29,12 @@ struct announce_tracker {
     char *url; /* owns */
     uint32_t tier;
     enum announce_state state;
-    bool started;           /* it knows us: owes it `stopped` */
+    bool started; /* it knows us: owes it `stopped` */
     bool completed_sent;
-    uint32_t failures;      /* in a row */
-    uint64_t next_ms;       /* not before this */
-    uint64_t min_ms;        /* never before this, even when peers lack */
-    int64_t last_unix;      /* wall clock of the last answer, 0 never */
+    uint32_t failures; /* in a row */
+    uint64_t next_ms;  /* not before this */
+    uint64_t min_ms;   /* never before this, even when peers lack */
+    int64_t last_unix; /* wall clock of the last answer, 0 never */
     int64_t seeders, leechers, downloaded; /* -1 unknown */
     char error[TRACKER_TEXT_MAX]; /* failure or warning text, "" = none */
     char tracker_id[TRACKER_ID_MAX];
@@ -61,7 +64,8 @@ void announce_complete(struct announce *a, uint64_t now_ms);
  * have answered. The caller gives up after ANNOUNCE_STOP_MS. */
 void announce_stop(struct announce *a, uint64_t now_ms);
 bool announce_is_idle(const struct announce *a); /* no job out, none due */
-/* We lack peers: announce again at min_ms instead of next_ms. */
+/* We lack peers: announce again at min_ms instead of next_ms, and where a tier
+ * answered with less than ANNOUNCE_FEW_PEERS, to the tier behind it as well. */
 void announce_want_peers(struct announce *a, bool want);
 /* By a user's wish: all that run are due at min_ms. */
 void announce_now(struct announce *a, uint64_t now_ms);
@@ -70,8 +74,8 @@ void announce_now(struct announce *a, uint64_t now_ms);
 bool announce_next(struct announce *a, uint64_t now_ms,
                    struct announce_job *out);
 uint64_t announce_deadline(const struct announce *a); /* UINT64_MAX = none */
-/* The result of the job that is out for this tracker. A reply with a failure
- * text counts as a failure that the tracker told. */
+/* The result of the job that is out for this tracker; dropped when none is. A
+ * reply with a failure text counts as a failure that the tracker told. */
 void announce_on_reply(struct announce *a, uint32_t tracker,
                        const struct tracker_reply *r, uint64_t now_ms,
                        int64_t unix_now);
@@ -80,5 +84,7 @@ void announce_on_error(struct announce *a, uint32_t tracker, const char *text,
 /* True when every tracker that we can speak to failed at its last try (and at
  * least one was tried). */
 bool announce_all_failed(const struct announce *a);
+/* For tests and debug builds: aborts when the order of the tiers is broken. */
+void announce_check_invariant(const struct announce *a);
 
 #endif
