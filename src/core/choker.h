@@ -14,18 +14,18 @@
 
 struct choker_peer {
     uint32_t id;
-    bool interested;      /* in us */
-    bool unchoked;        /* in: now; out: from now on */
-    uint64_t down_rate;   /* what it gives us, bytes/s */
-    uint64_t up_rate;     /* what we give it, bytes/s */
+    bool interested;       /* in us */
+    bool unchoked;         /* in: now; out: from now on */
+    bool snubbed;          /* we wait for data that does not come */
+    uint64_t down_rate;    /* what it gives us, bytes/s */
+    uint64_t up_rate;      /* what we give it, bytes/s */
     uint64_t connected_ms; /* when */
     uint64_t unchoked_ms;  /* since when, 0 = choked */
-    bool snubbed;         /* we wait for data that does not come */
 };
 
 struct choker {
-    uint32_t optimistic;     /* peer id, UINT32_MAX = none */
-    uint64_t optimistic_ms;  /* since when */
+    uint32_t optimistic;    /* peer id, UINT32_MAX = none */
+    uint64_t optimistic_ms; /* since when */
 };
 
 void choker_init(struct choker *c);
@@ -33,7 +33,6 @@ void choker_init(struct choker *c);
  * peers last; while `seeding`, by up_rate with rotation, so that everybody gets
  * a turn. Only interested peers take slots; one slot is the optimistic one. */
 void choker_run(struct choker *c, struct choker_peer *peers, size_t n,
-                uint32_t slots, bool seeding, uint64_t now_ms,
-                struct rng *rng);
+                uint32_t slots, bool seeding, uint64_t now_ms, struct rng *rng);
 
 #endif
