@@ -4,8 +4,8 @@
  * Connections are named by a conn id that the torrent gives out; an id is never
  * used for another connection, so a late event with a stale id is dropped.
  * Pointers inside an event live for the call; pointers inside an action live
- * until the next torrent_input or torrent_next_action, except block memory, which
- * lives until the matching event comes back.
+ * until the next torrent_input or torrent_next_action, except block memory,
+ * which lives until the matching event comes back.
  */
 #ifndef BTC_CORE_ACTION_H
 #define BTC_CORE_ACTION_H
@@ -90,12 +90,12 @@ enum fact_level {
 };
 
 enum notify_type {
-    NOTIFY_STATE,   /* torrent_state changed */
-    NOTIFY_PIECE,   /* piece verified */
-    NOTIFY_FILE,    /* file complete */
-    NOTIFY_COMPLETE,/* everything wanted is verified and written */
-    NOTIFY_CHECKED, /* the check of existing data has ended */
-    NOTIFY_ERROR    /* result, text: the torrent cannot go on */
+    NOTIFY_STATE,    /* torrent_state changed */
+    NOTIFY_PIECE,    /* piece verified */
+    NOTIFY_FILE,     /* file complete */
+    NOTIFY_COMPLETE, /* everything wanted is verified and written */
+    NOTIFY_CHECKED,  /* the check of existing data has ended */
+    NOTIFY_ERROR     /* result, text: the torrent cannot go on */
 };
 
 struct action {
@@ -105,11 +105,11 @@ struct action {
     union {
         struct addr addr;  /* CONNECT */
         struct slice data; /* SEND */
-        struct { /* UPLOAD */
+        struct {           /* UPLOAD */
             struct wire_block range;
             uint32_t chunk; /* a message with a header per so many bytes */
         } upload;
-        struct { /* FINISH, WRITE */
+        struct {                    /* FINISH, WRITE */
             uint8_t *const *blocks; /* n_blocks; NULL: on disk / leave alone */
             uint32_t n_blocks;
             bool want_block_hashes;

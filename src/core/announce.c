@@ -22,6 +22,7 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -67,6 +68,14 @@ void announce_free(struct announce *a)
     free(a->entry);
     free(a->order);
     free(a);
+}
+
+/* See announce.h. */
+void announce_restore(struct announce *a, uint32_t i, const char *tracker_id)
+{
+    BTC_ASSERT(i < a->n);
+    (void)snprintf(a->entry[i].t.tracker_id, sizeof a->entry[i].t.tracker_id,
+                   "%s", tracker_id);
 }
 
 /* How many trackers there are. */

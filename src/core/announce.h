@@ -52,6 +52,8 @@ void announce_free(struct announce *a);
 /* Index, or BTC_E_LIMIT. Only http and https are spoken now; others are kept as
  * UNSUPPORTED. Doubles give the index of the first. */
 int announce_add(struct announce *a, const char *url, uint32_t tier);
+/* The tracker id of an earlier run. */
+void announce_restore(struct announce *a, uint32_t i, const char *tracker_id);
 uint32_t announce_count(const struct announce *a);
 const struct announce_tracker *announce_get(const struct announce *a,
                                             uint32_t i);

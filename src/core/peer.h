@@ -16,22 +16,23 @@
 #define PEER_DEF_REQQ     250  /* what a peer queues that does not say */
 #define PEER_START_DEPTH  16   /* before its rate is known */
 #define PEER_MIN_DEPTH    4
-#define PEER_OUR_REQQ     500  /* requests of a peer that we queue */
-#define PEER_UPLOAD_BYTES (512u * 1024) /* of its requests under way at once */
-#define PEER_OUT_MAX      (1u << 20)  /* control bytes queued for it */
+#define PEER_OUR_REQQ     500           /* requests of a peer that we queue */
+#define PEER_UPLOAD_BYTES (512u * 1024) /* of its requests under way at once \
+                                         */
+#define PEER_OUT_MAX      (1u << 20)    /* control bytes queued for it */
 #define PEER_HANDSHAKE_MS 20000
 #define PEER_KEEPALIVE_MS 100000 /* we say something at least this often */
 #define PEER_IDLE_MS      180000 /* it must say something this often */
-#define PEER_MAX_DROPPED  64   /* requests taken back that may still come */
-#define PEER_MAX_STRIKES  64   /* blocks nobody asked for, then goodbye */
-#define PEER_MAX_FAST     32   /* allowed-fast pieces kept */
-#define PEER_OUR_FAST     8    /* allowed-fast pieces we grant (BEP 6: k) */
+#define PEER_MAX_DROPPED  64     /* requests taken back that may still come */
+#define PEER_MAX_STRIKES  64     /* blocks nobody asked for, then goodbye */
+#define PEER_MAX_FAST     32     /* allowed-fast pieces kept */
+#define PEER_OUR_FAST     8      /* allowed-fast pieces we grant (BEP 6: k) */
 
 enum peer_phase {
     PEER_CONNECTING,
     PEER_HANDSHAKE, /* ours is sent, the peer's awaited */
     PEER_ACTIVE,
-    PEER_CLOSED     /* swept at the end of the input */
+    PEER_CLOSED /* swept at the end of the input */
 };
 
 struct peer_request {
@@ -40,28 +41,28 @@ struct peer_request {
 };
 
 struct peer {
-    uint32_t conn;    /* id of the connection */
-    uint32_t id;      /* in the peerset: also the picker's and the blame's */
+    uint32_t conn; /* id of the connection */
+    uint32_t id;   /* in the peerset: also the picker's and the blame's */
     struct addr addr;
     enum peer_phase phase;
     bool incoming;
-    bool was_useful;  /* sent us a good block */
+    bool was_useful; /* sent us a good block */
 
     struct wire_decoder decoder;
-    struct buf in;    /* an incomplete message */
-    struct buf out;   /* messages for the next SEND */
-    bool out_listed;  /* is in the torrent's list of peers with output */
+    struct buf in;   /* an incomplete message */
+    struct buf out;  /* messages for the next SEND */
+    bool out_listed; /* is in the torrent's list of peers with output */
 
     bool am_choking, am_interested;
     bool peer_choking, peer_interested;
     bool has_ext, has_fast;
     bool upload_only;
-    bool first_done;  /* the message in which a bitfield may come is over */
+    bool first_done; /* the message in which a bitfield may come is over */
     struct ext_handshake ext; /* what it said; client "" before */
     uint32_t reqq;
 
     struct bits have;
-    bool counted;     /* `have` is in the picker's availability */
+    bool counted; /* `have` is in the picker's availability */
     uint32_t fast_in[PEER_MAX_FAST]; /* pieces it grants us while choked */
     uint32_t n_fast_in;
     uint32_t fast_out[PEER_OUR_FAST]; /* pieces we grant it */
@@ -70,8 +71,8 @@ struct peer {
     struct peer_request *req; /* owns; a ring of req_cap */
     uint32_t req_head, n_req, req_cap;
     struct picker_block dropped[PEER_MAX_DROPPED]; /* a ring */
-    uint32_t n_dropped;       /* ever; the ring's head */
-    uint32_t depth;           /* requests to have out */
+    uint32_t n_dropped;                            /* ever; the ring's head */
+    uint32_t depth;                                /* requests to have out */
     uint32_t strikes;
     bool snubbed;
 
@@ -82,16 +83,16 @@ struct peer {
 
     struct wire_block *up; /* owns; requests of the peer, a ring of up_cap */
     uint32_t up_head, n_up, up_cap;
-    uint32_t up_inflight;  /* bytes handed to the disk and the socket */
+    uint32_t up_inflight; /* bytes handed to the disk and the socket */
 
     struct rate down, up_rate; /* payload */
-    uint64_t tick_bytes;   /* since the last tick */
-    double fast_rate;      /* bytes/s, quick to rise; for the depth */
-    uint32_t latency_ms;   /* smallest seen from request to block; 0 unknown */
-    uint64_t opened_ms;    /* connect or accept */
-    uint64_t active_ms;    /* handshake done */
+    uint64_t tick_bytes;       /* since the last tick */
+    double fast_rate;          /* bytes/s, quick to rise; for the depth */
+    uint32_t latency_ms; /* smallest seen from request to block; 0 unknown */
+    uint64_t opened_ms;  /* connect or accept */
+    uint64_t active_ms;  /* handshake done */
     uint64_t recv_ms, sent_ms, block_ms;
-    uint64_t unchoked_ms;  /* we unchoked it; 0 = choked */
+    uint64_t unchoked_ms; /* we unchoked it; 0 = choked */
 };
 
 struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,

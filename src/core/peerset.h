@@ -6,17 +6,17 @@
 #include "base/addr.h"
 #include "base/rng.h"
 
-#define PEERSET_MAX        4000  /* entries; the worst unconnected one goes */
-#define PEERSET_BACKOFF_MS 15000 /* after the first failure, doubles ... */
+#define PEERSET_MAX            4000 /* entries; the worst unconnected one goes */
+#define PEERSET_BACKOFF_MS     15000 /* after the first failure, doubles ... */
 #define PEERSET_BACKOFF_MAX_MS 1800000 /* ... up to this */
-#define PEERSET_RECONNECT_MS   5000 /* after a connection that worked */
-#define PEERSET_MAX_FAILURES   8 /* then only when nothing else is left */
+#define PEERSET_RECONNECT_MS   5000    /* after a connection that worked */
+#define PEERSET_MAX_FAILURES   8       /* then only when nothing else is left */
 #define PEERSET_NONE           UINT32_MAX
 
 enum peer_source {
     PEER_SOURCE_TRACKER,
-    PEER_SOURCE_USER,     /* --peer, x.pe */
-    PEER_SOURCE_JOURNAL,  /* of an earlier run */
+    PEER_SOURCE_USER,    /* --peer, x.pe */
+    PEER_SOURCE_JOURNAL, /* of an earlier run */
     PEER_SOURCE_INCOMING,
     PEER_SOURCE_PEX,
     PEER_SOURCE_DHT,
@@ -34,18 +34,18 @@ enum peerset_state {
 
 struct peerset_entry {
     uint32_t id;
-    struct addr addr;       /* with the listen port */
-    bool connectable;       /* addr's port is one it listens on */
+    struct addr addr; /* with the listen port */
+    bool connectable; /* addr's port is one it listens on */
     enum peer_source source;
     enum peerset_state state;
-    bool banned;            /* by its IP: bad data */
+    bool banned; /* by its IP: bad data */
     bool is_seed;
-    bool is_self;           /* our own address: never dialled again */
-    uint32_t failures;      /* connects in a row that failed */
-    uint32_t bad_pieces;    /* suspicions (hash failures it had a part in) */
-    uint64_t retry_ms;      /* not before this */
-    int64_t last_seen;      /* unix seconds of the last connection; 0 never */
-    uint64_t bytes_down;    /* ever, over all runs */
+    bool is_self;        /* our own address: never dialled again */
+    uint32_t failures;   /* connects in a row that failed */
+    uint32_t bad_pieces; /* suspicions (hash failures it had a part in) */
+    uint64_t retry_ms;   /* not before this */
+    int64_t last_seen;   /* unix seconds of the last connection; 0 never */
+    uint64_t bytes_down; /* ever, over all runs */
     uint64_t bytes_up;
 };
 

@@ -1,9 +1,9 @@
 /* Block memory: 16 KiB buffers used again and again, last freed first, because
  * fresh pages cost more than the hash of what is put in them.
  *
- * One pool serves all torrents of a run and is the bound on memory: a request is
- * sent only with a reservation, so a block that arrives always finds its buffer,
- * and in_use + reserved never exceeds max.
+ * One pool serves all torrents of a run and is the bound on memory: a request
+ * is sent only with a reservation, so a block that arrives always finds its
+ * buffer, and in_use + reserved never exceeds max.
  */
 #ifndef BTC_CORE_POOL_H
 #define BTC_CORE_POOL_H

@@ -72,6 +72,7 @@ void torrent_free(struct torrent *t)
     free(t->slots);
     free(t->slot_gen);
     free(t->dirty);
+    free(t->hashing);
     free(t->file_prio);
     free(t->file_done);
     bits_fini(&t->check);
@@ -359,6 +360,13 @@ void torrent_check_piece(struct torrent *t, uint32_t piece, bool claimed)
 }
 
 /* See torrent.h. */
+void torrent_restore_tracker(struct torrent *t, uint32_t tracker,
+                             const char *tracker_id)
+{
+    announce_restore(t->announce, tracker, tracker_id);
+}
+
+/* See torrent.h. */
 int torrent_add_tracker(struct torrent *t, const char *url, uint32_t tier)
 {
     return announce_add(t->announce, url, tier);
@@ -486,7 +494,6 @@ static void torrent_on_stop(struct torrent *t)
     {
         torrent_peer_close(t, p, true, BTC_E_CANCELLED);
     }
-    bits_zero(&t->check);
     t->state = TORRENT_STOPPING;
     t->stop_ms = t->now_ms;
     announce_stop(t->announce, t->now_ms);
@@ -703,6 +710,7 @@ void torrent_get_stats(const struct torrent *t, uint64_t now_ms,
     *out = (struct torrent_stats){
         .pieces_done = picker_n_have(t->picker),
         .pieces_checking = torrent_check_left(t),
+        .checked_to = torrent_check_floor(t),
         .down_rate = rate_get(&t->down, now_ms),
         .up_rate = rate_get(&t->up, now_ms),
         .downloaded = t->downloaded,

@@ -6,8 +6,8 @@
  * false; then arm a timer for torrent_deadline and send EVENT_TICK.
  *
  * Read torrent.c first (lifecycle, actions), then torrent_peer.c (messages),
- * torrent_request.c (what to ask of whom), torrent_disk.c (blocks on their way to
- * the disk), torrent_upload.c, torrent_check.c, torrent_announce.c.
+ * torrent_request.c (what to ask of whom), torrent_disk.c (blocks on their way
+ * to the disk), torrent_upload.c, torrent_check.c, torrent_announce.c.
  */
 #ifndef BTC_CORE_TORRENT_H
 #define BTC_CORE_TORRENT_H
@@ -20,7 +20,7 @@
 #include "core/picker.h"
 #include "core/pool.h"
 
-#define TORRENT_DEF_PEERS 80  /* connections, unless set */
+#define TORRENT_DEF_PEERS 80 /* connections, unless set */
 #define TORRENT_MAX_PEERS 4000
 #define TORRENT_TICK_MS   250 /* while anything is under way */
 
@@ -30,20 +30,20 @@ enum torrent_state {
     TORRENT_DOWNLOADING, /* also while a check runs beside it */
     TORRENT_SEEDING,     /* all wanted is here */
     TORRENT_STOPPING,
-    TORRENT_FAILED       /* the disk: waits to be stopped */
+    TORRENT_FAILED /* the disk: waits to be stopped */
 };
 
 /* What all torrents of a run share; owned by the session. */
 struct torrent_shared {
     struct rng *rng;
     struct pool *pool;
-    struct bucket up;        /* all uploads */
-    uint8_t peer_id[20];     /* BEP 20 */
-    uint32_t key;            /* for trackers */
-    uint16_t port;           /* where we listen, 0 = nowhere */
-    uint32_t hash_jobs;      /* checks under way at once, over all torrents */
+    struct bucket up;    /* all uploads */
+    uint8_t peer_id[20]; /* BEP 20 */
+    uint32_t key;        /* for trackers */
+    uint16_t port;       /* where we listen, 0 = nowhere */
+    uint32_t hash_jobs;  /* checks under way at once, over all torrents */
     uint32_t hash_busy;
-    const char *client;      /* "btc 0.1.0", for the extension handshake */
+    const char *client; /* "btc 0.1.0", for the extension handshake */
 };
 
 struct torrent_config {
@@ -54,7 +54,7 @@ struct torrent_config {
     uint32_t max_peers;            /* 0 = default */
     bool sequential;
     bool is_private;
-    uint64_t up_limit;             /* bytes/s, 0 = none */
+    uint64_t up_limit;                     /* bytes/s, 0 = none */
     uint64_t downloaded, uploaded, wasted; /* of earlier runs */
 };
 
@@ -86,7 +86,8 @@ void torrent_set_check_only(struct torrent *t);
 void torrent_set_hold(struct torrent *t, bool hold);
 void torrent_announce_now(struct torrent *t, uint64_t now_ms);
 
-/* --- events and actions ------------------------------------------------------ */
+/* --- events and actions ------------------------------------------------------
+ */
 void torrent_input(struct torrent *t, const struct event *ev, uint64_t now_ms,
                    int64_t unix_now);
 bool torrent_next_action(struct torrent *t, struct action *out);
@@ -94,15 +95,18 @@ uint64_t torrent_deadline(const struct torrent *t); /* UINT64_MAX = none */
 /* An id for an accepted connection; 0 when there is no room or the address is
  * banned (close it). */
 uint32_t torrent_new_conn(struct torrent *t, const struct addr *a);
-/* Everything received goes towards the disk now: WRITE actions for the blocks of
- * incomplete pieces (the journal's tick). */
+/* Everything received goes towards the disk now: WRITE actions for the blocks
+ * of incomplete pieces (the journal's tick). */
 void torrent_flush(struct torrent *t);
 
-/* --- facts ---------------------------------------------------------------------- */
+/* --- facts
+ * ---------------------------------------------------------------------- */
 enum torrent_state torrent_state(const struct torrent *t);
-bool torrent_is_quiet(const struct torrent *t);  /* no disk job is out */
-bool torrent_is_stopped(const struct torrent *t);/* STOP has been carried out */
-bool torrent_is_complete(const struct torrent *t); /* nothing wanted is missing */
+bool torrent_is_quiet(const struct torrent *t); /* no disk job is out */
+bool torrent_is_stopped(
+    const struct torrent *t); /* STOP has been carried out */
+bool torrent_is_complete(
+    const struct torrent *t); /* nothing wanted is missing */
 const struct picker *torrent_picker(const struct torrent *t);
 struct peerset *torrent_peerset(struct torrent *t);
 const struct announce *torrent_announce(const struct torrent *t);
@@ -112,11 +116,13 @@ struct torrent_stats {
     uint64_t bytes_total; /* wanted files, without pads */
     uint32_t pieces_done; /* verified, all */
     uint32_t pieces_checking;
-    uint64_t down_rate, up_rate; /* payload */
+    uint32_t checked_to; /* every piece before this has its verdict; n_pieces
+                          * when nothing is left to check */
+    uint64_t down_rate, up_rate;           /* payload */
     uint64_t downloaded, uploaded, wasted; /* payload, all runs */
     uint32_t peers, seeds, connecting;
-    uint64_t last_payload_ms;    /* 0 = none in this run */
-    bool had_peer;               /* a handshake was done in this run */
+    uint64_t last_payload_ms; /* 0 = none in this run */
+    bool had_peer;            /* a handshake was done in this run */
 };
 void torrent_get_stats(const struct torrent *t, uint64_t now_ms,
                        struct torrent_stats *out);

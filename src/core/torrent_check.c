@@ -2,12 +2,47 @@
  * of pieces at once. A piece under verification is neither picked nor offered.
  */
 #include "base/err.h"
+#include "base/mem.h"
 #include "core/torrent_int.h"
 
 /* Queued and under way. */
 uint32_t torrent_check_left(const struct torrent *t)
 {
     return t->check.count + t->n_hashing;
+}
+
+/* The lowest piece without its verdict. */
+uint32_t torrent_check_floor(const struct torrent *t)
+{
+    uint32_t floor = bits_next_set(&t->check, 0);
+    for (uint32_t i = 0; i < t->n_hashing; i++) {
+        floor = t->hashing[i] < floor ? t->hashing[i] : floor;
+    }
+    return floor;
+}
+
+/* A HASH job goes out or has come back. */
+static void torrent_check_begin(struct torrent *t, uint32_t piece)
+{
+    if (t->n_hashing == t->hashing_cap) {
+        t->hashing_cap = t->hashing_cap > 0 ? t->hashing_cap * 2 : 8;
+        t->hashing = mem_resize(t->hashing, t->hashing_cap, sizeof *t->hashing);
+    }
+    t->hashing[t->n_hashing++] = piece;
+    t->n_jobs++;
+    t->shared->hash_busy++;
+}
+
+static void torrent_check_end(struct torrent *t, uint32_t piece)
+{
+    for (uint32_t i = 0; i < t->n_hashing; i++) {
+        if (t->hashing[i] == piece) {
+            t->hashing[i] = t->hashing[--t->n_hashing];
+            break;
+        }
+    }
+    t->n_jobs--;
+    t->shared->hash_busy--;
 }
 
 /* Starts as many as the run's workers want. */
@@ -21,9 +56,7 @@ void torrent_check_pump(struct torrent *t)
         }
         t->check_next = piece + 1;
         bits_clear(&t->check, piece);
-        t->n_hashing++;
-        t->n_jobs++;
-        t->shared->hash_busy++;
+        torrent_check_begin(t, piece);
         torrent_push(t, ACTION_HASH)->piece = piece;
     }
 }
@@ -32,9 +65,7 @@ void torrent_check_pump(struct torrent *t)
 void torrent_check_hashed(struct torrent *t, const struct event *ev)
 {
     uint32_t piece = ev->piece;
-    t->n_hashing--;
-    t->n_jobs--;
-    t->shared->hash_busy--;
+    torrent_check_end(t, piece);
     if (picker_state(t->picker, piece) != PICKER_CHECKING) {
         return;
     }
@@ -46,7 +77,11 @@ void torrent_check_hashed(struct torrent *t, const struct event *ev)
         return;
     }
     if (ev->result == BTC_E_CANCELLED) {
-        return; /* never read: what the journal says stands as it is */
+        bits_set(&t->check, piece); /* never read: it is owed still */
+        if (claimed) {
+            bits_set(&t->check_claimed, piece);
+        }
+        return;
     }
     picker_set_missing(t->picker, piece);
     if (claimed) {

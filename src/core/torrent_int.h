@@ -3,8 +3,8 @@
  * Invariants:
  * - Every request in a peer's window has one reservation in the pool; a block
  *   that is arriving (rx_mem) or kept (open_piece.mem) has one buffer of it.
- * - An open piece has at most one disk job out (`job`); its buffers named in that
- *   job stay untouched until the answer.
+ * - An open piece has at most one disk job out (`job`); its buffers named in
+ * that job stay untouched until the answer.
  * - Peers are marked PEER_CLOSED while an event is worked on and freed at its
  *   end, so no handler sees a peer vanish.
  */
@@ -17,11 +17,12 @@
 #include <uthash.h>
 
 #define TORRENT_UPLOAD_SLOTS 8
-#define TORRENT_CONNECTING   30    /* half-open connections at once */
+#define TORRENT_CONNECTING   30      /* half-open connections at once */
 #define TORRENT_UPLOAD_RUN   262144u /* bytes of one UPLOAD at most */
-#define TORRENT_SNUB_MS      15000 /* no block for so long: snubbed */
-#define TORRENT_OVERDUE_MS   5000  /* a request this late may be asked of others */
-#define TORRENT_ENDGAME_MS   500   /* in the endgame: this late already */
+#define TORRENT_SNUB_MS      15000   /* no block for so long: snubbed */
+#define TORRENT_OVERDUE_MS   5000 /* a request this late may be asked of others \
+                                   */
+#define TORRENT_ENDGAME_MS 500    /* in the endgame: this late already */
 
 enum block_place {
     BLOCK_NONE,
@@ -40,11 +41,11 @@ enum piece_job {
 struct open_piece {
     uint32_t piece; /* key */
     uint32_t n_blocks;
-    uint32_t n_mem;   /* blocks in BLOCK_MEM */
+    uint32_t n_mem; /* blocks in BLOCK_MEM */
     enum piece_job job;
-    uint8_t **mem;    /* owns the array; the blocks are the pool's */
-    uint8_t **writing;/* owns; what the WRITE that is out names */
-    uint8_t *place;   /* enum block_place */
+    uint8_t **mem;     /* owns the array; the blocks are the pool's */
+    uint8_t **writing; /* owns; what the WRITE that is out names */
+    uint8_t *place;    /* enum block_place */
     UT_hash_handle hh;
 };
 
@@ -53,8 +54,8 @@ struct open_piece {
 struct suspect_piece {
     uint32_t piece; /* key */
     uint32_t n_blocks;
-    uint32_t *origin;                 /* owns; peerset ids */
-    uint8_t (*hashes)[SHA1_LEN];      /* owns */
+    uint32_t *origin;            /* owns; peerset ids */
+    uint8_t (*hashes)[SHA1_LEN]; /* owns */
     UT_hash_handle hh;
 };
 
@@ -68,39 +69,41 @@ struct torrent {
     struct announce *announce; /* owns */
     struct choker choker;
     enum torrent_state state;
-    bool running;     /* between START and STOP */
+    bool running; /* between START and STOP */
     bool check_only;
     bool hold;
     bool is_private;
-    bool complete;    /* COMPLETE was notified */
-    bool fetched;     /* something was downloaded in this run */
+    bool complete; /* COMPLETE was notified */
+    bool fetched;  /* something was downloaded in this run */
     bool had_peer;
     uint32_t max_peers;
     struct bucket up_bucket;
 
-    struct peer **slots;  /* owns; index = low 16 bits of a conn id */
+    struct peer **slots; /* owns; index = low 16 bits of a conn id */
     uint16_t *slot_gen;
     uint32_t n_slots;
-    uint32_t n_peers;     /* all phases but CLOSED */
+    uint32_t n_peers; /* all phases but CLOSED */
     uint32_t n_active, n_connecting, n_seeds;
-    struct peer **dirty;  /* peers with output */
+    struct peer **dirty; /* peers with output */
     uint32_t n_dirty, dirty_cap;
-    bool refill;          /* free blocks appeared: ask everybody again */
+    bool refill; /* free blocks appeared: ask everybody again */
 
-    struct open_piece *open;         /* hash */
-    struct suspect_piece *suspects;  /* hash */
-    uint32_t mem_open;    /* BLOCK_MEM blocks of pieces without a job */
-    uint32_t n_jobs;      /* disk jobs out: FINISH, WRITE, HASH, UPLOAD */
-    uint8_t *file_prio;   /* owns; per file */
-    uint64_t *file_done;  /* owns; verified bytes per file */
+    struct open_piece *open;        /* hash */
+    struct suspect_piece *suspects; /* hash */
+    uint32_t mem_open;   /* BLOCK_MEM blocks of pieces without a job */
+    uint32_t n_jobs;     /* disk jobs out: FINISH, WRITE, HASH, UPLOAD */
+    uint8_t *file_prio;  /* owns; per file */
+    uint64_t *file_done; /* owns; verified bytes per file */
 
     struct bits check;         /* pieces still to be hashed */
     struct bits check_claimed; /* of those: the journal claims them */
     uint32_t check_next;       /* in disk order */
     uint32_t n_hashing;        /* HASH jobs out */
+    uint32_t *hashing;         /* owns; their pieces */
+    uint32_t hashing_cap;
     bool checked_notified;
 
-    uint64_t now_ms;   /* of the current input */
+    uint64_t now_ms; /* of the current input */
     int64_t unix_now;
     uint64_t tick_ms;  /* of the last tick */
     uint64_t choke_ms; /* of the last choker run */
@@ -151,8 +154,8 @@ void torrent_peer_interest(struct torrent *t, struct peer *p);
 void torrent_dial(struct torrent *t);
 void torrent_ban(struct torrent *t, uint32_t id, const char *why);
 /* for each peer that is not closed */
-#define TORRENT_EACH_PEER(p, t)                                     \
-    for (uint32_t each_i = 0; each_i < (t)->n_slots; each_i++)      \
+#define TORRENT_EACH_PEER(p, t)                                \
+    for (uint32_t each_i = 0; each_i < (t)->n_slots; each_i++) \
         if ((p = (t)->slots[each_i]) != NULL && p->phase != PEER_CLOSED)
 
 /* torrent_request.c */
@@ -198,6 +201,7 @@ void torrent_upload_grant_fast(struct torrent *t, struct peer *p);
 void torrent_check_pump(struct torrent *t);
 void torrent_check_hashed(struct torrent *t, const struct event *ev);
 uint32_t torrent_check_left(const struct torrent *t);
+uint32_t torrent_check_floor(const struct torrent *t);
 
 /* torrent_announce.c */
 void torrent_announce_pump(struct torrent *t);

@@ -1,0 +1,270 @@
+/* The engine: owns all objects of a run, turns results of io into events of the
+ * core, drains the core's actions into io, keeps the journal, reconciles
+ * wishes.
+ *
+ * Everything here runs on the loop thread. Read session.c (a run from start to
+ * end), then session_torrent.c (one torrent from its rows to running and back),
+ * session_startup.c (what of the data on disk is trusted), session_action.c
+ * (actions into io, results into events), session_journal.c (the order write,
+ * sync, commit), session_wish.c, session_report.c.
+ */
+#ifndef BTC_APP_SESSION_H
+#define BTC_APP_SESSION_H
+
+#include "btc/btc.h"
+#include "core/torrent.h"
+#include "io/conn.h"
+#include "io/db.h"
+#include "io/disk.h"
+#include "io/http.h"
+#include "proto/metainfo.h"
+#include <stdatomic.h>
+
+#define SESSION_JOURNAL_MS  1000u
+#define SESSION_CACHE_BYTES (32u << 20)
+#define SESSION_MIN_FREE    (8u << 20)
+#define SESSION_TICK_MS     1000u
+#define SESSION_STORAGE_MS  5000u /* look for absent storage this often */
+#define SESSION_SPACE_MS    1000u /* look at free space this often */
+#define SESSION_EARLY_BYTES \
+    (256u << 20) /* commit before the interval is over */
+#define SESSION_PEERS_LOADED 500
+#define SESSION_TRACKER_TRIES                                                 \
+    3                           /* of every tracker, before a run without any \
+                                 * peer gives up (exit 6) */
+#define SESSION_LIMIT_MS     50 /* download limit: grants this often */
+#define SESSION_HANDSHAKE_MS 20000 /* of incoming connections */
+#define SESSION_MAX_INCOMING 200   /* without a handshake yet */
+
+enum phase {
+    PHASE_IDLE,    /* not wished to run, or not begun */
+    PHASE_LOADING, /* rows are read on the database thread */
+    PHASE_STAT,    /* startup: fingerprints */
+    PHASE_SCAN,    /* startup: data beyond the journal */
+    PHASE_CREATE,  /* startup: files that are absent are made */
+    PHASE_RUN,     /* the core runs */
+    PHASE_STOPPING,
+    PHASE_STORAGE, /* waiting-storage */
+    PHASE_SPACE,   /* waiting-space, not running */
+    PHASE_ERROR
+};
+
+struct session;
+struct session_torrent;
+
+/* One connection between a conn and a torrent's peer. */
+struct link {
+    struct session_torrent *st; /* borrows */
+    struct conn *conn;          /* NULL once closed */
+    uint32_t id;                /* conn id of the torrent */
+    uint32_t refs;              /* 1 for the table + uploads under way */
+    struct link *next, *prev;   /* of all links, for read grants */
+};
+
+struct session_torrent {
+    struct session *s;            /* borrows */
+    struct session_torrent *next; /* list of the session */
+    int64_t id;
+    struct db_torrent row; /* owns its strings: the wishes as last seen */
+    struct metainfo *meta; /* owns */
+    struct geom_file *geom_files; /* owns */
+    struct geom geom;
+    struct disk_store *store; /* owns */
+    struct torrent *t;        /* owns; NULL unless loaded */
+    enum phase phase;
+    bool asked;          /* of the ids this run is for */
+    bool announced_done; /* DONE was told */
+    bool done_pending;   /* complete; DONE after the next commit */
+    bool goal_reached;   /* done, and seeding goals too */
+    bool remove;         /* wished away: rows go when stopped */
+    bool remove_data;
+    bool deleting; /* a DELETE job is out */
+    bool restart;  /* run again once stopped */
+    bool replan;   /* startup verification is owed again */
+    int status;    /* enum btc_err that ended it, 0 = none */
+    char error[256];
+    const char *told_state; /* last STATE told */
+
+    /* as loaded from the journal */
+    struct db_file *files; /* n_files; fingerprints kept current */
+    size_t n_files;
+    struct db_piece *pieces;
+    size_t n_pieces;
+    struct db_block *blocks;
+    size_t n_blocks;
+    struct db_peer *peers;
+    size_t n_peers;
+    struct db_tracker *trackers;
+    size_t n_trackers;
+    struct db_stat stat;
+    struct err load_error;
+
+    struct bits claimed;  /* pieces that the journal has verified */
+    struct bits to_check; /* startup: hash these */
+    bool scan_needed;
+    uint32_t checked_from; /* startup: a check goes on here */
+
+    struct link **links; /* by slot (low 16 bits of the conn id) */
+    uint32_t n_links;
+
+    /* the journal */
+    struct db_batch *facts;   /* owns; depend on data not yet synced */
+    struct db_batch *syncing; /* owns; a SYNC covers them */
+    bool dirty;               /* facts hold pieces or blocks */
+    bool stat_dirty;
+    bool storage_sync; /* a SYNC job is out */
+    bool sync_failed;
+    uint32_t n_writes;      /* WRITE jobs out */
+    uint32_t *fresh_pieces; /* owns; verified, told after the commit */
+    size_t n_fresh, fresh_cap;
+    uint32_t *fresh_files; /* owns */
+    size_t n_fresh_files, fresh_files_cap;
+    uint64_t seeding_ms; /* of the last tick that counted */
+    uint64_t retry_ms;   /* waiting states: look again */
+    uint32_t n_jobs;     /* disk jobs out that name this torrent */
+};
+
+enum journal_phase {
+    JOURNAL_IDLE,
+    JOURNAL_FLUSHING, /* blocks of incomplete pieces are being written */
+    JOURNAL_SYNCING,  /* fdatasync */
+    JOURNAL_COMMITTING
+};
+
+struct session {
+    struct btc *b;            /* borrows */
+    struct btc_run_options o; /* borrowed pointers live as long as the run */
+    struct loop *loop;
+    struct conn_host *host;
+    struct conn_listener *listener;
+    struct http *http;
+    struct disk *disk;
+    struct db *db; /* NULL while the thread has it */
+    struct db_thread *db_thread;
+    struct db_run before; /* the run before this one */
+    bool same_boot;
+    struct loop_wakeup *wakeup; /* btc_signal */
+    struct rng rng;
+    struct pool pool;
+    struct torrent_shared shared;
+    struct bucket down_bucket;
+    struct session_torrent *torrents; /* list */
+    struct link *links;               /* all open ones */
+    struct incoming *incoming;        /* accepted, before their handshake */
+    uint32_t n_incoming;
+    uint32_t n_open_http;
+
+    enum journal_phase journal;
+    struct db_batch *batch;  /* facts without data, for the next commit */
+    struct db_batch *failed; /* a commit that failed, to be tried again */
+    uint64_t journal_ms;     /* the last one began */
+    uint64_t journal_bytes;  /* payload since */
+    uint32_t journal_interval_ms;
+    bool journal_now;   /* before the interval is over */
+    bool journal_final; /* the last one: run end */
+    bool journal_dead;  /* the database cannot be written */
+    uint32_t n_syncs;   /* SYNC jobs out */
+
+    uint64_t started_ms;
+    uint64_t tick_ms;    /* last STATS */
+    uint64_t space_ms;   /* last look at free space */
+    uint64_t limit_ms;   /* last read grants */
+    uint64_t payload_ms; /* last payload seen, for the stall */
+    uint64_t stop_ms;
+    bool stopping;
+    bool hurry; /* a second STOP */
+    bool finished;
+    int status; /* enum btc_err for the end of the run */
+    char error[512];
+    struct btc_progress *progress; /* owns; scratch for events */
+    size_t progress_cap;
+};
+
+/* session.c: the whole of btc_run. */
+int session_run(struct btc *b, const struct btc_run_options *o, struct err *e);
+void session_stop(struct session *s, int status, const char *text);
+void session_wake(struct session *s); /* arms the timer anew */
+struct session_torrent *session_find(struct session *s, int64_t id);
+
+/* session_torrent.c */
+struct session_torrent *session_torrent_new(struct session *s,
+                                            struct db_torrent *row);
+void session_torrent_free(struct session_torrent *st);
+/* Reads all rows; on any thread, touches nothing but `st`. */
+void session_torrent_load(struct session_torrent *st, struct db *db);
+/* Loaded: parses, opens the store, begins the startup verification. */
+void session_torrent_begin(struct session_torrent *st);
+void session_torrent_run(struct session_torrent *st);
+void session_torrent_stop(struct session_torrent *st);
+void session_torrent_stopped(struct session_torrent *st);
+void session_torrent_fail(struct session_torrent *st, int code,
+                          const char *text);
+void session_torrent_tick(struct session_torrent *st);
+uint64_t session_torrent_deadline(const struct session_torrent *st);
+/* Everything wanted of it in this run is over. */
+bool session_torrent_is_over(const struct session_torrent *st);
+bool session_torrent_goal(struct session_torrent *st);
+void session_torrent_delete(struct session_torrent *st);
+
+/* session_startup.c */
+void session_startup_begin(struct session_torrent *st);
+/* Hash again on a wish: everything verified before `since`. */
+void session_startup_verify(struct session_torrent *st, int64_t since);
+
+/* session_action.c */
+void session_event(struct session_torrent *st, const struct event *ev);
+void session_drain(struct session_torrent *st);
+void session_close_links(struct session_torrent *st);
+struct disk_job *session_job(struct session_torrent *st, enum disk_op op,
+                             disk_done_fn *done);
+void session_job_free(struct disk_job *job);
+void session_job_piece(struct session_torrent *st, struct disk_job *job,
+                       uint32_t piece, uint32_t begin, uint32_t len);
+int session_listen(struct session *s, struct err *e);
+void session_incoming_free(struct session *s);
+void session_incoming_tick(struct session *s);
+void session_grant_reads(struct session *s);
+
+/* session_journal.c */
+void session_fact(struct session_torrent *st, const struct action *a);
+void session_journal_tick(struct session *s);
+void session_journal_written(struct session *s); /* a WRITE came back */
+uint64_t session_journal_deadline(const struct session *s);
+void session_journal_committed(void *ctx, struct db_batch *b, int code,
+                               const struct err *e);
+void session_journal_peer(struct session_torrent *st, uint32_t id);
+void session_journal_tracker(struct session_torrent *st, uint32_t i);
+void session_journal_event(struct session_torrent *st, enum db_level level,
+                           const char *kind, const char *text);
+bool session_journal_is_clean(const struct session *s);
+
+/* session_wish.c */
+void session_wishes(void *ctx, struct db_wishes *w);
+
+/* session_report.c */
+const char *session_state_name(const struct session_torrent *st);
+void session_fill_progress(struct session_torrent *st, struct btc_progress *p);
+void session_fill_stat(struct session_torrent *st, struct db_stat *out);
+void session_tell(struct session_torrent *st, struct btc_event *ev);
+void session_tell_type(struct session_torrent *st, enum btc_event_type type);
+void session_tell_state(struct session_torrent *st);
+void session_tell_stats(struct session *s, bool asked);
+void session_tell_error(struct session *s, struct session_torrent *st, int code,
+                        const char *text);
+int session_map(struct session *s, int64_t id, struct btc_cell *cells,
+                size_t n);
+
+/* api.c keeps these in struct btc. */
+struct btc {
+    char *path; /* owns */
+    unsigned flags;
+    struct db *db;                        /* NULL while an engine has it */
+    struct session *run;                  /* while btc_run is on the stack */
+    _Atomic(struct loop_wakeup *) wakeup; /* the same; for btc_signal */
+    atomic_int n_stop, n_stats, n_reload; /* asked by btc_signal */
+};
+void api_fill_error(struct btc_error *out, const struct err *e);
+int api_parse_seed(const char *text, enum db_seed_mode *mode, int64_t *goal,
+                   struct err *e);
+
+#endif

@@ -1,0 +1,497 @@
+/* One torrent of a run: from its rows to the running core and back. */
+#include "app/session.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Takes the row's strings over. */
+struct session_torrent *session_torrent_new(struct session *s,
+                                            struct db_torrent *row)
+{
+    struct session_torrent *st = mem_zalloc(sizeof *st);
+    st->s = s;
+    st->id = row->id;
+    st->row = *row;
+    row->name = row->save_path = row->label = NULL;
+    st->facts = db_batch_new();
+    st->syncing = db_batch_new();
+    struct session_torrent **tail = &s->torrents;
+    while (*tail != NULL) {
+        tail = &(*tail)->next;
+    }
+    *tail = st;
+    return st;
+}
+
+/* Frees what session_torrent_load and _begin made. */
+static void session_torrent_unload(struct session_torrent *st)
+{
+    session_close_links(st);
+    torrent_free(st->t);
+    st->t = NULL;
+    if (st->store != NULL) {
+        disk_store_free(st->store);
+        st->store = NULL;
+    }
+    metainfo_free(st->meta);
+    st->meta = NULL;
+    free(st->geom_files);
+    st->geom_files = NULL;
+    db_files_free(st->files, st->n_files);
+    free(st->pieces);
+    free(st->blocks);
+    free(st->peers);
+    db_trackers_free(st->trackers, st->n_trackers);
+    st->files = NULL;
+    st->pieces = NULL;
+    st->blocks = NULL;
+    st->peers = NULL;
+    st->trackers = NULL;
+    st->n_files = st->n_pieces = st->n_blocks = st->n_peers = 0;
+    st->n_trackers = 0;
+    bits_fini(&st->claimed);
+    bits_fini(&st->to_check);
+}
+
+/* See session.h. */
+void session_torrent_free(struct session_torrent *st)
+{
+    session_torrent_unload(st);
+    for (uint32_t i = 0; i < st->n_links; i++) {
+        BTC_ASSERT(st->links[i] == NULL);
+    }
+    free(st->links);
+    db_batch_free(st->facts);
+    db_batch_free(st->syncing);
+    free(st->fresh_pieces);
+    free(st->fresh_files);
+    free(st->row.name);
+    free(st->row.save_path);
+    free(st->row.label);
+    free(st);
+}
+
+/* See session.h. */
+void session_torrent_load(struct session_torrent *st, struct db *db)
+{
+    struct err *e = &st->load_error;
+    uint8_t *info = NULL;
+    size_t len = 0;
+    *e = (struct err){0};
+    int err = db_load_stat(db, st->id, &st->stat, e);
+    if (err == 0) {
+        err = db_load_info(db, st->id, &info, &len, e);
+    }
+    if (err == 0) {
+        err = metainfo_parse_info(slice_of(info, len), &st->meta, e);
+    }
+    if (err == 0) {
+        err = db_load_files(db, st->id, &st->files, &st->n_files, e);
+    }
+    if (err == 0) {
+        err = db_load_pieces(db, st->id, &st->pieces, &st->n_pieces, e);
+    }
+    if (err == 0) {
+        err = db_load_blocks(db, st->id, &st->blocks, &st->n_blocks, e);
+    }
+    if (err == 0) {
+        err = db_load_peers(db, st->id, SESSION_PEERS_LOADED, &st->peers,
+                            &st->n_peers, e);
+    }
+    if (err == 0) {
+        err = db_load_trackers(db, st->id, &st->trackers, &st->n_trackers, e);
+    }
+    free(info);
+    if (err == 0 &&
+        (st->n_files != st->meta->n_files ||
+         memcmp(st->meta->info_hash, st->row.info_hash, SHA1_LEN) != 0)) {
+        (void)err_set(e, BTC_E_DB,
+                      "the info dictionary of torrent %lld does not match its "
+                      "rows; `btc db check` tells more",
+                      (long long)st->id);
+    }
+}
+
+/* The store has the paths of the `file` rows: a user may have chosen names. */
+static void session_torrent_open_store(struct session_torrent *st)
+{
+    uint32_t n = st->meta->n_files;
+    struct disk_file *files = mem_calloc(n > 0 ? n : 1, sizeof *files);
+    st->geom_files = mem_calloc(n > 0 ? n : 1, sizeof *st->geom_files);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct metainfo_file *m = &st->meta->files[i];
+        files[i] = (struct disk_file){.path = st->files[i].path,
+                                      .offset = m->offset,
+                                      .length = m->length,
+                                      .pad = m->pad};
+        st->geom_files[i] = (struct geom_file){
+            .offset = m->offset, .length = m->length, .pad = m->pad};
+    }
+    st->geom = (struct geom){.total = st->meta->total_size,
+                             .piece_length = st->meta->piece_length,
+                             .n_pieces = st->meta->n_pieces,
+                             .n_files = n,
+                             .files = st->geom_files};
+    st->store = disk_store_new(st->s->disk, st->row.save_path, files, n,
+                               st->row.alloc_full);
+    free(files);
+}
+
+/* The core's object with what the journal knows but for pieces and blocks,
+ * which the startup verification decides on. */
+static void session_torrent_open_core(struct session_torrent *st)
+{
+    struct session *s = st->s;
+    struct torrent_config c = {.shared = &s->shared,
+                               .geom = &st->geom,
+                               .info_hash = st->meta->info_hash,
+                               .piece_hashes = st->meta->piece_hashes,
+                               .max_peers = st->row.max_peers > 0
+                                                ? (uint32_t)st->row.max_peers
+                                                : s->o.max_peers,
+                               .sequential = st->row.sequential,
+                               .is_private = st->row.is_private,
+                               .up_limit = (uint64_t)st->row.up_limit,
+                               .downloaded = st->stat.downloaded,
+                               .uploaded = st->stat.uploaded,
+                               .wasted = st->stat.wasted};
+    st->t = torrent_new(&c, loop_now_ms(s->loop));
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        if (!st->files[i].pad) {
+            torrent_set_priority(st->t, i, st->files[i].priority);
+        }
+    }
+    for (size_t i = 0; i < st->n_trackers; i++) {
+        int at = torrent_add_tracker(st->t, st->trackers[i].url,
+                                     st->trackers[i].tier);
+        if (at >= 0) {
+            torrent_restore_tracker(st->t, (uint32_t)at,
+                                    st->trackers[i].tracker_id);
+        }
+    }
+    for (size_t i = 0; i < st->n_peers; i++) {
+        const struct db_peer *p = &st->peers[i];
+        struct addr a;
+        struct peerset_entry old = {.bytes_down = (uint64_t)p->bytes_down,
+                                    .bytes_up = (uint64_t)p->bytes_up,
+                                    .last_seen = p->last_seen,
+                                    .failures = (uint32_t)p->failures,
+                                    .is_seed = p->is_seed,
+                                    .banned = p->banned};
+        if (addr_parse_ip(slice_str(p->address), p->port, &a) &&
+            (p->connectable || p->banned)) {
+            bool user = strcmp(p->source, "user") == 0;
+            torrent_add_peer(
+                st->t, &a, user ? PEER_SOURCE_USER : PEER_SOURCE_JOURNAL, &old);
+        }
+    }
+    if (s->o.check_only) {
+        torrent_set_check_only(st->t);
+    }
+}
+
+/* See session.h. */
+void session_torrent_begin(struct session_torrent *st)
+{
+    if (st->load_error.code != 0) {
+        session_torrent_fail(st, st->load_error.code, st->load_error.msg);
+        return;
+    }
+    st->status = 0;
+    st->error[0] = '\0';
+    st->announced_done = st->done_pending = st->goal_reached = false;
+    session_torrent_open_store(st);
+    session_torrent_open_core(st);
+    session_tell_type(st, BTC_EVENT_ADDED);
+    session_startup_begin(st);
+}
+
+/* Startup is through: the core goes. */
+void session_torrent_run(struct session_torrent *st)
+{
+    st->phase = PHASE_RUN;
+    st->retry_ms = 0;
+    st->seeding_ms = 0;
+    struct event ev = {.type = EVENT_START};
+    session_event(st, &ev);
+    struct torrent_stats ts;
+    torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
+    if (ts.pieces_checking > 0) {
+        session_tell_type(st, BTC_EVENT_CHECKING);
+    }
+    st->stat_dirty = true;
+}
+
+/* Graceful; session_torrent_stopped follows, maybe at once. */
+void session_torrent_stop(struct session_torrent *st)
+{
+    switch (st->phase) {
+    case PHASE_RUN: {
+        st->phase = PHASE_STOPPING;
+        disk_cancel_low(st->s->disk, st->store);
+        struct event ev = {.type = EVENT_STOP};
+        session_event(st, &ev);
+        break;
+    }
+    case PHASE_STORAGE:
+    case PHASE_SPACE:
+    case PHASE_ERROR:
+        st->phase = PHASE_IDLE;
+        break;
+    case PHASE_IDLE:
+    case PHASE_LOADING:
+    case PHASE_STAT:
+    case PHASE_SCAN:
+    case PHASE_CREATE:
+    case PHASE_STOPPING:
+        break; /* startup jobs see that the wish has changed */
+    }
+}
+
+/* The core has wound down. Its facts stay for the next commit. */
+void session_torrent_stopped(struct session_torrent *st)
+{
+    if (st->phase != PHASE_STOPPING) {
+        return;
+    }
+    st->phase = st->status != 0 ? PHASE_ERROR : PHASE_IDLE;
+    st->stat_dirty = true;
+    session_tell_state(st);
+    st->s->journal_now = true;
+}
+
+/* The torrent cannot go on by itself. NOSPACE and STORAGE wait for better times
+ * where the run lives on. */
+void session_torrent_fail(struct session_torrent *st, int code,
+                          const char *text)
+{
+    struct session *s = st->s;
+    bool told = st->status == code;
+    st->status = code;
+    (void)snprintf(st->error, sizeof st->error, "%s", text);
+    st->stat_dirty = true;
+    if (!told) {
+        session_journal_event(st, DB_LEVEL_ERROR, err_name(code), text);
+        session_tell_error(s, st, code, text);
+    }
+    if (st->phase == PHASE_RUN) {
+        session_torrent_stop(st);
+        return;
+    }
+    uint64_t wait =
+        code == BTC_E_NOSPACE ? SESSION_SPACE_MS * 10 : SESSION_STORAGE_MS;
+    st->retry_ms = loop_now_ms(s->loop) + wait;
+    st->phase = code == BTC_E_STORAGE   ? PHASE_STORAGE
+                : code == BTC_E_NOSPACE ? PHASE_SPACE
+                                        : PHASE_ERROR;
+    session_tell_state(st);
+}
+
+/* --- what a wish or a goal makes of it
+ * ------------------------------------------- */
+
+/* The seeding goal: the run's own option beats the torrent's wish. */
+bool session_torrent_goal(struct session_torrent *st)
+{
+    enum db_seed_mode mode = st->row.seed_mode;
+    int64_t goal = st->row.seed_goal;
+    if (st->s->o.seed != NULL) {
+        (void)api_parse_seed(st->s->o.seed, &mode, &goal, NULL);
+    }
+    struct torrent_stats ts;
+    torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
+    switch (mode) {
+    case DB_SEED_NONE:
+        return true;
+    case DB_SEED_FOREVER:
+        return false;
+    case DB_SEED_RATIO:
+        return ts.uploaded >= ts.bytes_total / 1000 * (uint64_t)goal;
+    case DB_SEED_TIME:
+        return st->stat.seeding_s >= goal;
+    }
+    return true;
+}
+
+/* See session.h. */
+bool session_torrent_is_over(const struct session_torrent *st)
+{
+    switch (st->phase) {
+    case PHASE_RUN:
+        return st->announced_done && st->goal_reached;
+    case PHASE_IDLE:
+    case PHASE_STORAGE:
+    case PHASE_SPACE:
+    case PHASE_ERROR:
+        return true;
+    case PHASE_LOADING:
+    case PHASE_STAT:
+    case PHASE_SCAN:
+    case PHASE_CREATE:
+    case PHASE_STOPPING:
+        return false;
+    }
+    return false;
+}
+
+/* No peer, no hope of one: a foreground run says so instead of waiting. */
+static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
+{
+    struct torrent_stats ts;
+    torrent_get_stats(st->t, now, &ts);
+    const struct announce *a = torrent_announce(st->t);
+    if (st->s->o.follow_wishes || ts.had_peer || ts.peers + ts.connecting > 0 ||
+        torrent_state(st->t) != TORRENT_DOWNLOADING) {
+        return;
+    }
+    bool spoken = false;
+    for (uint32_t i = 0; i < announce_count(a); i++) {
+        const struct announce_tracker *k = announce_get(a, i);
+        if (k->state != ANNOUNCE_UNSUPPORTED && k->state != ANNOUNCE_DISABLED) {
+            spoken = true;
+            if (k->failures < SESSION_TRACKER_TRIES) {
+                return;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < peerset_count(torrent_peerset(st->t)); i++) {
+        const struct peerset_entry *e = peerset_at(torrent_peerset(st->t), i);
+        if (e->connectable && !e->banned && !e->is_self &&
+            e->failures < SESSION_TRACKER_TRIES) {
+            return;
+        }
+    }
+    char text[256];
+    const struct announce_tracker *k =
+        announce_count(a) > 0 ? announce_get(a, 0) : NULL;
+    if (!spoken) {
+        (void)snprintf(text, sizeof text,
+                       "no tracker that btc speaks to and no peer answers; "
+                       "name a peer with --peer HOST:PORT");
+    } else {
+        (void)snprintf(text, sizeof text,
+                       "no tracker answers and no peer is known (%.90s: %.90s)",
+                       k->url, k->error);
+    }
+    session_torrent_fail(st, BTC_E_NETWORK, text);
+}
+
+/* The storage or the space may be back. */
+static void session_torrent_retry(struct session_torrent *st, uint64_t now)
+{
+    if (st->retry_ms == 0 || now < st->retry_ms || st->s->stopping ||
+        !st->s->o.follow_wishes || st->store == NULL) {
+        return;
+    }
+    if (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE) {
+        st->status = 0;
+        session_startup_begin(st);
+    }
+}
+
+/* The loop's timer came. */
+void session_torrent_tick(struct session_torrent *st)
+{
+    uint64_t now = loop_now_ms(st->s->loop);
+    session_torrent_retry(st, now);
+    if (st->t == NULL ||
+        (st->phase != PHASE_RUN && st->phase != PHASE_STOPPING)) {
+        return;
+    }
+    if (now >= torrent_deadline(st->t)) {
+        struct event ev = {.type = EVENT_TICK};
+        session_event(st, &ev);
+    }
+    if (st->phase != PHASE_RUN) {
+        return;
+    }
+    if (torrent_state(st->t) == TORRENT_SEEDING) {
+        uint64_t since = st->seeding_ms > 0 ? now - st->seeding_ms : 0;
+        if (st->seeding_ms == 0 || since >= 1000) {
+            st->stat.seeding_s += (int64_t)(since / 1000);
+            st->seeding_ms = now;
+        }
+    }
+    if (st->announced_done && !st->goal_reached && session_torrent_goal(st)) {
+        st->goal_reached = true;
+        if (st->s->o.follow_wishes) {
+            session_torrent_stop(st);
+        }
+    }
+    session_torrent_hopeless(st, now);
+}
+
+/* See session.h. */
+uint64_t session_torrent_deadline(const struct session_torrent *st)
+{
+    uint64_t at = UINT64_MAX;
+    if (st->t != NULL &&
+        (st->phase == PHASE_RUN || st->phase == PHASE_STOPPING)) {
+        at = torrent_deadline(st->t);
+    }
+    if (st->retry_ms > 0 && st->retry_ms < at && st->s->o.follow_wishes &&
+        (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE)) {
+        at = st->retry_ms;
+    }
+    return at;
+}
+
+/* --- removal
+ * ---------------------------------------------------------------------- */
+
+/* The rows go with the next commit, and so does the object. */
+static void session_torrent_forget(struct session_torrent *st)
+{
+    struct session *s = st->s;
+    db_batch_free(st->facts);
+    st->facts = db_batch_new();
+    db_del_torrent(s->batch, st->id);
+    db_put_event(s->batch, 0, DB_LEVEL_INFO, "removed", st->row.name);
+    s->journal_now = true;
+    struct session_torrent **at = &s->torrents;
+    while (*at != st) {
+        at = &(*at)->next;
+    }
+    *at = st->next;
+    session_torrent_free(st);
+}
+
+/* The files are gone, or could not be removed: then the rows stay. */
+static void session_torrent_deleted(struct disk_job *job)
+{
+    struct session_torrent *st = job->ctx;
+    st->n_jobs--;
+    st->deleting = false;
+    if (job->result < 0) {
+        st->remove = st->remove_data = false;
+        session_torrent_fail(st, job->result, job->error);
+    } else {
+        st->remove_data = false;
+    }
+    session_job_free(job);
+    session_wake(st->s);
+}
+
+/* Wished away and stopped. */
+void session_torrent_delete(struct session_torrent *st)
+{
+    if (st->s->journal != JOURNAL_IDLE) {
+        return; /* its rows are on their way; the idle function comes again */
+    }
+    if (st->remove_data && st->store == NULL && st->s->db_thread != NULL &&
+        st->phase == PHASE_IDLE) {
+        if (st->meta == NULL) {
+            return; /* rows are being loaded: session_wish.c */
+        }
+        session_torrent_open_store(st);
+    }
+    if (st->remove_data) {
+        st->deleting = true;
+        disk_submit(st->s->disk,
+                    session_job(st, DISK_DELETE, session_torrent_deleted));
+        return;
+    }
+    session_torrent_forget(st);
+}
