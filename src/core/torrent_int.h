@@ -11,10 +11,10 @@
 #ifndef BTC_CORE_TORRENT_INT_H
 #define BTC_CORE_TORRENT_INT_H
 
+#include "base/map.h"
 #include "core/choker.h"
 #include "core/peer.h"
 #include "core/torrent.h"
-#include <uthash.h>
 
 #define TORRENT_UPLOAD_SLOTS 8
 #define TORRENT_CONNECTING   30      /* half-open connections at once */

@@ -16,16 +16,13 @@
  */
 #include "proto/metainfo_int.h"
 
+#include "base/map.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define uthash_malloc(size)    mem_alloc(size)
-#define uthash_free(ptr, size) free(ptr)
-#include <uthash.h>
 
 /* What a key stands for. */
 enum metainfo_name_kind {
