@@ -12,7 +12,7 @@
 #include <sys/queue.h>
 
 #define CONN_CHUNK_LEN (16u << 10) /* bytes of a memory chunk */
-#define CONN_POOL_MAX  64u          /* free chunks kept */
+#define CONN_POOL_MAX  64u         /* free chunks kept */
 
 struct conn_chunk {
     TAILQ_ENTRY(conn_chunk) next;

@@ -15,7 +15,9 @@
 #define HTTP_CONNECT_MS 15000
 #define HTTP_TOTAL_MS   60000
 #define HTTP_REDIRECTS  5
-#define HTTP_PARALLEL   64 /* requests at once; others wait */
+#define HTTP_PARALLEL   64          /* requests at once; others wait */
+#define HTTP_HEADER_MAX (64u << 10) /* of all answers of one request */
+#define HTTP_IDLE_MAX   8           /* kept connections */
 
 struct http;     /* the multi handle */
 struct http_job; /* one request */
@@ -26,16 +28,16 @@ struct http_options {
 };
 
 struct http_request {
-    const char *url;    /* copied */
-    size_t max_body;    /* more: BTC_E_LIMIT */
-    uint32_t total_ms;  /* 0 = HTTP_TOTAL_MS */
+    const char *url;   /* copied */
+    size_t max_body;   /* more: BTC_E_LIMIT */
+    uint32_t total_ms; /* 0 = HTTP_TOTAL_MS */
 };
 
 struct http_result {
-    int code;           /* 0 or BTC_E_* (NETWORK, TIMEOUT, REFUSED, LIMIT, ...) */
-    long status;        /* HTTP status, 0 when none came */
-    struct slice body;  /* decoded; dead after the callback */
-    char error[256];    /* text for a person when code != 0 or status >= 400 */
+    int code;    /* 0 or BTC_E_* (NETWORK, TIMEOUT, REFUSED, LIMIT, ...) */
+    long status; /* HTTP status, 0 when none came */
+    struct slice body; /* decoded; dead after the callback */
+    char error[256];   /* text for a person when code != 0 or status >= 400 */
 };
 typedef void http_fn(void *ctx, const struct http_result *r);
 
@@ -47,9 +49,10 @@ struct http_job *http_get(struct http *h, const struct http_request *r,
 void http_cancel(struct http_job *j); /* NULL allowed; fn is not called */
 
 /* In one blocking call, for commands that fetch a .torrent. `body` is appended
- * to; its cap is the limit. */
+ * to; its cap is the limit. 0 only for a status below 300; 404 and 410 are
+ * BTC_E_NOTFOUND, other refusals BTC_E_NETWORK. */
 struct buf;
-int http_fetch(const char *url, const struct http_options *o,
-               struct buf *body, struct err *e);
+int http_fetch(const char *url, const struct http_options *o, struct buf *body,
+               struct err *e);
 
 #endif
