@@ -1,11 +1,11 @@
 /* The journal: SQLite behind rows. One connection (struct db) is used by one
- * thread at a time; the engine hands its connection to a db_thread, which groups
- * commits and watches for foreign writes (wishes).
+ * thread at a time; the engine hands its connection to a db_thread, which
+ * groups commits and watches for foreign writes (wishes).
  *
- * Nothing here knows the protocol: rows in, rows out. The SQL of the schema, its
- * views and guards lives in schema/NNN_name.sql, embedded at build time. Every
- * step's result is checked; SQLITE_BUSY is BTC_E_LOCKED, SQLITE_FULL is NOSPACE,
- * SQLITE_IOERR is IO, CORRUPT and NOTADB are DB.
+ * Nothing here knows the protocol: rows in, rows out. The SQL of the schema,
+ * its views and guards lives in schema/NNN_name.sql, embedded at build time.
+ * Every step's result is checked; SQLITE_BUSY is BTC_E_LOCKED, SQLITE_FULL is
+ * NOSPACE, SQLITE_IOERR is IO, CORRUPT and NOTADB are DB.
  */
 #ifndef BTC_IO_DB_H
 #define BTC_IO_DB_H
@@ -14,23 +14,24 @@
 #include "base/err.h"
 #include "io/loop.h"
 
-#define DB_BUSY_MS       5000 /* patience with another writer */
-#define DB_WISH_POLL_MS  250  /* PRAGMA data_version this often */
-#define DB_NAME_MAX      256
+#define DB_BUSY_MS      5000 /* patience with another writer */
+#define DB_WISH_POLL_MS 250  /* PRAGMA data_version this often */
+#define DB_NAME_MAX     256
 
 struct db;
 
 enum {
-    DB_CREATE = 1,   /* make the file, its folder and the schema when absent */
+    DB_CREATE = 1, /* make the file, its folder and the schema when absent */
     DB_READ_ONLY = 2,
-    DB_ENGINE = 4    /* take the engine lock: BTC_E_LOCKED when another has it */
+    DB_ENGINE = 4 /* take the engine lock: BTC_E_LOCKED when another has it */
 };
 
 /* Opens, checks the header and user_version, migrates (in one transaction, with
  * a backup FILE.backup-vN beside it first). BTC_E_NOTFOUND without DB_CREATE;
- * BTC_E_DB for damage, no database, a newer schema; BTC_E_LOCKED. The engine lock
- * is an flock on FILE-lock that the kernel drops with the process; it holds the
- * pid for people. Pragmas: WAL, synchronous FULL, foreign_keys on, busy_timeout.
+ * BTC_E_DB for damage, no database, a newer schema; BTC_E_LOCKED. The engine
+ * lock is an flock on FILE-lock that the kernel drops with the process; it
+ * holds the pid for people. Pragmas: WAL, synchronous FULL, foreign_keys on,
+ * busy_timeout.
  */
 int db_open(const char *path, unsigned flags, struct db **out, struct err *e);
 void db_close(struct db *db); /* NULL allowed; releases the lock */
@@ -64,13 +65,13 @@ struct db_torrent {
     int64_t seed_goal;
     int64_t down_limit; /* bytes/s, 0 = none */
     int64_t up_limit;
-    int64_t max_peers;  /* 0 = default */
+    int64_t max_peers;    /* 0 = default */
     int64_t verify_since; /* unix: pieces verified before this are not trusted
                            * until hashed again; 0 = none */
     bool accept_loss;     /* start over when the storage is gone */
     bool alloc_full;
     bool is_private;
-    char *label;          /* owns; NULL = none */
+    char *label; /* owns; NULL = none */
     int64_t added_at;
     /* identity */
     uint64_t total_size;
@@ -84,8 +85,8 @@ struct db_file {
     uint64_t offset;
     uint64_t length;
     bool pad;
-    uint8_t priority;     /* wish: 0 off .. 4 normal .. 7 */
-    bool has_print;       /* the fingerprint below is known */
+    uint8_t priority; /* wish: 0 off .. 4 normal .. 7 */
+    bool has_print;   /* the fingerprint below is known */
     uint64_t dev, ino, size;
     int64_t mtime_ns;
     int64_t verify_since; /* like the torrent's, for this file's pieces */
@@ -127,13 +128,13 @@ struct db_stat {
     uint64_t bytes_total; /* wanted files */
     uint32_t pieces_done; /* verified and durable, all */
     int64_t down_rate, up_rate;
-    int64_t eta_s;        /* -1 unknown */
-    int64_t peers, seeds; /* connected */
+    int64_t eta_s;                 /* -1 unknown */
+    int64_t peers, seeds;          /* connected */
     uint64_t downloaded, uploaded; /* payload ever */
-    uint64_t wasted;      /* payload that was thrown away, ever */
-    int64_t error_code;   /* 0 or enum btc_err */
-    char error[256];      /* "" = none */
-    uint32_t checked_to;  /* an interrupted check goes on here; n_pieces: done */
+    uint64_t wasted;               /* payload that was thrown away, ever */
+    int64_t error_code;            /* 0 or enum btc_err */
+    char error[256];               /* "" = none */
+    uint32_t checked_to; /* an interrupted check goes on here; n_pieces: done */
     int64_t completed_at; /* unix, 0 = not yet */
     int64_t seeding_s;    /* seconds spent seeding, ever */
     uint64_t root_dev;    /* filesystem of the save path when data was there */
@@ -147,8 +148,8 @@ enum db_level {
 /* --- the front's side: immediate, own transaction each ------------------- */
 
 struct db_add {
-    struct db_torrent torrent;   /* id ignored */
-    const uint8_t *info;         /* exact info dictionary -> metainfo */
+    struct db_torrent torrent; /* id ignored */
+    const uint8_t *info;       /* exact info dictionary -> metainfo */
     size_t info_len;
     const struct db_file *files;
     const struct db_tracker *trackers; /* url, tier */
@@ -194,8 +195,7 @@ int db_load_peers(struct db *db, int64_t id, size_t max, struct db_peer **out,
 int db_load_trackers(struct db *db, int64_t id, struct db_tracker **out,
                      size_t *n, struct err *e);
 void db_trackers_free(struct db_tracker *rows, size_t n);
-int db_load_stat(struct db *db, int64_t id, struct db_stat *out,
-                 struct err *e);
+int db_load_stat(struct db *db, int64_t id, struct db_stat *out, struct err *e);
 int db_load_info(struct db *db, int64_t id, uint8_t **out, size_t *len,
                  struct err *e);
 /* The run before this one. */
@@ -224,15 +224,14 @@ void db_put_block(struct db_batch *b, int64_t id, uint32_t piece,
                   uint32_t block);
 void db_del_blocks(struct db_batch *b, int64_t id, uint32_t piece);
 void db_put_file(struct db_batch *b, int64_t id, const struct db_file *f);
-        /* fingerprint, verify_since and bytes_done only */
+/* fingerprint, verify_since and bytes_done only */
 void db_put_peer(struct db_batch *b, int64_t id, const struct db_peer *p);
 void db_del_peer(struct db_batch *b, int64_t id, const char *address,
                  uint16_t port);
-void db_put_tracker(struct db_batch *b, int64_t id,
-                    const struct db_tracker *t);
+void db_put_tracker(struct db_batch *b, int64_t id, const struct db_tracker *t);
 void db_put_stat(struct db_batch *b, int64_t id, const struct db_stat *s);
 void db_put_event(struct db_batch *b, int64_t id, enum db_level level,
-                  const char *kind, const char *text); /* id 0: the engine */
+                  const char *kind, const char *text);   /* id 0: the engine */
 void db_put_verify_done(struct db_batch *b, int64_t id); /* verify_since = 0 */
 void db_put_accepted_loss(struct db_batch *b, int64_t id); /* accept_loss=0 */
 void db_del_torrent(struct db_batch *b, int64_t id); /* everything of it */
@@ -241,7 +240,8 @@ void db_put_run_end(struct db_batch *b);
 /* Applies in one transaction; on failure nothing of it has happened. */
 int db_apply(struct db *db, struct db_batch *b, struct err *e);
 
-/* --- the thread ------------------------------------------------------------ */
+/* --- the thread ------------------------------------------------------------
+ */
 
 struct db_thread;
 struct db_wishes {
@@ -250,15 +250,15 @@ struct db_wishes {
     struct db_wish_files {
         uint8_t *priority; /* n_files of the torrent */
         uint32_t n;
-    } *files;              /* parallel to torrents */
+    } * files;             /* parallel to torrents */
     struct db_wish_peers { /* peers with source 'user' */
         struct db_peer *p;
         size_t n;
-    } *peers;
+    } * peers;
     struct db_wish_trackers {
         struct db_tracker *t;
         size_t n;
-    } *trackers;
+    } * trackers;
 };
 struct db_thread_callbacks {
     /* A batch was committed (code 0) or failed (the text in `e`); the batch
@@ -284,7 +284,8 @@ void db_thread_call(struct db_thread *t, void (*fn)(void *ctx, struct db *db),
  * connection back. */
 struct db *db_thread_stop(struct db_thread *t);
 
-/* --- reading for people ----------------------------------------------------- */
+/* --- reading for people -----------------------------------------------------
+ */
 
 enum db_type {
     DB_NULL,
@@ -309,9 +310,9 @@ int db_query_view(struct db *db, const char *view, int64_t id, int64_t limit,
                   db_row_fn *fn, void *ctx, struct err *e);
 
 int db_check(struct db *db, db_row_fn *fn, void *ctx, struct err *e);
-        /* integrity_check and foreign_key_check; BTC_E_DB with rows given */
+/* integrity_check and foreign_key_check; BTC_E_DB with rows given */
 int db_backup(struct db *db, const char *to, struct err *e);
-        /* online; BTC_E_EXISTS when `to` is there */
+/* online; BTC_E_EXISTS when `to` is there */
 const char *db_schema_text(void); /* all migrations, as SQL */
 int db_schema_version(void);      /* what this program writes */
 

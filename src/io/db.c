@@ -1,0 +1,593 @@
+/* Opening the journal, and SQLite's results as ours.
+ *
+ * Order in db_open: resolve the path (so that the lock and SQLite mean the same
+ * file whatever link led here), take the engine lock, open, set the pragmas,
+ * look who the file is, create or migrate. Nothing is written to a file that is
+ * not ours.
+ *
+ * The WAL is kept on disk when the last connection closes (PERSIST_WAL): a user
+ * who may only read the folder could otherwise not open a WAL database at rest.
+ */
+#include "io/db_int.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Pages in the WAL before they are moved to the file: 4 MiB. */
+#define DB_CHECKPOINT_PAGES 1000
+/* A WAL that grew beyond this (a reader was in the way) is cut again. */
+#define DB_WAL_LIMIT (8 << 20)
+/* Bytes of the smallest database: one page. */
+#define DB_SIZE_MIN 512
+/* Between two tries at something that SQLite does not wait for by itself. */
+#define DB_RETRY_MS 20
+
+/* Unix seconds. */
+int64_t db_now(void)
+{
+    return (int64_t)time(NULL);
+}
+
+/* Lets other processes go on for a moment. */
+static void db_sleep(long ms)
+{
+    struct timespec t = {.tv_sec = 0, .tv_nsec = ms * 1000000};
+    (void)nanosleep(&t, NULL);
+}
+
+/* Code for a result of SQLite. */
+int db_code(sqlite3 *sql, int rc)
+{
+    int os = sql ? sqlite3_system_errno(sql) : 0;
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return BTC_E_LOCKED;
+    case SQLITE_FULL:
+        return BTC_E_NOSPACE;
+    case SQLITE_IOERR: /* a quota, or no room for the shared memory */
+        return os == ENOSPC || os == EDQUOT ? BTC_E_NOSPACE : BTC_E_IO;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return BTC_E_DB;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return BTC_E_PERMISSION;
+    case SQLITE_CANTOPEN:
+        return os != 0 ? err_from_errno(os) : BTC_E_IO;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+        return BTC_E_USAGE;
+    default:
+        return BTC_E_INTERNAL;
+    }
+}
+
+/* What helps after an error of SQLite, "" when there is nothing to say. */
+static const char *db_advice(int code)
+{
+    switch (code) {
+    case BTC_E_LOCKED:
+        return "; another program holds it in a transaction: end that and try "
+               "again";
+    case BTC_E_NOSPACE:
+        return "; make room and try again, nothing is lost";
+    case BTC_E_DB:
+        return "; see `btc db check`, go on with a backup";
+    default:
+        return "";
+    }
+}
+
+/* SQLite's last error as ours. */
+int db_fail(struct db *db, struct err *e, const char *what)
+{
+    int code = db_code(db->sql, sqlite3_extended_errcode(db->sql));
+    if (code == 0) {
+        code = BTC_E_INTERNAL;
+    }
+    return err_set(e, code, "%s: %s: %s%s", db->path, what,
+                   sqlite3_errmsg(db->sql), db_advice(code));
+}
+
+/* Runs SQL that gives no rows. */
+int db_exec(struct db *db, const char *sql, struct err *e)
+{
+    if (sqlite3_exec(db->sql, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        return db_fail(db, e, "database");
+    }
+    return 0;
+}
+
+/* One statement for one use. */
+int db_prepare(struct db *db, const char *sql, sqlite3_stmt **out,
+               struct err *e)
+{
+    if (sqlite3_prepare_v2(db->sql, sql, -1, out, NULL) != SQLITE_OK) {
+        return db_fail(db, e, "database");
+    }
+    return 0;
+}
+
+/* Runs a statement that gives no rows, then resets it. */
+int db_run_stmt(struct db *db, sqlite3_stmt *s, struct err *e)
+{
+    int rc = sqlite3_step(s);
+    int code =
+        rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(db, e, "database");
+    (void)sqlite3_reset(s); /* repeats the error of the step */
+    return code;
+}
+
+/* The first integer that a query gives. */
+int db_query_int(struct db *db, const char *sql, int64_t none, int64_t *out,
+                 struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    *out = none;
+    int code = db_prepare(db, sql, &s, e);
+    if (code == 0) {
+        int rc = sqlite3_step(s);
+        if (rc == SQLITE_ROW) {
+            *out = sqlite3_column_int64(s, 0);
+        } else if (rc != SQLITE_DONE) {
+            code = db_fail(db, e, "database");
+        }
+    }
+    (void)sqlite3_finalize(s);
+    return code;
+}
+
+/* Begins a transaction that may write. */
+int db_begin(struct db *db, struct err *e)
+{
+    return db_exec(db, "BEGIN IMMEDIATE", e);
+}
+
+/* Commits, or rolls back when something failed. */
+int db_end(struct db *db, int code, struct err *e)
+{
+    if (code == 0) {
+        code = db_exec(db, "COMMIT", e);
+    }
+    /* A full disk may have rolled it back already. */
+    if (code != 0 && !sqlite3_get_autocommit(db->sql)) {
+        (void)sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return code;
+}
+
+/* Text, NULL when there is none. */
+void db_bind_text(sqlite3_stmt *s, int i, const char *text)
+{
+    if (text && *text) {
+        (void)sqlite3_bind_text(s, i, text, -1, SQLITE_TRANSIENT);
+    } else {
+        (void)sqlite3_bind_null(s, i);
+    }
+}
+
+/* A time, NULL for never. */
+void db_bind_time(sqlite3_stmt *s, int i, int64_t t)
+{
+    db_bind_count(s, i, t > 0 ? t : -1);
+}
+
+/* A count, NULL for unknown. */
+void db_bind_count(sqlite3_stmt *s, int i, int64_t n)
+{
+    if (n < 0) {
+        (void)sqlite3_bind_null(s, i);
+    } else {
+        (void)sqlite3_bind_int64(s, i, n);
+    }
+}
+
+/* A size. */
+void db_bind_u64(sqlite3_stmt *s, int i, uint64_t v)
+{
+    (void)sqlite3_bind_int64(s, i, v > INT64_MAX ? INT64_MAX : (int64_t)v);
+}
+
+/* Any 64 bits. */
+void db_bind_bits(sqlite3_stmt *s, int i, uint64_t v)
+{
+    int64_t bits;
+    memcpy(&bits, &v, sizeof(bits));
+    (void)sqlite3_bind_int64(s, i, bits);
+}
+
+/* Forces a file or folder to disk. */
+int db_sync_path(const char *path, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_set_errno(e, errno, "%s: cannot open", path);
+    }
+    int code = 0;
+    /* Some file systems cannot sync a folder: EINVAL. */
+    if (fsync(fd) != 0 && errno != EINVAL) {
+        code = err_set_errno(e, errno, "%s: cannot sync", path);
+    }
+    (void)close(fd);
+    return code;
+}
+
+/* Absolute path with links resolved. */
+char *db_resolve(const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (real) {
+        return real;
+    }
+    char *copy1 = mem_strdup(path);
+    char *copy2 = mem_strdup(path);
+    char *folder = realpath(dirname(copy1), NULL);
+    char *out = NULL;
+    if (folder) {
+        out = mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder,
+                         basename(copy2));
+    }
+    free(folder);
+    free(copy1);
+    free(copy2);
+    return out ? out : mem_strdup(path);
+}
+
+/* Makes the folders above a path, private to the user. */
+static int db_make_folders(const char *path, struct err *e)
+{
+    char *p = mem_strdup(path);
+    int code = 0;
+    for (char *c = p + 1; *c && code == 0; c++) {
+        if (*c != '/') {
+            continue;
+        }
+        *c = '\0';
+        if (mkdir(p, 0700) != 0 && errno != EEXIST) {
+            code = err_set_errno(e, errno, "cannot make the folder %s", p);
+        }
+        *c = '/';
+    }
+    free(p);
+    return code;
+}
+
+/* What lies at the path, before SQLite may touch it. */
+static int db_check_file(const char *path, unsigned flags, bool *absent,
+                         struct err *e)
+{
+    struct stat st;
+    *absent = false;
+    if (stat(path, &st) == 0) {
+        if (S_ISREG(st.st_mode)) {
+            return 0;
+        }
+        return err_set(e, BTC_E_DB,
+                       "%s is not a file but a folder or device: give the "
+                       "database's file with --db FILE",
+                       path);
+    }
+    if (errno != ENOENT && errno != ENOTDIR) {
+        return err_set_errno(e, errno, "%s: cannot look at it", path);
+    }
+    *absent = true;
+    if ((flags & DB_CREATE) && !(flags & DB_READ_ONLY)) {
+        return db_make_folders(path, e);
+    }
+    return err_set(e, BTC_E_NOTFOUND,
+                   "there is no database %s: `btc get` or `btc add` makes "
+                   "one, --db FILE names another",
+                   path);
+}
+
+/* Percent-encodes a path into a file: URI that must not be locked. */
+static char *db_immutable_uri(const char *path)
+{
+    size_t len = strlen(path);
+    char *uri = mem_alloc(len * 3 + 32);
+    size_t at = (size_t)snprintf(uri, 8, "file:");
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)path[i];
+        if (c == '%' || c == '?' || c == '#') {
+            at += (size_t)snprintf(uri + at, 4, "%%%02X", c);
+        } else {
+            uri[at++] = (char)c;
+        }
+    }
+    (void)snprintf(uri + at, 16, "?immutable=1");
+    return uri;
+}
+
+/* Opens the connection and makes it safe against a hostile file. */
+static int db_connect(struct db *db, bool immutable, struct err *e)
+{
+    int mode = (db->flags & DB_READ_ONLY) ? SQLITE_OPEN_READONLY
+                                          : SQLITE_OPEN_READWRITE;
+    if (db->flags & DB_CREATE) {
+        mode |= SQLITE_OPEN_CREATE;
+    }
+    char *uri = immutable ? db_immutable_uri(db->path) : NULL;
+    int rc = sqlite3_open_v2(
+        uri ? uri : db->path, &db->sql,
+        mode | SQLITE_OPEN_NOMUTEX | (uri ? SQLITE_OPEN_URI : 0), NULL);
+    free(uri);
+    if (!db->sql) {
+        return err_set(e, BTC_E_INTERNAL, "%s: no memory", db->path);
+    }
+    if (rc != SQLITE_OK) {
+        return db_fail(db, e, "cannot open");
+    }
+    (void)sqlite3_extended_result_codes(db->sql, 1);
+    (void)sqlite3_busy_timeout(db->sql, DB_BUSY_MS);
+    (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    int persist = 1;
+    (void)sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL,
+                               &persist);
+    return db_exec(db,
+                   "PRAGMA cell_size_check = ON;"
+                   "PRAGMA mmap_size = 0;"
+                   "PRAGMA foreign_keys = ON",
+                   e);
+}
+
+/* True when a WAL with something in it lies beside the file. */
+static bool db_has_wal(const char *path)
+{
+    struct stat st;
+    char *wal = mem_printf("%s-wal", path);
+    bool has = stat(wal, &st) == 0 && st.st_size > 0;
+    free(wal);
+    return has;
+}
+
+/* First look into the file: SQLite really opens it here. A reader who cannot
+ * make the WAL's files and does not need them reads the file as it stands. */
+static int db_probe(struct db *db, struct err *e)
+{
+    int64_t n;
+    int code = db_query_int(db, "PRAGMA schema_version", 0, &n, e);
+    int rc = sqlite3_errcode(db->sql) & 0xff;
+    if (code == 0 || !(db->flags & DB_READ_ONLY) ||
+        (rc != SQLITE_CANTOPEN && rc != SQLITE_READONLY) ||
+        db_has_wal(db->path)) {
+        return code;
+    }
+    (void)sqlite3_close(db->sql);
+    db->sql = NULL;
+    code = db_connect(db, true, e);
+    return code ? code : db_query_int(db, "PRAGMA schema_version", 0, &n, e);
+}
+
+/* A file too short for a database, but not empty, looks empty to SQLite. */
+static bool db_is_stub(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size > 0 && st.st_size < DB_SIZE_MIN;
+}
+
+/* Who the file is. *fresh: nothing in it yet. */
+static int db_identify(struct db *db, bool *fresh, struct err *e)
+{
+    int64_t app = 0;
+    int64_t tables = 0;
+    int64_t version = 0;
+    int code = db_probe(db, e);
+    if ((code == BTC_E_DB &&
+         (sqlite3_errcode(db->sql) & 0xff) == SQLITE_NOTADB) ||
+        (code == 0 && db_is_stub(db->path))) {
+        return err_set(e, BTC_E_DB,
+                       "%s is not a database: give another file with --db "
+                       "FILE, or move this one away",
+                       db->path);
+    }
+    if (code == 0) {
+        code = db_query_int(db, "PRAGMA application_id", 0, &app, e);
+    }
+    if (code == 0) {
+        code = db_query_int(db, "PRAGMA user_version", 0, &version, e);
+    }
+    if (code == 0) {
+        code = db_query_int(db, "SELECT count(*) FROM sqlite_schema", 0,
+                            &tables, e);
+    }
+    if (code != 0) {
+        return code;
+    }
+    *fresh = app == 0 && version == 0 && tables == 0;
+    if (*fresh && !(db->flags & DB_CREATE)) {
+        return err_set(e, BTC_E_DB,
+                       "%s is empty, not a btc database: delete it, or name "
+                       "another with --db FILE",
+                       db->path);
+    }
+    if (!*fresh && app != DB_APPLICATION_ID) {
+        return err_set(e, BTC_E_DB,
+                       "%s is a database of another program (application_id "
+                       "%lld): name another file with --db FILE",
+                       db->path, (long long)app);
+    }
+    return 0;
+}
+
+/* WAL, durable at each commit. Changing the mode wants the file for itself for
+ * a moment, and SQLite does not wait for that by itself. */
+static int db_set_wal(struct db *db, struct err *e)
+{
+    int code = db_exec(db, "PRAGMA synchronous = FULL", e);
+    if (code != 0) {
+        return code;
+    }
+    for (int waited = 0; waited <= DB_BUSY_MS; waited += DB_RETRY_MS) {
+        code = db_exec(db, "PRAGMA journal_mode = WAL", e);
+        if (code != BTC_E_LOCKED) {
+            break;
+        }
+        db_sleep(DB_RETRY_MS);
+    }
+    if (code != 0) {
+        return code;
+    }
+    char sql[128];
+    (void)snprintf(sql, sizeof(sql),
+                   "PRAGMA wal_autocheckpoint = %d;"
+                   "PRAGMA journal_size_limit = %d",
+                   DB_CHECKPOINT_PAGES, DB_WAL_LIMIT);
+    return db_exec(db, sql, e);
+}
+
+/* Makes the new file's name durable (its content is SQLite's matter). */
+static int db_sync_folder(const char *path, struct err *e)
+{
+    char *copy = mem_strdup(path);
+    int code = db_sync_path(dirname(copy), e);
+    free(copy);
+    return code;
+}
+
+/* Everything behind the lock. */
+static int db_open_file(struct db *db, bool absent, struct err *e)
+{
+    bool fresh = false;
+    int code = db_connect(db, false, e);
+    if (code == 0) {
+        code = db_identify(db, &fresh, e);
+    }
+    if (code == 0 && !(db->flags & DB_READ_ONLY)) {
+        if (sqlite3_db_readonly(db->sql, "main") == 1) {
+            return err_set(e, BTC_E_PERMISSION,
+                           "%s cannot be written: change its rights or name "
+                           "another with --db FILE",
+                           db->path);
+        }
+        code = db_set_wal(db, e);
+    }
+    if (code == 0) {
+        code = db_migrate(db, db_migrations, db_n_migrations, e);
+    }
+    if (code == 0 && (absent || fresh)) {
+        code = db_sync_folder(db->path, e);
+    }
+    return code;
+}
+
+/* Opens the journal. */
+int db_open(const char *path, unsigned flags, struct db **out, struct err *e)
+{
+    *out = NULL;
+    if (!path || !*path) {
+        return err_set(e, BTC_E_USAGE,
+                       "the database's path is empty: give --db FILE");
+    }
+    bool absent;
+    int code = db_check_file(path, flags, &absent, e);
+    if (code != 0) {
+        return code;
+    }
+    struct db *db = mem_zalloc(sizeof(*db));
+    db->path = db_resolve(path);
+    db->flags = flags & DB_READ_ONLY ? flags & ~(unsigned)DB_CREATE : flags;
+    db->lock_fd = -1;
+    if (flags & DB_ENGINE) {
+        code = db_lock_take(db->path, &db->lock_fd, e);
+    }
+    if (code == 0) {
+        code = db_open_file(db, absent, e);
+    }
+    if (code != 0) {
+        db_close(db);
+        return code;
+    }
+    *out = db;
+    return 0;
+}
+
+/* Closes the journal and gives the engine lock back. */
+void db_close(struct db *db)
+{
+    if (!db) {
+        return;
+    }
+    for (size_t i = 0; i < DB_STMT_COUNT; i++) {
+        (void)sqlite3_finalize(db->stmts[i]);
+    }
+    int rc = sqlite3_close(db->sql);
+    BTC_ASSERT(rc == SQLITE_OK); /* a statement of ours was left open */
+    db_lock_drop(db->lock_fd);
+    free(db->path);
+    free(db);
+}
+
+/* The file's absolute path. */
+const char *db_path(const struct db *db)
+{
+    return db->path;
+}
+
+/* What stands in torrent.wanted. */
+const char *db_wanted_name(enum db_wanted w)
+{
+    static const char *const names[] = {"run", "pause", "remove",
+                                        "remove-data"};
+    return names[w];
+}
+
+/* What stands in torrent.seed_mode. */
+const char *db_seed_mode_name(enum db_seed_mode m)
+{
+    static const char *const names[] = {"none", "forever", "ratio", "time"};
+    return names[m];
+}
+
+/* What stands in event.level. */
+const char *db_level_name(enum db_level level)
+{
+    static const char *const names[] = {"error", "warn", "info"};
+    return names[level];
+}
+
+/* Copies text that may come from the network. */
+void db_clean_text(char *dst, size_t cap, const char *src)
+{
+    size_t len = src ? strnlen(src, cap - 1) : 0;
+    bool utf8 = bytes_is_utf8(slice_of(src, len));
+    /* A character that the buffer's end cuts makes it invalid: drop that. */
+    for (size_t cut = 0; !utf8 && cut < 3 && len > 0 && src[len] != '\0' &&
+                         ((unsigned char)src[len] & 0xc0) == 0x80;
+         cut++) {
+        len--;
+        utf8 = bytes_is_utf8(slice_of(src, len));
+    }
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)src[i];
+        bool bad = c < 0x20 || c == 0x7f || (!utf8 && c >= 0x80);
+        dst[i] = bad ? '?' : src[i];
+    }
+    dst[len] = '\0';
+}
+
+/* A numeric address and a port that the schema takes. */
+bool db_is_address(const char *address, uint16_t port)
+{
+    size_t len = strlen(address);
+    return port != 0 && len >= 2 && len <= 47 &&
+           strspn(address, "0123456789abcdefABCDEF.:") == len;
+}
