@@ -20,7 +20,7 @@ static uint8_t bits_mask(uint32_t i)
 /* The used bits of the last byte. */
 static uint8_t bits_last_mask(uint32_t n)
 {
-    return n % 8 == 0 ? 0xff : (uint8_t)(0xff00u >> (n % 8));
+    return (uint8_t)(n % 8 == 0 ? 0xffu : 0xff00u >> (n % 8));
 }
 
 /* A zeroed map of n bits. */
