@@ -1,12 +1,12 @@
 /* The disk path: worker threads, a cache of open files, jobs over spans of
  * files. One wake-up of the loop per batch of results.
  *
- * A store is the set of a torrent's files below one save path. A job names spans
- * of those files; who computed them (core/geom) is not known here. Jobs are the
- * caller's memory: submitted, they belong to the disk until `done` is called
- * with them on the loop thread, exactly once each. Jobs of one store may run in
- * any order and at the same time: whoever needs an order submits the next when
- * the one before is done.
+ * A store is the set of a torrent's files below one save path. A job names
+ * spans of those files; who computed them (core/geom) is not known here. Jobs
+ * are the caller's memory: submitted, they belong to the disk until `done` is
+ * called with them on the loop thread, exactly once each. Jobs of one store may
+ * run in any order and at the same time: whoever needs an order submits the
+ * next when the one before is done.
  *
  * A claim never runs ahead of the data: FINISH writes only after the hash
  * matched; SYNC returns after fdatasync of every file written since the last
@@ -27,8 +27,8 @@
 #include "base/hash.h"
 #include "io/loop.h"
 
-#define DISK_BLOCK_LEN  16384u
-#define DISK_MAX_OPEN   512 /* files kept open, over all stores */
+#define DISK_BLOCK_LEN 16384u
+#define DISK_MAX_OPEN  512 /* files kept open, over all stores */
 
 struct disk;
 struct disk_store;
@@ -37,7 +37,7 @@ struct disk_file {
     const char *path; /* relative, sanitised, '/' between elements */
     uint64_t offset;  /* in the torrent's stream */
     uint64_t length;
-    bool pad;         /* never opened, reads as zeros */
+    bool pad; /* never opened, reads as zeros */
 };
 
 struct disk_options {
@@ -47,11 +47,11 @@ struct disk_options {
 };
 
 /* Where a test makes the n-th operation fail: called before each system call
- * that writes, reads, syncs, opens or creates; a value other than 0 is the errno
- * it fails with. NULL in production. Called by the workers, at the same time;
- * set before the first job. `op` is open, create, mkdir, ftruncate, fallocate,
- * pread, pwrite, fdatasync, fsync (folders), fstat, stat, lseek, statvfs or
- * unlink. */
+ * that writes, reads, syncs, opens or creates; a value other than 0 is the
+ * errno it fails with. NULL in production. Called by the workers, at the same
+ * time; set before the first job. `op` is open, create, mkdir, ftruncate,
+ * fallocate, pread, pwrite, fdatasync, fsync (folders), fstat, stat, lseek,
+ * statvfs or unlink. */
 typedef int disk_fault_fn(void *ctx, const char *op, const char *path);
 
 struct disk *disk_new(struct loop *l, const struct disk_options *o);
@@ -70,7 +70,7 @@ void disk_store_free(struct disk_store *s);
 /* What identifies a file's content without reading it. */
 struct disk_print {
     bool exists;
-    bool is_file;     /* a regular file */
+    bool is_file; /* a regular file */
     uint64_t dev, ino;
     uint64_t size;
     int64_t mtime_ns; /* since the epoch */
@@ -79,27 +79,27 @@ struct disk_print {
 
 struct disk_span {
     uint32_t file;
-    bool pad;         /* zeros */
-    uint64_t offset;  /* in the file */
+    bool pad;        /* zeros */
+    uint64_t offset; /* in the file */
     uint32_t len;
 };
 
 enum disk_op {
-    DISK_CREATE,  /* creates all non-pad files that are absent (only those with
-                   * `select` set, NULL = all): folders, sparse size or
-                   * fallocate. Existing files are never truncated; a longer one
-                   * is BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
-    DISK_FINISH,  /* verdict over a whole piece, then write (see below) */
-    DISK_WRITE,   /* writes blocks[0..n_blocks) over the spans, NULL ones are
-                   * skipped; no hash */
-    DISK_HASH,    /* reads the spans and compares; nothing is written */
-    DISK_READ,    /* reads the spans into `data` */
-    DISK_PREFETCH,/* brings the spans into the page cache, gives `fds` */
-    DISK_SYNC,    /* makes everything written so far durable */
-    DISK_STAT,    /* prints of all files, and of the save path */
-    DISK_SCAN,    /* which pieces have data in all their bytes (SEEK_HOLE) */
-    DISK_DELETE,  /* removes the files and the folders that become empty */
-    DISK_SPACE    /* bytes free at the save path */
+    DISK_CREATE,   /* creates all non-pad files that are absent (only those with
+                    * `select` set, NULL = all): folders, sparse size or
+                    * fallocate. Existing files are never truncated; a longer one
+                    * is BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
+    DISK_FINISH,   /* verdict over a whole piece, then write (see below) */
+    DISK_WRITE,    /* writes blocks[0..n_blocks) over the spans, NULL ones are
+                    * skipped; no hash */
+    DISK_HASH,     /* reads the spans and compares; nothing is written */
+    DISK_READ,     /* reads the spans into `data` */
+    DISK_PREFETCH, /* brings the spans into the page cache, gives `fds` */
+    DISK_SYNC,     /* makes everything written so far durable */
+    DISK_STAT,     /* prints of all files, and of the save path */
+    DISK_SCAN,     /* which pieces have data in all their bytes (SEEK_HOLE) */
+    DISK_DELETE,   /* removes the files and the folders that become empty */
+    DISK_SPACE     /* bytes free at the save path */
 };
 
 struct disk_job;
@@ -107,11 +107,12 @@ typedef void disk_done_fn(struct disk_job *job);
 
 struct disk_job {
     enum disk_op op;
+    bool low;               /* behind all others (verification) */
+    bool want_block_hashes; /* FINISH: fill block_hashes also when good */
     struct disk_store *store;
     disk_done_fn *done;
-    void *ctx;             /* the caller's */
-    uint64_t tag;          /* the caller's */
-    bool low;              /* behind all others (verification) */
+    void *ctx;    /* the caller's */
+    uint64_t tag; /* the caller's */
 
     struct disk_span *spans; /* borrows until done; in stream order */
     uint32_t n_spans;
@@ -121,30 +122,30 @@ struct disk_job {
     uint8_t *const *blocks;
     uint32_t n_blocks;
     uint8_t expected[SHA1_LEN]; /* FINISH, HASH */
-    bool want_block_hashes;     /* FINISH: fill block_hashes also when good */
     uint8_t *data;              /* READ: caller's memory of the spans' length */
     uint32_t piece_length;      /* SCAN */
     uint32_t n_pieces;          /* SCAN */
     const struct bits *select;  /* CREATE: files to make; NULL = all */
 
     /* Results; but for block_hashes they are there only when `result` is 0. */
-    int result;     /* 0; HASH (mismatch), SHORT (file missing or too short),
-                     * NOSPACE, IO, PERMISSION, EXISTS (also: not a regular
-                     * file), STORAGE (the save path is missing, or a file that
-                     * is to be written or synced), CANCELLED */
-    int32_t fail_file;          /* index of the file that failed, -1 none */
+    int result;        /* 0; HASH (mismatch), SHORT (file missing or too short),
+                        * NOSPACE, IO, PERMISSION, EXISTS (also: not a regular
+                        * file), STORAGE (the save path is missing, or a file that
+                        * is to be written or synced), CANCELLED */
+    int32_t fail_file; /* index of the file that failed, -1 none */
     uint8_t (*block_hashes)[SHA1_LEN]; /* FINISH: malloc'ed n_blocks SHA-1s when
-                     * the piece failed or they were wanted; caller frees */
-    int *fds;       /* PREFETCH: malloc'ed, one per span, -1 for pads; each but
-                     * -1 holds a reference: disk_fd_release; caller frees */
-    struct disk_print *prints;  /* STAT, SYNC: malloc'ed, one per file (SYNC:
-                     * `exists` is false for files not touched) */
-    struct disk_print root;     /* STAT: the save path; exists and dev */
-    struct bits scan;           /* SCAN: bits_init'ed by the disk; caller fini */
-    uint64_t bytes_free;        /* SPACE */
-    char error[160];            /* text for a person: which file, why */
+                                        * the piece failed or they were wanted;
+                                        * caller frees */
+    int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but
+               * -1 holds a reference: disk_fd_release; caller frees */
+    struct disk_print *prints; /* STAT, SYNC: malloc'ed, one per file (SYNC:
+                                * `exists` is false for files not touched) */
+    struct disk_print root;    /* STAT: the save path; exists and dev */
+    struct bits scan;          /* SCAN: bits_init'ed by the disk; caller fini */
+    uint64_t bytes_free;       /* SPACE */
+    char error[160];           /* text for a person: which file, why */
 
-    struct disk_job *next;      /* the disk's */
+    struct disk_job *next; /* the disk's */
 };
 
 void disk_submit(struct disk *d, struct disk_job *job);

@@ -22,9 +22,9 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-/* A worker's buffer. It should stay in the second level cache between read and
- * hash. */
-#define DISK_CHUNK_LEN 131072u
+/* A worker's buffer. It stays in the second level cache between read and hash;
+ * a hot HASH was 10 % slower with twice as much. */
+#define DISK_CHUNK_LEN 65536u
 /* Most buffers of one pwritev: IOV_MAX of Linux, a piece of 16 MiB at once. */
 #define DISK_MAX_IOV 1024
 /* The disk's own job: closes a store's files away from the loop thread. */

@@ -164,19 +164,18 @@ static int disk_error_code(enum disk_op op, int errnum)
 static void disk_error_text(struct disk_job *job, const char *path,
                             const char *reason)
 {
-    size_t room = sizeof(job->error) - 1;
-    size_t need = strlen(reason) + 2;
+    size_t size = sizeof(job->error);
+    size_t need = strlen(reason) + sizeof("...: ");
+    size_t room = need < size ? size - need : 0;
     size_t len = strlen(path);
-    const char *dots = "";
-    if (need + len > room) {
-        dots = "...";
-        size_t keep = need + 3 < room ? room - need - 3 : 0;
-        path += len > keep ? len - keep : 0;
+    const char *dots = len > room ? "..." : "";
+    if (len > room) {
+        path += len - room;
         while ((*path & 0xc0) == 0x80) {
             path++; /* not into the middle of a UTF-8 character */
         }
     }
-    (void)snprintf(job->error, sizeof(job->error), "%s%s: %s", dots, path,
+    (void)snprintf(job->error, size, "%s%.*s: %s", dots, (int)room, path,
                    reason);
 }
 
