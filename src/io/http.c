@@ -308,6 +308,16 @@ static void http_start_waiting(struct http *h)
     }
 }
 
+/* Whether the transfer failed only on an error page that is too long: then the
+ * status says more than the failure. */
+static bool http_is_long_refusal(const struct http_job *j, CURLcode rc,
+                                 long status)
+{
+    bool is_long = rc == CURLE_FILESIZE_EXCEEDED ||
+                   (j->limited && strcmp(j->limited, "body") == 0);
+    return is_long && status >= 400;
+}
+
 /* The answer or the reason why there is none. */
 static void http_fill_result(struct http_job *j, CURLcode rc,
                              struct http_result *r)
@@ -328,6 +338,9 @@ static void http_fill_result(struct http_job *j, CURLcode rc,
     (void)curl_easy_getinfo(j->easy, CURLINFO_REQUEST_SIZE, &f.asked);
     (void)curl_easy_getinfo(j->easy, CURLINFO_EFFECTIVE_URL, &url);
     f.url = url ? url : j->url;
+    if (http_is_long_refusal(j, rc, f.status)) {
+        f.curl_code = CURLE_OK;
+    }
     r->status = f.status;
     r->body = buf_slice(&j->body);
     r->code = http_text_explain(&f, r->error, sizeof(r->error));

@@ -36,7 +36,8 @@ struct http_request {
 struct http_result {
     int code;    /* 0 or BTC_E_* (NETWORK, TIMEOUT, REFUSED, LIMIT, ...) */
     long status; /* HTTP status, 0 when none came */
-    struct slice body; /* decoded; dead after the callback */
+    struct slice body; /* decoded; dead after the callback; with a status >= 400
+                        * it may be cut at max_body */
     char error[256];   /* text for a person when code != 0 or status >= 400 */
 };
 typedef void http_fn(void *ctx, const struct http_result *r);
