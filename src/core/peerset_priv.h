@@ -9,7 +9,7 @@
 
 #include "core/peerset.h"
 
-#include <uthash.h>
+#include "base/map.h"
 
 #define PEERSET_MAX_BANS 4096 /* the oldest is forgotten beyond */
 

@@ -1,14 +1,9 @@
 /* The hash tables of a peerset: nothing but uthash, in functions of a few
  * lines. The hash is keyed, for the addresses are chosen by strangers.
  */
-#include "base/mem.h"
-
-/* Before uthash.h comes in: no memory is a reason to abort. NOLINTBEGIN(*) */
-#define uthash_malloc(size)    mem_alloc(size)
-#define uthash_free(ptr, size) free(ptr)
-/* NOLINTEND(*) */
 #include "core/peerset_priv.h"
 
+#include "base/mem.h"
 #include <stdlib.h>
 #include <string.h>
 
