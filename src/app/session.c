@@ -198,6 +198,14 @@ static void session_on_timer(void *ctx)
     session_check_time(s, now);
 }
 
+/* Nothing of it is under way, and the journal holds all of it. */
+static bool session_can_restart(const struct session_torrent *st)
+{
+    bool rests = st->phase == PHASE_IDLE || st->phase == PHASE_ERROR ||
+                 st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE;
+    return rests && st->n_jobs == 0 && session_journal_is_clean(st->s);
+}
+
 /* After each batch of events: settle what follows, arm the timer. */
 static void session_on_idle(void *ctx)
 {
@@ -205,6 +213,9 @@ static void session_on_idle(void *ctx)
     struct session_torrent *st = s->torrents;
     while (st != NULL) {
         struct session_torrent *next = st->next;
+        if (st->restart && !s->stopping && session_can_restart(st)) {
+            session_torrent_reload(st);
+        }
         if (st->remove && st->phase == PHASE_IDLE && st->n_jobs == 0 &&
             !st->deleting) {
             session_torrent_delete(st);

@@ -104,16 +104,23 @@ struct session_torrent {
     bool scan_needed;
     uint32_t checked_from; /* startup: a check goes on here */
 
+    struct announcing *announces; /* requests to trackers that are out */
+    bool draining;
     struct link **links; /* by slot (low 16 bits of the conn id) */
     uint32_t n_links;
 
     /* the journal */
     struct db_batch *facts;   /* owns; depend on data not yet synced */
     struct db_batch *syncing; /* owns; a SYNC covers them */
-    bool dirty;               /* facts hold pieces or blocks */
-    bool stat_dirty;
-    bool storage_sync; /* a SYNC job is out */
-    bool sync_failed;
+    bool dirty;               /* data was written since the last SYNC */
+    bool stat_dirty;          /* put the stat row even when it looks the same */
+    bool sync_now;            /* a SYNC is about to be submitted */
+    bool collected;           /* this commit covers `syncing` */
+    bool done_collected;      /* and makes DONE true */
+    size_t n_collected, n_files_collected; /* of the fresh lists */
+    struct db_stat told_stat;              /* as last put */
+    uint64_t space_ms;                     /* last look at free space */
+    bool space_busy;
     uint32_t n_writes;      /* WRITE jobs out */
     uint32_t *fresh_pieces; /* owns; verified, told after the commit */
     size_t n_fresh, fresh_cap;
@@ -160,10 +167,12 @@ struct session {
     uint64_t journal_ms;     /* the last one began */
     uint64_t journal_bytes;  /* payload since */
     uint32_t journal_interval_ms;
-    bool journal_now;   /* before the interval is over */
-    bool journal_final; /* the last one: run end */
-    bool journal_dead;  /* the database cannot be written */
-    uint32_t n_syncs;   /* SYNC jobs out */
+    bool journal_now;    /* before the interval is over */
+    bool journal_final;  /* the last one: run end */
+    bool journal_dead;   /* the database cannot be written */
+    uint32_t n_failures; /* commits in a row that failed */
+    uint64_t peers_ms;   /* rows of connected peers were put */
+    uint32_t n_syncs;    /* SYNC jobs out */
 
     uint64_t started_ms;
     uint64_t tick_ms;    /* last STATS */
@@ -197,6 +206,7 @@ void session_torrent_begin(struct session_torrent *st);
 void session_torrent_run(struct session_torrent *st);
 void session_torrent_stop(struct session_torrent *st);
 void session_torrent_stopped(struct session_torrent *st);
+void session_torrent_checked(struct session_torrent *st); /* the check ended */
 void session_torrent_fail(struct session_torrent *st, int code,
                           const char *text);
 void session_torrent_tick(struct session_torrent *st);
@@ -237,6 +247,8 @@ void session_journal_tracker(struct session_torrent *st, uint32_t i);
 void session_journal_event(struct session_torrent *st, enum db_level level,
                            const char *kind, const char *text);
 bool session_journal_is_clean(const struct session *s);
+void session_torrent_done(struct session_torrent *st); /* and durable */
+void session_torrent_reload(struct session_torrent *st);
 
 /* session_wish.c */
 void session_wishes(void *ctx, struct db_wishes *w);

@@ -2,7 +2,7 @@
  * beyond the journal, then the files that are absent, then the core runs. All
  * of it in disk jobs; hashing goes on beside the download.
  */
-#include "app/session.h"
+#include "app/session_int.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -110,9 +110,7 @@ static void startup_spaced(struct disk_job *job)
     if (startup_is_off(st)) {
         return;
     }
-    uint64_t floor = s->o.min_free == UINT64_MAX ? 0
-                     : s->o.min_free > 0         ? s->o.min_free
-                                                 : SESSION_MIN_FREE;
+    uint64_t floor = session_min_free(s);
     uint64_t there = 0, need = 0;
     for (size_t i = 0; i < st->n_files; i++) {
         if (!st->files[i].pad && st->files[i].priority > 0) {

@@ -1,5 +1,5 @@
 /* One torrent of a run: from its rows to the running core and back. */
-#include "app/session.h"
+#include "app/session_int.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include <stdio.h>
@@ -26,7 +26,7 @@ struct session_torrent *session_torrent_new(struct session *s,
 }
 
 /* Frees what session_torrent_load and _begin made. */
-static void session_torrent_unload(struct session_torrent *st)
+void session_torrent_unload(struct session_torrent *st)
 {
     session_close_links(st);
     torrent_free(st->t);
@@ -250,16 +250,75 @@ void session_torrent_stop(struct session_torrent *st)
     }
 }
 
+/* Where a torrent that does not run stands: by what ended it. NOSPACE and
+ * STORAGE are looked at again after a while. */
+static void session_torrent_rest(struct session_torrent *st)
+{
+    uint64_t wait = st->status == BTC_E_NOSPACE ? SESSION_SPACE_MS * 10
+                                                : SESSION_STORAGE_MS;
+    st->retry_ms = loop_now_ms(st->s->loop) + wait;
+    st->phase = st->status == BTC_E_STORAGE   ? PHASE_STORAGE
+                : st->status == BTC_E_NOSPACE ? PHASE_SPACE
+                : st->status != 0             ? PHASE_ERROR
+                                              : PHASE_IDLE;
+}
+
 /* The core has wound down. Its facts stay for the next commit. */
 void session_torrent_stopped(struct session_torrent *st)
 {
     if (st->phase != PHASE_STOPPING) {
         return;
     }
-    st->phase = st->status != 0 ? PHASE_ERROR : PHASE_IDLE;
+    session_torrent_rest(st);
     st->stat_dirty = true;
     session_tell_state(st);
     st->s->journal_now = true;
+}
+
+/* The check of existing data ended: what was owed is done. */
+void session_torrent_checked(struct session_torrent *st)
+{
+    db_put_verify_done(st->facts, st->id);
+    st->row.verify_since = 0;
+    if (st->s->o.check_only) {
+        st->done_pending = true;
+        st->s->journal_now = true;
+    }
+}
+
+/* btc verify: the outcome over what is wanted. */
+static void session_torrent_verified(struct session_torrent *st)
+{
+    uint32_t missing = picker_n_wanted_left(torrent_picker(st->t));
+    st->announced_done = st->goal_reached = true;
+    if (missing > 0) {
+        (void)snprintf(st->error, sizeof st->error,
+                       "%u of %u pieces are bad or missing; `btc resume` "
+                       "fetches them",
+                       missing, st->geom.n_pieces);
+        st->status = BTC_E_VERIFY;
+        session_tell_error(st->s, st, BTC_E_VERIFY, st->error);
+    }
+    session_torrent_stop(st);
+}
+
+/* Complete, and the journal says so: that is what DONE means. */
+void session_torrent_done(struct session_torrent *st)
+{
+    if (st->s->o.check_only) {
+        session_torrent_verified(st);
+        return;
+    }
+    if (st->announced_done || !torrent_is_complete(st->t)) {
+        return;
+    }
+    st->announced_done = true;
+    st->goal_reached = session_torrent_goal(st);
+    session_tell_state(st);
+    session_tell_type(st, BTC_EVENT_DONE);
+    if (st->goal_reached && st->s->o.follow_wishes) {
+        session_torrent_stop(st);
+    }
 }
 
 /* The torrent cannot go on by itself. NOSPACE and STORAGE wait for better times
@@ -280,12 +339,7 @@ void session_torrent_fail(struct session_torrent *st, int code,
         session_torrent_stop(st);
         return;
     }
-    uint64_t wait =
-        code == BTC_E_NOSPACE ? SESSION_SPACE_MS * 10 : SESSION_STORAGE_MS;
-    st->retry_ms = loop_now_ms(s->loop) + wait;
-    st->phase = code == BTC_E_STORAGE   ? PHASE_STORAGE
-                : code == BTC_E_NOSPACE ? PHASE_SPACE
-                                        : PHASE_ERROR;
+    session_torrent_rest(st);
     session_tell_state(st);
 }
 
@@ -386,9 +440,53 @@ static void session_torrent_retry(struct session_torrent *st, uint64_t now)
         return;
     }
     if (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE) {
-        st->status = 0;
-        session_startup_begin(st);
+        st->retry_ms = now + SESSION_STORAGE_MS;
+        st->restart = true;
     }
+}
+
+/* See session_int.h. */
+uint64_t session_min_free(const struct session *s)
+{
+    if (s->o.min_free == UINT64_MAX) {
+        return 0;
+    }
+    return s->o.min_free > 0 ? s->o.min_free : SESSION_MIN_FREE;
+}
+
+/* Answer to the look at free space while data comes in. */
+static void session_torrent_spaced(struct disk_job *job)
+{
+    struct session_torrent *st = job->ctx;
+    struct session *s = st->s;
+    st->n_jobs--;
+    st->space_busy = false;
+    uint64_t floor = session_min_free(s);
+    if (job->result == 0 && job->bytes_free < floor && st->phase == PHASE_RUN &&
+        torrent_state(st->t) == TORRENT_DOWNLOADING) {
+        char text[400];
+        (void)snprintf(text, sizeof text,
+                       "%.300s: less than %llu MiB are free (--min-free); make "
+                       "room, then `btc resume`",
+                       st->row.save_path, (unsigned long long)(floor >> 20));
+        session_torrent_fail(st, BTC_E_NOSPACE, text);
+    }
+    session_job_free(job);
+    session_wake(s);
+}
+
+/* Stops before the disk is full, so that the journal can still be written. */
+static void session_torrent_watch_space(struct session_torrent *st,
+                                        uint64_t now)
+{
+    if (torrent_state(st->t) != TORRENT_DOWNLOADING || st->space_busy ||
+        now - st->space_ms < SESSION_SPACE_MS || session_min_free(st->s) == 0) {
+        return;
+    }
+    st->space_ms = now;
+    st->space_busy = true;
+    disk_submit(st->s->disk,
+                session_job(st, DISK_SPACE, session_torrent_spaced));
 }
 
 /* The loop's timer came. */
@@ -420,6 +518,7 @@ void session_torrent_tick(struct session_torrent *st)
             session_torrent_stop(st);
         }
     }
+    session_torrent_watch_space(st, now);
     session_torrent_hopeless(st, now);
 }
 
@@ -432,6 +531,7 @@ uint64_t session_torrent_deadline(const struct session_torrent *st)
         at = torrent_deadline(st->t);
     }
     if (st->retry_ms > 0 && st->retry_ms < at && st->s->o.follow_wishes &&
+        !st->restart &&
         (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE)) {
         at = st->retry_ms;
     }

@@ -464,6 +464,12 @@ const struct addr *conn_remote(const struct conn *c)
     return &c->remote;
 }
 
+/* See conn.h. */
+bool conn_is_open(const struct conn *c)
+{
+    return c->state == CONN_OPEN;
+}
+
 /* Our end; NONE when closed. */
 struct addr conn_local(const struct conn *c)
 {

@@ -59,6 +59,7 @@ void conn_set_callbacks(struct conn *c, const struct conn_callbacks *cb,
                         void *ctx); /* hands an accepted one to its owner */
 void conn_close(struct conn *c);    /* NULL allowed */
 const struct addr *conn_remote(const struct conn *c);
+bool conn_is_open(const struct conn *c); /* not connecting, not gone */
 struct addr conn_local(const struct conn *c);
 
 /* Queues bytes (copied). They go to the kernel at the end of the turn, before

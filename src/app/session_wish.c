@@ -1,0 +1,182 @@
+/* What is wished, against what is: foreign writes to the database become
+ * starts, stops, limits, priorities, peers, trackers, checks and removals. */
+#include "app/session_int.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* On the database thread. */
+static void wish_load(void *ctx, struct db *db)
+{
+    session_torrent_load(ctx, db);
+}
+
+/* Loaded: begins, unless the wish has changed meanwhile. */
+static void wish_loaded(void *ctx)
+{
+    struct session_torrent *st = ctx;
+    st->phase = PHASE_IDLE;
+    if (!st->s->stopping && st->row.wanted == DB_WANTED_RUN) {
+        session_torrent_begin(st);
+    }
+    session_wake(st->s);
+}
+
+/* Reads the rows again and begins. The journal holds everything of it. */
+void session_torrent_reload(struct session_torrent *st)
+{
+    st->restart = false;
+    session_torrent_unload(st);
+    st->phase = PHASE_LOADING;
+    db_thread_call(st->s->db_thread, wish_load, wish_loaded, st);
+}
+
+/* run, pause, remove. */
+static void wish_wanted(struct session_torrent *st)
+{
+    bool idle = st->phase == PHASE_IDLE;
+    switch (st->row.wanted) {
+    case DB_WANTED_RUN:
+        st->restart =
+            idle || st->phase == PHASE_STOPPING || st->phase == PHASE_ERROR;
+        st->asked |=
+            !st->s->o.follow_wishes && st->restart && st->s->o.n_ids == 0;
+        break;
+    case DB_WANTED_PAUSE:
+        session_torrent_stop(st);
+        st->restart = false;
+        break;
+    case DB_WANTED_REMOVE:
+    case DB_WANTED_REMOVE_DATA:
+        st->remove = true;
+        st->remove_data = st->row.wanted == DB_WANTED_REMOVE_DATA;
+        st->restart = false;
+        session_torrent_stop(st);
+        break;
+    }
+    if (!idle || st->row.wanted != DB_WANTED_RUN) {
+        session_tell_state(st);
+    }
+}
+
+/* Files. */
+static void wish_priorities(struct session_torrent *st, const uint8_t *prio,
+                            uint32_t n)
+{
+    bool more = false;
+    for (uint32_t i = 0; i < n && i < st->n_files; i++) {
+        if (st->files[i].priority != prio[i] && !st->files[i].pad) {
+            more |= st->files[i].priority == 0;
+            st->files[i].priority = prio[i];
+            torrent_set_priority(st->t, i, prio[i]);
+        }
+    }
+    if (more && st->phase == PHASE_RUN) {
+        /* Files that are wanted now must be made first: from the start. */
+        session_torrent_stop(st);
+        st->restart = true;
+    }
+}
+
+/* Sources that somebody added. */
+static void wish_sources(struct session_torrent *st,
+                         const struct db_wish_peers *peers,
+                         const struct db_wish_trackers *trackers)
+{
+    for (size_t i = 0; i < peers->n; i++) {
+        struct addr a;
+        if (addr_parse_ip(slice_str(peers->p[i].address), peers->p[i].port,
+                          &a)) {
+            torrent_add_peer(st->t, &a, PEER_SOURCE_USER, NULL);
+        }
+    }
+    for (size_t i = 0; i < trackers->n; i++) {
+        (void)torrent_add_tracker(st->t, trackers->t[i].url,
+                                  trackers->t[i].tier);
+    }
+}
+
+/* Limits and the like of a torrent that is loaded. */
+static void wish_apply(struct session_torrent *st, const struct db_torrent *row)
+{
+    torrent_set_limits(st->t, (uint64_t)row->up_limit,
+                       row->max_peers > 0 ? (uint32_t)row->max_peers
+                                          : st->s->o.max_peers,
+                       loop_now_ms(st->s->loop));
+    if (row->sequential != st->row.sequential) {
+        torrent_set_sequential(st->t, row->sequential);
+    }
+    if (row->verify_since > st->row.verify_since) {
+        session_startup_verify(st, row->verify_since);
+    }
+}
+
+/* The strings change hands. */
+static void wish_take_row(struct session_torrent *st, struct db_torrent *row)
+{
+    free(st->row.name);
+    free(st->row.save_path);
+    free(st->row.label);
+    st->row = *row;
+    row->name = row->save_path = row->label = NULL;
+}
+
+/* One torrent. */
+static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
+{
+    struct db_torrent *row = &w->torrents[i];
+    struct session_torrent *st = session_find(s, row->id);
+    if (st == NULL) {
+        if (!s->o.follow_wishes && s->o.n_ids > 0) {
+            return; /* this run is for others; `btc get` waits its turn */
+        }
+        st = session_torrent_new(s, row);
+        st->restart = st->row.wanted == DB_WANTED_RUN;
+        st->asked = !s->o.follow_wishes && st->restart;
+        return;
+    }
+    bool changed = row->wanted != st->row.wanted;
+    if (st->t != NULL && st->phase != PHASE_LOADING) {
+        wish_apply(st, row);
+        wish_priorities(st, w->files[i].priority, w->files[i].n);
+        wish_sources(st, &w->peers[i], &w->trackers[i]);
+    }
+    wish_take_row(st, row);
+    if (changed) {
+        wish_wanted(st);
+    }
+    if (st->t != NULL && st->phase == PHASE_RUN) {
+        struct event ev = {.type = EVENT_TICK};
+        session_event(st, &ev);
+    }
+}
+
+/* Rows that somebody deleted by hand: their torrents stop. */
+static void wish_gone(struct session *s, const struct db_wishes *w)
+{
+    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+        bool there = false;
+        for (size_t i = 0; i < w->n && !there; i++) {
+            there = w->torrents[i].id == st->id;
+        }
+        if (!there && !st->remove) {
+            st->remove = true;
+            session_torrent_stop(st);
+        }
+    }
+}
+
+/* Loop thread: somebody else wrote. */
+void session_wishes(void *ctx, struct db_wishes *w)
+{
+    struct session *s = ctx;
+    if (!s->stopping) {
+        wish_gone(s, w);
+        for (size_t i = 0; i < w->n; i++) {
+            wish_torrent(s, w, i);
+        }
+    }
+    db_wishes_free(w);
+    session_wake(s);
+}
