@@ -205,6 +205,9 @@ static void conn_on_connected(struct conn *c)
 static void conn_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct conn *c = poll->data;
+    if (status < 0) {
+        c->events = 0; /* libuv has stopped the handle */
+    }
     if (c->state == CONN_CONNECTING) {
         conn_on_connected(c);
         return;
