@@ -1,0 +1,110 @@
+/* btc get: download in the foreground. */
+#include <stdlib.h>
+
+#include "cli_commands.h"
+#include "cli_mem.h"
+#include "cli_run.h"
+#include "cli_sources.h"
+
+#define CLI_GET_SEED "none" /* without --seed */
+
+/* The torrents' ids for the engine; free(). */
+static int64_t *cli_get_ids(const struct cli_sources *s)
+{
+    int64_t *ids = cli_mem_new(s->n, sizeof(*ids));
+
+    for (size_t i = 0; i < s->n; i++) {
+        ids[i] = s->items[i].id;
+    }
+    return ids;
+}
+
+/* Runs the engine for what was added; exit status. */
+static int cli_get_engine(struct cli *c, struct btc *b,
+                          const struct cli_sources *s)
+{
+    struct cli_run r;
+    struct btc_error e = {0};
+    int64_t *ids = cli_get_ids(s);
+
+    cli_run_init(&r, c, b);
+    r.options.ids = ids;
+    r.options.n_ids = s->n;
+    r.options.seed = c->o.seed != NULL ? c->o.seed : CLI_GET_SEED;
+    int status = cli_run_engine(&r, true, &e);
+    if (status == 0 && s->n_failed > 0) {
+        status = cli_sources_status(c, s);
+        e.status = status;
+        snprintf(e.message, sizeof(e.message),
+                 "%zu of %zu sources could not be used", s->n_failed,
+                 c->n_args);
+    }
+    status = cli_run_report(&r, status, &e, s->errors);
+    cli_run_fini(&r);
+    free(ids);
+    return status;
+}
+
+/* Adds the sources and runs. */
+static int cli_get_sources(struct cli *c, struct cli_sources *s)
+{
+    struct btc_add_options add = cli_sources_options(c, CLI_GET_SEED);
+    struct btc *b = NULL;
+
+    int status = cli_open(c, BTC_OPEN_CREATE, &b);
+    if (status != 0) {
+        return status;
+    }
+    if (btc_engine_pid(btc_path(b)) != 0) {
+        /* this run's limits can only be kept as the torrent's own */
+        add.down_limit = c->o.down;
+        add.up_limit = c->o.up;
+    }
+    cli_sources_add(c, b, &add, s);
+    status = s->n == 0 ? cli_sources_fail(c, s) : cli_get_engine(c, b, s);
+    btc_close(b);
+    return status;
+}
+
+/* btc get SRC... */
+static int cli_get_run(struct cli *c)
+{
+    struct cli_sources s;
+    int status = 0;
+
+    if (c->o.out != NULL && c->n_args > 1) {
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "--out names one download, here are %zu sources; "
+                             "get them one by one",
+                             c->n_args);
+    }
+    cli_sources_load(c, &s);
+    if (s.n == 0) {
+        status = cli_sources_fail(c, &s);
+    } else if (c->o.dry_run) {
+        status = cli_sources_show(c, &s);
+    } else {
+        status = cli_get_sources(c, &s);
+    }
+    cli_sources_fini(&s);
+    return status;
+}
+
+const struct cli_command cli_get = {
+    .name = "get",
+    .args = "SRC...",
+    .group = CLI_GROUP_FETCH,
+    .help = "download in the foreground, exit when done",
+    .details =
+        "Downloads and exits when all is done. SRC is a .torrent file, - "
+        "(standard input),\nan http(s) URL, a magnet link or an info hash. "
+        "Everything is journaled in the\ndatabase: after an interruption of "
+        "any kind `btc resume` goes on. Data that is\nthere already is "
+        "verified and used. Where an engine runs on the database, get\nadds "
+        "the torrent to it and follows its progress.",
+    .example = "btc get -d ~/Downloads --down 5M ubuntu.torrent",
+    .options = CLI_SET_READ | CLI_SET_ADD | CLI_SET_BOTH | CLI_SET_RUN |
+               CLI_SET_LIMITS | CLI_SET(DRY_RUN),
+    .min_args = 1,
+    .max_args = CLI_ARGS_MANY,
+    .run = cli_get_run};

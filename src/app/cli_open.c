@@ -1,0 +1,53 @@
+/* Opening the database and finding torrents in it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "cli_mem.h"
+
+/* Opens --db or the default. */
+int cli_open(struct cli *c, unsigned flags, struct btc **out)
+{
+    struct btc_error e = {0};
+
+    if (btc_open(c->o.db, flags, out, &e) != 0) {
+        *out = NULL;
+        return cli_fail(c, &e);
+    }
+    return 0;
+}
+
+/* Looks every argument up. */
+int cli_open_ids(struct cli *c, struct btc *b, struct cli_ids *out)
+{
+    int first = 0;
+
+    out->ids = cli_mem_new(c->n_args, sizeof(*out->ids));
+    out->n = 0;
+    for (size_t i = 0; i < c->n_args; i++) {
+        struct btc_error e = {0};
+        int64_t id = 0;
+        int status = btc_find(b, c->args[i], &id, &e);
+        if (status == 0) {
+            out->ids[out->n++] = id;
+        } else if (first == 0) {
+            first = cli_fail(c, &e);
+        } else {
+            cli_say_error(c, &e);
+        }
+    }
+    return first;
+}
+
+/* A command to be typed next. */
+const char *cli_open_hint(const struct cli *c, const char *command,
+                          struct cli_text *out)
+{
+    cli_text_puts(out, "btc ");
+    cli_text_puts(out, command);
+    if (c->o.db != NULL && (c->o.typed & CLI_SET(DB)) != 0) {
+        cli_text_puts(out, " --db ");
+        cli_text_clean(out, c->o.db, c->err_screen.utf8);
+    }
+    return cli_text_str(out);
+}

@@ -1,0 +1,98 @@
+/* A wish for each of several torrents. */
+#include "cli_wish.h"
+
+#include <stdlib.h>
+
+#include "cli_json.h"
+#include "cli_mem.h"
+
+/* Copies a stranger's text. */
+static void cli_wish_text(char *out, size_t size, const char *s)
+{
+    struct cli_text t = {0};
+
+    cli_text_clean(&t, s == NULL ? "?" : s, true);
+    snprintf(out, size, "%s", cli_text_str(&t));
+    cli_text_free(&t);
+}
+
+/* Looks one torrent up. */
+static int cli_wish_load(struct btc *b, int64_t id, struct cli_wish *w,
+                         struct btc_error *e)
+{
+    struct cli_rows *rows = cli_rows_load(b, "progress", id, 0, e);
+
+    if (rows == NULL) {
+        return e->status;
+    }
+    w->id = id;
+    cli_wish_text(w->name, sizeof(w->name), cli_rows_text(rows, 0, "name"));
+    cli_wish_text(w->save_path, sizeof(w->save_path),
+                  cli_rows_text(rows, 0, "save_path"));
+    w->bytes_done = cli_rows_int(rows, 0, "bytes_done", 0);
+    cli_rows_free(rows);
+    return 0;
+}
+
+/* Makes the wish for each; tells programs which. */
+static int cli_wish_each(struct cli *c, struct btc *b, const char *did,
+                         const struct cli_wish *list, size_t n, cli_wish_fn *fn)
+{
+    struct btc_error e = {0};
+    json_t *done = json_array();
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < n; i++) {
+        status = fn(c, b, &list[i], &e);
+        if (status == 0) {
+            json_t *o = json_object();
+            json_object_set_new(o, "id", json_integer(list[i].id));
+            json_object_set_new(o, "name", cli_json_text(list[i].name));
+            json_array_append_new(done, o);
+            cli_say(c, "%s %lld  %s", did, (long long)list[i].id, list[i].name);
+        }
+    }
+    if (status != 0) {
+        cli_fail(c, &e);
+    } else if (c->o.json) {
+        json_t *o = cli_json_object();
+        json_object_set(o, "torrents", done);
+        cli_json_print(c->out, o);
+    }
+    json_decref(done);
+    return status;
+}
+
+/* The whole command. */
+int cli_wish_run(struct cli *c, const char *did,
+                 int (*ask)(struct cli *c, const struct cli_wish *list,
+                            size_t n),
+                 cli_wish_fn *fn)
+{
+    struct btc *b = NULL;
+    struct cli_ids ids = {0};
+    struct btc_error e = {0};
+    int status = cli_open(c, 0, &b);
+
+    if (status != 0) {
+        return status;
+    }
+    status = cli_open_ids(c, b, &ids);
+    struct cli_wish *list = cli_mem_new(ids.n, sizeof(*list));
+    for (size_t i = 0; status == 0 && i < ids.n; i++) {
+        status = cli_wish_load(b, ids.ids[i], &list[i], &e);
+        if (status != 0) {
+            cli_fail(c, &e);
+        }
+    }
+    if (status == 0 && ask != NULL) {
+        status = ask(c, list, ids.n);
+    }
+    if (status == 0 && !c->o.dry_run) {
+        status = cli_wish_each(c, b, did, list, ids.n, fn);
+    }
+    free(list);
+    free(ids.ids);
+    btc_close(b);
+    return status;
+}
