@@ -12,7 +12,8 @@
 
 #include "base/buf.h"
 
-/* Deepest nesting accepted: real torrents need 6, v2 file trees one per folder. */
+/* Deepest nesting accepted: real torrents need 6, v2 file trees one per folder.
+ */
 #define BENCODE_MAX_DEPTH 100
 /* Most values in one document: bounds the time of everything behind it. */
 #define BENCODE_MAX_VALUES (8u << 20)
@@ -39,7 +40,7 @@ ptrdiff_t bencode_check(struct slice in, struct bencode_fault *fault);
 
 /* All of the following take values inside checked input. */
 enum bencode_type bencode_type(struct slice value);
-bool bencode_int(struct slice value, int64_t *out); /* false: no int */
+bool bencode_int(struct slice value, int64_t *out);      /* false: no int */
 bool bencode_str(struct slice value, struct slice *out); /* the content */
 
 /* Iterates a list or dict; `it` starts with bencode_iter(value). For a list,

@@ -13,7 +13,7 @@ struct magnet {
     bool has_v2; /* xt=urn:btmh:1220 + 64 hex */
     uint8_t info_hash[SHA1_LEN];
     uint8_t info_hash_v2[SHA256_LEN];
-    char *name;   /* owns; dn, mended UTF-8, or NULL */
+    char *name;      /* owns; dn, mended UTF-8, or NULL */
     char **trackers; /* owns; tr and tr.N, each its own tier */
     uint32_t n_trackers;
     char **web_seeds; /* owns; ws */

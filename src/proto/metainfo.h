@@ -89,6 +89,12 @@ void metainfo_free(struct metainfo *m);
 /* One sanitised path element into `out` (cleared first): the rules above. */
 void metainfo_sanitize(struct slice element, struct buf *out);
 
+/* Printable ASCII without blanks, a scheme, not longer than METAINFO_MAX_URL:
+ * what is taken for a tracker. */
+bool metainfo_is_url(struct slice s);
+/* The same with the scheme http or https: what is taken for a web seed. */
+bool metainfo_is_http(struct slice s);
+
 /* Writing (btc create). Fields that are NULL or 0 are left out. */
 struct metainfo_spec {
     const char *name;
