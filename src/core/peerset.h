@@ -53,15 +53,18 @@ struct peerset; /* opaque */
 
 struct peerset *peerset_new(struct rng *rng);
 void peerset_free(struct peerset *ps);
-/* Adds or finds: the id, or BTC_E_LIMIT / BTC_E_RANGE (not dialable). An entry
- * of the user or journal keeps its source. */
+/* Adds or finds: the id, or BTC_E_LIMIT / BTC_E_RANGE (not dialable, or of a
+ * banned IP and neither from the user nor the journal). An entry keeps the
+ * source that it came from first, unless the user names it. */
 int64_t peerset_add(struct peerset *ps, const struct addr *a,
                     enum peer_source source);
 /* For an incoming connection, whose port is not a listen port: finds the entry
- * of that IP which is idle, else makes one that cannot be dialled. */
+ * of that IP when it is idle and the only one, else makes one that cannot be
+ * dialled; BTC_E_RANGE for a banned IP. */
 int64_t peerset_add_incoming(struct peerset *ps, const struct addr *a);
 /* The extension handshake said its listen port: the entry becomes dialable, or
- * merges its record into the entry that has that address. */
+ * merges with the idle entry that has that address, whose id leads to this one
+ * from then on. */
 void peerset_set_port(struct peerset *ps, uint32_t id, uint16_t port);
 struct peerset_entry *peerset_get(struct peerset *ps, uint32_t id); /* NULL */
 struct peerset_entry *peerset_find(struct peerset *ps, const struct addr *a);

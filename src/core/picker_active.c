@@ -230,6 +230,17 @@ static void picker_active_settle(struct picker *p, struct picker_active *a)
     picker_active_reopen(p, a);
 }
 
+/* Counts the block in n_by; with -1 before its cell changes, with 1 after. */
+static void picker_active_count(struct picker_active *a,
+                                const struct picker_cell *c, int delta)
+{
+    uint32_t n = picker_cell_n_askers(c);
+
+    if (c->origin == PICKER_ORIGIN_NONE && n > 0) {
+        a->n_by[n] += (uint32_t)delta;
+    }
+}
+
 /* Marks a block as asked of the peer, which has not been asked for it yet. */
 void picker_active_ask(struct picker *p, struct picker_active *a,
                        uint32_t block, uint32_t peer)
@@ -238,7 +249,9 @@ void picker_active_ask(struct picker *p, struct picker_active *a,
     uint32_t n = picker_cell_n_askers(c);
 
     BTC_ASSERT(c->origin == PICKER_ORIGIN_NONE && n < PICKER_MAX_ASKERS);
+    picker_active_count(a, c, -1);
     c->askers[n] = peer;
+    picker_active_count(a, c, 1);
     picker_worker_ref(a, peer);
     if (n == 0) {
         a->n_free--;
@@ -261,6 +274,7 @@ static void picker_active_receive(struct picker *p, struct picker_active *a,
         a->n_free--;
     }
     a->n_received++;
+    picker_active_count(a, c, -1);
     c->origin = origin;
     if (origin < PICKER_ORIGIN_PAD) {
         picker_worker_ref(a, origin);
@@ -331,9 +345,12 @@ void picker_on_dropped(struct picker *p, uint32_t peer, struct picker_block b)
         return;
     }
     struct picker_cell *c = picker_active_cell(a, b.block);
-    if (!picker_cell_unask(c, peer)) {
+    if (!picker_cell_is_asked(c, peer)) {
         return;
     }
+    picker_active_count(a, c, -1);
+    (void)picker_cell_unask(c, peer);
+    picker_active_count(a, c, 1);
     picker_worker_unref(a, peer);
     if (c->origin == PICKER_ORIGIN_NONE && picker_cell_n_askers(c) == 0) {
         a->n_asked--;
@@ -359,6 +376,7 @@ void picker_on_lost(struct picker *p, struct picker_block b)
         picker_worker_unref(a, c->origin);
     }
     c->origin = PICKER_ORIGIN_NONE;
+    picker_active_count(a, c, 1);
     a->n_received--;
     if (picker_cell_n_askers(c) > 0) {
         a->n_asked++;

@@ -51,6 +51,7 @@ static void picker_check_entry(const struct picker *p,
     uint32_t n_free = 0;
     uint32_t n_asked = 0;
     uint32_t n_pads = 0;
+    uint32_t n_by[PICKER_MAX_ASKERS + 1] = {0};
     enum picker_state s = picker_state(p, a->piece);
 
     for (uint32_t b = 0; b < a->n_blocks; b++) {
@@ -63,10 +64,14 @@ static void picker_check_entry(const struct picker *p,
             n_free++;
         }
         n_asked += !received && picker_cell_n_askers(c) > 0;
+        n_by[picker_cell_n_askers(c)] += !received;
         n_pads += c->origin == PICKER_ORIGIN_PAD;
     }
     BTC_ASSERT(n_free == a->n_free && n_asked == a->n_asked);
     BTC_ASSERT(n_pads == a->n_pads);
+    for (uint32_t k = 1; k <= PICKER_MAX_ASKERS; k++) {
+        BTC_ASSERT(n_by[k] == a->n_by[k]);
+    }
     BTC_ASSERT(a->n_blocks == n_free + n_asked + a->n_received);
     BTC_ASSERT(s ==
                (a->n_received == a->n_blocks ? PICKER_FULL : PICKER_ACTIVE));

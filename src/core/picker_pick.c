@@ -317,7 +317,7 @@ static void picker_pick_endgame(struct picker_job *j)
             struct picker_active *a = &p->active[(start + i) % p->n_active];
 
             p->work++;
-            if (a->n_asked > 0 && picker_is_wanted(p, a->piece) &&
+            if (a->n_by[k] > 0 && picker_is_wanted(p, a->piece) &&
                 picker_job_allows(j, a->piece)) {
                 picker_endgame_take(j, a, k);
             }

@@ -65,6 +65,9 @@ struct picker_active {
     uint32_t n_free;
     uint32_t n_asked; /* requested and not received */
     uint32_t n_received;
+    /* The asked ones by their number of askers ([0] is not used), so that the
+     * endgame skips pieces that have nothing to offer. */
+    uint32_t n_by[PICKER_MAX_ASKERS + 1];
     uint32_t n_pads;    /* of the received ones */
     uint32_t free_from; /* no free block before this one */
     uint32_t open_pos;  /* in picker.open, or PICKER_NO_POS */
