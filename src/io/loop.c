@@ -130,7 +130,9 @@ void loop_free(struct loop *l)
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->again, NULL);
     uv_walk(&l->uv, loop_check_closing, NULL);
-    (void)uv_run(&l->uv, UV_RUN_DEFAULT);
+    while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0) {
+        /* a loop_stop that nobody has seen yet ends the first run early */
+    }
     int rc = uv_loop_close(&l->uv);
     BTC_ASSERT(rc == 0);
     free(l);
