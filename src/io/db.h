@@ -36,7 +36,8 @@ enum {
 int db_open(const char *path, unsigned flags, struct db **out, struct err *e);
 void db_close(struct db *db); /* NULL allowed; releases the lock */
 const char *db_path(const struct db *db);
-/* Pid of the engine that holds the lock now; 0 = no engine. Needs no lock. */
+/* Pid of the engine that holds the lock now; 0 = no engine, -1 = one that has
+ * not signed yet. Needs no lock. */
 int64_t db_engine_pid(const char *path);
 
 /* --- rows -------------------------------------------------------------- */
@@ -215,7 +216,9 @@ struct db_batch *db_batch_new(void);
 void db_batch_free(struct db_batch *b); /* NULL allowed */
 bool db_batch_is_empty(const struct db_batch *b);
 size_t db_batch_bytes(const struct db_batch *b); /* memory it takes */
-void db_batch_append(struct db_batch *dst, struct db_batch *src); /* moves */
+/* Moves everything behind what dst holds; src is empty then, and the caller's
+ * to free. */
+void db_batch_append(struct db_batch *dst, struct db_batch *src);
 
 void db_put_piece(struct db_batch *b, int64_t id, uint32_t piece,
                   int64_t verified_at); /* its block rows go */

@@ -226,6 +226,7 @@ static int db_apply_row(struct db *db, enum db_stmt which,
                         const struct db_op *op, const void *ext, struct err *e)
 {
     sqlite3_stmt *s;
+    BTC_ASSERT(ext != NULL);
     int code = db_stmt(db, which, &s, e);
     if (code != 0) {
         return code;

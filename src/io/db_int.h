@@ -1,6 +1,7 @@
 /* What the files of the db module share. Nobody else includes this.
  *
- * db.c       open, close, paths, SQLite's errors as ours, statements
+ * db.c       open, close, paths
+ * db_sql.c   SQLite's results as ours, statements, transactions, values
  * db_lock.c  the engine lock
  * db_migrate.c  schema versions and the backup before a migration
  * db_load.c  rows out; db_run.c  runs; db_add.c  the front's writes
@@ -69,7 +70,7 @@ extern const struct db_migration db_migrations[];
 extern const size_t db_n_migrations;
 extern const char db_all_sql[]; /* all of them, one behind the other */
 
-/* --- db.c --- */
+/* --- db_sql.c --- */
 /* SQLite's last error as ours: code and "<what>: <SQLite's text>". */
 int db_fail(struct db *db, struct err *e, const char *what);
 /* Code for a result of SQLite (0 for OK, ROW and DONE). */
@@ -89,12 +90,6 @@ int db_query_int(struct db *db, const char *sql, int64_t none, int64_t *out,
 int db_begin(struct db *db, struct err *e);
 /* Commits when code is 0, else rolls back; gives what came of it. */
 int db_end(struct db *db, int code, struct err *e);
-int64_t db_now(void); /* unix seconds */
-/* Forces a file or folder to disk. */
-int db_sync_path(const char *path, struct err *e);
-/* Absolute path with links resolved; the file itself may be absent. malloc. */
-char *db_resolve(const char *path);
-
 /* Bind helpers: text "" or NULL as NULL; 0 (time) or < 0 (count) as NULL. */
 void db_bind_text(sqlite3_stmt *s, int i, const char *text);
 void db_bind_time(sqlite3_stmt *s, int i, int64_t t);
@@ -103,6 +98,13 @@ void db_bind_count(sqlite3_stmt *s, int i, int64_t n);
 void db_bind_u64(sqlite3_stmt *s, int i, uint64_t v);
 /* An opaque number (device, inode): all 64 bits kept. */
 void db_bind_bits(sqlite3_stmt *s, int i, uint64_t v);
+
+/* --- db.c --- */
+int64_t db_now(void); /* unix seconds */
+/* Forces a file or folder to disk. */
+int db_sync_path(const char *path, struct err *e);
+/* Absolute path with links resolved; the file itself may be absent. malloc. */
+char *db_resolve(const char *path);
 
 /* --- db_load.c --- */
 struct db_wishes *db_load_wishes(struct db *db, struct err *e);

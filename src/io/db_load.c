@@ -32,21 +32,33 @@ static void *db_rows_add(struct db_rows *r)
 /* Reads one row of a result into the zeroed row of the array. */
 typedef void db_read_fn(sqlite3_stmt *s, void *row);
 
-/* Runs a query with up to two ints and reads all rows. */
-static int db_load(struct db *db, const char *sql, const int64_t args[2],
-                   db_read_fn *read, struct db_rows *out, struct err *e)
+/* Where a loader's rows come from and how they are read. */
+struct db_query {
+    const char *sql;
+    int64_t id;  /* ?1, when the query has one */
+    int64_t max; /* ?2, the same */
+    db_read_fn *read;
+};
+
+/* Runs a query and reads all rows. */
+static int db_load(struct db *db, const struct db_query *q, struct db_rows *out,
+                   struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db, sql, &s, e);
+    int code = db_prepare(db, q->sql, &s, e);
     if (code != 0) {
         return code;
     }
-    for (int i = 0; i < sqlite3_bind_parameter_count(s); i++) {
-        (void)sqlite3_bind_int64(s, i + 1, args[i]);
+    int n = sqlite3_bind_parameter_count(s);
+    if (n > 0) {
+        (void)sqlite3_bind_int64(s, 1, q->id);
+    }
+    if (n > 1) {
+        (void)sqlite3_bind_int64(s, 2, q->max);
     }
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        read(s, db_rows_add(out));
+        q->read(s, db_rows_add(out));
     }
     if (rc != SQLITE_DONE) {
         code = db_fail(db, e, "cannot read");
@@ -161,9 +173,9 @@ static void db_read_torrent(sqlite3_stmt *s, void *row)
 int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
                      struct err *e)
 {
-    const int64_t args[2] = {0, 0};
+    const struct db_query q = {db_sql_torrents, 0, 0, db_read_torrent};
     struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, db_sql_torrents, args, db_read_torrent, &r, e);
+    int code = db_load(db, &q, &r, e);
     if (code != 0) {
         db_torrents_free(r.p, r.n);
         r.p = NULL;
@@ -212,9 +224,9 @@ int db_load_files(struct db *db, int64_t id, struct db_file **out, size_t *n,
         "SELECT file, path, \"offset\", length, pad, priority, dev, ino, size,"
         " mtime_ns, verify_since, bytes_done FROM file WHERE torrent_id = ?1"
         " ORDER BY file";
-    const int64_t args[2] = {id, 0};
+    const struct db_query q = {sql, id, 0, db_read_file};
     struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, sql, args, db_read_file, &r, e);
+    int code = db_load(db, &q, &r, e);
     if (code != 0) {
         db_files_free(r.p, r.n);
         r.p = NULL;
@@ -260,9 +272,9 @@ int db_load_pieces(struct db *db, int64_t id, struct db_piece **out, size_t *n,
 {
     static const char sql[] = "SELECT piece, verified_at FROM piece"
                               " WHERE torrent_id = ?1 ORDER BY piece";
-    const int64_t args[2] = {id, 0};
+    const struct db_query q = {sql, id, 0, db_read_piece};
     struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, sql, args, db_read_piece, &r, e);
+    int code = db_load(db, &q, &r, e);
     code = db_load_end(code, &r, n);
     *out = r.p;
     return code;
@@ -282,9 +294,9 @@ int db_load_blocks(struct db *db, int64_t id, struct db_block **out, size_t *n,
 {
     static const char sql[] = "SELECT piece, block FROM block"
                               " WHERE torrent_id = ?1 ORDER BY piece, block";
-    const int64_t args[2] = {id, 0};
+    const struct db_query q = {sql, id, 0, db_read_block};
     struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, sql, args, db_read_block, &r, e);
+    int code = db_load(db, &q, &r, e);
     code = db_load_end(code, &r, n);
     *out = r.p;
     return code;
@@ -324,9 +336,10 @@ int db_load_peers(struct db *db, int64_t id, size_t max, struct db_peer **out,
     static const char sql[] =
         "SELECT " DB_PEER_COLUMNS " FROM peer WHERE torrent_id = ?1"
         " ORDER BY " DB_PEER_ORDER " LIMIT ?2";
-    const int64_t args[2] = {id, max > INT32_MAX ? INT32_MAX : (int64_t)max};
+    const struct db_query q = {
+        sql, id, max > INT32_MAX ? INT32_MAX : (int64_t)max, db_read_peer};
     struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, sql, args, db_read_peer, &r, e);
+    int code = db_load(db, &q, &r, e);
     code = db_load_end(code, &r, n);
     *out = r.p;
     return code;
@@ -338,9 +351,9 @@ int db_load_user_peers(struct db *db, int64_t id, struct db_peer **out,
 {
     static const char sql[] = "SELECT " DB_PEER_COLUMNS " FROM peer"
                               " WHERE torrent_id = ?1 AND source = 'user'";
-    const int64_t args[2] = {id, 0};
+    const struct db_query q = {sql, id, 0, db_read_peer};
     struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, sql, args, db_read_peer, &r, e);
+    int code = db_load(db, &q, &r, e);
     code = db_load_end(code, &r, n);
     *out = r.p;
     return code;
@@ -369,9 +382,9 @@ int db_load_trackers(struct db *db, int64_t id, struct db_tracker **out,
         "SELECT url, tier, state, last_announce, next_announce, seeders,"
         " leechers, error, tracker_id FROM tracker WHERE torrent_id = ?1"
         " ORDER BY tier, id";
-    const int64_t args[2] = {id, 0};
+    const struct db_query q = {sql, id, 0, db_read_tracker};
     struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, sql, args, db_read_tracker, &r, e);
+    int code = db_load(db, &q, &r, e);
     if (code != 0) {
         db_trackers_free(r.p, r.n);
         r.p = NULL;
@@ -423,15 +436,15 @@ int db_load_stat(struct db *db, int64_t id, struct db_stat *out, struct err *e)
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
         " error_code, error, checked_to, completed_at, seeding_s, root_dev"
         " FROM torrent_stat WHERE torrent_id = ?1";
-    const int64_t args[2] = {id, 0};
+    const struct db_query q = {sql, id, 0, db_read_stat};
     struct db_rows r = {.size = sizeof(*out)};
-    int code = db_load(db, sql, args, db_read_stat, &r, e);
-    if (code == 0 && r.n == 0) {
+    int code = db_load(db, &q, &r, e);
+    const struct db_stat *row = r.p;
+    if (row) {
+        *out = *row;
+    } else if (code == 0) {
         code = err_set(e, BTC_E_NOTFOUND, "there is no torrent %lld",
                        (long long)id);
-    }
-    if (code == 0) {
-        memcpy(out, r.p, sizeof(*out));
     }
     free(r.p);
     return code;

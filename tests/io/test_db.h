@@ -29,8 +29,8 @@ struct test_db {
 };
 
 /* Removes one entry of the folder. */
-static int test_db_remove(const char *path, const struct stat *st, int flag,
-                          struct FTW *ftw)
+static inline int test_db_remove(const char *path, const struct stat *st,
+                                 int flag, struct FTW *ftw)
 {
     (void)st;
     (void)flag;
@@ -38,7 +38,7 @@ static int test_db_remove(const char *path, const struct stat *st, int flag,
     return remove(path);
 }
 
-static int test_db_setup(void **state)
+static inline int test_db_setup(void **state)
 {
     struct test_db *t = mem_zalloc(sizeof(*t));
     (void)snprintf(t->dir, sizeof(t->dir), "/tmp/btc-test-db-XXXXXX");
@@ -50,7 +50,7 @@ static int test_db_setup(void **state)
     return 0;
 }
 
-static int test_db_teardown(void **state)
+static inline int test_db_teardown(void **state)
 {
     struct test_db *t = *state;
     (void)nftw(t->dir, test_db_remove, 8, FTW_DEPTH | FTW_PHYS);
@@ -59,7 +59,7 @@ static int test_db_teardown(void **state)
 }
 
 /* Opens, and it must work. */
-static struct db *test_db_open(const char *path, unsigned flags)
+static inline struct db *test_db_open(const char *path, unsigned flags)
 {
     struct db *db = NULL;
     struct err e = {0};
@@ -72,8 +72,8 @@ static struct db *test_db_open(const char *path, unsigned flags)
 }
 
 /* Opens, and it must fail with this code and a text that has this in it. */
-static void test_db_refused(const char *path, unsigned flags, int want,
-                            const char *text)
+static inline void test_db_refused(const char *path, unsigned flags, int want,
+                                   const char *text)
 {
     struct db *db = NULL;
     struct err e = {0};
@@ -88,7 +88,7 @@ static void test_db_refused(const char *path, unsigned flags, int want,
 }
 
 /* The connection of somebody else, without any of our settings. */
-static sqlite3 *test_db_foreign(const char *path)
+static inline sqlite3 *test_db_foreign(const char *path)
 {
     sqlite3 *sql = NULL;
     assert_int_equal(sqlite3_open(path, &sql), SQLITE_OK);
@@ -97,7 +97,7 @@ static sqlite3 *test_db_foreign(const char *path)
 }
 
 /* Runs SQL as somebody else; gives SQLite's result. */
-static int test_db_sql(const char *path, const char *text)
+static inline int test_db_sql(const char *path, const char *text)
 {
     sqlite3 *sql = test_db_foreign(path);
     int rc = sqlite3_exec(sql, text, NULL, NULL, NULL);
@@ -106,8 +106,8 @@ static int test_db_sql(const char *path, const char *text)
 }
 
 /* The first value of the first row, as text ("" for NULL or no row). */
-static const char *test_db_get(const char *path, const char *text, char *out,
-                               size_t cap)
+static inline const char *test_db_get(const char *path, const char *text,
+                                      char *out, size_t cap)
 {
     sqlite3 *sql = test_db_foreign(path);
     sqlite3_stmt *s = NULL;
@@ -135,7 +135,7 @@ static const char *test_db_get(const char *path, const char *text, char *out,
 
 /* A torrent of three files, one of them a pad, and 5 pieces. `n` makes hash and
  * name different. */
-static int64_t test_db_add(struct db *db, unsigned n)
+static inline int64_t test_db_add(struct db *db, unsigned n)
 {
     static const uint8_t info[] = "d4:name1:xe";
     char name[32];
