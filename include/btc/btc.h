@@ -2,16 +2,16 @@
  *
  * One database file holds everything. Any program may open it, read the views
  * and write wishes (add, start, pause, remove, limits); one program at a time
- * runs the engine on it (btc_run), which makes the wishes come true. The command
- * line is written with this header alone.
+ * runs the engine on it (btc_run), which makes the wishes come true. The
+ * command line is written with this header alone.
  *
  * Shapes. Bytes, bytes per second and unix seconds are integers; unknown is -1
  * where a comment says so. Strings are UTF-8, NUL-ended; `const char *` results
  * belong to the library unless "free()" is said. Functions give 0 or one of
  * enum btc_status, the program's exit statuses, and fill `e` (NULL allowed).
  *
- * Threads. A struct btc belongs to one thread at a time; btc_signal alone may be
- * called from any thread and from a signal handler.
+ * Threads. A struct btc belongs to one thread at a time; btc_signal alone may
+ * be called from any thread and from a signal handler.
  */
 #ifndef BTC_BTC_H
 #define BTC_BTC_H
@@ -35,12 +35,12 @@ enum btc_status {
     BTC_STATUS_VERIFY = 8,      /* bad or missing pieces */
     BTC_STATUS_NO_SPACE = 9,
     BTC_STATUS_IO = 10,
-    BTC_STATUS_STORAGE = 11,    /* storage absent; retryable */
-    BTC_STATUS_LOCKED = 12,     /* another btc holds the database */
-    BTC_STATUS_EXISTS = 13,     /* exists and differs, refused */
-    BTC_STATUS_DB = 14,         /* database damaged or of a newer schema */
+    BTC_STATUS_STORAGE = 11, /* storage absent; retryable */
+    BTC_STATUS_LOCKED = 12,  /* another btc holds the database */
+    BTC_STATUS_EXISTS = 13,  /* exists and differs, refused */
+    BTC_STATUS_DB = 14,      /* database damaged or of a newer schema */
     BTC_STATUS_DAEMON = 15,
-    BTC_STATUS_SOME = 16        /* some of several failed */
+    BTC_STATUS_SOME = 16 /* some of several failed */
 };
 
 struct btc_error {
@@ -66,7 +66,7 @@ typedef void btc_log_fn(void *ctx, enum btc_log_level level,
                         const char *category, const char *line);
 BTC_API void btc_set_log(enum btc_log_level max, btc_log_fn *fn, void *ctx);
 
-/* --- the database --------------------------------------------------------- */
+/* --- the database --- */
 
 struct btc; /* an open database */
 
@@ -85,12 +85,12 @@ BTC_API char *btc_default_db(void);
 /* Pid of the engine that runs on the database now; 0 = none. */
 BTC_API int64_t btc_engine_pid(const char *path);
 
-/* --- sources ---------------------------------------------------------------- */
+/* --- sources --- */
 
 struct btc_file_info {
     const char *path; /* sanitised, relative to the folder of the download */
     uint64_t length;
-    bool pad;         /* BEP 47: never on disk */
+    bool pad; /* BEP 47: never on disk */
 };
 struct btc_url {
     const char *url;
@@ -107,7 +107,7 @@ struct btc_source_info {
     int is_private;           /* -1 unknown */
     const char *comment;      /* NULL = none */
     const char *created_by;
-    int64_t creation_date;    /* unix, -1 unknown */
+    int64_t creation_date; /* unix, -1 unknown */
     const struct btc_file_info *files;
     size_t n_files;
     const struct btc_url *trackers; /* ascending tiers */
@@ -126,28 +126,29 @@ enum {
     BTC_SOURCE_NO_NETWORK = 1, /* an http(s) URL is refused (USAGE) */
     BTC_SOURCE_ACCEPT_V2 = 2   /* a pure v2 torrent may be looked at */
 };
-/* `src`: a file, "-" (standard input), an http(s) URL, a magnet, 40 or 64 hex. */
+/* `src`: a file, "-" (standard input), an http(s) URL, a magnet, 40 or 64 hex.
+ */
 BTC_API int btc_source_load(const char *src, unsigned flags,
                             struct btc_source **out, struct btc_error *e);
 BTC_API const struct btc_source_info *
-btc_source_info(const struct btc_source *s); /* lives as long as s */
+btc_source_info(const struct btc_source *s);        /* lives as long as s */
 BTC_API void btc_source_free(struct btc_source *s); /* NULL allowed */
 
-/* --- wishes ------------------------------------------------------------------ */
+/* --- wishes --- */
 
 /* All fields may be 0 / NULL for the default. */
 struct btc_add_options {
-    const char *dir;      /* save path; NULL = current folder. Must exist. */
-    const char *name;     /* --out: another name for the file or folder */
-    const char *select;   /* "1,3-5" (1-based file numbers) or a glob */
-    const char *exclude;  /* the same */
-    const char *seed;     /* "none", "forever", "ratio:1.0", "time:60m" */
+    const char *dir;     /* save path; NULL = current folder. Must exist. */
+    const char *name;    /* --out: another name for the file or folder */
+    const char *select;  /* "1,3-5" (1-based file numbers) or a glob */
+    const char *exclude; /* the same */
+    const char *seed;    /* "none", "forever", "ratio:1.0", "time:60m" */
     const char *label;
     bool sequential;
     bool paused;
     bool alloc_full;
     bool accept_loss;
-    uint64_t down_limit;  /* bytes/s, 0 = none */
+    uint64_t down_limit; /* bytes/s, 0 = none */
     uint64_t up_limit;
     uint32_t max_peers;
     const char *const *peers; /* "HOST:PORT", resolved here */
@@ -179,7 +180,7 @@ struct btc_key {
 };
 BTC_API const struct btc_key *btc_set_keys(void);
 
-/* --- reading ------------------------------------------------------------------- */
+/* --- reading --- */
 
 enum btc_type {
     BTC_NULL,
@@ -197,8 +198,8 @@ struct btc_value {
 /* Other than 0 ends the query and is given back. */
 typedef int btc_row_fn(void *ctx, const struct btc_value *v, size_t n);
 /* A view of the SQL interface: "progress", "file_progress", "piece_map",
- * "peer_list", "tracker_list", "log". id 0: all torrents; limit 0: all rows (the
- * newest for log). */
+ * "peer_list", "tracker_list", "log". id 0: all torrents; limit 0: all rows
+ * (the newest for log). */
 BTC_API int btc_query(struct btc *b, const char *view, int64_t id,
                       int64_t limit, btc_row_fn *fn, void *ctx,
                       struct btc_error *e);
@@ -210,30 +211,30 @@ struct btc_cell {
     uint8_t checking; /* 1 when a piece in it is being hashed */
 };
 /* Inside btc_run's callback from memory, else from the journal. */
-BTC_API int btc_map(struct btc *b, int64_t id, struct btc_cell *cells,
-                    size_t n, struct btc_error *e);
+BTC_API int btc_map(struct btc *b, int64_t id, struct btc_cell *cells, size_t n,
+                    struct btc_error *e);
 
-/* --- the engine ------------------------------------------------------------------ */
+/* --- the engine --- */
 
 /* The `progress` view's names. */
 struct btc_progress {
     int64_t id;
     char info_hash[41];
     const char *name;
-    const char *state;    /* metadata, checking, downloading, seeding, paused,
-                           * complete, waiting-storage, waiting-space, error */
-    uint64_t bytes_done;  /* verified */
+    const char *state;   /* metadata, checking, downloading, seeding, paused,
+                          * complete, waiting-storage, waiting-space, error */
+    uint64_t bytes_done; /* verified */
     uint64_t bytes_total;
     uint32_t pieces_done;
     uint32_t pieces_total;
     uint32_t pieces_checking; /* still to be hashed */
     uint64_t down_rate, up_rate;
-    int64_t eta_s;        /* -1 unknown */
+    int64_t eta_s; /* -1 unknown */
     uint32_t peers, seeds;
     uint64_t downloaded, uploaded; /* payload, over all runs */
-    uint64_t wasted;      /* payload thrown away, over all runs */
-    double ratio;         /* uploaded / bytes_done; 0 while nothing is done */
-    const char *error;    /* NULL = none */
+    uint64_t wasted;               /* payload thrown away, over all runs */
+    double ratio;      /* uploaded / bytes_done; 0 while nothing is done */
+    const char *error; /* NULL = none */
     const char *save_path;
 };
 
@@ -274,31 +275,31 @@ struct btc_run_options {
     const int64_t *ids; /* these torrents; none: all that are wished to run and
                          * are not done */
     size_t n_ids;
-    bool follow_wishes; /* daemon: every torrent, new ones too; never ends by
-                         * itself */
-    bool check_only;    /* btc verify: hash, journal, end; no network */
+    bool follow_wishes;   /* daemon: every torrent, new ones too; never ends by
+                           * itself */
+    bool check_only;      /* btc verify: hash, journal, end; no network */
     int64_t older_than_s; /* check_only: only pieces verified longer ago */
     const char *seed;     /* instead of each torrent's own; NULL = its own */
     enum btc_verify verify;
     bool accept_loss;
-    uint16_t port;        /* 0: any free one */
-    const char *bind;     /* IP or interface */
-    uint64_t down_limit;  /* all torrents together; bytes/s, 0 = none */
+    uint16_t port;       /* 0: any free one */
+    const char *bind;    /* IP or interface */
+    uint64_t down_limit; /* all torrents together; bytes/s, 0 = none */
     uint64_t up_limit;
-    uint32_t max_peers;   /* per torrent, 0 = 80 */
+    uint32_t max_peers;           /* per torrent, 0 = 80 */
     uint32_t journal_interval_ms; /* 0 = 1000 */
-    uint64_t cache_bytes; /* block memory, 0 = 32 MiB */
-    uint64_t min_free;    /* stop writing below; bytes, 0 = 8 MiB;
-                           * UINT64_MAX = no floor */
-    int64_t max_time_s;   /* then STALLED; 0 = none */
+    uint64_t cache_bytes;         /* block memory, 0 = 32 MiB */
+    uint64_t min_free;            /* stop writing below; bytes, 0 = 8 MiB;
+                                   * UINT64_MAX = no floor */
+    int64_t max_time_s;           /* then STALLED; 0 = none */
     int64_t stall_timeout_s; /* no payload for so long: STALLED; 0 = none */
-    uint32_t tick_ms;     /* between STATS, 0 = 1000 */
+    uint32_t tick_ms;        /* between STATS, 0 = 1000 */
     btc_event_fn *on_event;
     void *ctx;
 };
 /* Runs the engine on the calling thread until everything asked for is done (and
- * the seeding goals are reached), or a signal, or nothing can go on. LOCKED when
- * another engine holds the database. */
+ * the seeding goals are reached), or a signal, or nothing can go on. LOCKED
+ * when another engine holds the database. */
 BTC_API int btc_run(struct btc *b, const struct btc_run_options *o,
                     struct btc_error *e);
 /* The same events read from the database while another engine runs, until the
@@ -317,18 +318,18 @@ BTC_API void btc_signal(struct btc *b, enum btc_signal s);
 /* In the callback: new global limits (a reload). 0 = none. */
 BTC_API void btc_set_limits(struct btc *b, uint64_t down, uint64_t up);
 
-/* --- making torrents ----------------------------------------------------------------- */
+/* --- making torrents --- */
 
 struct btc_create_options {
-    const char *path;   /* file or folder */
-    const char *output; /* the .torrent */
+    const char *path;            /* file or folder */
+    const char *output;          /* the .torrent */
     const char *const *trackers; /* each a tier; "a,b" = both in one tier */
     size_t n_trackers;
     const char *const *web_seeds;
     size_t n_web_seeds;
     uint64_t piece_length; /* 0 = chosen by size */
     bool is_private;
-    bool force;            /* overwrite an existing output */
+    bool force; /* overwrite an existing output */
     const char *comment;
     void (*on_progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
@@ -343,7 +344,7 @@ struct btc_create_result {
 BTC_API int btc_create(const struct btc_create_options *o,
                        struct btc_create_result *r, struct btc_error *e);
 
-/* --- care of the database ------------------------------------------------------------ */
+/* --- care of the database --- */
 
 /* Each problem is a row; DB when there was one. */
 BTC_API int btc_db_check(struct btc *b, btc_row_fn *fn, void *ctx,
@@ -351,7 +352,7 @@ BTC_API int btc_db_check(struct btc *b, btc_row_fn *fn, void *ctx,
 BTC_API int btc_db_backup(struct btc *b, const char *to, struct btc_error *e);
 BTC_API const char *btc_db_schema(void); /* the SQL of schema/ */
 
-/* --- numbers as people write them ------------------------------------------------------ */
+/* --- numbers as people write them --- */
 
 BTC_API bool btc_parse_size(const char *text, uint64_t *out);
 BTC_API bool btc_parse_duration_ms(const char *text, uint64_t *out);

@@ -1,5 +1,5 @@
 /* A run of the engine from start to end; see session.h. */
-#include "app/session.h"
+#include "app/session_int.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,8 +22,7 @@ struct session_torrent *session_find(struct session *s, int64_t id)
     return NULL;
 }
 
-/* --- the end
- * ------------------------------------------------------------------- */
+/* --- the end --- */
 
 /* Graceful: torrents wind down, then one last commit. The first status stays.
  */
@@ -117,8 +116,7 @@ static void session_check_over(struct session *s)
     session_stop(s, status, text);
 }
 
-/* --- limits of time
- * ---------------------------------------------------------------- */
+/* --- limits of time --- */
 
 /* --max-time and --stall-timeout. */
 static void session_check_time(struct session *s, uint64_t now)
@@ -252,8 +250,7 @@ static void session_on_wakeup(void *ctx)
     }
 }
 
-/* --- the beginning
- * ------------------------------------------------------------------ */
+/* --- the beginning --- */
 
 /* Options with their defaults; what all torrents share. */
 static void session_init(struct session *s, struct btc *b,

@@ -11,6 +11,7 @@
 #ifndef BTC_APP_SESSION_H
 #define BTC_APP_SESSION_H
 
+#include "app/handle.h"
 #include "btc/btc.h"
 #include "core/torrent.h"
 #include "io/conn.h"
@@ -18,7 +19,6 @@
 #include "io/disk.h"
 #include "io/http.h"
 #include "proto/metainfo.h"
-#include <stdatomic.h>
 
 #define SESSION_JOURNAL_MS  1000u
 #define SESSION_CACHE_BYTES (32u << 20)
@@ -51,15 +51,6 @@ enum phase {
 
 struct session;
 struct session_torrent;
-
-/* One connection between a conn and a torrent's peer. */
-struct link {
-    struct session_torrent *st; /* borrows */
-    struct conn *conn;          /* NULL once closed */
-    uint32_t id;                /* conn id of the torrent */
-    uint32_t refs;              /* 1 for the table + uploads under way */
-    struct link *next, *prev;   /* of all links, for read grants */
-};
 
 struct session_torrent {
     struct session *s;            /* borrows */
@@ -250,33 +241,8 @@ bool session_journal_is_clean(const struct session *s);
 void session_torrent_done(struct session_torrent *st); /* and durable */
 void session_torrent_reload(struct session_torrent *st);
 
-/* session_wish.c */
-void session_wishes(void *ctx, struct db_wishes *w);
-
 /* session_report.c */
-const char *session_state_name(const struct session_torrent *st);
-void session_fill_progress(struct session_torrent *st, struct btc_progress *p);
-void session_fill_stat(struct session_torrent *st, struct db_stat *out);
-void session_tell(struct session_torrent *st, struct btc_event *ev);
-void session_tell_type(struct session_torrent *st, enum btc_event_type type);
-void session_tell_state(struct session_torrent *st);
-void session_tell_stats(struct session *s, bool asked);
-void session_tell_error(struct session *s, struct session_torrent *st, int code,
-                        const char *text);
 int session_map(struct session *s, int64_t id, struct btc_cell *cells,
                 size_t n);
-
-/* api.c keeps these in struct btc. */
-struct btc {
-    char *path; /* owns */
-    unsigned flags;
-    struct db *db;                        /* NULL while an engine has it */
-    struct session *run;                  /* while btc_run is on the stack */
-    _Atomic(struct loop_wakeup *) wakeup; /* the same; for btc_signal */
-    atomic_int n_stop, n_stats, n_reload; /* asked by btc_signal */
-};
-void api_fill_error(struct btc_error *out, const struct err *e);
-int api_parse_seed(const char *text, enum db_seed_mode *mode, int64_t *goal,
-                   struct err *e);
 
 #endif

@@ -11,8 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- jobs
- * ----------------------------------------------------------------------- */
+/* An event of the core; what it causes is drained by whoever drains now. */
+static void session_input(struct session_torrent *st, const struct event *ev)
+{
+    torrent_input(st->t, ev, loop_now_ms(st->s->loop), loop_unix_now());
+}
+
+/* --- jobs --- */
 
 /* A job of the torrent; freed with session_job_free. */
 struct disk_job *session_job(struct session_torrent *st, enum disk_op op,
@@ -150,8 +155,7 @@ static void session_do_disk(struct session_torrent *st, const struct action *a)
     disk_submit(st->s->disk, job);
 }
 
-/* --- links
- * ------------------------------------------------------------------------- */
+/* --- links --- */
 
 /* The last reference goes with the memory. */
 static void link_unref(struct link *l)
@@ -223,7 +227,7 @@ static struct link *link_new(struct session_torrent *st, uint32_t id)
         while (n <= slot) {
             n *= 2;
         }
-        st->links = mem_resize(st->links, n, sizeof *st->links);
+        st->links = mem_resize(st->links, n, sizeof(struct link *));
         for (uint32_t i = st->n_links; i < n; i++) {
             st->links[i] = NULL;
         }
@@ -288,7 +292,7 @@ static void session_do_connect(struct session_torrent *st,
         struct event ev = {
             .type = EVENT_CLOSED, .conn = a->conn, .result = code};
         link_drop(l);
-        session_event(st, &ev);
+        session_input(st, &ev);
     }
 }
 
@@ -303,8 +307,7 @@ static void session_do_close(struct session_torrent *st, uint32_t id)
     }
 }
 
-/* --- uploads
- * ------------------------------------------------------------------------- */
+/* --- uploads --- */
 
 /* A range on its way from the page cache to a socket. */
 struct upload {
@@ -416,7 +419,7 @@ static void session_do_upload(struct session_torrent *st,
                            .piece = a->piece,
                            .result = BTC_E_CLOSED};
         ev.uploaded.len = a->upload.range.len;
-        session_event(st, &ev);
+        session_input(st, &ev);
         return;
     }
     struct upload *u = mem_zalloc(sizeof *u);
@@ -435,8 +438,7 @@ static void session_do_upload(struct session_torrent *st,
     disk_submit(st->s->disk, &u->job);
 }
 
-/* --- announces
- * ----------------------------------------------------------------------- */
+/* --- announces --- */
 
 /* A request to a tracker that is out. */
 struct announcing {
@@ -492,8 +494,7 @@ static void session_do_announce(struct session_torrent *st,
     n->job = http_get(st->s->http, &r, announcing_done, n);
 }
 
-/* --- notifications
- * --------------------------------------------------------------------- */
+/* --- notifications --- */
 
 /* Remembers an index until the commit that makes it true. */
 static void session_remember(uint32_t **list, size_t *n, size_t *cap,
@@ -541,9 +542,7 @@ static void session_do_notify(struct session_torrent *st,
     }
 }
 
-/* --- the drain
- * -----------------------------------------------------------------------------
- */
+/* --- the drain --- */
 
 /* One action. */
 static void session_do(struct session_torrent *st, const struct action *a)
@@ -603,6 +602,6 @@ void session_event(struct session_torrent *st, const struct event *ev)
     if (st->t == NULL) {
         return;
     }
-    torrent_input(st->t, ev, loop_now_ms(st->s->loop), loop_unix_now());
+    session_input(st, ev);
     session_drain(st);
 }

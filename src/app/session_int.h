@@ -1,8 +1,17 @@
-/* What session_action.c and session_listen.c share beside session.h. */
+/* What the session_*.c files share beside session.h. */
 #ifndef BTC_APP_SESSION_INT_H
 #define BTC_APP_SESSION_INT_H
 
 #include "app/session.h"
+
+/* One connection between a conn and a torrent's peer. */
+struct link {
+    struct session_torrent *st; /* borrows */
+    struct conn *conn;          /* NULL once closed */
+    uint32_t id;                /* conn id of the torrent */
+    uint32_t refs;              /* 1 for the table + uploads under way */
+    struct link *next, *prev;   /* of all links, for read grants */
+};
 
 /* An accepted connection becomes the torrent's. */
 void session_link_accepted(struct session_torrent *st, uint32_t id,
@@ -15,5 +24,19 @@ void session_torrent_unload(struct session_torrent *st);
 uint64_t session_min_free(const struct session *s);
 /* No payload moves. */
 bool session_is_idle(const struct session_torrent *st);
+
+/* session_wish.c */
+void session_wishes(void *ctx, struct db_wishes *w);
+
+/* session_report.c */
+const char *session_state_name(const struct session_torrent *st);
+void session_fill_progress(struct session_torrent *st, struct btc_progress *p);
+void session_fill_stat(struct session_torrent *st, struct db_stat *out);
+void session_tell(struct session_torrent *st, struct btc_event *ev);
+void session_tell_type(struct session_torrent *st, enum btc_event_type type);
+void session_tell_state(struct session_torrent *st);
+void session_tell_stats(struct session *s, bool asked);
+void session_tell_error(struct session *s, struct session_torrent *st, int code,
+                        const char *text);
 
 #endif

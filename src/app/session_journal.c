@@ -18,8 +18,7 @@
 #define JOURNAL_SEEDING_S  600  /* seeding time alone is journaled this often */
 #define JOURNAL_LAST_TRIES 3    /* of the last commit */
 
-/* --- facts in
- * ---------------------------------------------------------------------- */
+/* --- facts in --- */
 
 /* See session.h. */
 void session_journal_event(struct session_torrent *st, enum db_level level,
@@ -120,8 +119,7 @@ void session_fact(struct session_torrent *st, const struct action *a)
     }
 }
 
-/* --- commit
- * -------------------------------------------------------------------------- */
+/* --- commit --- */
 
 /* Rows of peers that are connected now: rates for people, records for the next
  * run. */
@@ -147,6 +145,21 @@ static void journal_peers(struct session *s)
     }
 }
 
+/* Member by member: padding has no value. */
+static bool journal_stat_same(const struct db_stat *a, const struct db_stat *b)
+{
+    return strcmp(a->state, b->state) == 0 && a->bytes_done == b->bytes_done &&
+           a->bytes_total == b->bytes_total &&
+           a->pieces_done == b->pieces_done && a->down_rate == b->down_rate &&
+           a->up_rate == b->up_rate && a->peers == b->peers &&
+           a->seeds == b->seeds && a->downloaded == b->downloaded &&
+           a->uploaded == b->uploaded && a->wasted == b->wasted &&
+           a->error_code == b->error_code && a->eta_s == b->eta_s &&
+           strcmp(a->error, b->error) == 0 && a->checked_to == b->checked_to &&
+           a->completed_at == b->completed_at && a->seeding_s == b->seeding_s &&
+           a->root_dev == b->root_dev;
+}
+
 /* The torrent's stat row, when it differs from the last one. */
 static void journal_stat(struct session_torrent *st, struct db_batch *b)
 {
@@ -161,7 +174,7 @@ static void journal_stat(struct session_torrent *st, struct db_batch *b)
     if (more < JOURNAL_SEEDING_S && !st->s->journal_final) {
         same.seeding_s = st->told_stat.seeding_s;
     }
-    if (!st->stat_dirty && memcmp(&same, &st->told_stat, sizeof same) == 0) {
+    if (!st->stat_dirty && journal_stat_same(&same, &st->told_stat)) {
         return;
     }
     st->stat_dirty = false;
@@ -198,9 +211,7 @@ static void journal_commit(struct session *s)
     db_thread_submit(s->db_thread, b);
 }
 
-/* --- sync
- * --------------------------------------------------------------------------------
- */
+/* --- sync --- */
 
 /* Fingerprints as they are after the sync go into the same commit as the claims
  * that the sync made true. */
@@ -275,9 +286,7 @@ static void journal_collect(struct session *s)
     }
 }
 
-/* --- flush
- * ---------------------------------------------------------------------------------
- */
+/* --- flush --- */
 
 /* A WRITE came back, or there was none. */
 void session_journal_written(struct session *s)
@@ -341,9 +350,7 @@ bool session_journal_is_clean(const struct session *s)
     return true;
 }
 
-/* --- committed
- * --------------------------------------------------------------------------------
- */
+/* --- committed --- */
 
 /* What the commit made true. */
 static void journal_tell(struct session_torrent *st)

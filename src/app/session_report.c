@@ -160,8 +160,7 @@ void session_fill_stat(struct session_torrent *st, struct db_stat *out)
     out->root_dev = st->stat.root_dev;
 }
 
-/* --- events
- * ------------------------------------------------------------------------ */
+/* --- events --- */
 
 /* Fills what is common and calls. */
 void session_tell(struct session_torrent *st, struct btc_event *ev)

@@ -23,8 +23,7 @@ static bool startup_is_off(struct session_torrent *st)
     return true;
 }
 
-/* --- the last step: files, then go
- * --------------------------------------------- */
+/* --- the last step: files, then go --- */
 
 /* Gives the core what is trusted and what is to be hashed. */
 static void startup_hand_over(struct session_torrent *st)
@@ -95,8 +94,7 @@ static void startup_create(struct session_torrent *st)
     disk_submit(st->s->disk, job);
 }
 
-/* --- the space there is
- * ------------------------------------------------------------ */
+/* --- the space there is --- */
 
 /* Refuses what cannot fit before a byte is fetched. */
 static void startup_spaced(struct disk_job *job)
@@ -145,8 +143,7 @@ static void startup_space(struct session_torrent *st)
     disk_submit(st->s->disk, session_job(st, DISK_SPACE, startup_spaced));
 }
 
-/* --- data beyond the journal
- * ---------------------------------------------------------- */
+/* --- data beyond the journal --- */
 
 /* Whole pieces of data that nobody claims: hash them, keep the good ones. */
 static void startup_scanned(struct disk_job *job)
@@ -182,8 +179,7 @@ static void startup_scan(struct session_torrent *st)
     disk_submit(st->s->disk, job);
 }
 
-/* --- fingerprints
- * ------------------------------------------------------------------------ */
+/* --- fingerprints --- */
 
 /* A file changed by somebody else: its claims are hashed again, also if this
  * run is interrupted before it has come to them. */

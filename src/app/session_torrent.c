@@ -343,8 +343,7 @@ void session_torrent_fail(struct session_torrent *st, int code,
     session_tell_state(st);
 }
 
-/* --- what a wish or a goal makes of it
- * ------------------------------------------- */
+/* --- what a wish or a goal makes of it --- */
 
 /* The seeding goal: the run's own option beats the torrent's wish. */
 bool session_torrent_goal(struct session_torrent *st)
@@ -420,7 +419,7 @@ static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
     char text[256];
     const struct announce_tracker *k =
         announce_count(a) > 0 ? announce_get(a, 0) : NULL;
-    if (!spoken) {
+    if (!spoken || k == NULL) {
         (void)snprintf(text, sizeof text,
                        "no tracker that btc speaks to and no peer answers; "
                        "name a peer with --peer HOST:PORT");
@@ -538,8 +537,7 @@ uint64_t session_torrent_deadline(const struct session_torrent *st)
     return at;
 }
 
-/* --- removal
- * ---------------------------------------------------------------------- */
+/* --- removal --- */
 
 /* The rows go with the next commit, and so does the object. */
 static void session_torrent_forget(struct session_torrent *st)

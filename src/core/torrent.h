@@ -64,7 +64,7 @@ struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms);
 /* No job may be out (torrent_is_quiet). NULL allowed. */
 void torrent_free(struct torrent *t);
 
-/* --- before START: what the journal says ---------------------------------- */
+/* --- before START: what the journal says --- */
 void torrent_restore_piece(struct torrent *t, uint32_t piece);
 void torrent_restore_block(struct torrent *t, uint32_t piece, uint32_t block);
 /* Data of unknown worth: to be hashed; kept if good. `claimed`: the journal has
@@ -86,8 +86,7 @@ void torrent_set_check_only(struct torrent *t);
 void torrent_set_hold(struct torrent *t, bool hold);
 void torrent_announce_now(struct torrent *t, uint64_t now_ms);
 
-/* --- events and actions ------------------------------------------------------
- */
+/* --- events and actions --- */
 void torrent_input(struct torrent *t, const struct event *ev, uint64_t now_ms,
                    int64_t unix_now);
 bool torrent_next_action(struct torrent *t, struct action *out);
@@ -99,8 +98,7 @@ uint32_t torrent_new_conn(struct torrent *t, const struct addr *a);
  * of incomplete pieces (the journal's tick). */
 void torrent_flush(struct torrent *t);
 
-/* --- facts
- * ---------------------------------------------------------------------- */
+/* --- facts --- */
 enum torrent_state torrent_state(const struct torrent *t);
 bool torrent_is_quiet(const struct torrent *t); /* no disk job is out */
 bool torrent_is_stopped(

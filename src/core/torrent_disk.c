@@ -17,8 +17,7 @@
 
 #define SUSPECT_MAX 64 /* failed pieces remembered; the oldest goes */
 
-/* --- open pieces
- * ------------------------------------------------------------------ */
+/* --- open pieces --- */
 
 static struct open_piece *torrent_open_find(struct torrent *t, uint32_t piece)
 {
@@ -152,10 +151,21 @@ void torrent_disk_forget(struct torrent *t, uint32_t piece)
 void torrent_disk_start(struct torrent *t)
 {
     struct open_piece *o, *tmp;
-    HASH_ITER(hh, t->open, o, tmp)
-    {
+    HASH_ITER (hh, t->open, o, tmp) {
         if (picker_state(t->picker, o->piece) == PICKER_FULL &&
             o->job == PIECE_JOB_NONE) {
+            torrent_open_finish(t, o);
+        }
+    }
+}
+
+/* Nothing of them is asked of anybody; they are hashed as zeros. */
+void torrent_disk_pads(struct torrent *t)
+{
+    uint32_t piece;
+    while (picker_next_pad_piece(t->picker, &piece)) {
+        struct open_piece *o = torrent_open_get(t, piece);
+        if (o->job == PIECE_JOB_NONE) {
             torrent_open_finish(t, o);
         }
     }
@@ -165,8 +175,7 @@ void torrent_disk_start(struct torrent *t)
 void torrent_disk_relieve(struct torrent *t)
 {
     struct open_piece *o, *tmp, *best = NULL;
-    HASH_ITER(hh, t->open, o, tmp)
-    {
+    HASH_ITER (hh, t->open, o, tmp) {
         if (o->job == PIECE_JOB_NONE && o->n_mem > 0 &&
             (best == NULL || o->n_mem > best->n_mem)) {
             best = o;
@@ -184,16 +193,22 @@ void torrent_flush(struct torrent *t)
     if (t->state == TORRENT_FAILED) {
         return;
     }
-    HASH_ITER(hh, t->open, o, tmp)
-    {
+    HASH_ITER (hh, t->open, o, tmp) {
         if (o->job == PIECE_JOB_NONE && o->n_mem > 0) {
             torrent_open_write(t, o);
         }
     }
 }
 
-/* --- answers
- * -------------------------------------------------------------------------- */
+/* --- answers --- */
+
+static void torrent_suspect_free(struct torrent *t, struct suspect_piece *s)
+{
+    HASH_DELETE(hh, t->suspects, s);
+    free(s->origin);
+    free(s->hashes);
+    free(s);
+}
 
 /* Its blocks were good, bad ones of an earlier try are known now. */
 static void torrent_blame_passed(struct torrent *t, uint32_t piece,
@@ -210,10 +225,7 @@ static void torrent_blame_passed(struct torrent *t, uint32_t piece,
             torrent_ban(t, s->origin[i], "it sent a bad block");
         }
     }
-    HASH_DELETE(hh, t->suspects, s);
-    free(s->origin);
-    free(s->hashes);
-    free(s);
+    torrent_suspect_free(t, s);
 }
 
 /* Forgets the oldest record of a failed piece (uthash keeps insertion order).
@@ -226,10 +238,7 @@ static void torrent_blame_trim(struct torrent *t, uint32_t piece)
         s = t->suspects;
     }
     if (s != NULL) {
-        HASH_DELETE(hh, t->suspects, s);
-        free(s->origin);
-        free(s->hashes);
-        free(s);
+        torrent_suspect_free(t, s);
     }
 }
 
@@ -358,16 +367,12 @@ void torrent_disk_written(struct torrent *t, const struct event *ev)
 /* The end of the torrent. */
 void torrent_disk_free(struct torrent *t)
 {
-    struct open_piece *o, *tmp;
-    HASH_ITER(hh, t->open, o, tmp)
-    {
+    struct open_piece *o, *next_open;
+    struct suspect_piece *s, *next_suspect;
+    HASH_ITER (hh, t->open, o, next_open) {
         torrent_open_free(t, o);
     }
-    while (t->suspects != NULL) {
-        struct suspect_piece *s = t->suspects;
-        HASH_DELETE(hh, t->suspects, s);
-        free(s->origin);
-        free(s->hashes);
-        free(s);
+    HASH_ITER (hh, t->suspects, s, next_suspect) {
+        torrent_suspect_free(t, s);
     }
 }

@@ -20,9 +20,10 @@
 #define TORRENT_CONNECTING   30      /* half-open connections at once */
 #define TORRENT_UPLOAD_RUN   262144u /* bytes of one UPLOAD at most */
 #define TORRENT_SNUB_MS      15000   /* no block for so long: snubbed */
-#define TORRENT_OVERDUE_MS   5000 /* a request this late may be asked of others \
-                                   */
-#define TORRENT_ENDGAME_MS 500    /* in the endgame: this late already */
+#define TORRENT_OVERDUE_MS                                                   \
+    5000                       /* a request this late may be asked of others \
+                                */
+#define TORRENT_ENDGAME_MS 500 /* in the endgame: this late already */
 
 enum block_place {
     BLOCK_NONE,
@@ -130,6 +131,10 @@ void torrent_notify(struct torrent *t, enum notify_type type, uint32_t piece,
                     uint32_t file);
 void torrent_fail(struct torrent *t, int result, const char *text);
 void torrent_update_state(struct torrent *t);
+/* Adds (or takes away) the piece's bytes to its files; `tell`: FILE when one is
+ * complete. */
+void torrent_count_files(struct torrent *t, uint32_t piece, bool have,
+                         bool tell);
 /* The piece is verified and on disk: counts, HAVE to all, facts. */
 void torrent_got_piece(struct torrent *t, uint32_t piece, bool downloaded);
 void torrent_lost_piece(struct torrent *t, uint32_t piece);
@@ -156,7 +161,7 @@ void torrent_ban(struct torrent *t, uint32_t id, const char *why);
 /* for each peer that is not closed */
 #define TORRENT_EACH_PEER(p, t)                                \
     for (uint32_t each_i = 0; each_i < (t)->n_slots; each_i++) \
-        if ((p = (t)->slots[each_i]) != NULL && p->phase != PEER_CLOSED)
+        if (((p) = (t)->slots[each_i]) != NULL && (p)->phase != PEER_CLOSED)
 
 /* torrent_request.c */
 void torrent_request_fill(struct torrent *t, struct peer *p);
@@ -164,10 +169,10 @@ void torrent_request_fill_all(struct torrent *t);
 /* Takes all its requests back; `late` = answers may still come. */
 void torrent_request_drop_all(struct torrent *t, struct peer *p, bool late);
 void torrent_request_rejected(struct torrent *t, struct peer *p,
-                              const struct wire_block *b);
+                              const struct wire_block *w);
 void torrent_request_overdue(struct torrent *t, struct peer *p);
 int torrent_block_begin(struct torrent *t, struct peer *p,
-                        const struct wire_block *b);
+                        const struct wire_block *w);
 void torrent_block_data(struct torrent *t, struct peer *p,
                         const struct wire_payload *data);
 void torrent_block_abandon(struct torrent *t, struct peer *p);
@@ -180,6 +185,7 @@ void torrent_disk_restore(struct torrent *t, uint32_t piece, uint32_t block);
 void torrent_disk_reclaim(struct torrent *t, uint32_t piece);
 void torrent_disk_forget(struct torrent *t, uint32_t piece);
 void torrent_disk_start(struct torrent *t);
+void torrent_disk_pads(struct torrent *t);    /* pieces of nothing but pads */
 void torrent_disk_relieve(struct torrent *t); /* memory is short */
 void torrent_disk_finished(struct torrent *t, const struct event *ev);
 void torrent_disk_written(struct torrent *t, const struct event *ev);

@@ -13,8 +13,7 @@
 
 #define CONN_SLOT_MASK 0xffffu
 
-/* --- slots -------------------------------------------------------------------
- */
+/* --- slots --- */
 
 /* NULL for a stale or unknown id. */
 struct peer *torrent_peer_by_conn(struct torrent *t, uint32_t conn)
@@ -49,7 +48,7 @@ static uint32_t torrent_slot_free(struct torrent *t)
         }
     }
     uint32_t n = t->n_slots > 0 ? t->n_slots * 2 : 16;
-    t->slots = mem_resize(t->slots, n, sizeof *t->slots);
+    t->slots = mem_resize(t->slots, n, sizeof(struct peer *));
     t->slot_gen = mem_resize(t->slot_gen, n, sizeof *t->slot_gen);
     for (uint32_t i = t->n_slots; i < n; i++) {
         t->slots[i] = NULL;
@@ -122,14 +121,13 @@ void torrent_peer_output(struct torrent *t, struct peer *p)
     }
     if (t->n_dirty == t->dirty_cap) {
         t->dirty_cap = t->dirty_cap > 0 ? t->dirty_cap * 2 : 16;
-        t->dirty = mem_resize(t->dirty, t->dirty_cap, sizeof *t->dirty);
+        t->dirty = mem_resize(t->dirty, t->dirty_cap, sizeof(struct peer *));
     }
     t->dirty[t->n_dirty++] = p;
     p->out_listed = true;
 }
 
-/* --- the end of a connection
- * ---------------------------------------------------- */
+/* --- the end of a connection --- */
 
 /* See torrent_int.h. */
 void torrent_peer_close(struct torrent *t, struct peer *p, bool tell,
@@ -206,8 +204,7 @@ void torrent_ban(struct torrent *t, uint32_t id, const char *why)
     }
 }
 
-/* --- handshakes
- * -------------------------------------------------------------------- */
+/* --- handshakes --- */
 
 /* Ours, with the bits of BEP 10 and BEP 6. */
 static void torrent_put_handshake(struct torrent *t, struct peer *p)
@@ -325,8 +322,7 @@ void torrent_peer_accepted(struct torrent *t, struct peer *p,
     }
 }
 
-/* --- messages in
- * --------------------------------------------------------------------- */
+/* --- messages in --- */
 
 /* Interested when it has something that we want. */
 void torrent_peer_interest(struct torrent *t, struct peer *p)
@@ -573,9 +569,7 @@ void torrent_peer_data(struct torrent *t, struct peer *p, struct slice data)
     }
 }
 
-/* --- time
- * ------------------------------------------------------------------------------
- */
+/* --- time --- */
 
 /* Why the connection should end now; 0 = it should not. */
 static int torrent_peer_overdue(const struct torrent *t, const struct peer *p)

@@ -193,8 +193,7 @@ void torrent_request_overdue(struct torrent *t, struct peer *p)
     }
 }
 
-/* --- blocks in
- * ------------------------------------------------------------------ */
+/* --- blocks in --- */
 
 /* PIECE: decides where the payload goes before it comes. */
 int torrent_block_begin(struct torrent *t, struct peer *p,

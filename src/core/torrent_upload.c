@@ -161,8 +161,7 @@ void torrent_upload_done(struct torrent *t, const struct event *ev)
     torrent_upload_pump(t, p);
 }
 
-/* --- whom
- * ----------------------------------------------------------------------- */
+/* --- whom --- */
 
 /* The choker's ranking, every CHOKER_INTERVAL_MS. */
 void torrent_upload_rank(struct torrent *t)

@@ -40,7 +40,7 @@ const char *db_path(const struct db *db);
  * not signed yet. Needs no lock. */
 int64_t db_engine_pid(const char *path);
 
-/* --- rows -------------------------------------------------------------- */
+/* --- rows --- */
 
 /* Wishes of a torrent: written by anybody, read by the engine. */
 enum db_wanted {
@@ -146,7 +146,7 @@ enum db_level {
     DB_LEVEL_INFO
 };
 
-/* --- the front's side: immediate, own transaction each ------------------- */
+/* --- the front's side: immediate, own transaction each --- */
 
 struct db_add {
     struct db_torrent torrent; /* id ignored */
@@ -179,7 +179,7 @@ int db_find(struct db *db, const char *text, int64_t *id, struct err *e);
 int db_event_now(struct db *db, int64_t torrent_id, enum db_level level,
                  const char *kind, const char *text, struct err *e);
 
-/* --- loading (arrays malloc'ed; free with db_free_*) --------------------- */
+/* --- loading (arrays malloc'ed; free with db_free_*) --- */
 
 int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
                      struct err *e);
@@ -208,7 +208,7 @@ struct db_run {
 /* Inserts this run's row (version, pid, boot id) and gives the one before. */
 int db_begin_run(struct db *db, struct db_run *before, struct err *e);
 
-/* --- the engine's side: batches of facts --------------------------------- */
+/* --- the engine's side: batches of facts --- */
 
 /* A batch is filled on the loop thread and applied in one transaction. */
 struct db_batch;
@@ -243,8 +243,7 @@ void db_put_run_end(struct db_batch *b);
 /* Applies in one transaction; on failure nothing of it has happened. */
 int db_apply(struct db *db, struct db_batch *b, struct err *e);
 
-/* --- the thread ------------------------------------------------------------
- */
+/* --- the thread --- */
 
 struct db_thread;
 struct db_wishes {
@@ -287,8 +286,7 @@ void db_thread_call(struct db_thread *t, void (*fn)(void *ctx, struct db *db),
  * connection back. */
 struct db *db_thread_stop(struct db_thread *t);
 
-/* --- reading for people -----------------------------------------------------
- */
+/* --- reading for people --- */
 
 enum db_type {
     DB_NULL,

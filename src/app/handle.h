@@ -1,0 +1,25 @@
+/* The public handle (struct btc) and what the engine needs of the public
+ * interface's own files (api_*.c). */
+#ifndef BTC_APP_HANDLE_H
+#define BTC_APP_HANDLE_H
+
+#include "btc/btc.h"
+#include "io/db.h"
+#include "io/loop.h"
+#include <stdatomic.h>
+
+struct session;
+
+struct btc {
+    char *path; /* owns */
+    unsigned flags;
+    struct db *db;                        /* NULL while an engine has it */
+    struct session *run;                  /* while btc_run is on the stack */
+    _Atomic(struct loop_wakeup *) wakeup; /* the same; for btc_signal */
+    atomic_int n_stop, n_stats, n_reload; /* asked by btc_signal */
+};
+void api_fill_error(struct btc_error *out, const struct err *e);
+int api_parse_seed(const char *text, enum db_seed_mode *mode, int64_t *goal,
+                   struct err *e);
+
+#endif
