@@ -99,10 +99,9 @@ const struct cli_command cli_add = {
     .group = CLI_GROUP_WISH,
     .help = "put torrents into the database and leave",
     .details =
-        "Adds torrents to the database. An engine that runs (`btc "
-        "daemon`) takes them up at\nonce; without one `btc resume` "
-        "fetches them. Unlike get, add seeds to ratio 2.0\nunless --seed "
-        "says otherwise.",
+        "Adds torrents to the database. An engine that runs (`btc daemon`) "
+        "takes them up at once; without one `btc resume` fetches them. Unlike "
+        "get, add seeds to ratio 2.0 unless --seed says otherwise.",
     .example = "btc add -d /srv/films --seed forever film.torrent",
     .options = CLI_SET_DB | CLI_SET(JSON) | CLI_SET_ADD | CLI_SET_BOTH |
                CLI_SET(PAUSED) | CLI_SET(DRY_RUN),

@@ -193,8 +193,7 @@ const struct cli_command cli_create = {
     .group = CLI_GROUP_TOOLS,
     .help = "make a .torrent of a file or folder",
     .details = "Hashes PATH and writes a .torrent (default: NAME.torrent in "
-               "the current folder).\nPrints the info hash and the magnet "
-               "link.",
+               "the current folder). Prints the info hash and the magnet link.",
     .example = "btc create film/ -o film.torrent -t http://tracker/announce",
     .options = CLI_SET_BASE | CLI_SET(OUT) | CLI_SET(TRACKER) |
                CLI_SET(WEB_SEED) | CLI_SET(PIECE_LENGTH) | CLI_SET(PRIVATE) |

@@ -34,13 +34,11 @@ const struct cli_command cli_daemon = {
     .args = "",
     .group = CLI_GROUP_FETCH,
     .help = "run all torrents until told to stop",
-    .details =
-        "Runs the engine in the foreground for every torrent of the database "
-        "and takes up\nwhat `btc add`, start, pause, rm and set wish, until "
-        "INT "
-        "or TERM. HUP reads\n--down and --up from environment and config file "
-        "again. Without a terminal it\nprints a line when something changes, "
-        "so that it fits systemd.",
+    .details = "Runs the engine in the foreground for every torrent of the "
+               "database and takes up what `btc add`, start, pause, rm and set "
+               "wish, until INT or TERM. HUP reads --down and --up from "
+               "environment and config file again. Without a terminal it "
+               "prints a line when something changes, so that it fits systemd.",
     .example = "btc daemon --port 51413 --up 1M",
     .options = (CLI_SET_DB | CLI_SET_BOTH | CLI_SET_RUN | CLI_SET(NDJSON)),
     .run = cli_daemon_run};

@@ -55,11 +55,10 @@ const struct cli_command cli_files = {
     .args = "[ID...]",
     .group = CLI_GROUP_LOOK,
     .help = "the files and how much of each is there",
-    .details =
-        "Shows the files of the torrents (without an ID: of all) and how "
-        "much of each is\nverified. The number under # is the one that "
-        "--select, --exclude and\n`btc set ID priority.N=...` take; in "
-        "JSON and SQL `file` counts from 0.",
+    .details = "Shows the files of the torrents (without an ID: of all) and "
+               "how much of each is verified. The number under # is the one "
+               "that --select, --exclude and `btc set ID priority.N=...` take; "
+               "in JSON and SQL `file` counts from 0.",
     .example = "btc files ubuntu",
     .options = CLI_SET_READ,
     .max_args = CLI_ARGS_MANY,

@@ -97,11 +97,11 @@ const struct cli_command cli_get = {
     .help = "download in the foreground, exit when done",
     .details =
         "Downloads and exits when all is done. SRC is a .torrent file, - "
-        "(standard input),\nan http(s) URL, a magnet link or an info hash. "
-        "Everything is journaled in the\ndatabase: after an interruption of "
-        "any kind `btc resume` goes on. Data that is\nthere already is "
-        "verified and used. Where an engine runs on the database, get\nadds "
-        "the torrent to it and follows its progress.",
+        "(standard input), an http(s) URL, a magnet link or an info hash. "
+        "Everything is journaled in the database: after an interruption of any "
+        "kind `btc resume` goes on. Data that is there already is verified and "
+        "used. Where an engine runs on the database, get adds the torrent to "
+        "it and follows its progress.",
     .example = "btc get -d ~/Downloads --down 5M ubuntu.torrent",
     .options = CLI_SET_READ | CLI_SET_ADD | CLI_SET_BOTH | CLI_SET_RUN |
                CLI_SET_LIMITS | CLI_SET(DRY_RUN),

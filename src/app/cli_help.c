@@ -5,19 +5,48 @@
 #include "cli_commands.h"
 
 #define CLI_HELP_COLUMN 26 /* where the texts begin */
+#define CLI_HELP_WIDTH  80 /* where they end */
 #define CLI_HELP_STATES 17 /* exit statuses are 0 .. 16 */
 
-/* "  LEFT            TEXT". */
+/* Writes words up to the right edge, the lines after the first from a column
+ * on; a line end in the text ends the line. */
+static void cli_help_wrap(FILE *f, size_t column, const char *text)
+{
+    size_t at = column;
+
+    while (*text != '\0') {
+        size_t word = strcspn(text, " \n");
+        if (at > column && at + 1 + word > CLI_HELP_WIDTH) {
+            fprintf(f, "\n%*s", (int)column, "");
+            at = column;
+        } else if (at > column) {
+            fputc(' ', f);
+            at++;
+        }
+        fprintf(f, "%.*s", (int)word, text);
+        at += word;
+        text += word;
+        if (*text == '\n') {
+            fprintf(f, "\n%*s", (int)column, "");
+            at = column;
+        }
+        text += *text == '\0' ? 0 : 1;
+    }
+    fputc('\n', f);
+}
+
+/* "  LEFT            TEXT", the text wrapped at its column. */
 static void cli_help_line(FILE *f, const char *left, const char *text)
 {
-    size_t width = cli_text_width(left) + 2;
-    int pad = width + 2 > CLI_HELP_COLUMN ? 0 : (int)(CLI_HELP_COLUMN - width);
+    size_t at = cli_text_width(left) + 2;
 
-    if (pad == 0) {
-        fprintf(f, "  %s\n%*s%s\n", left, CLI_HELP_COLUMN, "", text);
-    } else {
-        fprintf(f, "  %s%*s%s\n", left, pad, "", text);
+    fprintf(f, "  %s", left);
+    if (at + 2 > CLI_HELP_COLUMN) {
+        fputc('\n', f);
+        at = 0;
     }
+    fprintf(f, "%*s", (int)(CLI_HELP_COLUMN - at), "");
+    cli_help_wrap(f, CLI_HELP_COLUMN, text);
 }
 
 /* A heading in bold where that can be. */
@@ -76,9 +105,10 @@ static void cli_help_option(FILE *f, const struct cli_option *opt)
 void cli_help_command(const struct cli *c, const struct cli_command *command,
                       FILE *f)
 {
-    fprintf(f, "usage: btc %s%s%s%s\n\n%s\n", command->name,
+    fprintf(f, "usage: btc %s%s%s%s\n\n", command->name,
             command->options == 0 ? "" : " [OPTIONS]",
-            *command->args == '\0' ? "" : " ", command->args, command->details);
+            *command->args == '\0' ? "" : " ", command->args);
+    cli_help_wrap(f, 0, command->details);
     if (command->options != 0) {
         cli_help_heading(c, f, "Options");
     }
@@ -141,7 +171,7 @@ const struct cli_command cli_help = {
     .group = CLI_GROUP_TOOLS,
     .help = "show the commands, one command's options, the exit statuses",
     .details = "Shows all commands, or one command with its options, or what "
-               "the exit statuses\nmean. `man btc` tells it all.",
+               "the exit statuses mean. `man btc` tells it all.",
     .example = "btc help get",
     .options = CLI_SET(HELP),
     .max_args = 1,

@@ -137,7 +137,7 @@ const struct cli_command cli_info = {
     .group = CLI_GROUP_TOOLS,
     .help = "show a .torrent or magnet without touching the network",
     .details = "Shows what a .torrent file (- for standard input), a magnet "
-               "link or an info hash\nsays. Nothing is fetched.",
+               "link or an info hash says. Nothing is fetched.",
     .example = "btc info --json ubuntu.torrent",
     .options = CLI_SET_BASE | CLI_SET(JSON),
     .min_args = 1,

@@ -21,9 +21,9 @@ const struct cli_command cli_pause = {
     .args = "ID...",
     .group = CLI_GROUP_WISH,
     .help = "stop torrents until started again",
-    .details = "Wishes that torrents rest. An engine that runs takes it up; "
-               "`btc resume` and\n`btc daemon` leave them alone until `btc "
-               "start ID`.",
+    .details =
+        "Wishes that torrents rest. An engine that runs takes it up; `btc "
+        "resume` and `btc daemon` leave them alone until `btc start ID`.",
     .example = "btc pause 3",
     .options = CLI_SET_DB | CLI_SET(JSON),
     .min_args = 1,

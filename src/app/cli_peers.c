@@ -89,8 +89,7 @@ const struct cli_command cli_peers = {
     .help = "the peers that are known, and what came from each",
     .details =
         "Shows the known peers of the torrents. FLAGS: c connected, C it "
-        "chokes us, i it\nwants something from us, B banned for bad "
-        "data.",
+        "chokes us, i it wants something from us, B banned for bad data.",
     .example = "btc peers 1",
     .options = CLI_SET_READ,
     .max_args = CLI_ARGS_MANY,

@@ -100,7 +100,7 @@ const struct cli_command cli_pieces = {
     .group = CLI_GROUP_LOOK,
     .help = "a drawing of the pieces",
     .details = "Draws which pieces are there: a sign per piece, or per stretch "
-               "of pieces where\nthere are many. With --json: a row per piece.",
+               "of pieces where there are many. With --json: a row per piece.",
     .example = "btc pieces ubuntu",
     .options = CLI_SET_READ,
     .max_args = CLI_ARGS_MANY,

@@ -138,11 +138,10 @@ const struct cli_command cli_resume = {
     .args = "[ID...]",
     .group = CLI_GROUP_FETCH,
     .help = "go on with everything unfinished, or just these",
-    .details =
-        "Goes on with every unfinished torrent of the database that is not "
-        "paused, or with\nthe given ones. It needs nothing but the database: "
-        "not the .torrent file, not the\noptions of then. What is journaled is "
-        "not fetched again.",
+    .details = "Goes on with every unfinished torrent of the database that is "
+               "not paused, or with the given ones. It needs nothing but the "
+               "database: not the .torrent file, not the options of then. What "
+               "is journaled is not fetched again.",
     .example = "until btc resume; do sleep 60; done",
     .options = CLI_SET_READ | CLI_SET_BOTH | CLI_SET_RUN | CLI_SET_LIMITS,
     .max_args = CLI_ARGS_MANY,

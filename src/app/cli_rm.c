@@ -79,9 +79,9 @@ const struct cli_command cli_rm = {
     .args = "ID...",
     .group = CLI_GROUP_WISH,
     .help = "forget torrents; --data deletes their files, too",
-    .details = "Removes torrents from the database; their files stay, unless "
-               "--data is given. That\nasks on a terminal and needs -y "
-               "elsewhere.",
+    .details =
+        "Removes torrents from the database; their files stay, unless --data "
+        "is given. That asks on a terminal and needs -y elsewhere.",
     .example = "btc rm --data 3",
     .options = CLI_SET_DB | CLI_SET(DATA) | CLI_SET(YES) | CLI_SET(DRY_RUN) |
                CLI_SET(JSON),

@@ -68,7 +68,7 @@ const struct cli_command cli_set = {
     .group = CLI_GROUP_WISH,
     .help = "limits, priorities, seeding goals; alone: lists the keys",
     .details = "Sets what is wished of a torrent; `btc set` alone lists the "
-               "keys. An engine that\nruns takes it up at once.",
+               "keys. An engine that runs takes it up at once.",
     .example = "btc set 3 down=2M seed=ratio:1.5 priority.2=off",
     .options = CLI_SET_DB,
     .max_args = CLI_ARGS_MANY,

@@ -22,7 +22,7 @@ const struct cli_command cli_start = {
     .group = CLI_GROUP_WISH,
     .help = "let paused torrents run",
     .details = "Wishes that torrents run. An engine that runs takes it up; "
-               "without one `btc resume`\nor `btc daemon` does.",
+               "without one `btc resume` or `btc daemon` does.",
     .example = "btc start 3",
     .options = CLI_SET_DB | CLI_SET(JSON),
     .min_args = 1,

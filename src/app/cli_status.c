@@ -231,9 +231,9 @@ const struct cli_command cli_status = {
     .args = "[ID...]",
     .group = CLI_GROUP_LOOK,
     .help = "all torrents and how far they are; --watch",
-    .details = "Shows what stands in the database, whether an engine runs or "
-               "not. With --watch it\nis shown again every second until "
-               "interrupted.",
+    .details =
+        "Shows what stands in the database, whether an engine runs or not. "
+        "With --watch it is shown again every second until interrupted.",
     .example = "btc status --json | jq '.torrents[].percent'",
     .options = CLI_SET_READ | CLI_SET(WATCH),
     .max_args = CLI_ARGS_MANY,

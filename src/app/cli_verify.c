@@ -59,12 +59,11 @@ const struct cli_command cli_verify = {
     .args = "[ID...]",
     .group = CLI_GROUP_TOOLS,
     .help = "hash the data on disk and journal what is good",
-    .details =
-        "Hashes the data of the given torrents (without an ID: of all) and "
-        "journals what is\ngood and what is not. Pieces whose file has not "
-        "changed since they were verified\nare trusted, unless --full or "
-        "--older-than says otherwise. Exit 8: pieces are bad or\nmissing; "
-        "`btc resume` fetches them. It needs no network.",
+    .details = "Hashes the data of the given torrents (without an ID: of all) "
+               "and journals what is good and what is not. Pieces whose file "
+               "has not changed since they were verified are trusted, unless "
+               "--full or --older-than says otherwise. Exit 8: pieces are bad "
+               "or missing; `btc resume` fetches them. It needs no network.",
     .example = "btc verify --older-than 30d",
     .options = CLI_SET_READ | CLI_SET(FULL) | CLI_SET(OLDER_THAN) |
                CLI_SET(PROGRESS) | CLI_SET(MAX_TIME),

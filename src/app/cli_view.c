@@ -11,6 +11,7 @@
 #define CLI_VIEW_FIELDS  8
 #define CLI_VIEW_FIELD   160 /* bytes of one figure */
 #define CLI_VIEW_PERCENT 7   /* columns of " 43.1 %" */
+#define CLI_VIEW_NAME    12  /* columns that a name should have at least */
 #define CLI_VIEW_MIN     10  /* narrower screens are taken as this */
 
 /* A figure of a line. */
@@ -146,6 +147,12 @@ static void cli_view_percent(const struct btc_progress *p, struct cli_text *out)
     cli_text_printf(out, "%*s", CLI_VIEW_PERCENT, percent);
 }
 
+/* Whether a state of so many columns has room beside the name. */
+static bool cli_view_has_state(const struct cli_screen *s, size_t columns)
+{
+    return cli_view_width(s) >= columns + 2 + CLI_VIEW_NAME;
+}
+
 /* The name, and the state at the right end where there is room. */
 static void cli_view_head(const struct cli_screen *s,
                           const struct btc_progress *p, struct cli_text *out)
@@ -153,7 +160,7 @@ static void cli_view_head(const struct cli_screen *s,
     char state[64];
     size_t width = cli_view_width(s);
     size_t right = strlen(cli_track_state(p, state));
-    bool both = width >= right + 2 + 12;
+    bool both = cli_view_has_state(s, right);
     size_t room = both ? width - right - 2 : width;
 
     cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_BOLD));
@@ -186,7 +193,9 @@ static void cli_view_peers(char *out, const struct btc_progress *p)
 {
     const char *peers = p->peers == 1 ? "peer" : "peers";
 
-    if (p->seeds > 0) {
+    if (p->peers == 0) {
+        snprintf(out, CLI_VIEW_FIELD, "no peers");
+    } else if (p->seeds > 0) {
         snprintf(out, CLI_VIEW_FIELD, "%u %s (%u seed%s)", p->peers, peers,
                  p->seeds, p->seeds == 1 ? "" : "s");
     } else {
@@ -200,6 +209,7 @@ static void cli_view_figures(const struct cli_screen *s,
 {
     struct cli_fields f = {0};
     char buf[CLI_FORMAT_MAX];
+    char state[64];
     bool done = cli_track_is_done(p);
 
     if (p->error != NULL) {
@@ -207,19 +217,18 @@ static void cli_view_figures(const struct cli_screen *s,
         cli_view_fields(s, &f, out);
         return;
     }
-    if (strcmp(p->state, "downloading") != 0 && !done) {
-        char *text = cli_view_field(&f, 0);
-        char state[64];
-        snprintf(text, CLI_VIEW_FIELD, "%s",
-                 strcmp(p->state, "metadata") == 0
-                     ? "asking peers for the metadata"
-                     : cli_track_state(p, state));
+    if (strcmp(p->state, "metadata") == 0) {
+        snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD,
+                 "asking peers for the metadata");
+    } else if (strcmp(p->state, "downloading") != 0 && !done &&
+               !cli_view_has_state(s, strlen(cli_track_state(p, state)))) {
+        snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD, "%s", state);
     }
     if (p->bytes_total > 0) {
         snprintf(cli_view_field(&f, 3), CLI_VIEW_FIELD, "%s",
                  cli_format_share(buf, p->bytes_done, p->bytes_total));
     }
-    if (!done) {
+    if (!done && (p->bytes_total > 0 || p->down_rate > 0)) {
         cli_view_rate(s, cli_view_field(&f, f.n == 2 ? 2 : 0), true,
                       p->down_rate);
     }
@@ -298,13 +307,13 @@ static void cli_view_compact(const struct cli_screen *s,
     size_t bar = width >= 120 ? 30 : 12;
     size_t rest = CLI_VIEW_PERCENT;
 
-    rest += width >= 30 ? 15 : 0; /* rate or state */
-    rest += width >= 46 ? bar + 2 : 0;
+    rest += width >= 32 ? 17 : 0; /* rate or state */
+    rest += width >= 48 ? bar + 2 : 0;
     rest += width >= 64 ? 9 : 0;  /* time left */
     rest += width >= 90 ? 22 : 0; /* share */
     size_t used = cli_text_fit(out, p->name, width - rest, s->utf8);
     cli_text_repeat(out, " ", width - rest - used);
-    if (width >= 46) {
+    if (width >= 48) {
         cli_text_puts(out, "  ");
         cli_view_bar(s, p, bar, out);
     }
@@ -313,7 +322,7 @@ static void cli_view_compact(const struct cli_screen *s,
         cli_view_column(
             out, cli_format_share(size, p->bytes_done, p->bytes_total), 20);
     }
-    if (width >= 30) {
+    if (width >= 32) {
         if (moving) {
             cli_view_rate(s, buf, true, p->down_rate);
         }
@@ -322,13 +331,12 @@ static void cli_view_compact(const struct cli_screen *s,
         struct cli_text cut = {0};
         cli_text_fit(&cut, moving ? buf : cli_track_state(p, state), 15,
                      s->utf8);
-        cli_view_column(out, cli_text_str(&cut), 13);
+        cli_view_column(out, cli_text_str(&cut), 15);
         cli_text_free(&cut);
         cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
     }
-    if (width >= 64) {
-        cli_view_column(out, moving ? cli_format_duration(size, p->eta_s) : "",
-                        7);
+    if (width >= 64 && moving) {
+        cli_view_column(out, cli_format_duration(size, p->eta_s), 7);
     }
     cli_text_puts(out, "\n");
 }

@@ -324,7 +324,7 @@ const struct cli_command cli_why = {
     .group = CLI_GROUP_LOOK,
     .help = "what a torrent waits for",
     .details = "Says why a torrent does not go on: its state, its peers and "
-               "trackers, and which\npieces of which files miss.",
+               "trackers, and which pieces of which files miss.",
     .example = "btc why ubuntu",
     .options = CLI_SET_DB | CLI_SET(JSON),
     .min_args = 1,
