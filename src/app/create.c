@@ -9,7 +9,6 @@
 #include "app/create.h"
 
 #include "app/create_int.h"
-#include "base/log.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -273,13 +272,6 @@ static int create_check_file(const struct create_work *w, uint32_t i,
                        want);
     }
     if (strcmp(got, want) == 0) {
-        return 0;
-    }
-    if (strlen(got) > strlen(want) && bytes_is_utf8(slice_str(want))) {
-        log_write(LOG_WARN, "create",
-                  "'%s' differs from another file only in case: btc saves it "
-                  "as '%s'",
-                  want, got);
         return 0;
     }
     return err_set(w->e, BTC_E_METAINFO,

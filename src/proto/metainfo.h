@@ -10,9 +10,10 @@
  * no element empty, "." or "..", no byte below 0x20 or 0x7f, no '/' or '\0'
  * inside an element, valid UTF-8 (bad bytes are mended to U+FFFD), each element
  * at most 255 bytes (cut at a character, keeping the extension), the whole at
- * most METAINFO_MAX_PATH. Names that collide (equal, also when compared without
- * case (ASCII), or a file where another file's folder must be) get a
- * suffix " (2)" before the extension. A name that mending leaves empty becomes
+ * most METAINFO_MAX_PATH. Names that collide (equal, or a file where another
+ * file's folder must be) get a suffix " (2)" before the extension; names that
+ * differ in case stay as they are, as every client on this system writes them.
+ * A name that mending leaves empty becomes
  * "_". For a single-file torrent the path is the sanitised name; for a
  * multi-file torrent, every path starts with the sanitised name as a folder.
  */

@@ -1,14 +1,13 @@
 /* Paths of a torrent: built from sanitised elements, then made distinct.
  *
- * Two files collide when their paths are equal without regard to the case of
- * ASCII letters (so the torrent also fits a case-folding filesystem), or when
- * one is a folder of another. Folders are never renamed: all of them are
- * entered first, then the files in torrent order, and a file whose place is
- * taken gets " (2)", " (3)", ... before its extension. Folders that differ only
- * in case keep their spelling and count as one. Pad files are never on disk,
- * take no part, and may share a path.
+ * Two files collide when their paths are equal, or when one is a folder of
+ * another. Names that differ in case do not: other clients keep them apart, and
+ * data that they have fetched is to be found under the same names. Folders are
+ * never renamed: all of them are entered first, then the files in torrent
+ * order, and a file whose place is taken gets " (2)", " (3)", ... before its
+ * extension. Pad files are never on disk, take no part, and may share a path.
  *
- * Names stand in one hash table under (id of the folder, folded name). Whoever
+ * Names stand in one hash table under (id of the folder, name). Whoever
  * wrote the torrent chose the names, so the table's hash is keyed (SipHash-1-3)
  * with the info hash, which depends on all the names and cannot be aimed at.
  * The next number to try is kept per name, so a million equal names cost a
@@ -137,10 +136,7 @@ static struct metainfo_name *metainfo_names_put(struct metainfo_names *set,
     unsigned hash;
 
     BTC_ASSERT(element.len <= METAINFO_MAX_ELEMENT);
-    for (size_t i = 0; i < element.len; i++) {
-        uint8_t c = element.p[i];
-        *end++ = c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-    }
+    end = bytes_put(end, element.p, element.len);
     key = slice_of(text, (size_t)(end - text));
     hash = (unsigned)metainfo_sip(set->key, key);
     name = metainfo_names_find(set, key, hash);

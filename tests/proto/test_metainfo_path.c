@@ -188,8 +188,8 @@ static const struct path_collision path_collisions[] = {
     {{"a", "b"}, {"a", "b"}},
     {{"a", "a", "a"}, {"a", "a (2)", "a (3)"}},
     {{"a.txt", "a.txt"}, {"a.txt", "a (2).txt"}},
-    {{"a.tar.gz", "A.TAR.GZ"}, {"a.tar.gz", "A.TAR (2).GZ"}},
-    {{"a", "A"}, {"a", "A (2)"}},
+    {{"a.tar.gz", "A.TAR.GZ"}, {"a.tar.gz", "A.TAR.GZ"}},
+    {{"a", "A"}, {"a", "A"}},
     {{".x", ".x"}, {".x", ".x (2)"}},
     {{"a.", "a."}, {"a.", "a (2)."}},
     /* a number that is taken is passed over, whichever comes first */
@@ -199,18 +199,17 @@ static const struct path_collision path_collisions[] = {
     /* in folders of their own they do not collide */
     {{"d/a", "e/a", "a"}, {"d/a", "e/a", "a"}},
     {{"d/a", "d/a", "e/a"}, {"d/a", "d/a (2)", "e/a"}},
-    /* folders that differ in case count as one and keep their spelling */
-    {{"D/a", "d/a", "d/b"}, {"D/a", "d/a (2)", "d/b"}},
+    /* case tells folders apart */
+    {{"D/a", "d/a", "d/b"}, {"D/a", "d/a", "d/b"}},
     /* a file where a folder must be gives way, before or behind it */
     {{"a", "a/b"}, {"a (2)", "a/b"}},
     {{"a/b", "a"}, {"a/b", "a (2)"}},
-    {{"A", "a/b", "a (2)/c"}, {"A (3)", "a/b", "a (2)/c"}},
+    {{"a", "a/b", "a (2)/c"}, {"a (3)", "a/b", "a (2)/c"}},
     {{"a/b", "a/b/c", "a"}, {"a/b (2)", "a/b/c", "a (2)"}},
     /* what mending makes equal */
     {{"..", ".", "_"}, {"_", "_ (2)", "_ (3)"}},
     {{"\xff.txt", "\xfe.txt"}, {FFFD ".txt", FFFD " (2).txt"}},
     {{"x\x01", "x\x02"}, {"x_", "x_ (2)"}},
-    /* only ASCII letters have a case here */
     {{"\xc3\xa4", "\xc3\x84"}, {"\xc3\xa4", "\xc3\x84"}},
     {{"@", "`", "[", "{"}, {"@", "`", "[", "{"}},
 };
