@@ -36,6 +36,9 @@ enum {
 int db_open(const char *path, unsigned flags, struct db **out, struct err *e);
 void db_close(struct db *db); /* NULL allowed; releases the lock */
 const char *db_path(const struct db *db);
+/* The engine lock on a handle that was opened without DB_ENGINE. */
+int db_lock_engine(struct db *db, struct err *e);
+void db_unlock_engine(struct db *db);
 /* Pid of the engine that holds the lock now; 0 = no engine, -1 = one that has
  * not signed yet. Needs no lock. */
 int64_t db_engine_pid(const char *path);
@@ -173,6 +176,9 @@ int db_set_wish(struct db *db, int64_t id, const char *column,
                 const char *value, struct err *e);
 int db_set_file_priority(struct db *db, int64_t id, uint32_t file,
                          uint8_t priority, struct err *e);
+/* Those of all files at once (pads are left alone), in one transaction. */
+int db_set_priorities(struct db *db, int64_t id, const uint8_t *priority,
+                      uint32_t n_files, struct err *e);
 /* Row id, name, or unique prefix (>= 4 digits) of the info hash. NOTFOUND (also
  * when ambiguous, with the candidates in the text). */
 int db_find(struct db *db, const char *text, int64_t *id, struct err *e);

@@ -371,6 +371,33 @@ int db_set_file_priority(struct db *db, int64_t id, uint32_t file,
     return code;
 }
 
+/* Writes the wished priorities of all files; rows that say so already are left
+ * alone. */
+int db_set_priorities(struct db *db, int64_t id, const uint8_t *priority,
+                      uint32_t n_files, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int code = db_begin(db, e);
+    if (code != 0) {
+        return code;
+    }
+    code = db_require(db, id, e);
+    if (code == 0) {
+        code = db_prepare(db,
+                          "UPDATE file SET priority = ?3 WHERE torrent_id = ?1"
+                          " AND file = ?2 AND NOT pad AND priority <> ?3",
+                          &s, e);
+    }
+    for (uint32_t i = 0; code == 0 && i < n_files; i++) {
+        (void)sqlite3_bind_int64(s, 1, id);
+        (void)sqlite3_bind_int64(s, 2, i);
+        (void)sqlite3_bind_int(s, 3, priority[i]);
+        code = db_run_stmt(db, s, e);
+    }
+    (void)sqlite3_finalize(s);
+    return db_end(db, code, e);
+}
+
 /* Tells about something. */
 int db_event_now(struct db *db, int64_t torrent_id, enum db_level level,
                  const char *kind, const char *text, struct err *e)

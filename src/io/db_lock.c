@@ -104,6 +104,20 @@ void db_lock_drop(int fd)
     }
 }
 
+/* The engine lock on an open handle. */
+int db_lock_engine(struct db *db, struct err *e)
+{
+    BTC_ASSERT(db->lock_fd < 0);
+    return db_lock_take(db->path, &db->lock_fd, e);
+}
+
+/* Gives the engine lock back; the handle stays open. */
+void db_unlock_engine(struct db *db)
+{
+    db_lock_drop(db->lock_fd);
+    db->lock_fd = -1;
+}
+
 /* Pid of the engine that holds the lock now. */
 int64_t db_engine_pid(const char *path)
 {
