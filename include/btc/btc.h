@@ -131,7 +131,13 @@ enum {
 BTC_API int btc_source_load(const char *src, unsigned flags,
                             struct btc_source **out, struct btc_error *e);
 BTC_API const struct btc_source_info *
-btc_source_info(const struct btc_source *s);        /* lives as long as s */
+btc_source_info(const struct btc_source *s); /* lives as long as s */
+/* Which of the n_files files a choice means (as in btc_add_options; pads
+ * never): wanted[n_files]. USAGE when it means none, or names what is not
+ * there. */
+BTC_API int btc_source_select(const struct btc_source *s, const char *select,
+                              const char *exclude, bool *wanted,
+                              struct btc_error *e);
 BTC_API void btc_source_free(struct btc_source *s); /* NULL allowed */
 
 /* --- wishes --- */
@@ -140,7 +146,10 @@ BTC_API void btc_source_free(struct btc_source *s); /* NULL allowed */
 struct btc_add_options {
     const char *dir;     /* save path; NULL = current folder. Must exist. */
     const char *name;    /* --out: another name for the file or folder */
-    const char *select;  /* "1,3-5" (1-based file numbers) or a glob */
+    const char *select;  /* "1,3-5,8-": numbers of files from 1, pads counted
+                          * (their index in the torrent + 1), or a glob over
+                          * the path and its tails, without case; a folder
+                          * means everything below it */
     const char *exclude; /* the same */
     const char *seed;    /* "none", "forever", "ratio:1.0", "time:60m" */
     const char *label;
