@@ -393,7 +393,7 @@ static void session_begin_all(struct session *s)
 /* Closes what session_open opened and gives the database back. */
 static void session_close(struct session *s)
 {
-    atomic_store(&s->b->wakeup, (struct loop_wakeup *)NULL);
+    api_forget_wakeup(s->b);
     for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
         session_close_links(st);
     }
