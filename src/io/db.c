@@ -262,10 +262,13 @@ static int db_identify(struct db *db, bool *fresh, struct err *e)
 }
 
 /* WAL, durable at each commit. Changing the mode wants the file for itself for
- * a moment, and SQLite does not wait for that by itself. */
+ * a moment, and SQLite does not wait for that by itself. A new file changes its
+ * mode with a rollback journal: only EXTRA makes sure that this one is gone for
+ * good before the WAL says anything; when a power cut brought it back, it would
+ * roll the file back to nothing. */
 static int db_set_wal(struct db *db, struct err *e)
 {
-    int code = db_exec(db, "PRAGMA synchronous = FULL", e);
+    int code = db_exec(db, "PRAGMA synchronous = EXTRA", e);
     if (code != 0) {
         return code;
     }
@@ -279,8 +282,9 @@ static int db_set_wal(struct db *db, struct err *e)
     if (code != 0) {
         return code;
     }
-    char sql[128];
+    char sql[160];
     (void)snprintf(sql, sizeof(sql),
+                   "PRAGMA synchronous = FULL;"
                    "PRAGMA wal_autocheckpoint = %d;"
                    "PRAGMA journal_size_limit = %d",
                    DB_CHECKPOINT_PAGES, DB_WAL_LIMIT);
