@@ -503,7 +503,7 @@ static void test_many_jobs(void **state)
 static bool test_unshare(void)
 {
     return unshare(CLONE_NEWNS) == 0 &&
-           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+           mount("btc", "/", "tmpfs", MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 /* A tmpfs of 256 KiB over the private folder. */
@@ -534,7 +534,7 @@ static void test_full_file_system(void **state)
     struct disk_store *full = disk_store_new(k.d, k.dir, files, 2, true);
     struct disk_job job = kit_do(&k, full, DISK_CREATE);
     assert_int_equal(job.result, BTC_E_NOSPACE);
-    assert_int_equal(mount(NULL, k.dir, NULL, MS_REMOUNT, "size=1m"), 0);
+    assert_int_equal(mount("btc", k.dir, "tmpfs", MS_REMOUNT, "size=1m"), 0);
     assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
     assert_int_equal(kit_sync(&k, s), 0);
     kit_expect(&k, "f", t.bytes, t.total);
@@ -562,7 +562,8 @@ static void test_read_only(void **state)
     test_mount(k.dir);
     kit_torrent_init(&t, files, 1, 1u << 19);
     kit_put(&k, "f", t.bytes, t.total);
-    assert_int_equal(mount(NULL, k.dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    assert_int_equal(mount("btc", k.dir, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL),
+                     0);
     struct disk_store *s = kit_store(&k, &t);
     assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
     assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
