@@ -223,28 +223,38 @@ static uint32_t create_hash_start(struct create_hasher *h, pthread_t *threads)
     return n;
 }
 
-/* Waits for the threads and tells of progress meanwhile. */
-static void create_hash_wait(struct create_hasher *h)
+/* The next tick, or the end, whichever comes first; true at the end. */
+static bool create_hash_tick(struct create_hasher *h, uint64_t *done)
 {
-    const struct create_job *job = h->job;
     struct timespec until;
-    uint64_t done;
 
     pthread_mutex_lock(&h->lock);
-    while (h->n_running > 0) {
+    if (h->n_running > 0) {
         (void)clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += CREATE_HASH_TICK_NS;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         (void)pthread_cond_timedwait(&h->changed, &h->lock, &until);
-        done = h->done;
-        pthread_mutex_unlock(&h->lock);
+    }
+    *done = h->done;
+    bool ended = h->n_running == 0;
+    pthread_mutex_unlock(&h->lock);
+    return ended;
+}
+
+/* Waits for the threads and tells of progress meanwhile, and at the end. */
+static void create_hash_wait(struct create_hasher *h)
+{
+    const struct create_job *job = h->job;
+    uint64_t done = 0;
+    bool ended = false;
+
+    while (!ended) {
+        ended = create_hash_tick(h, &done);
         if (job->on_progress != NULL) {
             job->on_progress(job->ctx, done, job->list->total_size);
         }
-        pthread_mutex_lock(&h->lock);
     }
-    pthread_mutex_unlock(&h->lock);
 }
 
 /* Runs the threads from start to end. */
