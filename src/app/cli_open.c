@@ -12,6 +12,11 @@ int cli_open(struct cli *c, unsigned flags, struct btc **out)
 
     if (btc_open(c->o.db, flags, out, &e) != 0) {
         *out = NULL;
+        if (e.status == BTC_STATUS_NOT_FOUND) {
+            /* 3 is for a source or an ID; no database is as good as a bad one
+             */
+            e.status = BTC_STATUS_DB;
+        }
         return cli_fail(c, &e);
     }
     return 0;

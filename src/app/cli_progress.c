@@ -131,7 +131,7 @@ void cli_progress_line(const struct cli_screen *s, int64_t at,
         cli_text_printf(out, "  %s",
                         cli_format_share(buf, p->bytes_done, p->bytes_total));
     }
-    if (!cli_track_is_done(p)) {
+    if (strcmp(p->state, "downloading") == 0 || p->down_rate > 0) {
         cli_text_printf(out, "  %s", cli_format_rate(buf, p->down_rate));
     }
     if (p->up_rate > 0) {
@@ -140,7 +140,9 @@ void cli_progress_line(const struct cli_screen *s, int64_t at,
     if (p->eta_s >= 0 && !cli_track_is_done(p)) {
         cli_text_printf(out, "  ETA %s", cli_format_duration(buf, p->eta_s));
     }
-    cli_text_printf(out, "  %u peer%s", p->peers, p->peers == 1 ? "" : "s");
+    if (p->peers > 0 || strcmp(p->state, "downloading") == 0) {
+        cli_text_printf(out, "  %u peer%s", p->peers, p->peers == 1 ? "" : "s");
+    }
     if (p->error != NULL) {
         cli_text_puts(out, "  ");
         cli_text_clean(out, p->error, s->utf8);

@@ -33,7 +33,8 @@ static void cli_status_cells(struct cli_table *t, const struct cli_rows *r,
                              size_t row)
 {
     char buf[CLI_FORMAT_MAX];
-    int64_t eta = cli_rows_int(r, row, "eta_s", -1);
+    int64_t left = cli_rows_int(r, row, "bytes_left", 0);
+    int64_t eta = left > 0 ? cli_rows_int(r, row, "eta_s", -1) : -1;
 
     cli_rows_cell(t, r, row, "id");
     cli_rows_cell(t, r, row, "name");

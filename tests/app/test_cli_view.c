@@ -140,6 +140,7 @@ static void draw_single(struct cli_text *out)
                               .peers = 2};
     draw(out, "metadata", &p, 1);
     p = progress();
+    /* NOLINTNEXTLINE(misc-misleading-bidirectional): it is meant to be */
     p.name = "evil \033[2J \xE2\x80\xAEname\xFF";
     draw(out, "evil", &p, 1);
 }
