@@ -126,7 +126,7 @@ void session_fact(struct session_torrent *st, const struct action *a)
 static void journal_peers(struct session *s)
 {
     uint64_t now = loop_now_ms(s->loop);
-    if (!s->journal_final && now - s->peers_ms < JOURNAL_PEERS_MS) {
+    if (now - s->peers_ms < JOURNAL_PEERS_MS) {
         return;
     }
     s->peers_ms = now;
@@ -134,11 +134,8 @@ static void journal_peers(struct session *s)
         struct peerset *ps = st->t != NULL ? torrent_peerset(st->t) : NULL;
         for (uint32_t i = 0; ps != NULL && i < peerset_count(ps); i++) {
             const struct peerset_entry *e = peerset_at(ps, i);
-            bool fresh =
-                e->last_seen >= loop_unix_now() - JOURNAL_PEERS_MS / 500;
-            if ((e->state == PEERSET_CONNECTED && st->phase == PHASE_RUN &&
-                 !session_is_idle(st)) ||
-                fresh) {
+            if (e->state == PEERSET_CONNECTED && st->phase == PHASE_RUN &&
+                !session_is_idle(st)) {
                 session_journal_peer(st, e->id);
             }
         }

@@ -13,7 +13,7 @@ static const char *report_running_state(const struct session_torrent *st)
     case TORRENT_CHECKING:
         return "checking";
     case TORRENT_SEEDING:
-        return st->goal_reached ? "complete" : "seeding";
+        return st->goal_reached || st->s->o.check_only ? "complete" : "seeding";
     case TORRENT_STOPPED:
     case TORRENT_STOPPING:
     case TORRENT_FAILED:

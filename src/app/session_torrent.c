@@ -315,6 +315,8 @@ void session_torrent_done(struct session_torrent *st)
     st->announced_done = true;
     st->goal_reached = session_torrent_goal(st);
     session_tell_state(st);
+    session_journal_event(st, DB_LEVEL_INFO, "complete",
+                          "everything wanted is verified and durable");
     session_tell_type(st, BTC_EVENT_DONE);
     if (st->goal_reached && st->s->o.follow_wishes) {
         session_torrent_stop(st);

@@ -146,11 +146,17 @@ void torrent_peer_close(struct torrent *t, struct peer *p, bool tell,
         t->n_active--;
         t->n_seeds -= bits_is_full(&p->have) ? 1 : 0;
         peerset_on_closed(t->peerset, p->id, p->was_useful, t->now_ms);
+        struct peerset_entry *e = peerset_get(t->peerset, p->id);
+        if (e != NULL) {
+            e->last_seen = t->unix_now;
+        }
     } else {
         t->n_connecting--;
         peerset_on_failed(t->peerset, p->id, t->now_ms);
     }
-    if (result == BTC_E_PROTO) {
+    /* Its record, for the next run. A seed that dials in vain writes nothing.
+     */
+    if (p->phase == PEER_ACTIVE || t->state == TORRENT_DOWNLOADING) {
         torrent_fact(t, FACT_PEER, 0, p->id);
     }
     p->phase = PEER_CLOSED;
