@@ -6,6 +6,7 @@
  * that breaks the protocol is closed; that is never an error of ours.
  */
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/torrent_int.h"
 #include <stdlib.h>
@@ -154,6 +155,9 @@ void torrent_peer_close(struct torrent *t, struct peer *p, bool tell,
         t->n_connecting--;
         peerset_on_failed(t->peerset, p->id, t->now_ms);
     }
+    char text[ADDR_TEXT_MAX];
+    addr_format(&p->addr, text);
+    log_write(LOG_DEBUG, "peer", "%s: %s", text, err_text(result));
     /* Its record, for the next run. A seed that dials in vain writes nothing.
      */
     if (p->phase == PEER_ACTIVE || t->state == TORRENT_DOWNLOADING) {
