@@ -396,6 +396,10 @@ static int api_follow_items(struct api_follow *f, struct err *e)
     if (f->o->n_ids == 0) {
         code = db_load_torrents(f->db, &rows, &n, e);
     }
+    for (size_t i = 0; code == 0 && i < f->o->n_ids; i++) {
+        struct db_stat stat;
+        code = db_load_stat(f->db, f->o->ids[i], &stat, e);
+    }
     size_t cap = f->o->n_ids + n;
     f->items = mem_calloc(cap > 0 ? cap : 1, sizeof(*f->items));
     f->progress = mem_calloc(cap > 0 ? cap : 1, sizeof(*f->progress));

@@ -32,13 +32,13 @@ struct kit {
     struct btc_error e; /* of the last call */
 };
 
-/* Text of the last error contains... */
-#define kit_assert_says(k, text)                                    \
-    do {                                                            \
-        if (strstr((k)->e.message, (text)) == NULL) {               \
-            fail_msg("'%s' is not in: %s", (text), (k)->e.message); \
-        }                                                           \
-    } while (0)
+/* The text of the last error contains... */
+static inline void kit_assert_says(const struct kit *k, const char *text)
+{
+    if (strstr(k->e.message, text) == NULL) {
+        fail_msg("'%s' is not in: %s", text, k->e.message);
+    }
+}
 
 static inline int kit_remove_one(const char *path, const struct stat *st,
                                  int type, struct FTW *ftw)
@@ -216,9 +216,13 @@ static inline struct kit_cell kit_cell_where(struct kit *k, const char *view,
     return c;
 }
 
-#define kit_assert_cell(k, view, id, column, expected)                     \
-    assert_string_equal(kit_cell_where(k, view, id, column, NULL, 0).text, \
-                        expected)
+/* The same of the first row is as expected. */
+static inline void kit_assert_cell(struct kit *k, const char *view, int64_t id,
+                                   const char *column, const char *expected)
+{
+    assert_string_equal(kit_cell_where(k, view, id, column, NULL, 0).text,
+                        expected);
+}
 
 /* The priorities of all files but pads: "4044". */
 static inline int kit_take_priority(void *ctx, const struct btc_value *v,
@@ -235,13 +239,14 @@ static inline int kit_take_priority(void *ctx, const struct btc_value *v,
     return 0;
 }
 
-#define kit_assert_priorities(k, id, expected)                         \
-    do {                                                               \
-        char text_[64] = "";                                           \
-        assert_int_equal(btc_query((k)->b, "file_progress", id, 0,     \
-                                   kit_take_priority, text_, &(k)->e), \
-                         0);                                           \
-        assert_string_equal(text_, expected);                          \
-    } while (0)
+static inline void kit_assert_priorities(struct kit *k, int64_t id,
+                                         const char *expected)
+{
+    char text[64] = "";
+    assert_int_equal(
+        btc_query(k->b, "file_progress", id, 0, kit_take_priority, text, &k->e),
+        0);
+    assert_string_equal(text, expected);
+}
 
 #endif

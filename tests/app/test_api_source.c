@@ -117,9 +117,8 @@ static void test_no_torrent(void **state)
     }
     assert_int_equal(bad(k, "magnet:?xt=urn:btih:123", 0),
                      BTC_STATUS_BAD_TORRENT);
-    char deep[400];
-    memset(deep, 'l', sizeof(deep));
-    memcpy(deep, "d4:info", 7);
+    char deep[400] = "d4:info";
+    memset(deep + strlen(deep), 'l', sizeof(deep) - strlen(deep));
     kit_write("bad.torrent", deep, sizeof(deep));
     assert_int_equal(bad(k, "bad.torrent", 0), BTC_STATUS_BAD_TORRENT);
     kit_assert_says(k, "at byte 10");
