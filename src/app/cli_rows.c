@@ -64,6 +64,21 @@ void cli_rows_keep_ids(struct cli_rows *r, const char *column,
     }
 }
 
+/* Sets what only an engine can make true. */
+void cli_rows_rest(struct cli_rows *r)
+{
+    static const char *const moving[] = {"down_rate", "up_rate", "peers",
+                                         "seeds"};
+
+    for (size_t row = 0; row < cli_rows_count(r); row++) {
+        json_t *o = json_array_get(r->list, row);
+        for (size_t i = 0; i < sizeof(moving) / sizeof(moving[0]); i++) {
+            json_object_set_new(o, moving[i], json_integer(0));
+        }
+        json_object_set_new(o, "eta_s", json_null());
+    }
+}
+
 /* The array. */
 json_t *cli_rows_json(const struct cli_rows *r)
 {

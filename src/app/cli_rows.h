@@ -18,6 +18,9 @@ size_t cli_rows_count(const struct cli_rows *r);
 /* Keeps the rows whose `column` is one of the ids. */
 void cli_rows_keep_ids(struct cli_rows *r, const char *column,
                        const int64_t *ids, size_t n);
+/* Rows of `progress` when no engine runs: nothing moves, whatever a killed one
+ * wrote last. */
+void cli_rows_rest(struct cli_rows *r);
 /* All rows as an array: a new reference. */
 json_t *cli_rows_json(const struct cli_rows *r);
 /* NULL for null and for a column that is not there; valid as long as `r`. */

@@ -249,6 +249,8 @@ static void cli_run_interrupted(const struct cli_run *r)
     if (r->followed) {
         cli_say(r->c, "left at %s; the engine that runs goes on",
                 cli_format_percent(buf, sum.bytes_done, sum.bytes_total));
+    } else if (r->track.n > 0 && sum.n_done == r->track.n) {
+        cli_say(r->c, "stopped; everything is here and saved");
     } else if (sum.bytes_total == 0) {
         cli_say(r->c, "interrupted, state saved; `%s` goes on",
                 cli_text_str(&hint));

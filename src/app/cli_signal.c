@@ -88,8 +88,10 @@ void cli_signal_start(struct btc *b, bool daemon)
             cli_signal_numbers[i] == SIGPIPE ? SIG_IGN : cli_signal_handle;
         sigaction(cli_signal_numbers[i], &sa, &cli_signal_old[i]);
         if (cli_signal_old[i].sa_handler == SIG_IGN &&
-            cli_signal_numbers[i] != SIGPIPE) {
-            /* nohup, and a shell's background jobs, mean it */
+            (cli_signal_numbers[i] == SIGHUP ||
+             cli_signal_numbers[i] == SIGTSTP)) {
+            /* nohup means it. INT is taken though: a script's background job
+             * begins with it ignored, and `kill -INT` must work */
             sigaction(cli_signal_numbers[i], &cli_signal_old[i], NULL);
         }
     }

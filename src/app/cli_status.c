@@ -59,6 +59,9 @@ static int cli_status_load(struct btc *b, const struct cli_ids *ids,
     if (ids->n > 1) {
         cli_rows_keep_ids(*rows, "id", ids->ids, ids->n);
     }
+    if (btc_engine_pid(btc_path(b)) == 0) {
+        cli_rows_rest(*rows);
+    }
     return 0;
 }
 

@@ -318,6 +318,7 @@ static void test_status(void **state)
 {
     (void)state;
     fake.n_torrents = 2;
+    fake.engine_pid = 4711;
     fake.torrents[0].bytes_done = fake.torrents[0].bytes_total / 3;
     fake.torrents[0].down_rate = 5 << 20;
     fake.torrents[0].eta_s = 382;
@@ -334,7 +335,8 @@ static void test_status(void **state)
         "2: no \xEF\xBF\xBD[1mspace\n");
     assert_int_equal(run("status --json"), 0);
     json_t *o = object();
-    assert_true(json_is_null(json_object_get(o, "engine_pid")));
+    assert_int_equal(json_integer_value(json_object_get(o, "engine_pid")),
+                     4711);
     const json_t *list = json_object_get(o, "torrents");
     assert_int_equal(json_array_size(list), 2);
     const json_t *t = json_array_get(list, 0);
@@ -345,6 +347,15 @@ static void test_status(void **state)
     o = object();
     list = json_object_get(o, "torrents");
     assert_int_equal(json_array_size(list), 1);
+    json_decref(o);
+    /* without an engine nothing moves, whatever a killed one left */
+    fake.engine_pid = 0;
+    assert_int_equal(run("status --json 1"), 0);
+    o = object();
+    assert_true(json_is_null(json_object_get(o, "engine_pid")));
+    t = json_array_get(json_object_get(o, "torrents"), 0);
+    assert_int_equal(json_integer_value(json_object_get(t, "down_rate")), 0);
+    assert_true(json_is_null(json_object_get(t, "eta_s")));
     json_decref(o);
     fake.n_torrents = 0;
     assert_int_equal(run("status"), 0);
