@@ -179,7 +179,8 @@ BTC_API int btc_remove(struct btc *b, int64_t id, bool delete_data,
                        struct btc_error *e);
 /* Keys: down, up (sizes per second), max-peers, sequential (true/false), seed,
  * label, select, exclude, priority.N (file number N: off, low, normal, high or
- * 0..7), accept-loss, peer (HOST:PORT, adds), tracker (URL, adds). */
+ * 0..7), accept-loss, peer (HOST:PORT, adds), tracker (URL, adds), verify
+ * (now). */
 BTC_API int btc_set(struct btc *b, int64_t id, const char *key,
                     const char *value, struct btc_error *e);
 /* The list of those keys, NULL-ended, with a help text each. */

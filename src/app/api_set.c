@@ -96,6 +96,19 @@ static int api_set_label(const struct api_set *s, struct err *e)
     return db_set_wish(s->db, s->id, "label", s->value, e);
 }
 
+/* verify=now: everything verified until now is hashed again. */
+static int api_set_verify(const struct api_set *s, struct err *e)
+{
+    char since[24];
+    if (strcmp(s->value, "now") != 0) {
+        return err_set(e, BTC_E_USAGE, "verify=%s: the only value is 'now'",
+                       s->value);
+    }
+    (void)snprintf(since, sizeof(since), "%lld",
+                   (long long)loop_unix_now() + 1);
+    return db_set_wish(s->db, s->id, "verify_since", since, e);
+}
+
 /* The files of the torrent; metadata must be known. */
 static int api_set_files(const struct api_set *s, struct db_file **files,
                          size_t *n, struct err *e)
@@ -255,7 +268,8 @@ static const struct api_setter {
     {"seed", api_set_seed},           {"label", api_set_label},
     {"select", api_set_select},       {"exclude", api_set_select},
     {"priority.", api_set_priority},  {"accept-loss", api_set_bool},
-    {"peer", api_set_peer},           {"tracker", api_set_tracker}};
+    {"peer", api_set_peer},           {"tracker", api_set_tracker},
+    {"verify", api_set_verify}};
 
 static const struct btc_key api_keys[] = {
     {"down", "most bytes per second to fetch (500K, 2M; 0 = no limit)"},
@@ -270,6 +284,7 @@ static const struct btc_key api_keys[] = {
     {"accept-loss", "start over when the storage is gone: true or false"},
     {"peer", "a peer to dial, HOST:PORT (adds)"},
     {"tracker", "a tracker's URL (adds)"},
+    {"verify", "now: hash everything again, beside whatever runs"},
     {NULL, NULL}};
 
 /* See btc.h. */

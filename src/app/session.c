@@ -353,7 +353,8 @@ static bool session_is_asked(const struct session *s,
                              const struct db_torrent *row)
 {
     if (s->o.n_ids == 0) {
-        return row->wanted == DB_WANTED_RUN;
+        return row->wanted == DB_WANTED_RUN ||
+               (s->o.check_only && row->wanted == DB_WANTED_PAUSE);
     }
     for (size_t i = 0; i < s->o.n_ids; i++) {
         if (s->o.ids[i] == row->id) {
@@ -361,6 +362,24 @@ static bool session_is_asked(const struct session *s,
         }
     }
     return false;
+}
+
+/* A check of everything becomes a wish in the database, so that an interrupted
+ * one goes on where it stopped (pieces verified since then stand). --full
+ * starts over. */
+static int session_wish_verify(struct session *s, struct session_torrent *st,
+                               struct err *e)
+{
+    bool full = s->o.verify == BTC_VERIFY_FULL;
+    st->verify_all = full || (s->o.check_only && s->o.older_than_s == 0);
+    st->verify_more = st->row.verify_since != 0 && !(full && s->o.check_only);
+    if (!st->verify_all || st->verify_more) {
+        return 0;
+    }
+    char text[24];
+    st->row.verify_since = loop_unix_now() + 1;
+    (void)snprintf(text, sizeof text, "%lld", (long long)st->row.verify_since);
+    return db_set_wish(s->db, st->id, "verify_since", text, e);
 }
 
 /* Reads the torrents and begins those that are to run. */
@@ -373,6 +392,7 @@ static int session_load(struct session *s, struct err *e)
         struct session_torrent *st = session_torrent_new(s, &rows[i]);
         st->asked = session_is_asked(s, &st->row);
         if (st->asked) {
+            err = session_wish_verify(s, st, e);
             session_torrent_load(st, s->db);
         }
     }

@@ -92,6 +92,8 @@ struct session_torrent {
 
     struct bits claimed;  /* pieces that the journal has verified */
     struct bits to_check; /* startup: hash these */
+    bool verify_all;  /* everything is to be hashed */
+    bool verify_more; /* and an earlier run had begun with it */
     bool scan_needed;
     uint32_t checked_from; /* startup: a check goes on here */
 

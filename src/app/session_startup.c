@@ -308,9 +308,6 @@ static void startup_apply_wishes(struct session_torrent *st)
 {
     const struct btc_run_options *o = &st->s->o;
     int64_t since = st->row.verify_since;
-    if (o->verify == BTC_VERIFY_FULL || o->check_only) {
-        since = loop_unix_now() + 1;
-    }
     if (o->check_only && o->older_than_s > 0) {
         since = loop_unix_now() - o->older_than_s;
     }
@@ -330,13 +327,12 @@ static void startup_apply_wishes(struct session_torrent *st)
             bits_set(&st->to_check, piece);
         }
     }
+    /* A check of everything that was interrupted goes on; a new one starts at
+     * the first piece. */
     bool interrupted = st->stat.checked_to < st->geom.n_pieces;
-    st->checked_from =
-        interrupted && o->verify != BTC_VERIFY_FULL && !o->check_only
-            ? st->stat.checked_to
-            : 0;
-    st->scan_needed |= interrupted || o->verify == BTC_VERIFY_FULL ||
-                       (o->check_only && o->older_than_s == 0);
+    bool again = st->verify_all && !st->verify_more;
+    st->checked_from = interrupted && !again ? st->stat.checked_to : 0;
+    st->scan_needed |= interrupted || st->verify_all;
 }
 
 /* --accept-loss: the journal forgets its claims and starts over. */
