@@ -1,0 +1,565 @@
+/* Peers that play a script, most of them badly. A fake has every piece unless
+ * it is a leech; it accepts connections and may dial. */
+#include "sim/sim_fake.h"
+
+#define FAKE_TICK_MS   1000
+#define FAKE_SLOW_S    60 /* SLOW: a block in so many ticks */
+#define FAKE_CHURN_S   3  /* CHURN: between choke and unchoke */
+#define FAKE_MAX_QUEUE 2000
+
+static const char *const fake_names[SIM_N_SCRIPTS] = {
+    [SIM_HONEST] = "honest",
+    [SIM_LEECH] = "leech",
+    [SIM_SILENT] = "silent",
+    [SIM_MUTE] = "mute",
+    [SIM_CHOKER] = "choker",
+    [SIM_SLOW] = "slow",
+    [SIM_TRICKLE] = "trickle",
+    [SIM_LIAR] = "liar",
+    [SIM_LIAR_SOME] = "liar of some blocks",
+    [SIM_LIAR_PIECES] = "liar of some pieces",
+    [SIM_WRONG_HASH] = "wrong hash",
+    [SIM_OVERSIZE] = "oversize",
+    [SIM_BAD_INDEX] = "bad index",
+    [SIM_UNASKED] = "unasked",
+    [SIM_TWO_BITFIELDS] = "two bitfields",
+    [SIM_HAVE_ALL] = "have all without fast",
+    [SIM_HAVES] = "haves",
+    [SIM_BAD_REQUESTS] = "bad requests",
+    [SIM_REJECTS] = "rejects",
+    [SIM_CUTS] = "cuts",
+    [SIM_FLOOD] = "flood",
+    [SIM_CHURN] = "churn",
+    [SIM_GARBAGE] = "garbage",
+    [SIM_EXTENDED] = "extended",
+};
+
+/* See sim.h. */
+const char *sim_script_name(enum sim_script script)
+{
+    return fake_names[script];
+}
+
+/* See sim.h. */
+bool sim_script_is_liar(enum sim_script script)
+{
+    return script == SIM_LIAR || script == SIM_LIAR_SOME ||
+           script == SIM_LIAR_PIECES;
+}
+
+/* --- out --- */
+
+static void fake_send(struct sim_fake_conn *c, const void *p, size_t len)
+{
+    if (c->link != NULL) {
+        (void)sim_send(c->f->s, c->link, c->side, slice_of(p, len));
+    }
+}
+
+static void fake_close(struct sim_fake_conn *c)
+{
+    if (c->link != NULL) {
+        sim_close(c->f->s, c->link, c->side);
+        c->link = NULL;
+    }
+}
+
+static void fake_simple(struct sim_fake_conn *c, enum wire_type type)
+{
+    uint8_t m[WIRE_HEADER_MAX];
+    fake_send(c, m, wire_encode_simple(type, m));
+}
+
+static void fake_piece_idx(struct sim_fake_conn *c, enum wire_type type,
+                           uint32_t piece)
+{
+    uint8_t m[WIRE_HEADER_MAX];
+    fake_send(c, m, wire_encode_piece_idx(type, piece, m));
+}
+
+static void fake_block_msg(struct sim_fake_conn *c, enum wire_type type,
+                           uint32_t piece, uint32_t begin, uint32_t len)
+{
+    uint8_t m[WIRE_HEADER_MAX];
+    struct wire_block b = {.piece = piece, .begin = begin, .len = len};
+    fake_send(c, m, wire_encode_block(type, &b, m));
+}
+
+static void fake_hello(struct sim_fake_conn *c)
+{
+    struct sim_fake *f = c->f;
+    struct wire_handshake h = {.reserved = {0}};
+    uint8_t m[WIRE_HANDSHAKE_LEN];
+    if (c->hello_sent || f->script == SIM_MUTE) {
+        return;
+    }
+    c->hello_sent = true;
+    wire_set_reserved(&h, false);
+    if (!f->fast) {
+        h.reserved[7] = 0;
+    }
+    memcpy(h.info_hash, f->c->info_hash, sizeof h.info_hash);
+    if (f->script == SIM_WRONG_HASH) {
+        h.info_hash[7] ^= 1;
+    }
+    memcpy(h.peer_id, "-FK0001-", 8);
+    memcpy(h.peer_id + 8, f->host.addr.ip, 4);
+    fake_send(c, m, wire_encode_handshake(&h, m));
+}
+
+static void fake_bitfield(struct sim_fake_conn *c, const struct bits *have)
+{
+    uint8_t m[WIRE_HEADER_MAX];
+    struct wire_msg msg = {.type = WIRE_BITFIELD, .bitfield = bits_slice(have)};
+    if (have->n > 0) {
+        fake_send(c, m, wire_encode(&msg, m));
+        fake_send(c, msg.bitfield.p, msg.bitfield.len);
+    }
+}
+
+/* The first words after the handshakes. */
+static void fake_begin(struct sim_fake_conn *c)
+{
+    struct sim_fake *f = c->f;
+    bool all = bits_is_full(&f->have);
+    if (f->script == SIM_HAVE_ALL || (c->fast && all && sim_chance(f->s, 2))) {
+        fake_simple(c, WIRE_HAVE_ALL);
+    } else if (c->fast && f->have.count == 0) {
+        fake_simple(c, WIRE_HAVE_NONE);
+    } else if (f->have.count > 0) {
+        fake_bitfield(c, &f->have);
+    }
+    if (f->script == SIM_LEECH || f->script == SIM_FLOOD ||
+        f->script == SIM_BAD_REQUESTS) {
+        fake_simple(c, WIRE_INTERESTED);
+    }
+    if (f->script != SIM_CHOKER && f->script != SIM_LEECH) {
+        c->choking = false;
+        fake_simple(c, WIRE_UNCHOKE);
+    }
+}
+
+/* Whether this block of this liar is bad; the same one every time. */
+static bool fake_lies(const struct sim_fake *f, const struct wire_block *b)
+{
+    switch (f->script) {
+    case SIM_LIAR:
+        return true;
+    case SIM_LIAR_SOME:
+        return (b->piece * 31 + b->begin / GEOM_BLOCK_LEN * 7) % 8 == 0;
+    case SIM_LIAR_PIECES:
+        return b->piece % 2 == 0;
+    default:
+        return false;
+    }
+}
+
+/* The answer to a request. */
+static void fake_serve(struct sim_fake_conn *c, const struct wire_block *b)
+{
+    struct sim_fake *f = c->f;
+    uint8_t *m = mem_alloc(WIRE_PIECE_HEADER + (size_t)b->len);
+    size_t n = wire_encode_block(WIRE_PIECE, b, m);
+    struct slice truth = sim_content_block(f->c, b->piece, b->begin, b->len);
+    memcpy(m + n, truth.p, truth.len);
+    if (fake_lies(f, b)) {
+        m[n + sim_below(f->s, b->len)] ^= 0x40;
+    }
+    n += truth.len;
+    f->n_blocks++;
+    if (f->script == SIM_CUTS && sim_chance(f->s, 4)) {
+        fake_send(c, m, n / 2);
+        fake_close(c);
+    } else if (f->script == SIM_TRICKLE) {
+        fake_send(c, m, WIRE_PIECE_HEADER + 1);
+        c->trickle = b->len - 1;
+    } else {
+        fake_send(c, m, n);
+    }
+    free(m);
+}
+
+/* --- in --- */
+
+/* A request of our core: must be one that a peer can answer. */
+static void fake_on_request(struct sim_fake_conn *c, const struct wire_block *b)
+{
+    struct sim_fake *f = c->f;
+    SIM_CHECK(f->s, geom_has_range(&f->c->geom, b->piece, b->begin, b->len,
+                                   GEOM_BLOCK_LEN));
+    SIM_CHECK(f->s, bits_get(&f->have, b->piece) ||
+                        f->script == SIM_TWO_BITFIELDS ||
+                        f->script == SIM_HAVES);
+    if (f->script == SIM_REJECTS) {
+        fake_block_msg(c, WIRE_REJECT, b->piece, b->begin, b->len);
+        return;
+    }
+    if (f->script == SIM_SILENT || c->choking) {
+        return;
+    }
+    if (f->script == SIM_SLOW || f->script == SIM_TRICKLE) {
+        SIM_CHECK(f->s, c->n_queue < FAKE_MAX_QUEUE);
+        if (c->n_queue == c->cap_queue) {
+            c->cap_queue = c->cap_queue > 0 ? c->cap_queue * 2 : 16;
+            c->queue = mem_resize(c->queue, c->cap_queue, sizeof(*c->queue));
+        }
+        c->queue[c->n_queue++] = *b;
+        return;
+    }
+    fake_serve(c, b);
+}
+
+/* Asks for whatever the other side has, as much as it likes. */
+static void fake_ask(struct sim_fake_conn *c, uint32_t n)
+{
+    const struct geom *g = &c->f->c->geom;
+    for (uint32_t i = 0; i < n && g->n_pieces > 0; i++) {
+        uint32_t piece = sim_below(c->f->s, g->n_pieces);
+        uint32_t block = sim_below(c->f->s, geom_n_blocks(g, piece));
+        fake_block_msg(c, WIRE_REQUEST, piece, block * GEOM_BLOCK_LEN,
+                       geom_block_size(g, piece, block));
+    }
+}
+
+static void fake_on_message(struct sim_fake_conn *c, const struct wire_msg *m)
+{
+    switch (m->type) {
+    case WIRE_HANDSHAKE:
+        c->fast = wire_has_fast(&m->handshake) && c->f->fast;
+        fake_hello(c);
+        if (c->hello_sent) {
+            fake_begin(c);
+        }
+        break;
+    case WIRE_REQUEST:
+        fake_on_request(c, &m->block);
+        break;
+    case WIRE_CANCEL:
+        for (uint32_t i = 0; i < c->n_queue; i++) {
+            if (c->queue[i].piece == m->block.piece &&
+                c->queue[i].begin == m->block.begin) {
+                memmove(c->queue + i, c->queue + i + 1,
+                        (--c->n_queue - i) * sizeof(*c->queue));
+                break;
+            }
+        }
+        break;
+    case WIRE_UNCHOKE:
+        c->unchoked = true;
+        if (c->f->script == SIM_LEECH) {
+            fake_ask(c, 8);
+        }
+        break;
+    case WIRE_CHOKE:
+        c->unchoked = false;
+        break;
+    case WIRE_PAYLOAD:
+        c->f->bytes_got += m->payload.data.len;
+        if (m->payload.left == 0 && c->unchoked && c->f->script == SIM_LEECH) {
+            fake_ask(c, 1);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void fake_on_data(void *ctx, struct sim *s, struct slice data)
+{
+    struct sim_fake_conn *c = ctx;
+    if (buf_append_slice(&c->bytes, data) < 0) {
+        SIM_CHECK(s, !"a fake is sent too much");
+    }
+    while (c->link != NULL && buf_len(&c->bytes) > 0) {
+        struct wire_msg m;
+        ptrdiff_t n = wire_decode(&c->in, buf_slice(&c->bytes), &m);
+        SIM_CHECK(s, n >= 0); /* our core speaks the protocol */
+        if (n == 0) {
+            return;
+        }
+        fake_on_message(c, &m);
+        buf_consume(&c->bytes, (size_t)n);
+    }
+}
+
+static void fake_on_close(void *ctx, struct sim *s, int result)
+{
+    struct sim_fake_conn *c = ctx;
+    (void)s;
+    (void)result;
+    c->link = NULL;
+}
+
+static void fake_on_open(void *ctx, struct sim *s)
+{
+    (void)s;
+    fake_hello(ctx);
+}
+
+/* A connection, in the memory of one that ended when there is one. */
+static struct sim_fake_conn *fake_conn(struct sim_fake *f, struct sim_link *l,
+                                       uint32_t side)
+{
+    struct sim_fake_conn *c = mem_zalloc(sizeof *c);
+    c->next = f->conns;
+    f->conns = c;
+    c->f = f;
+    c->link = l;
+    c->side = side;
+    c->choking = true;
+    wire_decoder_init(&c->in);
+    wire_decoder_set_pieces(&c->in, f->c->geom.n_pieces);
+    buf_init(&c->bytes, 4u << 20);
+    l->side[side].on_open = fake_on_open;
+    l->side[side].on_data = fake_on_data;
+    l->side[side].on_close = fake_on_close;
+    l->side[side].ctx = c;
+    return c;
+}
+
+static void fake_on_accept(void *ctx, struct sim *s, struct sim_link *l)
+{
+    struct sim_fake *f = ctx;
+    (void)s;
+    f->n_accepted++;
+    (void)fake_conn(f, l, 1);
+}
+
+/* --- time --- */
+
+/* An index that is none. */
+static void fake_bad_index(struct sim_fake_conn *c)
+{
+    uint32_t n = c->f->c->geom.n_pieces;
+    switch (sim_below(c->f->s, 5)) {
+    case 0:
+        fake_piece_idx(c, WIRE_HAVE, n);
+        break;
+    case 1:
+        fake_piece_idx(c, WIRE_HAVE, UINT32_MAX);
+        break;
+    case 2:
+        fake_block_msg(c, WIRE_PIECE, n, 0, 16384);
+        break;
+    case 3:
+        fake_block_msg(c, WIRE_PIECE, 0, 0xfffffff0u, 64);
+        break;
+    default:
+        fake_block_msg(c, WIRE_REJECT, UINT32_MAX, UINT32_MAX, UINT32_MAX);
+        fake_piece_idx(c, WIRE_ALLOWED_FAST, UINT32_MAX);
+        break;
+    }
+}
+
+/* Requests that nobody may serve. */
+static void fake_bad_request(struct sim_fake_conn *c)
+{
+    uint32_t n = c->f->c->geom.n_pieces;
+    switch (sim_below(c->f->s, 5)) {
+    case 0:
+        fake_ask(c, 20);
+        break;
+    case 1:
+        fake_block_msg(c, WIRE_REQUEST, 0, 0, 0x7fffffffu);
+        break;
+    case 2:
+        fake_block_msg(c, WIRE_REQUEST, n, 0, 16384);
+        break;
+    case 3:
+        fake_block_msg(c, WIRE_REQUEST, 0, 0xffffff00u, 0x200);
+        break;
+    default:
+        fake_block_msg(c, WIRE_REQUEST, 0, 0, 0);
+        break;
+    }
+}
+
+/* Blocks that nobody asked for, good ones even. */
+static void fake_unasked(struct sim_fake_conn *c)
+{
+    const struct geom *g = &c->f->c->geom;
+    for (int i = 0; i < 20 && c->link != NULL; i++) {
+        uint32_t piece = sim_below(c->f->s, g->n_pieces);
+        uint32_t block = sim_below(c->f->s, geom_n_blocks(g, piece));
+        struct wire_block b = {.piece = piece,
+                               .begin = block * GEOM_BLOCK_LEN,
+                               .len = geom_block_size(g, piece, block)};
+        fake_serve(c, &b);
+    }
+}
+
+/* Extension handshakes, good and bad ones. */
+static void fake_extended(struct sim_fake_conn *c)
+{
+    static const char *const bodies[] = {"d1:pi0e4:reqqi0ee",
+                                         "d1:pi70000e4:reqqi-1ee",
+                                         "d1:v3:abce",
+                                         "le",
+                                         "d1:md11:ut_metadatai300eee",
+                                         "i1e"};
+    for (int i = 0; i < 20 && c->link != NULL; i++) {
+        const char *body = bodies[sim_below(c->f->s, 5)];
+        uint8_t m[WIRE_HEADER_MAX];
+        struct wire_msg msg = {.type = WIRE_EXTENDED};
+        msg.extended.payload = slice_str(body);
+        fake_send(c, m, wire_encode(&msg, m));
+        fake_send(c, body, strlen(body));
+    }
+}
+
+/* A map of chance. */
+static void fake_two_bitfields(struct sim_fake_conn *c)
+{
+    struct bits b;
+    (void)bits_init(&b, c->f->c->geom.n_pieces);
+    for (uint32_t i = 0; i < b.n; i++) {
+        if (sim_chance(c->f->s, 2)) {
+            (void)bits_set(&b, i);
+        }
+    }
+    fake_bitfield(c, &b);
+    if (c->fast && sim_chance(c->f->s, 4)) {
+        fake_simple(c, sim_chance(c->f->s, 2) ? WIRE_HAVE_ALL : WIRE_HAVE_NONE);
+    }
+    bits_fini(&b);
+}
+
+/* One block of the queue; TRICKLE: one byte of it. */
+static void fake_slow(struct sim_fake_conn *c)
+{
+    static const uint8_t byte = 0;
+    if (c->trickle > 0) {
+        c->trickle--;
+        fake_send(c, &byte, 1);
+        return;
+    }
+    if (c->n_queue > 0 && (c->f->script == SIM_TRICKLE ||
+                           c->n_ticks % FAKE_SLOW_S == FAKE_SLOW_S - 1)) {
+        struct wire_block b = c->queue[0];
+        memmove(c->queue, c->queue + 1, --c->n_queue * sizeof(*c->queue));
+        fake_serve(c, &b);
+    }
+}
+
+/* What the script does without being asked. */
+static void fake_act(struct sim_fake_conn *c)
+{
+    static const uint8_t oversize[] = {0x7f, 0xff, 0xff, 0xff, 20, 0, 0};
+    uint8_t noise[64];
+    switch (c->f->script) {
+    case SIM_OVERSIZE:
+        fake_send(c, oversize, sizeof oversize);
+        break;
+    case SIM_BAD_INDEX:
+        fake_bad_index(c);
+        break;
+    case SIM_UNASKED:
+        fake_unasked(c);
+        break;
+    case SIM_TWO_BITFIELDS:
+        fake_two_bitfields(c);
+        break;
+    case SIM_HAVES:
+        for (uint32_t i = 0; i < 200; i++) {
+            fake_piece_idx(c, WIRE_HAVE,
+                           sim_below(c->f->s, c->f->c->geom.n_pieces));
+        }
+        break;
+    case SIM_BAD_REQUESTS:
+        fake_bad_request(c);
+        break;
+    case SIM_FLOOD:
+        fake_ask(c, 500);
+        break;
+    case SIM_CHURN:
+        if (c->n_ticks % FAKE_CHURN_S == 0) {
+            c->choking = !c->choking;
+            fake_simple(c, c->choking ? WIRE_CHOKE : WIRE_UNCHOKE);
+        }
+        break;
+    case SIM_GARBAGE:
+        rng_bytes(&c->f->s->rng, noise, sizeof noise);
+        fake_send(c, noise, sizeof noise);
+        break;
+    case SIM_EXTENDED:
+        fake_extended(c);
+        break;
+    case SIM_LEECH:
+        if (c->unchoked) {
+            fake_ask(c, 1);
+        }
+        break;
+    default:
+        fake_slow(c);
+        break;
+    }
+}
+
+static void fake_on_tick(struct sim *s, struct sim_event *e)
+{
+    struct sim_fake *f = e->ctx;
+    for (struct sim_fake_conn *c = f->conns; c != NULL; c = c->next) {
+        if (c->link != NULL && c->hello_sent && c->in.handshaken) {
+            c->n_ticks++;
+            fake_act(c);
+            if (c->n_ticks % 60 == 0 && c->trickle == 0) {
+                fake_simple(c, WIRE_KEEPALIVE);
+            }
+        }
+    }
+    sim_at(s, FAKE_TICK_MS, fake_on_tick, f);
+}
+
+/* See sim.h. */
+struct sim_fake *sim_fake_new(struct sim *s, struct sim_content *c,
+                              enum sim_script script, uint64_t rate)
+{
+    struct sim_fake *f = mem_zalloc(sizeof *f);
+    f->s = s;
+    f->c = c;
+    f->script = script;
+    f->fast =
+        script == SIM_REJECTS || (script != SIM_HAVE_ALL && sim_chance(s, 2));
+    sim_host_init(s, &f->host, rate);
+    f->host.on_accept = fake_on_accept;
+    f->host.ctx = f;
+    (void)bits_init(&f->have, c->geom.n_pieces);
+    if (script != SIM_LEECH && script != SIM_FLOOD) {
+        bits_fill(&f->have);
+    }
+    f->next = s->fakes;
+    s->fakes = f;
+    sim_at(s, sim_below(s, FAKE_TICK_MS), fake_on_tick, f);
+    return f;
+}
+
+/* See sim.h. */
+void sim_fake_dial(struct sim_fake *f, const struct sim_host *to)
+{
+    (void)fake_conn(f, sim_dial(f->s, &f->host, &to->addr), 0);
+}
+
+/* See sim.h. */
+void sim_fake_give(struct sim_fake *f, uint32_t piece)
+{
+    (void)bits_set(&f->have, piece);
+    for (struct sim_fake_conn *c = f->conns; c != NULL; c = c->next) {
+        if (c->link != NULL && c->hello_sent && c->in.handshaken) {
+            fake_piece_idx(c, WIRE_HAVE, piece);
+        }
+    }
+}
+
+/* See sim.h. */
+void sim_fake_free(struct sim_fake *f)
+{
+    while (f->conns != NULL) {
+        struct sim_fake_conn *c = f->conns;
+        f->conns = c->next;
+        buf_fini(&c->bytes);
+        free(c->queue);
+        free(c);
+    }
+    bits_fini(&f->have);
+    free(f);
+}

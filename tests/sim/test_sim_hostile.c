@@ -1,0 +1,85 @@
+/* Peers that play badly, next to an honest seed: the download completes, liars
+ * are banned, honest peers are not. */
+#include "sim/sim_fake.h"
+#include "sim/sim_node.h"
+
+#define MIB (1024ull * 1024)
+
+/* What holds after a download among fakes. */
+static void check_bans(struct sim *s, struct sim_torrent *st)
+{
+    for (struct sim_fake *f = s->fakes; f != NULL; f = f->next) {
+        SIM_CHECK(s, sim_script_is_liar(f->script) ||
+                         !sim_is_banned(st, &f->host));
+    }
+}
+
+/* Each script alone with an honest seed. */
+static void body_script(struct sim *s)
+{
+    enum sim_script script = (enum sim_script)(s->seed % SIM_N_SCRIPTS);
+    struct sim_shape sh = {.total = 3 * MIB - sim_below(s, 40000),
+                           .piece_length = 32768u << sim_below(s, 4)};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, 4 * MIB, 4 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_fake *bad = sim_fake_new(s, c, script, MIB);
+    struct sim_fake *good = sim_fake_new(s, c, SIM_HONEST, MIB / 4);
+    sim_start(st);
+    if (sim_chance(s, 2)) {
+        sim_fake_dial(bad, &n->host);
+    } else {
+        sim_add_peer(st, &bad->host);
+    }
+    sim_run(s, sim_below(s, 4000));
+    sim_add_peer(st, &good->host);
+    if (!sim_run_until(s, sim_is_complete, st, 120000)) {
+        print_message("with %s\n", sim_script_name(script));
+        sim_failed(s, "completes", __FILE__, __LINE__);
+    }
+    check_bans(s, st);
+    sim_run(s, 60000); /* seeding to whoever is left */
+}
+
+static void test_each_script(void **state)
+{
+    (void)state;
+    sim_each_seed(SIM_N_SCRIPTS * 6, body_script);
+}
+
+/* A zoo: three of each kind and one honest seed. */
+static void body_zoo(struct sim *s)
+{
+    struct sim_shape sh = {
+        .total = 4 * MIB, .piece_length = 65536, .n_files = 3};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_tracker *k = sim_tracker_new(s, SIM_TRACKER_OK);
+    struct sim_node *n = sim_node_new(s, 4 * MIB, 2 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, k, false);
+    for (int i = 0; i < SIM_N_SCRIPTS * 3; i++) {
+        enum sim_script script = (enum sim_script)(i % SIM_N_SCRIPTS);
+        struct sim_fake *f = sim_fake_new(
+            s, c, i > 3 && script == SIM_HONEST ? SIM_SILENT : script, MIB / 4);
+        sim_tracker_add(s, k, &f->host.addr, c);
+    }
+    s->cut_one_in = 5000;
+    sim_start(st);
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 600000));
+    check_bans(s, st);
+    sim_run(s, 100000);
+}
+
+static void test_zoo(void **state)
+{
+    (void)state;
+    sim_each_seed(10, body_zoo);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_script),
+        cmocka_unit_test(test_zoo),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
