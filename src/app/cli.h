@@ -98,6 +98,8 @@ struct cli_ids {
     int64_t *ids; /* owns */
     size_t n;
 };
+/* Appends an id unless it is there already. */
+void cli_open_id(int64_t *ids, size_t *n, int64_t id);
 /* Every argument is looked up; those that are not found are said, and the
  * status of the first one is given back. free(out->ids). */
 int cli_open_ids(struct cli *c, struct btc *b, struct cli_ids *out);

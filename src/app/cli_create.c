@@ -20,9 +20,15 @@ struct cli_create {
     int64_t drawn_ms;
 };
 
-/* The last part of a path without slashes at its end; free(). */
-static char *cli_create_name(const char *path)
+/* The last part of a path without slashes at its end, of what "." stands for
+ * where there is none; free(). */
+static char *cli_create_name(const char *given)
 {
+    size_t dots = strspn(given, "./");
+    char *real = given[dots] == '\0' || strstr(given + dots, "/..") != NULL
+                     ? realpath(given, NULL)
+                     : NULL;
+    const char *path = real == NULL ? given : real;
     size_t end = strlen(path);
 
     while (end > 1 && path[end - 1] == '/') {
@@ -34,6 +40,7 @@ static char *cli_create_name(const char *path)
     }
     struct cli_text name = {0};
     cli_text_add(&name, path + begin, end - begin);
+    free(real);
     return name.data;
 }
 

@@ -8,13 +8,14 @@
 
 #define CLI_GET_SEED "none" /* without --seed */
 
-/* The torrents' ids for the engine; free(). */
-static int64_t *cli_get_ids(const struct cli_sources *s)
+/* The torrents' ids for the engine, each once; free(). */
+static int64_t *cli_get_ids(const struct cli_sources *s, size_t *n)
 {
     int64_t *ids = cli_mem_new(s->n, sizeof(*ids));
 
+    *n = 0;
     for (size_t i = 0; i < s->n; i++) {
-        ids[i] = s->items[i].id;
+        cli_open_id(ids, n, s->items[i].id);
     }
     return ids;
 }
@@ -25,11 +26,12 @@ static int cli_get_engine(struct cli *c, struct btc *b,
 {
     struct cli_run r;
     struct btc_error e = {0};
-    int64_t *ids = cli_get_ids(s);
+    size_t n = 0;
+    int64_t *ids = cli_get_ids(s, &n);
 
     cli_run_init(&r, c, b);
     r.options.ids = ids;
-    r.options.n_ids = s->n;
+    r.options.n_ids = n;
     r.options.seed = c->o.seed != NULL ? c->o.seed : CLI_GET_SEED;
     int status = cli_run_engine(&r, true, &e);
     if (status == 0 && s->n_failed > 0) {

@@ -193,6 +193,9 @@ json_t *cli_json_failure(int status, const char *message)
 {
     json_t *o = cli_json_object();
 
+    json_object_set_new(o, "status", json_integer(status));
+    json_object_set_new(o, "retryable",
+                        json_boolean(btc_status_is_retryable(status)));
     json_object_set_new(o, "error", cli_json_error(status, message));
     return o;
 }

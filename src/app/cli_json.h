@@ -16,7 +16,7 @@ json_t *cli_json_progress(const struct btc_progress *p);
 json_t *cli_json_info(const struct btc_source_info *i);
 /* {"status", "message", "retryable"} */
 json_t *cli_json_error(int status, const char *message);
-/* {"schema", "error": {...}} */
+/* {"schema", "status", "retryable", "error": {...}} */
 json_t *cli_json_failure(int status, const char *message);
 /* {"event": "error", ...} */
 json_t *cli_json_failure_event(int status, const char *message);

@@ -22,6 +22,17 @@ int cli_open(struct cli *c, unsigned flags, struct btc **out)
     return 0;
 }
 
+/* Appends an id unless it is there: a torrent named twice is one. */
+void cli_open_id(int64_t *ids, size_t *n, int64_t id)
+{
+    for (size_t i = 0; i < *n; i++) {
+        if (ids[i] == id) {
+            return;
+        }
+    }
+    ids[(*n)++] = id;
+}
+
 /* Looks every argument up. */
 int cli_open_ids(struct cli *c, struct btc *b, struct cli_ids *out)
 {
@@ -34,7 +45,7 @@ int cli_open_ids(struct cli *c, struct btc *b, struct cli_ids *out)
         int64_t id = 0;
         int status = btc_find(b, c->args[i], &id, &e);
         if (status == 0) {
-            out->ids[out->n++] = id;
+            cli_open_id(out->ids, &out->n, id);
         } else if (first == 0) {
             first = cli_fail(c, &e);
         } else {

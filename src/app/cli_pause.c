@@ -13,7 +13,10 @@ static int cli_pause_one(struct cli *c, struct btc *b, const struct cli_wish *w,
 /* btc pause ID... */
 static int cli_pause_run(struct cli *c)
 {
-    return cli_wish_run(c, "paused", NULL, cli_pause_one);
+    static const struct cli_wish_kind kind = {.did = "paused",
+                                              .fn = cli_pause_one};
+
+    return cli_wish_run(c, &kind);
 }
 
 const struct cli_command cli_pause = {

@@ -70,8 +70,12 @@ static int cli_rm_one(struct cli *c, struct btc *b, const struct cli_wish *w,
 /* btc rm ID... */
 static int cli_rm_run(struct cli *c)
 {
-    return cli_wish_run(c, c->o.data ? "removed, data and all:" : "removed",
-                        cli_rm_ask, cli_rm_one);
+    const struct cli_wish_kind kind = {
+        .did = c->o.data ? "removed, data and all:" : "removed",
+        .ask = cli_rm_ask,
+        .fn = cli_rm_one};
+
+    return cli_wish_run(c, &kind);
 }
 
 const struct cli_command cli_rm = {

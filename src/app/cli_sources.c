@@ -95,9 +95,6 @@ int cli_sources_fail(struct cli *c, const struct cli_sources *s)
     }
     if (c->o.json) {
         json_t *o = cli_json_failure(status, message);
-        json_object_set_new(o, "status", json_integer(status));
-        json_object_set_new(o, "retryable",
-                            json_boolean(btc_status_is_retryable(status)));
         json_object_set_new(o, "torrents", json_array());
         json_object_set(o, "source_errors", s->errors);
         cli_json_print(c->out, o);

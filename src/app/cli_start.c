@@ -13,7 +13,12 @@ static int cli_start_one(struct cli *c, struct btc *b, const struct cli_wish *w,
 /* btc start ID... */
 static int cli_start_run(struct cli *c)
 {
-    return cli_wish_run(c, "started", NULL, cli_start_one);
+    static const struct cli_wish_kind kind = {
+        .did = "may run:",
+        .idle = "no engine runs: `btc resume` or `btc daemon` goes on with it",
+        .fn = cli_start_one};
+
+    return cli_wish_run(c, &kind);
 }
 
 const struct cli_command cli_start = {

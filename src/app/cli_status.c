@@ -161,6 +161,28 @@ static void cli_status_handle(int number)
     cli_status_over = 1;
 }
 
+/* The table over itself, as many rows as there is room for. */
+static void cli_status_draw(struct cli *c, const struct cli_rows *rows,
+                            struct cli_live *live)
+{
+    struct cli_text text = {0};
+
+    cli_term_resize(&c->out_screen, fileno(c->out));
+    if (cli_rows_count(rows) == 0) {
+        cli_text_puts(&text, "no torrents\n");
+    } else {
+        cli_status_text(c, rows, &text);
+    }
+    char *end = text.data;
+    for (size_t line = 1; line < c->out_screen.height && *end != '\0'; line++) {
+        end += strcspn(end, "\n");
+        end += *end == '\n' ? 1 : 0;
+    }
+    *end = '\0';
+    cli_live_draw(live, text.data, c->out_screen.width);
+    cli_text_free(&text);
+}
+
 /* Again and again; on a terminal over itself. */
 static int cli_status_watch(struct cli *c, struct btc *b,
                             const struct cli_ids *ids)
@@ -183,11 +205,7 @@ static int cli_status_watch(struct cli *c, struct btc *b,
         struct cli_rows *rows = NULL;
         status = cli_status_load(b, ids, &rows, &e);
         if (status == 0 && live != NULL) {
-            struct cli_text text = {0};
-            cli_term_resize(&c->out_screen, fileno(c->out));
-            cli_status_text(c, rows, &text);
-            cli_live_draw(live, cli_text_str(&text), c->out_screen.width);
-            cli_text_free(&text);
+            cli_status_draw(c, rows, live);
         } else if (status == 0) {
             cli_status_show(c, b, rows);
         }

@@ -35,21 +35,23 @@ static int cli_wish_load(struct btc *b, int64_t id, struct cli_wish *w,
 }
 
 /* Makes the wish for each; tells programs which. */
-static int cli_wish_each(struct cli *c, struct btc *b, const char *did,
-                         const struct cli_wish *list, size_t n, cli_wish_fn *fn)
+static int cli_wish_each(struct cli *c, struct btc *b,
+                         const struct cli_wish_kind *kind,
+                         const struct cli_wish *list, size_t n)
 {
     struct btc_error e = {0};
     json_t *done = json_array();
     int status = 0;
 
     for (size_t i = 0; status == 0 && i < n; i++) {
-        status = fn(c, b, &list[i], &e);
+        status = kind->fn(c, b, &list[i], &e);
         if (status == 0) {
             json_t *o = json_object();
             json_object_set_new(o, "id", json_integer(list[i].id));
             json_object_set_new(o, "name", cli_json_text(list[i].name));
             json_array_append_new(done, o);
-            cli_say(c, "%s %lld  %s", did, (long long)list[i].id, list[i].name);
+            cli_say(c, "%s %lld  %s", kind->did, (long long)list[i].id,
+                    list[i].name);
         }
     }
     if (status != 0) {
@@ -59,15 +61,15 @@ static int cli_wish_each(struct cli *c, struct btc *b, const char *did,
         json_object_set(o, "torrents", done);
         cli_json_print(c->out, o);
     }
+    if (status == 0 && kind->idle != NULL && btc_engine_pid(btc_path(b)) == 0) {
+        cli_say(c, "%s", kind->idle);
+    }
     json_decref(done);
     return status;
 }
 
 /* The whole command. */
-int cli_wish_run(struct cli *c, const char *did,
-                 int (*ask)(struct cli *c, const struct cli_wish *list,
-                            size_t n),
-                 cli_wish_fn *fn)
+int cli_wish_run(struct cli *c, const struct cli_wish_kind *kind)
 {
     struct btc *b = NULL;
     struct cli_ids ids = {0};
@@ -85,11 +87,11 @@ int cli_wish_run(struct cli *c, const char *did,
             cli_fail(c, &e);
         }
     }
-    if (status == 0 && ask != NULL) {
-        status = ask(c, list, ids.n);
+    if (status == 0 && kind->ask != NULL) {
+        status = kind->ask(c, list, ids.n);
     }
     if (status == 0 && !c->o.dry_run) {
-        status = cli_wish_each(c, b, did, list, ids.n, fn);
+        status = cli_wish_each(c, b, kind, list, ids.n);
     }
     free(list);
     free(ids.ids);

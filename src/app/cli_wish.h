@@ -12,15 +12,19 @@ struct cli_wish {
     char save_path[512]; /* the same */
     int64_t bytes_done;
 };
-typedef int cli_wish_fn(struct cli *c, struct btc *b, const struct cli_wish *w,
-                        struct btc_error *e);
+/* What a command wishes. */
+struct cli_wish_kind {
+    const char *did;  /* said of each torrent when it is done */
+    const char *idle; /* said at the end when no engine runs; NULL = nothing */
+    /* once, before anything is done, with all of them; another status than 0
+     * ends the command. NULL = nothing is asked */
+    int (*ask)(struct cli *c, const struct cli_wish *list, size_t n);
+    int (*fn)(struct cli *c, struct btc *b, const struct cli_wish *w,
+              struct btc_error *e);
+};
 
-/* Opens the database and looks all arguments up; then `ask` (NULL allowed) once
- * with the whole list may stop it by another status than 0; then `fn` for each,
- * with "DID name" said after each. Exit status. */
-int cli_wish_run(struct cli *c, const char *did,
-                 int (*ask)(struct cli *c, const struct cli_wish *list,
-                            size_t n),
-                 cli_wish_fn *fn);
+/* Opens the database and looks all arguments up: one that is not there ends it
+ * before anything is done. Exit status. */
+int cli_wish_run(struct cli *c, const struct cli_wish_kind *kind);
 
 #endif

@@ -549,7 +549,7 @@ static void fake_step(struct btc *b, const struct btc_run_options *o,
         p->downloaded += more;
         p->pieces_done =
             (uint32_t)(p->bytes_done * p->pieces_total / p->bytes_total);
-        p->down_rate = each * 4 + 1000 * (step % 7);
+        p->down_rate = each * 4 + 1000 * (uint64_t)(step % 7);
         p->up_rate = step > 3 ? 1000ULL * step : 0;
         p->eta_s = (int64_t)((p->bytes_total - p->bytes_done) / p->down_rate);
         p->peers = step < 12 ? step : 12;
