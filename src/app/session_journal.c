@@ -365,10 +365,14 @@ static void journal_tell(struct session_torrent *st)
     }
     st->n_fresh -= st->n_collected;
     st->n_fresh_files -= st->n_files_collected;
-    memmove(st->fresh_pieces, st->fresh_pieces + st->n_collected,
-            st->n_fresh * sizeof *st->fresh_pieces);
-    memmove(st->fresh_files, st->fresh_files + st->n_files_collected,
-            st->n_fresh_files * sizeof *st->fresh_files);
+    if (st->n_fresh > 0) {
+        memmove(st->fresh_pieces, st->fresh_pieces + st->n_collected,
+                st->n_fresh * sizeof *st->fresh_pieces);
+    }
+    if (st->n_fresh_files > 0) {
+        memmove(st->fresh_files, st->fresh_files + st->n_files_collected,
+                st->n_fresh_files * sizeof *st->fresh_files);
+    }
     st->n_collected = st->n_files_collected = 0;
     if (st->done_collected) {
         st->done_collected = st->done_pending = false;
