@@ -2,8 +2,9 @@
  * btc_follow in btc.h.
  *
  * Everything is a comparison of a row of the view `progress` with the row
- * before. Rows are read every API_FOLLOW_MS, so a torrent that is done is told
- * soon, and told in STATS every tick.
+ * before; single pieces and files are not told. Rows are read every
+ * API_FOLLOW_MS, so a torrent that is done is told soon, and told in STATS
+ * every tick.
  *
  * An error may be older than this command: the engine needs a moment to see the
  * wish that came with it. So trouble counts only once it outlasts a grace.
@@ -249,6 +250,21 @@ static void api_end_one(const struct api_follow *f, struct api_followed *t,
                 text);
 }
 
+/* Tells a state that is new. */
+static void api_tell_state(const struct api_follow *f,
+                           const struct api_followed *t, const char *before)
+{
+    if (before && strcmp(before, "metadata") == 0) {
+        api_tell_of(f, t, BTC_EVENT_METADATA, 0, NULL);
+    }
+    if (before) {
+        api_tell_of(f, t, BTC_EVENT_STATE, 0, NULL);
+    }
+    if (strcmp(t->p.state, "checking") == 0) {
+        api_tell_of(f, t, BTC_EVENT_CHECKING, 0, NULL);
+    }
+}
+
 /* What changed in one torrent. */
 static void api_compare(const struct api_follow *f, struct api_followed *t,
                         const char *state_before, uint64_t now)
@@ -262,8 +278,9 @@ static void api_compare(const struct api_follow *f, struct api_followed *t,
     if (!t->seen) {
         t->seen = true;
         api_tell_of(f, t, BTC_EVENT_ADDED, 0, NULL);
-    } else if (state_before != t->p.state) {
-        api_tell_of(f, t, BTC_EVENT_STATE, 0, NULL);
+    }
+    if (state_before != t->p.state) {
+        api_tell_state(f, t, state_before);
     }
     if (t->over) {
         return;

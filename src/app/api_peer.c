@@ -68,8 +68,7 @@ static int api_peers_resolve(struct api_peers *list, const char *text,
                              const char *host, uint16_t port, struct err *e)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_ADDRCONFIG};
+                             .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int n = 0, code = 0;
     int rc = getaddrinfo(host, NULL, &hints, &found);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define API_READ_CHUNK 65536u
-#define API_LABEL_MAX  100 /* bytes of a source shown in a text */
+#define API_LABEL_MAX  200 /* bytes of a source shown in a text */
 
 /* Says that a .torrent is over the cap. */
 static int api_too_large(struct err *e)
@@ -254,9 +254,13 @@ static char *api_label(const char *src)
     if (strcmp(src, "-") == 0) {
         return mem_strdup("standard input");
     }
-    char *label = len > API_LABEL_MAX
-                      ? mem_printf("%.*s...", API_LABEL_MAX, src)
-                      : mem_strdup(src);
+    if (len > API_LABEL_MAX) { /* cut in front of a character */
+        len = API_LABEL_MAX;
+        while (len > 0 && ((unsigned char)src[len] & 0xc0) == 0x80) {
+            len--;
+        }
+    }
+    char *label = mem_printf("%.*s%s", (int)len, src, src[len] ? "..." : "");
     for (char *c = label; *c; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f) {
             *c = '?';

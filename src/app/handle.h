@@ -18,7 +18,7 @@ struct btc {
     _Atomic(struct loop_wakeup *) wakeup; /* the same; for btc_signal */
     atomic_int n_stop, n_stats, n_reload; /* asked by btc_signal */
     atomic_int n_signalling; /* btc_signal calls that may use `wakeup` */
-    struct db *side; /* owns; for calls made while an engine has `db` */
+    struct db *side;         /* owns; for calls made while an engine has `db` */
 };
 void api_fill_error(struct btc_error *out, const struct err *e);
 /* From now on btc_signal does not touch the loop any more. */

@@ -124,7 +124,7 @@ static void on_download(struct play *p, const struct btc_event *ev)
         assert_string_equal(ev->progress->save_path, p->k->dir);
         assert_null(ev->progress->error);
         play_stat(p, 0, "checking", 5000, NULL);
-    } else if (ev->type == BTC_EVENT_STATE && p->n_stats == 1) {
+    } else if (ev->type == BTC_EVENT_CHECKING) {
         assert_int_equal(ev->progress->pieces_checking, 2);
         play_stat(p, 0, "complete", 93100, NULL);
     }
@@ -136,8 +136,8 @@ static void test_download(void **state)
     play_begin(&p, *state, 1);
     p.on = on_download;
     assert_int_equal(play_follow(&p, 1, 0), 0);
-    assert_string_equal(p.log,
-                        "ADDED:1 STATE:1=checking STATE:1=complete DONE:1 ");
+    assert_string_equal(p.log, "ADDED:1 STATE:1=checking CHECKING:1 "
+                               "STATE:1=complete DONE:1 ");
     assert_int_equal(p.n_stats, 3);
     assert_int_equal(p.last.bytes_done, 93100);
     assert_true(p.last.ratio > 0.49 && p.last.ratio < 0.51);
