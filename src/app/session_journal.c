@@ -349,6 +349,15 @@ bool session_journal_is_clean(const struct session *s)
 
 /* --- committed --- */
 
+/* Takes the first `told` of a list away. */
+static void journal_drop(uint32_t *list, size_t *n, size_t told)
+{
+    *n -= told;
+    if (told > 0) {
+        memmove(list, list + told, *n * sizeof *list);
+    }
+}
+
 /* What the commit made true. */
 static void journal_tell(struct session_torrent *st)
 {
@@ -363,16 +372,8 @@ static void journal_tell(struct session_torrent *st)
         ev.text = st->files[ev.file].path;
         session_tell(st, &ev);
     }
-    st->n_fresh -= st->n_collected;
-    st->n_fresh_files -= st->n_files_collected;
-    if (st->n_fresh > 0) {
-        memmove(st->fresh_pieces, st->fresh_pieces + st->n_collected,
-                st->n_fresh * sizeof *st->fresh_pieces);
-    }
-    if (st->n_fresh_files > 0) {
-        memmove(st->fresh_files, st->fresh_files + st->n_files_collected,
-                st->n_fresh_files * sizeof *st->fresh_files);
-    }
+    journal_drop(st->fresh_pieces, &st->n_fresh, st->n_collected);
+    journal_drop(st->fresh_files, &st->n_fresh_files, st->n_files_collected);
     st->n_collected = st->n_files_collected = 0;
     if (st->done_collected) {
         st->done_collected = st->done_pending = false;
