@@ -313,9 +313,8 @@ struct btc_run_options {
 BTC_API int btc_run(struct btc *b, const struct btc_run_options *o,
                     struct btc_error *e);
 /* The same events read from the database while another engine runs, until the
- * torrents are done, fail, or that engine ends (INTERRUPTED); but for PIECE and
- * FILE. Uses ids, n_ids,
- * tick_ms, max_time_s, on_event, ctx. */
+ * torrents are done, fail, or that engine ends (INTERRUPTED); all but PIECE and
+ * FILE. Uses ids, n_ids, tick_ms, max_time_s, on_event, ctx. */
 BTC_API int btc_follow(struct btc *b, const struct btc_run_options *o,
                        struct btc_error *e);
 
