@@ -45,6 +45,9 @@ static char *cli_config_line(char *line, int size, void *stream)
         cli_config_fail(c, "the line is too long", "", "");
         return NULL;
     }
+    /* inih takes an indented line for more of the one before: not here */
+    size_t blanks = strspn(line, " \t");
+    memmove(line, line + blanks, strlen(line) - blanks + 1);
     return line;
 }
 

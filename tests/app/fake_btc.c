@@ -563,7 +563,8 @@ static void fake_step(struct btc *b, const struct btc_run_options *o,
                            .asked = atomic_exchange(&b->asked, 0) != 0};
     o->on_event(o->ctx, &ev);
     if (fake.slow) {
-        struct timespec t = {.tv_nsec = (long)(o->tick_ms % 1000) * 1000000};
+        struct timespec t = {.tv_sec = o->tick_ms / 1000,
+                             .tv_nsec = (long)(o->tick_ms % 1000) * 1000000};
         nanosleep(&t, NULL);
         if (step % 20 == 10 && fake_log != NULL) {
             fake_log(fake_log_ctx, BTC_LOG_WARN, "tracker",

@@ -57,7 +57,7 @@ static void test_layers(void **state)
                  {"0", "2", "down = 3\n", 0},
                  {"1", "not a rate", "down = neither\n", 1},
                  {NULL, "5M", "# no\n; no\n\n[any]\nup=1\n", 5242880},
-                 {NULL, NULL, "up=1\ndown :  4K  ; why not\n", 4096}};
+                 {NULL, NULL, "up=1\n \t down :  4K  ; why not\n", 4096}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
