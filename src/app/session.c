@@ -157,7 +157,7 @@ static uint64_t session_deadline(const struct session *s)
     }
     uint64_t j = session_journal_deadline(s);
     at = j < at ? j : at;
-    if (s->down_bucket.rate > 0 && s->limit_ms + SESSION_LIMIT_MS < at) {
+    if (session_is_limited(s) && s->limit_ms + SESSION_LIMIT_MS < at) {
         at = s->limit_ms + SESSION_LIMIT_MS;
     }
     const struct session_torrent *st;
@@ -183,7 +183,7 @@ static void session_on_timer(void *ctx)
         session_torrent_tick(st);
     }
     session_incoming_tick(s);
-    if (s->down_bucket.rate > 0 && now - s->limit_ms >= SESSION_LIMIT_MS) {
+    if (session_is_limited(s) && now - s->limit_ms >= SESSION_LIMIT_MS) {
         s->limit_ms = now;
         session_grant_reads(s);
     }
@@ -227,13 +227,26 @@ static void session_on_idle(void *ctx)
     }
 }
 
+/* Nothing that was asked for is unfinished: a stop only ends the seeding. */
+static bool session_all_done(const struct session *s)
+{
+    const struct session_torrent *st;
+    for (st = s->torrents; st != NULL; st = st->next) {
+        if (st->asked && !st->announced_done) {
+            return false;
+        }
+    }
+    return !s->o.follow_wishes && !s->o.check_only;
+}
+
 /* btc_signal, on the loop thread. */
 static void session_on_wakeup(void *ctx)
 {
     struct session *s = ctx;
     int stops = atomic_exchange(&s->b->n_stop, 0);
     if (stops > 0 && !s->stopping) {
-        session_stop(s, BTC_E_INTERRUPTED, "interrupted");
+        int status = session_all_done(s) ? 0 : BTC_E_INTERRUPTED;
+        session_stop(s, status, "interrupted");
         stops--;
     }
     if (stops > 0 && s->stopping) {

@@ -24,8 +24,9 @@
 #define SESSION_CACHE_BYTES (32u << 20)
 #define SESSION_MIN_FREE    (8u << 20)
 #define SESSION_TICK_MS     1000u
-#define SESSION_STORAGE_MS  5000u /* look for absent storage this often */
-#define SESSION_SPACE_MS    1000u /* look at free space this often */
+#define SESSION_STORAGE_MS  5000u  /* look for absent storage this often */
+#define SESSION_ERROR_MS    60000u /* try again after an error */
+#define SESSION_SPACE_MS    1000u  /* look at free space this often */
 #define SESSION_EARLY_BYTES \
     (256u << 20) /* commit before the interval is over */
 #define SESSION_PEERS_LOADED 500
@@ -92,12 +93,14 @@ struct session_torrent {
 
     struct bits claimed;  /* pieces that the journal has verified */
     struct bits to_check; /* startup: hash these */
-    bool verify_all;  /* everything is to be hashed */
-    bool verify_more; /* and an earlier run had begun with it */
+    bool verify_all;      /* everything is to be hashed */
+    bool verify_more;     /* and an earlier run had begun with it */
     bool scan_needed;
     uint32_t checked_from; /* startup: a check goes on here */
 
     struct announcing *announces; /* requests to trackers that are out */
+    uint64_t n_granted;           /* links, while grants are given */
+    struct bucket down_bucket;    /* its own download limit */
     bool draining;
     struct link **links; /* by slot (low 16 bits of the conn id) */
     uint32_t n_links;
@@ -188,7 +191,6 @@ void session_stop(struct session *s, int status, const char *text);
 void session_wake(struct session *s); /* arms the timer anew */
 struct session_torrent *session_find(struct session *s, int64_t id);
 
-/* session_torrent.c */
 struct session_torrent *session_torrent_new(struct session *s,
                                             struct db_torrent *row);
 void session_torrent_free(struct session_torrent *st);
@@ -209,12 +211,10 @@ bool session_torrent_is_over(const struct session_torrent *st);
 bool session_torrent_goal(struct session_torrent *st);
 void session_torrent_delete(struct session_torrent *st);
 
-/* session_startup.c */
 void session_startup_begin(struct session_torrent *st);
 /* Hash again on a wish: everything verified before `since`. */
 void session_startup_verify(struct session_torrent *st, int64_t since);
 
-/* session_action.c */
 void session_event(struct session_torrent *st, const struct event *ev);
 void session_drain(struct session_torrent *st);
 void session_close_links(struct session_torrent *st);
@@ -228,7 +228,6 @@ void session_incoming_free(struct session *s);
 void session_incoming_tick(struct session *s);
 void session_grant_reads(struct session *s);
 
-/* session_journal.c */
 void session_fact(struct session_torrent *st, const struct action *a);
 void session_journal_tick(struct session *s);
 void session_journal_written(struct session *s); /* a WRITE came back */
@@ -243,7 +242,6 @@ bool session_journal_is_clean(const struct session *s);
 void session_torrent_done(struct session_torrent *st); /* and durable */
 void session_torrent_reload(struct session_torrent *st);
 
-/* session_report.c */
 int session_map(struct session *s, int64_t id, struct btc_cell *cells,
                 size_t n);
 

@@ -197,9 +197,8 @@ static void link_on_data(void *ctx, struct slice data)
 {
     struct link *l = ctx;
     struct session *s = l->st->s;
-    if (s->down_bucket.rate > 0) {
-        bucket_take(&s->down_bucket, data.len);
-    }
+    bucket_take(&s->down_bucket, data.len);
+    bucket_take(&l->st->down_bucket, data.len);
     s->journal_bytes += data.len;
     struct event ev = {.type = EVENT_DATA, .conn = l->id, .data = data};
     session_event(l->st, &ev);

@@ -20,6 +20,10 @@ void session_link_accepted(struct session_torrent *st, uint32_t id,
 void session_announces_cancel(struct session_torrent *st);
 /* Frees all but the row and the journal's batches. */
 void session_torrent_unload(struct session_torrent *st);
+/* Facts of a torrent that is wished away are dropped. */
+void session_journal_forget(struct session_torrent *st);
+/* Some download limit is set, so grants are due every SESSION_LIMIT_MS. */
+bool session_is_limited(const struct session *s);
 /* --min-free with its default; 0 = no floor. */
 uint64_t session_min_free(const struct session *s);
 /* No payload moves. */

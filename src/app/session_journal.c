@@ -246,7 +246,9 @@ static void journal_synced(struct disk_job *job)
         db_batch_free(st->syncing);
         st->syncing = db_batch_new();
         st->collected = st->done_collected = false;
-        session_torrent_fail(st, result, job->error);
+        if (!st->remove) {
+            session_torrent_fail(st, result, job->error);
+        }
     }
     session_job_free(job);
     if (--s->n_syncs == 0) {
@@ -254,11 +256,25 @@ static void journal_synced(struct disk_job *job)
     }
 }
 
+/* Facts of a torrent that is wished away. */
+void session_journal_forget(struct session_torrent *st)
+{
+    db_batch_free(st->facts);
+    db_batch_free(st->syncing);
+    st->facts = db_batch_new();
+    st->syncing = db_batch_new();
+    st->dirty = st->collected = st->done_collected = false;
+}
+
 /* The writes that this commit speaks of have ended: sync what they touched. */
 static void journal_collect(struct session *s)
 {
     s->journal = JOURNAL_SYNCING;
     for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+        if (st->remove) {
+            session_journal_forget(st); /* nothing of it is claimed any more */
+            continue;
+        }
         db_batch_append(st->syncing, st->facts);
         st->collected = true;
         st->n_collected = st->n_fresh;

@@ -151,21 +151,41 @@ int session_listen(struct session *s, struct err *e)
     return 0;
 }
 
-/* The limit's tokens in equal parts to all connections: what one does not use
- * is there again at the next turn. */
+/* See session_int.h. */
+bool session_is_limited(const struct session *s)
+{
+    bool limited = s->down_bucket.rate > 0;
+    const struct session_torrent *st;
+    for (st = s->torrents; st != NULL && !limited; st = st->next) {
+        limited = st->down_bucket.rate > 0 && st->phase == PHASE_RUN;
+    }
+    return limited;
+}
+
+/* A bucket's tokens in equal parts; UINT64_MAX without a limit. */
+static uint64_t grant_part(struct bucket *b, uint64_t n, uint64_t now)
+{
+    return b->rate > 0 && n > 0 ? bucket_available(b, now) / n : UINT64_MAX;
+}
+
+/* All connections share the run's limit, those of a torrent its own: what one
+ * does not use is there again at the next turn. */
 void session_grant_reads(struct session *s)
 {
     uint64_t now = loop_now_ms(s->loop);
     uint64_t n = 0;
-    for (struct link *l = s->links; l != NULL; l = l->next) {
+    for (const struct link *l = s->links; l != NULL; l = l->next) {
+        l->st->n_granted = 0;
         n++;
     }
-    bool limited = s->down_bucket.rate > 0;
-    uint64_t have = limited ? bucket_available(&s->down_bucket, now) : 0;
-    uint64_t part = n > 0 ? have / n : 0;
-    for (struct link *l = s->links; l != NULL; l = l->next) {
+    for (const struct link *l = s->links; l != NULL; l = l->next) {
+        l->st->n_granted++;
+    }
+    uint64_t all = grant_part(&s->down_bucket, n, now);
+    for (const struct link *l = s->links; l != NULL; l = l->next) {
+        uint64_t own = grant_part(&l->st->down_bucket, l->st->n_granted, now);
         if (l->conn != NULL) {
-            conn_grant_read(l->conn, limited ? part : UINT64_MAX);
+            conn_grant_read(l->conn, own < all ? own : all);
         }
     }
 }

@@ -158,6 +158,8 @@ static void session_torrent_open_core(struct session_torrent *st)
                                .uploaded = st->stat.uploaded,
                                .wasted = st->stat.wasted};
     st->t = torrent_new(&c, loop_now_ms(s->loop));
+    bucket_init(&st->down_bucket, (uint64_t)st->row.down_limit,
+                loop_now_ms(s->loop));
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         if (!st->files[i].pad) {
             torrent_set_priority(st->t, i, st->files[i].priority);
@@ -254,8 +256,9 @@ void session_torrent_stop(struct session_torrent *st)
  * STORAGE are looked at again after a while. */
 static void session_torrent_rest(struct session_torrent *st)
 {
-    uint64_t wait = st->status == BTC_E_NOSPACE ? SESSION_SPACE_MS * 10
-                                                : SESSION_STORAGE_MS;
+    uint64_t wait = st->status == BTC_E_NOSPACE   ? SESSION_SPACE_MS * 10
+                    : st->status == BTC_E_STORAGE ? SESSION_STORAGE_MS
+                                                  : SESSION_ERROR_MS;
     st->retry_ms = loop_now_ms(st->s->loop) + wait;
     st->phase = st->status == BTC_E_STORAGE   ? PHASE_STORAGE
                 : st->status == BTC_E_NOSPACE ? PHASE_SPACE
@@ -363,7 +366,8 @@ bool session_torrent_goal(struct session_torrent *st)
     case DB_SEED_FOREVER:
         return false;
     case DB_SEED_RATIO:
-        return ts.uploaded >= ts.bytes_total / 1000 * (uint64_t)goal;
+        return (double)ts.uploaded * 1000.0 >=
+               (double)ts.bytes_total * (double)goal;
     case DB_SEED_TIME:
         return st->stat.seeding_s >= goal;
     }
@@ -440,7 +444,8 @@ static void session_torrent_retry(struct session_torrent *st, uint64_t now)
         !st->s->o.follow_wishes || st->store == NULL) {
         return;
     }
-    if (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE) {
+    if (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE ||
+        st->phase == PHASE_ERROR) {
         st->retry_ms = now + SESSION_STORAGE_MS;
         st->restart = true;
     }
@@ -533,7 +538,8 @@ uint64_t session_torrent_deadline(const struct session_torrent *st)
     }
     if (st->retry_ms > 0 && st->retry_ms < at && st->s->o.follow_wishes &&
         !st->restart &&
-        (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE)) {
+        (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE ||
+         st->phase == PHASE_ERROR)) {
         at = st->retry_ms;
     }
     return at;
@@ -545,8 +551,7 @@ uint64_t session_torrent_deadline(const struct session_torrent *st)
 static void session_torrent_forget(struct session_torrent *st)
 {
     struct session *s = st->s;
-    db_batch_free(st->facts);
-    st->facts = db_batch_new();
+    session_journal_forget(st);
     db_del_torrent(s->batch, st->id);
     db_put_event(s->batch, 0, DB_LEVEL_INFO, "removed", st->row.name);
     s->journal_now = true;

@@ -104,6 +104,12 @@ static void wish_apply(struct session_torrent *st, const struct db_torrent *row)
                        row->max_peers > 0 ? (uint32_t)row->max_peers
                                           : st->s->o.max_peers,
                        loop_now_ms(st->s->loop));
+    bool free = st->down_bucket.rate > 0 && row->down_limit == 0;
+    bucket_set_rate(&st->down_bucket, (uint64_t)row->down_limit,
+                    loop_now_ms(st->s->loop));
+    if (free) {
+        session_grant_reads(st->s);
+    }
     if (row->sequential != st->row.sequential) {
         torrent_set_sequential(st->t, row->sequential);
     }
@@ -132,8 +138,10 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
             return; /* this run is for others; `btc get` waits its turn */
         }
         st = session_torrent_new(s, row);
-        st->restart = st->row.wanted == DB_WANTED_RUN;
-        st->asked = !s->o.follow_wishes && st->restart;
+        st->asked = !s->o.follow_wishes && st->row.wanted == DB_WANTED_RUN;
+        if (st->row.wanted == DB_WANTED_RUN) {
+            session_torrent_reload(st);
+        }
         return;
     }
     bool changed = row->wanted != st->row.wanted;
