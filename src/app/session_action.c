@@ -70,7 +70,8 @@ void session_job_piece(struct session_torrent *st, struct disk_job *job,
     job->tag = piece;
 }
 
-/* Why a disk job failed, where people look. */
+/* Why a disk job failed, where people look: what the torrent goes on from is
+ * no error of it. */
 static void session_job_failed(struct session_torrent *st,
                                const struct disk_job *job)
 {
@@ -78,7 +79,8 @@ static void session_job_failed(struct session_torrent *st,
         job->result == BTC_E_CANCELLED) {
         return;
     }
-    if (job->error[0] != '\0' && st->error[0] == '\0') {
+    bool mends = job->op == DISK_PREFETCH || job->result == BTC_E_SHORT;
+    if (!mends && job->error[0] != '\0' && st->error[0] == '\0') {
         (void)snprintf(st->error, sizeof st->error, "%s", job->error);
     }
     log_write(LOG_INFO, "disk", "%s: %s", err_name(job->result), job->error);

@@ -334,7 +334,9 @@ void session_torrent_fail(struct session_torrent *st, int code,
     struct session *s = st->s;
     bool told = st->status == code;
     st->status = code;
-    (void)snprintf(st->error, sizeof st->error, "%s", text);
+    if (text != st->error) { /* a failed job's text may stand there already */
+        (void)snprintf(st->error, sizeof st->error, "%s", text);
+    }
     st->stat_dirty = true;
     if (!told) {
         session_journal_event(st, DB_LEVEL_ERROR, err_name(code), text);
