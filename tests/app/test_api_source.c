@@ -82,7 +82,7 @@ static void test_not_found(void **state)
     assert_int_equal(bad(k, "ftp://host/x.torrent", 0), BTC_STATUS_NOT_FOUND);
     kit_assert_says(k, "only http and https");
     /* a digit was lost on the way */
-    assert_int_equal(bad(k, HASH40 + 1, 0), BTC_STATUS_NOT_FOUND);
+    assert_int_equal(bad(k, &HASH40[1], 0), BTC_STATUS_NOT_FOUND);
     kit_assert_says(k, "this has 39");
     kit_write("file", "x", 1);
     assert_int_equal(bad(k, "file/below", 0), BTC_STATUS_NOT_FOUND);

@@ -57,8 +57,7 @@ static void fuzz_metainfo_check(const struct metainfo *m)
         total += m->files[i].length;
         for (uint32_t j = 0; j < i && j < 100; j++) {
             fuzz_metainfo_need(m->files[i].pad || m->files[j].pad ||
-                               strcasecmp(m->files[i].path, m->files[j].path) !=
-                                   0);
+                               strcmp(m->files[i].path, m->files[j].path) != 0);
         }
     }
     fuzz_metainfo_need(total == m->total_size);
