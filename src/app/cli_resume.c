@@ -25,6 +25,35 @@ static bool cli_resume_is_unfinished(const struct cli_rows *r, size_t row)
            cli_rows_int(r, row, "bytes_left", 0) > 0;
 }
 
+/* Ends the walk at the first file that is wanted and not all here. */
+static int cli_resume_file(void *ctx, const struct btc_value *v, size_t n)
+{
+    int64_t length = 0, done = 0, priority = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(v[i].column, "length") == 0) {
+            length = v[i].i;
+        } else if (strcmp(v[i].column, "bytes_done") == 0) {
+            done = v[i].i;
+        } else if (strcmp(v[i].column, "priority") == 0) {
+            priority = v[i].i;
+        }
+    }
+    bool *missing = ctx;
+    *missing = priority > 0 && done < length;
+    return *missing ? 1 : 0;
+}
+
+/* More files are wished for than when the engine said "complete": it was not
+ * there to say otherwise. */
+static bool cli_resume_wants_more(struct btc *b, int64_t id)
+{
+    bool missing = false;
+
+    (void)btc_query(b, "file_progress", id, 0, cli_resume_file, &missing, NULL);
+    return missing;
+}
+
 /* Counts the rows of one torrent, or of all. */
 static int cli_resume_count(struct btc *b, int64_t id,
                             struct cli_resume_count *n, struct btc_error *e)
@@ -36,7 +65,8 @@ static int cli_resume_count(struct btc *b, int64_t id,
     }
     for (size_t i = 0; i < cli_rows_count(rows); i++) {
         const char *wanted = cli_rows_text(rows, i, "wanted");
-        if (!cli_resume_is_unfinished(rows, i)) {
+        if (!cli_resume_is_unfinished(rows, i) &&
+            !cli_resume_wants_more(b, cli_rows_int(rows, i, "id", 0))) {
             continue;
         }
         if (wanted != NULL && strcmp(wanted, "pause") == 0) {

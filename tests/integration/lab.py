@@ -48,9 +48,11 @@ Lab
                               body); returns the base URL. For fake trackers
                               and web seeds
     mount_tmpfs(path, size)   a small filesystem to run full
-    btc(*args, timeout=120, env={}, db=None)
-                              runs btc to its end; see Run
-    start_btc(*args, env={}, db=None)
+    btc(*args, timeout=120, env={}, db=None, ip="10.77.0.20")
+                              runs btc to its end; see Run. It is bound to `ip`:
+                              unbound connections come from the address that
+                              they go to, and no peer takes those of its own
+    start_btc(*args, env={}, db=None, ip="10.77.0.20")
                               starts it; see Program
     start(name, argv, **kw)   starts any other program; see Program
     sql(query, *args, db=None)  rows as sqlite3.Row, read only
@@ -788,16 +790,16 @@ class Lab:
     def start(self, name, argv, **options):
         return Program(self, name, argv, **options)
 
-    def start_btc(self, *args, env=None, db=None):
+    def start_btc(self, *args, env=None, db=None, ip=ADDRESSES[-1]):
         binary = os.environ.get("BTC")
         if not binary:
             raise Skip("BTC does not name a btc to test")
-        env = dict({"BTC_DB": db or self.db}, **(env or {}))
+        env = dict({"BTC_DB": db or self.db, "BTC_BIND": ip}, **(env or {}))
         return Program(self, "btc", [os.path.abspath(binary), *args], env)
 
-    def btc(self, *args, timeout=120, env=None, db=None):
+    def btc(self, *args, timeout=120, **options):
         begin = time.monotonic()
-        program = self.start_btc(*args, env=env, db=db)
+        program = self.start_btc(*args, **options)
         try:
             code = program.wait(timeout)
         except Timeout:

@@ -1,0 +1,71 @@
+"""What the integration tests of btc share: swarms, runs, and what must hold
+after them. See lab.py for the laboratory itself."""
+import os
+
+RETRYABLE = (5, 6, 7, 11)
+
+
+def folder(lab, *parts):
+    """A folder in the lab, made when it is not there."""
+    full = lab.path(*parts)
+    os.makedirs(full, exist_ok=True)
+    return full
+
+
+def swarm(lab, *kinds, source=None, size=6_000_001, piece_length=65536,
+          **options):
+    """A torrent at a tracker, with a seeder of each kind ("transmission", ...):
+    (tracker, torrent, seeders). A file of `size`, or `source`."""
+    source = source or lab.make_data("seed/data.bin", size, seed=size)
+    tracker = lab.opentracker()
+    torrent = lab.make_torrent(source, piece_length=piece_length,
+                               tiers=[[tracker.url]])
+    seeds = [getattr(lab, kind)(torrent, seed=True, **options)
+             for kind in kinds]
+    for s in seeds:
+        s.wait_ready()
+    if seeds:
+        tracker.wait_seeds(torrent, len(seeds))
+    return tracker, torrent, seeds
+
+
+def get(lab, torrent, *args, out="out", code=0, **options):
+    """btc get to its end; with code 0 the data must be right."""
+    run = lab.btc("get", torrent.path, "-d", folder(lab, out),
+                  "--progress", "plain", *args, **options)
+    assert run.code == code, run
+    if code == 0:
+        torrent.check(lab.path(out))
+    return run
+
+
+def progress(lab, torrent=None):
+    """The row of `progress`, as a dict."""
+    rows = lab.sql("SELECT * FROM progress")
+    rows = [r for r in rows
+            if torrent is None or r["info_hash"] == torrent.info_hash]
+    assert len(rows) == 1, [dict(r) for r in rows]
+    return dict(rows[0])
+
+
+def is_complete(lab, torrent, size=None):
+    """Asserts what the database says after a download; the row."""
+    row = progress(lab, torrent)
+    assert row["state"] == "complete" and row["percent"] == 100.0, row
+    assert row["bytes_done"] == row["bytes_total"], row
+    assert row["bytes_total"] == (torrent.size if size is None else size), row
+    assert row["bytes_left"] == 0 and row["error"] is None, row
+    if size is None:
+        assert row["pieces_done"] == row["pieces_total"], row
+        assert row["pieces_total"] == torrent.piece_count, row
+        assert not lab.sql("SELECT * FROM block")
+    return row
+
+
+def claims_hold(lab, torrent, out="out"):
+    """Asserts that what the journal claims is on disk; the claimed pieces."""
+    claimed = {r["piece"] for r in lab.sql(
+        "SELECT piece FROM piece_map WHERE state = 'verified'")}
+    good = torrent.good_pieces(lab.path(out))
+    assert claimed <= good, sorted(claimed - good)
+    return claimed
