@@ -82,7 +82,17 @@ char *db_resolve(const char *path)
     return out ? out : mem_strdup(path);
 }
 
-/* Makes the folders above a path, private to the user. */
+/* Makes a new name durable (a file's content is SQLite's matter). */
+static int db_sync_folder(const char *path, struct err *e)
+{
+    char *copy = mem_strdup(path);
+    int code = db_sync_path(dirname(copy), e);
+    free(copy);
+    return code;
+}
+
+/* Makes the folders above a path, private to the user. Their names must be as
+ * durable as what will stand in the file. */
 static int db_make_folders(const char *path, struct err *e)
 {
     char *p = mem_strdup(path);
@@ -92,7 +102,9 @@ static int db_make_folders(const char *path, struct err *e)
             continue;
         }
         *c = '\0';
-        if (mkdir(p, 0700) != 0 && errno != EEXIST) {
+        if (mkdir(p, 0700) == 0) {
+            code = db_sync_folder(p, e);
+        } else if (errno != EEXIST) {
             code = err_set_errno(e, errno, "cannot make the folder %s", p);
         }
         *c = '/';
@@ -291,15 +303,6 @@ static int db_set_wal(struct db *db, struct err *e)
     return db_exec(db, sql, e);
 }
 
-/* Makes the new file's name durable (its content is SQLite's matter). */
-static int db_sync_folder(const char *path, struct err *e)
-{
-    char *copy = mem_strdup(path);
-    int code = db_sync_path(dirname(copy), e);
-    free(copy);
-    return code;
-}
-
 /* Everything behind the lock. */
 static int db_open_file(struct db *db, bool absent, struct err *e)
 {
@@ -320,7 +323,9 @@ static int db_open_file(struct db *db, bool absent, struct err *e)
     if (code == 0) {
         code = db_migrate(db, db_migrations, db_n_migrations, e);
     }
-    if (code == 0 && (absent || fresh)) {
+    /* Also what a killed process had no time to sync: SQLite syncs the name of
+     * a WAL only when it makes it. */
+    if (code == 0 && (absent || fresh || (db->flags & DB_ENGINE))) {
         code = db_sync_folder(db->path, e);
     }
     return code;
