@@ -1,0 +1,123 @@
+"""Whether a journal claims more than there is.
+
+Truth knows the right bytes of a torrent; Truth.judge compares the claims of a
+database with bytes that are given file by file. Claims are rows of `piece` and
+`block` and the sums in `torrent_stat` and `file`, which `progress` shows.
+"""
+import collections
+import os
+import sqlite3
+
+BLOCK = 16384
+
+Claims = collections.namedtuple(
+    "Claims", "torrents pieces blocks bytes_done pieces_done files")
+
+
+def read_claims(db):
+    """What a database claims of its only torrent; opens it read-write, so that
+    SQLite recovers it as btc would. Raises sqlite3.DatabaseError."""
+    link = sqlite3.connect(db, timeout=10)
+    try:
+        bad = link.execute("PRAGMA integrity_check").fetchall()
+        if bad != [("ok",)]:
+            raise sqlite3.DatabaseError(f"integrity_check: {bad[:3]}")
+        known = link.execute("SELECT count(*) FROM sqlite_schema"
+                             " WHERE name = 'progress'").fetchone()[0]
+        if not known:
+            return Claims(0, [], [], 0, 0, {})
+        rows = link.execute(
+            "SELECT bytes_done, pieces_done FROM progress").fetchall()
+        return Claims(
+            len(rows),
+            [r[0] for r in link.execute("SELECT piece FROM piece")],
+            link.execute("SELECT piece, block FROM block").fetchall(),
+            sum(r[0] for r in rows), sum(r[1] for r in rows),
+            dict(link.execute("SELECT file, bytes_done FROM file")))
+    finally:
+        link.close()
+
+
+class Truth:
+    """The right bytes of a torrent of lab.py."""
+
+    def __init__(self, torrent):
+        self.torrent = torrent
+        self.length = torrent.piece_length
+        is_folder = "files" in torrent.info
+        self.paths, self.right = [], []
+        for f in torrent.files:
+            self.paths.append(os.path.join(torrent.name, f.path) if is_folder
+                              else torrent.name)
+            if f.pad:
+                self.right.append(None)
+                continue
+            source = os.path.join(torrent.source, f.path) if is_folder else (
+                torrent.source)
+            with open(source, "rb") as stream:
+                self.right.append(stream.read())
+
+    def spans(self, begin, end):
+        """(file, from, to) of a range of the torrent's bytes, without pads."""
+        for i, f in enumerate(self.torrent.files):
+            a, b = max(begin, f.offset), min(end, f.offset + f.length)
+            if a < b and not f.pad:
+                yield i, a - f.offset, b - f.offset
+
+    def is_good(self, there, begin, end):
+        """Whether bytes begin..end are right; `there` has each file's bytes."""
+        end = min(end, self.torrent.size)
+        for i, a, b in self.spans(begin, end):
+            if there[i] is None or there[i][a:b] != self.right[i][a:b]:
+                return False
+        return True
+
+    def good_pieces(self, there):
+        """What a full hash finds."""
+        return {p for p in range(self.torrent.piece_count)
+                if self.is_good(there, p * self.length,
+                                (p + 1) * self.length)}
+
+    def payload(self, pieces, file=None):
+        """Bytes of some pieces, pads left out; of one file or of all."""
+        return sum(b - a for p in pieces
+                   for i, a, b in self.spans(p * self.length,
+                                             (p + 1) * self.length)
+                   if file is None or i == file)
+
+    def on_disk(self, folder):
+        """The bytes of each file below a download folder, None if absent."""
+        there = []
+        for f, path in zip(self.torrent.files, self.paths):
+            full = os.path.join(folder, path)
+            if f.pad or not os.path.isfile(full):
+                there.append(None)
+                continue
+            with open(full, "rb") as stream:
+                there.append(stream.read())
+        return there
+
+    def judge(self, claims, there):
+        """The claims that are not true, as texts."""
+        if claims.torrents == 0:
+            return []
+        good, wrong = self.good_pieces(there), []
+        for p in claims.pieces:
+            if p not in good:
+                wrong.append(f"piece {p} is claimed and not there")
+        for p, b in claims.blocks:
+            begin = p * self.length + b * BLOCK
+            end = min(begin + BLOCK, (p + 1) * self.length)
+            if not self.is_good(there, begin, end):
+                wrong.append(f"block {b} of piece {p} is claimed and not there")
+        if claims.bytes_done > self.payload(good):
+            wrong.append(f"progress claims {claims.bytes_done} bytes, "
+                         f"{self.payload(good)} are good")
+        if claims.pieces_done > len(good):
+            wrong.append(f"progress claims {claims.pieces_done} pieces, "
+                         f"{len(good)} are good")
+        for i, done in claims.files.items():
+            if done > self.payload(good, i):
+                wrong.append(f"file {i} claims {done} bytes, "
+                             f"{self.payload(good, i)} are good")
+        return wrong
