@@ -161,25 +161,41 @@ static void cli_run_hook_rest(struct cli_run *r, int status)
     }
 }
 
-/* Runs or follows. */
+/* Follows the engine that runs, else is the engine. An engine that ends leaves
+ * its followers to go on by themselves; one that begins in between is followed.
+ */
+static int cli_run_some(struct cli_run *r, bool may_follow, struct btc_error *e)
+{
+    bool late = false; /* another one began between the look and the lock */
+    for (;;) {
+        int64_t pid = may_follow ? btc_engine_pid(btc_path(r->b)) : 0;
+        bool follow = pid != 0 || late;
+        if (pid != 0) {
+            cli_say(r->c, "following the engine that runs already (pid %lld)",
+                    (long long)pid);
+        }
+        *e = (struct btc_error){0};
+        int status = cli_run_once(r, follow, e);
+        bool left = follow && status == BTC_STATUS_INTERRUPTED &&
+                    btc_engine_pid(btc_path(r->b)) == 0;
+        late = may_follow && !follow && status == BTC_STATUS_LOCKED;
+        if ((!left && !late) || cli_signal_stops() > 0) {
+            return status;
+        }
+        if (left) {
+            cli_say(r->c, "that engine has ended: going on without it");
+        }
+    }
+}
+
+/* Runs or follows, with progress, signals and hooks around it. */
 int cli_run_engine(struct cli_run *r, bool may_follow, struct btc_error *e)
 {
-    int64_t pid = may_follow ? btc_engine_pid(btc_path(r->b)) : 0;
-
     r->options.ctx = r;
     r->progress = cli_progress_new(r->c, r->b);
     r->options.tick_ms = cli_progress_tick_ms(r->progress);
-    if (pid != 0) {
-        cli_say(r->c, "following the engine that runs already (pid %lld)",
-                (long long)pid);
-    }
     cli_signal_start(r->b, r->daemon);
-    int status = cli_run_once(r, pid != 0, e);
-    if (may_follow && pid == 0 && status == BTC_STATUS_LOCKED) {
-        /* another one began in between */
-        *e = (struct btc_error){0};
-        status = cli_run_once(r, true, e);
-    }
+    int status = cli_run_some(r, may_follow, e);
     cli_progress_end(r->progress, &r->track);
     cli_progress_free(r->progress);
     r->progress = NULL;

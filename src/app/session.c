@@ -77,6 +77,19 @@ static void session_wind_down(struct session *s)
     }
 }
 
+/* What one torrent ended with. Paused or removed by somebody else's wish, it is
+ * unfinished. */
+static int session_torrent_outcome(const struct session_torrent *st,
+                                   const char **text)
+{
+    *text = st->error;
+    if (st->status == 0 && !st->announced_done) {
+        *text = "stopped by a wish before it was done";
+        return BTC_E_INTERRUPTED;
+    }
+    return st->status;
+}
+
 /* What the torrents of this run ended with: the first one's trouble, or SOME.
  */
 static int session_outcome(const struct session *s, const char **text)
@@ -85,15 +98,13 @@ static int session_outcome(const struct session *s, const char **text)
     bool good = false, mixed = false;
     const struct session_torrent *st;
     for (st = s->torrents; st != NULL; st = st->next) {
-        if (!st->asked) {
-            continue;
-        }
-        good |= st->status == 0;
-        if (st->status != 0 && first == 0) {
-            first = st->status;
-            *text = st->error;
-        } else if (st->status != 0 && st->status != first) {
-            mixed = true;
+        const char *why = NULL;
+        int status = st->asked ? session_torrent_outcome(st, &why) : 0;
+        good |= st->asked && status == 0;
+        mixed |= status != 0 && first != 0 && status != first;
+        if (status != 0 && first == 0) {
+            first = status;
+            *text = why;
         }
     }
     return first != 0 && (good || mixed) ? BTC_E_SOME : first;

@@ -14,7 +14,7 @@
 /* The wish changed while a job was out: back to where a stop leaves it. */
 static bool startup_is_off(struct session_torrent *st)
 {
-    bool run = st->row.wanted == DB_WANTED_RUN || st->asked;
+    bool run = st->row.wanted == DB_WANTED_RUN || st->s->o.check_only;
     if (!st->s->stopping && run && !st->remove) {
         return false;
     }

@@ -134,11 +134,7 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
     struct db_torrent *row = &w->torrents[i];
     struct session_torrent *st = session_find(s, row->id);
     if (st == NULL) {
-        if (!s->o.follow_wishes && s->o.n_ids > 0) {
-            return; /* this run is for others; `btc get` waits its turn */
-        }
         st = session_torrent_new(s, row);
-        st->asked = !s->o.follow_wishes && st->row.wanted == DB_WANTED_RUN;
         if (st->row.wanted == DB_WANTED_RUN) {
             session_torrent_reload(st);
         }

@@ -413,14 +413,19 @@ static int fake_progress(size_t i, btc_row_fn *fn, void *ctx)
 static int fake_rows(const char *view, btc_row_fn *fn, void *ctx)
 {
     if (strcmp(view, "file_progress") == 0) {
+        bool whole = fake.n_torrents > 0 &&
+                     strcmp(fake.torrents[0].state, "complete") == 0;
         const struct btc_value a[] = {
             fake_int("torrent_id", 1),    fake_int("file", 0),
             fake_text("path", "README"),  fake_int("length", 1000),
             fake_int("bytes_done", 1000), fake_int("priority", 4)};
         const struct btc_value b[] = {
-            fake_int("torrent_id", 1),          fake_int("file", 1),
-            fake_text("path", "a\033[31m.mkv"), fake_int("length", 2000000),
-            fake_int("bytes_done", 900000),     fake_int("priority", 7)};
+            fake_int("torrent_id", 1),
+            fake_int("file", 1),
+            fake_text("path", "a\033[31m.mkv"),
+            fake_int("length", 2000000),
+            fake_int("bytes_done", whole ? 2000000 : 900000),
+            fake_int("priority", 7)};
         fn(ctx, a, 6);
         return fn(ctx, b, 6);
     }

@@ -43,7 +43,7 @@ static void test_keys(void **state)
         (void)btc_set(k->b, id, key->key, "?", &k->e);
         assert_null(strstr(k->e.message, "there is no key"));
     }
-    assert_int_equal(n, 12);
+    assert_int_equal(n, 13);
 }
 
 static void test_bad_values(void **state)
