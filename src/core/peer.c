@@ -189,6 +189,12 @@ int peer_put_block(struct peer *p, enum wire_type type,
 }
 
 /* See peer.h. */
+bool peer_is_seed(const struct peer *p)
+{
+    return p->have.n > 0 && bits_is_full(&p->have);
+}
+
+/* See peer.h. */
 bool peer_has_fast_in(const struct peer *p, uint32_t piece)
 {
     for (uint32_t i = 0; i < p->n_fast_in; i++) {

@@ -123,6 +123,8 @@ int peer_put_piece_idx(struct peer *p, enum wire_type type, uint32_t piece);
 int peer_put_block(struct peer *p, enum wire_type type,
                    const struct wire_block *b);
 
+/* It has every piece (and there are some). */
+bool peer_is_seed(const struct peer *p);
 bool peer_has_fast_in(const struct peer *p, uint32_t piece);
 bool peer_has_fast_out(const struct peer *p, uint32_t piece);
 

@@ -174,8 +174,9 @@ static bool torrent_next_send(struct torrent *t, struct action *out)
     return false;
 }
 
-/* See torrent.h. */
-bool torrent_next_action(struct torrent *t, struct action *out)
+/* What the last action lent out is ours again: bytes that were sent go before
+ * anything is put behind them. */
+static void torrent_take_back(struct torrent *t)
 {
     if (t->sending != NULL) {
         buf_clear(&t->sending->out);
@@ -183,6 +184,12 @@ bool torrent_next_action(struct torrent *t, struct action *out)
     }
     free(t->lent_text);
     t->lent_text = NULL;
+}
+
+/* See torrent.h. */
+bool torrent_next_action(struct torrent *t, struct action *out)
+{
+    torrent_take_back(t);
     if (torrent_next_send(t, out)) {
         return true;
     }
@@ -435,6 +442,7 @@ static void torrent_dispatch(struct torrent *t, const struct event *ev)
 void torrent_input(struct torrent *t, const struct event *ev, uint64_t now_ms,
                    int64_t unix_now)
 {
+    torrent_take_back(t);
     t->now_ms = now_ms;
     t->unix_now = unix_now;
     torrent_dispatch(t, ev);
@@ -461,16 +469,26 @@ void torrent_input(struct torrent *t, const struct event *ev, uint64_t now_ms,
     }
 }
 
-/* Ticks while peers are there; else the next announce or dial. */
+/* Ticks while peers are there; else the next announce or dial. What was set
+ * from outside (priorities, hold) takes effect at once; a check that waits for
+ * another torrent's to end looks again soon. */
 uint64_t torrent_deadline(const struct torrent *t)
 {
     if (!t->running) {
         return UINT64_MAX;
     }
     if (t->state == TORRENT_STOPPING) {
-        return t->stop_ms + ANNOUNCE_STOP_MS;
+        uint64_t end = t->stop_ms + ANNOUNCE_STOP_MS;
+        return end > t->now_ms ? end : UINT64_MAX; /* then jobs end it */
+    }
+    if (t->refill) {
+        return t->now_ms;
     }
     uint64_t at = t->check_only ? UINT64_MAX : announce_deadline(t->announce);
+    if (t->check.count > 0 && t->n_hashing == 0) {
+        uint64_t turn = t->now_ms + TORRENT_TICK_MS;
+        at = turn < at ? turn : at;
+    }
     if (t->n_peers > 0) {
         uint64_t tick = t->tick_ms + TORRENT_TICK_MS;
         at = tick < at ? tick : at;

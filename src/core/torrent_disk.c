@@ -137,6 +137,13 @@ void torrent_disk_reclaim(struct torrent *t, uint32_t piece)
     }
 }
 
+/* See torrent_int.h. */
+bool torrent_disk_is_busy(struct torrent *t, uint32_t piece)
+{
+    const struct open_piece *o = torrent_open_find(t, piece);
+    return o != NULL && (o->job != PIECE_JOB_NONE || o->n_mem > 0);
+}
+
 /* The piece's blocks count no more. */
 void torrent_disk_forget(struct torrent *t, uint32_t piece)
 {
@@ -361,6 +368,8 @@ void torrent_disk_written(struct torrent *t, const struct event *ev)
         torrent_fail(t, ev->result, "blocks could not be written");
     } else if (picker_state(t->picker, ev->piece) == PICKER_FULL) {
         torrent_open_finish(t, o);
+    } else if (t->state == TORRENT_STOPPING && o->n_mem > 0) {
+        torrent_open_write(t, o); /* came while the WRITE was out */
     }
 }
 

@@ -29,7 +29,9 @@ void torrent_restore_block(struct torrent *t, uint32_t piece, uint32_t block)
 /* See torrent.h. */
 void torrent_check_piece(struct torrent *t, uint32_t piece, bool claimed)
 {
-    if (!geom_has_piece(t->geom, piece) || bits_get(&t->check, piece)) {
+    if (!geom_has_piece(t->geom, piece) ||
+        picker_state(t->picker, piece) == PICKER_CHECKING ||
+        torrent_disk_is_busy(t, piece)) {
         return;
     }
     if (picker_state(t->picker, piece) == PICKER_HAVE) {
@@ -44,6 +46,7 @@ void torrent_check_piece(struct torrent *t, uint32_t piece, bool claimed)
         t->check_next = piece;
     }
     t->checked_notified = false;
+    t->refill = true; /* an input is wanted */
 }
 
 /* See torrent.h. */
@@ -147,7 +150,7 @@ void torrent_set_check_only(struct torrent *t)
 void torrent_set_hold(struct torrent *t, bool hold)
 {
     t->hold = hold;
-    t->refill = !hold;
+    t->refill |= !hold;
 }
 
 /* --- facts --- */
@@ -255,7 +258,7 @@ bool torrent_peer_info(const struct torrent *t, uint32_t peerset_id,
                 .am_choking = p->am_choking,
                 .am_interested = p->am_interested,
                 .incoming = p->incoming,
-                .is_seed = bits_is_full(&p->have),
+                .is_seed = peer_is_seed(p),
                 .down_rate = rate_get(&p->down, now_ms),
                 .up_rate = rate_get(&p->up_rate, now_ms),
                 .requests = p->n_req,

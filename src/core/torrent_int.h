@@ -181,6 +181,8 @@ void torrent_block_abandon(struct torrent *t, struct peer *p);
 void torrent_disk_block(struct torrent *t, struct peer *p,
                         struct picker_block b, uint8_t *mem);
 void torrent_disk_restore(struct torrent *t, uint32_t piece, uint32_t block);
+/* Blocks of the piece are in memory or on their way. */
+bool torrent_disk_is_busy(struct torrent *t, uint32_t piece);
 /* After a check that failed: the blocks that the journal claims come back. */
 void torrent_disk_reclaim(struct torrent *t, uint32_t piece);
 void torrent_disk_forget(struct torrent *t, uint32_t piece);

@@ -145,7 +145,7 @@ void torrent_peer_close(struct torrent *t, struct peer *p, bool tell,
     }
     if (p->phase == PEER_ACTIVE) {
         t->n_active--;
-        t->n_seeds -= bits_is_full(&p->have) ? 1 : 0;
+        t->n_seeds -= peer_is_seed(p) ? 1 : 0;
         peerset_on_closed(t->peerset, p->id, p->was_useful, t->now_ms);
         struct peerset_entry *e = peerset_get(t->peerset, p->id);
         if (e != NULL) {
@@ -350,7 +350,7 @@ void torrent_peer_interest(struct torrent *t, struct peer *p)
 static void torrent_on_availability(struct torrent *t, struct peer *p,
                                     bool was_seed)
 {
-    bool is_seed = bits_is_full(&p->have) && p->have.n > 0;
+    bool is_seed = peer_is_seed(p);
     if (is_seed != was_seed) {
         t->n_seeds += is_seed ? 1 : 0;
         t->n_seeds -= was_seed ? 1 : 0;
@@ -367,7 +367,7 @@ static void torrent_on_availability(struct torrent *t, struct peer *p,
 static int torrent_on_bitfield(struct torrent *t, struct peer *p,
                                const struct wire_msg *m)
 {
-    bool was_seed = bits_is_full(&p->have) && p->have.n > 0;
+    bool was_seed = peer_is_seed(p);
     if (m->type != WIRE_BITFIELD && !p->has_fast) {
         return BTC_E_PROTO;
     }
@@ -594,8 +594,7 @@ static int torrent_peer_overdue(const struct torrent *t, const struct peer *p)
         return BTC_E_TIMEOUT;
     }
     /* Two seeds have nothing to say to each other (BEP 21). */
-    if (t->state == TORRENT_SEEDING &&
-        (p->upload_only || (bits_is_full(&p->have) && p->have.n > 0))) {
+    if (t->state == TORRENT_SEEDING && (p->upload_only || peer_is_seed(p))) {
         return BTC_E_CANCELLED;
     }
     return 0;

@@ -23,6 +23,13 @@ void sim_failed(const struct sim *s, const char *what, const char *file,
 {
     (void)fprintf(stderr, "%s:%d: %s (at %" PRIu64 " ms, step %" PRIu64 ")\n",
                   file, line, what, s->now_ms, s->steps);
+    int left = 3; /* of a large swarm a few are enough */
+    for (const struct sim_node *n = s->nodes; n != NULL; n = n->next) {
+        for (struct sim_torrent *st = n->torrents; st != NULL && left > 0;
+             st = st->next, left--) {
+            sim_torrent_dump(st, stderr);
+        }
+    }
     abort();
 }
 

@@ -264,6 +264,10 @@ static void sim_do(struct sim_torrent *st, const struct action *a)
         sim_node_watch(c, a->data);
         st->n_sends++;
         (void)sim_send(s, c->link, c->side, a->data);
+        if (sim_chance(s, 50)) { /* an event in the middle of the drain */
+            struct event ev = {.type = EVENT_TICK};
+            sim_input(st, &ev);
+        }
         break;
     case ACTION_UPLOAD:
         (void)sim_conn_get(st, a->conn);
@@ -534,6 +538,42 @@ bool sim_all_complete(void *ctx)
 bool sim_is_banned(struct sim_torrent *st, const struct sim_host *h)
 {
     return peerset_is_banned(torrent_peerset(st->t), &h->addr);
+}
+
+/* See sim_node.h. */
+void sim_torrent_dump(const struct sim_torrent *st, FILE *f)
+{
+    struct torrent_stats ts;
+    if (st->t == NULL) {
+        return;
+    }
+    torrent_get_stats(st->t, st->node->s->now_ms, &ts);
+    (void)fprintf(f,
+                  "torrent: state %d, %u of %u pieces, %u wanted left, %u "
+                  "active, %u checking, %u failed; %u peers, %u seeds, %u "
+                  "connecting, %u known; pool %u + %u of %u; error %d\n",
+                  torrent_state(st->t), ts.pieces_done, st->c->geom.n_pieces,
+                  picker_n_wanted_left(torrent_picker(st->t)),
+                  picker_n_active(torrent_picker(st->t)), ts.pieces_checking,
+                  st->n_failed, ts.peers, ts.seeds, ts.connecting,
+                  peerset_count(torrent_peerset(st->t)), st->node->pool.in_use,
+                  st->node->pool.reserved, st->node->pool.max, st->error);
+    for (uint32_t i = 0; i < peerset_count(torrent_peerset(st->t)); i++) {
+        const struct peerset_entry *e = peerset_at(torrent_peerset(st->t), i);
+        struct torrent_peer_info info;
+        char text[ADDR_TEXT_MAX];
+        addr_format(&e->addr, text);
+        (void)fprintf(
+            f, "  %u %s state %d banned %d bad %u failures %u seed %d", e->id,
+            text, e->state, e->banned, e->bad_pieces, e->failures, e->is_seed);
+        if (torrent_peer_info(st->t, e->id, st->node->s->now_ms, &info)) {
+            (void)fprintf(
+                f, ": choking %d, we want it %d, %u out, %" PRIu64 " bytes/s",
+                info.choking, info.am_interested, info.requests,
+                info.down_rate);
+        }
+        (void)fprintf(f, "\n");
+    }
 }
 
 /* See sim.h. Every block of memory must have come back. */

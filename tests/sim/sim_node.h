@@ -103,6 +103,7 @@ void sim_drain(struct sim_torrent *st);
 void sim_power_cut(struct sim_torrent *st);
 void sim_restart(struct sim_torrent *st); /* after STOP was carried out */
 void sim_add_peer(struct sim_torrent *st, const struct sim_host *h);
+void sim_torrent_dump(const struct sim_torrent *st, FILE *f);
 void sim_torrent_check(struct sim_torrent *st);
 bool sim_is_complete(void *st); /* for sim_run_until */
 bool sim_is_stopped(void *st);

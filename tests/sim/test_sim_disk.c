@@ -1,0 +1,188 @@
+/* Disks that fail, power that goes, memory that is short. */
+#include "sim/sim_fake.h"
+#include "sim/sim_node.h"
+
+#define MIB (1024ull * 1024)
+
+/* The power goes again and again; in the end all is here. */
+static void body_power(struct sim *s)
+{
+    struct sim_shape sh = {.total = 4 * MIB + 12345,
+                           .piece_length = 32768u << sim_below(s, 5),
+                           .n_files = 1 + sim_below(s, 4),
+                           .pads = sim_chance(s, 2)};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, MIB << sim_below(s, 4));
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    st->disk.delay_ms = 1 + sim_below(s, 400);
+    sim_start(st);
+    for (int i = 0; i < 3; i++) {
+        struct sim_fake *f =
+            sim_fake_new(s, c, i == 0 ? SIM_HONEST : SIM_CHURN, MIB / 2);
+        sim_add_peer(st, &f->host);
+    }
+    for (int i = 0; i < 6 && !sim_is_complete(st); i++) {
+        sim_run(s, 200 + sim_below(s, 3000));
+        sim_power_cut(st);
+        for (struct sim_fake *f = s->fakes; f != NULL; f = f->next) {
+            sim_add_peer(st, &f->host);
+        }
+    }
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 120000));
+}
+
+static void test_power(void **state)
+{
+    (void)state;
+    sim_each_seed(60, body_power);
+}
+
+/* STOP at any moment: quiet soon, and the next run goes on. */
+static void body_stop(struct sim *s)
+{
+    struct sim_shape sh = {.total = 3 * MIB + 777,
+                           .piece_length = 16384u << sim_below(s, 7)};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_tracker *k =
+        sim_tracker_new(s, (enum sim_tracker_mode)sim_below(s, 6));
+    struct sim_node *n = sim_node_new(s, MIB, MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, k, false);
+    st->disk.delay_ms = 1 + sim_below(s, 5000);
+    for (int i = 0; i < 4; i++) {
+        (void)sim_fake_new(s, c, i < 2 ? SIM_HONEST : SIM_LIAR_SOME, MIB / 4);
+    }
+    for (int i = 0; i < 5; i++) {
+        sim_start(st);
+        for (struct sim_fake *f = s->fakes; f != NULL; f = f->next) {
+            sim_add_peer(st, &f->host);
+        }
+        sim_run(s, sim_below(s, 6000));
+        sim_stop(st);
+        SIM_CHECK(s, sim_run_until(s, sim_is_stopped, st,
+                                   3500 + 4ull * st->disk.delay_ms));
+        /* Whatever was received is on the disk and in the journal. */
+        SIM_CHECK(s, n->pool.in_use == 0 && n->pool.reserved == 0);
+        sim_restart(st);
+    }
+    st->disk.delay_ms = 20;
+    for (struct sim_fake *f = s->fakes; f != NULL; f = f->next) {
+        sim_add_peer(st, &f->host);
+    }
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 200000));
+}
+
+static void test_stop(void **state)
+{
+    (void)state;
+    sim_each_seed(60, body_stop);
+}
+
+/* The n-th write fails: the torrent stops, nothing false is claimed, and it
+ * goes on when the disk is well again. */
+static void body_fault(struct sim *s)
+{
+    struct sim_shape sh = {.total = 3 * MIB + 777,
+                           .piece_length = 16384u << sim_below(s, 7)};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, MIB << sim_below(s, 3));
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_fake *f = sim_fake_new(s, c, SIM_HONEST, MIB);
+    st->disk.delay_ms = 1 + sim_below(s, 300);
+    st->disk.fail_in = 1 + sim_below(s, 20);
+    st->disk.fail_for = 1 + sim_below(s, 3);
+    st->disk.fail_result = sim_chance(s, 2) ? BTC_E_NOSPACE : BTC_E_IO;
+    sim_start(st);
+    sim_add_peer(st, &f->host);
+    for (int i = 0; i < 5 && !sim_is_complete(st); i++) {
+        sim_run(s, 20000);
+        if (st->error != 0) {
+            SIM_CHECK(s, st->error == st->disk.fail_result);
+            SIM_CHECK(s, sim_run_until(s, sim_is_stopped, st, 10000));
+            sim_restart(st);
+            sim_add_peer(st, &f->host);
+        }
+    }
+    SIM_CHECK(s, sim_is_complete(st));
+}
+
+static void test_fault(void **state)
+{
+    (void)state;
+    sim_each_seed(60, body_fault);
+}
+
+/* Pieces sixteen times larger than the memory. */
+static void body_small_pool(struct sim *s)
+{
+    struct sim_shape sh = {.total = 36 * MIB, .piece_length = 16 * MIB};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    st->disk.delay_ms = 1 + sim_below(s, 50);
+    sim_start(st);
+    for (int i = 0; i < 3; i++) {
+        struct sim_fake *f = sim_fake_new(s, c, SIM_HONEST, 4 * MIB);
+        sim_add_peer(st, &f->host);
+    }
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 120000));
+}
+
+static void test_small_pool(void **state)
+{
+    (void)state;
+    sim_each_seed(3, body_small_pool);
+}
+
+/* Data of unknown worth is hashed while the rest is downloaded; what was bad is
+ * fetched again. Parts vanish and change below us later. */
+static void body_check(struct sim *s)
+{
+    struct sim_shape sh = {.total = 4 * MIB + 5000, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, 4 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_fake *f = sim_fake_new(s, c, SIM_HONEST, MIB);
+    struct sim_fake *leech = sim_fake_new(s, c, SIM_LEECH, MIB);
+    sim_disk_fill(&st->disk);
+    for (uint32_t i = 0; i < c->geom.n_pieces; i++) {
+        if (sim_chance(s, 3)) {
+            sim_disk_spoil(&st->disk, i);
+        } else if (sim_chance(s, 3)) {
+            sim_disk_lose(&st->disk, i, 0);
+        }
+        if (sim_chance(s, 2)) {
+            (void)bits_set(&st->journal.piece, i);
+            torrent_check_piece(st->t, i, true);
+        } else {
+            torrent_check_piece(st->t, i, false);
+        }
+    }
+    sim_start(st);
+    sim_add_peer(st, &f->host);
+    sim_add_peer(st, &leech->host);
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 30000));
+    SIM_CHECK(s, st->journal.piece.count == c->geom.n_pieces);
+    /* The file is cut short under a running seed. */
+    st->told_complete = false;
+    for (uint32_t i = c->geom.n_pieces / 2; i < c->geom.n_pieces; i++) {
+        sim_disk_lose(&st->disk, i, 0);
+    }
+    sim_run(s, 300000);
+    SIM_CHECK(s, sim_is_complete(st) && leech->bytes_got > 0);
+}
+
+static void test_check(void **state)
+{
+    (void)state;
+    sim_each_seed(20, body_check);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_power), cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_fault), cmocka_unit_test(test_small_pool),
+        cmocka_unit_test(test_check),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
