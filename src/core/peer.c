@@ -105,6 +105,7 @@ void peer_req_remove(struct peer *p, uint32_t i)
 void peer_dropped_add(struct peer *p, struct picker_block b)
 {
     p->dropped[p->n_dropped++ % PEER_MAX_DROPPED] = b;
+    p->n_awaited++;
 }
 
 /* See peer.h. */

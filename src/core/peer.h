@@ -36,9 +36,12 @@ enum peer_phase {
     PEER_CLOSED /* swept at the end of the input */
 };
 
+/* A late request was taken back: others may be asked and it holds no memory,
+ * but it keeps its place in the window, for the peer still has it. */
 struct peer_request {
     uint64_t asked_ms;
     struct picker_block b;
+    bool late;
 };
 
 struct peer {
@@ -73,7 +76,10 @@ struct peer {
     uint32_t req_head, n_req, req_cap;
     struct picker_block dropped[PEER_MAX_DROPPED]; /* a ring */
     uint32_t n_dropped;                            /* ever; the ring's head */
-    uint32_t depth;                                /* requests to have out */
+    uint32_t n_awaited; /* of those ever dropped, not answered yet */
+    uint32_t n_refused; /* REJECTs since the last good block */
+    uint64_t ask_ms;    /* nothing is asked for before this */
+    uint32_t depth;     /* requests to have out */
     uint32_t strikes;
     bool snubbed;
 
@@ -81,6 +87,8 @@ struct peer {
     uint8_t *rx_mem;        /* its memory; NULL: thrown away */
     uint32_t rx_off;
     bool rx_active;
+    bool rx_late;   /* others may be asked for it */
+    uint64_t rx_ms; /* its first byte came */
 
     struct wire_block *up; /* owns; requests of the peer, a ring of up_cap */
     uint32_t up_head, n_up, up_cap;

@@ -65,6 +65,7 @@ void torrent_free(struct torrent *t)
     }
     torrent_peer_sweep(t);
     torrent_disk_free(t);
+    torrent_blame_free(t);
     for (struct action a; torrent_next_action(t, &a);) {
     }
     free(t->queue);
@@ -373,9 +374,11 @@ static void torrent_on_tick(struct torrent *t)
     {
         torrent_peer_tick(t, p, elapsed);
     }
+    torrent_blame_tick(t);
     if (t->now_ms - t->choke_ms >= CHOKER_INTERVAL_MS) {
         t->choke_ms = t->now_ms;
         torrent_upload_rank(t);
+        torrent_peer_evict(t);
     }
     announce_want_peers(t->announce, t->state == TORRENT_DOWNLOADING &&
                                          t->n_peers < t->max_peers / 2);

@@ -4,18 +4,12 @@
  * memory, one vectored write) or until the journal's tick or a lack of memory
  * sends it ahead (WRITE: a block of an incomplete piece, durable at the next
  * commit). The facts follow the writes, never the other way round.
- *
- * Blame: a piece that fails with blocks of one sender bans that sender. With
- * several, the hash of each block and its sender are kept; when the piece
- * passes later, the blocks that differ tell who lied.
  */
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/torrent_int.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define SUSPECT_MAX 64 /* failed pieces remembered; the oldest goes */
 
 /* --- open pieces --- */
 
@@ -61,8 +55,6 @@ static void torrent_open_free(struct torrent *t, struct open_piece *o)
 /* The last block is here: hash over memory and disk, then write. */
 static void torrent_open_finish(struct torrent *t, struct open_piece *o)
 {
-    struct suspect_piece *s;
-    HASH_FIND(hh, t->suspects, &o->piece, sizeof o->piece, s);
     o->job = PIECE_JOB_FINISH;
     t->mem_open -= o->n_mem;
     o->n_mem = 0;
@@ -71,7 +63,7 @@ static void torrent_open_finish(struct torrent *t, struct open_piece *o)
     a->piece = o->piece;
     a->write.blocks = o->mem;
     a->write.n_blocks = o->n_blocks;
-    a->write.want_block_hashes = s != NULL;
+    a->write.want_block_hashes = torrent_blame_wants_hashes(t, o->piece);
 }
 
 /* Sends the blocks that are in memory ahead. */
@@ -209,91 +201,6 @@ void torrent_flush(struct torrent *t)
 
 /* --- answers --- */
 
-static void torrent_suspect_free(struct torrent *t, struct suspect_piece *s)
-{
-    HASH_DELETE(hh, t->suspects, s);
-    free(s->origin);
-    free(s->hashes);
-    free(s);
-}
-
-/* Its blocks were good, bad ones of an earlier try are known now. */
-static void torrent_blame_passed(struct torrent *t, uint32_t piece,
-                                 const uint8_t (*hashes)[SHA1_LEN])
-{
-    struct suspect_piece *s;
-    HASH_FIND(hh, t->suspects, &piece, sizeof piece, s);
-    if (s == NULL) {
-        return;
-    }
-    for (uint32_t i = 0; hashes != NULL && i < s->n_blocks; i++) {
-        if (s->origin[i] < PICKER_ORIGIN_PAD &&
-            memcmp(s->hashes[i], hashes[i], SHA1_LEN) != 0) {
-            torrent_ban(t, s->origin[i], "it sent a bad block");
-        }
-    }
-    torrent_suspect_free(t, s);
-}
-
-/* Forgets the oldest record of a failed piece (uthash keeps insertion order).
- */
-static void torrent_blame_trim(struct torrent *t, uint32_t piece)
-{
-    struct suspect_piece *s;
-    HASH_FIND(hh, t->suspects, &piece, sizeof piece, s);
-    if (s == NULL && HASH_COUNT(t->suspects) >= SUSPECT_MAX) {
-        s = t->suspects;
-    }
-    if (s != NULL) {
-        torrent_suspect_free(t, s);
-    }
-}
-
-/* Several had a part in it: keep what tells them apart later. */
-static void torrent_blame_keep(struct torrent *t, uint32_t piece,
-                               const uint8_t (*hashes)[SHA1_LEN])
-{
-    torrent_blame_trim(t, piece);
-    struct suspect_piece *s = mem_zalloc(sizeof *s);
-    s->piece = piece;
-    s->n_blocks = geom_n_blocks(t->geom, piece);
-    s->origin = mem_calloc(s->n_blocks, sizeof *s->origin);
-    s->hashes = mem_calloc(s->n_blocks, SHA1_LEN);
-    memcpy(s->hashes, hashes, (size_t)s->n_blocks * SHA1_LEN);
-    for (uint32_t i = 0; i < s->n_blocks; i++) {
-        s->origin[i] =
-            picker_origin(t->picker, (struct picker_block){piece, i});
-    }
-    HASH_ADD(hh, t->suspects, piece, sizeof s->piece, s);
-}
-
-/* Who sent the blocks of a piece that failed. */
-static void torrent_blame_failed(struct torrent *t, uint32_t piece,
-                                 const uint8_t (*hashes)[SHA1_LEN])
-{
-    uint32_t one = PICKER_ORIGIN_NONE;
-    bool several = false;
-    for (uint32_t i = 0; i < geom_n_blocks(t->geom, piece); i++) {
-        uint32_t from =
-            picker_origin(t->picker, (struct picker_block){piece, i});
-        if (from == PICKER_ORIGIN_PAD) {
-            continue;
-        }
-        several |= one != PICKER_ORIGIN_NONE && one != from;
-        one = from;
-        struct peerset_entry *e =
-            from < PICKER_ORIGIN_PAD ? peerset_get(t->peerset, from) : NULL;
-        if (e != NULL) {
-            e->bad_pieces++;
-        }
-    }
-    if (!several && one < PICKER_ORIGIN_PAD) {
-        torrent_ban(t, one, "it sent a whole bad piece");
-    } else if (several && hashes != NULL) {
-        torrent_blame_keep(t, piece, hashes);
-    }
-}
-
 /* The piece did not match: nothing of it was written by this job. */
 static void torrent_piece_failed(struct torrent *t, struct open_piece *o,
                                  const uint8_t (*hashes)[SHA1_LEN])
@@ -308,6 +215,20 @@ static void torrent_piece_failed(struct torrent *t, struct open_piece *o,
     picker_set_missing(t->picker, piece);
     torrent_fact(t, FACT_BLOCKS_LOST, piece, 0);
     t->refill = true;
+}
+
+/* What was in memory found no room on the disk; what is there already stays
+ * good for the next run. */
+static void torrent_open_unwritten(struct torrent *t, struct open_piece *o)
+{
+    for (uint32_t i = 0; i < o->n_blocks; i++) {
+        if (o->place[i] == BLOCK_MEM) {
+            pool_give(t->shared->pool, o->mem[i]);
+            o->mem[i] = NULL;
+            o->place[i] = BLOCK_NONE;
+            picker_on_lost(t->picker, (struct picker_block){o->piece, i});
+        }
+    }
 }
 
 /* EVENT_FINISHED. */
@@ -326,6 +247,9 @@ void torrent_disk_finished(struct torrent *t, const struct event *ev)
         torrent_got_piece(t, ev->piece, true);
     } else if (ev->result == BTC_E_HASH) {
         torrent_piece_failed(t, o, ev->finished.block_hashes);
+    } else if (ev->result == BTC_E_NOSPACE) {
+        torrent_open_unwritten(t, o);
+        torrent_fail(t, ev->result, "a piece could not be written");
     } else if (ev->result == BTC_E_SHORT) {
         /* Blocks that were on disk are gone: fetch the piece again. */
         torrent_open_free(t, o);
@@ -377,11 +301,7 @@ void torrent_disk_written(struct torrent *t, const struct event *ev)
 void torrent_disk_free(struct torrent *t)
 {
     struct open_piece *o, *next_open;
-    struct suspect_piece *s, *next_suspect;
     HASH_ITER (hh, t->open, o, next_open) {
         torrent_open_free(t, o);
-    }
-    HASH_ITER (hh, t->suspects, s, next_suspect) {
-        torrent_suspect_free(t, s);
     }
 }

@@ -20,10 +20,14 @@
 #define TORRENT_CONNECTING   30      /* half-open connections at once */
 #define TORRENT_UPLOAD_RUN   262144u /* bytes of one UPLOAD at most */
 #define TORRENT_SNUB_MS      15000   /* no block for so long: snubbed */
-#define TORRENT_OVERDUE_MS                                                   \
-    5000                       /* a request this late may be asked of others \
-                                */
-#define TORRENT_ENDGAME_MS 500 /* in the endgame: this late already */
+#define TORRENT_OVERDUE_MS                             \
+    5000 /* a request this late may be asked of others \
+          */
+#define TORRENT_ENDGAME_MS     500   /* in the endgame: this late already */
+#define TORRENT_FORGET_MS      60000 /* a late request leaves its peer's window */
+#define TORRENT_REFUSED_MS     250 /* after a REJECT: nothing is asked for ... */
+#define TORRENT_REFUSED_MAX_MS 10000 /* ... growing with each, up to this */
+#define TORRENT_EVICT_MS       30000 /* a peer may be of no use for so long */
 
 enum block_place {
     BLOCK_NONE,
@@ -51,12 +55,16 @@ struct open_piece {
 };
 
 /* A piece that failed its hash with blocks of several senders: when it passes
- * later, the blocks that differ tell who lied. */
+ * later, the blocks that differ tell who lied. Until then one peer alone is
+ * asked for it, by peerset id; PEERSET_NONE: whoever is asked first. */
 struct suspect_piece {
     uint32_t piece; /* key */
     uint32_t n_blocks;
     uint32_t *origin;            /* owns; peerset ids */
     uint8_t (*hashes)[SHA1_LEN]; /* owns */
+    uint32_t owner;
+    uint32_t avoid; /* the owner before; others go first */
+    uint64_t owned_ms, block_ms, failed_ms;
     UT_hash_handle hh;
 };
 
@@ -157,6 +165,7 @@ void torrent_peer_tick(struct torrent *t, struct peer *p, uint64_t elapsed_ms);
 void torrent_peer_output(struct torrent *t, struct peer *p); /* has output */
 void torrent_peer_interest(struct torrent *t, struct peer *p);
 void torrent_dial(struct torrent *t);
+void torrent_peer_evict(struct torrent *t); /* makes room for others */
 void torrent_ban(struct torrent *t, uint32_t id, const char *why);
 /* for each peer that is not closed */
 #define TORRENT_EACH_PEER(p, t)                                \
@@ -192,6 +201,25 @@ void torrent_disk_relieve(struct torrent *t); /* memory is short */
 void torrent_disk_finished(struct torrent *t, const struct event *ev);
 void torrent_disk_written(struct torrent *t, const struct event *ev);
 void torrent_disk_free(struct torrent *t);
+
+/* torrent_blame.c */
+bool torrent_blame_wants_hashes(const struct torrent *t, uint32_t piece);
+/* The piece passed: bad blocks of an earlier try are known now. */
+void torrent_blame_passed(struct torrent *t, uint32_t piece,
+                          const uint8_t (*hashes)[SHA1_LEN]);
+/* It failed; its blocks are still the picker's. */
+void torrent_blame_failed(struct torrent *t, uint32_t piece,
+                          const uint8_t (*hashes)[SHA1_LEN]);
+/* What the peer may be asked for; `copy` is zeroed before, bits_fini after. */
+const struct bits *torrent_blame_mask(struct torrent *t, const struct peer *p,
+                                      struct bits *copy);
+/* The peer is asked for the piece, or sent a block of it: true when it may. */
+bool torrent_blame_claim(struct torrent *t, const struct peer *p,
+                         uint32_t piece);
+void torrent_blame_block(struct torrent *t, const struct peer *p,
+                         uint32_t piece); /* a good one came */
+void torrent_blame_tick(struct torrent *t);
+void torrent_blame_free(struct torrent *t);
 
 /* torrent_upload.c */
 void torrent_upload_request(struct torrent *t, struct peer *p,

@@ -193,6 +193,29 @@ void torrent_peer_sweep(struct torrent *t)
     }
 }
 
+/* All places are taken and others could be dialled: a tenth of them, those that
+ * have been of no use for a while, make room, else a crowd of silent peers
+ * would keep the one seed out for ever. */
+void torrent_peer_evict(struct torrent *t)
+{
+    uint32_t left = t->max_peers / 10 + 1;
+    if (t->state != TORRENT_DOWNLOADING || t->n_peers < t->max_peers ||
+        peerset_deadline(t->peerset, false) > t->now_ms) {
+        return;
+    }
+    struct peer *p;
+    TORRENT_EACH_PEER(p, t)
+    {
+        if (left > 0 && p->phase == PEER_ACTIVE &&
+            t->now_ms - p->active_ms > TORRENT_EVICT_MS &&
+            rate_get(&p->down, t->now_ms) == 0 &&
+            rate_get(&p->up_rate, t->now_ms) == 0) {
+            torrent_peer_close(t, p, true, BTC_E_TIMEOUT);
+            left--;
+        }
+    }
+}
+
 /* Nobody of its IP is dialled or let in again. */
 void torrent_ban(struct torrent *t, uint32_t id, const char *why)
 {
@@ -436,6 +459,7 @@ static int torrent_on_extended(struct torrent *t, struct peer *p,
     if (err < 0) {
         return err;
     }
+    bool first = p->ext.client[0] == '\0' && h.client[0] != '\0';
     p->ext = h;
     p->upload_only = h.upload_only;
     if (h.reqq > 0) {
@@ -444,7 +468,9 @@ static int torrent_on_extended(struct torrent *t, struct peer *p,
     if (h.port != 0 && p->incoming) {
         peerset_set_port(t->peerset, p->id, h.port);
     }
-    torrent_fact(t, FACT_PEER, 0, p->id);
+    if (first) { /* saying it again and again fills no journal */
+        torrent_fact(t, FACT_PEER, 0, p->id);
+    }
     return 0;
 }
 

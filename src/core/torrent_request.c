@@ -15,6 +15,7 @@
 static bool torrent_may_request(const struct torrent *t, const struct peer *p)
 {
     return p->phase == PEER_ACTIVE && p->am_interested && !t->hold &&
+           t->now_ms >= p->ask_ms &&
            (t->state == TORRENT_DOWNLOADING || t->state == TORRENT_CHECKING) &&
            (!p->peer_choking || p->n_fast_in > 0) && !t->check_only;
 }
@@ -40,6 +41,7 @@ static void torrent_request_send(struct torrent *t, struct peer *p,
             p->block_ms = t->now_ms; /* the wait starts with the request */
         }
         peer_req_push(p, b[i], t->now_ms);
+        (void)torrent_blame_claim(t, p, b[i].piece);
     }
     torrent_peer_output(t, p);
 }
@@ -77,15 +79,16 @@ void torrent_request_fill(struct torrent *t, struct peer *p)
     if (!torrent_may_request(t, p)) {
         return;
     }
-    struct bits only = {0};
+    struct bits only = {0}, copy = {0};
     if (p->peer_choking && torrent_fast_set(t, p, &only) < 0) {
         return;
     }
+    const struct bits *have = torrent_blame_mask(t, p, &copy);
     unsigned flags = picker_is_endgame(t->picker) ? PICKER_ENDGAME : 0;
     for (uint32_t want = torrent_request_want(t, p); want > 0;) {
         struct picker_block b[REQUEST_BATCH];
         size_t max = want < REQUEST_BATCH ? want : REQUEST_BATCH;
-        size_t n = picker_pick(t->picker, p->id, &p->have,
+        size_t n = picker_pick(t->picker, p->id, have,
                                p->peer_choking ? &only : NULL, flags, b, max);
         torrent_request_send(t, p, b, n);
         if (n < max) {
@@ -94,6 +97,7 @@ void torrent_request_fill(struct torrent *t, struct peer *p)
         want -= (uint32_t)n;
     }
     bits_fini(&only);
+    bits_fini(&copy);
     if (pool_room(t->shared->pool) < t->shared->pool->max / 8) {
         torrent_disk_relieve(t);
     }
@@ -109,18 +113,28 @@ void torrent_request_fill_all(struct torrent *t)
     }
 }
 
+/* Others may be asked for it; an answer is welcome all the same. */
+static void torrent_request_late(struct torrent *t, struct peer *p, uint32_t i)
+{
+    struct peer_request *r = peer_req_at(p, i);
+    if (!r->late) {
+        r->late = true;
+        picker_on_dropped(t->picker, p->id, r->b);
+        pool_unreserve(t->shared->pool);
+        t->refill = true;
+    }
+}
+
 /* Takes back the i-th request. */
 static void torrent_request_drop(struct torrent *t, struct peer *p, uint32_t i,
                                  bool late)
 {
     struct picker_block b = peer_req_at(p, i)->b;
-    picker_on_dropped(t->picker, p->id, b);
-    pool_unreserve(t->shared->pool);
+    torrent_request_late(t, p, i);
     peer_req_remove(p, i);
     if (late) {
         peer_dropped_add(p, b);
     }
-    t->refill = true;
 }
 
 /* See torrent_int.h. */
@@ -144,6 +158,11 @@ void torrent_request_rejected(struct torrent *t, struct peer *p,
         return;
     }
     torrent_request_drop(t, p, i, false);
+    if (!p->peer_choking) { /* nor the next one over and over */
+        uint64_t ms = (uint64_t)TORRENT_REFUSED_MS * ++p->n_refused;
+        ms = ms < TORRENT_REFUSED_MAX_MS ? ms : TORRENT_REFUSED_MAX_MS;
+        p->ask_ms = t->now_ms + ms;
+    }
     /* Not granted any more: asking the same again at once would be a loop. */
     for (uint32_t f = 0; f < p->n_fast_in; f++) {
         if (p->fast_in[f] == b.piece) {
@@ -166,34 +185,79 @@ static void torrent_request_cancel(struct torrent *t, struct peer *p,
     torrent_request_drop(t, p, i, true);
 }
 
-/* A silent peer is snubbed: it keeps one request, the rest goes to others. A
- * single request that is late by more than the window explains goes back, too.
- */
-void torrent_request_overdue(struct torrent *t, struct peer *p)
+/* How long a peer may take for what it was asked before others are asked. */
+static uint64_t torrent_request_patience(const struct torrent *t)
 {
-    if (p->n_req == 0) {
+    return picker_is_endgame(t->picker) ? TORRENT_ENDGAME_MS
+                                        : TORRENT_OVERDUE_MS;
+}
+
+/* The block that is arriving takes too long and would go on so: others may be
+ * asked for it. Its memory goes back when it is of no use any more or needed.
+ */
+static void torrent_block_overdue(struct torrent *t, struct peer *p)
+{
+    uint64_t limit = torrent_request_patience(t);
+    uint64_t age = t->now_ms - p->rx_ms;
+    uint64_t rate = rate_get(&p->down, t->now_ms);
+    uint32_t left =
+        geom_block_size(t->geom, p->rx.piece, p->rx.block) - p->rx_off;
+    if (p->rx_mem == NULL || age <= limit) {
         return;
     }
+    if (!p->rx_late && (rate == 0 || left * 1000ull / rate > limit)) {
+        p->rx_late = true;
+        picker_on_dropped(t->picker, p->id, p->rx);
+        t->refill = true;
+    }
+    if (p->rx_late && (pool_room(t->shared->pool) == 0 ||
+                       picker_is_received(t->picker, p->rx))) {
+        pool_give(t->shared->pool, p->rx_mem);
+        p->rx_mem = NULL;
+        t->refill = true;
+    }
+}
+
+/* A silent peer is snubbed: others are asked for all that it was asked. So are
+ * they for single requests that are late by more than the window explains. */
+void torrent_request_overdue(struct torrent *t, struct peer *p)
+{
     uint64_t quiet = t->now_ms - p->block_ms;
-    if (quiet > TORRENT_SNUB_MS && !p->rx_active) {
+    uint64_t limit = torrent_request_patience(t);
+    uint64_t rate = rate_get(&p->down, t->now_ms);
+    if (p->rx_active && t->n_active > 1) {
+        torrent_block_overdue(t, p);
+    }
+    if (p->n_req > 0 && quiet > TORRENT_SNUB_MS) {
         p->snubbed = true;
         p->depth = 1;
-        while (p->n_req > 1) {
-            torrent_request_drop(t, p, p->n_req - 1, true);
-        }
     }
-    uint64_t limit =
-        picker_is_endgame(t->picker) ? TORRENT_ENDGAME_MS : TORRENT_OVERDUE_MS;
-    uint64_t rate = rate_get(&p->down, t->now_ms);
-    uint64_t due =
-        rate > 0 ? (uint64_t)p->n_req * GEOM_BLOCK_LEN * 2000 / rate : 0;
-    uint64_t age = t->now_ms - peer_req_at(p, 0)->asked_ms;
-    if (age > limit + due && quiet > limit && p->n_req > 0 && t->n_active > 1) {
-        torrent_request_drop(t, p, 0, true);
+    for (uint32_t i = 0; i < p->n_req && quiet > limit; i++) {
+        uint64_t age = t->now_ms - peer_req_at(p, i)->asked_ms;
+        uint64_t due = rate > 0 ? (i + 1ull) * GEOM_BLOCK_LEN * 2000 / rate : 0;
+        if (p->snubbed || (age > limit + due && t->n_active > 1)) {
+            torrent_request_late(t, p, i);
+        }
+        if (age > TORRENT_FORGET_MS) {
+            torrent_request_drop(t, p, i--, true);
+        }
     }
 }
 
 /* --- blocks in --- */
+
+/* The answer to a request that was taken back is kept when nobody was quicker
+ * and there is memory for it. */
+static void torrent_block_late(struct torrent *t, struct peer *p)
+{
+    enum picker_state state = picker_state(t->picker, p->rx.piece);
+    if ((state == PICKER_ACTIVE || state == PICKER_MISSING) &&
+        !picker_is_received(t->picker, p->rx) &&
+        torrent_blame_claim(t, p, p->rx.piece) &&
+        pool_reserve(t->shared->pool)) {
+        p->rx_mem = pool_take(t->shared->pool);
+    }
+}
 
 /* PIECE: decides where the payload goes before it comes. */
 int torrent_block_begin(struct torrent *t, struct peer *p,
@@ -207,23 +271,30 @@ int torrent_block_begin(struct torrent *t, struct peer *p,
     p->rx_off = 0;
     p->rx_mem = NULL;
     p->rx_active = true;
+    p->rx_late = false;
+    p->rx_ms = t->now_ms;
     uint32_t i = peer_req_find(p, b);
-    if (i < p->n_req) {
+    if (i < p->n_req && !peer_req_at(p, i)->late) {
         uint64_t took = t->now_ms - peer_req_at(p, i)->asked_ms;
         if (p->latency_ms == 0 || took < p->latency_ms) {
             p->latency_ms = took > 0 ? (uint32_t)took : 1;
         }
         peer_req_remove(p, i);
         p->rx_mem = pool_take(t->shared->pool);
-    } else if (peer_dropped_take(p, b)) {
-        if (!picker_is_received(t->picker, b) &&
-            picker_state(t->picker, b.piece) == PICKER_ACTIVE &&
-            pool_reserve(t->shared->pool)) {
-            p->rx_mem = pool_take(t->shared->pool);
-        }
-    } else if (++p->strikes > PEER_MAX_STRIKES) {
-        return BTC_E_PROTO; /* nobody asked for all this */
+        return 0;
     }
+    if (i < p->n_req) {
+        peer_req_remove(p, i);
+    } else if (p->n_awaited == 0) {
+        return ++p->strikes > PEER_MAX_STRIKES ? BTC_E_PROTO : 0;
+    } else {
+        p->n_awaited--;
+        if (!peer_dropped_take(p, b)) {
+            return 0; /* asked for so long ago that it is forgotten */
+        }
+    }
+    p->rx_late = true;
+    torrent_block_late(t, p);
     return 0;
 }
 
@@ -245,9 +316,10 @@ static void torrent_block_end(struct torrent *t, struct peer *p)
         return;
     }
     p->was_useful = true;
+    p->n_refused = 0;
+    torrent_blame_block(t, p, b.piece);
     for (size_t i = 0; i < n; i++) {
-        struct peer *other =
-            askers[i] != p->id ? torrent_peer_by_id(t, askers[i]) : NULL;
+        struct peer *other = torrent_peer_by_id(t, askers[i]);
         uint32_t at = other != NULL ? peer_req_find(other, b) : 0;
         if (other != NULL && at < other->n_req) {
             torrent_request_cancel(t, other, at);

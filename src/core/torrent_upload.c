@@ -111,7 +111,8 @@ void torrent_upload_pump(struct torrent *t, struct peer *p)
         uint32_t chunk;
         struct wire_block run = torrent_upload_run(t, p, &chunk);
         if (picker_state(t->picker, run.piece) != PICKER_HAVE) {
-            continue; /* lost since it was asked for */
+            torrent_upload_reject(t, p, &run); /* lost since it was asked */
+            continue;
         }
         bucket_take(&t->shared->up, run.len);
         bucket_take(&t->up_bucket, run.len);

@@ -558,7 +558,8 @@ void sim_torrent_dump(const struct sim_torrent *st, FILE *f)
                   st->n_failed, ts.peers, ts.seeds, ts.connecting,
                   peerset_count(torrent_peerset(st->t)), st->node->pool.in_use,
                   st->node->pool.reserved, st->node->pool.max, st->error);
-    for (uint32_t i = 0; i < peerset_count(torrent_peerset(st->t)); i++) {
+    for (uint32_t i = 0; i < peerset_count(torrent_peerset(st->t)) && i < 12;
+         i++) {
         const struct peerset_entry *e = peerset_at(torrent_peerset(st->t), i);
         struct torrent_peer_info info;
         char text[ADDR_TEXT_MAX];
