@@ -182,9 +182,9 @@ static void session_torrent_open_core(struct session_torrent *st)
                                     .failures = (uint32_t)p->failures,
                                     .is_seed = p->is_seed,
                                     .banned = p->banned};
+        bool user = strcmp(p->source, "user") == 0; /* not dialled yet, maybe */
         if (addr_parse_ip(slice_str(p->address), p->port, &a) &&
-            (p->connectable || p->banned)) {
-            bool user = strcmp(p->source, "user") == 0;
+            (p->connectable || p->banned || user)) {
             torrent_add_peer(
                 st->t, &a, user ? PEER_SOURCE_USER : PEER_SOURCE_JOURNAL, &old);
         }
