@@ -55,7 +55,8 @@ Lab
     start_btc(*args, env={}, db=None, ip="10.77.0.20")
                               starts it; see Program
     start(name, argv, **kw)   starts any other program; see Program
-    sql(query, *args, db=None)  rows as sqlite3.Row, read only
+    sql(query, *args, db=None)  rows as sqlite3.Row, read only; none while the
+                              database is still being made
     wait(condition, timeout=60, what="", every=0.02)
                               polls until it is true; gives the true value
     next_ip()                 an address that no one uses yet
@@ -814,7 +815,12 @@ class Lab:
             timeout=10)
         try:
             link.row_factory = sqlite3.Row
-            return link.execute(query, args).fetchall()
+            try:
+                return link.execute(query, args).fetchall()
+            except sqlite3.OperationalError:
+                if link.execute("PRAGMA user_version").fetchone()[0]:
+                    raise
+                return []  # it is being made at this moment
         finally:
             link.close()
 
