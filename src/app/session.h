@@ -91,6 +91,7 @@ struct session_torrent {
     struct db_stat stat;
     struct err load_error;
 
+    struct bits select;   /* startup: the files to make */
     struct bits claimed;  /* pieces that the journal has verified */
     struct bits to_check; /* startup: hash these */
     bool verify_all;      /* everything is to be hashed */

@@ -33,15 +33,9 @@ struct disk_job *session_job(struct session_torrent *st, enum disk_op op,
     return job;
 }
 
-/* The select map of a CREATE is the job's. */
+/* See session.h. */
 void session_job_free(struct disk_job *job)
 {
-    if (job->select != NULL) {
-        struct bits *select = NULL;
-        memcpy(&select, &job->select, sizeof select);
-        bits_fini(select);
-        free(select);
-    }
     free(job->spans);
     free(job->block_hashes);
     free(job->fds);

@@ -132,11 +132,14 @@ void session_incoming_tick(struct session *s)
 /* See session.h. */
 void session_incoming_free(struct session *s)
 {
-    while (s->incoming != NULL) {
-        struct conn *c = s->incoming->conn;
-        incoming_drop(s->incoming);
-        conn_close(c);
+    for (struct incoming *in = s->incoming; in != NULL;) {
+        struct incoming *next = in->next;
+        conn_close(in->conn);
+        free(in);
+        in = next;
     }
+    s->incoming = NULL;
+    s->n_incoming = 0;
 }
 
 /* See session.h. A port that was not chosen is any free one. */

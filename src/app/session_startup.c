@@ -77,20 +77,19 @@ static void startup_create(struct session_torrent *st)
         startup_hand_over(st);
         return;
     }
-    struct bits *select = mem_zalloc(sizeof *select);
-    if (bits_init(select, st->geom.n_files) < 0) {
-        free(select);
+    bits_fini(&st->select);
+    if (bits_init(&st->select, st->geom.n_files) < 0) {
         session_torrent_fail(st, BTC_E_LIMIT, "too many files");
         return;
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         if (!st->geom.files[i].pad && torrent_file_needed(st->t, i)) {
-            bits_set(select, i);
+            bits_set(&st->select, i);
         }
     }
     st->phase = PHASE_CREATE;
     struct disk_job *job = session_job(st, DISK_CREATE, startup_created);
-    job->select = select;
+    job->select = &st->select;
     disk_submit(st->s->disk, job);
 }
 

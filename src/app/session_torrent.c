@@ -51,6 +51,7 @@ void session_torrent_unload(struct session_torrent *st)
     st->trackers = NULL;
     st->n_files = st->n_pieces = st->n_blocks = st->n_peers = 0;
     st->n_trackers = 0;
+    bits_fini(&st->select);
     bits_fini(&st->claimed);
     bits_fini(&st->to_check);
 }
