@@ -371,6 +371,9 @@ static void startup_judged(struct session_torrent *st,
     const struct session *s = st->s;
     struct startup_run run = {.had_run = s->before.id != 0,
                               .clean = s->before.ended_at != 0,
+                              .same_boot = s->same_boot,
+                              .interval_s =
+                                  (s->journal_interval_ms + 999) / 1000,
                               .heartbeat_at = s->before.heartbeat_at,
                               .root_dev = st->stat.root_dev};
     struct startup_print root = {.exists = job->root.exists,

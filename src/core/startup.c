@@ -18,9 +18,13 @@ static bool startup_is_ours(const struct startup_run *run,
         f->now.size < f->journal.size) {
         return false;
     }
-    int64_t until = run->heartbeat_at + STARTUP_GRACE_S;
-    return f->now.mtime_ns >= f->journal.mtime_ns &&
-           f->now.mtime_ns / 1000000000 <= until;
+    /* fdatasync does not keep the time: after a power cut a file may look older
+     * than it was when its claims were committed. */
+    if (f->now.mtime_ns < f->journal.mtime_ns && run->same_boot) {
+        return false;
+    }
+    int64_t until = run->heartbeat_at + run->interval_s + STARTUP_GRACE_S;
+    return f->now.mtime_ns / 1000000000 <= until;
 }
 
 /* One file. */

@@ -13,9 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A killed run may have written for so long after its last heartbeat: a journal
- * interval, the sync before the commit, the granularity of both clocks. */
-#define STARTUP_GRACE_S 3
+/* A killed run may have written for so long after its last heartbeat, beside a
+ * journal interval: the sync before the commit, the granularity of both clocks.
+ */
+#define STARTUP_GRACE_S 2
 
 struct startup_print {
     bool exists;
@@ -44,6 +45,8 @@ struct startup_file {
 struct startup_run {
     bool had_run;         /* there was one before */
     bool clean;           /* and it ended by itself */
+    bool same_boot;       /* the system has run on since: nothing was lost */
+    int64_t interval_s;   /* of the journal: added to the grace */
     int64_t heartbeat_at; /* unix */
     uint64_t root_dev; /* filesystem journaled for the save path; 0 unknown */
 };
