@@ -83,7 +83,7 @@ const struct cli_option cli_option_table[CLI_OPTION_N] = {
         "a tracker, each a tier (repeatable; URL,URL: one tier)"},
     [CLI_OPTION_WEB_SEED] = {"web-seed", 'w', "URL", CLI_TYPE_LIST, CLI_FIELD(web_seeds), "a URL", 0, 0,
         "an HTTP server that has the data (repeatable)"},
-    [CLI_OPTION_PIECE_LENGTH] = {"piece-length", 'l', "SIZE", CLI_TYPE_SIZE, CLI_FIELD(piece_length), "a power of two from 16K to 64M", 16384, 67108864,
+    [CLI_OPTION_PIECE_LENGTH] = {"piece-length", 'l', "SIZE", CLI_TYPE_SIZE, CLI_FIELD(piece_length), "a power of two from 16K to 256M", 16384, 268435456,
         "bytes per piece: 256K, 1M (default: chosen by size)"},
     [CLI_OPTION_PRIVATE] = {"private", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(is_private), NULL, 0, 0,
         "peers from its trackers only"},

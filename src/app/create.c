@@ -306,8 +306,8 @@ static int create_check(struct create_work *w)
 static int create_refuse(const struct create_work *w)
 {
     return err_set(w->e, BTC_E_EXISTS,
-                   "'%s' exists and differs: choose another output, or force "
-                   "it",
+                   "'%s' exists and differs: choose another output, or "
+                   "replace it with --force",
                    w->output);
 }
 
