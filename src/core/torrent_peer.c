@@ -350,6 +350,9 @@ void torrent_peer_accepted(struct torrent *t, struct peer *p,
     p->decoder.handshaken = true;
     torrent_put_handshake(t, p);
     int err = torrent_on_handshake(t, p, h);
+    if (err == BTC_E_CANCELLED) {
+        return; /* we dialled ourselves: that side learns it from our answer */
+    }
     if (err < 0) {
         torrent_peer_close(t, p, true, err);
     }
@@ -577,6 +580,9 @@ void torrent_peer_data(struct torrent *t, struct peer *p, struct slice data)
 {
     p->recv_ms = t->now_ms;
     ptrdiff_t n = 0;
+    if (p->phase == PEER_HANDSHAKE && p->decoder.handshaken) {
+        return; /* said that it is us; its time runs out */
+    }
     while (buf_len(&p->in) > 0 && data.len > 0 && p->phase != PEER_CLOSED) {
         /* Complete the kept message with as little as may do. */
         size_t take = data.len < 16384 ? data.len : 16384;
