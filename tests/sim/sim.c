@@ -26,8 +26,11 @@ void sim_failed(const struct sim *s, const char *what, const char *file,
     int left = 3; /* of a large swarm a few are enough */
     for (const struct sim_node *n = s->nodes; n != NULL; n = n->next) {
         for (struct sim_torrent *st = n->torrents; st != NULL && left > 0;
-             st = st->next, left--) {
-            sim_torrent_dump(st, stderr);
+             st = st->next) {
+            if (st->t != NULL && !sim_is_complete(st)) {
+                sim_torrent_dump(st, stderr);
+                left--;
+            }
         }
     }
     abort();

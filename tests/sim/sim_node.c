@@ -320,6 +320,13 @@ static void sim_node_arm(struct sim_torrent *st)
     }
 }
 
+/* See sim_node.h. */
+void sim_wake(struct sim_torrent *st)
+{
+    sim_drain(st);
+    sim_node_arm(st);
+}
+
 /* The deadline has come, or was moved. */
 static void sim_node_on_timer(struct sim *s, struct sim_event *e)
 {

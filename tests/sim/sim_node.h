@@ -99,6 +99,8 @@ void sim_start(struct sim_torrent *st);
 void sim_stop(struct sim_torrent *st);
 void sim_input(struct sim_torrent *st, const struct event *ev);
 void sim_drain(struct sim_torrent *st);
+/* Something was set from outside: the deadline is looked at again. */
+void sim_wake(struct sim_torrent *st);
 /* The process dies; a new one starts from disk and journal. */
 void sim_power_cut(struct sim_torrent *st);
 void sim_restart(struct sim_torrent *st); /* after STOP was carried out */

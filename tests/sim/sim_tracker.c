@@ -117,7 +117,10 @@ void sim_tracker_announce(struct sim_torrent *st, const struct action *a)
                                 .mode = k->mode};
     k->n_announces++;
     if (answer.mode == SIM_TRACKER_FLAKY) {
-        answer.mode = (enum sim_tracker_mode)sim_below(s, SIM_TRACKER_FLAKY);
+        answer.mode =
+            sim_chance(s, 2)
+                ? SIM_TRACKER_OK
+                : (enum sim_tracker_mode)sim_below(s, SIM_TRACKER_FLAKY);
     }
     if (answer.mode == SIM_TRACKER_OK && !st->node->host.deaf) {
         sim_tracker_add(s, k, &st->node->host.addr, st->c);
