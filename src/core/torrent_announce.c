@@ -53,16 +53,16 @@ static void torrent_announce_reply(struct torrent *t, const struct event *ev,
                                    const struct tracker_reply *r)
 {
     uint32_t tracker = ev->announced.tracker;
+    const struct announce_tracker *k = announce_get(t->announce, tracker);
+    const char *text = r->failure[0] != '\0' ? r->failure : r->warning;
+    bool news = text[0] != '\0' && strcmp(k->error, text) != 0;
     announce_on_reply(t->announce, tracker, r, t->now_ms, t->unix_now);
     for (uint32_t i = 0; i < r->n_peers; i++) {
         (void)peerset_add(t->peerset, &r->peers[i], PEER_SOURCE_TRACKER);
     }
-    const struct announce_tracker *k = announce_get(t->announce, tracker);
-    if (r->failure[0] != '\0') {
-        torrent_event(t, FACT_WARN, "tracker", "%s: %s", k->url, r->failure);
-    } else if (r->warning[0] != '\0') {
-        torrent_event(t, FACT_WARN, "tracker", "%s warns: %s", k->url,
-                      r->warning);
+    if (news) { /* said once, not at every announce */
+        torrent_event(t, FACT_WARN, "tracker", "%s %s: %s", k->url,
+                      r->failure[0] != '\0' ? "refuses" : "warns", text);
     }
 }
 
