@@ -72,25 +72,7 @@ static int cli_add_sources(struct cli *c, struct cli_sources *s)
 /* btc add SRC... */
 static int cli_add_run(struct cli *c)
 {
-    struct cli_sources s;
-    int status = 0;
-
-    if (c->o.out != NULL && c->n_args > 1) {
-        return cli_fail_text(c, BTC_STATUS_USAGE,
-                             "--out names one download, here are %zu sources; "
-                             "add them one by one",
-                             c->n_args);
-    }
-    cli_sources_load(c, &s);
-    if (s.n == 0) {
-        status = cli_sources_fail(c, &s);
-    } else if (c->o.dry_run) {
-        status = cli_sources_show(c, &s);
-    } else {
-        status = cli_add_sources(c, &s);
-    }
-    cli_sources_fini(&s);
-    return status;
+    return cli_sources_run(c, cli_add_sources);
 }
 
 const struct cli_command cli_add = {

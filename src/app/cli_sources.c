@@ -274,3 +274,28 @@ int cli_sources_show(struct cli *c, const struct cli_sources *s)
     json_decref(list);
     return cli_sources_status(c, s);
 }
+
+/* See cli_sources.h. */
+int cli_sources_run(struct cli *c,
+                    int (*use)(struct cli *c, struct cli_sources *s))
+{
+    struct cli_sources s;
+    int status = 0;
+
+    if (c->o.out != NULL && c->n_args > 1) {
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "--out names one download, here are %zu sources; "
+                             "give them one by one",
+                             c->n_args);
+    }
+    cli_sources_load(c, &s);
+    if (s.n == 0) {
+        status = cli_sources_fail(c, &s);
+    } else if (c->o.dry_run) {
+        status = cli_sources_show(c, &s);
+    } else {
+        status = use(c, &s);
+    }
+    cli_sources_fini(&s);
+    return status;
+}

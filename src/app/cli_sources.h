@@ -35,4 +35,8 @@ int cli_sources_show(struct cli *c, const struct cli_sources *s);
 struct btc_add_options cli_sources_options(const struct cli *c,
                                            const char *seed);
 
+/* The whole of get and add: loads the sources, then --dry-run or `use`. */
+int cli_sources_run(struct cli *c,
+                    int (*use)(struct cli *c, struct cli_sources *s));
+
 #endif
