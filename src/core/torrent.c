@@ -242,6 +242,10 @@ void torrent_update_state(struct torrent *t)
         torrent_notify(t, NOTIFY_COMPLETE, 0, 0);
         if (t->fetched) {
             announce_complete(t->announce, t->now_ms);
+        } else {
+            /* Found by hashing: no `completed` (BEP 3), but who was told of
+             * bytes left learns that we are a seed. */
+            announce_now(t->announce, t->now_ms);
         }
     } else if (!complete) {
         t->complete = false;
@@ -385,6 +389,13 @@ static void torrent_on_tick(struct torrent *t)
     t->refill = true;
 }
 
+/* While existing data is hashed and nothing else is to be done, nobody knows
+ * what we have: trackers are told afterwards. */
+static bool torrent_may_announce(const struct torrent *t)
+{
+    return !t->check_only && t->state != TORRENT_CHECKING;
+}
+
 /* One event to the file that owns its source. */
 static void torrent_dispatch(struct torrent *t, const struct event *ev)
 {
@@ -460,7 +471,7 @@ void torrent_input(struct torrent *t, const struct event *ev, uint64_t now_ms,
         torrent_request_fill_all(t);
     }
     torrent_dial(t);
-    if (!t->check_only) {
+    if (torrent_may_announce(t)) {
         torrent_announce_pump(t);
     }
     if (t->state == TORRENT_STOPPING && t->n_jobs == 0 &&
@@ -487,7 +498,8 @@ uint64_t torrent_deadline(const struct torrent *t)
     if (t->refill) {
         return t->now_ms;
     }
-    uint64_t at = t->check_only ? UINT64_MAX : announce_deadline(t->announce);
+    uint64_t at =
+        torrent_may_announce(t) ? announce_deadline(t->announce) : UINT64_MAX;
     if (t->check.count > 0 && t->n_hashing == 0) {
         uint64_t turn = t->now_ms + TORRENT_TICK_MS;
         at = turn < at ? turn : at;

@@ -1,6 +1,7 @@
 """What the integration tests of btc share: swarms, runs, and what must hold
 after them. See lab.py for the laboratory itself."""
 import os
+import sqlite3
 
 RETRYABLE = (5, 6, 7, 11)
 
@@ -69,3 +70,11 @@ def claims_hold(lab, torrent, out="out"):
     good = torrent.good_pieces(lab.path(out))
     assert claimed <= good, sorted(claimed - good)
     return claimed
+
+
+def has_rows(lab):
+    """The database is there and knows a torrent."""
+    try:
+        return bool(lab.sql("SELECT 1 FROM torrent"))
+    except sqlite3.OperationalError:
+        return False

@@ -404,7 +404,17 @@ class Tracker(Program):
             f"tracker.rootdir {self.home}\naccess.whitelist whitelist\n")
         super().__init__(lab, "opentracker",
                          [find("opentracker"), "-f", config], cwd=self.home)
-        lab.wait(lambda: _listens(ip, port), 10, "opentracker to listen")
+        # When it answers, it also minds signals.
+        lab.wait(self._answers, 10, "opentracker to answer")
+
+    def _answers(self):
+        try:
+            fetch(self.url)
+        except urllib.error.HTTPError:
+            pass  # an answer, too
+        except OSError:
+            return False
+        return True
 
     def _write_whitelist(self):
         path = os.path.join(self.home, "whitelist")
@@ -445,12 +455,6 @@ class Tracker(Program):
             seeds, _, leechers = self.scrape(torrent)
             return seeds + leechers >= n
         self.lab.wait(enough, timeout, f"{n} peers at the tracker")
-
-
-def _listens(ip, port):
-    with socket.socket() as s:
-        s.settimeout(1)
-        return s.connect_ex((ip, port)) == 0
 
 
 class Peer(Program):
