@@ -139,7 +139,8 @@ size_t addr_to_compact(const struct addr *a, uint8_t dst[ADDR_COMPACT_6])
     return len + 2;
 }
 
-/* A peer that may be dialled. */
+/* A peer that may be dialled. 0.0.0.0/8 is "this host on this network" (RFC
+ * 1122): nobody's address. */
 bool addr_is_dialable(const struct addr *a)
 {
     static const uint8_t zero[16];
@@ -151,7 +152,8 @@ bool addr_is_dialable(const struct addr *a)
     if (a->family == ADDR_V6) {
         return a->ip[0] != 0xff;
     }
-    return (a->ip[0] & 0xf0) != 0xe0 && memcmp(a->ip, broadcast, 4) != 0;
+    return a->ip[0] != 0 && (a->ip[0] & 0xf0) != 0xe0 &&
+           memcmp(a->ip, broadcast, 4) != 0;
 }
 
 /* Spreads one word over all bits (the finaliser of MurmurHash3). */
