@@ -230,6 +230,20 @@ static void http_set_interface(CURL *easy, const char *name)
     }
 }
 
+/* Who vouches for servers: OpenSSL's own variables, which libcurl leaves to its
+ * callers. */
+static void http_set_trust(CURL *easy)
+{
+    const char *file = getenv("SSL_CERT_FILE");
+    const char *folder = getenv("SSL_CERT_DIR");
+    if (file != NULL && file[0] != '\0') {
+        http_set_str(easy, CURLOPT_CAINFO, file);
+    }
+    if (folder != NULL && folder[0] != '\0') {
+        http_set_str(easy, CURLOPT_CAPATH, folder);
+    }
+}
+
 /* What curl is to do and what not. */
 static void http_configure(struct http_job *j)
 {
@@ -244,6 +258,7 @@ static void http_configure(struct http_job *j)
     http_set_str(easy, CURLOPT_USERAGENT,
                  o->user_agent[0] ? o->user_agent : "btc/" BTC_VERSION);
     http_set_interface(easy, o->interface);
+    http_set_trust(easy);
     http_set_long(easy, CURLOPT_NOSIGNAL, 1);
     /* Do not wait for a resolver thread when a request ends early. */
     http_set_long(easy, CURLOPT_QUICK_EXIT, 1);
