@@ -184,7 +184,7 @@ void announce_on_reply(struct announce *a, uint32_t tracker,
     }
     e->t.last_unix = unix_now;
     if (e->event == TRACKER_EVENT_STOPPED) {
-        announce_set_error(e, r->failure);
+        announce_set_error(e, r->failure[0] != '\0' ? r->failure : r->warning);
         announce_end(e, now_ms);
         return;
     }
