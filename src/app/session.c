@@ -210,9 +210,8 @@ static void session_on_timer(void *ctx)
 /* Nothing of it is under way, and the journal holds all of it. */
 static bool session_can_restart(const struct session_torrent *st)
 {
-    bool rests = st->phase == PHASE_IDLE || st->phase == PHASE_ERROR ||
-                 st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE;
-    return rests && st->n_jobs == 0 && session_journal_is_clean(st->s);
+    return session_torrent_rests(st) && st->n_jobs == 0 &&
+           session_journal_has_all(st);
 }
 
 /* After each batch of events: settle what follows, arm the timer. */
@@ -225,7 +224,7 @@ static void session_on_idle(void *ctx)
         if (st->restart && !s->stopping && session_can_restart(st)) {
             session_torrent_reload(st);
         }
-        if (st->remove && st->phase == PHASE_IDLE && st->n_jobs == 0 &&
+        if (st->remove && session_torrent_rests(st) && st->n_jobs == 0 &&
             !st->deleting) {
             session_torrent_delete(st);
         }
@@ -430,6 +429,9 @@ static void session_begin_all(struct session *s)
     for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
         if (st->asked) {
             session_torrent_begin(st);
+        } else if (st->row.wanted == DB_WANTED_REMOVE ||
+                   st->row.wanted == DB_WANTED_REMOVE_DATA) {
+            session_wish_remove(st); /* an earlier run did not come to it */
         }
     }
 }
@@ -460,6 +462,7 @@ static void session_close(struct session *s)
     db_batch_free(s->failed);
     pool_fini(&s->pool);
     free(s->progress);
+    free(s->removed);
 }
 
 /* See session.h. */

@@ -154,7 +154,9 @@ struct session {
     struct bucket down_bucket;
     struct session_torrent *torrents; /* list */
     struct link *links;               /* all open ones */
-    struct incoming *incoming;        /* accepted, before their handshake */
+    int64_t *removed;                 /* owns; ids, see session_is_removed */
+    size_t n_removed, removed_cap;
+    struct incoming *incoming; /* accepted, before their handshake */
     uint32_t n_incoming;
     uint32_t n_open_http;
 
@@ -195,7 +197,8 @@ struct session_torrent *session_find(struct session *s, int64_t id);
 struct session_torrent *session_torrent_new(struct session *s,
                                             struct db_torrent *row);
 void session_torrent_free(struct session_torrent *st);
-/* Reads all rows; on any thread, touches nothing but `st`. */
+/* Reads all rows; on any thread. Of `st` it touches only what it fills and
+ * reads only the id. */
 void session_torrent_load(struct session_torrent *st, struct db *db);
 /* Loaded: parses, opens the store, begins the startup verification. */
 void session_torrent_begin(struct session_torrent *st);

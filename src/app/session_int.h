@@ -20,6 +20,15 @@ void session_link_accepted(struct session_torrent *st, uint32_t id,
 void session_announces_cancel(struct session_torrent *st);
 /* Frees all but the row and the journal's batches. */
 void session_torrent_unload(struct session_torrent *st);
+/* The store has the paths of the `file` rows: a user may have chosen names. */
+void session_torrent_open_store(struct session_torrent *st);
+/* Nothing of it is under way but maybe disk jobs. */
+bool session_torrent_rests(const struct session_torrent *st);
+/* Removed in this run: a snapshot of wishes may show its row still. */
+bool session_is_removed(const struct session *s, int64_t id);
+/* The journal's rows say all there is to say of it, so they may be read again.
+ */
+bool session_journal_has_all(const struct session_torrent *st);
 /* Facts of a torrent that is wished away are dropped. */
 void session_journal_forget(struct session_torrent *st);
 /* Some download limit is set, so grants are due every SESSION_LIMIT_MS. */
@@ -30,6 +39,7 @@ uint64_t session_min_free(const struct session *s);
 bool session_is_idle(const struct session_torrent *st);
 
 /* session_wish.c */
+void session_wish_remove(struct session_torrent *st);
 void session_wishes(void *ctx, struct db_wishes *w);
 
 /* session_report.c */

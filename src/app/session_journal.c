@@ -363,6 +363,15 @@ bool session_journal_is_clean(const struct session *s)
     return true;
 }
 
+/* See session_int.h. Facts of the others do not matter: while one of them
+ * downloads there are always some. */
+bool session_journal_has_all(const struct session_torrent *st)
+{
+    const struct session *s = st->s;
+    return s->journal == JOURNAL_IDLE && s->failed == NULL && !st->stat_dirty &&
+           db_batch_is_empty(st->facts) && db_batch_is_empty(st->syncing);
+}
+
 /* --- committed --- */
 
 /* Takes the first `told` of a list away. */

@@ -105,18 +105,24 @@ void session_torrent_load(struct session_torrent *st, struct db *db)
         err = db_load_trackers(db, st->id, &st->trackers, &st->n_trackers, e);
     }
     free(info);
-    if (err == 0 &&
+}
+
+/* What was loaded fits together. Not on the database thread: the row may change
+ * while that one loads. */
+static void session_torrent_check_load(struct session_torrent *st)
+{
+    if (st->load_error.code == 0 &&
         (st->n_files != st->meta->n_files ||
          memcmp(st->meta->info_hash, st->row.info_hash, SHA1_LEN) != 0)) {
-        (void)err_set(e, BTC_E_DB,
+        (void)err_set(&st->load_error, BTC_E_DB,
                       "the info dictionary of torrent %lld does not match its "
                       "rows; `btc db check` tells more",
                       (long long)st->id);
     }
 }
 
-/* The store has the paths of the `file` rows: a user may have chosen names. */
-static void session_torrent_open_store(struct session_torrent *st)
+/* See session_int.h. */
+void session_torrent_open_store(struct session_torrent *st)
 {
     uint32_t n = st->meta->n_files;
     struct disk_file *files = mem_calloc(n > 0 ? n : 1, sizeof *files);
@@ -198,6 +204,7 @@ static void session_torrent_open_core(struct session_torrent *st)
 /* See session.h. */
 void session_torrent_begin(struct session_torrent *st)
 {
+    session_torrent_check_load(st);
     if (st->load_error.code != 0) {
         session_torrent_fail(st, st->load_error.code, st->load_error.msg);
         return;
@@ -347,7 +354,9 @@ void session_torrent_fail(struct session_torrent *st, int code,
         session_torrent_stop(st);
         return;
     }
-    session_torrent_rest(st);
+    if (st->phase != PHASE_STOPPING) { /* then it comes to rest by itself */
+        session_torrent_rest(st);
+    }
     session_tell_state(st);
 }
 
@@ -377,9 +386,19 @@ bool session_torrent_goal(struct session_torrent *st)
     return true;
 }
 
+/* See session_int.h. */
+bool session_torrent_rests(const struct session_torrent *st)
+{
+    return st->phase == PHASE_IDLE || st->phase == PHASE_STORAGE ||
+           st->phase == PHASE_SPACE || st->phase == PHASE_ERROR;
+}
+
 /* See session.h. */
 bool session_torrent_is_over(const struct session_torrent *st)
 {
+    if (st->restart) {
+        return false; /* it only stopped to begin anew */
+    }
     switch (st->phase) {
     case PHASE_RUN:
         return st->announced_done && st->goal_reached;
@@ -440,17 +459,24 @@ static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
     session_torrent_fail(st, BTC_E_NETWORK, text);
 }
 
+/* It will be looked at again. */
+static bool session_torrent_waits(const struct session_torrent *st)
+{
+    return st->retry_ms > 0 && st->s->o.follow_wishes && !st->s->stopping &&
+           !st->restart && st->phase != PHASE_IDLE && session_torrent_rests(st);
+}
+
 /* The storage or the space may be back. */
 static void session_torrent_retry(struct session_torrent *st, uint64_t now)
 {
-    if (st->retry_ms == 0 || now < st->retry_ms || st->s->stopping ||
-        !st->s->o.follow_wishes || st->store == NULL) {
+    if (!session_torrent_waits(st) || now < st->retry_ms) {
         return;
     }
-    if (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE ||
-        st->phase == PHASE_ERROR) {
-        st->retry_ms = now + SESSION_STORAGE_MS;
+    st->retry_ms = now + SESSION_STORAGE_MS;
+    if (st->row.wanted == DB_WANTED_RUN) {
         st->restart = true;
+    } else if (st->row.wanted != DB_WANTED_PAUSE) {
+        session_wish_remove(st);
     }
 }
 
@@ -539,67 +565,8 @@ uint64_t session_torrent_deadline(const struct session_torrent *st)
         (st->phase == PHASE_RUN || st->phase == PHASE_STOPPING)) {
         at = torrent_deadline(st->t);
     }
-    if (st->retry_ms > 0 && st->retry_ms < at && st->s->o.follow_wishes &&
-        !st->restart &&
-        (st->phase == PHASE_STORAGE || st->phase == PHASE_SPACE ||
-         st->phase == PHASE_ERROR)) {
+    if (session_torrent_waits(st) && st->retry_ms < at) {
         at = st->retry_ms;
     }
     return at;
-}
-
-/* --- removal --- */
-
-/* The rows go with the next commit, and so does the object. */
-static void session_torrent_forget(struct session_torrent *st)
-{
-    struct session *s = st->s;
-    session_journal_forget(st);
-    db_del_torrent(s->batch, st->id);
-    db_put_event(s->batch, 0, DB_LEVEL_INFO, "removed", st->row.name);
-    s->journal_now = true;
-    struct session_torrent **at = &s->torrents;
-    while (*at != st) {
-        at = &(*at)->next;
-    }
-    *at = st->next;
-    session_torrent_free(st);
-}
-
-/* The files are gone, or could not be removed: then the rows stay. */
-static void session_torrent_deleted(struct disk_job *job)
-{
-    struct session_torrent *st = job->ctx;
-    st->n_jobs--;
-    st->deleting = false;
-    if (job->result < 0) {
-        st->remove = st->remove_data = false;
-        session_torrent_fail(st, job->result, job->error);
-    } else {
-        st->remove_data = false;
-    }
-    session_job_free(job);
-    session_wake(st->s);
-}
-
-/* Wished away and stopped. */
-void session_torrent_delete(struct session_torrent *st)
-{
-    if (st->s->journal != JOURNAL_IDLE) {
-        return; /* its rows are on their way; the idle function comes again */
-    }
-    if (st->remove_data && st->store == NULL && st->s->db_thread != NULL &&
-        st->phase == PHASE_IDLE) {
-        if (st->meta == NULL) {
-            return; /* rows are being loaded: session_wish.c */
-        }
-        session_torrent_open_store(st);
-    }
-    if (st->remove_data) {
-        st->deleting = true;
-        disk_submit(st->s->disk,
-                    session_job(st, DISK_DELETE, session_torrent_deleted));
-        return;
-    }
-    session_torrent_forget(st);
 }

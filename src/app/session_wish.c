@@ -17,7 +17,7 @@ static void wish_loaded(void *ctx)
 {
     struct session_torrent *st = ctx;
     st->phase = PHASE_IDLE;
-    if (!st->s->stopping && st->row.wanted == DB_WANTED_RUN) {
+    if (!st->s->stopping && st->row.wanted == DB_WANTED_RUN && !st->remove) {
         session_torrent_begin(st);
     }
     session_wake(st->s);
@@ -32,10 +32,22 @@ void session_torrent_reload(struct session_torrent *st)
     db_thread_call(st->s->db_thread, wish_load, wish_loaded, st);
 }
 
-/* run, pause, remove. */
+/* See session_int.h. */
+void session_wish_remove(struct session_torrent *st)
+{
+    st->remove = true;
+    st->remove_data = st->row.wanted == DB_WANTED_REMOVE_DATA;
+    st->restart = false;
+    session_torrent_stop(st);
+}
+
+/* run, pause, remove. Who changes his mind in time keeps the torrent. */
 static void wish_wanted(struct session_torrent *st)
 {
     bool idle = st->phase == PHASE_IDLE;
+    if (!st->deleting) {
+        st->remove = st->remove_data = false;
+    }
     switch (st->row.wanted) {
     case DB_WANTED_RUN:
         st->restart =
@@ -49,10 +61,7 @@ static void wish_wanted(struct session_torrent *st)
         break;
     case DB_WANTED_REMOVE:
     case DB_WANTED_REMOVE_DATA:
-        st->remove = true;
-        st->remove_data = st->row.wanted == DB_WANTED_REMOVE_DATA;
-        st->restart = false;
-        session_torrent_stop(st);
+        session_wish_remove(st);
         break;
     }
     if (!idle || st->row.wanted != DB_WANTED_RUN) {
@@ -133,10 +142,15 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
 {
     struct db_torrent *row = &w->torrents[i];
     struct session_torrent *st = session_find(s, row->id);
+    if (st == NULL && session_is_removed(s, row->id)) {
+        return;
+    }
     if (st == NULL) {
         st = session_torrent_new(s, row);
         if (st->row.wanted == DB_WANTED_RUN) {
             session_torrent_reload(st);
+        } else if (st->row.wanted != DB_WANTED_PAUSE) {
+            session_wish_remove(st);
         }
         return;
     }
@@ -165,7 +179,8 @@ static void wish_gone(struct session *s, const struct db_wishes *w)
             there = w->torrents[i].id == st->id;
         }
         if (!there && !st->remove) {
-            st->remove = true;
+            st->remove = true; /* its files are not ours to delete */
+            st->remove_data = st->restart = false;
             session_torrent_stop(st);
         }
     }
