@@ -98,6 +98,7 @@ struct session_torrent {
     bool verify_more;     /* and an earlier run had begun with it */
     bool scan_needed;
     uint32_t checked_from; /* startup: a check goes on here */
+    int64_t verify_taken;  /* the wish to verify that was carried out last */
 
     struct announcing *announces; /* requests to trackers that are out */
     uint64_t n_granted;           /* links, while grants are given */
@@ -216,7 +217,7 @@ bool session_torrent_goal(struct session_torrent *st);
 void session_torrent_delete(struct session_torrent *st);
 
 void session_startup_begin(struct session_torrent *st);
-/* Hash again on a wish: everything verified before `since`. */
+/* Hash again on a wish, while it runs: everything verified before `since`. */
 void session_startup_verify(struct session_torrent *st, int64_t since);
 
 void session_event(struct session_torrent *st, const struct event *ev);

@@ -271,9 +271,8 @@ static void journal_collect(struct session *s)
 {
     s->journal = JOURNAL_SYNCING;
     for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
-        if (st->remove) {
-            session_journal_forget(st); /* nothing of it is claimed any more */
-            continue;
+        if (st->deleting) {
+            continue; /* a SYNC would miss the files that go */
         }
         db_batch_append(st->syncing, st->facts);
         st->collected = true;

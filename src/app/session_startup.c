@@ -50,6 +50,20 @@ static void startup_hand_over(struct session_torrent *st)
     session_torrent_run(st);
 }
 
+static void startup_create(struct session_torrent *st);
+
+/* A file that was not asked for when CREATE went out is wanted by now. */
+static bool startup_wants_more(const struct session_torrent *st)
+{
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        if (!st->geom.files[i].pad && torrent_file_needed(st->t, i) &&
+            !bits_get(&st->select, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The files are there, or could not be made. */
 static void startup_created(struct disk_job *job)
 {
@@ -64,6 +78,8 @@ static void startup_created(struct disk_job *job)
     }
     if (result < 0) {
         session_torrent_fail(st, result, text);
+    } else if (startup_wants_more(st)) {
+        startup_create(st);
     } else {
         startup_hand_over(st);
     }
@@ -309,6 +325,8 @@ static void startup_apply_wishes(struct session_torrent *st)
     int64_t since = st->row.verify_since;
     if (o->check_only && o->older_than_s > 0) {
         since = loop_unix_now() - o->older_than_s;
+    } else {
+        st->verify_taken = since;
     }
     for (size_t i = 0; i < st->n_pieces; i++) {
         uint32_t piece = st->pieces[i].piece;
@@ -437,15 +455,13 @@ void session_startup_begin(struct session_torrent *st)
 /* A wish while the core runs: the claims are hashed again beside it. */
 void session_startup_verify(struct session_torrent *st, int64_t since)
 {
-    (void)since;
-    for (uint32_t i = 0; st->phase == PHASE_RUN && i < st->geom.n_pieces; i++) {
+    struct event ev = {.type = EVENT_TICK};
+    st->verify_taken = since;
+    for (uint32_t i = 0; i < st->geom.n_pieces; i++) {
         if (picker_state(torrent_picker(st->t), i) == PICKER_HAVE) {
             torrent_check_piece(st->t, i, true);
         }
     }
-    if (st->phase == PHASE_RUN) {
-        struct event ev = {.type = EVENT_TICK};
-        session_tell_type(st, BTC_EVENT_CHECKING);
-        session_event(st, &ev);
-    }
+    session_tell_type(st, BTC_EVENT_CHECKING);
+    session_event(st, &ev);
 }

@@ -54,6 +54,8 @@ void session_torrent_unload(struct session_torrent *st)
     bits_fini(&st->select);
     bits_fini(&st->claimed);
     bits_fini(&st->to_check);
+    st->n_fresh = st->n_fresh_files = 0;
+    st->n_collected = st->n_files_collected = 0;
 }
 
 /* See session.h. */
@@ -232,6 +234,9 @@ void session_torrent_run(struct session_torrent *st)
         session_tell_type(st, BTC_EVENT_CHECKING);
     }
     st->stat_dirty = true;
+    if (st->row.verify_since > st->verify_taken && !st->s->o.check_only) {
+        session_startup_verify(st, st->row.verify_since); /* came meanwhile */
+    }
 }
 
 /* Graceful; session_torrent_stopped follows, maybe at once. */
@@ -289,8 +294,10 @@ void session_torrent_stopped(struct session_torrent *st)
 /* The check of existing data ended: what was owed is done. */
 void session_torrent_checked(struct session_torrent *st)
 {
-    db_put_verify_done(st->facts, st->id);
-    st->row.verify_since = 0;
+    db_put_verify_done(st->facts, st->id, st->verify_taken);
+    if (st->row.verify_since <= st->verify_taken) {
+        st->row.verify_since = 0;
+    }
     if (st->s->o.check_only) {
         st->done_pending = true;
         st->s->journal_now = true;

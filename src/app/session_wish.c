@@ -69,6 +69,13 @@ static void wish_wanted(struct session_torrent *st)
     }
 }
 
+/* It is wished to run and does not, because it had nothing left to do. */
+static bool wish_is_at_rest(const struct session_torrent *st)
+{
+    return st->phase == PHASE_IDLE && st->row.wanted == DB_WANTED_RUN &&
+           !st->remove;
+}
+
 /* Files. */
 static void wish_priorities(struct session_torrent *st, const uint8_t *prio,
                             uint32_t n)
@@ -84,6 +91,8 @@ static void wish_priorities(struct session_torrent *st, const uint8_t *prio,
     if (more && st->phase == PHASE_RUN) {
         /* Files that are wanted now must be made first: from the start. */
         session_torrent_stop(st);
+        st->restart = true;
+    } else if (more && wish_is_at_rest(st)) {
         st->restart = true;
     }
 }
@@ -122,8 +131,13 @@ static void wish_apply(struct session_torrent *st, const struct db_torrent *row)
     if (row->sequential != st->row.sequential) {
         torrent_set_sequential(st->t, row->sequential);
     }
-    if (row->verify_since > st->row.verify_since) {
+    if (row->verify_since <= st->verify_taken) {
+        return; /* none, or a snapshot from before the commit that ends it */
+    }
+    if (st->phase == PHASE_RUN) {
         session_startup_verify(st, row->verify_since);
+    } else if (wish_is_at_rest(st)) {
+        st->restart = true;
     }
 }
 
@@ -135,6 +149,19 @@ static void wish_take_row(struct session_torrent *st, struct db_torrent *row)
     free(st->row.label);
     st->row = *row;
     row->name = row->save_path = row->label = NULL;
+}
+
+/* A new seeding goal: what had reached the old one may go on. */
+static void wish_goal(struct session_torrent *st)
+{
+    if (st->t == NULL || !st->goal_reached || session_torrent_goal(st)) {
+        return;
+    }
+    if (st->phase == PHASE_RUN) {
+        st->goal_reached = false;
+    } else if (wish_is_at_rest(st)) {
+        st->restart = true;
+    }
 }
 
 /* One torrent. */
@@ -155,12 +182,17 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
         return;
     }
     bool changed = row->wanted != st->row.wanted;
+    bool goal = row->seed_mode != st->row.seed_mode ||
+                row->seed_goal != st->row.seed_goal;
     if (st->t != NULL && st->phase != PHASE_LOADING) {
         wish_apply(st, row);
         wish_priorities(st, w->files[i].priority, w->files[i].n);
         wish_sources(st, &w->peers[i], &w->trackers[i]);
     }
     wish_take_row(st, row);
+    if (goal) {
+        wish_goal(st);
+    }
     if (changed) {
         wish_wanted(st);
     }

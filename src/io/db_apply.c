@@ -73,7 +73,7 @@ static const char *const db_sql[DB_STMT_COUNT] = {
         " VALUES (?1, ?2, ?3, ?4, coalesce(?5, ''))",
     [DB_STMT_VERIFY_DONE] =
         "UPDATE torrent SET verify_since = 0"
-        " WHERE id = ?1 AND verify_since <> 0",
+        " WHERE id = ?1 AND verify_since <> 0 AND verify_since <= ?3",
     [DB_STMT_ACCEPTED_LOSS] =
         "UPDATE torrent SET accept_loss = 0"
         " WHERE id = ?1 AND accept_loss <> 0",
@@ -312,7 +312,7 @@ static int db_apply_op(struct db *db, const struct db_op *op, const void *ext,
     case DB_OP_PUT_EVENT:
         return db_apply_row(db, DB_STMT_PUT_EVENT, op, ext, e);
     case DB_OP_VERIFY_DONE:
-        return db_apply_ints(db, DB_STMT_VERIFY_DONE, op, 0, e);
+        return db_apply_ints(db, DB_STMT_VERIFY_DONE, op, op->n, e);
     case DB_OP_ACCEPTED_LOSS:
         return db_apply_ints(db, DB_STMT_ACCEPTED_LOSS, op, 0, e);
     case DB_OP_DEL_TORRENT:

@@ -200,10 +200,10 @@ void db_put_event(struct db_batch *b, int64_t id, enum db_level level,
     db_batch_copy(b, both, (size_t)len + 1);
 }
 
-/* The wished verification is done. */
-void db_put_verify_done(struct db_batch *b, int64_t id)
+/* The wished verification is done; not one that is wished for since. */
+void db_put_verify_done(struct db_batch *b, int64_t id, int64_t until)
 {
-    (void)db_batch_op(b, DB_OP_VERIFY_DONE, id);
+    db_batch_op(b, DB_OP_VERIFY_DONE, id)->n = until;
 }
 
 /* The wished starting over has been done. */
