@@ -127,6 +127,18 @@ static void session_check_over(struct session *s)
     session_stop(s, status, text);
 }
 
+/* Nothing that was asked for is unfinished: a stop only ends the seeding. */
+static bool session_all_done(const struct session *s)
+{
+    const struct session_torrent *st;
+    for (st = s->torrents; st != NULL; st = st->next) {
+        if (st->asked && !st->announced_done) {
+            return false;
+        }
+    }
+    return !s->o.follow_wishes && !s->o.check_only;
+}
+
 /* --- limits of time --- */
 
 /* --max-time and --stall-timeout. */
@@ -137,6 +149,10 @@ static void session_check_time(struct session *s, uint64_t now)
     }
     for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
         struct torrent_stats ts;
+        if (st->phase == PHASE_LOADING || st->phase == PHASE_STAT ||
+            st->phase == PHASE_SCAN || st->phase == PHASE_CREATE) {
+            s->payload_ms = now; /* a big file may be long in the making */
+        }
         if (st->t == NULL || st->phase != PHASE_RUN) {
             continue;
         }
@@ -150,10 +166,12 @@ static void session_check_time(struct session *s, uint64_t now)
     }
     if (s->o.max_time_s > 0 &&
         now - s->started_ms >= (uint64_t)s->o.max_time_s * 1000) {
-        session_stop(s, BTC_E_STALLED, "the time limit was reached");
+        session_stop(s, session_all_done(s) ? 0 : BTC_E_STALLED,
+                     "the time limit was reached");
     } else if (s->o.stall_timeout_s > 0 &&
                now - s->payload_ms >= (uint64_t)s->o.stall_timeout_s * 1000) {
-        session_stop(s, BTC_E_STALLED, "no data came for the stall timeout");
+        session_stop(s, session_all_done(s) ? 0 : BTC_E_STALLED,
+                     "no data came for the stall timeout");
     }
 }
 
@@ -235,18 +253,6 @@ static void session_on_idle(void *ctx)
     if (!s->finished) {
         session_wake(s);
     }
-}
-
-/* Nothing that was asked for is unfinished: a stop only ends the seeding. */
-static bool session_all_done(const struct session *s)
-{
-    const struct session_torrent *st;
-    for (st = s->torrents; st != NULL; st = st->next) {
-        if (st->asked && !st->announced_done) {
-            return false;
-        }
-    }
-    return !s->o.follow_wishes && !s->o.check_only;
 }
 
 /* btc_signal, on the loop thread. */

@@ -76,6 +76,7 @@ struct session_torrent {
     int status;    /* enum btc_err that ended it, 0 = none */
     char error[256];
     const char *told_state; /* last STATE told */
+    bool told_added;        /* ADDED was told */
 
     /* as loaded from the journal */
     struct db_file *files; /* n_files; fingerprints kept current */
@@ -117,9 +118,11 @@ struct session_torrent {
     bool done_collected;      /* and makes DONE true */
     size_t n_collected, n_files_collected; /* of the fresh lists */
     struct db_stat told_stat;              /* as last put */
-    uint64_t space_ms;                     /* last look at free space */
+    struct db_stat next_stat; /* as of the facts that were collected */
+    bool stat_due;            /* next_stat goes into this commit */
+    bool tainted;      /* a SYNC failed: what is written is not claimed */
+    uint64_t space_ms; /* last look at free space */
     bool space_busy;
-    uint32_t n_writes;      /* WRITE jobs out */
     uint32_t *fresh_pieces; /* owns; verified, told after the commit */
     size_t n_fresh, fresh_cap;
     uint32_t *fresh_files; /* owns */
@@ -167,12 +170,14 @@ struct session {
     uint64_t journal_ms;     /* the last one began */
     uint64_t journal_bytes;  /* payload since */
     uint32_t journal_interval_ms;
-    bool journal_now;    /* before the interval is over */
-    bool journal_final;  /* the last one: run end */
-    bool journal_dead;   /* the database cannot be written */
-    uint32_t n_failures; /* commits in a row that failed */
-    uint64_t peers_ms;   /* rows of connected peers were put */
-    uint32_t n_syncs;    /* SYNC jobs out */
+    bool journal_now;     /* before the interval is over */
+    bool journal_final;   /* the last one: run end */
+    bool journal_dead;    /* the database cannot be written */
+    uint32_t n_failures;  /* commits in a row that failed */
+    uint64_t peers_ms;    /* rows of connected peers were put */
+    uint32_t n_syncs;     /* SYNC jobs out */
+    uint32_t n_writes[2]; /* WRITE jobs out, by the turn they began in */
+    unsigned write_turn;  /* 0 or 1, changed by each flush */
 
     uint64_t started_ms;
     uint64_t tick_ms;    /* last STATS */

@@ -102,7 +102,7 @@ static void session_on_written(struct disk_job *job)
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
     st->n_jobs--;
-    st->n_writes--;
+    st->s->n_writes[job->tag >> 32]--;
     session_job_failed(st, job);
     session_event(st, &ev);
     session_job_free(job);
@@ -140,13 +140,16 @@ static void session_do_disk(struct session_torrent *st, const struct action *a)
                       geom_piece_size(&st->geom, a->piece));
     memcpy(job->expected, st->meta->piece_hashes + (size_t)a->piece * SHA1_LEN,
            SHA1_LEN);
+    if (a->type == ACTION_WRITE) {
+        job->tag |= (uint64_t)st->s->write_turn << 32;
+        st->s->n_writes[st->s->write_turn]++;
+    }
     if (a->type == ACTION_HASH) {
         job->low = true;
     } else {
         job->blocks = a->write.blocks;
         job->n_blocks = a->write.n_blocks;
         job->want_block_hashes = a->write.want_block_hashes;
-        st->n_writes += a->type == ACTION_WRITE ? 1 : 0;
     }
     disk_submit(st->s->disk, job);
 }
@@ -516,10 +519,16 @@ static void session_do_notify(struct session_torrent *st,
         }
         break;
     case NOTIFY_PIECE:
+        if (st->tainted) {
+            break;
+        }
         session_remember(&st->fresh_pieces, &st->n_fresh, &st->fresh_cap,
                          a->piece);
         break;
     case NOTIFY_FILE:
+        if (st->tainted) {
+            break;
+        }
         session_remember(&st->fresh_files, &st->n_fresh_files,
                          &st->fresh_files_cap, a->notify.file);
         break;

@@ -90,6 +90,9 @@ void session_fact(struct session_torrent *st, const struct action *a)
 {
     switch (a->fact.type) {
     case FACT_PIECE:
+        if (st->tainted) {
+            break;
+        }
         db_put_piece(st->facts, st->id, a->piece, loop_unix_now());
         st->dirty = true;
         break;
@@ -97,6 +100,9 @@ void session_fact(struct session_torrent *st, const struct action *a)
         db_del_piece(st->facts, st->id, a->piece);
         break;
     case FACT_BLOCK:
+        if (st->tainted) {
+            break;
+        }
         db_put_block(st->facts, st->id, a->piece, a->fact.block);
         st->dirty = true;
         break;
@@ -157,26 +163,25 @@ static bool journal_stat_same(const struct db_stat *a, const struct db_stat *b)
            a->root_dev == b->root_dev;
 }
 
-/* The torrent's stat row, when it differs from the last one. */
-static void journal_stat(struct session_torrent *st, struct db_batch *b)
+/* The torrent's stat row goes into this commit when it differs from the last
+ * one. It counts the pieces whose facts are collected: what is verified while
+ * the SYNC runs is the next commit's. */
+static void journal_stat(struct session_torrent *st)
 {
-    struct db_stat now, same;
+    struct db_stat same;
+    st->stat_due = false;
     if (st->t == NULL && !st->stat_dirty) {
         return;
     }
-    memset(&now, 0, sizeof now);
-    session_fill_stat(st, &now);
-    same = now;
-    int64_t more = now.seeding_s - st->told_stat.seeding_s;
+    memset(&st->next_stat, 0, sizeof st->next_stat);
+    session_fill_stat(st, &st->next_stat);
+    same = st->next_stat;
+    int64_t more = same.seeding_s - st->told_stat.seeding_s;
     if (more < JOURNAL_SEEDING_S && !st->s->journal_final) {
         same.seeding_s = st->told_stat.seeding_s;
     }
-    if (!st->stat_dirty && journal_stat_same(&same, &st->told_stat)) {
-        return;
-    }
+    st->stat_due = st->stat_dirty || !journal_stat_same(&same, &st->told_stat);
     st->stat_dirty = false;
-    st->told_stat = now;
-    db_put_stat(b, st->id, &now);
 }
 
 /* Everything that is true now in one batch. */
@@ -191,8 +196,12 @@ static void journal_commit(struct session *s)
     for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
         if (st->collected) {
             db_batch_append(b, st->syncing);
-            journal_stat(st, b);
         }
+        if (st->collected && st->stat_due) {
+            st->told_stat = st->next_stat;
+            db_put_stat(b, st->id, &st->next_stat);
+        }
+        st->stat_due = false;
     }
     if (s->journal_final) {
         db_put_run_end(b);
@@ -225,9 +234,24 @@ static void journal_prints(struct session_torrent *st,
         f->ino = prints[i].ino;
         f->size = prints[i].size;
         f->mtime_ns = prints[i].mtime_ns;
-        f->bytes_done = torrent_file_done(st->t, i);
         db_put_file(st->syncing, st->id, f);
     }
+}
+
+/* What the kernel could not write may be gone from its cache, too: no later
+ * sync makes claims true that speak of data written until now, nor of what is
+ * being written. The data is found again, if it is there, by hashing when the
+ * torrent begins anew. */
+static void journal_taint(struct session_torrent *st)
+{
+    st->tainted = true;
+    db_batch_append(st->syncing, st->facts);
+    db_batch_drop_claims(st->syncing);
+    db_batch_append(st->facts, st->syncing);
+    st->collected = st->done_collected = st->done_pending = false;
+    st->n_fresh = st->n_fresh_files = 0;
+    st->n_collected = st->n_files_collected = 0;
+    st->stat_dirty = true;
 }
 
 /* Answer to SYNC. */
@@ -240,12 +264,7 @@ static void journal_synced(struct disk_job *job)
     if (result == 0) {
         journal_prints(st, job->prints);
     } else {
-        /* What the kernel could not write may be gone from its cache, too: no
-         * later sync makes these claims true. The data is found again, if it is
-         * there, by hashing at the next start. */
-        db_batch_free(st->syncing);
-        st->syncing = db_batch_new();
-        st->collected = st->done_collected = false;
+        journal_taint(st);
         if (!st->remove) {
             session_torrent_fail(st, result, job->error);
         }
@@ -266,6 +285,14 @@ void session_journal_forget(struct session_torrent *st)
     st->dirty = st->collected = st->done_collected = false;
 }
 
+/* What of each file stands in the facts that are collected. */
+static void journal_count_files(struct session_torrent *st)
+{
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        st->files[i].bytes_done = torrent_file_done(st->t, i);
+    }
+}
+
 /* The writes that this commit speaks of have ended: sync what they touched. */
 static void journal_collect(struct session *s)
 {
@@ -276,6 +303,7 @@ static void journal_collect(struct session *s)
         }
         db_batch_append(st->syncing, st->facts);
         st->collected = true;
+        journal_stat(st);
         st->n_collected = st->n_fresh;
         st->n_files_collected = st->n_fresh_files;
         st->done_collected = st->done_pending && st->t != NULL &&
@@ -283,6 +311,7 @@ static void journal_collect(struct session *s)
         if (st->dirty && st->store != NULL) {
             st->dirty = false;
             st->sync_now = true;
+            journal_count_files(st);
             s->n_syncs++;
         }
     }
@@ -300,19 +329,13 @@ static void journal_collect(struct session *s)
 
 /* --- flush --- */
 
-/* A WRITE came back, or there was none. */
+/* A WRITE came back, or there was none. Those that began after the flush are
+ * not waited for: where memory is short there are always some. */
 void session_journal_written(struct session *s)
 {
-    if (s->journal != JOURNAL_FLUSHING) {
-        return;
+    if (s->journal == JOURNAL_FLUSHING && s->n_writes[s->write_turn ^ 1] == 0) {
+        journal_collect(s);
     }
-    const struct session_torrent *st;
-    for (st = s->torrents; st != NULL; st = st->next) {
-        if (st->n_writes > 0) {
-            return;
-        }
-    }
-    journal_collect(s);
 }
 
 /* When the next one is due. */
@@ -343,6 +366,7 @@ void session_journal_tick(struct session *s)
             session_drain(st);
         }
     }
+    s->write_turn ^= 1;
     session_journal_written(s);
 }
 

@@ -41,7 +41,10 @@ const char *session_state_name(const struct session_torrent *st)
     case PHASE_STAT:
     case PHASE_SCAN:
     case PHASE_CREATE:
-        return "checking";
+        if (st->status != BTC_E_STORAGE && st->status != BTC_E_NOSPACE) {
+            return "checking";
+        }
+        break; /* only looked whether it is back */
     case PHASE_RUN:
         return report_running_state(st);
     case PHASE_IDLE:
@@ -156,6 +159,14 @@ void session_fill_stat(struct session_torrent *st, struct db_stat *out)
         }
     }
     out->completed_at = st->stat.completed_at;
+    if (st->tainted) { /* the last that was durable */
+        const struct db_stat *known =
+            st->told_stat.state[0] != '\0' ? &st->told_stat : &st->stat;
+        out->bytes_done = known->bytes_done;
+        out->pieces_done = known->pieces_done;
+        out->checked_to = known->checked_to;
+        out->completed_at = known->completed_at;
+    }
     out->seeding_s = st->stat.seeding_s;
     out->root_dev = st->stat.root_dev;
 }
@@ -189,8 +200,8 @@ void session_tell_type(struct session_torrent *st, enum btc_event_type type)
 void session_tell_state(struct session_torrent *st)
 {
     const char *state = session_state_name(st);
-    st->stat_dirty = true;
     if (st->told_state == NULL || strcmp(st->told_state, state) != 0) {
+        st->stat_dirty = true;
         st->told_state = state;
         session_tell_type(st, BTC_EVENT_STATE);
     }

@@ -211,12 +211,14 @@ void session_torrent_begin(struct session_torrent *st)
         session_torrent_fail(st, st->load_error.code, st->load_error.msg);
         return;
     }
-    st->status = 0;
-    st->error[0] = '\0';
+    st->tainted = false;
     st->announced_done = st->done_pending = st->goal_reached = false;
     session_torrent_open_store(st);
     session_torrent_open_core(st);
-    session_tell_type(st, BTC_EVENT_ADDED);
+    if (!st->told_added) {
+        st->told_added = true;
+        session_tell_type(st, BTC_EVENT_ADDED);
+    }
     session_startup_begin(st);
 }
 
@@ -224,6 +226,8 @@ void session_torrent_begin(struct session_torrent *st)
 void session_torrent_run(struct session_torrent *st)
 {
     st->phase = PHASE_RUN;
+    st->status = 0; /* what it waited for has come */
+    st->error[0] = '\0';
     st->retry_ms = 0;
     st->seeding_ms = 0;
     struct event ev = {.type = EVENT_START};

@@ -50,6 +50,8 @@ static void wish_wanted(struct session_torrent *st)
     }
     switch (st->row.wanted) {
     case DB_WANTED_RUN:
+        st->status = 0; /* a new try may tell its error anew */
+        st->error[0] = '\0';
         st->restart =
             idle || st->phase == PHASE_STOPPING || st->phase == PHASE_ERROR;
         st->asked |=
@@ -57,6 +59,10 @@ static void wish_wanted(struct session_torrent *st)
         break;
     case DB_WANTED_PAUSE:
         session_torrent_stop(st);
+        if (st->s->o.follow_wishes && st->phase == PHASE_IDLE) {
+            st->status = 0; /* it waits for nothing */
+            st->error[0] = '\0';
+        }
         st->restart = false;
         break;
     case DB_WANTED_REMOVE:
@@ -131,7 +137,7 @@ static void wish_apply(struct session_torrent *st, const struct db_torrent *row)
     if (row->sequential != st->row.sequential) {
         torrent_set_sequential(st->t, row->sequential);
     }
-    if (row->verify_since <= st->verify_taken) {
+    if (row->verify_since <= st->verify_taken || st->s->o.check_only) {
         return; /* none, or a snapshot from before the commit that ends it */
     }
     if (st->phase == PHASE_RUN) {

@@ -220,6 +220,8 @@ int db_begin_run(struct db *db, struct db_run *before, struct err *e);
 struct db_batch;
 struct db_batch *db_batch_new(void);
 void db_batch_free(struct db_batch *b); /* NULL allowed */
+/* Takes out what claims that data is there (pieces, blocks); the rest stays. */
+void db_batch_drop_claims(struct db_batch *b);
 bool db_batch_is_empty(const struct db_batch *b);
 size_t db_batch_bytes(const struct db_batch *b); /* memory it takes */
 /* Moves everything behind what dst holds; src is empty then, and the caller's
@@ -240,8 +242,9 @@ void db_del_peer(struct db_batch *b, int64_t id, const char *address,
 void db_put_tracker(struct db_batch *b, int64_t id, const struct db_tracker *t);
 void db_put_stat(struct db_batch *b, int64_t id, const struct db_stat *s);
 void db_put_event(struct db_batch *b, int64_t id, enum db_level level,
-                  const char *kind, const char *text);   /* id 0: the engine */
-void db_put_verify_done(struct db_batch *b, int64_t id); /* verify_since = 0 */
+                  const char *kind, const char *text); /* id 0: the engine */
+/* verify_since = 0, unless it was wished for again after `until`. */
+void db_put_verify_done(struct db_batch *b, int64_t id, int64_t until);
 void db_put_accepted_loss(struct db_batch *b, int64_t id); /* accept_loss=0 */
 void db_del_torrent(struct db_batch *b, int64_t id); /* everything of it */
 void db_put_heartbeat(struct db_batch *b);

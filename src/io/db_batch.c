@@ -34,6 +34,19 @@ bool db_batch_is_empty(const struct db_batch *b)
     return b->n_ops == 0;
 }
 
+/* Their bump memory, of which they have none, stays. */
+void db_batch_drop_claims(struct db_batch *b)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < b->n_ops; i++) {
+        if (b->ops[i].kind != DB_OP_PUT_PIECE &&
+            b->ops[i].kind != DB_OP_PUT_BLOCK) {
+            b->ops[kept++] = b->ops[i];
+        }
+    }
+    b->n_ops = kept;
+}
+
 /* Memory that the batch takes. */
 size_t db_batch_bytes(const struct db_batch *b)
 {

@@ -342,7 +342,7 @@ static void test_gone(void **state)
     db_put_block(b, id, 0, 2);
     db_put_block(b, gone, 0, 3);
     db_put_block(b, 4711, 0, 4);
-    db_put_verify_done(b, 4711);
+    db_put_verify_done(b, 4711, INT64_MAX);
     db_put_event(b, 0, DB_LEVEL_INFO, "gone", "it is removed");
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT group_concat(block) FROM block", "2");
@@ -374,7 +374,7 @@ static void test_flags_back(void **state)
     TEST_DB_IS(t->path, "SELECT verify_since + accept_loss FROM torrent",
                "100");
     struct db_batch *b = db_batch_new();
-    db_put_verify_done(b, id);
+    db_put_verify_done(b, id, INT64_MAX);
     db_put_accepted_loss(b, id);
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT verify_since + accept_loss FROM torrent", "0");
