@@ -63,6 +63,7 @@ struct session_torrent {
     struct geom geom;
     struct disk_store *store; /* owns */
     struct torrent *t;        /* owns; NULL unless loaded */
+    bool ran;                 /* t knows what is here: it was started */
     enum phase phase;
     bool asked;          /* of the ids this run is for */
     bool announced_done; /* DONE was told */

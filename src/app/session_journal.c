@@ -285,11 +285,17 @@ void session_journal_forget(struct session_torrent *st)
     st->dirty = st->collected = st->done_collected = false;
 }
 
-/* What of each file stands in the facts that are collected. */
+/* What of each file stands in the facts that are collected. What was lost needs
+ * no SYNC to be said. */
 static void journal_count_files(struct session_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        st->files[i].bytes_done = torrent_file_done(st->t, i);
+        struct db_file *f = &st->files[i];
+        uint64_t done = torrent_file_done(st->t, i);
+        if (!f->pad && f->bytes_done != done) {
+            f->bytes_done = done;
+            db_put_file(st->syncing, st->id, f);
+        }
     }
 }
 
@@ -308,10 +314,12 @@ static void journal_collect(struct session *s)
         st->n_files_collected = st->n_fresh_files;
         st->done_collected = st->done_pending && st->t != NULL &&
                              (s->o.check_only || torrent_is_complete(st->t));
+        if (st->ran && !st->tainted) {
+            journal_count_files(st);
+        }
         if (st->dirty && st->store != NULL) {
             st->dirty = false;
             st->sync_now = true;
-            journal_count_files(st);
             s->n_syncs++;
         }
     }

@@ -23,6 +23,16 @@ static const char *report_running_state(const struct session_torrent *st)
     return "downloading";
 }
 
+/* Nothing wanted is missing, as far as is known. */
+static bool report_is_complete(const struct session_torrent *st)
+{
+    if (st->t != NULL && st->ran) {
+        return torrent_is_complete(st->t);
+    }
+    return st->row.piece_length > 0 &&
+           st->stat.bytes_done >= st->stat.bytes_total;
+}
+
 /* See session.h. */
 const char *session_state_name(const struct session_torrent *st)
 {
@@ -57,7 +67,7 @@ const char *session_state_name(const struct session_torrent *st)
     if (st->status == BTC_E_STORAGE) {
         return "waiting-storage";
     }
-    if (st->t != NULL && torrent_is_complete(st->t)) {
+    if (report_is_complete(st)) {
         return "complete";
     }
     return st->row.wanted == DB_WANTED_PAUSE ? "paused" : "downloading";
@@ -81,14 +91,8 @@ static void report_stats(struct session_torrent *st, struct torrent_stats *ts)
                                  .uploaded = st->stat.uploaded,
                                  .wasted = st->stat.wasted,
                                  .checked_to = st->stat.checked_to};
-    if (st->t != NULL &&
-        (st->phase == PHASE_RUN || st->phase == PHASE_STOPPING ||
-         torrent_is_stopped(st->t))) {
-        bool ran = st->phase == PHASE_RUN || st->phase == PHASE_STOPPING ||
-                   torrent_picker(st->t) != NULL;
-        if (ran) {
-            torrent_get_stats(st->t, loop_now_ms(st->s->loop), ts);
-        }
+    if (st->t != NULL && st->ran) {
+        torrent_get_stats(st->t, loop_now_ms(st->s->loop), ts);
     }
 }
 
@@ -153,7 +157,7 @@ void session_fill_stat(struct session_torrent *st, struct db_stat *out)
     out->error_code = st->status;
     (void)snprintf(out->error, sizeof out->error, "%s", st->error);
     out->checked_to = ts.checked_to;
-    if (st->t != NULL && torrent_is_complete(st->t)) {
+    if (st->ran && torrent_is_complete(st->t)) {
         if (st->stat.completed_at == 0) {
             st->stat.completed_at = loop_unix_now();
         }

@@ -30,6 +30,7 @@ void session_torrent_unload(struct session_torrent *st)
 {
     session_close_links(st);
     torrent_free(st->t);
+    st->ran = false;
     st->t = NULL;
     if (st->store != NULL) {
         disk_store_free(st->store);
@@ -167,6 +168,7 @@ static void session_torrent_open_core(struct session_torrent *st)
                                .uploaded = st->stat.uploaded,
                                .wasted = st->stat.wasted};
     st->t = torrent_new(&c, loop_now_ms(s->loop));
+    st->ran = false;
     bucket_init(&st->down_bucket, (uint64_t)st->row.down_limit,
                 loop_now_ms(s->loop));
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
@@ -226,6 +228,7 @@ void session_torrent_begin(struct session_torrent *st)
 void session_torrent_run(struct session_torrent *st)
 {
     st->phase = PHASE_RUN;
+    st->ran = true;
     st->status = 0; /* what it waited for has come */
     st->error[0] = '\0';
     st->retry_ms = 0;
@@ -435,7 +438,7 @@ static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
     torrent_get_stats(st->t, now, &ts);
     const struct announce *a = torrent_announce(st->t);
     if (st->s->o.follow_wishes || ts.had_peer || ts.peers + ts.connecting > 0 ||
-        torrent_state(st->t) != TORRENT_DOWNLOADING) {
+        ts.pieces_checking > 0 || torrent_state(st->t) != TORRENT_DOWNLOADING) {
         return;
     }
     bool spoken = false;
