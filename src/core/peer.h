@@ -17,10 +17,10 @@
 #define PEER_START_DEPTH 16   /* before its rate is known */
 #define PEER_MIN_DEPTH   4
 #define PEER_OUR_REQQ    500 /* requests of a peer that we queue */
-#define PEER_UPLOAD_BYTES                                                 \
-    (512u * 1024)                    /* of its requests under way at once \
-                                      */
-#define PEER_OUT_MAX      (1u << 20) /* control bytes queued for it */
+#define PEER_UPLOAD_BYTES                              \
+    (512u * 1024) /* of its requests under way at once \
+                   */
+#define PEER_OUT_MAX      (WIRE_MAX_BITFIELD + (1u << 20)) /* queued for it */
 #define PEER_HANDSHAKE_MS 20000
 #define PEER_KEEPALIVE_MS 100000 /* we say something at least this often */
 #define PEER_IDLE_MS      180000 /* it must say something this often */

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "core/torrent_int.h"
 
+#define CHECK_MAX_UNREAD 3 /* read errors in a row: not a bad spot any more */
+
 /* Queued and under way. */
 uint32_t torrent_check_left(const struct torrent *t)
 {
@@ -49,6 +51,7 @@ static void torrent_check_end(struct torrent *t, uint32_t piece)
 void torrent_check_pump(struct torrent *t)
 {
     while (t->check.count > 0 && t->state != TORRENT_STOPPING &&
+           t->state != TORRENT_FAILED &&
            t->shared->hash_busy < t->shared->hash_jobs) {
         uint32_t piece = bits_next_set(&t->check, t->check_next);
         if (piece == t->check.n) {
@@ -61,28 +64,29 @@ void torrent_check_pump(struct torrent *t)
     }
 }
 
-/* EVENT_HASHED. */
-void torrent_check_hashed(struct torrent *t, const struct event *ev)
+/* The piece could not be read, which says nothing about it: it stays owed. */
+static void torrent_check_again(struct torrent *t, uint32_t piece, bool claimed)
 {
-    uint32_t piece = ev->piece;
-    torrent_check_end(t, piece);
-    if (picker_state(t->picker, piece) != PICKER_CHECKING) {
-        return;
+    bits_set(&t->check, piece);
+    if (claimed) {
+        bits_set(&t->check_claimed, piece);
     }
-    bool claimed = bits_clear(&t->check_claimed, piece);
-    if (ev->result == 0) {
-        picker_set_missing(t->picker, piece);
-        torrent_disk_forget(t, piece);
-        torrent_got_piece(t, piece, false);
-        return;
+}
+
+/* The storage is away, or fails at one piece after the other: what is claimed
+ * there is not lost. A single bad spot is: its piece is fetched again. */
+static bool torrent_check_is_blind(struct torrent *t, int result)
+{
+    if (result != BTC_E_IO) {
+        t->n_unread = 0;
     }
-    if (ev->result == BTC_E_CANCELLED) {
-        bits_set(&t->check, piece); /* never read: it is owed still */
-        if (claimed) {
-            bits_set(&t->check_claimed, piece);
-        }
-        return;
-    }
+    return result == BTC_E_STORAGE || result == BTC_E_PERMISSION ||
+           (result == BTC_E_IO && ++t->n_unread >= CHECK_MAX_UNREAD);
+}
+
+/* What is on disk is not the piece. */
+static void torrent_check_lost(struct torrent *t, uint32_t piece, bool claimed)
+{
     picker_set_missing(t->picker, piece);
     if (claimed) {
         torrent_event(
@@ -98,5 +102,28 @@ void torrent_check_hashed(struct torrent *t, const struct event *ev)
         if (p->phase == PEER_ACTIVE && !p->am_interested) {
             torrent_peer_interest(t, p);
         }
+    }
+}
+
+/* EVENT_HASHED. */
+void torrent_check_hashed(struct torrent *t, const struct event *ev)
+{
+    uint32_t piece = ev->piece;
+    torrent_check_end(t, piece);
+    if (picker_state(t->picker, piece) != PICKER_CHECKING) {
+        return;
+    }
+    bool claimed = bits_clear(&t->check_claimed, piece);
+    if (ev->result == BTC_E_CANCELLED) {
+        torrent_check_again(t, piece, claimed);
+    } else if (torrent_check_is_blind(t, ev->result)) {
+        torrent_check_again(t, piece, claimed);
+        torrent_fail(t, ev->result, "existing data could not be read");
+    } else if (ev->result == 0) {
+        picker_set_missing(t->picker, piece);
+        torrent_disk_forget(t, piece);
+        torrent_got_piece(t, piece, false);
+    } else {
+        torrent_check_lost(t, piece, claimed);
     }
 }

@@ -111,6 +111,7 @@ struct torrent {
     uint32_t *hashing;         /* owns; their pieces */
     uint32_t hashing_cap;
     bool checked_notified;
+    uint32_t n_unread; /* HASH jobs in a row that met a read error */
 
     uint64_t now_ms; /* of the current input */
     int64_t unix_now;

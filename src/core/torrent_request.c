@@ -319,7 +319,8 @@ static void torrent_block_end(struct torrent *t, struct peer *p)
     p->n_refused = 0;
     torrent_blame_block(t, p, b.piece);
     for (size_t i = 0; i < n; i++) {
-        struct peer *other = torrent_peer_by_id(t, askers[i]);
+        struct peer *other =
+            askers[i] == p->id ? p : torrent_peer_by_id(t, askers[i]);
         uint32_t at = other != NULL ? peer_req_find(other, b) : 0;
         if (other != NULL && at < other->n_req) {
             torrent_request_cancel(t, other, at);

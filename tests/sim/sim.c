@@ -209,15 +209,24 @@ void sim_run(struct sim *s, uint64_t ms)
     (void)sim_run_until(s, NULL, NULL, ms);
 }
 
+/* A number from the environment, else `def`. */
+static uint64_t sim_env(const char *name, uint64_t def)
+{
+    const char *text = getenv(name);
+    uint64_t n = def;
+    if (text != NULL && !bytes_parse_u64(slice_str(text), &n)) {
+        fail_msg("%s is no number: %s", name, text);
+    }
+    return n;
+}
+
 /* See sim.h. */
 void sim_each_seed(uint32_t n, void (*body)(struct sim *s))
 {
-    const char *one = getenv("BTC_SIM_SEED");
-    uint64_t first = 1;
-    if (one != NULL && !bytes_parse_u64(slice_str(one), &first)) {
-        fail_msg("BTC_SIM_SEED is no number: %s", one);
-    }
-    for (uint64_t i = 0; i < (one != NULL ? 1 : n); i++) {
+    uint64_t first = sim_env("BTC_SIM_SEED", 0);
+    uint64_t runs = sim_env("BTC_SIM_RUNS", first == 0 ? n : 1);
+    first = first == 0 ? 1 : first;
+    for (uint64_t i = 0; i < runs; i++) {
         struct sim *s = sim_new(first + i);
         body(s);
         sim_free(s);

@@ -147,7 +147,8 @@ void sim_run(struct sim *s, uint64_t ms);
 /* False when it did not come true in time. */
 bool sim_run_until(struct sim *s, bool (*done)(void *ctx), void *ctx,
                    uint64_t ms);
-/* Runs the body for seeds 1..n, or for the one in BTC_SIM_SEED. */
+/* Runs the body for seeds 1..n, or for the one in BTC_SIM_SEED; BTC_SIM_RUNS
+ * seeds from there, for a long search. */
 void sim_each_seed(uint32_t n, void (*body)(struct sim *s));
 
 struct sim_shape {

@@ -196,7 +196,7 @@ static int sim_job_write(struct sim_job *j)
 /* HASH. */
 static int sim_job_hash(const struct sim_job *j)
 {
-    const struct sim_disk *d = &j->st->disk;
+    struct sim_disk *d = &j->st->disk;
     uint32_t len = geom_piece_size(&d->c->geom, j->piece);
     uint8_t *buf = mem_alloc(len);
     uint8_t sum[SHA1_LEN];
@@ -208,6 +208,16 @@ static int sim_job_hash(const struct sim_job *j)
     }
     free(buf);
     return result;
+}
+
+/* A read may fail whatever is there. */
+static int sim_disk_read_fault(struct sim_disk *d)
+{
+    if (d->read_fails == 0) {
+        return 0;
+    }
+    d->read_fails--;
+    return d->read_result;
 }
 
 /* The memory was left alone; then the work; then the answer. */
@@ -232,7 +242,10 @@ static void sim_job_run(struct sim_job *j, bool aborted)
         ev.result = aborted ? 0 : sim_job_write(j);
     } else {
         ev.type = EVENT_HASHED;
-        ev.result = aborted ? 0 : sim_job_hash(j);
+        ev.result = aborted ? 0 : sim_disk_read_fault(&st->disk);
+        if (!aborted && ev.result == 0) {
+            ev.result = sim_job_hash(j);
+        }
     }
     if (aborted) {
         ev.result = BTC_E_CANCELLED;
@@ -256,7 +269,10 @@ static uint64_t sim_upload_send(struct sim_job *j, struct sim_conn *c)
         mem_alloc((size_t)j->range.len +
                   (size_t)WIRE_PIECE_HEADER * (j->range.len / j->chunk + 1));
     size_t n = 0;
-    j->result = sim_disk_read(&j->st->disk, j->piece, NULL, piece);
+    j->result = sim_disk_read_fault(&j->st->disk);
+    if (j->result == 0) {
+        j->result = sim_disk_read(&j->st->disk, j->piece, NULL, piece);
+    }
     for (uint32_t at = 0; at < j->range.len;) {
         uint32_t left = j->range.len - at;
         struct wire_block b = {.piece = j->range.piece,

@@ -3,6 +3,8 @@
 #include "sim/sim_node.h"
 
 #define MIB (1024ull * 1024)
+/* Read errors in a row that cost their pieces, before it is the drive. */
+#define CHECK_SPOTS 2
 
 /* The power goes again and again; in the end all is here. */
 static void body_power(struct sim *s)
@@ -177,12 +179,54 @@ static void test_check(void **state)
     sim_each_seed(20, body_check);
 }
 
+/* The drive is pulled while it is checked or served from: nothing is lost. A
+ * single bad spot costs its piece. */
+static void body_unreadable(struct sim *s)
+{
+    static const int results[] = {BTC_E_STORAGE, BTC_E_PERMISSION, BTC_E_IO};
+    struct sim_shape sh = {.total = 2 * MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, true);
+    struct sim_fake *leech = sim_fake_new(s, c, SIM_LEECH, MIB);
+    bool spot = sim_chance(s, 4);
+    bool check = sim_chance(s, 2);
+    for (uint32_t i = 0; check && i < c->geom.n_pieces; i++) {
+        torrent_check_piece(st->t, i, true);
+    }
+    sim_start(st);
+    sim_fake_dial(leech, &n->host);
+    sim_run(s, sim_below(s, check ? 100 : 3000));
+    st->disk.read_result = spot ? BTC_E_IO : results[sim_below(s, 3)];
+    st->disk.read_fails = spot ? 2 : UINT32_MAX;
+    sim_run(s, 30000);
+    if (!spot) {
+        bool seen = st->error != 0;
+        SIM_CHECK(s, !seen || st->error == st->disk.read_result);
+        SIM_CHECK(s, st->journal.piece.count + CHECK_SPOTS >= 32);
+        if (seen) {
+            SIM_CHECK(s, sim_run_until(s, sim_is_stopped, st, 4000));
+            st->disk.read_fails = 0;
+            sim_restart(st);
+        }
+    } else {
+        SIM_CHECK(s, st->error == 0);
+        SIM_CHECK(s, st->journal.piece.count + 2 >= 32);
+    }
+}
+
+static void test_unreadable(void **state)
+{
+    (void)state;
+    sim_each_seed(40, body_unreadable);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_power), cmocka_unit_test(test_stop),
         cmocka_unit_test(test_fault), cmocka_unit_test(test_small_pool),
-        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_check), cmocka_unit_test(test_unreadable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
