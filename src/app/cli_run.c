@@ -254,15 +254,47 @@ static void cli_run_summary(const struct cli_run *r,
     cli_text_free(&line);
 }
 
+/* Whether what is unfinished is paused, all of it: a bare resume would leave it
+ * alone. Gives the torrent when it is only one. */
+static bool cli_run_is_paused(const struct cli_run *r,
+                              const struct btc_progress **only)
+{
+    size_t n = 0;
+
+    *only = NULL;
+    for (size_t i = 0; i < r->track.n; i++) {
+        const struct btc_progress *p = &r->track.items[i].p;
+        if (cli_track_is_done(p)) {
+            continue;
+        }
+        if (p->state == NULL || strcmp(p->state, "paused") != 0) {
+            return false;
+        }
+        *only = n++ == 0 ? p : NULL;
+    }
+    return n > 0;
+}
+
 /* What an interruption leaves. */
 static void cli_run_interrupted(const struct cli_run *r)
 {
     struct cli_totals sum = cli_track_totals(&r->track);
     struct cli_text hint = {0};
     char buf[CLI_FORMAT_MAX];
+    const struct btc_progress *only;
 
     cli_open_hint(r->c, "resume", &hint);
-    if (r->followed) {
+    if (cli_run_is_paused(r, &only)) {
+        cli_text_puts(&hint, " ");
+        if (only == NULL) {
+            cli_text_puts(&hint, "ID");
+        } else {
+            cli_text_printf(&hint, "%lld", (long long)only->id);
+        }
+        cli_say(r->c, "paused at %s, state saved; `%s` goes on",
+                cli_format_percent(buf, sum.bytes_done, sum.bytes_total),
+                cli_text_str(&hint));
+    } else if (r->followed) {
         cli_say(r->c, "left at %s; the engine that runs goes on",
                 cli_format_percent(buf, sum.bytes_done, sum.bytes_total));
     } else if (r->track.n > 0 && sum.n_done == r->track.n) {

@@ -179,6 +179,13 @@ static void test_get_interrupted(void **state)
     fake.run_status = BTC_STATUS_INTERRUPTED;
     assert_int_equal(run("get --db /x/y.db a.torrent"), 7);
     assert_non_null(strstr(err, "`btc resume --db /x/y.db` goes on"));
+    /* a bare resume would leave what was paused meanwhile alone */
+    fake_reset();
+    fake.run_status = BTC_STATUS_INTERRUPTED;
+    fake.torrents[0].state = "paused";
+    assert_int_equal(run("get a.torrent"), 7);
+    assert_non_null(strstr(err, "paused at"));
+    assert_non_null(strstr(err, "`btc resume 1` goes on"));
 }
 
 static void test_get_sources(void **state)
