@@ -94,13 +94,13 @@ static void conn_kill(struct conn *c)
     conn_queue_drop(&c->queue);
 }
 
-/* Dead by itself: tells the owner. */
+/* Dead by itself: tells the owner, unless the release of a range has made him
+ * close it. */
 static void conn_fail(struct conn *c, int err)
 {
-    struct conn_callbacks cb = c->cb;
     conn_kill(c);
-    if (cb.on_close) {
-        cb.on_close(c->ctx, err);
+    if (c->cb.on_close) {
+        c->cb.on_close(c->ctx, err);
     }
 }
 
@@ -452,7 +452,11 @@ void conn_set_callbacks(struct conn *c, const struct conn_callbacks *cb,
 /* Closes without a callback. What was queued in this turn gets one try. */
 void conn_close(struct conn *c)
 {
-    if (!c || c->state == CONN_DEAD) {
+    if (!c) {
+        return;
+    }
+    c->cb = (struct conn_callbacks){.on_open = NULL};
+    if (c->state == CONN_DEAD) {
         return;
     }
     if (c->state == CONN_OPEN && c->failed == 0 && !c->is_full) {

@@ -3,7 +3,8 @@
  * proxies, TLS and gzip done right.
  *
  * Only http and https, also after redirects (5 at most). Certificates are
- * verified (SSL_CERT_FILE and SSL_CERT_DIR name who is trusted). Nothing blocks the loop (DNS is curl's threaded resolver).
+ * verified (SSL_CERT_FILE and SSL_CERT_DIR name who is trusted). Nothing blocks
+ * the loop (DNS is curl's threaded resolver).
  */
 #ifndef BTC_IO_HTTP_H
 #define BTC_IO_HTTP_H

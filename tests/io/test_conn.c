@@ -851,6 +851,25 @@ static void test_release_may_close(void **state)
     world_fini(&w);
 }
 
+/* Whoever closes it there may be gone himself when on_close would come. */
+static void test_release_of_a_broken_one_may_close(void **state)
+{
+    (void)state;
+    struct world w;
+    int fd = pattern_file(1000);
+    world_init(&w);
+    world_pair(&w);
+    struct conn_file f = range(&w, fd, 500, 600); /* too short */
+    f.release = release_and_close;
+    conn_send_file(w.out.c, &f);
+    conn_send_file(w.out.c, &f);
+    world_run(&w, is_in_closed);
+    assert_int_equal(w.n_released, 2);
+    assert_int_equal(w.out.n_close, 0);
+    (void)close(fd);
+    world_fini(&w);
+}
+
 static void test_write_limit_closes(void **state)
 {
     (void)state;
@@ -918,6 +937,7 @@ int main(void)
         cmocka_unit_test(test_ranges_are_released_when_closed),
         cmocka_unit_test(test_host_free_releases_without_callbacks),
         cmocka_unit_test(test_release_may_close),
+        cmocka_unit_test(test_release_of_a_broken_one_may_close),
         cmocka_unit_test(test_write_limit_closes),
         cmocka_unit_test(test_writing_to_a_broken_socket),
     };
