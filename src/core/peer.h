@@ -66,7 +66,8 @@ struct peer {
     uint32_t reqq;
 
     struct bits have;
-    bool counted; /* `have` is in the picker's availability */
+    bool have_told; /* a BITFIELD, HAVE_ALL or HAVE_NONE came */
+    bool counted;   /* `have` is in the picker's availability */
     uint32_t fast_in[PEER_MAX_FAST]; /* pieces it grants us while choked */
     uint32_t n_fast_in;
     uint32_t fast_out[PEER_OUR_FAST]; /* pieces we grant it */

@@ -31,6 +31,9 @@ struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
     choker_init(&t->choker);
     t->is_private = c->is_private;
     t->max_peers = c->max_peers > 0 ? c->max_peers : TORRENT_DEF_PEERS;
+    if (t->max_peers > TORRENT_MAX_PEERS) {
+        t->max_peers = TORRENT_MAX_PEERS; /* conn ids have 16 bits of slots */
+    }
     picker_set_sequential(t->picker, c->sequential);
     bucket_init(&t->up_bucket, c->up_limit, now_ms);
     t->downloaded = c->downloaded;

@@ -166,12 +166,16 @@ void torrent_peer_tick(struct torrent *t, struct peer *p, uint64_t elapsed_ms);
 void torrent_peer_output(struct torrent *t, struct peer *p); /* has output */
 void torrent_peer_interest(struct torrent *t, struct peer *p);
 void torrent_dial(struct torrent *t);
-void torrent_peer_evict(struct torrent *t); /* makes room for others */
 void torrent_ban(struct torrent *t, uint32_t id, const char *why);
 /* for each peer that is not closed */
 #define TORRENT_EACH_PEER(p, t)                                \
     for (uint32_t each_i = 0; each_i < (t)->n_slots; each_i++) \
         if (((p) = (t)->slots[each_i]) != NULL && (p)->phase != PEER_CLOSED)
+
+/* torrent_room.c */
+void torrent_peer_evict(struct torrent *t); /* makes room for others */
+/* A place for a newcomer: false when nobody can be asked to go for him. */
+bool torrent_make_room(struct torrent *t, const struct addr *a);
 
 /* torrent_request.c */
 void torrent_request_fill(struct torrent *t, struct peer *p);

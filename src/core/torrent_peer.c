@@ -77,22 +77,6 @@ struct peer *torrent_peer_open(struct torrent *t, uint32_t id,
     return p;
 }
 
-/* See torrent.h. */
-uint32_t torrent_new_conn(struct torrent *t, const struct addr *a)
-{
-    if (!t->running || t->check_only || t->state == TORRENT_STOPPING ||
-        t->n_peers >= t->max_peers || peerset_is_banned(t->peerset, a)) {
-        return 0;
-    }
-    int64_t id = peerset_add_incoming(t->peerset, a);
-    if (id < 0) {
-        return 0;
-    }
-    struct peerset_entry *e = peerset_get(t->peerset, (uint32_t)id);
-    e->state = PEERSET_CONNECTING;
-    return torrent_peer_open(t, (uint32_t)id, a, true)->conn;
-}
-
 /* Dials while there is room. */
 void torrent_dial(struct torrent *t)
 {
@@ -190,29 +174,6 @@ void torrent_peer_sweep(struct torrent *t)
         }
         t->slots[i] = NULL;
         peer_free(p);
-    }
-}
-
-/* All places are taken and others could be dialled: a tenth of them, those that
- * have been of no use for a while, make room, else a crowd of silent peers
- * would keep the one seed out for ever. */
-void torrent_peer_evict(struct torrent *t)
-{
-    uint32_t left = t->max_peers / 10 + 1;
-    if (t->state != TORRENT_DOWNLOADING || t->n_peers < t->max_peers ||
-        peerset_deadline(t->peerset, false) > t->now_ms) {
-        return;
-    }
-    struct peer *p;
-    TORRENT_EACH_PEER(p, t)
-    {
-        if (left > 0 && p->phase == PEER_ACTIVE &&
-            t->now_ms - p->active_ms > TORRENT_EVICT_MS &&
-            rate_get(&p->down, t->now_ms) == 0 &&
-            rate_get(&p->up_rate, t->now_ms) == 0) {
-            torrent_peer_close(t, p, true, BTC_E_TIMEOUT);
-            left--;
-        }
     }
 }
 
@@ -389,14 +350,16 @@ static void torrent_on_availability(struct torrent *t, struct peer *p,
     torrent_request_fill(t, p);
 }
 
-/* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. */
+/* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. Said once: five
+ * bytes of HAVE_ALL cost us a walk over all pieces. */
 static int torrent_on_bitfield(struct torrent *t, struct peer *p,
                                const struct wire_msg *m)
 {
     bool was_seed = peer_is_seed(p);
-    if (m->type != WIRE_BITFIELD && !p->has_fast) {
+    if ((m->type != WIRE_BITFIELD && !p->has_fast) || p->have_told) {
         return BTC_E_PROTO;
     }
+    p->have_told = true;
     picker_remove_peer(t->picker, &p->have);
     int err = 0;
     if (m->type == WIRE_BITFIELD) {
