@@ -95,14 +95,30 @@ static void incoming_on_close(void *ctx, int err)
     incoming_drop(ctx);
 }
 
+/* Too many that have not said who they are: the oldest goes, for a crowd that
+ * says nothing must not keep those out that do. New ones stand in front. */
+static void incoming_drop_oldest(struct session *s)
+{
+    struct incoming *in = s->incoming;
+    while (in->next != NULL) {
+        in = in->next;
+    }
+    struct conn *c = in->conn;
+    incoming_drop(in);
+    conn_close(c);
+}
+
 static void incoming_on_accept(void *ctx, struct conn *c)
 {
     static const struct conn_callbacks callbacks = {
         .on_data = incoming_on_data, .on_close = incoming_on_close};
     struct session *s = ctx;
-    if (s->n_incoming >= SESSION_MAX_INCOMING || s->stopping) {
+    if (s->stopping) {
         conn_close(c);
         return;
+    }
+    if (s->n_incoming >= SESSION_MAX_INCOMING) {
+        incoming_drop_oldest(s);
     }
     struct incoming *in = mem_zalloc(sizeof *in);
     in->s = s;
