@@ -93,11 +93,12 @@ struct session_torrent {
     struct db_stat stat;
     struct err load_error;
 
-    struct bits select;   /* startup: the files to make */
-    struct bits claimed;  /* pieces that the journal has verified */
-    struct bits to_check; /* startup: hash these */
-    bool verify_all;      /* everything is to be hashed */
-    bool verify_more;     /* and an earlier run had begun with it */
+    uint64_t bytes_missing; /* startup: what the wanted files may still take */
+    struct bits select;     /* startup: the files to make */
+    struct bits claimed;    /* pieces that the journal has verified */
+    struct bits to_check;   /* startup: hash these */
+    bool verify_all;        /* everything is to be hashed */
+    bool verify_more;       /* and an earlier run had begun with it */
     bool scan_needed;
     uint32_t checked_from; /* startup: a check goes on here */
     int64_t verify_taken;  /* the wish to verify that was carried out last */

@@ -124,14 +124,7 @@ static void startup_spaced(struct disk_job *job)
         return;
     }
     uint64_t floor = session_min_free(s);
-    uint64_t there = 0, need = 0;
-    for (size_t i = 0; i < st->n_files; i++) {
-        if (!st->files[i].pad && st->files[i].priority > 0) {
-            need += st->files[i].length;
-        }
-        there += st->files[i].bytes_done;
-    }
-    need = need > there ? need - there : 0;
+    uint64_t need = st->bytes_missing;
     if (result == 0 && need > 0 && (avail < floor || avail - floor < need)) {
         char text[400];
         (void)snprintf(text, sizeof text,
@@ -148,7 +141,7 @@ static void startup_spaced(struct disk_job *job)
     startup_create(st);
 }
 
-/* See startup_spaced. Allocated data of unknown worth counts as there. */
+/* See startup_spaced. */
 static void startup_space(struct session_torrent *st)
 {
     if (st->s->o.check_only) {
@@ -296,6 +289,17 @@ static size_t startup_collect(struct session_torrent *st,
     return n;
 }
 
+/* What a wanted file may still take. Allocated data of unknown worth counts as
+ * there; so do journaled bytes that a file system keeps in fewer blocks. */
+static uint64_t startup_missing(const struct db_file *f,
+                                const struct startup_print *now)
+{
+    uint64_t there = now->blocks * 512;
+    there = there > f->bytes_done ? there : f->bytes_done;
+    there = now->exists ? there : 0;
+    return f->priority > 0 && f->length > there ? f->length - there : 0;
+}
+
 /* Carries the verdicts out. */
 static void startup_apply(struct session_torrent *st,
                           const struct disk_print *prints,
@@ -303,8 +307,10 @@ static void startup_apply(struct session_torrent *st,
                           size_t n)
 {
     bool trust = st->s->o.verify == BTC_VERIFY_NONE;
+    st->bytes_missing = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t file = map[i];
+        st->bytes_missing += startup_missing(&st->files[file], &files[i].now);
         if (files[i].verdict == STARTUP_LOST) {
             startup_lose_file(st, file);
         } else if (files[i].verdict == STARTUP_RECHECK && !trust) {
