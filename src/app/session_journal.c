@@ -226,7 +226,7 @@ static void journal_prints(struct session_torrent *st,
 {
     for (uint32_t i = 0; prints != NULL && i < st->geom.n_files; i++) {
         struct db_file *f = &st->files[i];
-        if (!prints[i].exists) {
+        if (!prints[i].exists || st->tainted) {
             continue;
         }
         f->has_print = true;

@@ -220,7 +220,8 @@ int db_begin_run(struct db *db, struct db_run *before, struct err *e);
 struct db_batch;
 struct db_batch *db_batch_new(void);
 void db_batch_free(struct db_batch *b); /* NULL allowed */
-/* Takes out what claims that data is there (pieces, blocks); the rest stays. */
+/* Takes out what claims that data is there (pieces, blocks, files, a finished
+ * verification); what takes claims back and the rest stay. */
 void db_batch_drop_claims(struct db_batch *b);
 bool db_batch_is_empty(const struct db_batch *b);
 size_t db_batch_bytes(const struct db_batch *b); /* memory it takes */

@@ -34,13 +34,14 @@ bool db_batch_is_empty(const struct db_batch *b)
     return b->n_ops == 0;
 }
 
-/* Their bump memory, of which they have none, stays. */
+/* Their bump memory stays until the batch goes. */
 void db_batch_drop_claims(struct db_batch *b)
 {
     size_t kept = 0;
     for (size_t i = 0; i < b->n_ops; i++) {
-        if (b->ops[i].kind != DB_OP_PUT_PIECE &&
-            b->ops[i].kind != DB_OP_PUT_BLOCK) {
+        enum db_op_kind kind = b->ops[i].kind;
+        if (kind != DB_OP_PUT_PIECE && kind != DB_OP_PUT_BLOCK &&
+            kind != DB_OP_PUT_FILE && kind != DB_OP_VERIFY_DONE) {
             b->ops[kept++] = b->ops[i];
         }
     }
