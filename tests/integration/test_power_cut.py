@@ -50,6 +50,7 @@ class Recorded:
             raise lab_module.Skip("BTC_RECORD does not name librecord.so")
         self.env = {"LD_PRELOAD": library, "BTC_RECORD_ROOT": self.root,
                     "BTC_RECORD_LOG": self.log,
+                    "BTC_RECORD_SYNC_MS": "20",
                     "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
     @property
@@ -301,6 +302,26 @@ with open(sys.argv[2] + "/z", "r+b") as f:
                    env=dict(os.environ, **recorded.env))
     recorded.done(recorded.get("--journal-interval", "10"))
     look_at(recorded, SECONDS / 2)
+
+
+def test_failed_sync(lab):
+    """The kernel tells once that it could not write, and forgets: what it took
+    is lost, whatever a later sync says."""
+    recorded = Recorded(lab, make_folder(lab, 8 * MIB), 6 * MIB)
+    recorded.env.update(BTC_RECORD_FAIL_NTH="3", BTC_RECORD_FAIL_NAME="/folder/z",
+                        BTC_RECORD_SYNC_MS="80")
+    program = recorded.get("--journal-interval", "150")
+    code = program.wait(60)
+    assert code == 10, f"exit {code}: {program.err()}"
+    judge = Judge(recorded, random.Random(SEED))
+    sampled = judge.look(SECONDS / 3)
+    disk = judge.disk()
+    disk.forward(len(judge.records))
+    last = judge.judge(disk.image("all", judge.rng), disk.place, "all")
+    assert last.pieces, "nothing was looked at"
+    recorded.seeder.rate = 0
+    judge.finish(sampled, N_RESUMED // 2)
+    print(f"BTC_POWER_SEED={SEED}: {dict(judge.counts)}")
 
 
 lab_module = lab

@@ -24,7 +24,7 @@ import struct
 HEAD = struct.Struct("<IIQQQQIIQ")
 MAGIC = 0x42524543
 (OPEN, WRITE, SIZE, EXTEND, MKDIR, UNLINK, RENAME, LINK, SYNC_BEGIN, SYNC_END,
- RESULT, BAD) = range(1, 13)
+ RESULT, BAD, SYNC_FAIL) = range(1, 14)
 MADE, IS_DIR, CUT = 1, 2, 4
 
 Record = collections.namedtuple("Record", "op id ino at time path path2 data")
@@ -232,6 +232,9 @@ class Disk:
             self.begun[r.id] = self.place
         elif r.op == SYNC_END:
             self.nodes[r.ino].settle(self.begun[r.at])
+        elif r.op == SYNC_FAIL:
+            node = self.nodes[r.ino]
+            node.pending = [c for c in node.pending if c.seq > self.begun[r.at]]
 
     def step_open(self, r):
         if os.path.realpath(r.path) == self.root or r.path == self.root:

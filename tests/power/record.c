@@ -10,6 +10,9 @@
  * unsynced write is anyway; one that fails or falls short is taken back by a
  * RESULT. A sync is two records, since it vouches only for what was written
  * before it began. Several processes may append to one log one after the other.
+ * BTC_RECORD_SYNC_MS makes each sync as slow as a disk's; BTC_RECORD_FAIL_NTH
+ * and BTC_RECORD_FAIL_NAME let the n-th sync of paths that hold the name fail:
+ * then what was not durable never will be.
  *
  * Which file: the inode of the descriptor, followed from the moment it is
  * opened by a path below the folder. SQLite's -shm is not: it is mapped, and
@@ -46,8 +49,22 @@ static int record_log = -1;
 static char record_root[PATH_MAX];
 static size_t record_root_len; /* 0 = nothing is recorded */
 static dev_t record_dev;
+static long record_sync_ms;
+static long record_fail_nth; /* 0 = none any more */
+static const char *record_fail_name;
 static uint32_t record_n_inodes;
 static uint64_t record_inodes[RECORD_INODES]; /* open addressing; 0 = free */
+
+/* A number of the environment, 0 when there is none. */
+static long record_number(const char *name)
+{
+    long n = 0;
+    const char *text = getenv(name);
+    for (; text && *text >= '0' && *text <= '9'; text++) {
+        n = n * 10 + (*text - '0');
+    }
+    return n;
+}
 
 /* Reads the environment. */
 __attribute__((constructor)) static void record_init(void)
@@ -64,6 +81,9 @@ __attribute__((constructor)) static void record_init(void)
     if (record_log < 0) {
         abort();
     }
+    record_sync_ms = record_number("BTC_RECORD_SYNC_MS");
+    record_fail_nth = record_number("BTC_RECORD_FAIL_NTH");
+    record_fail_name = getenv("BTC_RECORD_FAIL_NAME");
     record_dev = st.st_dev;
     record_root_len = strlen(record_root);
 }
@@ -497,22 +517,46 @@ RECORD_EXPORT void *mmap64(void *to, size_t len, int prot, int flags, int fd,
 
 /* --- syncs */
 
-/* Not under the lock: others may write meanwhile. */
+/* A disk takes its time: BTC_RECORD_SYNC_MS. */
+static void record_sleep(void)
+{
+    struct timespec t = {.tv_sec = record_sync_ms / 1000,
+                         .tv_nsec = record_sync_ms % 1000 * 1000000};
+    while (record_sync_ms > 0 && nanosleep(&t, &t) != 0 && errno == EINTR) {
+    }
+}
+
+/* Whether this sync is the one that is to fail. Under the lock. */
+static bool record_fails(int fd)
+{
+    char link[64];
+    char full[PATH_MAX];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = record_fail_nth > 0 && record_fail_name
+                    ? readlink(link, full, sizeof full - 1)
+                    : 0;
+    full[n > 0 ? n : 0] = '\0';
+    return n > 0 && strstr(full, record_fail_name) && --record_fail_nth == 0;
+}
+
+/* The call is not under the lock: others may write meanwhile. */
 static int record_sync(int fd, long call)
 {
     record_lock();
-    uint64_t ino = record_ino(fd);
-    uint64_t id = 0;
-    if (ino) {
-        id = record_put(&(struct record){.op = RECORD_SYNC_BEGIN, .ino = ino});
-    }
+    struct record r = {.op = RECORD_SYNC_BEGIN, .ino = record_ino(fd)};
+    r.at = r.ino ? record_put(&r) : 0;
+    bool fails = r.ino && record_fails(fd);
     record_unlock();
-    int rc = (int)syscall(call, fd);
-    if (ino && rc == 0) {
+    int rc = fails ? -1 : (int)syscall(call, fd);
+    if (r.ino && (fails || rc == 0)) {
+        record_sleep();
         record_lock();
-        record_put(
-            &(struct record){.op = RECORD_SYNC_END, .ino = ino, .at = id});
+        r.op = fails ? RECORD_SYNC_FAIL : RECORD_SYNC_END;
+        record_put(&r);
         record_unlock();
+    }
+    if (fails) {
+        errno = EIO;
     }
     return rc;
 }

@@ -27,9 +27,10 @@ enum record_op {
     RECORD_RENAME,     /* path becomes path2 */
     RECORD_LINK,       /* path gets a second name path2 */
     RECORD_SYNC_BEGIN, /* ino */
-    RECORD_SYNC_END, /* ino, at: the id of its BEGIN; only a good one has it */
-    RECORD_RESULT,   /* at: the id of a write; ino: the bytes it really made */
-    RECORD_BAD,      /* path: what cannot be followed */
+    RECORD_SYNC_END,  /* ino, at: the id of its BEGIN; only a good one has it */
+    RECORD_RESULT,    /* at: the id of a write; ino: the bytes it really made */
+    RECORD_BAD,       /* path: what cannot be followed */
+    RECORD_SYNC_FAIL, /* ino, at: its BEGIN; what it took is lost */
 };
 
 /* Little-endian, as the machine is. */
