@@ -56,7 +56,7 @@ Lab
                               starts it; see Program
     start(name, argv, **kw)   starts any other program; see Program
     sql(query, *args, db=None)  rows as sqlite3.Row, read only; none while the
-                              database is still being made
+                              database is not there or being made
     wait(condition, timeout=60, what="", every=0.02)
                               polls until it is true; gives the true value
     next_ip()                 an address that no one uses yet
@@ -814,6 +814,8 @@ class Lab:
                    time.monotonic() - begin)
 
     def sql(self, query, *args, db=None):
+        if not os.path.exists(db or self.db):
+            return []
         link = sqlite3.connect(
             "file:" + urllib.parse.quote(db or self.db) + "?mode=ro", uri=True,
             timeout=10)
