@@ -34,6 +34,7 @@
     3                           /* of every tracker, before a run without any \
                                  * peer gives up (exit 6) */
 #define SESSION_LIMIT_MS     50 /* download limit: grants this often */
+#define SESSION_LIMIT_FIRST  1024  /* bytes of a connection before them */
 #define SESSION_HANDSHAKE_MS 20000 /* of incoming connections */
 #define SESSION_MAX_INCOMING 200   /* without a handshake yet */
 

@@ -256,6 +256,15 @@ static struct link *link_find(struct session_torrent *st, uint32_t id)
     return st->links[slot];
 }
 
+/* A new connection of a limited torrent waits for its share; until the next
+ * grants it may just say who it is. */
+static void link_limit(const struct link *l)
+{
+    if (l->st->s->down_bucket.rate > 0 || l->st->down_bucket.rate > 0) {
+        conn_grant_read(l->conn, SESSION_LIMIT_FIRST);
+    }
+}
+
 /* See session_int.h. */
 void session_link_accepted(struct session_torrent *st, uint32_t id,
                            struct conn *c)
@@ -263,6 +272,7 @@ void session_link_accepted(struct session_torrent *st, uint32_t id,
     struct link *l = link_new(st, id);
     l->conn = c;
     conn_set_callbacks(c, &link_callbacks, l);
+    link_limit(l);
 }
 
 /* See session.h. */
@@ -291,7 +301,9 @@ static void session_do_connect(struct session_torrent *st,
             .type = EVENT_CLOSED, .conn = a->conn, .result = code};
         link_drop(l);
         session_input(st, &ev);
+        return;
     }
+    link_limit(l);
 }
 
 /* ACTION_CLOSE. */
