@@ -115,7 +115,7 @@ struct session_torrent {
     struct db_batch *facts;   /* owns; depend on data not yet synced */
     struct db_batch *syncing; /* owns; a SYNC covers them */
     bool dirty;               /* data was written since the last SYNC */
-    bool stat_dirty;          /* put the stat row even when it looks the same */
+    bool stat_dirty;          /* put the stat row also for seeding time alone */
     bool sync_now;            /* a SYNC is about to be submitted */
     bool collected;           /* this commit covers `syncing` */
     bool done_collected;      /* and makes DONE true */

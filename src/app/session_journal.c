@@ -177,10 +177,10 @@ static void journal_stat(struct session_torrent *st)
     session_fill_stat(st, &st->next_stat);
     same = st->next_stat;
     int64_t more = same.seeding_s - st->told_stat.seeding_s;
-    if (more < JOURNAL_SEEDING_S && !st->s->journal_final) {
+    if (more < JOURNAL_SEEDING_S && !st->s->journal_final && !st->stat_dirty) {
         same.seeding_s = st->told_stat.seeding_s;
     }
-    st->stat_due = st->stat_dirty || !journal_stat_same(&same, &st->told_stat);
+    st->stat_due = !journal_stat_same(&same, &st->told_stat);
     st->stat_dirty = false;
 }
 
