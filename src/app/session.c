@@ -232,10 +232,25 @@ static bool session_can_restart(const struct session_torrent *st)
            session_journal_has_all(st);
 }
 
+/* The check of one torrent left room for that of another. */
+static void session_share_hashing(struct session *s)
+{
+    struct event ev = {.type = EVENT_TICK};
+    struct session_torrent *st = s->hash_free ? s->torrents : NULL;
+    s->hash_free = false;
+    for (; st != NULL && s->shared.hash_busy < s->shared.hash_jobs;
+         st = st->next) {
+        if (st->phase == PHASE_RUN && torrent_waits_to_hash(st->t)) {
+            session_event(st, &ev);
+        }
+    }
+}
+
 /* After each batch of events: settle what follows, arm the timer. */
 static void session_on_idle(void *ctx)
 {
     struct session *s = ctx;
+    session_share_hashing(s);
     struct session_torrent *st = s->torrents;
     while (st != NULL) {
         struct session_torrent *next = st->next;

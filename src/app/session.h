@@ -166,6 +166,7 @@ struct session {
     struct incoming *incoming; /* accepted, before their handshake */
     uint32_t n_incoming;
     uint32_t n_open_http;
+    bool hash_free; /* fewer HASH jobs are out than may be */
 
     enum journal_phase journal;
     struct db_batch *batch;  /* facts without data, for the next commit */

@@ -124,6 +124,7 @@ static void session_on_hashed(struct disk_job *job)
     }
     session_event(st, &ev);
     session_job_free(job);
+    st->s->hash_free |= st->s->shared.hash_busy < st->s->shared.hash_jobs;
 }
 
 /* FINISH, WRITE, HASH. */

@@ -503,7 +503,7 @@ uint64_t torrent_deadline(const struct torrent *t)
     }
     uint64_t at =
         torrent_may_announce(t) ? announce_deadline(t->announce) : UINT64_MAX;
-    if (t->check.count > 0 && t->n_hashing == 0) {
+    if (torrent_waits_to_hash(t)) {
         uint64_t turn = t->now_ms + TORRENT_TICK_MS;
         at = turn < at ? turn : at;
     }

@@ -84,6 +84,9 @@ void torrent_set_limits(struct torrent *t, uint64_t up_limit,
 void torrent_set_check_only(struct torrent *t);
 /* No new requests (the disk is too full); serving goes on. */
 void torrent_set_hold(struct torrent *t, bool hold);
+/* Pieces are to be hashed and none is, for want of a job: EVENT_TICK when
+ * hash_busy falls. */
+bool torrent_waits_to_hash(const struct torrent *t);
 void torrent_announce_now(struct torrent *t, uint64_t now_ms);
 
 /* --- events and actions --- */

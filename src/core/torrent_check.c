@@ -13,6 +13,13 @@ uint32_t torrent_check_left(const struct torrent *t)
     return t->check.count + t->n_hashing;
 }
 
+/* See torrent.h. */
+bool torrent_waits_to_hash(const struct torrent *t)
+{
+    return t->running && t->state != TORRENT_STOPPING && t->check.count > 0 &&
+           t->n_hashing == 0;
+}
+
 /* The lowest piece without its verdict. */
 uint32_t torrent_check_floor(const struct torrent *t)
 {

@@ -181,7 +181,11 @@ class Stress:
             self.daemon.signal(signal.SIGTERM)
             if self.random.random() < 0.3:
                 self.daemon.signal(signal.SIGTERM)
-            self.ended(self.daemon.wait(40))
+            code = self.daemon.wait(40)
+            if code == -signal.SIGTERM:  # it had only just begun
+                self.start()
+                return
+            self.ended(code)
             self.claims()
             runs = self.lab.sql("SELECT ended_at FROM run ORDER BY id DESC")
             assert runs[0]["ended_at"], "no clean end"
