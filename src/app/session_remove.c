@@ -64,6 +64,10 @@ static void remove_deleted(struct disk_job *job)
     } else {
         st->remove_data = false;
     }
+    if (st->row.wanted == DB_WANTED_RUN || st->row.wanted == DB_WANTED_PAUSE) {
+        st->remove = st->remove_data = false; /* wished back, too late */
+        st->restart = st->row.wanted == DB_WANTED_RUN;
+    }
     session_job_free(job);
     session_wake(st->s);
 }

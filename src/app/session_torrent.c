@@ -105,7 +105,7 @@ void session_torrent_load(struct session_torrent *st, struct db *db)
                             &st->n_peers, e);
     }
     if (err == 0) {
-        err = db_load_trackers(db, st->id, &st->trackers, &st->n_trackers, e);
+        (void)db_load_trackers(db, st->id, &st->trackers, &st->n_trackers, e);
     }
     free(info);
 }

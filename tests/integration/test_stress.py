@@ -65,8 +65,9 @@ class Stress:
         print(f"BTC_STRESS_SEED={SEED}")
         self.lab, self.random = lab, random.Random(SEED)
         self.tracker = Tracker(lab, SEED)
-        self.torrents, self.seeders, self.removing = [], [], {}
-        self.daemon, self.log = None, []
+        self.torrents, self.seeders = [], []
+        self.removing = {}  # info hash: its last wish was remove-data
+        self.daemon, self.n_steps, self.n_kills = None, 0, 0
         for i in range(N_TORRENTS):
             self.make(i)
 
@@ -144,8 +145,8 @@ class Stress:
             ["set", str(id), f"down={r.choice(['0', '50K', '300K'])}"],
             ["set", str(id), f"up={r.choice(['0', '20K'])}"],
             ["set", str(id), "seed=" + r.choice(["none", "forever"])]])
-        if "--data" in args:
-            self.removing[t.info_hash] = True
+        if args[0] in ("pause", "start", "rm"):
+            self.removing[t.info_hash] = "--data" in args
         run = self.lab.btc(*args)
         assert run.code in (0, 3), run
 
@@ -160,8 +161,8 @@ class Stress:
             ("verify_since", int(time.time()) + 1),
             ("seed_mode", r.choice(["none", "forever"])),
             ("label", "x")])
-        if value == "remove-data":
-            self.removing[t.info_hash] = True
+        if column == "wanted":
+            self.removing[t.info_hash] = value == "remove-data"
         self.write((f"UPDATE torrent SET {column} = ? WHERE id = ?",
                     (value, id)))
 
@@ -175,6 +176,7 @@ class Stress:
         """The daemon goes, in one way or another, and comes back."""
         if self.random.random() < 0.7:
             self.daemon.kill()
+            self.n_kills += 1
             self.ended(-signal.SIGKILL)
             self.claims()
         else:
@@ -211,6 +213,7 @@ class Stress:
         r = self.random
         t = r.choice(self.torrents)
         row = self.row(t)
+        self.n_steps += 1
         if r.random() < 0.06:
             self.hurt()
         elif not row:
@@ -224,6 +227,7 @@ class Stress:
 
     def settle(self):
         """All are wished to run, without limits."""
+        print(f"{self.n_steps} wishes, {self.n_kills} kills")
         def gone():
             return not self.lab.sql(
                 "SELECT 1 FROM torrent WHERE wanted LIKE 'remove%'")
