@@ -82,15 +82,15 @@ static void cli_why_peers(struct cli_why *w)
         cli_text_puts(&text, "no peer is known: see the trackers below, or "
                              "name one with `btc set ID peer=HOST:PORT`");
     } else if (connected == 0) {
-        cli_text_printf(&text, "none of the %zu known peers is connected",
+        cli_text_printf(&text, "peers: %zu known, none connected",
                         cli_rows_count(rows));
     } else if (choking == connected) {
         cli_text_printf(&text,
-                        "all %zu connected peers choke us: it has to "
-                        "wait for its turn",
+                        "peers: %zu connected, all of them choking us: it has "
+                        "to wait for its turn",
                         connected);
     } else {
-        cli_text_printf(&text, "%zu peers are connected, %zu of them choke us",
+        cli_text_printf(&text, "peers: %zu connected, %zu of them choking us",
                         connected, choking);
     }
     cli_why_add(w, &text);
@@ -194,7 +194,7 @@ static void cli_why_map(struct cli_why *w)
     if (p.n_missing == 0) {
         return;
     }
-    cli_text_printf(&text, "%lld pieces miss (%lld of them begun):",
+    cli_text_printf(&text, "missing pieces: %lld (%lld of them begun):",
                     (long long)p.n_missing, (long long)p.n_partial);
     for (; i < json_array_size(w->missing) && i < CLI_WHY_RANGES; i++) {
         const json_t *range = json_array_get(w->missing, i);

@@ -493,10 +493,11 @@ static void test_why(void **state)
     (void)state;
     assert_int_equal(run("why 1"), 0);
     assert_non_null(strstr(out, "no engine runs"));
-    assert_non_null(strstr(out, "all 1 connected peers choke us"));
+    assert_non_null(strstr(out, "peers: 1 connected, all of them choking us"));
     assert_non_null(
         strstr(out, "tracker http://a.example/announce: timed out"));
-    assert_non_null(strstr(out, "3 pieces miss (1 of them begun): 2, 5-6\n"));
+    assert_non_null(
+        strstr(out, "missing pieces: 3 (1 of them begun): 2, 5-6\n"));
     assert_non_null(strstr(out, "(45.0 %)"));
     fake.torrents[0].state = "complete";
     assert_int_equal(run("why 1 --json"), 0);
