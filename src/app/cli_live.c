@@ -5,14 +5,14 @@
  * wrapped them. Each line is written over the old one and its rest erased; what
  * is left below is erased at the end. So nothing is blank between two frames.
  *
- * Invariant: between two frames the cursor stands in column 1 below the view.
+ * Invariant: between two frames the cursor stands in column 1 below the view
+ * and is to be seen.
  */
 #include "cli_live.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,32 +28,13 @@ struct cli_live {
     struct cli_text pending; /* log lines for above the next frame */
 };
 
-/* The terminal whose cursor is hidden, -1 = none: what rescue needs. */
-static volatile sig_atomic_t cli_live_hidden = -1;
-
-/* Shows the cursor again. */
-void cli_live_rescue(void)
-{
-    int fd = cli_live_hidden;
-
-    if (fd >= 0) {
-        cli_live_hidden = -1;
-        ssize_t n = write(fd, "\033[?25h", 6);
-        (void)n;
-    }
-}
-
 /* A view that has drawn nothing yet. */
 struct cli_live *cli_live_new(int fd)
 {
-    static bool registered;
     struct cli_live *l = cli_mem_new(1, sizeof(*l));
 
     l->fd = fd;
     pthread_mutex_init(&l->lock, NULL);
-    if (!registered) {
-        registered = atexit(cli_live_rescue) == 0;
-    }
     return l;
 }
 
@@ -76,14 +57,13 @@ static void cli_live_write(int fd, const char *s, size_t n)
     }
 }
 
-/* Prints what is pending, shows the cursor, frees. */
+/* Prints what is pending, frees. */
 void cli_live_free(struct cli_live *l)
 {
     if (l == NULL) {
         return;
     }
     cli_live_write(l->fd, cli_text_str(&l->pending), l->pending.len);
-    cli_live_rescue();
     cli_text_free(&l->pending);
     pthread_mutex_destroy(&l->lock);
     free(l->widths);
@@ -103,7 +83,6 @@ void cli_live_log(struct cli_live *l, const char *line)
 void cli_live_restart(struct cli_live *l)
 {
     l->n_widths = 0;
-    cli_live_hidden = -1;
 }
 
 /* Rows that the last frame takes at this width. */
@@ -147,10 +126,7 @@ void cli_live_frame(struct cli_live *l, const char *lines, size_t width,
 {
     size_t rows = cli_live_rows(l, width);
 
-    if (cli_live_hidden < 0) {
-        cli_text_puts(out, "\033[?25l");
-        cli_live_hidden = l->fd;
-    }
+    cli_text_puts(out, "\033[?25l");
     if (rows > 0) {
         cli_text_printf(out, "\r\033[%zuA", rows);
         /* a terminal that was resized remembers which rows it had wrapped, and
@@ -164,7 +140,7 @@ void cli_live_frame(struct cli_live *l, const char *lines, size_t width,
     pthread_mutex_unlock(&l->lock);
     l->n_widths = 0;
     cli_live_lines(l, lines, true, out);
-    cli_text_puts(out, "\033[J");
+    cli_text_puts(out, "\033[J\033[?25h");
 }
 
 /* Draws one frame. */

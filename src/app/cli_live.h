@@ -1,6 +1,6 @@
 /* The live view on a terminal: frames drawn over each other with one write()
- * and no clearing, the cursor hidden and always brought back, log lines above.
- */
+ * and no clearing, log lines above. The cursor is hidden while a frame is drawn
+ * and there between two frames: kill -9 leaves the terminal in order. */
 #ifndef BTC_APP_CLI_LIVE_H
 #define BTC_APP_CLI_LIVE_H
 
@@ -12,7 +12,7 @@
 struct cli_live;
 
 struct cli_live *cli_live_new(int fd);
-/* Leaves the last frame as plain lines, shows the cursor. NULL allowed. */
+/* Leaves the last frame as plain lines. NULL allowed. */
 void cli_live_free(struct cli_live *l);
 /* Keeps lines to be printed above the next frame; from any thread. */
 void cli_live_log(struct cli_live *l, const char *line);
@@ -23,7 +23,5 @@ void cli_live_restart(struct cli_live *l);
 /* The bytes of one frame: for cli_live_draw and tests. */
 void cli_live_frame(struct cli_live *l, const char *lines, size_t width,
                     struct cli_text *out);
-/* Shows the cursor if a view has hidden it; safe in signal handlers. */
-void cli_live_rescue(void);
 
 #endif

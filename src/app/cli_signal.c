@@ -7,9 +7,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#include "cli_live.h"
-
-#define CLI_SIGNAL_N     7
+#define CLI_SIGNAL_N     6
 #define CLI_SIGNAL_AGAIN 3 /* so many INTs end the program at once */
 
 static struct btc *volatile cli_signal_engine;
@@ -17,8 +15,8 @@ static volatile sig_atomic_t cli_signal_count;
 static volatile sig_atomic_t cli_signal_came_back;
 static volatile sig_atomic_t cli_signal_is_daemon;
 
-static const int cli_signal_numbers[CLI_SIGNAL_N] = {
-    SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGTSTP, SIGCONT, SIGPIPE};
+static const int cli_signal_numbers[CLI_SIGNAL_N] = {SIGINT,  SIGTERM, SIGHUP,
+                                                     SIGUSR1, SIGCONT, SIGPIPE};
 static struct sigaction cli_signal_old[CLI_SIGNAL_N];
 
 /* Asks the engine to stop; a third time there is no more asking. */
@@ -26,18 +24,9 @@ static void cli_signal_stop(void)
 {
     cli_signal_count++;
     if (cli_signal_count >= CLI_SIGNAL_AGAIN) {
-        cli_live_rescue();
         _exit(BTC_STATUS_INTERRUPTED);
     }
     btc_signal(cli_signal_engine, BTC_SIGNAL_STOP);
-}
-
-/* Goes to sleep as the terminal asked, with a cursor. */
-static void cli_signal_suspend(void)
-{
-    cli_live_rescue();
-    /* SIGSTOP cannot be caught: no handler has to be taken away first */
-    raise(SIGSTOP);
 }
 
 /* The handler of all of them. */
@@ -51,9 +40,6 @@ static void cli_signal_handle(int number)
     switch (number) {
     case SIGUSR1:
         btc_signal(cli_signal_engine, BTC_SIGNAL_STATS);
-        break;
-    case SIGTSTP:
-        cli_signal_suspend();
         break;
     case SIGCONT:
         cli_signal_came_back = 1;
@@ -88,8 +74,7 @@ void cli_signal_start(struct btc *b, bool daemon)
             cli_signal_numbers[i] == SIGPIPE ? SIG_IGN : cli_signal_handle;
         sigaction(cli_signal_numbers[i], &sa, &cli_signal_old[i]);
         if (cli_signal_old[i].sa_handler == SIG_IGN &&
-            (cli_signal_numbers[i] == SIGHUP ||
-             cli_signal_numbers[i] == SIGTSTP)) {
+            cli_signal_numbers[i] == SIGHUP) {
             /* nohup means it. INT is taken though: a script's background job
              * begins with it ignored, and `kill -INT` must work */
             sigaction(cli_signal_numbers[i], &cli_signal_old[i], NULL);

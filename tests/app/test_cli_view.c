@@ -259,6 +259,10 @@ static void test_many(void **state)
     free(frame);
 }
 
+/* How each frame begins and ends. */
+#define HIDE "\033[?25l"
+#define SHOW "\033[J\033[?25h"
+
 static void test_frames(void **state)
 {
     struct cli_live *l = cli_live_new(open("/dev/null", O_WRONLY | O_CLOEXEC));
@@ -266,23 +270,23 @@ static void test_frames(void **state)
 
     (void)state;
     cli_live_frame(l, "one\ntwo\n", 80, &out);
-    assert_string_equal(out.data, "\033[?25lone\033[K\ntwo\033[K\n\033[J");
+    assert_string_equal(out.data, HIDE "one\033[K\ntwo\033[K\n" SHOW);
     cli_text_clear(&out);
     /* over the frame before, a log line above, the third row erased */
     cli_live_log(l, "btc: warning");
     cli_live_frame(l, "1\n", 80, &out);
-    assert_string_equal(out.data, "\r\033[2Abtc: warning\033[K\n"
-                                  "1\033[K\n\033[J");
+    assert_string_equal(out.data, HIDE "\r\033[2Abtc: warning\033[K\n"
+                                       "1\033[K\n" SHOW);
     cli_text_clear(&out);
     cli_live_frame(l, "0123456789\n\033[1mabc\033[0m\n", 80, &out);
     cli_text_clear(&out);
     /* a narrower terminal has wrapped the first line into three rows */
     cli_live_frame(l, "x\n", 4, &out);
-    assert_string_equal(out.data, "\r\033[4A\033[Jx\033[K\n\033[J");
+    assert_string_equal(out.data, HIDE "\r\033[4A\033[Jx\033[K\n" SHOW);
     cli_text_clear(&out);
     cli_live_restart(l);
     cli_live_frame(l, "y\n", 4, &out);
-    assert_string_equal(out.data, "\033[?25ly\033[K\n\033[J");
+    assert_string_equal(out.data, HIDE "y\033[K\n" SHOW);
     cli_text_free(&out);
     cli_live_free(l);
 }
