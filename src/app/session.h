@@ -30,10 +30,11 @@
 #define SESSION_EARLY_BYTES \
     (256u << 20) /* commit before the interval is over */
 #define SESSION_PEERS_LOADED 500
-#define SESSION_TRACKER_TRIES                                                 \
-    3                           /* of every tracker, before a run without any \
-                                 * peer gives up (exit 6) */
-#define SESSION_LIMIT_MS     50 /* download limit: grants this often */
+#define SESSION_TRACKER_TRIES                       \
+    3 /* of every tracker, before a run without any \
+       * peer gives up (exit 6) */
+#define SESSION_TRIM_PEERS   2000  /* new rows of peers, then the worst go */
+#define SESSION_LIMIT_MS     50    /* download limit: grants this often */
 #define SESSION_LIMIT_FIRST  1024  /* bytes of a connection before them */
 #define SESSION_HANDSHAKE_MS 20000 /* of incoming connections */
 #define SESSION_MAX_INCOMING 200   /* without a handshake yet */
@@ -130,9 +131,10 @@ struct session_torrent {
     size_t n_fresh, fresh_cap;
     uint32_t *fresh_files; /* owns */
     size_t n_fresh_files, fresh_files_cap;
-    uint64_t seeding_ms; /* of the last tick that counted */
-    uint64_t retry_ms;   /* waiting states: look again */
-    uint32_t n_jobs;     /* disk jobs out that name this torrent */
+    uint64_t n_peer_rows; /* written for the first time in this run */
+    uint64_t seeding_ms;  /* of the last tick that counted */
+    uint64_t retry_ms;    /* waiting states: look again */
+    uint32_t n_jobs;      /* disk jobs out that name this torrent */
 };
 
 enum journal_phase {

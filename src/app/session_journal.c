@@ -31,16 +31,43 @@ void session_journal_event(struct session_torrent *st, enum db_level level,
     db_put_event(st->s->batch, st->id, level, kind, text);
 }
 
-/* A peer's row as it is now. */
+/* Its row under another address goes: the port that a connection came from is
+ * nobody's address. */
+static void journal_forget_peer(struct session_torrent *st,
+                                struct peerset_entry *e)
+{
+    char ip[ADDR_TEXT_MAX];
+    if (e->journaled.family != ADDR_NONE) {
+        addr_format_ip(&e->journaled, ip);
+        db_del_peer(st->s->batch, st->id, ip, e->journaled.port);
+        e->journaled = addr_none();
+    }
+}
+
+/* A peer's row as it is now. A stranger that cannot be dialled has one while it
+ * is connected, or else everybody who calls and goes would leave a row. */
 void session_journal_peer(struct session_torrent *st, uint32_t id)
 {
-    const struct peerset_entry *e = peerset_get(torrent_peerset(st->t), id);
+    struct peerset_entry *e = peerset_get(torrent_peerset(st->t), id);
     struct torrent_peer_info info;
     struct db_peer row = {0};
     char ip[ADDR_TEXT_MAX];
     if (e == NULL) {
         return;
     }
+    bool live = torrent_peer_info(st->t, id, loop_now_ms(st->s->loop), &info);
+    bool known = live || e->connectable || e->banned;
+    if (!known || !addr_eq(&e->journaled, &e->addr)) {
+        journal_forget_peer(st, e);
+    }
+    if (!known) {
+        return;
+    }
+    if (e->journaled.family == ADDR_NONE &&
+        ++st->n_peer_rows % SESSION_TRIM_PEERS == 0) {
+        db_trim_peers(st->s->batch, st->id);
+    }
+    e->journaled = e->addr;
     addr_format_ip(&e->addr, ip);
     (void)snprintf(row.address, sizeof row.address, "%.47s", ip);
     (void)snprintf(row.source, sizeof row.source, "%s",
@@ -53,7 +80,7 @@ void session_journal_peer(struct session_torrent *st, uint32_t id)
     row.bytes_up = (int64_t)e->bytes_up;
     row.failures = e->failures;
     row.last_seen = e->last_seen;
-    if (torrent_peer_info(st->t, id, loop_now_ms(st->s->loop), &info)) {
+    if (live) {
         row.connected = true;
         row.choking = info.choking;
         row.interested = info.interested;

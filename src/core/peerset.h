@@ -47,6 +47,7 @@ struct peerset_entry {
     int64_t last_seen;   /* unix seconds of the last connection; 0 never */
     uint64_t bytes_down; /* ever, over all runs */
     uint64_t bytes_up;
+    struct addr journaled; /* the driver's own: where its row stands, or NONE */
 };
 
 struct peerset; /* opaque */

@@ -240,6 +240,8 @@ void db_put_file(struct db_batch *b, int64_t id, const struct db_file *f);
 void db_put_peer(struct db_batch *b, int64_t id, const struct db_peer *p);
 void db_del_peer(struct db_batch *b, int64_t id, const char *address,
                  uint16_t port);
+/* Keeps those that are connected or the user's, and the best of the rest. */
+void db_trim_peers(struct db_batch *b, int64_t id);
 void db_put_tracker(struct db_batch *b, int64_t id, const struct db_tracker *t);
 void db_put_stat(struct db_batch *b, int64_t id, const struct db_stat *s);
 void db_put_event(struct db_batch *b, int64_t id, enum db_level level,

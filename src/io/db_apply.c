@@ -49,6 +49,12 @@ static const char *const db_sql[DB_STMT_COUNT] = {
     [DB_STMT_DEL_PEER] =
         "DELETE FROM peer WHERE torrent_id = ?1 AND address = ?2"
         " AND port = ?3",
+    [DB_STMT_TRIM_PEERS] =
+        "DELETE FROM peer WHERE torrent_id = ?1 AND NOT connected"
+        " AND source <> 'user' AND (address, port) NOT IN"
+        " (SELECT address, port FROM peer WHERE torrent_id = ?1"
+        " ORDER BY " DB_PEER_ORDER
+        " LIMIT " DB_TEXT_OF2(DB_PEERS_LIVE_MAX) ")",
     /* no insert: who deleted the row does not want it back */
     [DB_STMT_PUT_TRACKER] =
         "UPDATE tracker SET state = coalesce(?3, state), last_announce = ?4,"
@@ -305,6 +311,8 @@ static int db_apply_op(struct db *db, const struct db_op *op, const void *ext,
         return db_apply_row(db, DB_STMT_PUT_PEER, op, ext, e);
     case DB_OP_DEL_PEER:
         return db_apply_row(db, DB_STMT_DEL_PEER, op, ext, e);
+    case DB_OP_TRIM_PEERS:
+        return db_apply_ints(db, DB_STMT_TRIM_PEERS, op, 0, e);
     case DB_OP_PUT_TRACKER:
         return db_apply_row(db, DB_STMT_PUT_TRACKER, op, ext, e);
     case DB_OP_PUT_STAT:

@@ -179,6 +179,12 @@ void db_del_peer(struct db_batch *b, int64_t id, const char *address,
     db_batch_copy(b, address, strlen(address) + 1);
 }
 
+/* Forgets the worst peers. */
+void db_trim_peers(struct db_batch *b, int64_t id)
+{
+    (void)db_batch_op(b, DB_OP_TRIM_PEERS, id);
+}
+
 /* A tracker's state; its url finds the row. */
 void db_put_tracker(struct db_batch *b, int64_t id, const struct db_tracker *t)
 {

@@ -15,6 +15,7 @@ enum db_op_kind {
     DB_OP_PUT_FILE,    /* ext: struct db_file without path */
     DB_OP_PUT_PEER,    /* ext: struct db_peer */
     DB_OP_DEL_PEER,    /* a: port; ext: address */
+    DB_OP_TRIM_PEERS,
     DB_OP_PUT_TRACKER, /* ext: struct db_tracker without url, then the url */
     DB_OP_PUT_STAT,    /* ext: struct db_stat */
     DB_OP_PUT_EVENT,   /* a: level, n: time; ext: kind NUL text */

@@ -15,11 +15,17 @@
 
 #include <sqlite3.h>
 
+/* A number as a part of SQL. */
+#define DB_TEXT_OF(x)  #x
+#define DB_TEXT_OF2(x) DB_TEXT_OF(x)
+
 /* "btc1": PRAGMA application_id of our files. */
 #define DB_APPLICATION_ID 0x62746331
 /* Peers kept per torrent: enough to start from, small enough to load at once.
  */
 #define DB_PEERS_MAX 500
+/* Peers kept while an engine runs, which knows more of them. */
+#define DB_PEERS_LIVE_MAX 4000
 /* The best record first: who was named by hand, who gave most, who answers. */
 #define DB_PEER_ORDER                                                  \
     "source = 'user' DESC, banned, bytes_down DESC, connectable DESC," \
@@ -37,6 +43,7 @@ enum db_stmt {
     DB_STMT_PUT_FILE,
     DB_STMT_PUT_PEER,
     DB_STMT_DEL_PEER,
+    DB_STMT_TRIM_PEERS,
     DB_STMT_PUT_TRACKER,
     DB_STMT_PUT_STAT,
     DB_STMT_PUT_EVENT,

@@ -9,9 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DB_TEXT_OF(x)  #x
-#define DB_TEXT_OF2(x) DB_TEXT_OF(x)
-
 /* The id of this boot of the machine, "" when the system has none. */
 static void db_boot_id(char *out, size_t cap)
 {

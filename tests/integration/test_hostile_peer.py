@@ -641,6 +641,32 @@ def test_closing_everywhere(lab):
     assert btc.stop() in (0, 7)
 
 
+def test_strangers_leave_no_rows(lab):
+    """Connections from ports that nobody listens on have a row while they are
+    there, at their listen port once they said it, and none afterwards."""
+    torrent, btc, port = seeding(lab, 2 * MIB, options=(
+        "--journal-interval", "50"))
+
+    def rows(what="count(*)", where="1"):
+        return lab.sql(f"SELECT {what} FROM peer_list WHERE {where}")
+    for _ in range(300):
+        w = wire.connect(OURS, port, torrent, source_ip="10.77.0.2")
+        w.close()
+    last = wire.connect(OURS, port, torrent, source_ip="10.77.0.3",
+                        reserved=wire.BOTH)
+    local = last.sock.getsockname()[1]
+    last.send(EXTENDED, b"\x00d1:v4:minee")
+    lab.wait(lambda: [r[0] for r in rows("port", "connected")] == [local], 15,
+             "its row")
+    last.send(EXTENDED, b"\x00d1:pi7777ee")
+    last.close()
+    lab.wait(lambda: [r[0] for r in rows(
+        "port", "address = '10.77.0.3' AND NOT connected")] == [7777], 15,
+        "its listen port")
+    assert btc.stop() in (0, 7)
+    assert rows()[0][0] <= 2, [tuple(r) for r in rows("address, port")]
+
+
 def test_availability_flood(lab):
     """HAVE_ALL and HAVE_NONE in turn cost five bytes each and a walk over the
     bitmap of a torrent of many pieces: only the first counts."""

@@ -472,6 +472,33 @@ static void test_bug(void **state)
     db_close(db);
 }
 
+/* The worst go, but who is connected or was named by hand stays. */
+static void test_trim_peers(void **state)
+{
+    struct test_db *t = *state;
+    struct db *db = test_db_open(t->path, DB_CREATE);
+    int64_t id = test_db_add(db, 1);
+    struct db_batch *b = db_batch_new();
+    char got[40];
+    for (unsigned i = 0; i < 5000; i++) {
+        struct db_peer p = {.port = 1, .connected = i == 1, .bytes_down = i};
+        (void)snprintf(p.source, sizeof(p.source), "%s",
+                       i == 0 ? "user" : "tracker");
+        (void)snprintf(p.address, sizeof(p.address), "10.0.%u.%u", i / 256,
+                       i % 256);
+        db_put_peer(b, id, &p);
+    }
+    db_trim_peers(b, id);
+    assert_int_equal(db_apply(db, b, NULL), 0);
+    (void)test_db_get(t->path,
+                      "SELECT count(*) || ' ' || min(bytes_down) || ' ' ||"
+                      " sum(bytes_down < 999) FROM peer",
+                      got, sizeof(got));
+    assert_string_equal(got, "4001 0 3"); /* two users: test_db_add's */
+    db_batch_free(b);
+    db_close(db);
+}
+
 static void test_peers(void **state)
 {
     struct test_db *t = *state;
@@ -751,12 +778,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_add_and_load), T(test_add_again), T(test_batch),
-        T(test_append),       T(test_unchanged), T(test_gone),
-        T(test_flags_back),   T(test_full),      T(test_nth_step),
-        T(test_bug),          T(test_peers),     T(test_runs),
-        T(test_find),         T(test_wishes),    T(test_foreign),
-        T(test_many),
+        T(test_add_and_load), T(test_add_again),  T(test_batch),
+        T(test_append),       T(test_unchanged),  T(test_gone),
+        T(test_flags_back),   T(test_full),       T(test_nth_step),
+        T(test_bug),          T(test_trim_peers), T(test_peers),
+        T(test_runs),         T(test_find),       T(test_wishes),
+        T(test_foreign),      T(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
