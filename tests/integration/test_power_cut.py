@@ -27,7 +27,7 @@ from seeder import Seeder  # noqa: E402
 
 LONG = int(os.environ.get("BTC_LAB_LONG", "0"))
 SEED = int(os.environ.get("BTC_POWER_SEED", random.randrange(1 << 30)))
-SECONDS = LONG or 12           # looking at images, per test
+SECONDS = LONG or 6            # looking at images, per test
 N_CUTS = 2000 if LONG else 60  # random ones, beside the ends of syncs
 N_RESUMED = max(6, LONG // 4)  # images that are finished, per test
 MIB = 1 << 20
@@ -57,10 +57,12 @@ class Recorded:
     def out(self):
         return os.path.join(self.root, self.save)
 
-    def get(self, *args):
-        return self.lab.start_btc(
-            "get", self.torrent.path, "-d", self.out, "--peer",
-            self.seeder.address, "--db", self.db, *args, env=self.env)
+    def get(self, *args, before=()):
+        """Starts btc get; `before` is a command that starts it."""
+        return self.lab.start(
+            "btc", [*before, os.environ["BTC"], "get", self.torrent.path, "-d",
+                    self.out, "--peer", self.seeder.address, "--db", self.db,
+                    *args], env=self.env)
 
     def resume(self, *args, env=None):
         return self.lab.start_btc("resume", "--db", self.db, *args,
@@ -301,6 +303,18 @@ with open(sys.argv[2] + "/z", "r+b") as f:
                     os.path.join(recorded.out, "folder")], check=True,
                    env=dict(os.environ, **recorded.env))
     recorded.done(recorded.get("--journal-interval", "10"))
+    look_at(recorded, SECONDS / 2)
+
+
+def test_few_descriptors(lab):
+    """More files than may be open: dirty ones are closed under way."""
+    for i in range(250):
+        lab.make_data(f"seed/many/{i % 9}/{i:03}", 30_000 + i, seed=i)
+    torrent = lab.make_torrent(lab.path("seed", "many"), piece_length=65536)
+    recorded = Recorded(lab, torrent, 8 * MIB)
+    recorded.env["BTC_RECORD_SYNC_MS"] = "1"
+    recorded.done(recorded.get("--journal-interval", "200", before=[
+        lab_module.find("prlimit"), "--nofile=64:64"]))
     look_at(recorded, SECONDS / 2)
 
 

@@ -4,6 +4,7 @@ Truth knows the right bytes of a torrent; Truth.judge compares the claims of a
 database with bytes that are given file by file. Claims are rows of `piece` and
 `block` and the sums in `torrent_stat` and `file`, which `progress` shows.
 """
+import bisect
 import collections
 import os
 import sqlite3
@@ -57,33 +58,38 @@ class Truth:
             with open(source, "rb") as stream:
                 self.right.append(stream.read())
 
+        self.ends = [f.offset + f.length for f in torrent.files]
+        self.in_piece = [list(self.spans(p * self.length,
+                                         (p + 1) * self.length))
+                         for p in range(torrent.piece_count)]
+
     def spans(self, begin, end):
         """(file, from, to) of a range of the torrent's bytes, without pads."""
-        for i, f in enumerate(self.torrent.files):
-            a, b = max(begin, f.offset), min(end, f.offset + f.length)
+        i = bisect.bisect_right(self.ends, begin)
+        while i < len(self.ends) and self.torrent.files[i].offset < end:
+            f = self.torrent.files[i]
+            a, b = max(begin, f.offset), min(end, self.ends[i])
             if a < b and not f.pad:
                 yield i, a - f.offset, b - f.offset
+            i += 1
 
-    def is_good(self, there, begin, end):
-        """Whether bytes begin..end are right; `there` has each file's bytes."""
-        end = min(end, self.torrent.size)
-        for i, a, b in self.spans(begin, end):
-            if there[i] is None or there[i][a:b] != self.right[i][a:b]:
-                return False
-        return True
+    def is_good(self, there, spans):
+        """Whether some spans are right; `there` has each file's bytes."""
+        return all(there[i] is not None and there[i][a:b] == self.right[i][a:b]
+                   for i, a, b in spans)
 
     def good_pieces(self, there):
         """What a full hash finds."""
-        return {p for p in range(self.torrent.piece_count)
-                if self.is_good(there, p * self.length,
-                                (p + 1) * self.length)}
+        return {p for p, spans in enumerate(self.in_piece)
+                if self.is_good(there, spans)}
 
-    def payload(self, pieces, file=None):
-        """Bytes of some pieces, pads left out; of one file or of all."""
-        return sum(b - a for p in pieces
-                   for i, a, b in self.spans(p * self.length,
-                                             (p + 1) * self.length)
-                   if file is None or i == file)
+    def payload(self, pieces):
+        """The bytes of each file in some pieces: {file: bytes}, no pads."""
+        found = collections.Counter()
+        for p in pieces:
+            for i, a, b in self.in_piece[p]:
+                found[i] += b - a
+        return found
 
     def on_disk(self, folder):
         """The bytes of each file below a download folder, None if absent."""
@@ -102,22 +108,23 @@ class Truth:
         if claims.torrents == 0:
             return []
         good, wrong = self.good_pieces(there), []
+        payload = self.payload(good)
         for p in claims.pieces:
             if p not in good:
                 wrong.append(f"piece {p} is claimed and not there")
         for p, b in claims.blocks:
             begin = p * self.length + b * BLOCK
             end = min(begin + BLOCK, (p + 1) * self.length)
-            if not self.is_good(there, begin, end):
+            if not self.is_good(there, self.spans(begin, end)):
                 wrong.append(f"block {b} of piece {p} is claimed and not there")
-        if claims.bytes_done > self.payload(good):
+        if claims.bytes_done > payload.total():
             wrong.append(f"progress claims {claims.bytes_done} bytes, "
-                         f"{self.payload(good)} are good")
+                         f"{payload.total()} are good")
         if claims.pieces_done > len(good):
             wrong.append(f"progress claims {claims.pieces_done} pieces, "
                          f"{len(good)} are good")
         for i, done in claims.files.items():
-            if done > self.payload(good, i):
-                wrong.append(f"file {i} claims {done} bytes, "
-                             f"{self.payload(good, i)} are good")
+            if done > payload[i]:
+                wrong.append(f"file {i} claims {done} bytes, {payload[i]} are "
+                             "good")
         return wrong
