@@ -17,9 +17,11 @@
 #define PEER_START_DEPTH 16   /* before its rate is known */
 #define PEER_MIN_DEPTH   4
 #define PEER_OUR_REQQ    500 /* requests of a peer that we queue */
-#define PEER_UPLOAD_BYTES                              \
-    (512u * 1024) /* of its requests under way at once \
-                   */
+#define PEER_UPLOAD_BYTES                                        \
+    (512u * 1024)           /* of its requests under way at once \
+                             */
+#define PEER_UPLOAD_JOBS 64 /* the same, for peers that ask for single bytes \
+                             */
 #define PEER_OUT_MAX      (WIRE_MAX_BITFIELD + (1u << 20)) /* queued for it */
 #define PEER_HANDSHAKE_MS 20000
 #define PEER_KEEPALIVE_MS 100000 /* we say something at least this often */
@@ -80,6 +82,7 @@ struct peer {
     uint32_t n_awaited; /* of those ever dropped, not answered yet */
     uint32_t n_refused; /* REJECTs since the last good block */
     uint64_t ask_ms;    /* nothing is asked for before this */
+    uint64_t blink_ms;  /* of the last UNCHOKE that was answered at once */
     uint32_t depth;     /* requests to have out */
     uint32_t strikes;
     bool snubbed;
@@ -94,6 +97,7 @@ struct peer {
     struct wire_block *up; /* owns; requests of the peer, a ring of up_cap */
     uint32_t up_head, n_up, up_cap;
     uint32_t up_inflight; /* bytes handed to the disk and the socket */
+    uint32_t up_jobs;     /* in so many jobs */
 
     struct rate down, up_rate; /* payload */
     uint64_t tick_bytes;       /* since the last tick */

@@ -27,6 +27,7 @@
 #define TORRENT_FORGET_MS      60000 /* a late request leaves its peer's window */
 #define TORRENT_REFUSED_MS     250 /* after a REJECT: nothing is asked for ... */
 #define TORRENT_REFUSED_MAX_MS 10000 /* ... growing with each, up to this */
+#define TORRENT_BLINK_MS       1000  /* an UNCHOKE counts once in this time */
 #define TORRENT_EVICT_MS       30000 /* a peer may be of no use for so long */
 
 enum block_place {

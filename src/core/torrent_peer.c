@@ -398,16 +398,28 @@ static int torrent_on_have(struct torrent *t, struct peer *p, uint32_t piece)
     return 0;
 }
 
-/* CHOKE: without BEP 6 it means that the requests are forgotten. */
+/* CHOKE: without BEP 6 it means that the requests are forgotten. An UNCHOKE is
+ * no answer: a peer that goes on saying it is as silent as any. One that blinks
+ * is asked again after a while: five bytes of it cost a window of requests. */
 static void torrent_on_choke(struct torrent *t, struct peer *p, bool choke)
 {
+    if (p->peer_choking == choke) {
+        return;
+    }
     p->peer_choking = choke;
-    if (!choke) {
-        p->block_ms = t->now_ms; /* its time to answer starts here */
-        torrent_request_fill(t, p);
-    } else if (!p->has_fast) {
+    if (choke && !p->has_fast) {
         torrent_request_drop_all(t, p, true);
     }
+    if (choke) {
+        return;
+    }
+    if (p->blink_ms != 0 && t->now_ms - p->blink_ms < TORRENT_BLINK_MS) {
+        uint64_t at = p->blink_ms + TORRENT_BLINK_MS;
+        p->ask_ms = p->ask_ms > at ? p->ask_ms : at;
+        return;
+    }
+    p->blink_ms = t->now_ms;
+    torrent_request_fill(t, p);
 }
 
 /* The peer's extension handshake. */

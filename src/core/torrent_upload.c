@@ -103,7 +103,7 @@ static struct wire_block torrent_upload_run(struct torrent *t, struct peer *p,
 void torrent_upload_pump(struct torrent *t, struct peer *p)
 {
     while (p->n_up > 0 && p->up_inflight < PEER_UPLOAD_BYTES &&
-           t->state != TORRENT_STOPPING) {
+           p->up_jobs < PEER_UPLOAD_JOBS && t->state != TORRENT_STOPPING) {
         if (bucket_available(&t->shared->up, t->now_ms) == 0 ||
             bucket_available(&t->up_bucket, t->now_ms) == 0) {
             return; /* the tick comes back to it */
@@ -117,6 +117,7 @@ void torrent_upload_pump(struct torrent *t, struct peer *p)
         bucket_take(&t->shared->up, run.len);
         bucket_take(&t->up_bucket, run.len);
         p->up_inflight += run.len;
+        p->up_jobs++;
         t->n_jobs++;
         struct action *a = torrent_push(t, ACTION_UPLOAD);
         a->conn = p->conn;
@@ -150,6 +151,7 @@ void torrent_upload_done(struct torrent *t, const struct event *ev)
         return;
     }
     p->up_inflight -= ev->uploaded.len;
+    p->up_jobs--;
     if (ev->result < 0) {
         torrent_peer_close(t, p, true, ev->result);
         return;

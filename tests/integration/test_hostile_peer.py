@@ -383,6 +383,23 @@ class Mute(Seeder):
         pass
 
 
+class Blinker(Mute):
+    """Says UNCHOKE, or CHOKE and UNCHOKE, all the time instead of answering."""
+
+    def greet(self, w):
+        super().greet(w)
+        data = msg(UNCHOKE) if self.port % 2 else msg(CHOKE) + msg(UNCHOKE)
+
+        def blink():
+            try:
+                while True:
+                    w.put(data)
+                    time.sleep(0.05)
+            except Gone:
+                pass
+        threading.Thread(target=blink, daemon=True).start()
+
+
 class MidBlock(Seeder):
     """Sends half of each block and stops there."""
 
@@ -443,7 +460,7 @@ def test_stallers(lab):
     they hold is had from it."""
     more_addresses()
     torrent = setup(lab)
-    kinds = (Choker, Mute, MidBlock, Trickle, Rejecter, Stealer, Doubler,
+    kinds = (Choker, Mute, Blinker, MidBlock, Trickle, Rejecter, Stealer, Doubler,
              Leaver)
     peers = [kind(torrent, f"10.77.1.{i + 1}")
              for i, kind in enumerate(kinds * 3)]
@@ -467,7 +484,8 @@ def test_three_hold_one_block(lab):
     honest one is slow to come."""
     more_addresses()
     torrent = setup(lab, 65536, 16384)
-    silent = [Mute(torrent, f"10.77.1.{i + 1}") for i in range(6)]
+    silent = [(Mute, Blinker)[i % 2](torrent, f"10.77.1.{i + 1}")
+              for i in range(12)]
     btc = start(lab, torrent, *silent)
     lab.wait(lambda: all(p.requests for p in silent), 30, "requests")
     honest = Seeder(torrent, "10.77.0.3")
