@@ -7,7 +7,8 @@
  * every tick.
  *
  * An error may be older than this command: the engine needs a moment to see the
- * wish that came with it. So trouble counts only once it outlasts a grace.
+ * wish that came with it. So trouble counts only once it outlasts a grace. So
+ * does `complete` while a file that is wanted by now is not.
  */
 #include "app/api.h"
 
@@ -240,6 +241,21 @@ static int api_trouble(const struct api_followed *t, uint64_t followed_ms)
     return strcmp(state, "waiting-space") == 0 ? BTC_E_NOSPACE : 0;
 }
 
+/* The rows of the files that are wanted now say so, too. */
+static bool api_has_files(const struct api_follow *f,
+                          const struct api_followed *t)
+{
+    struct db_file *files = NULL;
+    size_t n = 0;
+    bool all = db_load_files(f->db, t->p.id, &files, &n, NULL) == 0;
+    for (size_t i = 0; all && i < n; i++) {
+        all = files[i].pad || files[i].priority == 0 ||
+              files[i].bytes_done >= files[i].length;
+    }
+    db_files_free(files, n);
+    return all;
+}
+
 /* Ends one torrent. */
 static void api_end_one(const struct api_follow *f, struct api_followed *t,
                         int status, const char *text)
@@ -287,7 +303,9 @@ static void api_compare(const struct api_follow *f, struct api_followed *t,
     }
     int trouble = api_trouble(t, now - f->start_ms);
     if (api_is_done(t)) {
-        api_end_one(f, t, 0, NULL);
+        if (now - f->start_ms >= API_GRACE_ABSENT || api_has_files(f, t)) {
+            api_end_one(f, t, 0, NULL);
+        }
     } else if (trouble != 0) {
         api_end_one(f, t, trouble, t->p.error ? t->p.error : err_text(trouble));
     }

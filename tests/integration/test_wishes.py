@@ -96,6 +96,17 @@ def test_more_files_when_done(lab):
     stop(daemon)
 
 
+def test_get_more_from_a_daemon(lab):
+    """What the daemon was done with before is not what is wanted now."""
+    t, seeder = folder(lab, rate=400_000)
+    daemon = complete(lab, t, seeder, "-s", "1")
+    get = lab.btc("get", t.path, "-d", lab.path("out"), "-s", "2")
+    assert get.code == 0, get
+    rows = lab.sql("SELECT bytes_done, length FROM file WHERE priority > 0")
+    assert [tuple(r) for r in rows] == [(700_000, 700_000)]
+    stop(daemon)
+
+
 def test_more_files_while_getting(lab):
     """A foreground run that begins anew for it is not over."""
     t, seeder = folder(lab, rate=300_000)
