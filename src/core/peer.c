@@ -220,7 +220,8 @@ bool peer_has_fast_out(const struct peer *p, uint32_t piece)
 /* The depth covers PEER_QUEUE_MS and twice the latency at the quick rate. The
  * rate rises at once and falls slowly, so a pause does not shut the window; a
  * full pipe therefore at least doubles the depth from tick to tick. */
-void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t share)
+void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t block_len,
+                       uint32_t share)
 {
     if (elapsed_ms > 0) {
         double now = (double)p->tick_bytes * 1000.0 / (double)elapsed_ms;
@@ -230,8 +231,8 @@ void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t share)
     }
     double bytes =
         p->fast_rate * (PEER_QUEUE_MS + 2.0 * (double)p->latency_ms) / 1000.0;
-    uint32_t depth = bytes < (double)PEER_MAX_DEPTH * GEOM_BLOCK_LEN
-                         ? (uint32_t)(bytes / GEOM_BLOCK_LEN) + PEER_MIN_DEPTH
+    uint32_t depth = bytes < (double)PEER_MAX_DEPTH * block_len
+                         ? (uint32_t)(bytes / block_len) + PEER_MIN_DEPTH
                          : PEER_MAX_DEPTH;
     if (p->fast_rate < 1.0 && p->block_ms == 0) {
         depth = PEER_START_DEPTH;

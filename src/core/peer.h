@@ -141,8 +141,10 @@ bool peer_is_seed(const struct peer *p);
 bool peer_has_fast_in(const struct peer *p, uint32_t piece);
 bool peer_has_fast_out(const struct peer *p, uint32_t piece);
 
-/* Once per tick: the quick rate and the depth that follows from it. `share`
- * bounds the depth: this peer's part of the memory. */
-void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t share);
+/* Once per tick: the quick rate and the depth that follows from it, in blocks
+ * of block_len bytes (less than usual where pieces are tiny). `share` bounds
+ * the depth: this peer's part of the memory. */
+void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t block_len,
+                       uint32_t share);
 
 #endif

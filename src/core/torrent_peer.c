@@ -619,7 +619,10 @@ void torrent_peer_tick(struct torrent *t, struct peer *p, uint64_t elapsed_ms)
         return;
     }
     uint32_t share = t->shared->pool->max / (t->n_active > 0 ? t->n_active : 1);
-    peer_update_depth(p, elapsed_ms, share > 2 ? share : 2);
+    uint32_t block_len = t->geom->piece_length < GEOM_BLOCK_LEN
+                             ? t->geom->piece_length
+                             : GEOM_BLOCK_LEN;
+    peer_update_depth(p, elapsed_ms, block_len, share > 2 ? share : 2);
     torrent_request_overdue(t, p);
     if (t->now_ms - p->sent_ms > PEER_KEEPALIVE_MS) {
         static const uint8_t keepalive[4] = {0};

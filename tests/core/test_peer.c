@@ -100,22 +100,25 @@ static void test_depth(void **state)
         uint64_t rate;
         uint32_t latency_ms, share, reqq;
         bool snubbed;
-        uint32_t min, max;
+        uint32_t block_len, min, max;
     } rows[] = {
         /* nothing known: the start depth, within the share */
-        {0, 0, 4096, 250, false, PEER_START_DEPTH, PEER_START_DEPTH},
-        {0, 0, 2, 250, false, 2, 2},
-        {0, 0, 0, 250, false, 1, 1},
+        {0, 0, 4096, 250, false, 16384, PEER_START_DEPTH, PEER_START_DEPTH},
+        {0, 0, 2, 250, false, 16384, 2, 2},
+        {0, 0, 0, 250, false, 16384, 1, 1},
         /* half a second of it, and more with latency */
-        {1 << 20, 0, 4096, 250, false, 32, 40},
-        {1 << 20, 500, 4096, 250, false, 90, 105},
-        {16384, 0, 4096, 250, false, 4, 5},
+        {1 << 20, 0, 4096, 250, false, 16384, 32, 40},
+        {1 << 20, 500, 4096, 250, false, 16384, 90, 105},
+        {16384, 0, 4096, 250, false, 16384, 4, 5},
+        /* tiny blocks: as many bytes, so more of them */
+        {1 << 20, 0, 4096, 2000, false, 1024, 500, 600},
         /* what the peer queues, what we have, the end of all */
-        {100 << 20, 10, 4096, 250, false, 250, 250},
-        {100 << 20, 10, 4096, 2000, false, PEER_MAX_DEPTH, PEER_MAX_DEPTH},
-        {100 << 20, 10, 100, 2000, false, 100, 100},
-        {100 << 20, 10, 4096, 0, false, 1, 1},
-        {100 << 20, 10, 4096, 250, true, 1, 1},
+        {100 << 20, 10, 4096, 250, false, 16384, 250, 250},
+        {100 << 20, 10, 4096, 2000, false, 16384, PEER_MAX_DEPTH,
+         PEER_MAX_DEPTH},
+        {100 << 20, 10, 100, 2000, false, 16384, 100, 100},
+        {100 << 20, 10, 4096, 0, false, 16384, 1, 1},
+        {100 << 20, 10, 4096, 250, true, 16384, 1, 1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -126,7 +129,7 @@ static void test_depth(void **state)
         for (int tick = 0; tick < 12; tick++) {
             p->tick_bytes = rows[i].rate / 4;
             p->block_ms = rows[i].rate > 0 ? 1 : 0;
-            peer_update_depth(p, 250, rows[i].share);
+            peer_update_depth(p, 250, rows[i].block_len, rows[i].share);
         }
         if (p->depth < rows[i].min || p->depth > rows[i].max) {
             fail_msg("row %zu: depth %u", i, p->depth);
@@ -146,13 +149,13 @@ static void test_depth_grows(void **state)
     p->block_ms = 1;
     for (; p->depth < PEER_MAX_DEPTH && ticks < 100; ticks++) {
         p->tick_bytes = (uint64_t)p->depth * GEOM_BLOCK_LEN;
-        peer_update_depth(p, 250, 4096);
+        peer_update_depth(p, 250, GEOM_BLOCK_LEN, 4096);
     }
     assert_in_range(ticks, 1, 8);
     /* and a pause of a second shuts it by half at most */
     uint32_t before = p->depth;
     for (int i = 0; i < 3; i++) {
-        peer_update_depth(p, 250, 4096);
+        peer_update_depth(p, 250, GEOM_BLOCK_LEN, 4096);
     }
     assert_true(p->depth >= before / 2);
     peer_free(p);
