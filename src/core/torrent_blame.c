@@ -7,7 +7,8 @@
  * differ from those kept tell who lied. So every bad piece costs at most one
  * more per liar, however many honest peers had a part in it.
  *
- * An owner that stands still loses the piece to the next one that asks.
+ * An owner is chosen among the peers that answer, those that were of use first,
+ * then who was not one for longest; one that stands still loses the piece.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -18,7 +19,6 @@
 #define SUSPECT_MAX      64    /* failed pieces remembered; the oldest goes */
 #define SUSPECT_STILL_MS 5000  /* an owner brings a block this often ... */
 #define SUSPECT_OWN_MS   10000 /* ... and is not much slower than another */
-#define SUSPECT_AVOID_MS 5000  /* the owner of a failed try waits so long */
 
 static struct suspect_piece *torrent_suspect_find(const struct torrent *t,
                                                   uint32_t piece)
@@ -79,7 +79,7 @@ static struct suspect_piece *torrent_suspect_get(struct torrent *t,
     s->n_blocks = geom_n_blocks(t->geom, piece);
     s->origin = mem_calloc(s->n_blocks, sizeof *s->origin);
     s->hashes = mem_calloc(s->n_blocks, SHA1_LEN);
-    s->owner = s->avoid = PEERSET_NONE;
+    s->owner = PEERSET_NONE;
     HASH_ADD(hh, t->suspects, piece, sizeof s->piece, s);
     return s;
 }
@@ -134,9 +134,7 @@ void torrent_blame_failed(struct torrent *t, uint32_t piece,
     }
     struct suspect_piece *s = torrent_suspect_find(t, piece);
     if (s != NULL) {
-        s->avoid = s->owner;
         s->owner = PEERSET_NONE;
-        s->failed_ms = t->now_ms;
     }
     if (!several && one < PICKER_ORIGIN_PAD) {
         torrent_ban(t, one, "it sent a whole bad piece");
@@ -150,10 +148,11 @@ void torrent_blame_failed(struct torrent *t, uint32_t piece,
 /* --- owners --- */
 
 /* The peer may be asked for blocks, and answers. */
-static bool torrent_owner_is_fit(const struct peer *p, uint32_t piece)
+static bool torrent_owner_is_fit(const struct torrent *t, const struct peer *p,
+                                 uint32_t piece)
 {
     return p->phase == PEER_ACTIVE && !p->peer_choking && !p->snubbed &&
-           bits_get(&p->have, piece);
+           t->now_ms >= p->ask_ms && bits_get(&p->have, piece);
 }
 
 /* The owner stands still, or another one is much faster. */
@@ -161,7 +160,7 @@ static bool torrent_owner_is_slow(struct torrent *t,
                                   const struct suspect_piece *s)
 {
     const struct peer *owner = torrent_peer_by_id(t, s->owner);
-    if (owner == NULL || !torrent_owner_is_fit(owner, s->piece)) {
+    if (owner == NULL || !torrent_owner_is_fit(t, owner, s->piece)) {
         return true;
     }
     bool still = t->now_ms - s->block_ms > SUSPECT_STILL_MS;
@@ -170,12 +169,54 @@ static bool torrent_owner_is_slow(struct torrent *t,
     const struct peer *p;
     TORRENT_EACH_PEER(p, t)
     {
-        if (p != owner && torrent_owner_is_fit(p, s->piece) &&
+        if (p != owner && torrent_owner_is_fit(t, p, s->piece) &&
             (still || (old && rate_get(&p->down, t->now_ms) > rate * 4))) {
             return true;
         }
     }
     return false;
+}
+
+/* Whether the peer is a better owner than the best so far (NULL: none). */
+static bool torrent_owner_is_better(const struct torrent *t,
+                                    const struct peer *p,
+                                    const struct peer *best, uint32_t piece)
+{
+    if (best == NULL) {
+        return true;
+    }
+    bool fit_p = torrent_owner_is_fit(t, p, piece);
+    bool fit_best = torrent_owner_is_fit(t, best, piece);
+    if (fit_p != fit_best) {
+        return fit_p;
+    }
+    if (p->was_useful != best->was_useful) {
+        return p->was_useful;
+    }
+    return p->owned_ms < best->owned_ms;
+}
+
+/* Gives the piece to the best of those that have it. */
+static void torrent_owner_choose(struct torrent *t, struct suspect_piece *s)
+{
+    struct peer *p, *best = NULL;
+    TORRENT_EACH_PEER(p, t)
+    {
+        if (p->phase == PEER_ACTIVE && !p->peer_choking &&
+            bits_get(&p->have, s->piece) &&
+            torrent_owner_is_better(t, p, best, s->piece)) {
+            best = p;
+        }
+    }
+    uint32_t id = best != NULL ? best->id : PEERSET_NONE;
+    if (id == s->owner) {
+        return;
+    }
+    s->owner = id;
+    t->refill = true;
+    if (best != NULL) {
+        s->owned_ms = s->block_ms = best->owned_ms = t->now_ms;
+    }
 }
 
 /* See torrent_int.h. */
@@ -185,42 +226,18 @@ void torrent_blame_tick(struct torrent *t)
     HASH_ITER (hh, t->suspects, s, next) {
         if (picker_state(t->picker, s->piece) == PICKER_HAVE) {
             torrent_suspect_free(t, s);
-        } else if (s->owner != PEERSET_NONE && torrent_owner_is_slow(t, s)) {
-            s->avoid = s->owner;
-            s->failed_ms = t->now_ms;
-            s->owner = PEERSET_NONE;
+        } else if (s->owner == PEERSET_NONE || torrent_owner_is_slow(t, s)) {
+            torrent_owner_choose(t, s);
         }
     }
 }
 
-/* Whether the piece is this peer's or nobody's. */
-static bool torrent_suspect_allows(const struct torrent *t,
-                                   const struct suspect_piece *s,
-                                   const struct peer *p)
-{
-    if (s->owner != PEERSET_NONE) {
-        return s->owner == p->id;
-    }
-    return s->avoid != p->id || t->n_active == 1 ||
-           t->now_ms - s->failed_ms >= SUSPECT_AVOID_MS;
-}
-
 /* See torrent_int.h. */
-bool torrent_blame_claim(struct torrent *t, const struct peer *p,
-                         uint32_t piece)
+bool torrent_blame_allows(const struct torrent *t, const struct peer *p,
+                          uint32_t piece)
 {
-    struct suspect_piece *s = torrent_suspect_find(t, piece);
-    if (s == NULL) {
-        return true;
-    }
-    if (!torrent_suspect_allows(t, s, p)) {
-        return false;
-    }
-    if (s->owner == PEERSET_NONE) {
-        s->owner = p->id;
-        s->owned_ms = s->block_ms = t->now_ms;
-    }
-    return true;
+    const struct suspect_piece *s = torrent_suspect_find(t, piece);
+    return s == NULL || s->owner == p->id;
 }
 
 /* See torrent_int.h. */
@@ -234,20 +251,19 @@ void torrent_blame_block(struct torrent *t, const struct peer *p,
 }
 
 /* See torrent_int.h. */
-const struct bits *torrent_blame_mask(struct torrent *t, const struct peer *p,
-                                      struct bits *copy)
+void torrent_blame_mask(struct torrent *t, const struct peer *p,
+                        struct bits *only)
 {
-    struct suspect_piece *s, *next;
-    HASH_ITER (hh, t->suspects, s, next) {
-        if (!bits_get(&p->have, s->piece) || torrent_suspect_allows(t, s, p)) {
+    const struct suspect_piece *s;
+    for (s = t->suspects; s != NULL; s = s->hh.next) {
+        if (!bits_get(&p->have, s->piece) || s->owner == p->id) {
             continue;
         }
-        if (copy->n == 0 && bits_init(copy, p->have.n) == 0) {
-            bits_copy(copy, &p->have);
+        if (only->n == 0 && bits_init(only, p->have.n) == 0) {
+            bits_fill(only);
         }
-        (void)bits_clear(copy, s->piece);
+        (void)bits_clear(only, s->piece);
     }
-    return copy->n > 0 ? copy : &p->have;
 }
 
 /* See torrent_int.h. */

@@ -24,10 +24,11 @@
     5000 /* a request this late may be asked of others \
           */
 #define TORRENT_ENDGAME_MS     500   /* in the endgame: this late already */
-#define TORRENT_FORGET_MS      60000 /* a late request leaves its peer's window */
+#define TORRENT_FORGET_MS      30000 /* a late request leaves its peer's window */
 #define TORRENT_REFUSED_MS     250 /* after a REJECT: nothing is asked for ... */
 #define TORRENT_REFUSED_MAX_MS 10000 /* ... growing with each, up to this */
 #define TORRENT_BLINK_MS       1000  /* an UNCHOKE counts once in this time */
+#define TORRENT_EVICT_RATE     256   /* bytes/s: fewer are of no use */
 #define TORRENT_EVICT_MS       30000 /* a peer may be of no use for so long */
 
 enum block_place {
@@ -57,15 +58,14 @@ struct open_piece {
 
 /* A piece that failed its hash with blocks of several senders: when it passes
  * later, the blocks that differ tell who lied. Until then one peer alone is
- * asked for it, by peerset id; PEERSET_NONE: whoever is asked first. */
+ * asked for it, by peerset id; PEERSET_NONE: nobody who could be. */
 struct suspect_piece {
     uint32_t piece; /* key */
     uint32_t n_blocks;
     uint32_t *origin;            /* owns; peerset ids */
     uint8_t (*hashes)[SHA1_LEN]; /* owns */
     uint32_t owner;
-    uint32_t avoid; /* the owner before; others go first */
-    uint64_t owned_ms, block_ms, failed_ms;
+    uint64_t owned_ms, block_ms; /* since when; its last block */
     UT_hash_handle hh;
 };
 
@@ -216,12 +216,13 @@ void torrent_blame_passed(struct torrent *t, uint32_t piece,
 /* It failed; its blocks are still the picker's. */
 void torrent_blame_failed(struct torrent *t, uint32_t piece,
                           const uint8_t (*hashes)[SHA1_LEN]);
-/* What the peer may be asked for; `copy` is zeroed before, bits_fini after. */
-const struct bits *torrent_blame_mask(struct torrent *t, const struct peer *p,
-                                      struct bits *copy);
-/* The peer is asked for the piece, or sent a block of it: true when it may. */
-bool torrent_blame_claim(struct torrent *t, const struct peer *p,
-                         uint32_t piece);
+/* Takes the suspect pieces of others out of `only` (no bits: all pieces), which
+ * restricts what the peer is asked for. */
+void torrent_blame_mask(struct torrent *t, const struct peer *p,
+                        struct bits *only);
+/* Blocks of the piece are taken from this peer. */
+bool torrent_blame_allows(const struct torrent *t, const struct peer *p,
+                          uint32_t piece);
 void torrent_blame_block(struct torrent *t, const struct peer *p,
                          uint32_t piece); /* a good one came */
 void torrent_blame_tick(struct torrent *t);

@@ -41,7 +41,6 @@ static void torrent_request_send(struct torrent *t, struct peer *p,
             p->block_ms = t->now_ms; /* the wait starts with the request */
         }
         peer_req_push(p, b[i], t->now_ms);
-        (void)torrent_blame_claim(t, p, b[i].piece);
     }
     torrent_peer_output(t, p);
 }
@@ -79,17 +78,17 @@ void torrent_request_fill(struct torrent *t, struct peer *p)
     if (!torrent_may_request(t, p)) {
         return;
     }
-    struct bits only = {0}, copy = {0};
+    struct bits only = {0};
     if (p->peer_choking && torrent_fast_set(t, p, &only) < 0) {
         return;
     }
-    const struct bits *have = torrent_blame_mask(t, p, &copy);
+    torrent_blame_mask(t, p, &only);
     unsigned flags = picker_is_endgame(t->picker) ? PICKER_ENDGAME : 0;
     for (uint32_t want = torrent_request_want(t, p); want > 0;) {
         struct picker_block b[REQUEST_BATCH];
         size_t max = want < REQUEST_BATCH ? want : REQUEST_BATCH;
-        size_t n = picker_pick(t->picker, p->id, have,
-                               p->peer_choking ? &only : NULL, flags, b, max);
+        size_t n = picker_pick(t->picker, p->id, &p->have,
+                               only.n > 0 ? &only : NULL, flags, b, max);
         torrent_request_send(t, p, b, n);
         if (n < max) {
             break;
@@ -97,7 +96,6 @@ void torrent_request_fill(struct torrent *t, struct peer *p)
         want -= (uint32_t)n;
     }
     bits_fini(&only);
-    bits_fini(&copy);
     if (pool_room(t->shared->pool) < t->shared->pool->max / 8) {
         torrent_disk_relieve(t);
     }
@@ -253,7 +251,7 @@ static void torrent_block_late(struct torrent *t, struct peer *p)
     enum picker_state state = picker_state(t->picker, p->rx.piece);
     if ((state == PICKER_ACTIVE || state == PICKER_MISSING) &&
         !picker_is_received(t->picker, p->rx) &&
-        torrent_blame_claim(t, p, p->rx.piece) &&
+        torrent_blame_allows(t, p, p->rx.piece) &&
         pool_reserve(t->shared->pool)) {
         p->rx_mem = pool_take(t->shared->pool);
     }

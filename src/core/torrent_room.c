@@ -10,19 +10,20 @@
 
 #define ROOM_LOOKS 16 /* victims compared per newcomer: bounds its cost */
 
-/* Nothing moves either way. */
+/* Next to nothing moves either way. */
 static bool torrent_is_idle_peer(const struct torrent *t, const struct peer *p)
 {
-    return p->phase != PEER_CONNECTING && rate_get(&p->down, t->now_ms) == 0 &&
-           rate_get(&p->up_rate, t->now_ms) == 0;
+    return p->phase != PEER_CONNECTING &&
+           rate_get(&p->down, t->now_ms) < TORRENT_EVICT_RATE &&
+           rate_get(&p->up_rate, t->now_ms) < TORRENT_EVICT_RATE;
 }
 
-/* All places are taken and others could be dialled: a tenth of them, those that
+/* All places are taken and others could be dialled: up to a quarter, those that
  * have been of no use for a while, make room, else a crowd of silent peers
  * would keep the one seed out for ever. */
 void torrent_peer_evict(struct torrent *t)
 {
-    uint32_t left = t->max_peers / 10 + 1;
+    uint32_t left = t->max_peers / 4 + 1;
     if (t->state != TORRENT_DOWNLOADING || t->n_peers < t->max_peers ||
         peerset_deadline(t->peerset, false) > t->now_ms) {
         return;
