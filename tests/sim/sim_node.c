@@ -2,6 +2,8 @@
  * rules that hold for whatever the torrent says. */
 #include "sim/sim_node.h"
 
+#include "core/torrent_int.h"
+
 /* --- rules --- */
 
 /* Every message of ours that names a block must be sound. */
@@ -547,6 +549,25 @@ bool sim_is_banned(struct sim_torrent *st, const struct sim_host *h)
     return peerset_is_banned(torrent_peerset(st->t), &h->addr);
 }
 
+/* What the torrent's inside looks like, for the one who repeats the run. */
+static void sim_torrent_dump_inside(const struct torrent *t, FILE *f)
+{
+    const struct suspect_piece *s;
+    const struct peer *p;
+    for (s = t->suspects; s != NULL; s = s->hh.next) {
+        (void)fprintf(f, "  suspect %u owner %u since %" PRIu64 "\n", s->piece,
+                      s->owner, s->owned_ms);
+    }
+    TORRENT_EACH_PEER(p, t)
+    {
+        (void)fprintf(f,
+                      "  peer %u: snubbed %d, depth %u, %u out, arriving %d, "
+                      "refused %u until %" PRIu64 ", last block %" PRIu64 "\n",
+                      p->id, p->snubbed, p->depth, p->n_req, p->rx_active,
+                      p->n_refused, p->ask_ms, p->block_ms);
+    }
+}
+
 /* See sim_node.h. */
 void sim_torrent_dump(const struct sim_torrent *st, FILE *f)
 {
@@ -565,6 +586,7 @@ void sim_torrent_dump(const struct sim_torrent *st, FILE *f)
                   st->n_failed, ts.peers, ts.seeds, ts.connecting,
                   peerset_count(torrent_peerset(st->t)), st->node->pool.in_use,
                   st->node->pool.reserved, st->node->pool.max, st->error);
+    sim_torrent_dump_inside(st->t, f);
     for (uint32_t i = 0; i < peerset_count(torrent_peerset(st->t)) && i < 12;
          i++) {
         const struct peerset_entry *e = peerset_at(torrent_peerset(st->t), i);

@@ -114,7 +114,7 @@ static void body_calm(struct sim *s)
     bool serves =
         script == SIM_CHURN || script == SIM_HAVES || script == SIM_EXTENDED;
     SIM_CHECK(s, serves == sim_is_complete(st));
-    SIM_CHECK(s, st->n_requests < (serves ? 400 : 200));
+    SIM_CHECK(s, st->n_requests < (serves ? 1000 : 200));
     /* A refusal per request is what BEP 6 demands. */
     SIM_CHECK(s,
               serves || st->max_actions < (script == SIM_FLOOD ? 1500 : 200));
