@@ -438,6 +438,8 @@ static int session_load(struct session *s, struct err *e)
         if (st->asked) {
             err = session_wish_verify(s, st, e);
             session_torrent_load(st, s->db);
+        } else {
+            st->stat_known = db_load_stat(s->db, st->id, &st->stat, NULL) == 0;
         }
     }
     db_torrents_free(rows, n);

@@ -93,6 +93,7 @@ struct session_torrent {
     struct db_tracker *trackers;
     size_t n_trackers;
     struct db_stat stat;
+    bool stat_known; /* `stat` was read; else nothing is put over the row */
     struct err load_error;
 
     uint64_t bytes_missing; /* startup: what the wanted files may still take */

@@ -197,7 +197,8 @@ static void journal_stat(struct session_torrent *st)
 {
     struct db_stat same;
     st->stat_due = false;
-    if (st->t == NULL && !st->stat_dirty) {
+    if (!st->stat_known || (st->t == NULL && !st->stat_dirty)) {
+        st->stat_dirty = false;
         return;
     }
     memset(&st->next_stat, 0, sizeof st->next_stat);

@@ -29,7 +29,7 @@ static bool report_is_complete(const struct session_torrent *st)
     if (st->t != NULL && st->ran) {
         return torrent_is_complete(st->t);
     }
-    return st->row.piece_length > 0 &&
+    return st->row.piece_length > 0 && st->stat.bytes_total > 0 &&
            st->stat.bytes_done >= st->stat.bytes_total;
 }
 

@@ -85,6 +85,7 @@ void session_torrent_load(struct session_torrent *st, struct db *db)
     size_t len = 0;
     *e = (struct err){0};
     int err = db_load_stat(db, st->id, &st->stat, e);
+    st->stat_known = err == 0;
     if (err == 0) {
         err = db_load_info(db, st->id, &info, &len, e);
     }

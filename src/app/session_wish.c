@@ -180,10 +180,11 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
     }
     if (st == NULL) {
         st = session_torrent_new(s, row);
-        if (st->row.wanted == DB_WANTED_RUN) {
-            session_torrent_reload(st);
-        } else if (st->row.wanted != DB_WANTED_PAUSE) {
+        if (st->row.wanted == DB_WANTED_REMOVE ||
+            st->row.wanted == DB_WANTED_REMOVE_DATA) {
             session_wish_remove(st);
+        } else {
+            session_torrent_reload(st); /* a paused one has its facts, too */
         }
         return;
     }

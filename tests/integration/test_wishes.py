@@ -135,6 +135,25 @@ def test_verify_when_done(lab):
     stop(daemon)
 
 
+def test_paused_keeps_its_numbers(lab):
+    """A torrent that the engine does not load is as its row says."""
+    t, seeder = folder(lab)
+    stop(complete(lab, t, seeder))
+    assert lab.btc("pause", "two").code == 0
+    columns = "bytes_done, bytes_total, pieces_done, downloaded, completed_at"
+    before = [tuple(r) for r in lab.sql(f"SELECT {columns} FROM torrent_stat")]
+    lab.make_data("seed/other", 300_000, seed=9)
+    other = lab.make_torrent(lab.path("seed/other"), piece_length=32768)
+    daemon = lab.start_btc("daemon")
+    add(lab, other, Seeder(other))
+    lab.wait(lambda: lab.sql("SELECT 1 FROM progress WHERE name = 'other' AND "
+                             "state = 'complete'"))
+    stop(daemon)
+    after = [tuple(r) for r in lab.sql(
+        f"SELECT {columns} FROM torrent_stat ORDER BY torrent_id")]
+    assert after[:1] == before and before[0][0] == t.size, (before, after)
+
+
 def test_absent_storage_says_so_once(lab):
     t, seeder = folder(lab)
     add(lab, t, seeder)
