@@ -268,6 +268,7 @@ def test_killed_and_resumed(lab):
         lab.make_data(f"seed/many/{i:02}", 400_000, seed=i)
     torrent = lab.make_torrent(lab.path("seed", "many"), piece_length=65536)
     recorded = Recorded(lab, torrent, 12 * MIB)
+    recorded.env["BTC_RECORD_SYNC_MS"] = "1"
     for start in (recorded.get, recorded.resume):
         sequential = ["--sequential"] if start == recorded.get else []
         program = start("--journal-interval", "300", *sequential)
