@@ -237,7 +237,10 @@ void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t block_len,
     if (p->fast_rate < 1.0 && p->block_ms == 0) {
         depth = PEER_START_DEPTH;
     }
-    uint32_t most = p->reqq < PEER_MAX_DEPTH ? p->reqq : PEER_MAX_DEPTH;
+    /* Not all of it: Transmission 3.00 rejects one now and then when its queue
+     * is filled to the brim, and takes up to 10 s to say so. */
+    uint32_t most = p->reqq - p->reqq / 16;
+    most = most < PEER_MAX_DEPTH ? most : PEER_MAX_DEPTH;
     most = share < most ? share : most;
     depth = depth < most ? depth : most;
     depth = depth > 1 ? depth : 1;
