@@ -10,7 +10,8 @@
 #define PEERSET_BACKOFF_MS     15000 /* after the first failure, doubles ... */
 #define PEERSET_BACKOFF_MAX_MS 1800000 /* ... up to this */
 #define PEERSET_RECONNECT_MS   5000    /* after a connection that worked */
-#define PEERSET_MAX_FAILURES   8       /* then only when nothing else is left */
+#define PEERSET_AGAIN_MS       1000 /* after the first failure of a known one */
+#define PEERSET_MAX_FAILURES   8    /* then only when nothing else is left */
 #define PEERSET_NONE           UINT32_MAX
 
 enum peer_source {

@@ -132,7 +132,9 @@ void peerset_on_connected(struct peerset *ps, uint32_t id, int64_t unix_now)
     }
 }
 
-/* It could not be reached, or no handshake came of it. */
+/* It could not be reached, or no handshake came of it. A peer that we have
+ * known is asked again soon at first: after a kill it may for a moment hold on
+ * to the old connection and refuse a second one. */
 void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms)
 {
     struct peerset_node *node = peerset_by_id(ps, id);
@@ -142,6 +144,9 @@ void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms)
         node->is_guess = false;
         node->e.failures += node->e.failures < UINT32_MAX;
         peerset_back_off(node, now_ms);
+        if (peerset_failures(node) == 1 && node->e.last_seen != 0) {
+            node->e.retry_ms = now_ms + PEERSET_AGAIN_MS;
+        }
     }
 }
 

@@ -225,6 +225,22 @@ static void test_back_off(void **state)
     assert_true(peerset_deadline(w->ps, false) == now + 1800000);
 }
 
+/* A peer that worked once, in an earlier run too, may not know yet that we have
+ * been killed: the first try comes again soon, the next ones do not. */
+static void test_known_peer_again_soon(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_JOURNAL);
+
+    peerset_get(w->ps, id)->last_seen = 5;
+    assert_int_equal(peerset_next(w->ps, false, 0), id);
+    peerset_on_failed(w->ps, id, 0);
+    assert_true(peerset_deadline(w->ps, false) == PEERSET_AGAIN_MS);
+    assert_int_equal(peerset_next(w->ps, false, PEERSET_AGAIN_MS), id);
+    peerset_on_failed(w->ps, id, PEERSET_AGAIN_MS);
+    assert_true(peerset_deadline(w->ps, false) == PEERSET_AGAIN_MS + 30000);
+}
+
 /* A peer that lets us in and throws us out is not dialled every five seconds.
  */
 static void test_useless_connections_back_off(void **state)
@@ -601,6 +617,7 @@ int main(void)
         TEST(test_best_first),
         TEST(test_equals_by_lot),
         TEST(test_back_off),
+        TEST(test_known_peer_again_soon),
         TEST(test_useless_connections_back_off),
         TEST(test_too_many_failures),
         TEST(test_seeds_are_skipped),
