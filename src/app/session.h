@@ -244,21 +244,6 @@ int session_listen(struct session *s, struct err *e);
 void session_incoming_free(struct session *s);
 void session_incoming_tick(struct session *s);
 void session_grant_reads(struct session *s);
-
-void session_fact(struct session_torrent *st, const struct action *a);
-void session_journal_tick(struct session *s);
-void session_journal_written(struct session *s); /* a WRITE came back */
-uint64_t session_journal_deadline(const struct session *s);
-void session_journal_committed(void *ctx, struct db_batch *b, int code,
-                               const struct err *e);
-void session_journal_peer(struct session_torrent *st, uint32_t id);
-void session_journal_tracker(struct session_torrent *st, uint32_t i);
-void session_journal_event(struct session_torrent *st, enum db_level level,
-                           const char *kind, const char *text);
-bool session_journal_is_clean(const struct session *s);
-void session_torrent_done(struct session_torrent *st); /* and durable */
-void session_torrent_reload(struct session_torrent *st);
-
 int session_map(struct session *s, int64_t id, struct btc_cell *cells,
                 size_t n);
 

@@ -22,6 +22,8 @@ void session_announces_cancel(struct session_torrent *st);
 void session_torrent_unload(struct session_torrent *st);
 /* The store has the paths of the `file` rows: a user may have chosen names. */
 void session_torrent_open_store(struct session_torrent *st);
+/* The core takes the files' priorities. */
+void session_torrent_prioritize(struct session_torrent *st);
 /* Nothing of it is under way but maybe disk jobs. */
 bool session_torrent_rests(const struct session_torrent *st);
 /* Removed in this run: a snapshot of wishes may show its row still. */
@@ -37,6 +39,21 @@ bool session_is_limited(const struct session *s);
 uint64_t session_min_free(const struct session *s);
 /* No payload moves. */
 bool session_is_idle(const struct session_torrent *st);
+
+/* session_journal.c */
+void session_fact(struct session_torrent *st, const struct action *a);
+void session_journal_tick(struct session *s);
+void session_journal_written(struct session *s); /* a WRITE came back */
+uint64_t session_journal_deadline(const struct session *s);
+void session_journal_committed(void *ctx, struct db_batch *b, int code,
+                               const struct err *e);
+void session_journal_peer(struct session_torrent *st, uint32_t id);
+void session_journal_tracker(struct session_torrent *st, uint32_t i);
+void session_journal_event(struct session_torrent *st, enum db_level level,
+                           const char *kind, const char *text);
+bool session_journal_is_clean(const struct session *s);
+void session_torrent_done(struct session_torrent *st); /* and durable */
+void session_torrent_reload(struct session_torrent *st);
 
 /* session_wish.c */
 void session_wish_remove(struct session_torrent *st);

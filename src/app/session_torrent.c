@@ -150,6 +150,17 @@ void session_torrent_open_store(struct session_torrent *st)
     free(files);
 }
 
+/* The core takes the files' priorities. */
+void session_torrent_prioritize(struct session_torrent *st)
+{
+    uint8_t *prio = mem_calloc(st->n_files + 1, 1);
+    for (size_t i = 0; i < st->n_files; i++) {
+        prio[i] = st->files[i].priority;
+    }
+    torrent_set_priorities(st->t, prio);
+    free(prio);
+}
+
 /* The core's object with what the journal knows but for pieces and blocks,
  * which the startup verification decides on. */
 static void session_torrent_open_core(struct session_torrent *st)
@@ -172,11 +183,7 @@ static void session_torrent_open_core(struct session_torrent *st)
     st->ran = false;
     bucket_init(&st->down_bucket, (uint64_t)st->row.down_limit,
                 loop_now_ms(s->loop));
-    for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        if (!st->files[i].pad) {
-            torrent_set_priority(st->t, i, st->files[i].priority);
-        }
-    }
+    session_torrent_prioritize(st);
     for (size_t i = 0; i < st->n_trackers; i++) {
         int at = torrent_add_tracker(st->t, st->trackers[i].url,
                                      st->trackers[i].tier);

@@ -86,13 +86,16 @@ static bool wish_is_at_rest(const struct session_torrent *st)
 static void wish_priorities(struct session_torrent *st, const uint8_t *prio,
                             uint32_t n)
 {
-    bool more = false;
+    bool more = false, other = false;
     for (uint32_t i = 0; i < n && i < st->n_files; i++) {
         if (st->files[i].priority != prio[i] && !st->files[i].pad) {
             more |= st->files[i].priority == 0;
+            other = true;
             st->files[i].priority = prio[i];
-            torrent_set_priority(st->t, i, prio[i]);
         }
+    }
+    if (other) {
+        session_torrent_prioritize(st);
     }
     if (more && st->phase == PHASE_RUN) {
         /* Files that are wanted now must be made first: from the start. */

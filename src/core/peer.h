@@ -12,16 +12,13 @@
 #include "proto/ext.h"
 #include "proto/wire.h"
 
-#define PEER_MAX_DEPTH   1024 /* requests that we have out at one peer */
-#define PEER_DEF_REQQ    250  /* what a peer queues that does not say */
-#define PEER_START_DEPTH 16   /* before its rate is known */
-#define PEER_MIN_DEPTH   4
-#define PEER_OUR_REQQ    500 /* requests of a peer that we queue */
-#define PEER_UPLOAD_BYTES                                        \
-    (512u * 1024)           /* of its requests under way at once \
-                             */
-#define PEER_UPLOAD_JOBS 64 /* the same, for peers that ask for single bytes \
-                             */
+#define PEER_MAX_DEPTH    1024 /* requests that we have out at one peer */
+#define PEER_DEF_REQQ     250  /* what a peer queues that does not say */
+#define PEER_START_DEPTH  16   /* before its rate is known */
+#define PEER_MIN_DEPTH    4
+#define PEER_OUR_REQQ     500           /* requests of a peer that we queue */
+#define PEER_UPLOAD_BYTES (512u * 1024) /* of its requests, under way */
+#define PEER_UPLOAD_JOBS  64            /* of them, in so many jobs */
 #define PEER_OUT_MAX      (WIRE_MAX_BITFIELD + (1u << 20)) /* queued for it */
 #define PEER_HANDSHAKE_MS 20000
 #define PEER_KEEPALIVE_MS 100000 /* we say something at least this often */

@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TORRENT_MAX_QUEUE (1u << 20) /* actions; more is a bug of ours */
+/* Actions; more is a bug of ours. A piece may complete METAINFO_MAX_FILES
+ * files, and each is told. */
+#define TORRENT_MAX_QUEUE (1u << 22)
 
 /* See torrent.h. */
 struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
@@ -43,6 +45,9 @@ struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
     memset(t->file_prio, PICKER_PRIO_NORMAL, c->geom->n_files);
     t->file_done = mem_calloc(c->geom->n_files > 0 ? c->geom->n_files : 1,
                               sizeof *t->file_done);
+    for (uint32_t i = 0; i < c->geom->n_files; i++) {
+        t->wanted_bytes += c->geom->files[i].pad ? 0 : c->geom->files[i].length;
+    }
     int err = bits_init(&t->check, c->geom->n_pieces);
     BTC_ASSERT(err == 0); /* metainfo limits the pieces */
     err = bits_init(&t->check_claimed, c->geom->n_pieces);
@@ -284,7 +289,11 @@ void torrent_count_files(struct torrent *t, uint32_t piece, bool have,
     geom_spans_init(&it, t->geom, geom_piece_offset(t->geom, piece),
                     geom_piece_size(t->geom, piece));
     while (geom_spans_next(&it, &s)) {
-        t->file_done[s.file] += have ? s.len : 0 - (uint64_t)s.len;
+        uint64_t more = have ? s.len : 0 - (uint64_t)s.len;
+        t->file_done[s.file] += more;
+        if (!s.pad && t->file_prio[s.file] != PICKER_PRIO_OFF) {
+            t->wanted_done += more;
+        }
         if (tell && have && !s.pad &&
             t->file_done[s.file] == t->geom->files[s.file].length) {
             torrent_notify(t, NOTIFY_FILE, piece, s.file);

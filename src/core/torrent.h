@@ -77,6 +77,9 @@ void torrent_restore_tracker(struct torrent *t, uint32_t tracker,
 void torrent_add_peer(struct torrent *t, const struct addr *a,
                       enum peer_source source, const struct peerset_entry *old);
 void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio);
+/* Of all files at once; those of pads count for nothing. A piece may hold a
+ * part of each file, so one by one would cost the square of their number. */
+void torrent_set_priorities(struct torrent *t, const uint8_t *prio);
 void torrent_set_sequential(struct torrent *t, bool on);
 void torrent_set_limits(struct torrent *t, uint64_t up_limit,
                         uint32_t max_peers, uint64_t now_ms);

@@ -100,19 +100,30 @@ static uint8_t torrent_piece_prio(const struct torrent *t, uint32_t piece)
     return pad ? PICKER_PRIO_NORMAL : prio; /* zeros cost nothing */
 }
 
-/* See torrent.h. */
-void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio)
+/* The file's own number and what hangs on it, but not its pieces; false when
+ * nothing has changed. */
+static bool torrent_take_priority(struct torrent *t, uint32_t file,
+                                  uint8_t prio)
 {
-    BTC_ASSERT(file < t->geom->n_files);
-    if (t->file_prio[file] == prio || prio > PICKER_PRIO_MAX) {
-        return;
+    const struct geom_file *f = &t->geom->files[file];
+    uint8_t before = t->file_prio[file];
+    if (before == prio || prio > PICKER_PRIO_MAX) {
+        return false;
     }
     t->file_prio[file] = prio;
-    uint32_t first, end;
-    geom_file_pieces(t->geom, file, &first, &end);
-    for (uint32_t i = first; i < end; i++) {
-        picker_set_priority(t->picker, i, torrent_piece_prio(t, i));
+    if (!f->pad && before == PICKER_PRIO_OFF) {
+        t->wanted_bytes += f->length;
+        t->wanted_done += t->file_done[file];
+    } else if (!f->pad && prio == PICKER_PRIO_OFF) {
+        t->wanted_bytes -= f->length;
+        t->wanted_done -= t->file_done[file];
     }
+    return true;
+}
+
+/* Others are wanted now: whom do we want something of? */
+static void torrent_priorities_changed(struct torrent *t)
+{
     t->refill = true;
     struct peer *p;
     TORRENT_EACH_PEER(p, t)
@@ -120,6 +131,38 @@ void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio)
         if (p->phase == PEER_ACTIVE) {
             torrent_peer_interest(t, p);
         }
+    }
+}
+
+/* See torrent.h. */
+void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio)
+{
+    BTC_ASSERT(file < t->geom->n_files);
+    if (!torrent_take_priority(t, file, prio)) {
+        return;
+    }
+    uint32_t first, end;
+    geom_file_pieces(t->geom, file, &first, &end);
+    for (uint32_t i = first; i < end; i++) {
+        picker_set_priority(t->picker, i, torrent_piece_prio(t, i));
+    }
+    torrent_priorities_changed(t);
+}
+
+/* See torrent.h. */
+void torrent_set_priorities(struct torrent *t, const uint8_t *prio)
+{
+    bool changed = false;
+    for (uint32_t i = 0; i < t->geom->n_files; i++) {
+        if (!t->geom->files[i].pad) {
+            changed |= torrent_take_priority(t, i, prio[i]);
+        }
+    }
+    for (uint32_t i = 0; changed && i < t->geom->n_pieces; i++) {
+        picker_set_priority(t->picker, i, torrent_piece_prio(t, i));
+    }
+    if (changed) {
+        torrent_priorities_changed(t);
     }
 }
 
@@ -221,6 +264,8 @@ void torrent_get_stats(const struct torrent *t, uint64_t now_ms,
                        struct torrent_stats *out)
 {
     *out = (struct torrent_stats){
+        .bytes_done = t->wanted_done,
+        .bytes_total = t->wanted_bytes,
         .pieces_done = picker_n_have(t->picker),
         .pieces_checking = torrent_check_left(t),
         .checked_to = torrent_check_floor(t),
@@ -235,12 +280,6 @@ void torrent_get_stats(const struct torrent *t, uint64_t now_ms,
         .last_payload_ms = t->last_payload_ms,
         .had_peer = t->had_peer,
     };
-    for (uint32_t i = 0; i < t->geom->n_files; i++) {
-        if (!t->geom->files[i].pad && t->file_prio[i] != PICKER_PRIO_OFF) {
-            out->bytes_total += t->geom->files[i].length;
-            out->bytes_done += t->file_done[i];
-        }
-    }
 }
 
 /* See torrent.h. */

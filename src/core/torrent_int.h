@@ -16,14 +16,12 @@
 #include "core/peer.h"
 #include "core/torrent.h"
 
-#define TORRENT_UPLOAD_SLOTS 8
-#define TORRENT_CONNECTING   30      /* half-open connections at once */
-#define TORRENT_UPLOAD_RUN   262144u /* bytes of one UPLOAD at most */
-#define TORRENT_SNUB_MS      15000   /* no block for so long: snubbed */
-#define TORRENT_OVERDUE_MS                             \
-    5000 /* a request this late may be asked of others \
-          */
-#define TORRENT_ENDGAME_MS     500   /* in the endgame: this late already */
+#define TORRENT_UPLOAD_SLOTS   8
+#define TORRENT_CONNECTING     30      /* half-open connections at once */
+#define TORRENT_UPLOAD_RUN     262144u /* bytes of one UPLOAD at most */
+#define TORRENT_SNUB_MS        15000   /* no block for so long: snubbed */
+#define TORRENT_OVERDUE_MS     5000    /* a request: others may be asked, too */
+#define TORRENT_ENDGAME_MS     500     /* in the endgame: this late already */
 #define TORRENT_FORGET_MS      30000 /* a late request leaves its peer's window */
 #define TORRENT_REFUSED_MS     250 /* after a REJECT: nothing is asked for ... */
 #define TORRENT_REFUSED_MAX_MS 10000 /* ... growing with each, up to this */
@@ -104,6 +102,7 @@ struct torrent {
     uint32_t n_jobs;     /* disk jobs out: FINISH, WRITE, HASH, UPLOAD */
     uint8_t *file_prio;  /* owns; per file */
     uint64_t *file_done; /* owns; verified bytes per file */
+    uint64_t wanted_bytes, wanted_done; /* of wanted files, without pads */
 
     struct bits check;         /* pieces still to be hashed */
     struct bits check_claimed; /* of those: the journal claims them */
@@ -128,7 +127,6 @@ struct torrent {
     struct peer *sending; /* its `out` is lent to the last SEND */
     char *lent_text;      /* owns; of the last action given */
     struct buf url;       /* scratch for announce URLs */
-    bool ticking;         /* a deadline is wanted */
 };
 
 /* torrent.c */
@@ -175,8 +173,7 @@ void torrent_ban(struct torrent *t, uint32_t id, const char *why);
 
 /* torrent_room.c */
 void torrent_peer_evict(struct torrent *t); /* makes room for others */
-/* A place for a newcomer: false when nobody can be asked to go for him. */
-bool torrent_make_room(struct torrent *t, const struct addr *a);
+bool torrent_make_room(struct torrent *t, const struct addr *a); /* for him */
 
 /* torrent_request.c */
 void torrent_request_fill(struct torrent *t, struct peer *p);

@@ -8,13 +8,13 @@
 #define DB_EVENT_MAX 1024
 
 enum db_op_kind {
-    DB_OP_PUT_PIECE,   /* a: piece, n: verified_at */
-    DB_OP_DEL_PIECE,   /* a: piece */
-    DB_OP_PUT_BLOCK,   /* a: piece, b: block */
-    DB_OP_DEL_BLOCKS,  /* a: piece */
-    DB_OP_PUT_FILE,    /* ext: struct db_file without path */
-    DB_OP_PUT_PEER,    /* ext: struct db_peer */
-    DB_OP_DEL_PEER,    /* a: port; ext: address */
+    DB_OP_PUT_PIECE,  /* a: piece, n: verified_at */
+    DB_OP_DEL_PIECE,  /* a: piece */
+    DB_OP_PUT_BLOCK,  /* a: piece, b: block */
+    DB_OP_DEL_BLOCKS, /* a: piece */
+    DB_OP_PUT_FILE,   /* ext: struct db_file without path */
+    DB_OP_PUT_PEER,   /* ext: struct db_peer */
+    DB_OP_DEL_PEER,   /* a: port; ext: address */
     DB_OP_TRIM_PEERS,
     DB_OP_PUT_TRACKER, /* ext: struct db_tracker without url, then the url */
     DB_OP_PUT_STAT,    /* ext: struct db_stat */
