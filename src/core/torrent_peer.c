@@ -350,14 +350,20 @@ static void torrent_on_availability(struct torrent *t, struct peer *p,
     torrent_request_fill(t, p);
 }
 
-/* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. Said once: five
- * bytes of HAVE_ALL cost us a walk over all pieces. */
+/* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. aria2 says a BITFIELD
+ * again where many HAVEs would be longer, and HAVE_ALL when it is done. What
+ * would let five bytes cost a walk over all pieces, again and again, is not
+ * heard: all after all, none after anything. */
 static int torrent_on_bitfield(struct torrent *t, struct peer *p,
                                const struct wire_msg *m)
 {
     bool was_seed = peer_is_seed(p);
-    if ((m->type != WIRE_BITFIELD && !p->has_fast) || p->have_told) {
+    if ((m->type != WIRE_BITFIELD && !p->has_fast) ||
+        (m->type == WIRE_HAVE_NONE && p->have_told)) {
         return BTC_E_PROTO;
+    }
+    if (m->type == WIRE_HAVE_ALL && was_seed) {
+        return 0;
     }
     p->have_told = true;
     picker_remove_peer(t->picker, &p->have);
