@@ -54,6 +54,7 @@ install_quietly() (
     as_root apt-get update -q &&
         as_root env DEBIAN_FRONTEND=noninteractive \
             apt-get install -y -q --no-install-recommends "$@" || exit 1
+    command -v systemctl >/dev/null || return 0
     for unit in opentracker transmission-daemon; do
         case " $* " in
             *" $unit "*) as_root systemctl disable "$unit" || true ;;
