@@ -350,10 +350,10 @@ static void torrent_on_availability(struct torrent *t, struct peer *p,
     torrent_request_fill(t, p);
 }
 
-/* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. aria2 says a BITFIELD
- * again where many HAVEs would be longer, and HAVE_ALL when it is done. What
- * would let five bytes cost a walk over all pieces, again and again, is not
- * heard: all after all, none after anything. */
+/* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. aria2 says a
+ * BITFIELD again where many HAVEs would be longer, and HAVE_ALL when it is
+ * done. What would let five bytes cost a walk over all pieces, again and again,
+ * is not heard: all after all, none after anything. */
 static int torrent_on_bitfield(struct torrent *t, struct peer *p,
                                const struct wire_msg *m)
 {
