@@ -131,7 +131,8 @@ static void startup_spaced(struct disk_job *job)
                        "%s: %llu MiB are missing, %llu MiB are free and %llu "
                        "MiB stay free (--min-free); make room, then `btc "
                        "resume`",
-                       st->row.save_path, (unsigned long long)(need >> 20),
+                       st->row.save_path,
+                       (unsigned long long)((need + (1u << 20) - 1) >> 20),
                        (unsigned long long)(avail >> 20),
                        (unsigned long long)(floor >> 20));
         session_torrent_fail(st, BTC_E_NOSPACE, text);

@@ -369,7 +369,13 @@ void session_torrent_fail(struct session_torrent *st, int code,
     }
     st->stat_dirty = true;
     if (!told) {
-        session_journal_event(st, DB_LEVEL_ERROR, err_name(code), text);
+        /* Who follows the run hears of it as an event: not twice. */
+        if (s->o.on_event != NULL) {
+            db_put_event(s->batch, st->id, DB_LEVEL_ERROR, err_name(code),
+                         text);
+        } else {
+            session_journal_event(st, DB_LEVEL_ERROR, err_name(code), text);
+        }
         session_tell_error(s, st, code, text);
     }
     if (st->phase == PHASE_RUN) {

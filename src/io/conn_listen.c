@@ -144,8 +144,12 @@ static int conn_listen_open(const struct conn_host_options *o,
                        "another port",
                        (unsigned)a->port, text);
     }
-    (void)err_set_errno(e, os_error, "cannot listen on port %u of %s",
-                        (unsigned)a->port, text);
+    const char *hint =
+        os_error == EADDRNOTAVAIL ? " (it is no address of this machine)"
+        : os_error == EACCES      ? " (this user may not: choose another port)"
+                                  : "";
+    (void)err_set_errno(e, os_error, "cannot listen on port %u of %s%s",
+                        (unsigned)a->port, text, hint);
     rc = conn_socket_err(os_error);
     if (e) {
         e->code = rc;

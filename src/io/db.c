@@ -105,7 +105,10 @@ static int db_make_folders(const char *path, struct err *e)
         if (mkdir(p, 0700) == 0) {
             code = db_sync_folder(p, e);
         } else if (errno != EEXIST) {
-            code = err_set_errno(e, errno, "cannot make the folder %s", p);
+            code = err_set_errno(e, errno,
+                                 "%s: cannot make the folder %s, name another "
+                                 "file with --db FILE",
+                                 path, p);
         }
         *c = '/';
     }
