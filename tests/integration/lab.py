@@ -80,7 +80,9 @@ Torrent     path, info_hash (hex), name, source, size, piece_length,
 import atexit
 import base64
 import collections
+import contextlib
 import ctypes
+import fcntl
 import hashlib
 import http.server
 import inspect
@@ -668,6 +670,7 @@ class Lab:
     def __init__(self, name="lab"):
         self.dir = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-{name}-",
                                     dir=BASE)
+        self.handle = _hold(self.dir)
         os.chmod(self.dir, 0o755)  # opentracker runs as nobody
         self.programs, self.servers, self.mounts = [], [], []
         self.trackers, self.torrents = [], []
@@ -692,6 +695,9 @@ class Lab:
         self.programs, self.servers, self.mounts = [], [], []
         if not os.environ.get("BTC_LAB_KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
         atexit.unregister(self.close)
 
     def path(self, *parts):
@@ -873,13 +879,29 @@ def _enter():
              + sys.argv)
 
 
+def _hold(folder):
+    """A lock on a folder, that the kernel drops with the test; None when it is
+    held. A pid would not do: another test may live in another namespace."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return handle
+    except OSError:
+        os.close(handle)
+        return None
+
+
 def _sweep():
     """Removes the folders of tests that were killed."""
     for name in os.listdir(BASE):
-        if name.startswith(PREFIX):
-            pid = name[len(PREFIX):].split("-")[0]
-            if not os.path.exists(f"/proc/{pid}"):
-                shutil.rmtree(os.path.join(BASE, name), ignore_errors=True)
+        folder = os.path.join(BASE, name)
+        with contextlib.suppress(OSError):
+            age = time.time() - os.stat(folder).st_mtime
+            handle = _hold(folder) if (
+                name.startswith(PREFIX) and age > 60) else None
+            if handle is not None:
+                os.close(handle)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(name, function):

@@ -238,7 +238,7 @@ def test_daemon_waits_for_storage(lab):
 
 def test_interrupted_check(lab):
     """A check that was killed goes on where it stopped."""
-    torrent, _ = single(lab, 40 << 20, 16384)
+    torrent, _ = single(lab, 80 << 20, 16384)
     os.makedirs(lab.path("out"))
     shutil.copy(torrent.source, lab.path("out", "data.bin"))
     run = lab.start_btc("get", torrent.path, "-d", lab.path("out"),
@@ -249,6 +249,8 @@ def test_interrupted_check(lab):
     row = kit.progress(lab)
     claimed = lab.sql("SELECT count(*) FROM piece")[0][0]
     assert row["pieces_done"] == claimed, (row, claimed)
+    if claimed == torrent.piece_count:
+        raise module.Skip("the check was too fast to be interrupted")
     run = lab.btc("resume", "--ndjson")
     assert run.code == 0, run
     row = kit.is_complete(lab, torrent)
@@ -287,4 +289,5 @@ def test_verify_modes(lab):
     torrent.check(lab.path("out"))
 
 
+module = lab
 lab.main(__name__)

@@ -1,174 +1,362 @@
 #!/usr/bin/python3
-"""Wishes that reach an engine at an odd moment: for a torrent that it has never
-loaded, has long finished with, or that a killed engine did not come to."""
+"""Wishes: what the command line and a person with sqlite3 write while an engine
+runs, and what it makes of them."""
+import json
 import os
+import signal
 import sqlite3
-import sys
+import time
 
+import kit
 import lab
+import wire
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                "..", "power"))
-from seeder import Seeder  # noqa: E402
+SIZE = 6_000_001
 
 
-def write(lab, sql, *args):
-    """By hand."""
+def torrent_of(lab, n, size=SIZE, pause=0.0, **options):
+    """A torrent of one file, and a seeder of its own: (torrent, seeder)."""
+    data = lab.make_data(f"seed/{n}.bin", size, seed=n + 1)
+    torrent = lab.make_torrent(data, piece_length=65536, **options)
+    seed = wire.Slow(torrent, lab.next_ip())
+    seed.pause = pause
+    return torrent, seed
+
+
+def daemon(lab, *args, **options):
+    run = lab.start_btc("daemon", "--progress", "none", *args, **options)
+    lab.wait(lambda: not run.is_running() or lab.sql("SELECT 1 FROM run"), 20,
+             "the daemon")
+    assert run.is_running(), run.err()
+    return run
+
+
+def ok(lab, *args):
+    run = lab.btc(*args)
+    assert run.code == 0, run
+    return run
+
+
+def add(lab, torrent, seed, *args):
+    """btc add; the id."""
+    run = ok(lab, "add", torrent.path, "-d", kit.folder(lab, "out"), "--peer",
+             seed.address, "--json", *args)
+    return run.json()["torrents"][0]["id"]
+
+
+def state(lab, torrent):
+    return kit.progress(lab, torrent)["state"]
+
+
+def is_here(lab, torrent):
+    row = kit.progress(lab, torrent)
+    return row["percent"] == 100 and row["state"] in ("complete", "seeding")
+
+
+def some(lab, torrent):
+    return kit.progress(lab, torrent)["pieces_done"] > 2
+
+
+def execute(lab, query, *args):
+    """As a person would: sqlite3, beside the engine."""
     link = sqlite3.connect(lab.db, timeout=10)
     with link:
-        assert link.execute(sql, args).rowcount > 0, sql
+        link.execute("PRAGMA foreign_keys = on")
+        link.execute(query, args)
     link.close()
 
 
-def folder(lab, rate=0):
-    """A torrent of two files, and its seeder."""
-    for k in range(2):
-        lab.make_data(f"seed/two/f{k}", 700_000, seed=k)
-    t = lab.make_torrent(lab.path("seed/two"), piece_length=32768)
-    return t, Seeder(t, rate=rate)
+def finish(run):
+    assert run.stop() == 0, run.err()
 
 
-def add(lab, t, seeder, *args):
-    os.makedirs(lab.path("out"), exist_ok=True)
-    run = lab.btc("add", t.path, "-d", lab.path("out"), "--seed", "none",
-                  "--peer", seeder.address, *args)
+def test_cli(lab):
+    """add, pause, start, set, verify, rm, rm --data beside a daemon."""
+    a, seed_a = torrent_of(lab, 1, pause=0.004)
+    b, seed_b = torrent_of(lab, 2)
+    engine = daemon(lab)
+    ida = add(lab, a, seed_a)
+    lab.wait(lambda: some(lab, a), 30)
+    ok(lab, "pause", str(ida))
+    lab.wait(lambda: state(lab, a) == "paused", 20)
+    lab.wait(lambda: kit.progress(lab, a)["peers"] == 0, 20)
+    asked = len(seed_a.requests)
+    idb = add(lab, b, seed_b, "--seed", "none")
+    lab.wait(lambda: state(lab, b) == "complete", 30)
+    b.check(lab.path("out"))
+    assert len(seed_a.requests) == asked, "asked while paused"
+    seed_a.pause = 0
+    ok(lab, "start", a.info_hash[:10])
+    lab.wait(lambda: is_here(lab, a), 30)
+    assert state(lab, a) == "seeding"  # add seeds to 2.0
+    a.check(lab.path("out"))
+    ok(lab, "set", str(ida), "seed=none")
+    lab.wait(lambda: state(lab, a) == "complete", 20)
+    before = lab.sql("SELECT max(verified_at) FROM piece WHERE torrent_id = ?",
+                     ida)[0][0]
+    lab.wait(lambda: time.time() > before + 1.1, 5)
+    ok(lab, "set", str(ida), "verify=now")
+    lab.wait(lambda: lab.sql("SELECT min(verified_at) FROM piece WHERE "
+                             "torrent_id = ?", ida)[0][0] > before, 20)
+    lab.wait(lambda: state(lab, a) == "complete", 20)
+    ok(lab, "rm", str(idb))
+    lab.wait(lambda: len(lab.sql("SELECT * FROM progress")) == 1, 20)
+    b.check(lab.path("out"))  # the files stay
+    assert lab.btc("rm", "--data", str(ida)).code == 2  # nobody to ask
+    ok(lab, "rm", "--data", "-y", str(ida))
+    lab.wait(lambda: not lab.sql("SELECT * FROM torrent"), 20)
+    lab.wait(lambda: os.listdir(lab.path("out")) == ["2.bin"], 20)
+    for table in ("piece", "block", "file", "peer", "tracker", "metainfo",
+                  "torrent_stat"):
+        assert not lab.sql(f"SELECT * FROM {table}"), table
+    finish(engine)
+
+
+def test_sqlite(lab):
+    """The same with UPDATE, and what the guards refuse."""
+    t, seed = torrent_of(lab, 1, pause=0.004)
+    engine = daemon(lab)
+    add(lab, t, seed, "--paused", "--seed", "none")
+    lab.wait(lambda: state(lab, t) == "paused", 20)
+    assert not seed.requests
+    execute(lab, "UPDATE torrent SET wanted = 'run' WHERE info_hash = ?",
+            t.info_hash)
+    lab.wait(lambda: some(lab, t), 30)
+    execute(lab, "UPDATE torrent SET wanted = 'pause'")
+    lab.wait(lambda: state(lab, t) == "paused", 20)
+    execute(lab, "UPDATE torrent SET wanted = 'run', down_limit = 200000")
+    lab.wait(lambda: kit.progress(lab)["down_rate"] > 0, 20)
+    for bad in ("UPDATE torrent SET wanted = 'fly'",
+                "UPDATE torrent SET down_limit = -1",
+                "UPDATE torrent SET down_limit = 'much'",
+                "UPDATE torrent SET total_size = 1",
+                "UPDATE file SET priority = 9",
+                "UPDATE file SET path = '/etc/passwd'",
+                "UPDATE torrent SET seed_mode = 'ever'",
+                "DELETE FROM torrent",
+                "INSERT INTO peer (torrent_id, address, port) "
+                "VALUES (1, 'example.org', 80)",
+                "INSERT INTO peer (torrent_id, address, port) "
+                "VALUES (1, '10.0.0.1', 0)",
+                "INSERT INTO tracker (torrent_id, url) VALUES (1, 'nonsense')"):
+        try:
+            execute(lab, bad)
+            raise AssertionError(f"accepted: {bad}")
+        except sqlite3.IntegrityError:
+            pass
+    seed.pause = 0
+    execute(lab, "UPDATE torrent SET down_limit = 0")
+    lab.wait(lambda: is_here(lab, t), 30)
+    t.check(lab.path("out"))
+    execute(lab, "UPDATE torrent SET wanted = 'remove-data'")
+    lab.wait(lambda: not lab.sql("SELECT * FROM torrent"), 20)
+    lab.wait(lambda: os.listdir(lab.path("out")) == [], 20)
+    finish(engine)
+
+
+def test_sources_by_sql(lab):
+    """A tracker and a peer that a person inserts are used at once."""
+    t, seed = torrent_of(lab, 1)
+    engine = daemon(lab)
+    run = ok(lab, "add", t.path, "-d", kit.folder(lab, "out"), "--json")
+    number = run.json()["torrents"][0]["id"]
+    lab.wait(lambda: state(lab, t) == "downloading", 20)
+    execute(lab, "INSERT INTO peer (torrent_id, address, port) VALUES (?,?,?)",
+            number, seed.ip, seed.port)
+    lab.wait(lambda: is_here(lab, t), 30)
+    tracker = lab.opentracker()
+    execute(lab, "INSERT INTO tracker (torrent_id, url) VALUES (?, ?)", number,
+            tracker.url)
+    tracker.wait_seeds(t, 1)
+    finish(engine)
+
+
+def test_priorities(lab):
+    """Files switched on and off while it runs."""
+    for name, size in (("a", 2_000_000), ("b", 2_000_000), ("c", 2_000_000)):
+        lab.make_data(f"seed/folder/{name}", size, seed=size + ord(name))
+    tracker, t, _ = kit.swarm(lab, "libtorrent",
+                              source=lab.path("seed", "folder"))
+    engine = daemon(lab)
+    ok(lab, "add", t.path, "-d", kit.folder(lab, "out"), "-s", "1", "--seed",
+       "none")
+    lab.wait(lambda: state(lab, t) == "complete", 30)
+    row = kit.is_complete(lab, t, 2_000_000)
+    ok(lab, "set", "1", "priority.2=high")
+    lab.wait(lambda: kit.progress(lab)["bytes_total"] == 4_000_000 and
+             state(lab, t) == "complete", 30)
+    execute(lab, "UPDATE file SET priority = 4 WHERE path LIKE '%c'")
+    lab.wait(lambda: kit.progress(lab)["bytes_total"] == 6_000_000 and
+             state(lab, t) == "complete", 30)
+    t.check(lab.path("out"))
+    kit.is_complete(lab, t)
+    finish(engine)
+
+
+def test_get_follows(lab):
+    """`btc get` beside an engine adds, follows, and ends by itself."""
+    a, seed_a = torrent_of(lab, 1, pause=0.002)
+    engine = daemon(lab)
+    run = lab.btc("get", a.path, "-d", kit.folder(lab, "out"), "--peer",
+                  seed_a.address, "--json")
     assert run.code == 0, run
+    assert "following" in run.err, run
+    a.check(lab.path("out"))
+    result = run.json()
+    assert result["status"] == 0 and result["error"] is None
+    assert result["torrents"][0]["state"] in ("complete", "seeding")
+    assert engine.is_running()
+    # What cannot work says so, with its own status.
+    b, seed_b = torrent_of(lab, 2, pause=0.01)
+    run = lab.start_btc("get", b.path, "-d", lab.path("out"), "--peer",
+                        seed_b.address)
+    lab.wait(lambda: len(lab.sql("SELECT * FROM progress")) == 2 and
+             some(lab, b), 30)
+    run.signal(signal.SIGINT)
+    assert run.wait(10) == 7, run.err()
+    lab.wait(lambda: kit.progress(lab, b)["down_rate"] > 0, 10)
+    finish(engine)
+    assert kit.progress(lab, b)["percent"] < 100
 
 
-def state(lab):
-    rows = lab.sql("SELECT state FROM progress")
-    return rows[0]["state"] if rows else None
+def test_get_beside_get(lab):
+    """Two `btc get` on one database: whichever ends first, both get theirs."""
+    a, seed_a = torrent_of(lab, 1, pause=0.002)
+    b, seed_b = torrent_of(lab, 2, pause=0.006)
+    first = lab.start_btc("get", a.path, "-d", kit.folder(lab, "out"), "--peer",
+                          seed_a.address)
+    lab.wait(lambda: kit.has_rows(lab) and some(lab, a), 30)
+    second = lab.start_btc("get", b.path, "-d", lab.path("out"), "--peer",
+                           seed_b.address)
+    assert first.wait(60) == 0, first.err()
+    a.check(lab.path("out"))
+    assert second.wait(60) == 0, second.err()
+    b.check(lab.path("out"))
+    assert is_here(lab, b)
 
 
-def files(lab):
-    return [f for _, _, names in os.walk(lab.path("out")) for f in names]
+def test_one_engine(lab):
+    """A second daemon, a resume, a verify: 12 while one runs."""
+    t, seed = torrent_of(lab, 1)
+    engine = daemon(lab)
+    add(lab, t, seed)
+    for args in (("daemon",), ("resume",)):
+        run = lab.btc(*args, "--json") if args[0] != "daemon" else lab.btc(
+            *args)
+        assert run.code == 12, run
+        assert str(engine.pid) in run.err, run
+    lab.wait(lambda: is_here(lab, t), 30)
+    finish(engine)
+    assert lab.btc("resume").code == 0
 
 
-def stop(daemon):
-    assert daemon.stop() == 0, daemon.err()
-
-
-def complete(lab, t, seeder, *args):
-    """A daemon that is done with it."""
-    add(lab, t, seeder, *args)
-    daemon = lab.start_btc("daemon")
-    lab.wait(lambda: state(lab) == "complete")
-    return daemon
-
-
-def gone(lab):
-    lab.wait(lambda: not lab.sql("SELECT 1 FROM torrent"), 20)
-    assert not files(lab)
-
-
-def test_remove_data_never_loaded(lab):
-    t, seeder = folder(lab)
-    stop(complete(lab, t, seeder))
-    assert lab.btc("pause", "two").code == 0
-    daemon = lab.start_btc("daemon")
-    lab.wait(lambda: lab.sql("SELECT 1 FROM engine WHERE open"))
-    assert len(files(lab)) == 2
-    assert lab.btc("rm", "--data", "-y", "two").code == 0
-    gone(lab)
-    stop(daemon)
-
-
-def test_remove_wished_without_engine(lab):
-    t, seeder = folder(lab)
-    stop(complete(lab, t, seeder))
-    write(lab, "UPDATE torrent SET wanted = 'remove-data'")
-    daemon = lab.start_btc("daemon")
-    gone(lab)
-    removed = lab.sql("SELECT 1 FROM event WHERE kind = 'removed'")
-    assert len(removed) == 1, len(removed)
-    stop(daemon)
-
-
-def test_more_files_when_done(lab):
-    t, seeder = folder(lab)
-    daemon = complete(lab, t, seeder, "-s", "1")
-    assert lab.sql("SELECT priority FROM file WHERE file = 1")[0][0] == 0
-    write(lab, "UPDATE file SET priority = 1 WHERE file = 1")
-    lab.wait(lambda: lab.sql("SELECT pieces_done = pieces_total FROM progress"
-                             )[0][0], 20)
-    lab.wait(lambda: state(lab) == "complete")
+def test_daemon_resumes(lab):
+    """It goes on with what an earlier run left, killed or not."""
+    t, seed = torrent_of(lab, 1, pause=0.004)
+    engine = daemon(lab)
+    add(lab, t, seed, "--seed", "none")
+    lab.wait(lambda: some(lab, t), 30)
+    engine.kill()
+    kit.claims_hold(lab, t)
+    seed.pause = 0
+    engine = lab.start_btc("daemon")
+    lab.wait(lambda: state(lab, t) == "complete", 30)
     t.check(lab.path("out"))
-    stop(daemon)
+    finish(engine)
 
 
-def test_get_more_from_a_daemon(lab):
-    """What the daemon was done with before is not what is wanted now."""
-    t, seeder = folder(lab, rate=400_000)
-    daemon = complete(lab, t, seeder, "-s", "1")
-    get = lab.btc("get", t.path, "-d", lab.path("out"), "-s", "2")
-    assert get.code == 0, get
-    rows = lab.sql("SELECT bytes_done, length FROM file WHERE priority > 0")
-    assert [tuple(r) for r in rows] == [(700_000, 700_000)]
-    stop(daemon)
-
-
-def test_more_files_while_getting(lab):
-    """A foreground run that begins anew for it is not over."""
-    t, seeder = folder(lab, rate=300_000)
-    os.makedirs(lab.path("out"), exist_ok=True)
-    get = lab.start_btc("get", t.path, "-d", lab.path("out"), "-s", "1",
-                        "--peer", seeder.address)
-    lab.wait(lambda: lab.sql("SELECT 1 FROM piece"))
-    write(lab, "UPDATE file SET priority = 1 WHERE file = 1")
-    assert get.wait(60) == 0, get.err()
+def test_reload(lab):
+    """HUP reads limits again, in the daemon."""
+    t, seed = torrent_of(lab, 1, size=20_000_000)
+    conf = lab.path("btc.conf")
+    with open(conf, "w", encoding="ascii") as f:
+        f.write("down = 300K\n")
+    engine = daemon(lab, "--config", conf)
+    add(lab, t, seed)
+    lab.wait(lambda: kit.progress(lab)["down_rate"] > 100_000, 20)
+    assert kit.progress(lab)["down_rate"] < 1_500_000
+    with open(conf, "w", encoding="ascii") as f:
+        f.write("# none\n")
+    engine.signal(signal.SIGHUP)
+    lab.wait(lambda: is_here(lab, t), 20)
     t.check(lab.path("out"))
+    finish(engine)
 
 
-def test_verify_when_done(lab):
-    t, seeder = folder(lab)
-    daemon = complete(lab, t, seeder)
-    with open(lab.path("out/two/f0"), "r+b") as f:
-        f.seek(100_000)
-        f.write(b"\0" * 10)
-    assert lab.btc("set", "two", "verify=now").code == 0
-    lab.wait(lambda: not lab.sql(
-        "SELECT 1 FROM torrent WHERE verify_since > 0"), 20)
-    lab.wait(lambda: lab.sql("SELECT 1 FROM event WHERE kind IN "
-                             "('piece-lost', 'file-changed')"), 20)
-    lab.wait(lambda: state(lab) == "complete", 20)
-    t.check(lab.path("out"))
-    stop(daemon)
+def test_status_line(lab):
+    """USR1 prints a line at once."""
+    t, seed = torrent_of(lab, 1, pause=0.01)
+    run = lab.start_btc("get", t.path, "-d", kit.folder(lab, "out"), "--peer",
+                        seed.address, "--progress", "none")
+    lab.wait(lambda: kit.has_rows(lab) and some(lab, t), 30)
+    assert "%" not in run.err()
+    run.signal(signal.SIGUSR1)
+    lab.wait(lambda: "%" in run.err(), 5)
+    run.kill()
 
 
-def test_paused_keeps_its_numbers(lab):
-    """A torrent that the engine does not load is as its row says."""
-    t, seeder = folder(lab)
-    stop(complete(lab, t, seeder))
-    assert lab.btc("pause", "two").code == 0
-    columns = "bytes_done, bytes_total, pieces_done, downloaded, completed_at"
-    before = [tuple(r) for r in lab.sql(f"SELECT {columns} FROM torrent_stat")]
-    lab.make_data("seed/other", 300_000, seed=9)
-    other = lab.make_torrent(lab.path("seed/other"), piece_length=32768)
-    daemon = lab.start_btc("daemon")
-    add(lab, other, Seeder(other))
-    lab.wait(lambda: lab.sql("SELECT 1 FROM progress WHERE name = 'other' AND "
-                             "state = 'complete'"))
-    stop(daemon)
-    after = [tuple(r) for r in lab.sql(
-        f"SELECT {columns} FROM torrent_stat ORDER BY torrent_id")]
-    assert after[:1] == before and before[0][0] == t.size, (before, after)
+def test_hooks(lab):
+    """--on-done and --on-error."""
+    t, seed = torrent_of(lab, 1)
+    note = lab.path("note")
+    run = lab.btc("get", t.path, "-d", kit.folder(lab, "out"), "--peer",
+                  seed.address, "--on-done",
+                  f'echo "$BTC_NAME $BTC_DIR" > {note}')
+    assert run.code == 0, run
+    with open(note, encoding="utf-8") as f:
+        assert f.read() == f"1.bin {lab.path('out')}\n"
 
 
-def test_absent_storage_says_so_once(lab):
-    t, seeder = folder(lab)
-    add(lab, t, seeder)
-    os.rmdir(lab.path("out"))
-    daemon = lab.start_btc("daemon")
+def test_down_limit(lab):
+    """Kept within 15 %, with one peer and with several; from the first byte: the
+    sockets of three peers could take all of the second one at once."""
+    for limit, text, seconds, peers in ((1 << 20, "1M", 4, 1),
+                                        (400 << 10, "400K", 4, 3)):
+        data = lab.make_data(f"seed/{text}.bin", limit * seconds)
+        t = lab.make_torrent(data, piece_length=65536)
+        seeds = [wire.Seeder(t, lab.next_ip()) for _ in range(peers)]
+        begun = time.monotonic()
+        run = lab.btc("get", t.path, "-d", kit.folder(lab, "out"), "--down",
+                      text, *[a for s in seeds for a in ("--peer", s.address)])
+        got = t.size / (time.monotonic() - begun)
+        assert run.code == 0, run
+        t.check(lab.path("out"))
+        # What came twice at the end was within the limit, too.
+        got *= kit.progress(lab, t)["downloaded"] / t.size
+        assert 0.80 * limit < got < 1.15 * limit, (text, got)
 
-    def looked():
-        return lab.sql("SELECT 1 FROM event WHERE level = 'error'")
-    lab.wait(looked)
-    lab.wait(lambda: state(lab) == "waiting-storage")
-    os.mkdir(lab.path("out"))
-    lab.wait(lambda: state(lab) == "complete", 20)
-    assert len(looked()) == 1
-    stop(daemon)
+
+def test_up_limit(lab):
+    data = lab.make_data("seed/up.bin", 6 << 20)
+    t = lab.make_torrent(data, piece_length=65536)
+    run = lab.start_btc("get", t.path, "-d", lab.path("seed"), "--seed",
+                        "forever", "--up", "1M", "--port", "51000")
+    lab.wait(lambda: kit.has_rows(lab) and is_here(lab, t), 30)
+    leech = lab.libtorrent(t, peers=[("10.77.0.20", 51000)])
+    begun = time.monotonic()
+    leech.wait_done()
+    got = t.size / (time.monotonic() - begun)
+    assert 0.80 * (1 << 20) < got < 1.20 * (1 << 20), got
+    run.kill()
 
 
-if __name__ == "__main__":
-    lab.main(__name__)
+def test_ndjson(lab):
+    """The stream of events of a get."""
+    t, seed = torrent_of(lab, 1)
+    run = lab.btc("get", t.path, "-d", kit.folder(lab, "out"), "--peer",
+                  seed.address, "--ndjson")
+    assert run.code == 0, run
+    events = [json.loads(line) for line in run.out.splitlines()]
+    kinds = [e["event"] for e in events]
+    assert kinds[0] == "added" and "done" in kinds, kinds
+    assert set(kinds) <= {"added", "metadata", "checking", "piece", "file",
+                          "stats", "state", "done", "error"}, kinds
+    assert sorted(e["piece"] for e in events if e["event"] == "piece") == list(
+        range(t.piece_count))
+    files = [e for e in events if e["event"] == "file"]
+    assert [e["path"] for e in files] == ["1.bin"], files
+    assert kinds.index("done") > max(i for i, k in enumerate(kinds)
+                                     if k == "piece")
+
+
+lab.main(__name__)
