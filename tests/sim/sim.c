@@ -145,7 +145,7 @@ struct sim_event *sim_at(struct sim *s, uint64_t in_ms, sim_fn *fn, void *ctx)
     e->ctx = ctx;
     if (s->n_heap == s->cap_heap) {
         s->cap_heap = s->cap_heap > 0 ? s->cap_heap * 2 : 256;
-        s->heap = mem_resize(s->heap, s->cap_heap, sizeof(*s->heap));
+        s->heap = mem_resize(s->heap, s->cap_heap, sizeof(struct sim_event *));
     }
     size_t i = s->n_heap++;
     for (; i > 0 && sim_event_before(e, s->heap[(i - 1) / 2]);

@@ -94,9 +94,9 @@ static void sim_conn_put(struct sim_torrent *st, struct sim_conn *c,
     uint32_t slot = id & 0xffffu;
     while (slot >= st->n_conns) {
         uint32_t n = st->n_conns > 0 ? st->n_conns * 2 : 16;
-        st->conns = mem_resize(st->conns, n, sizeof(*st->conns));
+        st->conns = mem_resize(st->conns, n, sizeof(struct sim_conn *));
         memset(st->conns + st->n_conns, 0,
-               (n - st->n_conns) * sizeof(*st->conns));
+               (n - st->n_conns) * sizeof(struct sim_conn *));
         st->n_conns = n;
     }
     SIM_CHECK(st->node->s, id != 0 && st->conns[slot] == NULL);
@@ -213,6 +213,13 @@ static void sim_node_on_accept(void *ctx, struct sim *s, struct sim_link *l)
     (void)sim_conn_new(ctx, l, 1);
 }
 
+/* The torrent is told, in the middle of a drain even. */
+static void sim_tell(struct sim_torrent *st, const struct event *ev)
+{
+    uint64_t now_ms = st->node->s->now_ms;
+    torrent_input(st->t, ev, now_ms, SIM_UNIX + (int64_t)(now_ms / 1000));
+}
+
 /* --- actions --- */
 
 /* ACTION_CONNECT; some fail at once, in the middle of the drain. */
@@ -225,7 +232,7 @@ static void sim_do_connect(struct sim_torrent *st, const struct action *a)
         struct event ev = {
             .type = EVENT_CLOSED, .conn = a->conn, .result = BTC_E_REFUSED};
         l->side[0].open = false;
-        sim_input(st, &ev);
+        sim_tell(st, &ev);
         return;
     }
     sim_conn_put(st, sim_conn_new(st->node, l, 0), a->conn);
@@ -243,7 +250,7 @@ static void sim_do_notify(struct sim_torrent *st, const struct action *a)
         struct event ev = {.type = EVENT_STOP};
         SIM_CHECK(s, a->notify.text != NULL && a->notify.result < 0);
         st->error = a->notify.result;
-        sim_input(st, &ev);
+        sim_tell(st, &ev);
     }
 }
 
@@ -268,7 +275,7 @@ static void sim_do(struct sim_torrent *st, const struct action *a)
         (void)sim_send(s, c->link, c->side, a->data);
         if (sim_chance(s, 50)) { /* an event in the middle of the drain */
             struct event ev = {.type = EVENT_TICK};
-            sim_input(st, &ev);
+            sim_tell(st, &ev);
         }
         break;
     case ACTION_UPLOAD:
@@ -363,11 +370,10 @@ static void sim_node_on_journal(struct sim *s, struct sim_event *e)
 /* See sim.h. */
 void sim_input(struct sim_torrent *st, const struct event *ev)
 {
-    struct sim *s = st->node->s;
     if (st->t == NULL) {
         return;
     }
-    torrent_input(st->t, ev, s->now_ms, SIM_UNIX + (int64_t)(s->now_ms / 1000));
+    sim_tell(st, ev);
     if (st->draining) {
         return;
     }

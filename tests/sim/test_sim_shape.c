@@ -80,7 +80,7 @@ static void body_pad_pieces(struct sim *s)
     struct sim_fake *f = sim_fake_new(s, c, SIM_HONEST, MIB);
     bool bad = sim_chance(s, 2);
     if (bad) {
-        c->hashes[20 * SHA1_LEN] ^= 1; /* nobody can ever satisfy this */
+        c->hashes[20ull * SHA1_LEN] ^= 1; /* nobody can ever satisfy this */
     }
     sim_start(st);
     sim_add_peer(st, &f->host);
@@ -216,7 +216,7 @@ static void body_hash_slots(struct sim *s)
 {
     struct sim_node *n = sim_node_new(s, MIB, MIB);
     for (int i = 0; i < 3; i++) {
-        struct sim_shape sh = {.total = 40 * 16384, .piece_length = 16384};
+        struct sim_shape sh = {.total = 40 * 16384ull, .piece_length = 16384};
         struct sim_content *c = sim_content_new(s, &sh);
         struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
         sim_disk_fill(&st->disk);
