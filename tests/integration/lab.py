@@ -106,7 +106,7 @@ import urllib.request
 
 SKIPPED = 77
 BASE = "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()
-PREFIX = "btc-lab-"
+PREFIX = "btc-test-"
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 ADDRESSES = [f"10.77.0.{i}" for i in range(1, 21)]

@@ -12,7 +12,7 @@ import wire
 SEED = int(os.environ.get("BTC_TEST_SEED", "0")) or random.randrange(1 << 30)
 
 
-def begin(lab, *kinds, size=8_000_001, up_limit=2000, piece_length=262144,
+def begin(lab, *kinds, size=6_000_001, up_limit=2500, piece_length=262144,
           args=(), **options):
     """A download that takes some seconds: (tracker, torrent, seeders, run)."""
     tracker, torrent, seeds = kit.swarm(lab, *kinds, size=size,

@@ -237,7 +237,7 @@ def test_get_beside_get(lab):
 
 def test_one_engine(lab):
     """A second daemon, a resume, a verify: 12 while one runs."""
-    t, seed = torrent_of(lab, 1)
+    t, seed = torrent_of(lab, 1, pause=0.01)
     engine = daemon(lab)
     add(lab, t, seed)
     for args in (("daemon",), ("resume",)):
@@ -245,6 +245,7 @@ def test_one_engine(lab):
             *args)
         assert run.code == 12, run
         assert str(engine.pid) in run.err, run
+    seed.pause = 0
     lab.wait(lambda: is_here(lab, t), 30)
     finish(engine)
     assert lab.btc("resume").code == 0
