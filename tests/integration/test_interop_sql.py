@@ -234,7 +234,7 @@ def test_statuses(lab):
         run = lab.btc(*args)
         codes = code if isinstance(code, tuple) else (code,)
         assert run.code in codes, (args, run)
-        assert run.err.startswith("btc:") or "btc:" in run.err, (args, run)
+        assert "btc: " in run.err or " error: " in run.err, (args, run)
     run = lab.btc("resume", "--json", "--max-time", "1s")
     result = run.json()
     assert result["status"] == run.code and result["retryable"] is True, run

@@ -170,7 +170,8 @@ def test_kill_asks_little_again(lab):
 
 def test_resume_dials_known_peers_at_once(lab):
     """The tracker is dead at resume: peers come from the journal."""
-    tracker, torrent, seeds, run = begin(lab, "libtorrent", "aria2")
+    tracker, torrent, seeds, run = begin(lab, "libtorrent", "aria2",
+                                        up_limit=1000)
     wait_share(lab, run, 0.2)
     run.kill()
     tracker.kill()
