@@ -88,6 +88,7 @@ void peerset_free(struct peerset *ps)
     while (ps->bannees) {
         peerset_bannee_remove(ps, ps->bannees);
     }
+    free(ps->nodes);
     free(ps);
 }
 
@@ -108,7 +109,13 @@ static bool peerset_make_room(struct peerset *ps)
     struct peerset_node *worst = NULL;
     uint64_t least = 0;
 
-    if (ps->n < PEERSET_MAX) {
+    if (ps->n < ps->cap) {
+        return true;
+    }
+    if (ps->cap < PEERSET_MAX) { /* most torrents know few peers */
+        uint32_t cap = ps->cap > 0 ? ps->cap * 2 : PEERSET_FIRST;
+        ps->cap = cap < PEERSET_MAX ? cap : PEERSET_MAX;
+        ps->nodes = mem_resize(ps->nodes, ps->cap, sizeof(ps->nodes[0]));
         return true;
     }
     for (uint32_t i = 0; i < ps->n; i++) {

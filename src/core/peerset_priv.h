@@ -12,6 +12,7 @@
 #include "base/map.h"
 
 #define PEERSET_MAX_BANS 4096 /* the oldest is forgotten beyond */
+#define PEERSET_FIRST    8    /* places at first; doubled up to PEERSET_MAX */
 
 struct peerset_node {
     struct peerset_entry e; /* first: an entry is its node */
@@ -37,8 +38,8 @@ struct peerset_bannee {
 struct peerset {
     struct rng *rng; /* borrows */
     uint64_t key[2]; /* of the hashes, so that nobody can choose collisions */
-    struct peerset_node *nodes[PEERSET_MAX]; /* owns; no order */
-    uint32_t n;
+    struct peerset_node **nodes; /* owns; no order; PEERSET_MAX at most */
+    uint32_t n, cap;
     uint32_t next_id;
     struct peerset_node *by_addr;   /* borrows */
     struct peerset_id *by_id;       /* borrows; the nodes own them */
