@@ -162,6 +162,7 @@ static struct peerset_node *peerset_make(struct peerset *ps,
     if (connectable) {
         peerset_link_addr(ps, node);
     }
+    peerset_changed(ps);
     return node;
 }
 
@@ -305,6 +306,7 @@ void peerset_set_port(struct peerset *ps, uint32_t id, uint16_t port)
     node->e.addr = at;
     node->e.connectable = true;
     peerset_link_addr(ps, node);
+    peerset_changed(ps);
 }
 
 /* The entry of an id. */
@@ -345,6 +347,7 @@ static void peerset_mark_banned(struct peerset *ps, const struct addr *ip,
             ps->nodes[i]->e.banned = banned;
         }
     }
+    peerset_changed(ps);
 }
 
 /* Bans the IP of an entry. */

@@ -68,7 +68,9 @@ int64_t peerset_add_incoming(struct peerset *ps, const struct addr *a);
  * merges with the idle entry that has that address, whose id leads to this one
  * from then on. */
 void peerset_set_port(struct peerset *ps, uint32_t id, uint16_t port);
-struct peerset_entry *peerset_get(struct peerset *ps, uint32_t id); /* NULL */
+/* NULL when unknown. Who makes an idle entry dialable in it (a seed that is
+ * none any more, a failure forgiven) is heard at the next change of the set. */
+struct peerset_entry *peerset_get(struct peerset *ps, uint32_t id);
 struct peerset_entry *peerset_find(struct peerset *ps, const struct addr *a);
 uint32_t peerset_count(const struct peerset *ps);
 /* Iteration: i from 0 to peerset_count-1. */
@@ -78,8 +80,9 @@ struct peerset_entry *peerset_at(struct peerset *ps, uint32_t i);
  * when there is none. Best: fewest failures, good record (bytes_down), user and
  * journal before others, then random. Seeds are skipped when `seeding`. */
 uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms);
-/* The soonest time at which peerset_next may give one; UINT64_MAX = never. */
-uint64_t peerset_deadline(const struct peerset *ps, bool seeding);
+/* The soonest time at which peerset_next may give one; UINT64_MAX = never. Both
+ * cost next to nothing until then. */
+uint64_t peerset_deadline(struct peerset *ps, bool seeding);
 void peerset_on_connected(struct peerset *ps, uint32_t id, int64_t unix_now);
 void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms);
 void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,

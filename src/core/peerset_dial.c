@@ -1,5 +1,8 @@
-/* Who is dialled when: the choice among the candidates, and the back-off. The
- * set is small and this is called rarely, so everything is a walk over it.
+/* Who is dialled when: the choice among the candidates, and the back-off.
+ *
+ * A choice is a walk over the set. The question whether there is one comes with
+ * every event of the torrent, so when the next candidate is due is remembered
+ * until something may bring it forward (peerset_changed).
  */
 #include "core/peerset_priv.h"
 
@@ -61,8 +64,46 @@ static int peerset_compare(const struct peerset_node *a,
     return ka == kb ? 0 : ka ? -1 : 1;
 }
 
-/* The best candidate. */
-uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms)
+/* The soonest retry of those that may be dialled. */
+static uint64_t peerset_soonest(const struct peerset *ps, bool seeding)
+{
+    bool desperate = peerset_is_desperate(ps, seeding);
+    uint64_t soonest = UINT64_MAX;
+
+    for (uint32_t i = 0; i < ps->n; i++) {
+        const struct peerset_node *node = ps->nodes[i];
+
+        if (peerset_is_eligible(node, seeding, desperate) &&
+            node->e.retry_ms < soonest) {
+            soonest = node->e.retry_ms;
+        }
+    }
+    return soonest;
+}
+
+/* See peerset_priv.h. */
+void peerset_changed(struct peerset *ps)
+{
+    ps->due[false].known = ps->due[true].known = false;
+}
+
+/* The soonest retry of those that peerset_next would look at. What is
+ * remembered may be too early, since nobody says when a candidate goes: then
+ * peerset_next finds out, once. */
+uint64_t peerset_deadline(struct peerset *ps, bool seeding)
+{
+    struct peerset_due *due = &ps->due[seeding];
+
+    if (!due->known) {
+        due->at_ms = peerset_soonest(ps, seeding);
+        due->known = true;
+    }
+    return due->at_ms;
+}
+
+/* The best of those that are due, or NULL. */
+static struct peerset_node *peerset_best(struct peerset *ps, bool seeding,
+                                         uint64_t now_ms)
 {
     bool desperate = peerset_is_desperate(ps, seeding);
     struct peerset_node *best = NULL;
@@ -82,28 +123,22 @@ uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms)
             best = node;
         }
     }
+    return best;
+}
+
+/* The best candidate. */
+uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms)
+{
+    if (peerset_deadline(ps, seeding) > now_ms) {
+        return PEERSET_NONE;
+    }
+    struct peerset_node *best = peerset_best(ps, seeding, now_ms);
+    peerset_changed(ps); /* without it, others may be what is left */
     if (!best) {
         return PEERSET_NONE;
     }
     best->e.state = PEERSET_CONNECTING;
     return best->e.id;
-}
-
-/* The soonest retry of those that peerset_next would look at. */
-uint64_t peerset_deadline(const struct peerset *ps, bool seeding)
-{
-    bool desperate = peerset_is_desperate(ps, seeding);
-    uint64_t soonest = UINT64_MAX;
-
-    for (uint32_t i = 0; i < ps->n; i++) {
-        const struct peerset_node *node = ps->nodes[i];
-
-        if (peerset_is_eligible(node, seeding, desperate) &&
-            node->e.retry_ms < soonest) {
-            soonest = node->e.retry_ms;
-        }
-    }
-    return soonest;
 }
 
 /* Waits the longer the more often it failed. */
@@ -147,6 +182,7 @@ void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms)
         if (peerset_failures(node) == 1 && node->e.last_seen != 0) {
             node->e.retry_ms = now_ms + PEERSET_AGAIN_MS;
         }
+        peerset_changed(ps);
     }
 }
 
@@ -162,6 +198,7 @@ void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,
     }
     node->e.state = PEERSET_IDLE;
     node->is_guess = false;
+    peerset_changed(ps);
     if (was_useful) {
         node->useless = 0;
         node->e.retry_ms = now_ms + PEERSET_RECONNECT_MS;

@@ -35,12 +35,19 @@ struct peerset_bannee {
     UT_hash_handle hh; /* by ip; the table keeps the order of time */
 };
 
+/* When the next candidate may be dialled. */
+struct peerset_due {
+    bool known;
+    uint64_t at_ms; /* not after the true time; UINT64_MAX = never */
+};
+
 struct peerset {
     struct rng *rng; /* borrows */
     uint64_t key[2]; /* of the hashes, so that nobody can choose collisions */
     struct peerset_node **nodes; /* owns; no order; PEERSET_MAX at most */
     uint32_t n, cap;
     uint32_t next_id;
+    struct peerset_due due[2];      /* by `seeding` */
     struct peerset_node *by_addr;   /* borrows */
     struct peerset_id *by_id;       /* borrows; the nodes own them */
     struct peerset_bannee *bannees; /* owns */
@@ -69,6 +76,9 @@ void peerset_bannee_add(struct peerset *ps, const struct addr *a);
 void peerset_bannee_remove(struct peerset *ps, struct peerset_bannee *b);
 uint32_t peerset_n_bannees(const struct peerset *ps);
 
+/* Somebody may be due sooner than before: an entry is new, idle again, dialable
+ * or not banned any more. */
+void peerset_changed(struct peerset *ps);
 /* Failures of both kinds: no connection, and nothing useful of it. */
 uint32_t peerset_failures(const struct peerset_node *node);
 

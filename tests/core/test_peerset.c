@@ -1,6 +1,6 @@
 /* The set of known peers: candidates, back-off, incoming ones, bans, eviction.
  */
-#include "core/peerset.h"
+#include "core/peerset_priv.h"
 
 #include "base/err.h"
 #include <inttypes.h>
@@ -83,6 +83,35 @@ static void check(struct world *w)
         assert_ptr_equal(peerset_get(w->ps, e->id), e);
         assert_true(!e->connectable || peerset_find(w->ps, &e->addr) == e);
         assert_int_equal(e->banned, peerset_is_banned(w->ps, &e->addr));
+    }
+}
+
+/* When somebody may be dialled, found by looking at everybody. */
+static uint64_t soonest(const struct peerset *ps, bool desperate)
+{
+    uint64_t at = UINT64_MAX;
+
+    for (uint32_t i = 0; i < ps->n; i++) {
+        const struct peerset_entry *e = &ps->nodes[i]->e;
+
+        if (e->state == PEERSET_IDLE && e->connectable && !e->banned &&
+            e->retry_ms < at &&
+            (desperate ||
+             peerset_failures(ps->nodes[i]) < PEERSET_MAX_FAILURES)) {
+            at = e->retry_ms;
+        }
+    }
+    return at == UINT64_MAX && !desperate ? soonest(ps, true) : at;
+}
+
+/* What is remembered is never too late, and not too early when it has been
+ * tried. */
+static void check_due(struct world *w, uint64_t now_ms)
+{
+    assert_true(peerset_deadline(w->ps, false) <= soonest(w->ps, false));
+    if (soonest(w->ps, false) > now_ms) {
+        assert_int_equal(peerset_next(w->ps, false, now_ms), PEERSET_NONE);
+        assert_true(peerset_deadline(w->ps, false) > now_ms);
     }
 }
 
@@ -602,8 +631,26 @@ static void test_random(void **state)
     for (uint32_t step = 0; step < 30000; step++) {
         random_step(w, &rng, step);
         check(w);
+        check_due(w, step);
     }
     assert_true(peerset_count(w->ps) > 5);
+}
+
+/* While nobody is due, nobody is looked at: a large set costs each event of its
+ * torrent nothing. */
+static void test_waiting_is_cheap(void **state)
+{
+    struct world *w = *state;
+    struct addr a = at("1.2.3.4:80");
+    int64_t id = peerset_add(w->ps, &a, PEER_SOURCE_TRACKER);
+    struct peerset_entry *e = peerset_get(w->ps, (uint32_t)id);
+
+    e->retry_ms = 1000;
+    assert_int_equal(peerset_next(w->ps, false, 10), PEERSET_NONE);
+    e->retry_ms = 20; /* behind its back: only a walk could see it */
+    assert_int_equal(peerset_next(w->ps, false, 999), PEERSET_NONE);
+    assert_int_equal(peerset_deadline(w->ps, false), 1000);
+    assert_int_equal(peerset_next(w->ps, false, 1000), id);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -634,6 +681,7 @@ int main(void)
         TEST(test_banned_ports_make_room),
         TEST(test_stale_ids),
         TEST(test_random),
+        TEST(test_waiting_is_cheap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
