@@ -72,8 +72,7 @@ int api_place_dir(const char *dir, char **out, struct err *e);
 int api_place_check(const char *save_path, const struct db_file *files,
                     size_t n, struct err *e);
 /* Another torrent of the database that would write the same file: EXISTS. */
-int api_place_conflict(struct db *db, const struct db_torrent *rows, size_t n,
-                       const struct db_add *a, struct err *e);
+int api_place_conflict(struct db *db, const struct db_add *a, struct err *e);
 /* The paths with `name` instead of the torrent's own, mended. */
 int api_place_rename(struct db_file *files, size_t n, bool multi_file,
                      const char *name, struct err *e);

@@ -12,8 +12,8 @@ struct api_add {
     struct db *db;                   /* borrows */
     const struct metainfo *m;        /* borrows */
     const struct btc_add_options *o; /* borrows */
-    struct db_torrent *rows;         /* owns; all torrents that are known */
-    size_t n_rows;
+    struct db_torrent *known;        /* owns; the row with the hash, if any */
+    size_t n_known;
     struct db_file *files;       /* owns, and their paths */
     struct db_tracker *trackers; /* owns; the urls are m's */
     struct api_peers peers;
@@ -26,7 +26,7 @@ struct api_add {
 /* Frees everything. */
 static void api_add_fini(struct api_add *x)
 {
-    db_torrents_free(x->rows, x->n_rows);
+    db_torrents_free(x->known, x->n_known);
     db_files_free(x->files, x->files ? x->m->n_files : 0);
     free(x->trackers);
     free(x->peers.p);
@@ -165,17 +165,6 @@ static int api_add_torrent(struct api_add *x, struct err *e)
                           &t->seed_goal, e);
 }
 
-/* The row with the hash, NULL when it is new. */
-static const struct db_torrent *api_add_known(const struct api_add *x)
-{
-    for (size_t i = 0; i < x->n_rows; i++) {
-        if (memcmp(x->rows[i].info_hash, x->m->info_hash, SHA1_LEN) == 0) {
-            return &x->rows[i];
-        }
-    }
-    return NULL;
-}
-
 /* A known torrent stays where it is and keeps its names. */
 static int api_add_same_place(const struct api_add *x,
                               const struct db_torrent *t, struct err *e)
@@ -265,21 +254,19 @@ static int api_add_store(struct api_add *x, int64_t *id, bool *known,
                          struct err *e)
 {
     for (int again = 0;; again++) {
-        db_torrents_free(x->rows, x->n_rows);
-        x->rows = NULL;
-        x->n_rows = 0;
-        int code = db_load_torrents(x->db, &x->rows, &x->n_rows, e);
-        const struct db_torrent *t = code == 0 ? api_add_known(x) : NULL;
-        *known = t != NULL;
-        if (t) {
-            *id = t->id;
-            return api_add_merge(x, t, e);
+        db_torrents_free(x->known, x->n_known);
+        int code =
+            db_load_torrent(x->db, x->m->info_hash, &x->known, &x->n_known, e);
+        *known = x->n_known > 0;
+        if (*known) {
+            *id = x->known->id;
+            return api_add_merge(x, x->known, e);
         }
         if (code == 0) {
             code = api_place_check(x->save_path, x->files, x->m->n_files, e);
         }
         if (code == 0) {
-            code = api_place_conflict(x->db, x->rows, x->n_rows, &x->add, e);
+            code = api_place_conflict(x->db, &x->add, e);
         }
         if (code != 0) {
             return code;

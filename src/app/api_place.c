@@ -94,31 +94,27 @@ static int api_place_compare(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
-/* One folder is the other or lies above it: only then files can meet. */
-static bool api_place_may_meet(const char *a, const char *b)
-{
-    size_t la = strlen(a), lb = strlen(b);
-    const char *longer = la > lb ? a : b;
-    size_t len = la > lb ? lb : la;
-    if (strncmp(a, b, len) != 0) {
-        return false;
-    }
-    return longer[len] == '\0' || longer[len] == '/' || len == 1;
-}
+/* The places of a new torrent's files. */
+struct api_places {
+    struct db *db; /* borrows */
+    char **paths;  /* owns; sorted */
+    size_t n;
+};
 
-/* A file of another torrent that stands in the sorted list of paths. */
-static int api_place_meets(struct db *db, const struct db_torrent *t,
-                           char *const *paths, size_t n, struct err *e)
+/* A file of another torrent that stands among them. */
+static int api_place_meets(const struct api_places *x,
+                           const struct db_torrent *t, struct err *e)
 {
     struct db_file *files = NULL;
     size_t n_files = 0;
-    int code = db_load_files(db, t->id, &files, &n_files, e);
+    int code = db_load_files(x->db, t->id, &files, &n_files, e);
     for (size_t i = 0; code == 0 && i < n_files; i++) {
         if (files[i].pad) {
             continue;
         }
         char *path = api_place_join(t->save_path, files[i].path);
-        if (bsearch(&path, paths, n, sizeof(*paths), api_place_compare)) {
+        if (bsearch(&path, x->paths, x->n, sizeof(*x->paths),
+                    api_place_compare)) {
             code = err_set(e, BTC_E_EXISTS,
                            "%.200s belongs to torrent %lld (%.100s); choose "
                            "another folder with --dir or another name with "
@@ -131,30 +127,76 @@ static int api_place_meets(struct db *db, const struct db_torrent *t,
     return code;
 }
 
-/* See api.h. A torrent that is only to be forgotten is in nobody's way. */
-int api_place_conflict(struct db *db, const struct db_torrent *rows, size_t n,
-                       const struct db_add *a, struct err *e)
+/* The same for some torrents, which are freed. One that is only to be forgotten
+ * is in nobody's way. */
+static int api_place_meet_all(const struct api_places *x,
+                              struct db_torrent *rows, size_t n, int code,
+                              struct err *e)
 {
-    size_t n_paths = 0;
-    char **paths = mem_calloc(a->torrent.n_files + 1u, sizeof(*paths));
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        if (rows[i].wanted != DB_WANTED_REMOVE) {
+            code = api_place_meets(x, &rows[i], e);
+        }
+    }
+    db_torrents_free(rows, n);
+    return code;
+}
+
+/* Torrents in the folder itself or one above it have what lies below `place` if
+ * their paths begin with the element that leads there. */
+static int api_place_above(const struct api_places *x, const char *place,
+                           struct err *e)
+{
+    char *folder = mem_strdup(place);
+    int code = 0;
+    for (char *at = strrchr(folder, '/'); code == 0 && at != NULL;
+         at = strrchr(folder, '/')) {
+        char *name = mem_strdup(at + 1);
+        struct db_torrent *rows;
+        size_t n;
+        *at = '\0';
+        code = db_load_named(x->db, *folder != '\0' ? folder : "/", name, &rows,
+                             &n, e);
+        code = api_place_meet_all(x, rows, n, code, e);
+        free(name);
+    }
+    free(folder);
+    return code;
+}
+
+/* See api.h. All paths of a torrent begin with the same element, so only those
+ * torrents are looked at that have this name in this folder, a folder above
+ * that holds it, or their folder in it. */
+int api_place_conflict(struct db *db, const struct db_add *a, struct err *e)
+{
+    struct api_places x = {.db = db};
+    x.paths = mem_calloc(a->torrent.n_files + 1u, sizeof(*x.paths));
     for (uint32_t i = 0; i < a->torrent.n_files; i++) {
         if (!a->files[i].pad) {
-            paths[n_paths++] =
+            x.paths[x.n++] =
                 api_place_join(a->torrent.save_path, a->files[i].path);
         }
     }
-    qsort(paths, n_paths, sizeof(*paths), api_place_compare);
+    qsort(x.paths, x.n, sizeof(*x.paths), api_place_compare);
     int code = 0;
-    for (size_t i = 0; code == 0 && i < n; i++) {
-        if (rows[i].wanted != DB_WANTED_REMOVE &&
-            api_place_may_meet(rows[i].save_path, a->torrent.save_path)) {
-            code = api_place_meets(db, &rows[i], paths, n_paths, e);
+    if (x.n > 0) {
+        const char *path = a->files[0].path;
+        char *top = mem_strndup(path, strcspn(path, "/"));
+        char *place = api_place_join(a->torrent.save_path, top);
+        struct db_torrent *rows = NULL;
+        size_t n = 0;
+        code = api_place_above(&x, place, e);
+        if (code == 0) {
+            code = db_load_below(db, place, &rows, &n, e);
+            code = api_place_meet_all(&x, rows, n, code, e);
         }
+        free(place);
+        free(top);
     }
-    for (size_t i = 0; i < n_paths; i++) {
-        free(paths[i]);
+    for (size_t i = 0; i < x.n; i++) {
+        free(x.paths[i]);
     }
-    free(paths);
+    free(x.paths);
     return code;
 }
 

@@ -189,6 +189,16 @@ int db_event_now(struct db *db, int64_t torrent_id, enum db_level level,
 
 int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
                      struct err *e);
+/* The one with the hash: *n is 0 or 1. */
+int db_load_torrent(struct db *db, const uint8_t *info_hash,
+                    struct db_torrent **out, size_t *n, struct err *e);
+/* Those whose save path is `folder` and whose files' paths begin with the
+ * element `name`. */
+int db_load_named(struct db *db, const char *folder, const char *name,
+                  struct db_torrent **out, size_t *n, struct err *e);
+/* Those whose save path is `folder` or lies below it. */
+int db_load_below(struct db *db, const char *folder, struct db_torrent **out,
+                  size_t *n, struct err *e);
 void db_torrents_free(struct db_torrent *rows, size_t n);
 int db_load_files(struct db *db, int64_t id, struct db_file **out, size_t *n,
                   struct err *e);

@@ -38,6 +38,7 @@ struct db_query {
     int64_t id;  /* ?1, when the query has one */
     int64_t max; /* ?2, the same */
     db_read_fn *read;
+    const char *text[2]; /* ?3 and ?4, the same */
 };
 
 /* Runs a query and reads all rows. */
@@ -55,6 +56,9 @@ static int db_load(struct db *db, const struct db_query *q, struct db_rows *out,
     }
     if (n > 1) {
         (void)sqlite3_bind_int64(s, 2, q->max);
+    }
+    for (int i = 3; i <= n; i++) {
+        (void)sqlite3_bind_text(s, i, q->text[i - 3], -1, SQLITE_STATIC);
     }
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
@@ -111,11 +115,11 @@ static uint32_t db_col_u32(sqlite3_stmt *s, int i)
     return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
-static const char db_sql_torrents[] =
-    "SELECT id, info_hash, name, save_path, wanted, sequential, seed_mode,"
-    " seed_goal, down_limit, up_limit, max_peers, verify_since, accept_loss,"
-    " alloc_full, is_private, label, added_at, total_size, piece_length,"
-    " n_pieces, n_files FROM torrent ORDER BY id";
+#define DB_SELECT_TORRENT                                                     \
+    "SELECT t.id, info_hash, name, save_path, wanted, sequential, seed_mode," \
+    " seed_goal, down_limit, up_limit, max_peers, t.verify_since,"            \
+    " accept_loss, alloc_full, is_private, label, added_at, total_size,"      \
+    " piece_length, n_pieces, n_files "
 
 /* wanted as it stands in the table; the schema knows no other words. */
 static enum db_wanted db_col_wanted(sqlite3_stmt *s, int i)
@@ -169,13 +173,13 @@ static void db_read_torrent(sqlite3_stmt *s, void *row)
     t->n_files = db_col_u32(s, 20);
 }
 
-/* All torrents. */
-int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
-                     struct err *e)
+/* The torrents of a query. */
+static int db_load_torrents_by(struct db *db, const struct db_query *q,
+                               struct db_torrent **out, size_t *n,
+                               struct err *e)
 {
-    const struct db_query q = {db_sql_torrents, 0, 0, db_read_torrent};
     struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, &q, &r, e);
+    int code = db_load(db, q, &r, e);
     if (code != 0) {
         db_torrents_free(r.p, r.n);
         r.p = NULL;
@@ -184,6 +188,57 @@ int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
     *out = r.p;
     *n = r.n;
     return code;
+}
+
+/* All torrents. */
+int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
+                     struct err *e)
+{
+    const struct db_query q = {.sql = DB_SELECT_TORRENT
+                               "FROM torrent AS t ORDER BY t.id",
+                               .read = db_read_torrent};
+    return db_load_torrents_by(db, &q, out, n, e);
+}
+
+/* The one with a hash, if there is one. */
+int db_load_torrent(struct db *db, const uint8_t *info_hash,
+                    struct db_torrent **out, size_t *n, struct err *e)
+{
+    char hex[41];
+    bytes_to_hex(info_hash, 20, hex);
+    const struct db_query q = {.sql = DB_SELECT_TORRENT
+                               "FROM torrent AS t WHERE info_hash = ?3",
+                               .read = db_read_torrent,
+                               .text = {hex}};
+    return db_load_torrents_by(db, &q, out, n, e);
+}
+
+/* Those of one folder whose paths begin with a name. The first file of each
+ * tells, and there is an index of them; CROSS JOIN: that is where to begin. */
+int db_load_named(struct db *db, const char *folder, const char *name,
+                  struct db_torrent **out, size_t *n, struct err *e)
+{
+    static const char sql[] = DB_SELECT_TORRENT
+        "FROM file AS f CROSS JOIN torrent AS t ON t.id = f.torrent_id"
+        " WHERE f.file = 0 AND t.save_path = ?3"
+        " AND f.path >= ?4 AND f.path < ?4 || '0'"
+        " AND (f.path = ?4 OR f.path > ?4 || '/')"
+        " ORDER BY t.id";
+    const struct db_query q = {
+        .sql = sql, .read = db_read_torrent, .text = {folder, name}};
+    return db_load_torrents_by(db, &q, out, n, e);
+}
+
+/* Those that lie in a folder or below it. */
+int db_load_below(struct db *db, const char *folder, struct db_torrent **out,
+                  size_t *n, struct err *e)
+{
+    static const char sql[] = DB_SELECT_TORRENT
+        "FROM torrent AS t WHERE save_path = ?3"
+        " OR (save_path > ?3 || '/' AND save_path < ?3 || '0') ORDER BY t.id";
+    const struct db_query q = {
+        .sql = sql, .read = db_read_torrent, .text = {folder}};
+    return db_load_torrents_by(db, &q, out, n, e);
 }
 
 /* Frees what db_load_torrents gave. */
@@ -224,7 +279,7 @@ int db_load_files(struct db *db, int64_t id, struct db_file **out, size_t *n,
         "SELECT file, path, \"offset\", length, pad, priority, dev, ino, size,"
         " mtime_ns, verify_since, bytes_done FROM file WHERE torrent_id = ?1"
         " ORDER BY file";
-    const struct db_query q = {sql, id, 0, db_read_file};
+    const struct db_query q = {.sql = sql, .id = id, .read = db_read_file};
     struct db_rows r = {.size = sizeof(**out)};
     int code = db_load(db, &q, &r, e);
     if (code != 0) {
@@ -272,7 +327,7 @@ int db_load_pieces(struct db *db, int64_t id, struct db_piece **out, size_t *n,
 {
     static const char sql[] = "SELECT piece, verified_at FROM piece"
                               " WHERE torrent_id = ?1 ORDER BY piece";
-    const struct db_query q = {sql, id, 0, db_read_piece};
+    const struct db_query q = {.sql = sql, .id = id, .read = db_read_piece};
     struct db_rows r = {.size = sizeof(**out)};
     int code = db_load(db, &q, &r, e);
     code = db_load_end(code, &r, n);
@@ -294,7 +349,7 @@ int db_load_blocks(struct db *db, int64_t id, struct db_block **out, size_t *n,
 {
     static const char sql[] = "SELECT piece, block FROM block"
                               " WHERE torrent_id = ?1 ORDER BY piece, block";
-    const struct db_query q = {sql, id, 0, db_read_block};
+    const struct db_query q = {.sql = sql, .id = id, .read = db_read_block};
     struct db_rows r = {.size = sizeof(**out)};
     int code = db_load(db, &q, &r, e);
     code = db_load_end(code, &r, n);
@@ -336,8 +391,11 @@ int db_load_peers(struct db *db, int64_t id, size_t max, struct db_peer **out,
     static const char sql[] =
         "SELECT " DB_PEER_COLUMNS " FROM peer WHERE torrent_id = ?1"
         " ORDER BY " DB_PEER_ORDER " LIMIT ?2";
-    const struct db_query q = {
-        sql, id, max > INT32_MAX ? INT32_MAX : (int64_t)max, db_read_peer};
+    const struct db_query q = {.sql = sql,
+                               .id = id,
+                               .max =
+                                   max > INT32_MAX ? INT32_MAX : (int64_t)max,
+                               .read = db_read_peer};
     struct db_rows r = {.size = sizeof(**out)};
     int code = db_load(db, &q, &r, e);
     code = db_load_end(code, &r, n);
@@ -351,7 +409,7 @@ int db_load_user_peers(struct db *db, int64_t id, struct db_peer **out,
 {
     static const char sql[] = "SELECT " DB_PEER_COLUMNS " FROM peer"
                               " WHERE torrent_id = ?1 AND source = 'user'";
-    const struct db_query q = {sql, id, 0, db_read_peer};
+    const struct db_query q = {.sql = sql, .id = id, .read = db_read_peer};
     struct db_rows r = {.size = sizeof(**out)};
     int code = db_load(db, &q, &r, e);
     code = db_load_end(code, &r, n);
@@ -382,7 +440,7 @@ int db_load_trackers(struct db *db, int64_t id, struct db_tracker **out,
         "SELECT url, tier, state, last_announce, next_announce, seeders,"
         " leechers, error, tracker_id FROM tracker WHERE torrent_id = ?1"
         " ORDER BY tier, id";
-    const struct db_query q = {sql, id, 0, db_read_tracker};
+    const struct db_query q = {.sql = sql, .id = id, .read = db_read_tracker};
     struct db_rows r = {.size = sizeof(**out)};
     int code = db_load(db, &q, &r, e);
     if (code != 0) {
@@ -436,7 +494,7 @@ int db_load_stat(struct db *db, int64_t id, struct db_stat *out, struct err *e)
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
         " error_code, error, checked_to, completed_at, seeding_s, root_dev"
         " FROM torrent_stat WHERE torrent_id = ?1";
-    const struct db_query q = {sql, id, 0, db_read_stat};
+    const struct db_query q = {.sql = sql, .id = id, .read = db_read_stat};
     struct db_rows r = {.size = sizeof(*out)};
     int code = db_load(db, &q, &r, e);
     const struct db_stat *row = r.p;

@@ -241,7 +241,7 @@ static void test_conflict(void **state)
     struct kit *k = *state;
     static const struct kit_file nested = {"e1.mkv", 10, false};
     struct btc_add_options o = {0};
-    int64_t first = 0, id = 0;
+    int64_t first = 0, below = 0, id = 0;
     kit_show("show", 1);
     assert_int_equal(kit_add(k, "show.torrent", NULL, &first, NULL), 0);
     kit_show("show", 2);
@@ -256,6 +256,19 @@ static void test_conflict(void **state)
     assert_int_equal(kit_add(k, "Season 1.torrent", &o, &id, NULL),
                      BTC_STATUS_EXISTS);
     kit_assert_says(k, "/show/Season 1/e1.mkv");
+    /* and the other way round: what lies in a folder below */
+    kit_torrent("Season 2", &nested, 1, 6);
+    assert_int_equal(kit_add(k, "Season 2.torrent", &o, &below, NULL), 0);
+    static const struct kit_file deep = {"Season 2/e1.mkv", 10, false};
+    kit_torrent("show", &deep, 1, 7);
+    assert_int_equal(btc_remove(k->b, first, false, &k->e), 0);
+    assert_int_equal(kit_add(k, "show.torrent", NULL, &id, NULL),
+                     BTC_STATUS_EXISTS);
+    kit_assert_says(k, "/show/Season 2/e1.mkv");
+    assert_int_equal(btc_remove(k->b, below, false, &k->e), 0);
+    kit_show("show", 1);
+    assert_int_equal(kit_add(k, "show.torrent", NULL, &first, NULL), 0);
+    kit_show("show", 2);
     /* with another name, or elsewhere, it may come */
     o = (struct btc_add_options){.name = "show 2"};
     assert_int_equal(kit_add(k, "show.torrent", &o, &id, NULL), 0);

@@ -315,6 +315,35 @@ static void test_migrate(void **state)
     db_close(db);
 }
 
+/* A database of each version that there was is brought up to date: what is in
+ * it stays, and its schema is that of a new one. */
+static void test_every_version(void **state)
+{
+    static const char row[] =
+        "INSERT INTO torrent (info_hash, name, save_path) VALUES"
+        " ('0123456789abcdef0123456789abcdef01234567', 'old', '/here')";
+    static const char all[] =
+        "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema"
+        " WHERE sql NOT NULL ORDER BY type, name)";
+    struct test_db *t = *state;
+    struct err e = {0};
+    static char fresh[65536], now[sizeof(fresh)];
+    db_close(test_db_open(t->path, DB_CREATE | DB_ENGINE));
+    (void)test_db_get(t->path, all, fresh, sizeof(fresh));
+    assert_in_range(strlen(fresh), 1000, sizeof(fresh) - 2);
+    for (size_t n = 1; n < db_n_migrations; n++) {
+        assert_int_equal(unlink(t->path), 0);
+        struct db *db = open_bare(t->path);
+        assert_int_equal(db_migrate(db, db_migrations, n, &e), 0);
+        assert_int_equal(db_exec(db, row, &e), 0);
+        db_close(db);
+        db_close(test_db_open(t->path, DB_ENGINE));
+        TEST_DB_IS(t->path, "SELECT name FROM torrent", "old");
+        (void)test_db_get(t->path, all, now, sizeof(now));
+        assert_string_equal(now, fresh);
+    }
+}
+
 /* A migration that fails leaves the version before it, whole. */
 static void test_migrate_fails(void **state)
 {
@@ -470,12 +499,12 @@ int main(int argc, char **argv)
     }
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_create),         T(test_schema_text), T(test_not_ours),
-        T(test_empty),          T(test_newer),       T(test_engine_lock),
-        T(test_engine_killed),  T(test_read_only),   T(test_other_user),
-        T(test_busy),           T(test_migrate),     T(test_migrate_fails),
-        T(test_migrate_locked), T(test_create_race), T(test_backup),
-        T(test_damage),
+        T(test_create),        T(test_schema_text),    T(test_not_ours),
+        T(test_empty),         T(test_newer),          T(test_engine_lock),
+        T(test_engine_killed), T(test_read_only),      T(test_other_user),
+        T(test_busy),          T(test_migrate),        T(test_every_version),
+        T(test_migrate_fails), T(test_migrate_locked), T(test_create_race),
+        T(test_backup),        T(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
