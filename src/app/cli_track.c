@@ -64,16 +64,21 @@ cli_track_add(struct cli_track *t, const struct btc_progress *p, int64_t now_ms)
     return item;
 }
 
-/* Copies the facts. */
+/* Copies the facts. Events name all torrents in the same order each time, so
+ * the one behind the last is tried first. */
 struct cli_torrent *cli_track_update(struct cli_track *t,
                                      const struct btc_progress *p,
                                      int64_t now_ms)
 {
-    struct cli_torrent *item = cli_track_find(t, p->id);
+    bool as_before = t->next < t->n && t->items[t->next].p.id == p->id;
+    struct cli_torrent *item =
+        as_before ? &t->items[t->next] : cli_track_find(t, p->id);
 
     if (item == NULL) {
         item = cli_track_add(t, p, now_ms);
     }
+    t->next = (size_t)(item - t->items) + 1;
+    t->next = t->next < t->n ? t->next : 0;
     const struct btc_progress old = item->p;
     item->p = *p;
     item->p.name = old.name;

@@ -24,6 +24,7 @@ struct cli_torrent {
 struct cli_track {
     struct cli_torrent *items; /* owns */
     size_t n;
+    size_t next; /* where the next one asked for stands, most likely */
 };
 
 /* Sums over all torrents. */

@@ -14,12 +14,19 @@
 /* See session.h. */
 struct session_torrent *session_find(struct session *s, int64_t id)
 {
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
-        if (st->id == id) {
-            return st;
-        }
+    struct session_torrent *st;
+    HASH_FIND(hh, s->torrents, &id, sizeof id, st);
+    return st;
+}
+
+/* See session.h. */
+void session_touch(struct session_torrent *st)
+{
+    if (!st->touched) {
+        st->touched = true;
+        st->next = st->s->touched;
+        st->s->touched = st;
     }
-    return NULL;
 }
 
 /* --- the end --- */
@@ -35,7 +42,8 @@ void session_stop(struct session *s, int status, const char *text)
     s->status = status;
     (void)snprintf(s->error, sizeof s->error, "%s", text != NULL ? text : "");
     s->stop_ms = loop_now_ms(s->loop);
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         session_torrent_stop(st);
     }
     session_wake(s);
@@ -45,7 +53,7 @@ void session_stop(struct session *s, int status, const char *text)
 static bool session_is_quiet(const struct session *s)
 {
     const struct session_torrent *st;
-    for (st = s->torrents; st != NULL; st = st->next) {
+    for (st = s->torrents; st != NULL; st = st->hh.next) {
         if (st->n_jobs > 0 || st->phase == PHASE_LOADING) {
             return false;
         }
@@ -97,7 +105,7 @@ static int session_outcome(const struct session *s, const char **text)
     int first = 0;
     bool good = false, mixed = false;
     const struct session_torrent *st;
-    for (st = s->torrents; st != NULL; st = st->next) {
+    for (st = s->torrents; st != NULL; st = st->hh.next) {
         const char *why = NULL;
         int status = st->asked ? session_torrent_outcome(st, &why) : 0;
         good |= st->asked && status == 0;
@@ -116,9 +124,13 @@ static void session_check_over(struct session *s)
     if (s->stopping || s->o.follow_wishes) {
         return;
     }
-    const struct session_torrent *st;
-    for (st = s->torrents; st != NULL; st = st->next) {
+    struct session_torrent *st = s->unfinished;
+    if (st != NULL && st->asked && !session_torrent_is_over(st)) {
+        return; /* the one we knew of */
+    }
+    for (st = s->torrents; st != NULL; st = st->hh.next) {
         if (st->asked && !session_torrent_is_over(st)) {
+            s->unfinished = st;
             return;
         }
     }
@@ -131,7 +143,7 @@ static void session_check_over(struct session *s)
 static bool session_all_done(const struct session *s)
 {
     const struct session_torrent *st;
-    for (st = s->torrents; st != NULL; st = st->next) {
+    for (st = s->torrents; st != NULL; st = st->hh.next) {
         if (st->asked && !st->announced_done) {
             return false;
         }
@@ -141,13 +153,11 @@ static bool session_all_done(const struct session *s)
 
 /* --- limits of time --- */
 
-/* --max-time and --stall-timeout. */
-static void session_check_time(struct session *s, uint64_t now)
+/* Whether anything comes in, for --stall-timeout. */
+static void session_watch_payload(struct session *s, uint64_t now)
 {
-    if (s->stopping) {
-        return;
-    }
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         struct torrent_stats ts;
         if (st->phase == PHASE_LOADING || st->phase == PHASE_STAT ||
             st->phase == PHASE_SCAN || st->phase == PHASE_CREATE) {
@@ -164,6 +174,14 @@ static void session_check_time(struct session *s, uint64_t now)
             s->payload_ms = now; /* hashing is progress, too */
         }
     }
+}
+
+/* --max-time and --stall-timeout. */
+static void session_check_time(struct session *s, uint64_t now)
+{
+    if (s->stopping) {
+        return;
+    }
     if (s->o.max_time_s > 0 &&
         now - s->started_ms >= (uint64_t)s->o.max_time_s * 1000) {
         session_stop(s, session_all_done(s) ? 0 : BTC_E_STALLED,
@@ -175,25 +193,26 @@ static void session_check_time(struct session *s, uint64_t now)
     }
 }
 
+/* Between two STATS. */
+static uint32_t session_tick_ms(const struct session *s)
+{
+    return s->o.tick_ms > 0 ? s->o.tick_ms : SESSION_TICK_MS;
+}
+
 /* The soonest thing that is due. */
 static uint64_t session_deadline(const struct session *s)
 {
     uint64_t now = loop_now_ms(s->loop);
-    uint64_t at =
-        s->tick_ms + (s->o.tick_ms > 0 ? s->o.tick_ms : SESSION_TICK_MS);
-    if (s->o.on_event == NULL) {
-        at = now + SESSION_TICK_MS; /* time limits and seeding goals */
-    }
+    uint64_t at = s->second_ms + SESSION_SECOND_MS;
+    uint64_t tick = s->tick_ms + session_tick_ms(s);
+    at = s->o.on_event != NULL && tick < at ? tick : at;
     uint64_t j = session_journal_deadline(s);
     at = j < at ? j : at;
     if (session_is_limited(s) && s->limit_ms + SESSION_LIMIT_MS < at) {
         at = s->limit_ms + SESSION_LIMIT_MS;
     }
-    const struct session_torrent *st;
-    for (st = s->torrents; st != NULL; st = st->next) {
-        uint64_t d = session_torrent_deadline(st);
-        at = d < at ? d : at;
-    }
+    const struct heap_node *first = heap_first(&s->due);
+    at = first != NULL && first->key < at ? first->key : at;
     return at > now ? at : now;
 }
 
@@ -203,13 +222,36 @@ void session_wake(struct session *s)
     loop_arm_timer(s->loop, session_deadline(s));
 }
 
+/* Those whose time has come. Each is put back when it is settled. */
+static void session_tick_due(struct session *s, uint64_t now)
+{
+    struct heap_node *first;
+    while ((first = heap_first(&s->due)) != NULL && first->key <= now) {
+        void *st = (char *)first - offsetof(struct session_torrent, due);
+        heap_remove(&s->due, first);
+        session_torrent_tick(st);
+    }
+}
+
+/* What comes by the mere passing of time. */
+static void session_on_second(struct session *s, uint64_t now)
+{
+    s->second_ms = now;
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        session_torrent_second(st);
+    }
+    session_watch_payload(s, now);
+}
+
 /* The loop's one timer. */
 static void session_on_timer(void *ctx)
 {
     struct session *s = ctx;
     uint64_t now = loop_now_ms(s->loop);
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
-        session_torrent_tick(st);
+    session_tick_due(s, now);
+    if (now - s->second_ms >= SESSION_SECOND_MS) {
+        session_on_second(s, now);
     }
     session_incoming_tick(s);
     if (session_is_limited(s) && now - s->limit_ms >= SESSION_LIMIT_MS) {
@@ -217,8 +259,7 @@ static void session_on_timer(void *ctx)
         session_grant_reads(s);
     }
     session_journal_tick(s);
-    if (now - s->tick_ms >=
-        (s->o.tick_ms > 0 ? s->o.tick_ms : SESSION_TICK_MS)) {
+    if (now - s->tick_ms >= session_tick_ms(s)) {
         s->tick_ms = now;
         session_tell_stats(s, false);
     }
@@ -239,11 +280,58 @@ static void session_share_hashing(struct session *s)
     struct session_torrent *st = s->hash_free ? s->torrents : NULL;
     s->hash_free = false;
     for (; st != NULL && s->shared.hash_busy < s->shared.hash_jobs;
-         st = st->next) {
+         st = st->hh.next) {
         if (st->phase == PHASE_RUN && torrent_waits_to_hash(st->t)) {
             session_event(st, &ev);
         }
     }
+}
+
+/* When it wants to be woken, and whether it has a limit of its own. */
+static void session_settle_time(struct session *s, struct session_torrent *st)
+{
+    uint64_t at = session_torrent_deadline(st);
+    bool limited = st->down_bucket.rate > 0 && st->phase == PHASE_RUN;
+    if (at == UINT64_MAX) {
+        heap_remove(&s->due, &st->due);
+    } else {
+        heap_put(&s->due, &st->due, at);
+    }
+    if (limited != st->limited) {
+        st->limited = limited;
+        s->n_limited += limited ? 1 : UINT32_MAX;
+    }
+}
+
+/* Wishes whose time has come. True while one waits for the journal or a job.
+ * The torrent may be gone after false. */
+static bool session_settle_wish(struct session *s, struct session_torrent *st)
+{
+    if (st->restart && !s->stopping && session_can_restart(st)) {
+        session_torrent_reload(st);
+    }
+    if (st->remove && session_torrent_rests(st) && st->n_jobs == 0 &&
+        !st->deleting) {
+        return !session_torrent_delete(st);
+    }
+    return st->restart || st->remove;
+}
+
+/* What was touched in this turn. */
+static void session_settle(struct session *s)
+{
+    struct session_torrent *waiting = NULL, *st;
+    while ((st = s->touched) != NULL) {
+        s->touched = st->next;
+        st->touched = false;
+        session_settle_time(s, st);
+        if (session_settle_wish(s, st) && !st->touched) {
+            st->touched = true;
+            st->next = waiting;
+            waiting = st;
+        }
+    }
+    s->touched = waiting; /* looked at in the next turn */
 }
 
 /* After each batch of events: settle what follows, arm the timer. */
@@ -251,18 +339,7 @@ static void session_on_idle(void *ctx)
 {
     struct session *s = ctx;
     session_share_hashing(s);
-    struct session_torrent *st = s->torrents;
-    while (st != NULL) {
-        struct session_torrent *next = st->next;
-        if (st->restart && !s->stopping && session_can_restart(st)) {
-            session_torrent_reload(st);
-        }
-        if (st->remove && session_torrent_rests(st) && st->n_jobs == 0 &&
-            !st->deleting) {
-            session_torrent_delete(st);
-        }
-        st = next;
-    }
+    session_settle(s);
     session_check_over(s);
     session_wind_down(s);
     if (!s->finished) {
@@ -309,7 +386,8 @@ static void session_init(struct session *s, struct btc *b,
     pool_init(&s->pool,
               o->cache_bytes > 0 ? o->cache_bytes : SESSION_CACHE_BYTES);
     uint64_t now = loop_now_ms(s->loop);
-    s->started_ms = s->tick_ms = s->journal_ms = s->payload_ms = now;
+    s->started_ms = s->tick_ms = s->second_ms = now;
+    s->journal_ms = s->payload_ms = now;
     bucket_init(&s->down_bucket, o->down_limit, now);
     s->shared.rng = &s->rng;
     s->shared.pool = &s->pool;
@@ -449,7 +527,8 @@ static int session_load(struct session *s, struct err *e)
 /* Done already in an earlier run: over, unless it is to seed. */
 static void session_begin_all(struct session *s)
 {
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         if (st->asked) {
             session_torrent_begin(st);
         } else if (st->row.wanted == DB_WANTED_REMOVE ||
@@ -463,7 +542,8 @@ static void session_begin_all(struct session *s)
 static void session_close(struct session *s)
 {
     api_forget_wakeup(s->b);
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         session_close_links(st);
     }
     session_incoming_free(s);
@@ -475,10 +555,9 @@ static void session_close(struct session *s)
         s->db = db_thread_stop(s->db_thread);
     }
     while (s->torrents != NULL) {
-        struct session_torrent *st = s->torrents;
-        s->torrents = st->next;
-        session_torrent_free(st);
+        session_torrent_free(s->torrents);
     }
+    heap_fini(&s->due);
     loop_wakeup_close(s->wakeup);
     loop_free(s->loop);
     db_batch_free(s->batch);

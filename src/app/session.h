@@ -12,6 +12,8 @@
 #define BTC_APP_SESSION_H
 
 #include "app/handle.h"
+#include "base/heap.h"
+#include "base/map.h"
 #include "btc/btc.h"
 #include "core/torrent.h"
 #include "io/conn.h"
@@ -24,6 +26,7 @@
 #define SESSION_CACHE_BYTES (32u << 20)
 #define SESSION_MIN_FREE    (8u << 20)
 #define SESSION_TICK_MS     1000u
+#define SESSION_SECOND_MS   1000u  /* all torrents are looked at this often */
 #define SESSION_STORAGE_MS  5000u  /* look for absent storage this often */
 #define SESSION_ERROR_MS    60000u /* try again after an error */
 #define SESSION_SPACE_MS    1000u  /* look at free space this often */
@@ -56,9 +59,13 @@ struct session;
 struct session_torrent;
 
 struct session_torrent {
-    struct session *s;            /* borrows */
-    struct session_torrent *next; /* list of the session */
+    struct session *s; /* borrows */
     int64_t id;
+    UT_hash_handle hh;            /* by id, in the order of coming */
+    struct heap_node due;         /* in the session's heap, when it waits */
+    struct session_torrent *next; /* of those that are touched */
+    bool touched;
+    bool limited;          /* counted in n_limited */
     struct db_torrent row; /* owns its strings: the wishes as last seen */
     struct metainfo *meta; /* owns */
     struct geom_file *geom_files; /* owns */
@@ -162,9 +169,14 @@ struct session {
     struct pool pool;
     struct torrent_shared shared;
     struct bucket down_bucket;
-    struct session_torrent *torrents; /* list */
-    struct link *links;               /* all open ones */
-    int64_t *removed;                 /* owns; ids, see session_is_removed */
+    struct session_torrent *torrents;   /* owns; a hash, hh.next: all of them */
+    struct session_torrent *touched;    /* a list: to be settled */
+    struct session_torrent *unfinished; /* one that a run waits for, or NULL */
+    struct heap due; /* torrents by the time that is theirs */
+    uint32_t
+        n_limited; /* running torrents with a download limit of their own */
+    struct link *links; /* all open ones */
+    int64_t *removed;   /* owns; ids, see session_is_removed */
     size_t n_removed, removed_cap;
     struct incoming *incoming; /* accepted, before their handshake */
     uint32_t n_incoming;
@@ -188,6 +200,7 @@ struct session {
 
     uint64_t started_ms;
     uint64_t tick_ms;    /* last STATS */
+    uint64_t second_ms;  /* last look at all torrents */
     uint64_t space_ms;   /* last look at free space */
     uint64_t limit_ms;   /* last read grants */
     uint64_t payload_ms; /* last payload seen, for the stall */
@@ -205,6 +218,10 @@ struct session {
 int session_run(struct btc *b, const struct btc_run_options *o, struct err *e);
 void session_stop(struct session *s, int status, const char *text);
 void session_wake(struct session *s); /* arms the timer anew */
+/* Something of it may have changed: at the end of the turn it is seen to that
+ * its wishes go on and the timer knows its deadline. What is not touched costs
+ * a turn nothing, however many there are. */
+void session_touch(struct session_torrent *st);
 struct session_torrent *session_find(struct session *s, int64_t id);
 
 struct session_torrent *session_torrent_new(struct session *s,
@@ -221,12 +238,14 @@ void session_torrent_stopped(struct session_torrent *st);
 void session_torrent_checked(struct session_torrent *st); /* the check ended */
 void session_torrent_fail(struct session_torrent *st, int code,
                           const char *text);
-void session_torrent_tick(struct session_torrent *st);
+void session_torrent_tick(struct session_torrent *st);   /* its time came */
+void session_torrent_second(struct session_torrent *st); /* one has passed */
 uint64_t session_torrent_deadline(const struct session_torrent *st);
 /* Everything wanted of it in this run is over. */
 bool session_torrent_is_over(const struct session_torrent *st);
 bool session_torrent_goal(struct session_torrent *st);
-void session_torrent_delete(struct session_torrent *st);
+/* The next step of a removal, when the journal lets it; true: st is gone. */
+bool session_torrent_delete(struct session_torrent *st);
 
 void session_startup_begin(struct session_torrent *st);
 /* Hash again on a wish, while it runs: everything verified before `since`. */

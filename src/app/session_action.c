@@ -33,6 +33,13 @@ struct disk_job *session_job(struct session_torrent *st, enum disk_op op,
     return job;
 }
 
+/* See session_int.h. */
+void session_job_done(struct session_torrent *st)
+{
+    st->n_jobs--;
+    session_touch(st);
+}
+
 /* See session.h. */
 void session_job_free(struct disk_job *job)
 {
@@ -88,7 +95,7 @@ static void session_on_finished(struct disk_job *job)
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
     ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])job->block_hashes;
-    st->n_jobs--;
+    session_job_done(st);
     session_job_failed(st, job);
     session_event(st, &ev);
     session_job_free(job);
@@ -101,7 +108,7 @@ static void session_on_written(struct disk_job *job)
     struct event ev = {.type = EVENT_WRITTEN,
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
-    st->n_jobs--;
+    session_job_done(st);
     st->s->n_writes[job->tag >> 32]--;
     session_job_failed(st, job);
     session_event(st, &ev);
@@ -116,7 +123,7 @@ static void session_on_hashed(struct disk_job *job)
     struct event ev = {.type = EVENT_HASHED,
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
-    st->n_jobs--;
+    session_job_done(st);
     for (uint32_t i = 0; job->result == 0 && i < job->n_spans; i++) {
         if (!job->spans[i].pad) {
             disk_mark_dirty(st->store, job->spans[i].file);
@@ -348,7 +355,7 @@ static void upload_unref(struct upload *u)
             disk_fd_release(u->job.store, u->job.spans[i].file, u->job.fds[i]);
         }
     }
-    st->n_jobs--;
+    session_job_done(st);
     link_unref(l);
     session_job_free(&u->job);
     session_event(st, &ev);
@@ -619,6 +626,7 @@ void session_event(struct session_torrent *st, const struct event *ev)
     if (st->t == NULL) {
         return;
     }
+    session_touch(st);
     session_input(st, ev);
     session_drain(st);
 }

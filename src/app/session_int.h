@@ -35,6 +35,8 @@ bool session_journal_has_all(const struct session_torrent *st);
 void session_journal_forget(struct session_torrent *st);
 /* Some download limit is set, so grants are due every SESSION_LIMIT_MS. */
 bool session_is_limited(const struct session *s);
+/* A job of it came back. */
+void session_job_done(struct session_torrent *st);
 /* --min-free with its default; 0 = no floor. */
 uint64_t session_min_free(const struct session *s);
 /* No payload moves. */

@@ -163,7 +163,8 @@ static void journal_peers(struct session *s)
         return;
     }
     s->peers_ms = now;
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         struct peerset *ps = st->t != NULL ? torrent_peerset(st->t) : NULL;
         for (uint32_t i = 0; ps != NULL && i < peerset_count(ps); i++) {
             const struct peerset_entry *e = peerset_at(ps, i);
@@ -221,7 +222,8 @@ static void journal_commit(struct session *s)
         journal_peers(s);
     }
     db_batch_append(b, s->batch);
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         if (st->collected) {
             db_batch_append(b, st->syncing);
         }
@@ -288,7 +290,7 @@ static void journal_synced(struct disk_job *job)
     struct session_torrent *st = job->ctx;
     struct session *s = st->s;
     int result = job->result;
-    st->n_jobs--;
+    session_job_done(st);
     if (result == 0) {
         journal_prints(st, job->prints);
     } else {
@@ -331,7 +333,8 @@ static void journal_count_files(struct session_torrent *st)
 static void journal_collect(struct session *s)
 {
     s->journal = JOURNAL_SYNCING;
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         if (st->deleting) {
             continue; /* a SYNC would miss the files that go */
         }
@@ -355,7 +358,8 @@ static void journal_collect(struct session *s)
         journal_commit(s);
         return;
     }
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         if (st->sync_now) {
             st->sync_now = false;
             disk_submit(s->disk, session_job(st, DISK_SYNC, journal_synced));
@@ -396,7 +400,8 @@ void session_journal_tick(struct session *s)
     s->journal_now = false;
     s->journal_bytes = 0;
     s->journal = JOURNAL_FLUSHING;
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         if (st->t != NULL && st->phase == PHASE_RUN) {
             torrent_flush(st->t);
             session_drain(st);
@@ -414,7 +419,7 @@ bool session_journal_is_clean(const struct session *s)
         return false;
     }
     const struct session_torrent *st;
-    for (st = s->torrents; st != NULL; st = st->next) {
+    for (st = s->torrents; st != NULL; st = st->hh.next) {
         if (!db_batch_is_empty(st->facts) || !db_batch_is_empty(st->syncing)) {
             return false;
         }
@@ -500,7 +505,8 @@ void session_journal_committed(void *ctx, struct db_batch *b, int code,
         db_batch_free(b);
         s->n_failures = 0;
     }
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         if (st->collected && code == 0) {
             journal_tell(st);
         }

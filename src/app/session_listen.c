@@ -32,7 +32,8 @@ static void incoming_drop(struct incoming *in)
 static struct session_torrent *incoming_torrent(struct session *s,
                                                 const uint8_t *info_hash)
 {
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         if (st->phase == PHASE_RUN &&
             memcmp(st->meta->info_hash, info_hash, SHA1_LEN) == 0) {
             return st;
@@ -173,12 +174,7 @@ int session_listen(struct session *s, struct err *e)
 /* See session_int.h. */
 bool session_is_limited(const struct session *s)
 {
-    bool limited = s->down_bucket.rate > 0;
-    const struct session_torrent *st;
-    for (st = s->torrents; st != NULL && !limited; st = st->next) {
-        limited = st->down_bucket.rate > 0 && st->phase == PHASE_RUN;
-    }
-    return limited;
+    return s->down_bucket.rate > 0 || s->n_limited > 0;
 }
 
 /* A bucket's tokens in equal parts; UINT64_MAX without a limit. */

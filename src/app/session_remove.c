@@ -36,11 +36,6 @@ static void remove_forget(struct session_torrent *st)
     db_put_event(s->batch, 0, DB_LEVEL_INFO, "removed", st->row.name);
     s->journal_now = true;
     remove_remember(s, st->id);
-    struct session_torrent **at = &s->torrents;
-    while (*at != st) {
-        at = &(*at)->next;
-    }
-    *at = st->next;
     session_torrent_free(st);
 }
 
@@ -57,7 +52,7 @@ static void remove_failed(struct session_torrent *st, int code,
 static void remove_deleted(struct disk_job *job)
 {
     struct session_torrent *st = job->ctx;
-    st->n_jobs--;
+    session_job_done(st);
     st->deleting = false;
     if (job->result < 0) {
         remove_failed(st, job->result, job->error);
@@ -91,14 +86,15 @@ static void remove_data(struct session_torrent *st)
 }
 
 /* See session.h. */
-void session_torrent_delete(struct session_torrent *st)
+bool session_torrent_delete(struct session_torrent *st)
 {
     if (st->s->journal != JOURNAL_IDLE) {
-        return; /* its rows are on their way; the idle function comes again */
+        return false; /* its rows are on their way */
     }
     if (st->remove_data) {
         remove_data(st);
-    } else {
-        remove_forget(st);
+        return false;
     }
+    remove_forget(st);
+    return true;
 }

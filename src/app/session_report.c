@@ -218,7 +218,8 @@ void session_tell_stats(struct session *s, bool asked)
     if (s->o.on_event == NULL) {
         return;
     }
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
         if (!st->asked && !s->o.follow_wishes) {
             continue;
         }

@@ -68,7 +68,7 @@ static bool startup_wants_more(const struct session_torrent *st)
 static void startup_created(struct disk_job *job)
 {
     struct session_torrent *st = job->ctx;
-    st->n_jobs--;
+    session_job_done(st);
     int result = job->result;
     char text[sizeof job->error];
     memcpy(text, job->error, sizeof text);
@@ -116,7 +116,7 @@ static void startup_spaced(struct disk_job *job)
 {
     struct session_torrent *st = job->ctx;
     struct session *s = st->s;
-    st->n_jobs--;
+    session_job_done(st);
     uint64_t avail = job->bytes_free;
     int result = job->result;
     session_job_free(job);
@@ -158,7 +158,7 @@ static void startup_space(struct session_torrent *st)
 static void startup_scanned(struct disk_job *job)
 {
     struct session_torrent *st = job->ctx;
-    st->n_jobs--;
+    session_job_done(st);
     if (startup_is_off(st)) {
         session_job_free(job);
         return;
@@ -429,7 +429,7 @@ static void startup_judged(struct session_torrent *st,
 static void startup_stated(struct disk_job *job)
 {
     struct session_torrent *st = job->ctx;
-    st->n_jobs--;
+    session_job_done(st);
     if (!startup_is_off(st)) {
         if (job->result < 0 && job->root.exists) {
             session_torrent_fail(st, job->result, job->error);

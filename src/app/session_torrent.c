@@ -6,6 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Out of everything by which the session finds it. */
+static void session_torrent_unlink(struct session_torrent *st)
+{
+    struct session *s = st->s;
+    struct session_torrent **at = &s->touched;
+    while (st->touched && *at != st) {
+        at = &(*at)->next;
+    }
+    if (st->touched) {
+        *at = st->next;
+    }
+    s->n_limited -= st->limited ? 1 : 0;
+    s->unfinished = s->unfinished == st ? NULL : s->unfinished;
+    heap_remove(&s->due, &st->due);
+    HASH_DELETE(hh, s->torrents, st);
+}
+
 /* Takes the row's strings over. */
 struct session_torrent *session_torrent_new(struct session *s,
                                             struct db_torrent *row)
@@ -17,11 +34,8 @@ struct session_torrent *session_torrent_new(struct session *s,
     row->name = row->save_path = row->label = NULL;
     st->facts = db_batch_new();
     st->syncing = db_batch_new();
-    struct session_torrent **tail = &s->torrents;
-    while (*tail != NULL) {
-        tail = &(*tail)->next;
-    }
-    *tail = st;
+    HASH_ADD(hh, s->torrents, id, sizeof st->id, st);
+    session_touch(st);
     return st;
 }
 
@@ -63,6 +77,7 @@ void session_torrent_unload(struct session_torrent *st)
 void session_torrent_free(struct session_torrent *st)
 {
     session_torrent_unload(st);
+    session_torrent_unlink(st);
     for (uint32_t i = 0; i < st->n_links; i++) {
         BTC_ASSERT(st->links[i] == NULL);
     }
@@ -216,6 +231,7 @@ static void session_torrent_open_core(struct session_torrent *st)
 /* See session.h. */
 void session_torrent_begin(struct session_torrent *st)
 {
+    session_touch(st);
     session_torrent_check_load(st);
     if (st->load_error.code != 0) {
         session_torrent_fail(st, st->load_error.code, st->load_error.msg);
@@ -257,6 +273,7 @@ void session_torrent_run(struct session_torrent *st)
 /* Graceful; session_torrent_stopped follows, maybe at once. */
 void session_torrent_stop(struct session_torrent *st)
 {
+    session_touch(st);
     switch (st->phase) {
     case PHASE_RUN: {
         st->phase = PHASE_STOPPING;
@@ -363,6 +380,7 @@ void session_torrent_fail(struct session_torrent *st, int code,
 {
     struct session *s = st->s;
     bool told = st->status == code;
+    session_touch(st);
     st->status = code;
     if (text != st->error) { /* a failed job's text may stand there already */
         (void)snprintf(st->error, sizeof st->error, "%s", text);
@@ -522,7 +540,7 @@ static void session_torrent_spaced(struct disk_job *job)
 {
     struct session_torrent *st = job->ctx;
     struct session *s = st->s;
-    st->n_jobs--;
+    session_job_done(st);
     st->space_busy = false;
     uint64_t floor = session_min_free(s);
     if (job->result == 0 && job->bytes_free < floor && st->phase == PHASE_RUN &&
@@ -552,19 +570,29 @@ static void session_torrent_watch_space(struct session_torrent *st,
                 session_job(st, DISK_SPACE, session_torrent_spaced));
 }
 
-/* The loop's timer came. */
+/* The core waits for a time. */
+static bool session_torrent_is_live(const struct session_torrent *st)
+{
+    return st->t != NULL &&
+           (st->phase == PHASE_RUN || st->phase == PHASE_STOPPING);
+}
+
+/* See session.h. */
 void session_torrent_tick(struct session_torrent *st)
 {
     uint64_t now = loop_now_ms(st->s->loop);
+    session_touch(st);
     session_torrent_retry(st, now);
-    if (st->t == NULL ||
-        (st->phase != PHASE_RUN && st->phase != PHASE_STOPPING)) {
-        return;
-    }
-    if (now >= torrent_deadline(st->t)) {
+    if (session_torrent_is_live(st) && now >= torrent_deadline(st->t)) {
         struct event ev = {.type = EVENT_TICK};
         session_event(st, &ev);
     }
+}
+
+/* See session.h. */
+void session_torrent_second(struct session_torrent *st)
+{
+    uint64_t now = loop_now_ms(st->s->loop);
     if (st->phase != PHASE_RUN) {
         return;
     }
@@ -589,8 +617,7 @@ void session_torrent_tick(struct session_torrent *st)
 uint64_t session_torrent_deadline(const struct session_torrent *st)
 {
     uint64_t at = UINT64_MAX;
-    if (st->t != NULL &&
-        (st->phase == PHASE_RUN || st->phase == PHASE_STOPPING)) {
+    if (session_torrent_is_live(st)) {
         at = torrent_deadline(st->t);
     }
     if (session_torrent_waits(st) && st->retry_ms < at) {

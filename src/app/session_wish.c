@@ -17,6 +17,7 @@ static void wish_loaded(void *ctx)
 {
     struct session_torrent *st = ctx;
     st->phase = PHASE_IDLE;
+    session_touch(st);
     if (!st->s->stopping && st->row.wanted == DB_WANTED_RUN && !st->remove) {
         session_torrent_begin(st);
     }
@@ -191,6 +192,7 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
         }
         return;
     }
+    session_touch(st);
     bool changed = row->wanted != st->row.wanted;
     bool goal = row->seed_mode != st->row.seed_mode ||
                 row->seed_goal != st->row.seed_goal;
@@ -212,15 +214,27 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
     }
 }
 
+/* The row of an id is there; rows come in the order of their ids. */
+static bool wish_has(const struct db_wishes *w, int64_t id)
+{
+    size_t from = 0, to = w->n;
+    while (from < to) {
+        size_t mid = from + (to - from) / 2;
+        if (w->torrents[mid].id < id) {
+            from = mid + 1;
+        } else {
+            to = mid;
+        }
+    }
+    return from < w->n && w->torrents[from].id == id;
+}
+
 /* Rows that somebody deleted by hand: their torrents stop. */
 static void wish_gone(struct session *s, const struct db_wishes *w)
 {
-    for (struct session_torrent *st = s->torrents; st != NULL; st = st->next) {
-        bool there = false;
-        for (size_t i = 0; i < w->n && !there; i++) {
-            there = w->torrents[i].id == st->id;
-        }
-        if (!there && !st->remove) {
+    for (struct session_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        if (!wish_has(w, st->id) && !st->remove) {
             st->remove = true; /* its files are not ours to delete */
             st->remove_data = st->restart = false;
             session_torrent_stop(st);

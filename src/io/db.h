@@ -188,7 +188,7 @@ int db_event_now(struct db *db, int64_t torrent_id, enum db_level level,
 /* --- loading (arrays malloc'ed; free with db_free_*) --- */
 
 int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
-                     struct err *e);
+                     struct err *e); /* ascending ids */
 /* The one with the hash: *n is 0 or 1. */
 int db_load_torrent(struct db *db, const uint8_t *info_hash,
                     struct db_torrent **out, size_t *n, struct err *e);
