@@ -27,6 +27,7 @@ void session_touch(struct session_torrent *st)
         st->next = st->s->touched;
         st->s->touched = st;
     }
+    session_journal_move(st);
 }
 
 /* --- the end --- */
@@ -240,6 +241,7 @@ static void session_on_second(struct session *s, uint64_t now)
     for (struct session_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         session_torrent_second(st);
+        session_journal_second(st);
     }
     session_watch_payload(s, now);
 }

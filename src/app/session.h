@@ -65,6 +65,10 @@ struct session_torrent {
     struct heap_node due;         /* in the session's heap, when it waits */
     struct session_torrent *next; /* of those that are touched */
     bool touched;
+    struct session_torrent *next_moved; /* of those that the journal asks */
+    bool moved;
+    struct session_torrent *next_committing; /* of those in this commit */
+    bool committing;
     bool limited;          /* counted in n_limited */
     struct db_torrent row; /* owns its strings: the wishes as last seen */
     struct metainfo *meta; /* owns */
@@ -171,6 +175,8 @@ struct session {
     struct bucket down_bucket;
     struct session_torrent *torrents;   /* owns; a hash, hh.next: all of them */
     struct session_torrent *touched;    /* a list: to be settled */
+    struct session_torrent *moved;      /* a list: may have facts */
+    struct session_torrent *committing; /* a list: in the commit under way */
     struct session_torrent *unfinished; /* one that a run waits for, or NULL */
     struct heap due; /* torrents by the time that is theirs */
     uint32_t

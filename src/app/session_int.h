@@ -3,6 +3,7 @@
 #define BTC_APP_SESSION_INT_H
 
 #include "app/session.h"
+#include <utlist.h>
 
 /* One connection between a conn and a torrent's peer. */
 struct link {
@@ -53,6 +54,12 @@ void session_journal_peer(struct session_torrent *st, uint32_t id);
 void session_journal_tracker(struct session_torrent *st, uint32_t i);
 void session_journal_event(struct session_torrent *st, enum db_level level,
                            const char *kind, const char *text);
+/* The torrent may have something for the next commit. */
+void session_journal_move(struct session_torrent *st);
+void session_journal_unlink(struct session_torrent *st); /* before it goes */
+/* A second has passed: rates that have died down and time spent seeding are
+ * told, too. */
+void session_journal_second(struct session_torrent *st);
 bool session_journal_is_clean(const struct session *s);
 void session_torrent_done(struct session_torrent *st); /* and durable */
 void session_torrent_reload(struct session_torrent *st);

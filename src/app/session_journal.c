@@ -6,6 +6,9 @@
  * facts that need no data into one transaction. What a person is told (a piece,
  * a file, DONE) is told after the commit that makes it true. A commit that
  * fails is kept and tried again.
+ *
+ * Only torrents that have moved since the last commit are asked what they have
+ * to say: session_touch, and once a second session_journal_second, see to that.
  */
 #include "app/session_int.h"
 #include "base/log.h"
@@ -222,8 +225,9 @@ static void journal_commit(struct session *s)
         journal_peers(s);
     }
     db_batch_append(b, s->batch);
-    for (struct session_torrent *st = s->torrents; st != NULL;
-         st = st->hh.next) {
+    struct session_torrent *st;
+    LL_FOREACH2(s->committing, st, next_committing)
+    {
         if (st->collected) {
             db_batch_append(b, st->syncing);
         }
@@ -275,6 +279,7 @@ static void journal_prints(struct session_torrent *st,
 static void journal_taint(struct session_torrent *st)
 {
     st->tainted = true;
+    session_journal_move(st);
     db_batch_append(st->syncing, st->facts);
     db_batch_drop_claims(st->syncing);
     db_batch_append(st->facts, st->syncing);
@@ -329,37 +334,76 @@ static void journal_count_files(struct session_torrent *st)
     }
 }
 
+/* See session_int.h. */
+void session_journal_move(struct session_torrent *st)
+{
+    if (!st->moved) {
+        st->moved = true;
+        LL_PREPEND2(st->s->moved, st, next_moved);
+    }
+}
+
+/* See session_int.h. */
+void session_journal_unlink(struct session_torrent *st)
+{
+    if (st->moved) {
+        LL_DELETE2(st->s->moved, st, next_moved);
+    }
+    if (st->committing) {
+        LL_DELETE2(st->s->committing, st, next_committing);
+    }
+    st->moved = st->committing = false;
+}
+
+/* See session_int.h. */
+void session_journal_second(struct session_torrent *st)
+{
+    const struct db_stat *told = &st->told_stat;
+    if (told->down_rate != 0 || told->up_rate != 0 ||
+        st->stat.seeding_s - told->seeding_s >= JOURNAL_SEEDING_S) {
+        session_journal_move(st);
+    }
+}
+
+/* What of one torrent goes into this commit. */
+static void journal_collect_one(struct session *s, struct session_torrent *st)
+{
+    db_batch_append(st->syncing, st->facts);
+    st->collected = true;
+    journal_stat(st);
+    st->n_collected = st->n_fresh;
+    st->n_files_collected = st->n_fresh_files;
+    st->done_collected = st->done_pending && st->t != NULL &&
+                         (s->o.check_only || torrent_is_complete(st->t));
+    if (st->ran && !st->tainted) {
+        journal_count_files(st);
+    }
+    if (st->dirty && st->store != NULL) {
+        st->dirty = false;
+        st->sync_now = true;
+        s->n_syncs++;
+    }
+}
+
 /* The writes that this commit speaks of have ended: sync what they touched. */
 static void journal_collect(struct session *s)
 {
+    struct session_torrent *st;
     s->journal = JOURNAL_SYNCING;
-    for (struct session_torrent *st = s->torrents; st != NULL;
-         st = st->hh.next) {
+    LL_FOREACH2(s->committing, st, next_committing)
+    {
         if (st->deleting) {
-            continue; /* a SYNC would miss the files that go */
-        }
-        db_batch_append(st->syncing, st->facts);
-        st->collected = true;
-        journal_stat(st);
-        st->n_collected = st->n_fresh;
-        st->n_files_collected = st->n_fresh_files;
-        st->done_collected = st->done_pending && st->t != NULL &&
-                             (s->o.check_only || torrent_is_complete(st->t));
-        if (st->ran && !st->tainted) {
-            journal_count_files(st);
-        }
-        if (st->dirty && st->store != NULL) {
-            st->dirty = false;
-            st->sync_now = true;
-            s->n_syncs++;
+            session_journal_move(st); /* a SYNC would miss the files that go */
+        } else {
+            journal_collect_one(s, st);
         }
     }
     if (s->n_syncs == 0) {
         journal_commit(s);
         return;
     }
-    for (struct session_torrent *st = s->torrents; st != NULL;
-         st = st->hh.next) {
+    LL_FOREACH2(s->committing, st, next_committing)
+    {
         if (st->sync_now) {
             st->sync_now = false;
             disk_submit(s->disk, session_job(st, DISK_SYNC, journal_synced));
@@ -387,6 +431,24 @@ uint64_t session_journal_deadline(const struct session *s)
     return s->journal_now ? 0 : s->journal_ms + s->journal_interval_ms;
 }
 
+/* Those that have moved are asked in this commit; who moves from now on, in the
+ * next one. */
+static void journal_take_moved(struct session *s)
+{
+    struct session_torrent *st, *next, *moved;
+    for (st = s->torrents; st != NULL && s->journal_final; st = st->hh.next) {
+        session_journal_move(st); /* the last word */
+    }
+    moved = s->moved;
+    s->moved = NULL;
+    LL_FOREACH_SAFE2(moved, st, next, next_moved)
+    {
+        st->moved = false;
+        st->committing = true;
+        LL_PREPEND2(s->committing, st, next_committing);
+    }
+}
+
 /* Begins one when it is due. */
 void session_journal_tick(struct session *s)
 {
@@ -400,8 +462,10 @@ void session_journal_tick(struct session *s)
     s->journal_now = false;
     s->journal_bytes = 0;
     s->journal = JOURNAL_FLUSHING;
-    for (struct session_torrent *st = s->torrents; st != NULL;
-         st = st->hh.next) {
+    journal_take_moved(s);
+    struct session_torrent *st;
+    LL_FOREACH2(s->committing, st, next_committing)
+    {
         if (st->t != NULL && st->phase == PHASE_RUN) {
             torrent_flush(st->t);
             session_drain(st);
@@ -505,12 +569,15 @@ void session_journal_committed(void *ctx, struct db_batch *b, int code,
         db_batch_free(b);
         s->n_failures = 0;
     }
-    for (struct session_torrent *st = s->torrents; st != NULL;
-         st = st->hh.next) {
-        if (st->collected && code == 0) {
+    struct session_torrent *st, *next, *committed = s->committing;
+    s->committing = NULL;
+    LL_FOREACH_SAFE2(committed, st, next, next_committing)
+    {
+        bool told = st->collected && code == 0;
+        st->collected = st->committing = false;
+        if (told) {
             journal_tell(st);
         }
-        st->collected = false;
     }
     session_wake(s);
 }

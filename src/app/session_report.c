@@ -206,6 +206,7 @@ void session_tell_state(struct session_torrent *st)
     const char *state = session_state_name(st);
     if (st->told_state == NULL || strcmp(st->told_state, state) != 0) {
         st->stat_dirty = true;
+        session_touch(st);
         st->told_state = state;
         session_tell_type(st, BTC_EVENT_STATE);
     }

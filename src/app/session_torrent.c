@@ -19,6 +19,7 @@ static void session_torrent_unlink(struct session_torrent *st)
     }
     s->n_limited -= st->limited ? 1 : 0;
     s->unfinished = s->unfinished == st ? NULL : s->unfinished;
+    session_journal_unlink(st);
     heap_remove(&s->due, &st->due);
     HASH_DELETE(hh, s->torrents, st);
 }
