@@ -191,7 +191,7 @@ void announce_now(struct announce *a, uint64_t now_ms)
     announce_make_due(a);
 }
 
-/* The last wanted piece came in. A tracker whose `started` is under way was
+/* The last piece came in. A tracker whose `started` is under way was
  * told of bytes left, so it is owed the event like those that know us; one that
  * hears of us later never saw us incomplete (BEP 3). */
 void announce_complete(struct announce *a, uint64_t now_ms)

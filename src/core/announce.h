@@ -60,7 +60,7 @@ const struct announce_tracker *announce_get(const struct announce *a,
 
 /* The torrent runs: `started` is due everywhere by the rules of tiers. */
 void announce_start(struct announce *a, uint64_t now_ms);
-/* The last wanted piece came in this run: `completed` where we are known. */
+/* The torrent's last piece came in this run: `completed` where we are known. */
 void announce_complete(struct announce *a, uint64_t now_ms);
 /* `stopped` to all that know us; afterwards announce_is_idle tells when they
  * have answered. The caller gives up after ANNOUNCE_STOP_MS. */

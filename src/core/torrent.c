@@ -248,12 +248,12 @@ void torrent_update_state(struct torrent *t)
     if (complete && !t->complete) {
         t->complete = true;
         torrent_notify(t, NOTIFY_COMPLETE, 0, 0);
-        if (t->fetched) {
-            announce_complete(t->announce, t->now_ms);
-        } else {
-            /* Found by hashing: no `completed` (BEP 3), but who was told of
-             * bytes left learns that we are a seed. */
+        if (!t->fetched || torrent_left(t) > 0) {
+            /* Found by hashing (BEP 3), or a part of the torrent (BEP 21): no
+             * `completed`, but who was told otherwise learns what we are. */
             announce_now(t->announce, t->now_ms);
+        } else {
+            announce_complete(t->announce, t->now_ms);
         }
     } else if (!complete) {
         t->complete = false;

@@ -8,27 +8,34 @@
 
 #define ANNOUNCE_NUMWANT 200
 
-/* Bytes of wanted pieces that are not here (BEP 3 `left`). */
-static uint64_t torrent_left(const struct torrent *t)
+/* BEP 3 `left`: bytes of the whole torrent, for a tracker takes who lacks none
+ * for a seed of everything. */
+uint64_t torrent_left(const struct torrent *t)
 {
-    struct torrent_stats s;
-    torrent_get_stats(t, t->now_ms, &s);
-    return s.bytes_total - s.bytes_done;
+    uint64_t left = 0;
+    for (uint32_t i = 0; i < t->geom->n_files; i++) {
+        const struct geom_file *f = &t->geom->files[i];
+        left += f->pad ? 0 : f->length - t->file_done[i];
+    }
+    return left;
 }
 
 /* Makes the URLs of all announces that are due. */
 void torrent_announce_pump(struct torrent *t)
 {
     struct announce_job job;
+    uint64_t left = UINT64_MAX;
     while (announce_next(t->announce, t->now_ms, &job)) {
         const struct announce_tracker *k =
             announce_get(t->announce, job.tracker);
+        left = left == UINT64_MAX ? torrent_left(t) : left;
         struct tracker_request r = {
             .port = t->shared->port,
             .uploaded = t->uploaded,
             .downloaded = t->downloaded,
-            .left = torrent_left(t),
+            .left = left,
             .event = job.event,
+            .partial_seed = left > 0 && t->state == TORRENT_SEEDING,
             .numwant =
                 job.event == TRACKER_EVENT_STOPPED ? 0 : ANNOUNCE_NUMWANT,
             .key = t->shared->key,

@@ -78,9 +78,7 @@ struct torrent {
     struct choker choker;
     enum torrent_state state;
     bool running; /* between START and STOP */
-    bool check_only;
-    bool hold;
-    bool is_private;
+    bool check_only, hold, is_private;
     bool complete; /* COMPLETE was notified */
     bool fetched;  /* something was downloaded in this run */
     bool had_peer;
@@ -244,6 +242,7 @@ uint32_t torrent_check_left(const struct torrent *t);
 uint32_t torrent_check_floor(const struct torrent *t);
 
 /* torrent_announce.c */
+uint64_t torrent_left(const struct torrent *t); /* of all, wanted or not */
 void torrent_announce_pump(struct torrent *t);
 void torrent_announce_result(struct torrent *t, const struct event *ev);
 

@@ -1,4 +1,4 @@
-/* HTTP trackers: announce URLs and replies (BEP 3, 7, 23, 24, 27, 31).
+/* HTTP trackers: announce URLs and replies (BEP 3, 7, 21, 23, 24, 27, 31).
  *
  * Vocabulary. `peers` comes as a string of 6-byte entries (compact, BEP 23) or
  * as a list of dictionaries (BEP 3); `peers6` (BEP 7) as 18-byte entries. A
@@ -87,12 +87,13 @@ static int tracker_http_put_base(struct buf *out, const char *announce)
     return rc != 0 ? rc : buf_append_str(out, sep);
 }
 
-/* The value of `event`; NULL for a regular announce. */
-static const char *tracker_http_event(enum tracker_event event)
+/* The value of `event`; NULL for a regular announce, but a partial seed says
+ * each time that it is one (BEP 21). */
+static const char *tracker_http_event(const struct tracker_request *r)
 {
-    switch (event) {
+    switch (r->event) {
     case TRACKER_EVENT_NONE:
-        return NULL;
+        return r->partial_seed ? "paused" : NULL;
     case TRACKER_EVENT_STARTED:
         return "started";
     case TRACKER_EVENT_COMPLETED:
@@ -107,7 +108,7 @@ static const char *tracker_http_event(enum tracker_event event)
 int tracker_http_url(const char *announce, const struct tracker_request *r,
                      struct buf *out)
 {
-    const char *event = tracker_http_event(r->event);
+    const char *event = tracker_http_event(r);
     int rc = tracker_http_put_base(out, announce);
 
     rc = rc != 0

@@ -1,4 +1,4 @@
-/* HTTP trackers: announce URLs and replies (BEP 3, 7, 23, 24, 27, 31). */
+/* HTTP trackers: announce URLs and replies (BEP 3, 7, 21, 23, 24, 27, 31). */
 #ifndef BTC_PROTO_TRACKER_HTTP_H
 #define BTC_PROTO_TRACKER_HTTP_H
 
@@ -29,6 +29,7 @@ struct tracker_request {
     uint64_t downloaded;
     uint64_t left;
     enum tracker_event event;
+    bool partial_seed; /* wants nothing more but is not whole (BEP 21) */
     uint32_t numwant;
     uint32_t key;            /* same for all announces of a run (BEP 7) */
     struct slice tracker_id; /* from an earlier reply, may be empty */

@@ -1,6 +1,7 @@
 /* A torrent in a vice, for tests of single steps: events by hand, the actions
  * as a line of text each. 4 pieces of 2 blocks, the last piece and its last
- * block short; the data is a pattern. */
+ * block short; the data is a pattern. One file, or two that meet at a byte of
+ * the test's choice. */
 #ifndef BTC_TESTS_CORE_TORRENT_KIT_H
 #define BTC_TESTS_CORE_TORRENT_KIT_H
 
@@ -29,7 +30,7 @@ struct kit {
     struct pool pool;
     struct torrent_shared shared;
     struct geom geom;
-    struct geom_file file;
+    struct geom_file files[2];
     uint8_t *data; /* owns */
     uint8_t hashes[KIT_PIECES][SHA1_LEN];
     uint8_t info_hash[SHA1_LEN];
@@ -39,9 +40,11 @@ struct kit {
     bool jobs[KIT_PIECES];
     uint8_t *const *blocks[KIT_PIECES]; /* of the job that is out */
     struct buf log;
+    char url[1024]; /* of the last announce */
 };
 
-static inline struct kit *kit_new(void)
+/* `first`: bytes of the first file; 0: it is the only one. */
+static inline struct kit *kit_new_split(uint64_t first)
 {
     struct kit *k = mem_zalloc(sizeof *k);
     rng_init(&k->rng, 1);
@@ -49,12 +52,14 @@ static inline struct kit *kit_new(void)
     k->shared = (struct torrent_shared){
         .rng = &k->rng, .pool = &k->pool, .hash_jobs = 2, .client = "kit"};
     memset(k->shared.peer_id, 'U', sizeof k->shared.peer_id);
-    k->file = (struct geom_file){.length = KIT_TOTAL};
+    k->files[0].length = first > 0 ? first : KIT_TOTAL;
+    k->files[1] =
+        (struct geom_file){.offset = first, .length = KIT_TOTAL - first};
     k->geom = (struct geom){.total = KIT_TOTAL,
                             .piece_length = KIT_PIECE,
                             .n_pieces = KIT_PIECES,
-                            .n_files = 1,
-                            .files = &k->file};
+                            .n_files = first > 0 ? 2 : 1,
+                            .files = k->files};
     k->data = mem_alloc(KIT_TOTAL);
     rng_bytes(&k->rng, k->data, KIT_TOTAL);
     for (uint32_t i = 0; i < KIT_PIECES; i++) {
@@ -71,6 +76,11 @@ static inline struct kit *kit_new(void)
     k->t = torrent_new(&c, k->now_ms);
     buf_init(&k->log, 1u << 20);
     return k;
+}
+
+static inline struct kit *kit_new(void)
+{
+    return kit_new_split(0);
 }
 
 /* A message of ours as words. */
@@ -190,6 +200,7 @@ static inline void kit_log_action(struct kit *k, const struct action *a)
         break;
     case ACTION_ANNOUNCE:
         (void)buf_append_str(&k->log, "announce\n");
+        (void)snprintf(k->url, sizeof k->url, "%s", a->announce.url);
         break;
     case ACTION_PERSIST:
         kit_log_fact(k, a);

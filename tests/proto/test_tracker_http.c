@@ -94,7 +94,13 @@ static void test_url_optional(void **state)
     r.tracker_id = slice_str("a&b=\xff");
     test_url_of("http://t/a", &r,
                 "http://t/a?" QUERY "&event=stopped&trackerid=a%26b%3D%FF");
+    r.partial_seed = true;
+    test_url_of("http://t/a", &r,
+                "http://t/a?" QUERY "&event=stopped&trackerid=a%26b%3D%FF");
     r.event = TRACKER_EVENT_NONE;
+    test_url_of("http://t/a", &r,
+                "http://t/a?" QUERY "&event=paused&trackerid=a%26b%3D%FF");
+    r.partial_seed = false;
     test_url_of("http://t/a", &r, "http://t/a?" QUERY "&trackerid=a%26b%3D%FF");
 }
 
