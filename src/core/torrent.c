@@ -38,8 +38,8 @@ struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
     }
     picker_set_sequential(t->picker, c->sequential);
     bucket_init(&t->up_bucket, c->up_limit, now_ms);
-    t->downloaded = c->downloaded;
-    t->uploaded = c->uploaded;
+    t->downloaded = t->old_down = c->downloaded;
+    t->uploaded = t->old_up = c->uploaded;
     t->wasted = c->wasted;
     t->file_prio = mem_alloc(c->geom->n_files > 0 ? c->geom->n_files : 1);
     memset(t->file_prio, PICKER_PRIO_NORMAL, c->geom->n_files);

@@ -31,8 +31,9 @@ void torrent_announce_pump(struct torrent *t)
         left = left == UINT64_MAX ? torrent_left(t) : left;
         struct tracker_request r = {
             .port = t->shared->port,
-            .uploaded = t->uploaded,
-            .downloaded = t->downloaded,
+            /* Since `started`: a tracker adds up what each run tells. */
+            .uploaded = t->uploaded - t->old_up,
+            .downloaded = t->downloaded - t->old_down,
             .left = left,
             .event = job.event,
             .partial_seed = left > 0 && t->state == TORRENT_SEEDING,

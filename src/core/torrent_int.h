@@ -118,6 +118,7 @@ struct torrent {
     uint64_t stop_ms;  /* STOP came */
     struct rate down, up;
     uint64_t downloaded, uploaded, wasted;
+    uint64_t old_down, old_up; /* of earlier runs: no tracker hears of it */
     uint64_t last_payload_ms;
 
     struct action *queue; /* owns; a ring of queue_cap */

@@ -242,7 +242,8 @@ def test_events_once(lab):
 
 
 def test_interrupted_events(lab):
-    """`stopped` says what is left; the next run starts with that."""
+    """`stopped` says what is left; the next run starts with that, and counts
+    its own bytes alone: a tracker adds up what the runs say."""
     torrent, seeder = setup(lab)
     seeder.close()
     slow = wire.Slow(torrent, seeder.ip)
@@ -259,7 +260,12 @@ def test_interrupted_events(lab):
     slow.pause = 0
     assert lab.btc("resume").code == 0
     assert tracker.events()[2:] == ["started", "completed", "stopped"]
-    assert int(tracker.seen[2]["left"]) <= left
+    begin = int(tracker.seen[2]["left"])
+    assert begin <= left
+    counts = [(int(s["uploaded"]), int(s["downloaded"]))
+              for s in tracker.seen[2:]]
+    assert counts[0] == (0, 0) and counts[2] == counts[1], counts
+    assert counts[1][0] == 0 and begin - 65536 <= counts[1][1] <= begin, counts
     assert int(tracker.seen[-1]["left"]) == 0
 
 
