@@ -412,7 +412,7 @@ int metainfo_read_info(struct metainfo_parser *p, struct slice info,
                        "torrent");
     }
     metainfo_keep_info(m, info);
-    m->is_private = bencode_get_int(info, "private", &flag) && flag == 1;
+    m->is_private = bencode_get_int(info, "private", &flag) && flag != 0;
     rc = metainfo_read_name(p, info);
     if (rc == 0) {
         rc = metainfo_read_piece_length(p, info);
