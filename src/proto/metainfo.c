@@ -29,13 +29,9 @@ int metainfo_fail(const struct metainfo_parser *p, struct slice at,
                    (size_t)(at.p - p->doc.p));
 }
 
-/* True when only blanks and line ends are left. */
-static bool metainfo_is_rest_blank(struct slice rest)
-{
-    return metainfo_trim(rest).len == 0;
-}
-
-/* Checks the document's size and bencoding; gives its one dictionary. */
+/* Checks the document's size and bencoding; gives its dictionary. What follows
+ * that is passed over, as every client does: some sites send a line end, zeros
+ * or a piece of a page behind the torrent. */
 static int metainfo_check(const struct metainfo_parser *p, struct slice *root)
 {
     struct bencode_fault fault = {.offset = 0, .what = ""};
@@ -69,11 +65,6 @@ static int metainfo_check(const struct metainfo_parser *p, struct slice *root)
                        fault.offset, doc.len);
     }
     *root = slice_sub(doc, 0, (size_t)len);
-    doc = slice_sub(doc, root->len, doc.len - root->len);
-    if (!metainfo_is_rest_blank(doc)) {
-        return metainfo_fail(p, doc, "%zu bytes follow the torrent's end",
-                             doc.len);
-    }
     return 0;
 }
 

@@ -143,6 +143,29 @@ static void test_private(void **state)
     }
 }
 
+/* What follows the dictionary changes nothing. */
+static void test_rest(void **state)
+{
+    static const char *const rests[] = {"\r\n", "x", "<!-- 12 ms -->",
+                                        "\n\nde"};
+    struct metainfo *plain = metainfo_ok(DOC(SINGLE));
+    struct metainfo *m = NULL;
+    char doc[512] = DOC(SINGLE);
+
+    (void)state;
+    assert_int_equal(
+        metainfo_parse(slice_of(doc, strlen(doc) + 10), false, &m, NULL), 0);
+    assert_memory_equal(m->info_hash, plain->info_hash, SHA1_LEN);
+    metainfo_free(m);
+    for (size_t i = 0; i < sizeof(rests) / sizeof(*rests); i++) {
+        (void)snprintf(doc, sizeof(doc), "%s%s", DOC(SINGLE), rests[i]);
+        m = metainfo_ok(doc);
+        assert_memory_equal(m->info_hash, plain->info_hash, SHA1_LEN);
+        metainfo_free(m);
+    }
+    metainfo_free(plain);
+}
+
 static void test_pads(void **state)
 {
     struct metainfo *m = metainfo_ok(
@@ -390,8 +413,6 @@ static const struct metainfo_bad bad_cases[] = {
     {"de", "no 'info' dictionary"},
     {"d4:infoi1ee", "'info' is not a dictionary (at byte 7)"},
     {"d4:infolee", "'info' is not a dictionary (at byte 7)"},
-    {DOC(SINGLE) "x", "1 bytes follow the torrent's end"},
-    {DOC(SINGLE) "\n\nde", "4 bytes follow the torrent's end"},
     /* pieces */
     {DOC("d6:lengthi5e" NAME LEN16K "e"), "'pieces' is missing"},
     {DOC("d6:lengthi5e" NAME LEN16K "6:piecesi1ee"), "'pieces' is not a string"},
@@ -671,6 +692,7 @@ int main(void)
         cmocka_unit_test(test_exact_span),
         cmocka_unit_test(test_multi),
         cmocka_unit_test(test_private),
+        cmocka_unit_test(test_rest),
         cmocka_unit_test(test_pads),
         cmocka_unit_test(test_symlink),
         cmocka_unit_test(test_empty),
