@@ -202,17 +202,20 @@ int create_walk(const char *root, const struct stat *skip,
         return err_set_errno(e, errno, "cannot look at '%s'", root);
     }
     list->multi_file = S_ISDIR(st.st_mode);
-    if (S_ISREG(st.st_mode)) {
-        return create_walk_file(&w, mem_strdup(""), &st);
-    }
-    if (!list->multi_file) {
+    if (!list->multi_file && !S_ISREG(st.st_mode)) {
         return err_set(e, BTC_E_METAINFO,
                        "'%s' is neither a regular file nor a folder", root);
     }
-    rc = create_walk_folders(&w);
+    rc = list->multi_file ? create_walk_folders(&w)
+                          : create_walk_file(&w, mem_strdup(""), &st);
     if (rc == 0 && list->n_files == 0) {
         rc = err_set(e, BTC_E_METAINFO,
                      "'%s' has no files that a torrent could share", root);
+    } else if (rc == 0 && list->total_size == 0) {
+        rc = err_set(e, BTC_E_METAINFO,
+                     "there is not one byte in '%s', and most clients refuse "
+                     "a torrent of nothing",
+                     root);
     }
     return rc;
 }

@@ -204,7 +204,7 @@ static void test_single(void **state)
 /* Sizes around the piece length. */
 static void test_sizes(void **state)
 {
-    static const size_t sizes[] = {0, 1, K16 - 1, K16, K16 + 1, 3 * K16};
+    static const size_t sizes[] = {1, K16 - 1, K16, K16 + 1, 3 * K16};
     struct create_env *env = *state;
     const struct create_options o = {
         .path = "f", .output = "o.torrent", .force = true};
@@ -391,7 +391,13 @@ static void test_bad_content(void **state)
     assert_int_equal(mkfifo("pipe", 0666), 0);
     o.path = "pipe";
     create_bad(&o, BTC_E_METAINFO, "neither a regular file nor a folder");
+    o.path = "nothing";
+    env_file(env, "nothing", 0);
+    create_bad(&o, BTC_E_METAINFO, "not one byte");
     o.path = "d";
+    env_file(env, "d/a", 0);
+    env_file(env, "d/b", 0);
+    create_bad(&o, BTC_E_METAINFO, "not one byte");
     env_file(env, "d/a\nb", 1);
     create_bad(&o, BTC_E_METAINFO, "cannot carry");
     assert_int_equal(unlink("d/a\nb"), 0);
