@@ -350,6 +350,7 @@ struct btc_create_result {
     uint32_t piece_length;
     uint32_t piece_count;
     uint32_t n_files;
+    uint32_t n_left_out; /* links, pipes, devices: only files are shared */
 };
 BTC_API int btc_create(const struct btc_create_options *o,
                        struct btc_create_result *r, struct btc_error *e);

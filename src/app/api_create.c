@@ -25,7 +25,8 @@ int btc_create(const struct btc_create_options *o, struct btc_create_result *r,
         *r = (struct btc_create_result){.total_size = made.total_size,
                                         .piece_length = made.piece_length,
                                         .piece_count = made.n_pieces,
-                                        .n_files = made.n_files};
+                                        .n_files = made.n_files,
+                                        .n_left_out = made.n_left_out};
         bytes_to_hex(made.info_hash, sizeof(made.info_hash), r->info_hash);
     }
     return api_status(e, code, &err);

@@ -113,6 +113,13 @@ static void cli_create_show(struct cli *c, const char *output, const char *name,
     char piece[CLI_FORMAT_MAX];
     struct cli_text magnet = {0};
 
+    if (r->n_left_out > 0) {
+        cli_say(c,
+                "btc: warning: left out %u that %s no regular file%s: links, "
+                "pipes, devices",
+                r->n_left_out, r->n_left_out == 1 ? "is" : "are",
+                r->n_left_out == 1 ? "" : "s");
+    }
     cli_create_magnet(c, r->info_hash, name, &magnet);
     if (c->o.json) {
         json_t *o = cli_json_object();
@@ -200,7 +207,8 @@ const struct cli_command cli_create = {
     .group = CLI_GROUP_TOOLS,
     .help = "make a .torrent of a file or folder",
     .details = "Hashes PATH and writes a .torrent (default: NAME.torrent in "
-               "the current folder). Prints the info hash and the magnet link.",
+               "the current folder). Prints the info hash and the magnet link. "
+               "In a folder, symbolic links are left out.",
     .example = "btc create film/ -o film.torrent -t http://tracker/announce",
     .options = CLI_SET_BASE | CLI_SET(OUT) | CLI_SET(TRACKER) |
                CLI_SET(WEB_SEED) | CLI_SET(PIECE_LENGTH) | CLI_SET(PRIVATE) |

@@ -387,6 +387,7 @@ static int create_output(struct create_work *w, struct create_result *res)
         res->piece_length = m->piece_length;
         res->n_pieces = m->n_pieces;
         res->n_files = m->n_files;
+        res->n_left_out = w->list.n_left_out;
         (void)snprintf(res->output, sizeof(res->output), "%s", w->output);
     }
     metainfo_free(m);

@@ -44,6 +44,7 @@ struct create_result {
     uint32_t piece_length;
     uint32_t n_pieces;
     uint32_t n_files;
+    uint32_t n_left_out;   /* links, pipes, devices, sockets */
     char output[PATH_MAX]; /* where the torrent is */
 };
 

@@ -23,6 +23,7 @@ struct create_list {
     struct create_file *files; /* owns; in torrent order */
     uint32_t n_files;
     uint32_t cap;
+    uint32_t n_left_out; /* links, pipes, devices, sockets */
     uint64_t total_size;
     bool multi_file; /* the root is a folder */
 };

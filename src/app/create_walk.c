@@ -99,8 +99,9 @@ static int create_walk_entry(struct create_walker *w, int fd,
     } else if (S_ISDIR(st.st_mode)) {
         create_walk_push(w, path);
         return 0;
-    } else if (S_ISREG(st.st_mode) &&
-               !(w->skip != NULL && w->skip->st_dev == st.st_dev &&
+    } else if (!S_ISREG(st.st_mode)) {
+        w->list->n_left_out++;
+    } else if (!(w->skip != NULL && w->skip->st_dev == st.st_dev &&
                  w->skip->st_ino == st.st_ino)) {
         return create_walk_file(w, path, &st);
     }

@@ -654,7 +654,8 @@ int btc_create(const struct btc_create_options *o, struct btc_create_result *r,
     *r = (struct btc_create_result){.total_size = FAKE_SIZE,
                                     .piece_length = 2097152,
                                     .piece_count = FAKE_PIECES,
-                                    .n_files = 1};
+                                    .n_files = 1,
+                                    .n_left_out = fake.n_left_out};
     snprintf(r->info_hash, sizeof(r->info_hash), "%s", fake_hashes[0]);
     return 0;
 }

@@ -18,6 +18,7 @@ struct fake_btc {
     struct btc_progress torrents[FAKE_TORRENTS];
     const char *wanted[FAKE_TORRENTS];
     bool slow;              /* a run takes its time, as a real one */
+    uint32_t n_left_out;    /* of what btc_create was asked to share */
     unsigned steps;         /* STATS events of a run; 0 = 10 */
     char calls[FAKE_CALLS]; /* "open add run ..." in their order */
 };

@@ -468,6 +468,11 @@ static void test_tools(void **state)
         out, "0123456789abcdef0123456789abcdef01234567\n"
              "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn="
              "film&tr=http%3A%2F%2Fa%2Fb%3Fc%3Dd\n");
+    assert_null(strstr(err, "left out"));
+    fake.n_left_out = 2;
+    assert_int_equal(run("create /x/film/"), 0);
+    assert_non_null(strstr(err, "warning: left out 2 that are no regular "
+                                "files: links, pipes, devices\n"));
     assert_int_equal(run("verify --full 1"), 0);
     assert_non_null(strstr(fake.calls, "run ids=1 seed= check"));
     assert_non_null(strstr(err, "1434 of 1434 pieces are good, 100 %"));

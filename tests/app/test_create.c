@@ -243,6 +243,7 @@ static void test_folder(void **state)
     m = create_ok(&o, &res);
     assert_true(m->multi_file);
     assert_int_equal(m->n_files, 10);
+    assert_int_equal(res.n_left_out, 4);
     for (uint32_t i = 0; i < m->n_files; i++) {
         assert_string_equal(m->files[i].path, order[i]);
     }
