@@ -332,7 +332,7 @@ BTC_API void btc_set_limits(struct btc *b, uint64_t down, uint64_t up);
 
 struct btc_create_options {
     const char *path;            /* file or folder */
-    const char *output;          /* the .torrent */
+    const char *output;          /* the .torrent; "-" is standard output */
     const char *const *trackers; /* each a tier; "a,b" = both in one tier */
     size_t n_trackers;
     const char *const *web_seeds;

@@ -111,6 +111,7 @@ static void cli_create_show(struct cli *c, const char *output, const char *name,
 {
     char size[CLI_FORMAT_MAX];
     char piece[CLI_FORMAT_MAX];
+    bool to_stdout = strcmp(output, "-") == 0; /* then it has the torrent */
     struct cli_text magnet = {0};
 
     if (r->n_left_out > 0) {
@@ -133,11 +134,13 @@ static void cli_create_show(struct cli *c, const char *output, const char *name,
         json_object_set_new(o, "magnet", cli_json_text(magnet.data));
         cli_json_print(c->out, o);
     } else {
-        cli_say(c, "%s: %s in %u file%s, %u pieces of %s", output,
+        cli_say(c, "%s: %s in %u file%s, %u pieces of %s",
+                to_stdout ? "standard output" : output,
                 cli_format_size(size, r->total_size), r->n_files,
                 r->n_files == 1 ? "" : "s", r->piece_count,
                 cli_format_size(piece, r->piece_length));
-        fprintf(c->out, "%s\n%s\n", r->info_hash, magnet.data);
+        fprintf(to_stdout ? c->err : c->out, "%s\n%s\n", r->info_hash,
+                magnet.data);
     }
     cli_text_free(&magnet);
 }
@@ -169,8 +172,8 @@ static bool cli_create_has_bar(const struct cli *c)
     return c->o.progress == CLI_PROGRESS_BAR;
 }
 
-/* btc create PATH [-o OUT]. */
-static int cli_create_run(struct cli *c)
+/* Makes it and shows what was made. */
+static int cli_create_make(struct cli *c)
 {
     struct cli_create w = {.c = c};
     struct btc_create_result r = {0};
@@ -201,6 +204,16 @@ static int cli_create_run(struct cli *c)
     return status;
 }
 
+/* btc create PATH [-o OUT]. */
+static int cli_create_run(struct cli *c)
+{
+    if (c->o.json && c->o.out != NULL && strcmp(c->o.out, "-") == 0) {
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "--json and -o - both want standard output");
+    }
+    return cli_create_make(c);
+}
+
 const struct cli_command cli_create = {
     .name = "create",
     .args = "PATH",
@@ -208,7 +221,8 @@ const struct cli_command cli_create = {
     .help = "make a .torrent of a file or folder",
     .details = "Hashes PATH and writes a .torrent (default: NAME.torrent in "
                "the current folder). Prints the info hash and the magnet link. "
-               "In a folder, symbolic links are left out.",
+               "In a folder, symbolic links are left out. With -o - the "
+               "torrent goes to standard output, the rest to standard error.",
     .example = "btc create film/ -o film.torrent -t http://tracker/announce",
     .options = CLI_SET_BASE | CLI_SET(OUT) | CLI_SET(TRACKER) |
                CLI_SET(WEB_SEED) | CLI_SET(PIECE_LENGTH) | CLI_SET(PRIVATE) |

@@ -26,6 +26,7 @@ struct create_work {
     struct err *e;                  /* borrows; may be NULL */
     char *name;                     /* owns */
     char *output;                   /* owns */
+    bool to_stdout;                 /* no file is made */
     bool exists;                    /* the output does */
     struct create_list list;
     struct metainfo_file *files;   /* owns; paths borrowed from the list */
@@ -185,6 +186,16 @@ static int create_find_output(struct create_work *w, struct stat *st)
 {
     w->output = w->o->output != NULL ? mem_strdup(w->o->output)
                                      : mem_printf("%s.torrent", w->name);
+    w->to_stdout = strcmp(w->output, "-") == 0;
+    if (w->to_stdout &&
+        (fstat(STDOUT_FILENO, st) != 0 || isatty(STDOUT_FILENO))) {
+        return err_set(w->e, BTC_E_USAGE,
+                       "standard output takes no torrent here: send it to a "
+                       "file or a pipe");
+    }
+    if (w->to_stdout) {
+        return 0;
+    }
     if (strlen(w->output) >= PATH_MAX) {
         return err_set(w->e, BTC_E_USAGE, "the output's path is too long");
     }
@@ -378,6 +389,8 @@ static int create_output(struct create_work *w, struct create_result *res)
     rc = metainfo_parse(buf_slice(&b), false, &m, w->e);
     if (rc == 0 && w->exists && !same && !w->o->force) {
         rc = create_refuse(w);
+    } else if (rc == 0 && w->to_stdout) {
+        rc = create_send(STDOUT_FILENO, buf_slice(&b), w->e);
     } else if (rc == 0 && !same) {
         rc = create_save(w->output, buf_slice(&b), w->o->force, w->e);
     }
@@ -426,7 +439,7 @@ int create_torrent(const struct create_options *o, struct create_result *res,
         rc = create_find_output(&w, &st);
     }
     if (rc == 0) {
-        rc = create_find_files(&w, w.exists ? &st : NULL);
+        rc = create_find_files(&w, w.exists || w.to_stdout ? &st : NULL);
     }
     if (rc == 0) {
         rc = create_check(&w);

@@ -22,7 +22,7 @@ typedef void create_progress_fn(void *ctx, uint64_t done, uint64_t total);
 
 struct create_options {
     const char *path;            /* a regular file or a folder */
-    const char *output;          /* NULL: "<name>.torrent" here */
+    const char *output;          /* NULL: "<name>.torrent" here; "-": stdout */
     const char *const *trackers; /* each a tier; "a,b": both in one tier */
     size_t n_trackers;
     const char *const *web_seeds; /* http or https */

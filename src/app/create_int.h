@@ -57,6 +57,8 @@ int create_hash(const struct create_job *job, struct err *e);
 int create_load(const char *path, struct buf *out, struct err *e);
 /* 0 when a file may be made in the folder of `path`. */
 int create_check_folder(const char *path, struct err *e);
+/* Writes to something that is open: standard output. */
+int create_send(int fd, struct slice content, struct err *e);
 /* Writes a new file, whole or not at all, durable when it returns 0. Without
  * `replace`, BTC_E_EXISTS when something has the name by now. */
 int create_save(const char *path, struct slice content, bool replace,

@@ -45,8 +45,8 @@ int create_load(const char *path, struct buf *out, struct err *e)
     return rc;
 }
 
-/* Writes all of it and syncs it; 0 or an errno. */
-static int create_save_write(int fd, struct slice content)
+/* Writes all of it; 0 or an errno. */
+static int create_write_all(int fd, struct slice content)
 {
     while (content.len > 0) {
         ssize_t n = write(fd, content.p, content.len);
@@ -57,7 +57,25 @@ static int create_save_write(int fd, struct slice content)
             content = slice_sub(content, (size_t)n, content.len);
         }
     }
-    return fsync(fd) == 0 ? 0 : errno;
+    return 0;
+}
+
+/* Writes all of it and syncs it; 0 or an errno. */
+static int create_save_write(int fd, struct slice content)
+{
+    int error = create_write_all(fd, content);
+
+    return error != 0 || fsync(fd) == 0 ? error : errno;
+}
+
+int create_send(int fd, struct slice content, struct err *e)
+{
+    int error = create_write_all(fd, content);
+
+    return error == 0 ? 0
+                      : err_set_errno(e, error,
+                                      "cannot write the torrent to "
+                                      "standard output");
 }
 
 /* Gives the file its name; 0 or an errno. */

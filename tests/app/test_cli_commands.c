@@ -473,6 +473,11 @@ static void test_tools(void **state)
     assert_int_equal(run("create /x/film/"), 0);
     assert_non_null(strstr(err, "warning: left out 2 that are no regular "
                                 "files: links, pipes, devices\n"));
+    assert_int_equal(run("create /x/film/ -o -"), 0);
+    assert_string_equal(out, "");
+    assert_non_null(
+        strstr(err, "\n0123456789abcdef0123456789abcdef01234567\n"));
+    assert_int_equal(run("create /x/film/ -o - --json"), BTC_STATUS_USAGE);
     assert_int_equal(run("verify --full 1"), 0);
     assert_non_null(strstr(fake.calls, "run ids=1 seed= check"));
     assert_non_null(strstr(err, "1434 of 1434 pieces are good, 100 %"));

@@ -298,6 +298,44 @@ static void test_dot(void **state)
     metainfo_free(m);
 }
 
+/* "-" is standard output; a file that it goes to is not shared. */
+static void test_stdout(void **state)
+{
+    struct create_env *env = *state;
+    struct create_options o = {
+        .path = "d", .output = "o.torrent", .creation_date = 5};
+    struct create_result res;
+    struct err e = {0};
+    struct metainfo *m;
+    struct buf got;
+    struct buf want;
+    int saved = dup(STDOUT_FILENO);
+    int fd;
+    int rc;
+
+    env_file(env, "d/f", K16 + 1);
+    m = create_ok(&o, &res);
+    metainfo_free(m);
+    fd = open("d/out", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    o.output = "-";
+    fflush(stdout);
+    dup2(fd, STDOUT_FILENO);
+    rc = create_torrent(&o, &res, &e);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    close(fd);
+    assert_int_equal(rc, 0);
+    assert_int_equal(res.n_files, 1);
+    assert_int_not_equal(access("-", F_OK), 0);
+    buf_init(&got, 1u << 20);
+    buf_init(&want, 1u << 20);
+    assert_int_equal(create_load("d/out", &got, &e), 0);
+    assert_int_equal(create_load("o.torrent", &want, &e), 0);
+    assert_true(slice_eq(buf_slice(&got), buf_slice(&want)));
+    buf_fini(&got);
+    buf_fini(&want);
+}
+
 static void test_options(void **state)
 {
     static const char *const trackers[] = {"http://a/,udp://b:1", "http://c/",
@@ -681,23 +719,15 @@ static void test_piece_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CREATE_TEST(test_single),
-        CREATE_TEST(test_sizes),
-        CREATE_TEST(test_folder),
-        CREATE_TEST(test_folder_pieces),
-        CREATE_TEST(test_dot),
-        CREATE_TEST(test_options),
-        CREATE_TEST(test_bad_options),
-        CREATE_TEST(test_bad_paths),
-        CREATE_TEST(test_bad_content),
-        CREATE_TEST(test_case),
-        CREATE_TEST(test_exists),
-        CREATE_TEST(test_threads),
-        CREATE_TEST(test_progress),
-        CREATE_TEST(test_unreadable),
-        CREATE_TEST(test_changed),
-        CREATE_TEST(test_deep),
-        cmocka_unit_test(test_piece_length),
+        CREATE_TEST(test_single),     CREATE_TEST(test_sizes),
+        CREATE_TEST(test_folder),     CREATE_TEST(test_folder_pieces),
+        CREATE_TEST(test_dot),        CREATE_TEST(test_stdout),
+        CREATE_TEST(test_options),    CREATE_TEST(test_bad_options),
+        CREATE_TEST(test_bad_paths),  CREATE_TEST(test_bad_content),
+        CREATE_TEST(test_case),       CREATE_TEST(test_exists),
+        CREATE_TEST(test_threads),    CREATE_TEST(test_progress),
+        CREATE_TEST(test_unreadable), CREATE_TEST(test_changed),
+        CREATE_TEST(test_deep),       cmocka_unit_test(test_piece_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
