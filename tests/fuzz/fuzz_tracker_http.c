@@ -11,7 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A built URL has printable ASCII only, and no fragment. */
 static void fuzz_tracker_http_url(const uint8_t *data, size_t size)
 {
-    struct tracker_request r = {.tracker_id = slice_of(data, size)};
+    struct tracker_request r = {
+        .tracker_id = slice_of(data, size),
+        .event = (enum tracker_event)(size % (TRACKER_EVENT_STOPPED + 1)),
+        .partial_seed = size % 8 > 3};
     char *announce = malloc(size + 1);
     struct buf out;
     int rc = 0;
