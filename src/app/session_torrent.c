@@ -474,11 +474,11 @@ static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
         ts.pieces_checking > 0 || torrent_state(st->t) != TORRENT_DOWNLOADING) {
         return;
     }
-    bool spoken = false;
+    const struct announce_tracker *spoken = NULL;
     for (uint32_t i = 0; i < announce_count(a); i++) {
         const struct announce_tracker *k = announce_get(a, i);
         if (k->state != ANNOUNCE_UNSUPPORTED && k->state != ANNOUNCE_DISABLED) {
-            spoken = true;
+            spoken = spoken == NULL ? k : spoken;
             if (k->failures < SESSION_TRACKER_TRIES) {
                 return;
             }
@@ -492,16 +492,14 @@ static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
         }
     }
     char text[256];
-    const struct announce_tracker *k =
-        announce_count(a) > 0 ? announce_get(a, 0) : NULL;
-    if (!spoken || k == NULL) {
+    if (spoken == NULL) {
         (void)snprintf(text, sizeof text,
                        "no tracker that btc speaks to and no peer answers; "
                        "name a peer with --peer HOST:PORT");
     } else {
         (void)snprintf(text, sizeof text,
                        "no tracker answers and no peer is known (%.90s: %.90s)",
-                       k->url, k->error);
+                       spoken->url, spoken->error);
     }
     session_torrent_fail(st, BTC_E_NETWORK, text);
 }

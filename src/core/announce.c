@@ -153,6 +153,10 @@ int announce_add(struct announce *a, const char *url, uint32_t tier)
               .seeders = -1,
               .leechers = -1,
               .downloaded = -1}};
+    if (a->entry[a->n].t.state == ANNOUNCE_UNSUPPORTED) {
+        (void)snprintf(a->entry[a->n].t.error, sizeof a->entry[a->n].t.error,
+                       "not asked: btc speaks to http and https trackers only");
+    }
     announce_insert(a, a->n);
     return (int)a->n++;
 }

@@ -59,7 +59,13 @@ void torrent_restore_tracker(struct torrent *t, uint32_t tracker,
 /* See torrent.h. */
 int torrent_add_tracker(struct torrent *t, const char *url, uint32_t tier)
 {
-    return announce_add(t->announce, url, tier);
+    uint32_t known = announce_count(t->announce);
+    int at = announce_add(t->announce, url, tier);
+    if (at >= 0 && (uint32_t)at == known &&
+        announce_get(t->announce, known)->state == ANNOUNCE_UNSUPPORTED) {
+        torrent_fact(t, FACT_TRACKER, 0, known); /* nothing else will come */
+    }
+    return at;
 }
 
 /* A record of an earlier run keeps its worth: quality, failures, bans. */

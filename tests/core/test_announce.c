@@ -539,7 +539,9 @@ static void test_add(void **state)
     assert_int_equal(announce_add(a, "httpx://t/", 0), 3);
     assert_int_equal(announce_add(a, "HTTPS://t/a", 9), 1);
     assert_int_equal(announce_get(a, 0)->state, ANNOUNCE_UNSUPPORTED);
+    assert_non_null(strstr(announce_get(a, 0)->error, "http and https"));
     assert_int_equal(announce_get(a, 1)->state, ANNOUNCE_IDLE);
+    assert_string_equal(announce_get(a, 1)->error, "");
     assert_int_equal(announce_get(a, 1)->tier, 1);
     assert_int_equal(announce_get(a, 3)->state, ANNOUNCE_UNSUPPORTED);
     announce_start(a, 5);
