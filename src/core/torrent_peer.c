@@ -438,21 +438,21 @@ static int torrent_on_extended(struct torrent *t, struct peer *p,
     if (x->id != EXT_HANDSHAKE) {
         return 0; /* an extension that we did not offer: no harm */
     }
-    struct ext_handshake h;
-    int err = ext_handshake_decode(x->payload, &h);
+    struct ext_handshake *h = &p->ext;
+    bool nameless = h->client[0] == '\0';
+    int err = ext_handshake_update(x->payload, h);
     if (err < 0) {
         return err;
     }
-    bool first = p->ext.client[0] == '\0' && h.client[0] != '\0';
-    p->ext = h;
-    p->upload_only = h.upload_only;
-    if (h.reqq > 0) {
-        p->reqq = h.reqq;
+    p->upload_only = h->upload_only;
+    if (h->reqq > 0) {
+        p->reqq = h->reqq;
     }
-    if (h.port != 0 && p->incoming) {
-        peerset_set_port(t->peerset, p->id, h.port);
+    if (h->port != 0 && p->incoming) {
+        peerset_set_port(t->peerset, p->id, h->port);
     }
-    if (first) { /* saying it again and again fills no journal */
+    if (nameless &&
+        h->client[0] != '\0') { /* saying it again and again fills no journal */
         torrent_fact(t, FACT_PEER, 0, p->id);
     }
     return 0;

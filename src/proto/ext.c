@@ -24,16 +24,41 @@ static uint64_t ext_positive(struct slice dict, const char *key, uint64_t max)
     return (uint64_t)v;
 }
 
-/* Reads the handshake of a peer. */
-int ext_handshake_decode(struct slice payload, struct ext_handshake *out)
+/* An id in `m`; one that is named but makes no sense counts as 0, off. */
+static void ext_take_id(struct slice m, const char *key, uint8_t *id)
+{
+    int64_t v = 0;
+
+    if (bencode_get_int(m, key, &v)) {
+        *id = (uint8_t)ext_positive(m, key, UINT8_MAX);
+    }
+}
+
+/* Numbers that are said and make sense. */
+static void ext_take_numbers(struct slice dict, struct ext_handshake *h)
+{
+    uint64_t port = ext_positive(dict, "p", UINT16_MAX);
+    uint64_t size = ext_positive(dict, "metadata_size", INT64_MAX);
+    uint64_t reqq = ext_positive(dict, "reqq", INT64_MAX);
+    int64_t v = 0;
+
+    if (bencode_get_int(dict, "upload_only", &v)) {
+        h->upload_only = v != 0;
+    }
+    h->port = port > 0 ? (uint16_t)port : h->port;
+    h->metadata_size = size > 0 ? size : h->metadata_size;
+    if (reqq > 0) {
+        h->reqq = reqq > EXT_REQQ_MAX ? EXT_REQQ_MAX : (uint32_t)reqq;
+    }
+}
+
+int ext_handshake_update(struct slice payload, struct ext_handshake *h)
 {
     ptrdiff_t used = bencode_check(payload, NULL);
     struct slice dict = {0};
     struct slice text = {0};
     struct slice m = {0};
-    int64_t v = 0;
 
-    *out = (struct ext_handshake){.yourip = addr_none()};
     if (used <= 0) {
         return BTC_E_PROTO;
     }
@@ -42,23 +67,23 @@ int ext_handshake_decode(struct slice payload, struct ext_handshake *out)
         return BTC_E_PROTO;
     }
     m = bencode_get_dict(dict, "m");
-    if (m.len > 0) {
-        out->ut_metadata = (uint8_t)ext_positive(m, "ut_metadata", UINT8_MAX);
-        out->ut_pex = (uint8_t)ext_positive(m, "ut_pex", UINT8_MAX);
-        out->lt_donthave = (uint8_t)ext_positive(m, "lt_donthave", UINT8_MAX);
-    }
-    out->upload_only = bencode_get_int(dict, "upload_only", &v) && v != 0;
-    out->port = (uint16_t)ext_positive(dict, "p", UINT16_MAX);
-    out->metadata_size = ext_positive(dict, "metadata_size", INT64_MAX);
-    v = (int64_t)ext_positive(dict, "reqq", INT64_MAX);
-    out->reqq = v > EXT_REQQ_MAX ? EXT_REQQ_MAX : (uint32_t)v;
+    ext_take_id(m, "ut_metadata", &h->ut_metadata);
+    ext_take_id(m, "ut_pex", &h->ut_pex);
+    ext_take_id(m, "lt_donthave", &h->lt_donthave);
+    ext_take_numbers(dict, h);
     if (bencode_get_str(dict, "v", &text)) {
-        field_text(text, out->client, sizeof out->client);
+        field_text(text, h->client, sizeof h->client);
     }
     if (bencode_get_str(dict, "yourip", &text)) {
-        out->yourip = field_ip(text);
+        h->yourip = field_ip(text);
     }
     return 0;
+}
+
+int ext_handshake_decode(struct slice payload, struct ext_handshake *out)
+{
+    *out = (struct ext_handshake){.yourip = addr_none()};
+    return ext_handshake_update(payload, out);
 }
 
 /* A key with an integer; left out when that is 0. */

@@ -121,6 +121,40 @@ static void test_decode(void **state)
     guard_fini(&guard);
 }
 
+/* A later handshake changes what it says and nothing else (BEP 10). */
+static void test_update(void **state)
+{
+    static const struct test_case steps[] = {
+        {"de", "meta=3 pex=1 donthave=7 size=31235 port=6881 reqq=250 only "
+               "v=\xc2\xb5Torrent 1.2 ip=192.1.2.7"},
+        {"d1:md11:lt_donthavei0e6:ut_pexi9ee11:upload_onlyi0ee",
+         "meta=3 pex=9 size=31235 port=6881 reqq=250 "
+         "v=\xc2\xb5Torrent 1.2 ip=192.1.2.7"},
+        {"d1:mi5e1:pi0e4:reqqi-1e1:vi5ee",
+         "meta=3 pex=9 size=31235 port=6881 reqq=250 "
+         "v=\xc2\xb5Torrent 1.2 ip=192.1.2.7"},
+        {"d1:md11:ut_metadatai256ee1:pi1e1:v1:x",
+         "meta=3 pex=9 size=31235 port=6881 reqq=250 "
+         "v=\xc2\xb5Torrent 1.2 ip=192.1.2.7"}, /* it has no end */
+        {"d1:md11:ut_metadatai256ee1:pi1e4:reqqi2e1:v1:xe",
+         "pex=9 size=31235 port=1 reqq=2 v=x ip=192.1.2.7"},
+    };
+    struct ext_handshake h;
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, TEST_INPUT_MAX);
+    assert_int_equal(ext_handshake_decode(slice_str(test_cases[1].input), &h),
+                     0);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        assert_int_equal(ext_handshake_update(slice_str(steps[i].input), &h),
+                         i == 3 ? BTC_E_PROTO : 0);
+        test_describe(&h, &text);
+        test_compare(&steps[i], &text);
+    }
+    buf_fini(&text);
+}
+
 /* No truncation of a good handshake decodes. */
 static void test_truncated(void **state)
 {
@@ -241,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_update),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_client_is_cut),
         cmocka_unit_test(test_encode),
