@@ -1,10 +1,8 @@
 /* Peers that play a script, most of them badly. A fake has every piece unless
  * it is a leech; it accepts connections and may dial. */
-#include "sim/sim_fake.h"
+#include "sim/sim_fake_priv.h"
 
 #define FAKE_TICK_MS   1000
-#define FAKE_SLOW_S    60 /* SLOW: a block in so many ticks */
-#define FAKE_CHURN_S   3  /* CHURN: between choke and unchoke */
 #define FAKE_MAX_QUEUE 2000
 
 static const char *const fake_names[SIM_N_SCRIPTS] = {
@@ -49,14 +47,14 @@ bool sim_script_is_liar(enum sim_script script)
 
 /* --- out --- */
 
-static void fake_send(struct sim_fake_conn *c, const void *p, size_t len)
+void sim_fake_send(struct sim_fake_conn *c, const void *p, size_t len)
 {
     if (c->link != NULL) {
         (void)sim_send(c->f->s, c->link, c->side, slice_of(p, len));
     }
 }
 
-static void fake_close(struct sim_fake_conn *c)
+void sim_fake_close(struct sim_fake_conn *c)
 {
     if (c->link != NULL) {
         sim_close(c->f->s, c->link, c->side);
@@ -64,25 +62,25 @@ static void fake_close(struct sim_fake_conn *c)
     }
 }
 
-static void fake_simple(struct sim_fake_conn *c, enum wire_type type)
+void sim_fake_simple(struct sim_fake_conn *c, enum wire_type type)
 {
     uint8_t m[WIRE_HEADER_MAX];
-    fake_send(c, m, wire_encode_simple(type, m));
+    sim_fake_send(c, m, wire_encode_simple(type, m));
 }
 
-static void fake_piece_idx(struct sim_fake_conn *c, enum wire_type type,
-                           uint32_t piece)
+void sim_fake_piece_idx(struct sim_fake_conn *c, enum wire_type type,
+                        uint32_t piece)
 {
     uint8_t m[WIRE_HEADER_MAX];
-    fake_send(c, m, wire_encode_piece_idx(type, piece, m));
+    sim_fake_send(c, m, wire_encode_piece_idx(type, piece, m));
 }
 
-static void fake_block_msg(struct sim_fake_conn *c, enum wire_type type,
-                           uint32_t piece, uint32_t begin, uint32_t len)
+void sim_fake_block_msg(struct sim_fake_conn *c, enum wire_type type,
+                        uint32_t piece, uint32_t begin, uint32_t len)
 {
     uint8_t m[WIRE_HEADER_MAX];
     struct wire_block b = {.piece = piece, .begin = begin, .len = len};
-    fake_send(c, m, wire_encode_block(type, &b, m));
+    sim_fake_send(c, m, wire_encode_block(type, &b, m));
 }
 
 static void fake_hello(struct sim_fake_conn *c)
@@ -104,16 +102,16 @@ static void fake_hello(struct sim_fake_conn *c)
     }
     memcpy(h.peer_id, "-FK0001-", 8);
     memcpy(h.peer_id + 8, f->host.addr.ip, 4);
-    fake_send(c, m, wire_encode_handshake(&h, m));
+    sim_fake_send(c, m, wire_encode_handshake(&h, m));
 }
 
-static void fake_bitfield(struct sim_fake_conn *c, const struct bits *have)
+void sim_fake_bitfield(struct sim_fake_conn *c, const struct bits *have)
 {
     uint8_t m[WIRE_HEADER_MAX];
     struct wire_msg msg = {.type = WIRE_BITFIELD, .bitfield = bits_slice(have)};
     if (have->n > 0) {
-        fake_send(c, m, wire_encode(&msg, m));
-        fake_send(c, msg.bitfield.p, msg.bitfield.len);
+        sim_fake_send(c, m, wire_encode(&msg, m));
+        sim_fake_send(c, msg.bitfield.p, msg.bitfield.len);
     }
 }
 
@@ -123,19 +121,19 @@ static void fake_begin(struct sim_fake_conn *c)
     struct sim_fake *f = c->f;
     bool all = bits_is_full(&f->have);
     if (f->script == SIM_HAVE_ALL || (c->fast && all && sim_chance(f->s, 2))) {
-        fake_simple(c, WIRE_HAVE_ALL);
+        sim_fake_simple(c, WIRE_HAVE_ALL);
     } else if (c->fast && f->have.count == 0) {
-        fake_simple(c, WIRE_HAVE_NONE);
+        sim_fake_simple(c, WIRE_HAVE_NONE);
     } else if (f->have.count > 0) {
-        fake_bitfield(c, &f->have);
+        sim_fake_bitfield(c, &f->have);
     }
     if (f->script == SIM_LEECH || f->script == SIM_FLOOD ||
         f->script == SIM_BAD_REQUESTS) {
-        fake_simple(c, WIRE_INTERESTED);
+        sim_fake_simple(c, WIRE_INTERESTED);
     }
     if (f->script != SIM_CHOKER && f->script != SIM_LEECH) {
         c->choking = false;
-        fake_simple(c, WIRE_UNCHOKE);
+        sim_fake_simple(c, WIRE_UNCHOKE);
     }
 }
 
@@ -155,7 +153,7 @@ static bool fake_lies(const struct sim_fake *f, const struct wire_block *b)
 }
 
 /* The answer to a request. */
-static void fake_serve(struct sim_fake_conn *c, const struct wire_block *b)
+void sim_fake_serve(struct sim_fake_conn *c, const struct wire_block *b)
 {
     struct sim_fake *f = c->f;
     uint8_t *m = mem_alloc(WIRE_PIECE_HEADER + (size_t)b->len);
@@ -168,13 +166,13 @@ static void fake_serve(struct sim_fake_conn *c, const struct wire_block *b)
     n += truth.len;
     f->n_blocks++;
     if (f->script == SIM_CUTS && sim_chance(f->s, 4)) {
-        fake_send(c, m, n / 2);
-        fake_close(c);
+        sim_fake_send(c, m, n / 2);
+        sim_fake_close(c);
     } else if (f->script == SIM_TRICKLE) {
-        fake_send(c, m, WIRE_PIECE_HEADER + 1);
+        sim_fake_send(c, m, WIRE_PIECE_HEADER + 1);
         c->trickle = b->len - 1;
     } else {
-        fake_send(c, m, n);
+        sim_fake_send(c, m, n);
     }
     free(m);
 }
@@ -191,7 +189,7 @@ static void fake_on_request(struct sim_fake_conn *c, const struct wire_block *b)
                         f->script == SIM_TWO_BITFIELDS ||
                         f->script == SIM_HAVES);
     if (f->script == SIM_REJECTS) {
-        fake_block_msg(c, WIRE_REJECT, b->piece, b->begin, b->len);
+        sim_fake_block_msg(c, WIRE_REJECT, b->piece, b->begin, b->len);
         return;
     }
     if (f->script == SIM_SILENT || c->choking) {
@@ -206,18 +204,18 @@ static void fake_on_request(struct sim_fake_conn *c, const struct wire_block *b)
         c->queue[c->n_queue++] = *b;
         return;
     }
-    fake_serve(c, b);
+    sim_fake_serve(c, b);
 }
 
 /* Asks for whatever the other side has, as much as it likes. */
-static void fake_ask(struct sim_fake_conn *c, uint32_t n)
+void sim_fake_ask(struct sim_fake_conn *c, uint32_t n)
 {
     const struct geom *g = &c->f->c->geom;
     for (uint32_t i = 0; i < n && g->n_pieces > 0; i++) {
         uint32_t piece = sim_below(c->f->s, g->n_pieces);
         uint32_t block = sim_below(c->f->s, geom_n_blocks(g, piece));
-        fake_block_msg(c, WIRE_REQUEST, piece, block * GEOM_BLOCK_LEN,
-                       geom_block_size(g, piece, block));
+        sim_fake_block_msg(c, WIRE_REQUEST, piece, block * GEOM_BLOCK_LEN,
+                           geom_block_size(g, piece, block));
     }
 }
 
@@ -247,7 +245,7 @@ static void fake_on_message(struct sim_fake_conn *c, const struct wire_msg *m)
     case WIRE_UNCHOKE:
         c->unchoked = true;
         if (c->f->script == SIM_LEECH) {
-            fake_ask(c, 8);
+            sim_fake_ask(c, 8);
         }
         break;
     case WIRE_CHOKE:
@@ -256,7 +254,7 @@ static void fake_on_message(struct sim_fake_conn *c, const struct wire_msg *m)
     case WIRE_PAYLOAD:
         c->f->bytes_got += m->payload.data.len;
         if (m->payload.left == 0 && c->unchoked && c->f->script == SIM_LEECH) {
-            fake_ask(c, 1);
+            sim_fake_ask(c, 1);
         }
         break;
     default:
@@ -326,183 +324,15 @@ static void fake_on_accept(void *ctx, struct sim *s, struct sim_link *l)
 
 /* --- time --- */
 
-/* An index that is none. */
-static void fake_bad_index(struct sim_fake_conn *c)
-{
-    uint32_t n = c->f->c->geom.n_pieces;
-    switch (sim_below(c->f->s, 5)) {
-    case 0:
-        fake_piece_idx(c, WIRE_HAVE, n);
-        break;
-    case 1:
-        fake_piece_idx(c, WIRE_HAVE, UINT32_MAX);
-        break;
-    case 2:
-        fake_block_msg(c, WIRE_PIECE, n, 0, 16384);
-        break;
-    case 3:
-        fake_block_msg(c, WIRE_PIECE, 0, 0xfffffff0u, 64);
-        break;
-    default:
-        fake_block_msg(c, WIRE_REJECT, UINT32_MAX, UINT32_MAX, UINT32_MAX);
-        fake_piece_idx(c, WIRE_ALLOWED_FAST, UINT32_MAX);
-        break;
-    }
-}
-
-/* Requests that nobody may serve. */
-static void fake_bad_request(struct sim_fake_conn *c)
-{
-    uint32_t n = c->f->c->geom.n_pieces;
-    switch (sim_below(c->f->s, 5)) {
-    case 0:
-        fake_ask(c, 20);
-        break;
-    case 1:
-        fake_block_msg(c, WIRE_REQUEST, 0, 0, 0x7fffffffu);
-        break;
-    case 2:
-        fake_block_msg(c, WIRE_REQUEST, n, 0, 16384);
-        break;
-    case 3:
-        fake_block_msg(c, WIRE_REQUEST, 0, 0xffffff00u, 0x200);
-        break;
-    default:
-        fake_block_msg(c, WIRE_REQUEST, 0, 0, 0);
-        break;
-    }
-}
-
-/* Blocks that nobody asked for, good ones even. */
-static void fake_unasked(struct sim_fake_conn *c)
-{
-    const struct geom *g = &c->f->c->geom;
-    for (int i = 0; i < 20 && c->link != NULL; i++) {
-        uint32_t piece = sim_below(c->f->s, g->n_pieces);
-        uint32_t block = sim_below(c->f->s, geom_n_blocks(g, piece));
-        struct wire_block b = {.piece = piece,
-                               .begin = block * GEOM_BLOCK_LEN,
-                               .len = geom_block_size(g, piece, block)};
-        fake_serve(c, &b);
-    }
-}
-
-/* Extension handshakes, good and bad ones. */
-static void fake_extended(struct sim_fake_conn *c)
-{
-    static const char *const bodies[] = {"d1:pi0e4:reqqi0ee",
-                                         "d1:pi70000e4:reqqi-1ee",
-                                         "d1:v3:abce",
-                                         "le",
-                                         "d1:md11:ut_metadatai300eee",
-                                         "i1e"};
-    for (int i = 0; i < 20 && c->link != NULL; i++) {
-        const char *body = bodies[sim_below(c->f->s, 5)];
-        uint8_t m[WIRE_HEADER_MAX];
-        struct wire_msg msg = {.type = WIRE_EXTENDED};
-        msg.extended.payload = slice_str(body);
-        fake_send(c, m, wire_encode(&msg, m));
-        fake_send(c, body, strlen(body));
-    }
-}
-
-/* A map of chance. */
-static void fake_two_bitfields(struct sim_fake_conn *c)
-{
-    struct bits b;
-    (void)bits_init(&b, c->f->c->geom.n_pieces);
-    for (uint32_t i = 0; i < b.n; i++) {
-        if (sim_chance(c->f->s, 2)) {
-            (void)bits_set(&b, i);
-        }
-    }
-    fake_bitfield(c, &b);
-    if (c->fast && sim_chance(c->f->s, 4)) {
-        fake_simple(c, sim_chance(c->f->s, 2) ? WIRE_HAVE_ALL : WIRE_HAVE_NONE);
-    }
-    bits_fini(&b);
-}
-
-/* One block of the queue; TRICKLE: one byte of it. */
-static void fake_slow(struct sim_fake_conn *c)
-{
-    static const uint8_t byte = 0;
-    if (c->trickle > 0) {
-        c->trickle--;
-        fake_send(c, &byte, 1);
-        return;
-    }
-    if (c->n_queue > 0 && (c->f->script == SIM_TRICKLE ||
-                           c->n_ticks % FAKE_SLOW_S == FAKE_SLOW_S - 1)) {
-        struct wire_block b = c->queue[0];
-        memmove(c->queue, c->queue + 1, --c->n_queue * sizeof(*c->queue));
-        fake_serve(c, &b);
-    }
-}
-
-/* What the script does without being asked. */
-static void fake_act(struct sim_fake_conn *c)
-{
-    static const uint8_t oversize[] = {0x7f, 0xff, 0xff, 0xff, 20, 0, 0};
-    uint8_t noise[64];
-    switch (c->f->script) {
-    case SIM_OVERSIZE:
-        fake_send(c, oversize, sizeof oversize);
-        break;
-    case SIM_BAD_INDEX:
-        fake_bad_index(c);
-        break;
-    case SIM_UNASKED:
-        fake_unasked(c);
-        break;
-    case SIM_TWO_BITFIELDS:
-        fake_two_bitfields(c);
-        break;
-    case SIM_HAVES:
-        for (uint32_t i = 0; i < 200; i++) {
-            fake_piece_idx(c, WIRE_HAVE,
-                           sim_below(c->f->s, c->f->c->geom.n_pieces));
-        }
-        break;
-    case SIM_BAD_REQUESTS:
-        fake_bad_request(c);
-        break;
-    case SIM_FLOOD:
-        fake_ask(c, 500);
-        break;
-    case SIM_CHURN:
-        if (c->n_ticks % FAKE_CHURN_S == 0) {
-            c->choking = !c->choking;
-            fake_simple(c, c->choking ? WIRE_CHOKE : WIRE_UNCHOKE);
-        }
-        break;
-    case SIM_GARBAGE:
-        rng_bytes(&c->f->s->rng, noise, sizeof noise);
-        fake_send(c, noise, sizeof noise);
-        break;
-    case SIM_EXTENDED:
-        fake_extended(c);
-        break;
-    case SIM_LEECH:
-        if (c->unchoked) {
-            fake_ask(c, 1);
-        }
-        break;
-    default:
-        fake_slow(c);
-        break;
-    }
-}
-
 static void fake_on_tick(struct sim *s, struct sim_event *e)
 {
     struct sim_fake *f = e->ctx;
     for (struct sim_fake_conn *c = f->conns; c != NULL; c = c->next) {
         if (c->link != NULL && c->hello_sent && c->in.handshaken) {
             c->n_ticks++;
-            fake_act(c);
+            sim_fake_act(c);
             if (c->n_ticks % 60 == 0 && c->trickle == 0) {
-                fake_simple(c, WIRE_KEEPALIVE);
+                sim_fake_simple(c, WIRE_KEEPALIVE);
             }
         }
     }
@@ -544,7 +374,7 @@ void sim_fake_give(struct sim_fake *f, uint32_t piece)
     (void)bits_set(&f->have, piece);
     for (struct sim_fake_conn *c = f->conns; c != NULL; c = c->next) {
         if (c->link != NULL && c->hello_sent && c->in.handshaken) {
-            fake_piece_idx(c, WIRE_HAVE, piece);
+            sim_fake_piece_idx(c, WIRE_HAVE, piece);
         }
     }
 }

@@ -1,0 +1,174 @@
+/* What the scripts do without being asked, once a second. */
+#include "sim/sim_fake_priv.h"
+
+#define FAKE_SLOW_S  60 /* SLOW: a block in so many ticks */
+#define FAKE_CHURN_S 3  /* CHURN: between choke and unchoke */
+
+/* An index that is none. */
+static void fake_bad_index(struct sim_fake_conn *c)
+{
+    uint32_t n = c->f->c->geom.n_pieces;
+    switch (sim_below(c->f->s, 5)) {
+    case 0:
+        sim_fake_piece_idx(c, WIRE_HAVE, n);
+        break;
+    case 1:
+        sim_fake_piece_idx(c, WIRE_HAVE, UINT32_MAX);
+        break;
+    case 2:
+        sim_fake_block_msg(c, WIRE_PIECE, n, 0, 16384);
+        break;
+    case 3:
+        sim_fake_block_msg(c, WIRE_PIECE, 0, 0xfffffff0u, 64);
+        break;
+    default:
+        sim_fake_block_msg(c, WIRE_REJECT, UINT32_MAX, UINT32_MAX, UINT32_MAX);
+        sim_fake_piece_idx(c, WIRE_ALLOWED_FAST, UINT32_MAX);
+        break;
+    }
+}
+
+/* Requests that nobody may serve. */
+static void fake_bad_request(struct sim_fake_conn *c)
+{
+    uint32_t n = c->f->c->geom.n_pieces;
+    switch (sim_below(c->f->s, 5)) {
+    case 0:
+        sim_fake_ask(c, 20);
+        break;
+    case 1:
+        sim_fake_block_msg(c, WIRE_REQUEST, 0, 0, 0x7fffffffu);
+        break;
+    case 2:
+        sim_fake_block_msg(c, WIRE_REQUEST, n, 0, 16384);
+        break;
+    case 3:
+        sim_fake_block_msg(c, WIRE_REQUEST, 0, 0xffffff00u, 0x200);
+        break;
+    default:
+        sim_fake_block_msg(c, WIRE_REQUEST, 0, 0, 0);
+        break;
+    }
+}
+
+/* Blocks that nobody asked for, good ones even. */
+static void fake_unasked(struct sim_fake_conn *c)
+{
+    const struct geom *g = &c->f->c->geom;
+    for (int i = 0; i < 20 && c->link != NULL; i++) {
+        uint32_t piece = sim_below(c->f->s, g->n_pieces);
+        uint32_t block = sim_below(c->f->s, geom_n_blocks(g, piece));
+        struct wire_block b = {.piece = piece,
+                               .begin = block * GEOM_BLOCK_LEN,
+                               .len = geom_block_size(g, piece, block)};
+        sim_fake_serve(c, &b);
+    }
+}
+
+/* Extension handshakes, good and bad ones. */
+static void fake_extended(struct sim_fake_conn *c)
+{
+    static const char *const bodies[] = {"d1:pi0e4:reqqi0ee",
+                                         "d1:pi70000e4:reqqi-1ee",
+                                         "d1:v3:abce",
+                                         "le",
+                                         "d1:md11:ut_metadatai300eee",
+                                         "i1e"};
+    for (int i = 0; i < 20 && c->link != NULL; i++) {
+        const char *body = bodies[sim_below(c->f->s, 5)];
+        uint8_t m[WIRE_HEADER_MAX];
+        struct wire_msg msg = {.type = WIRE_EXTENDED};
+        msg.extended.payload = slice_str(body);
+        sim_fake_send(c, m, wire_encode(&msg, m));
+        sim_fake_send(c, body, strlen(body));
+    }
+}
+
+/* A map of chance. */
+static void fake_two_bitfields(struct sim_fake_conn *c)
+{
+    struct bits b;
+    (void)bits_init(&b, c->f->c->geom.n_pieces);
+    for (uint32_t i = 0; i < b.n; i++) {
+        if (sim_chance(c->f->s, 2)) {
+            (void)bits_set(&b, i);
+        }
+    }
+    sim_fake_bitfield(c, &b);
+    if (c->fast && sim_chance(c->f->s, 4)) {
+        sim_fake_simple(c, sim_chance(c->f->s, 2) ? WIRE_HAVE_ALL
+                                                  : WIRE_HAVE_NONE);
+    }
+    bits_fini(&b);
+}
+
+/* One block of the queue; TRICKLE: one byte of it. */
+static void fake_slow(struct sim_fake_conn *c)
+{
+    static const uint8_t byte = 0;
+    if (c->trickle > 0) {
+        c->trickle--;
+        sim_fake_send(c, &byte, 1);
+        return;
+    }
+    if (c->n_queue > 0 && (c->f->script == SIM_TRICKLE ||
+                           c->n_ticks % FAKE_SLOW_S == FAKE_SLOW_S - 1)) {
+        struct wire_block b = c->queue[0];
+        memmove(c->queue, c->queue + 1, --c->n_queue * sizeof(*c->queue));
+        sim_fake_serve(c, &b);
+    }
+}
+
+/* What the script does without being asked. */
+void sim_fake_act(struct sim_fake_conn *c)
+{
+    static const uint8_t oversize[] = {0x7f, 0xff, 0xff, 0xff, 20, 0, 0};
+    uint8_t noise[64];
+    switch (c->f->script) {
+    case SIM_OVERSIZE:
+        sim_fake_send(c, oversize, sizeof oversize);
+        break;
+    case SIM_BAD_INDEX:
+        fake_bad_index(c);
+        break;
+    case SIM_UNASKED:
+        fake_unasked(c);
+        break;
+    case SIM_TWO_BITFIELDS:
+        fake_two_bitfields(c);
+        break;
+    case SIM_HAVES:
+        for (uint32_t i = 0; i < 200; i++) {
+            sim_fake_piece_idx(c, WIRE_HAVE,
+                               sim_below(c->f->s, c->f->c->geom.n_pieces));
+        }
+        break;
+    case SIM_BAD_REQUESTS:
+        fake_bad_request(c);
+        break;
+    case SIM_FLOOD:
+        sim_fake_ask(c, 500);
+        break;
+    case SIM_CHURN:
+        if (c->n_ticks % FAKE_CHURN_S == 0) {
+            c->choking = !c->choking;
+            sim_fake_simple(c, c->choking ? WIRE_CHOKE : WIRE_UNCHOKE);
+        }
+        break;
+    case SIM_GARBAGE:
+        rng_bytes(&c->f->s->rng, noise, sizeof noise);
+        sim_fake_send(c, noise, sizeof noise);
+        break;
+    case SIM_EXTENDED:
+        fake_extended(c);
+        break;
+    case SIM_LEECH:
+        if (c->unchoked) {
+            sim_fake_ask(c, 1);
+        }
+        break;
+    default:
+        fake_slow(c);
+        break;
+    }
+}
