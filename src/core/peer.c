@@ -94,11 +94,25 @@ uint32_t peer_req_find(struct peer *p, struct picker_block b)
 void peer_req_remove(struct peer *p, uint32_t i)
 {
     BTC_ASSERT(i < p->n_req);
+    p->n_late -= peer_req_at(p, i)->late ? 1 : 0;
     for (; i > 0; i--) {
         *peer_req_at(p, i) = *peer_req_at(p, i - 1);
     }
     p->req_head = (p->req_head + 1) & (p->req_cap - 1);
     p->n_req--;
+}
+
+/* See peer.h. */
+bool peer_req_has(struct peer *p, struct picker_block b)
+{
+    return (p->rx_active && p->rx.piece == b.piece && p->rx.block == b.block) ||
+           peer_req_find(p, b) < p->n_req;
+}
+
+/* See peer.h. */
+bool peer_is_late(const struct peer *p)
+{
+    return p->n_late > 0 || (p->rx_active && p->rx_late);
 }
 
 /* See peer.h. */

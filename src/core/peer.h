@@ -74,6 +74,7 @@ struct peer {
 
     struct peer_request *req; /* owns; a ring of req_cap */
     uint32_t req_head, n_req, req_cap;
+    uint32_t n_late;                               /* of them */
     struct picker_block dropped[PEER_MAX_DROPPED]; /* a ring */
     uint32_t n_dropped;                            /* ever; the ring's head */
     uint32_t n_awaited; /* of those ever dropped, not answered yet */
@@ -90,6 +91,7 @@ struct peer {
     uint32_t rx_off;
     bool rx_active;
     bool rx_late;   /* others may be asked for it */
+    bool rx_asked;  /* it was in the window when it began */
     uint64_t rx_ms; /* its first byte came */
 
     struct wire_block *up; /* owns; requests of the peer, a ring of up_cap */
@@ -118,6 +120,11 @@ void peer_req_push(struct peer *p, struct picker_block b, uint64_t now_ms);
 /* Index of the block or n_req. */
 uint32_t peer_req_find(struct peer *p, struct picker_block b);
 void peer_req_remove(struct peer *p, uint32_t i);
+/* It is asked and will not be asked for it again: the block stands in its
+ * window or is arriving. */
+bool peer_req_has(struct peer *p, struct picker_block b);
+/* It has not answered in time, as far as we know now. */
+bool peer_is_late(const struct peer *p);
 /* Remembers a request taken back, whose answer may still come. */
 void peer_dropped_add(struct peer *p, struct picker_block b);
 bool peer_dropped_take(struct peer *p, struct picker_block b);

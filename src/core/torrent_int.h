@@ -68,13 +68,12 @@ struct suspect_piece {
 };
 
 struct torrent {
-    struct torrent_shared *shared; /* borrows */
-    const struct geom *geom;       /* borrows */
-    const uint8_t *info_hash;
-    const uint8_t *piece_hashes;
-    struct picker *picker;     /* owns */
-    struct peerset *peerset;   /* owns */
-    struct announce *announce; /* owns */
+    struct torrent_shared *shared;           /* borrows */
+    const struct geom *geom;                 /* borrows */
+    const uint8_t *info_hash, *piece_hashes; /* borrows */
+    struct picker *picker;                   /* owns */
+    struct peerset *peerset;                 /* owns */
+    struct announce *announce;               /* owns */
     struct choker choker;
     enum torrent_state state;
     bool running; /* between START and STOP */
@@ -92,7 +91,8 @@ struct torrent {
     uint32_t n_active, n_connecting, n_seeds;
     struct peer **dirty; /* peers with output */
     uint32_t n_dirty, dirty_cap;
-    bool refill; /* free blocks appeared: ask everybody again */
+    bool refill;        /* free blocks appeared: ask everybody again */
+    uint32_t fill_from; /* slot whose turn it is to be asked first */
 
     struct open_piece *open;        /* hash */
     struct suspect_piece *suspects; /* hash */

@@ -4,6 +4,11 @@
  * (pool.h); a request that is overdue is taken back, so that somebody else can
  * be asked, and still accepted if it comes first after all. That, and the
  * endgame's duplicates, is why no slow or silent peer holds a piece hostage.
+ *
+ * Nor does a crowd of them: what becomes free goes to those that owe nothing,
+ * in turn, and to those that are late only when nobody else takes it. So each
+ * of a crowd keeps others from a block once, for as long as our patience lasts,
+ * and a newcomer cannot push in front of who has waited longer.
  */
 #include "base/err.h"
 #include "core/torrent_int.h"
@@ -11,11 +16,12 @@
 
 #define REQUEST_BATCH 64 /* picked at once */
 
-/* Whether the peer may be asked for anything now. */
+/* Whether the peer may be asked for anything now: not while a late block is
+ * under way, for whatever it is asked comes behind that. */
 static bool torrent_may_request(const struct torrent *t, const struct peer *p)
 {
     return p->phase == PEER_ACTIVE && p->am_interested && !t->hold &&
-           t->now_ms >= p->ask_ms &&
+           t->now_ms >= p->ask_ms && !(p->rx_active && p->rx_late) &&
            (t->state == TORRENT_DOWNLOADING || t->state == TORRENT_CHECKING) &&
            (!p->peer_choking || p->n_fast_in > 0) && !t->check_only;
 }
@@ -29,7 +35,8 @@ static void torrent_request_send(struct torrent *t, struct peer *p,
             .piece = b[i].piece,
             .begin = b[i].block * GEOM_BLOCK_LEN,
             .len = geom_block_size(t->geom, b[i].piece, b[i].block)};
-        bool room = pool_reserve(t->shared->pool);
+        bool again = p->n_late > 0 && peer_req_has(p, b[i]);
+        bool room = !again && pool_reserve(t->shared->pool);
         if (!room || peer_put_block(p, WIRE_REQUEST, &w) < 0) {
             if (room) {
                 pool_unreserve(t->shared->pool);
@@ -83,7 +90,8 @@ void torrent_request_fill(struct torrent *t, struct peer *p)
         return;
     }
     torrent_blame_mask(t, p, &only);
-    unsigned flags = picker_is_endgame(t->picker) ? PICKER_ENDGAME : 0;
+    bool twice = picker_is_endgame(t->picker) && !peer_is_late(p);
+    unsigned flags = twice ? PICKER_ENDGAME : 0;
     for (uint32_t want = torrent_request_want(t, p); want > 0;) {
         struct picker_block b[REQUEST_BATCH];
         size_t max = want < REQUEST_BATCH ? want : REQUEST_BATCH;
@@ -104,10 +112,16 @@ void torrent_request_fill(struct torrent *t, struct peer *p)
 /* See torrent_int.h. */
 void torrent_request_fill_all(struct torrent *t)
 {
-    struct peer *p;
-    TORRENT_EACH_PEER(p, t)
-    {
+    uint32_t from = t->fill_from;
+    for (uint32_t i = 0; i < 2 * t->n_slots; i++) {
+        uint32_t slot = (from + i) % t->n_slots;
+        struct peer *p = t->slots[slot];
+        if (p == NULL || peer_is_late(p) != (i >= t->n_slots)) {
+            continue;
+        }
+        uint32_t had = p->n_req;
         torrent_request_fill(t, p);
+        t->fill_from = p->n_req > had ? slot + 1 : t->fill_from;
     }
 }
 
@@ -117,6 +131,7 @@ static void torrent_request_late(struct torrent *t, struct peer *p, uint32_t i)
     struct peer_request *r = peer_req_at(p, i);
     if (!r->late) {
         r->late = true;
+        p->n_late++;
         picker_on_dropped(t->picker, p->id, r->b);
         pool_unreserve(t->shared->pool);
         t->refill = true;
@@ -191,8 +206,8 @@ static uint64_t torrent_request_patience(const struct torrent *t)
 }
 
 /* The block that is arriving takes too long and would go on so: others may be
- * asked for it. Its memory goes back when it is of no use any more or needed.
- */
+ * asked for it, and for all that can only come behind it. Its memory goes back
+ * when it is of no use any more or needed. */
 static void torrent_block_overdue(struct torrent *t, struct peer *p)
 {
     uint64_t limit = torrent_request_patience(t);
@@ -207,6 +222,9 @@ static void torrent_block_overdue(struct torrent *t, struct peer *p)
         p->rx_late = true;
         picker_on_dropped(t->picker, p->id, p->rx);
         t->refill = true;
+        for (uint32_t i = 0; i < p->n_req; i++) {
+            torrent_request_late(t, p, i);
+        }
     }
     if (p->rx_late && (pool_room(t->shared->pool) == 0 ||
                        picker_is_received(t->picker, p->rx))) {
@@ -272,6 +290,7 @@ int torrent_block_begin(struct torrent *t, struct peer *p,
     p->rx_late = false;
     p->rx_ms = t->now_ms;
     uint32_t i = peer_req_find(p, b);
+    p->rx_asked = i < p->n_req;
     if (i < p->n_req && !peer_req_at(p, i)->late) {
         uint64_t took = t->now_ms - peer_req_at(p, i)->asked_ms;
         if (p->latency_ms == 0 || took < p->latency_ms) {
@@ -306,8 +325,10 @@ static void torrent_block_end(struct torrent *t, struct peer *p)
     size_t n = picker_askers(t->picker, b, askers);
     p->rx_active = false;
     p->rx_mem = NULL;
-    p->block_ms = t->now_ms;
-    p->snubbed = false;
+    if (mem != NULL || p->rx_asked) { /* else it answers nothing */
+        p->block_ms = t->now_ms;
+        p->snubbed = false;
+    }
     if (mem == NULL || !picker_on_block(t->picker, p->id, b)) {
         pool_give(t->shared->pool, mem);
         t->wasted += len;

@@ -3,6 +3,7 @@
 #include "sim/sim_fake_priv.h"
 
 #define FAKE_TICK_MS   1000
+#define FAKE_HOLD_MS   200 /* HOLD seems busy */
 #define FAKE_MAX_QUEUE 2000
 
 static const char *const fake_names[SIM_N_SCRIPTS] = {
@@ -30,6 +31,9 @@ static const char *const fake_names[SIM_N_SCRIPTS] = {
     [SIM_CHURN] = "churn",
     [SIM_GARBAGE] = "garbage",
     [SIM_EXTENDED] = "extended",
+    [SIM_STUCK] = "stuck",
+    [SIM_HOLD] = "hold",
+    [SIM_CHAOS] = "chaos",
 };
 
 /* See sim.h. */
@@ -42,7 +46,7 @@ const char *sim_script_name(enum sim_script script)
 bool sim_script_is_liar(enum sim_script script)
 {
     return script == SIM_LIAR || script == SIM_LIAR_SOME ||
-           script == SIM_LIAR_PIECES;
+           script == SIM_LIAR_PIECES || script == SIM_CHAOS;
 }
 
 /* --- out --- */
@@ -147,6 +151,8 @@ static bool fake_lies(const struct sim_fake *f, const struct wire_block *b)
         return (b->piece * 31 + b->begin / GEOM_BLOCK_LEN * 7) % 8 == 0;
     case SIM_LIAR_PIECES:
         return b->piece % 2 == 0;
+    case SIM_CHAOS:
+        return sim_chance(f->s, 8);
     default:
         return false;
     }
@@ -171,6 +177,10 @@ void sim_fake_serve(struct sim_fake_conn *c, const struct wire_block *b)
     } else if (f->script == SIM_TRICKLE) {
         sim_fake_send(c, m, WIRE_PIECE_HEADER + 1);
         c->trickle = b->len - 1;
+    } else if (f->script == SIM_STUCK ||
+               (f->script == SIM_CHAOS && sim_chance(f->s, 40))) {
+        sim_fake_send(c, m, n - 1 - sim_below(f->s, b->len));
+        c->stuck = true;
     } else {
         sim_fake_send(c, m, n);
     }
@@ -178,6 +188,14 @@ void sim_fake_serve(struct sim_fake_conn *c, const struct wire_block *b)
 }
 
 /* --- in --- */
+
+/* The block that HOLD keeps to itself. */
+static bool fake_is_held(const struct sim_fake *f, const struct wire_block *b)
+{
+    uint32_t piece = f->c->geom.n_pieces - 1;
+    return b->piece == piece &&
+           b->begin / GEOM_BLOCK_LEN + 1 == geom_n_blocks(&f->c->geom, piece);
+}
 
 /* A request of our core: must be one that a peer can answer. */
 static void fake_on_request(struct sim_fake_conn *c, const struct wire_block *b)
@@ -187,12 +205,14 @@ static void fake_on_request(struct sim_fake_conn *c, const struct wire_block *b)
                                    GEOM_BLOCK_LEN));
     SIM_CHECK(f->s, bits_get(&f->have, b->piece) ||
                         f->script == SIM_TWO_BITFIELDS ||
-                        f->script == SIM_HAVES);
+                        f->script == SIM_HAVES || f->script == SIM_CHAOS);
     if (f->script == SIM_REJECTS) {
         sim_fake_block_msg(c, WIRE_REJECT, b->piece, b->begin, b->len);
         return;
     }
-    if (f->script == SIM_SILENT || c->choking) {
+    if (f->script == SIM_SILENT || c->choking || c->stuck ||
+        (f->script == SIM_HOLD && fake_is_held(f, b)) ||
+        (f->script == SIM_CHAOS && sim_chance(f->s, 4))) {
         return;
     }
     if (f->script == SIM_SLOW || f->script == SIM_TRICKLE) {
@@ -279,12 +299,24 @@ static void fake_on_data(void *ctx, struct sim *s, struct slice data)
     }
 }
 
+/* Back again. */
+static void fake_on_return(struct sim *s, struct sim_event *e)
+{
+    struct sim_fake *f = e->ctx;
+    (void)s;
+    if (f->home != NULL) {
+        sim_fake_dial(f, f->home);
+    }
+}
+
 static void fake_on_close(void *ctx, struct sim *s, int result)
 {
     struct sim_fake_conn *c = ctx;
-    (void)s;
     (void)result;
     c->link = NULL;
+    if (c->f->home != NULL) {
+        sim_at(s, 50 + sim_below(s, 1000), fake_on_return, c->f);
+    }
 }
 
 static void fake_on_open(void *ctx, struct sim *s)
@@ -328,7 +360,7 @@ static void fake_on_tick(struct sim *s, struct sim_event *e)
 {
     struct sim_fake *f = e->ctx;
     for (struct sim_fake_conn *c = f->conns; c != NULL; c = c->next) {
-        if (c->link != NULL && c->hello_sent && c->in.handshaken) {
+        if (c->link != NULL && c->hello_sent && c->in.handshaken && !c->stuck) {
             c->n_ticks++;
             sim_fake_act(c);
             if (c->n_ticks % 60 == 0 && c->trickle == 0) {
@@ -336,7 +368,8 @@ static void fake_on_tick(struct sim *s, struct sim_event *e)
             }
         }
     }
-    sim_at(s, FAKE_TICK_MS, fake_on_tick, f);
+    sim_at(s, f->script == SIM_HOLD ? FAKE_HOLD_MS : FAKE_TICK_MS, fake_on_tick,
+           f);
 }
 
 /* See sim.h. */
@@ -347,8 +380,8 @@ struct sim_fake *sim_fake_new(struct sim *s, struct sim_content *c,
     f->s = s;
     f->c = c;
     f->script = script;
-    f->fast =
-        script == SIM_REJECTS || (script != SIM_HAVE_ALL && sim_chance(s, 2));
+    f->fast = script == SIM_REJECTS || (script != SIM_HAVE_ALL &&
+                                        script != SIM_HOLD && sim_chance(s, 2));
     sim_host_init(s, &f->host, rate);
     f->host.on_accept = fake_on_accept;
     f->host.ctx = f;
@@ -366,6 +399,13 @@ struct sim_fake *sim_fake_new(struct sim *s, struct sim_content *c,
 void sim_fake_dial(struct sim_fake *f, const struct sim_host *to)
 {
     (void)fake_conn(f, sim_dial(f->s, &f->host, &to->addr), 0);
+}
+
+/* See sim_fake.h. */
+void sim_fake_haunt(struct sim_fake *f, const struct sim_host *to)
+{
+    f->home = to;
+    sim_fake_dial(f, to);
 }
 
 /* See sim.h. */

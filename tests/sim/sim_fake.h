@@ -29,6 +29,9 @@ enum sim_script {
     SIM_CHURN,         /* chokes and unchokes */
     SIM_GARBAGE,
     SIM_EXTENDED, /* bad and endless extension handshakes */
+    SIM_STUCK,    /* part of a block, then nothing any more */
+    SIM_HOLD,     /* never the last block; others that are long known, often */
+    SIM_CHAOS,    /* any message at any time, true or false */
     SIM_N_SCRIPTS
 };
 
@@ -43,6 +46,7 @@ struct sim_fake_conn {
     struct wire_block *queue; /* owns; asked of us */
     uint32_t n_queue, cap_queue;
     uint32_t trickle; /* bytes left of the block under way */
+    bool stuck;
     uint32_t n_ticks;
     struct sim_fake_conn *next;
 };
@@ -54,6 +58,7 @@ struct sim_fake {
     enum sim_script script;
     bool fast; /* speaks BEP 6 */
     struct bits have;
+    const struct sim_host *home; /* dialled again when it hangs up; or NULL */
     struct sim_fake_conn *conns; /* owns */
     uint32_t n_accepted;
     uint64_t n_blocks; /* sent */
@@ -66,6 +71,8 @@ struct sim_fake *sim_fake_new(struct sim *s, struct sim_content *c,
                               enum sim_script script, uint64_t rate);
 /* It dials the node, too. */
 void sim_fake_dial(struct sim_fake *f, const struct sim_host *to);
+/* It does so again and again, whenever the connection ends. */
+void sim_fake_haunt(struct sim_fake *f, const struct sim_host *to);
 void sim_fake_free(struct sim_fake *f);
 /* Says that it has the piece now (a fake that began with nothing). */
 void sim_fake_give(struct sim_fake *f, uint32_t piece);

@@ -1,8 +1,9 @@
 /* What the scripts do without being asked, once a second. */
 #include "sim/sim_fake_priv.h"
 
-#define FAKE_SLOW_S  60 /* SLOW: a block in so many ticks */
-#define FAKE_CHURN_S 3  /* CHURN: between choke and unchoke */
+#define FAKE_SLOW_S     60 /* SLOW: a block in so many ticks */
+#define FAKE_CHURN_S    3  /* CHURN: between choke and unchoke */
+#define FAKE_HOLD_TICKS 60 /* HOLD: what it does first */
 
 /* An index that is none. */
 static void fake_bad_index(struct sim_fake_conn *c)
@@ -119,6 +120,86 @@ static void fake_slow(struct sim_fake_conn *c)
     }
 }
 
+/* Makes itself owed blocks (a choke takes requests back), then pays with the
+ * first one, again and again. */
+static void fake_hold(struct sim_fake_conn *c)
+{
+    const struct wire_block first = {.len =
+                                         geom_block_size(&c->f->c->geom, 0, 0)};
+    if (c->n_ticks < FAKE_HOLD_TICKS) {
+        c->choking = c->n_ticks / 6 % 2 == 0;
+        sim_fake_simple(c, c->choking ? WIRE_CHOKE : WIRE_UNCHOKE);
+    } else {
+        sim_fake_serve(c, &first);
+    }
+}
+
+/* A message of chance that is sound by itself. */
+static void fake_any_message(struct sim_fake_conn *c)
+{
+    static const enum wire_type simple[] = {
+        WIRE_CHOKE,          WIRE_UNCHOKE,  WIRE_UNCHOKE,  WIRE_INTERESTED,
+        WIRE_NOT_INTERESTED, WIRE_HAVE_ALL, WIRE_KEEPALIVE};
+    static const enum wire_type indexed[] = {WIRE_HAVE, WIRE_ALLOWED_FAST,
+                                             WIRE_SUGGEST};
+    static const enum wire_type ranged[] = {WIRE_REQUEST, WIRE_CANCEL,
+                                            WIRE_REJECT};
+    struct sim *s = c->f->s;
+    const struct geom *g = &c->f->c->geom;
+    uint32_t piece = sim_below(s, g->n_pieces);
+    uint32_t block = sim_below(s, geom_n_blocks(g, piece));
+    enum wire_type type;
+    switch (sim_below(s, 4)) {
+    case 0:
+        type = simple[sim_below(s, 7)];
+        if (type != WIRE_HAVE_ALL || c->fast) {
+            sim_fake_simple(c, type);
+        }
+        c->choking = type == WIRE_CHOKE || (c->choking && type != WIRE_UNCHOKE);
+        break;
+    case 1:
+        type = c->fast ? indexed[sim_below(s, 3)] : WIRE_HAVE;
+        sim_fake_piece_idx(c, type, piece);
+        break;
+    case 2:
+        type = ranged[sim_below(s, c->fast ? 3 : 2)];
+        sim_fake_block_msg(c, type, piece, block * GEOM_BLOCK_LEN,
+                           geom_block_size(g, piece, block));
+        break;
+    default:
+        fake_two_bitfields(c);
+        break;
+    }
+}
+
+/* A handful of them; now and then what no protocol allows. */
+static void fake_chaos(struct sim_fake_conn *c)
+{
+    struct sim *s = c->f->s;
+    for (uint32_t n = sim_below(s, 40); n > 0 && !c->stuck; n--) {
+        fake_any_message(c);
+    }
+    switch (c->stuck ? 100 : sim_below(s, 100)) {
+    case 0:
+        fake_bad_index(c);
+        break;
+    case 1:
+        fake_bad_request(c);
+        break;
+    case 2:
+        fake_unasked(c);
+        break;
+    case 3:
+        fake_extended(c);
+        break;
+    case 4:
+        sim_fake_close(c);
+        break;
+    default:
+        break;
+    }
+}
+
 /* What the script does without being asked. */
 void sim_fake_act(struct sim_fake_conn *c)
 {
@@ -161,6 +242,12 @@ void sim_fake_act(struct sim_fake_conn *c)
         break;
     case SIM_EXTENDED:
         fake_extended(c);
+        break;
+    case SIM_HOLD:
+        fake_hold(c);
+        break;
+    case SIM_CHAOS:
+        fake_chaos(c);
         break;
     case SIM_LEECH:
         if (c->unchoked) {

@@ -59,6 +59,7 @@ static void sim_node_count(struct sim_torrent *st)
 void sim_torrent_check(struct sim_torrent *st)
 {
     if (st->t != NULL) {
+        sim_node_check_books(st->node);
         picker_check_invariant(torrent_picker(st->t));
         announce_check_invariant(torrent_announce(st->t));
         sim_journal_check(st);
@@ -73,6 +74,7 @@ static void sim_node_check(struct sim_torrent *st)
     SIM_CHECK(s, p->in_use <= p->max && p->reserved <= p->max - p->in_use);
     if (sim_chance(s, 500)) {
         picker_check_invariant(torrent_picker(st->t));
+        sim_node_check_books(st->node);
     }
 }
 
@@ -553,63 +555,6 @@ bool sim_all_complete(void *ctx)
 bool sim_is_banned(struct sim_torrent *st, const struct sim_host *h)
 {
     return peerset_is_banned(torrent_peerset(st->t), &h->addr);
-}
-
-/* What the torrent's inside looks like, for the one who repeats the run. */
-static void sim_torrent_dump_inside(const struct torrent *t, FILE *f)
-{
-    const struct suspect_piece *s;
-    const struct peer *p;
-    for (s = t->suspects; s != NULL; s = s->hh.next) {
-        (void)fprintf(f, "  suspect %u owner %u since %" PRIu64 "\n", s->piece,
-                      s->owner, s->owned_ms);
-    }
-    TORRENT_EACH_PEER(p, t)
-    {
-        (void)fprintf(f,
-                      "  peer %u: snubbed %d, depth %u, %u out, arriving %d, "
-                      "refused %u until %" PRIu64 ", last block %" PRIu64 "\n",
-                      p->id, p->snubbed, p->depth, p->n_req, p->rx_active,
-                      p->n_refused, p->ask_ms, p->block_ms);
-    }
-}
-
-/* See sim_node.h. */
-void sim_torrent_dump(const struct sim_torrent *st, FILE *f)
-{
-    struct torrent_stats ts;
-    if (st->t == NULL) {
-        return;
-    }
-    torrent_get_stats(st->t, st->node->s->now_ms, &ts);
-    (void)fprintf(f,
-                  "torrent: state %d, %u of %u pieces, %u wanted left, %u "
-                  "active, %u checking, %u failed; %u peers, %u seeds, %u "
-                  "connecting, %u known; pool %u + %u of %u; error %d\n",
-                  torrent_state(st->t), ts.pieces_done, st->c->geom.n_pieces,
-                  picker_n_wanted_left(torrent_picker(st->t)),
-                  picker_n_active(torrent_picker(st->t)), ts.pieces_checking,
-                  st->n_failed, ts.peers, ts.seeds, ts.connecting,
-                  peerset_count(torrent_peerset(st->t)), st->node->pool.in_use,
-                  st->node->pool.reserved, st->node->pool.max, st->error);
-    sim_torrent_dump_inside(st->t, f);
-    for (uint32_t i = 0; i < peerset_count(torrent_peerset(st->t)) && i < 12;
-         i++) {
-        const struct peerset_entry *e = peerset_at(torrent_peerset(st->t), i);
-        struct torrent_peer_info info;
-        char text[ADDR_TEXT_MAX];
-        addr_format(&e->addr, text);
-        (void)fprintf(
-            f, "  %u %s state %d banned %d bad %u failures %u seed %d", e->id,
-            text, e->state, e->banned, e->bad_pieces, e->failures, e->is_seed);
-        if (torrent_peer_info(st->t, e->id, st->node->s->now_ms, &info)) {
-            (void)fprintf(
-                f, ": choking %d, we want it %d, %u out, %" PRIu64 " bytes/s",
-                info.choking, info.am_interested, info.requests,
-                info.down_rate);
-        }
-        (void)fprintf(f, "\n");
-    }
 }
 
 /* See sim.h. Every block of memory must have come back. */

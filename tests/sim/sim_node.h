@@ -107,12 +107,16 @@ void sim_wake(struct sim_torrent *st);
 void sim_power_cut(struct sim_torrent *st);
 void sim_restart(struct sim_torrent *st); /* after STOP was carried out */
 void sim_add_peer(struct sim_torrent *st, const struct sim_host *h);
-void sim_torrent_dump(const struct sim_torrent *st, FILE *f);
 void sim_torrent_check(struct sim_torrent *st);
 bool sim_is_complete(void *st); /* for sim_run_until */
 bool sim_is_stopped(void *st);
 bool sim_all_complete(void *s); /* every torrent of every node */
 bool sim_is_banned(struct sim_torrent *st, const struct sim_host *h);
 void sim_node_free(struct sim_node *n);
+
+/* --- sim_look.c --- */
+/* Memory is reserved for what is asked, and for nothing else. */
+void sim_node_check_books(struct sim_node *n);
+void sim_torrent_dump(const struct sim_torrent *st, FILE *f);
 
 #endif

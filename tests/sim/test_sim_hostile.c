@@ -75,11 +75,54 @@ static void test_zoo(void **state)
     sim_each_seed(10, body_zoo);
 }
 
+/* A crowd that was there first and keeps to itself what it was asked for: an
+ * honest seed is asked soon all the same, however little there is to ask for
+ * and however often they come back. */
+static void body_crowd(struct sim *s, enum sim_script script)
+{
+    struct sim_shape sh = {.total = 20000 + sim_below(s, 100000),
+                           .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, 4 * MIB, MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    sim_start(st);
+    for (uint32_t i = 8 + sim_below(s, 24); i > 0; i--) {
+        struct sim_fake *f = sim_fake_new(s, c, script, MIB / 4);
+        if (sim_chance(s, 2)) {
+            sim_fake_haunt(f, &n->host);
+        } else {
+            sim_fake_dial(f, &n->host);
+        }
+    }
+    sim_run(s, sim_below(s, 40000));
+    struct sim_fake *good = sim_fake_new(s, c, SIM_HONEST, MIB / 4);
+    sim_add_peer(st, &good->host);
+    if (!sim_run_until(s, sim_is_complete, st, 15000)) {
+        print_message("with %s\n", sim_script_name(script));
+        sim_failed(s, "completes", __FILE__, __LINE__);
+    }
+    check_bans(s, st);
+}
+
+static void body_crowds(struct sim *s)
+{
+    static const enum sim_script scripts[] = {SIM_STUCK, SIM_TRICKLE,
+                                              SIM_SILENT, SIM_HOLD};
+    body_crowd(s, scripts[s->seed % 4]);
+}
+
+static void test_crowds(void **state)
+{
+    (void)state;
+    sim_each_seed(80, body_crowds);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_script),
         cmocka_unit_test(test_zoo),
+        cmocka_unit_test(test_crowds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
