@@ -84,7 +84,6 @@ struct peer {
     uint32_t depth;     /* requests to have out */
     uint32_t strikes;
     bool snubbed;
-    uint64_t owned_ms; /* when it last became the owner of a suspect piece */
 
     struct picker_block rx; /* the block that is arriving */
     uint8_t *rx_mem;        /* its memory; NULL: thrown away */

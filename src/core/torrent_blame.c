@@ -7,8 +7,9 @@
  * differ from those kept tell who lied. So every bad piece costs at most one
  * more per liar, however many honest peers had a part in it.
  *
- * An owner is chosen among the peers that answer, those that were of use first,
- * then who was not one for longest; one that stands still loses the piece.
+ * An owner is drawn among the peers that answer, those that were of use with
+ * more lots; one that stands still loses the piece to another. By lot, for any
+ * order can be played: who is always first in it could keep the piece for ever.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -19,6 +20,7 @@
 #define SUSPECT_MAX      64    /* failed pieces remembered; the oldest goes */
 #define SUSPECT_STILL_MS 5000  /* an owner brings a block this often ... */
 #define SUSPECT_OWN_MS   10000 /* ... and is not much slower than another */
+#define SUSPECT_LOTS     4     /* of one that was of use */
 
 static struct suspect_piece *torrent_suspect_find(const struct torrent *t,
                                                   uint32_t piece)
@@ -160,16 +162,17 @@ static bool torrent_owner_is_slow(struct torrent *t,
                                   const struct suspect_piece *s)
 {
     const struct peer *owner = torrent_peer_by_id(t, s->owner);
-    if (owner == NULL || !torrent_owner_is_fit(t, owner, s->piece)) {
-        return true;
-    }
     bool still = t->now_ms - s->block_ms > SUSPECT_STILL_MS;
+    if (owner == NULL || !torrent_owner_is_fit(t, owner, s->piece)) {
+        return owner == NULL || owner->peer_choking || still;
+    }
     bool old = t->now_ms - s->owned_ms > SUSPECT_OWN_MS;
     uint64_t rate = rate_get(&owner->down, t->now_ms);
     const struct peer *p;
     TORRENT_EACH_PEER(p, t)
     {
         if (p != owner && torrent_owner_is_fit(t, p, s->piece) &&
+            !peer_is_late(p) &&
             (still || (old && rate_get(&p->down, t->now_ms) > rate * 4))) {
             return true;
         }
@@ -177,45 +180,41 @@ static bool torrent_owner_is_slow(struct torrent *t,
     return false;
 }
 
-/* Whether the peer is a better owner than the best so far (NULL: none). */
-static bool torrent_owner_is_better(const struct torrent *t,
-                                    const struct peer *p,
-                                    const struct peer *best, uint32_t piece)
+/* Lots of a peer in the draw. Those that do not answer, and the one that is to
+ * lose the piece, have one where the others have many: they are what is left
+ * when there is nobody else. */
+static uint32_t torrent_owner_lots(const struct torrent *t,
+                                   const struct suspect_piece *s,
+                                   const struct peer *p)
 {
-    if (best == NULL) {
-        return true;
+    if (p->phase != PEER_ACTIVE || p->peer_choking ||
+        !bits_get(&p->have, s->piece)) {
+        return 0;
     }
-    bool fit_p = torrent_owner_is_fit(t, p, piece);
-    bool fit_best = torrent_owner_is_fit(t, best, piece);
-    if (fit_p != fit_best) {
-        return fit_p;
+    if (p->id == s->owner || peer_is_late(p) ||
+        !torrent_owner_is_fit(t, p, s->piece)) {
+        return 1;
     }
-    if (p->was_useful != best->was_useful) {
-        return p->was_useful;
-    }
-    return p->owned_ms < best->owned_ms;
+    return TORRENT_MAX_PEERS * (p->was_useful ? SUSPECT_LOTS : 1);
 }
 
-/* Gives the piece to the best of those that have it. */
+/* Gives the piece to one of those that have it. */
 static void torrent_owner_choose(struct torrent *t, struct suspect_piece *s)
 {
     struct peer *p, *best = NULL;
+    uint32_t sum = 0;
     TORRENT_EACH_PEER(p, t)
     {
-        if (p->phase == PEER_ACTIVE && !p->peer_choking &&
-            bits_get(&p->have, s->piece) &&
-            torrent_owner_is_better(t, p, best, s->piece)) {
+        uint32_t lots = torrent_owner_lots(t, s, p);
+        sum += lots;
+        if (lots > 0 && rng_below(t->shared->rng, sum) < lots) {
             best = p;
         }
     }
-    uint32_t id = best != NULL ? best->id : PEERSET_NONE;
-    if (id == s->owner) {
-        return;
-    }
-    s->owner = id;
-    t->refill = true;
+    s->owner = best != NULL ? best->id : PEERSET_NONE;
     if (best != NULL) {
-        s->owned_ms = s->block_ms = best->owned_ms = t->now_ms;
+        t->refill = true;
+        s->owned_ms = s->block_ms = t->now_ms;
     }
 }
 

@@ -117,12 +117,40 @@ static void test_crowds(void **state)
     sim_each_seed(80, body_crowds);
 }
 
+/* Peers that say anything at any time, in pieces of any size, and come back
+ * whenever they are thrown out; memory is small and the honest seed is slow. */
+static void body_chaos(struct sim *s)
+{
+    struct sim_shape sh = {.total = MIB + sim_below(s, 2 * MIB),
+                           .piece_length = 16384u << sim_below(s, 5),
+                           .n_files = 1 + sim_below(s, 4)};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, 2 * MIB, MIB << sim_below(s, 3));
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    sim_start(st);
+    for (uint32_t i = 1 + sim_below(s, 12); i > 0; i--) {
+        sim_fake_haunt(sim_fake_new(s, c, SIM_CHAOS, MIB / 4), &n->host);
+    }
+    struct sim_fake *good = sim_fake_new(s, c, SIM_HONEST, MIB / 4);
+    sim_add_peer(st, &good->host);
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 180000));
+    check_bans(s, st);
+    sim_run(s, 30000);
+}
+
+static void test_chaos(void **state)
+{
+    (void)state;
+    sim_each_seed(60, body_chaos);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_script),
         cmocka_unit_test(test_zoo),
         cmocka_unit_test(test_crowds),
+        cmocka_unit_test(test_chaos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
