@@ -108,6 +108,7 @@ static void session_on_written(struct disk_job *job)
     struct event ev = {.type = EVENT_WRITTEN,
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
+    ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])job->block_hashes;
     session_job_done(st);
     st->s->n_writes[job->tag >> 32]--;
     session_job_failed(st, job);

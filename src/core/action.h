@@ -41,7 +41,7 @@ struct event {
             struct wire_handshake handshake;
         } accepted;
         struct slice data; /* DATA */
-        struct {           /* FINISHED; NULL when they were not needed */
+        struct {           /* FINISHED, WRITTEN; NULL: not needed, or no use */
             const uint8_t (*block_hashes)[SHA1_LEN];
         } finished;
         struct { /* UPLOADED */
@@ -112,7 +112,7 @@ struct action {
         struct {                    /* FINISH, WRITE */
             uint8_t *const *blocks; /* n_blocks; NULL: on disk / leave alone */
             uint32_t n_blocks;
-            bool want_block_hashes;
+            bool want_block_hashes; /* WRITE: of the blocks in memory */
         } write;
         struct { /* ANNOUNCE */
             uint32_t tracker;

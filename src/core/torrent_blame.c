@@ -7,6 +7,9 @@
  * differ from those kept tell who lied. So every bad piece costs at most one
  * more per liar, however many honest peers had a part in it.
  *
+ * A block that came back from our own disk with other bytes than it went there
+ * with counts as one of an earlier run: nobody is banned for it.
+ *
  * An owner is drawn among the peers that answer, those that were of use with
  * more lots; one that stands still loses the piece to another. By lot, for any
  * order can be played: who is always first in it could keep the piece for ever.

@@ -49,6 +49,7 @@ static void torrent_open_free(struct torrent *t, struct open_piece *o)
     free(o->mem);
     free(o->writing);
     free(o->place);
+    free(o->sums);
     free(o);
 }
 
@@ -84,6 +85,7 @@ static void torrent_open_write(struct torrent *t, struct open_piece *o)
     a->piece = o->piece;
     a->write.blocks = o->writing;
     a->write.n_blocks = o->n_blocks;
+    a->write.want_block_hashes = true;
 }
 
 /* A new block of a piece. */
@@ -201,6 +203,37 @@ void torrent_flush(struct torrent *t)
 
 /* --- answers --- */
 
+/* A block that was written ahead comes back from the disk as it came from its
+ * sender. */
+static bool torrent_block_is_same(const struct open_piece *o, uint32_t i,
+                                  const uint8_t (*hashes)[SHA1_LEN])
+{
+    return o->sums != NULL && hashes != NULL &&
+           memcmp(o->sums[i], hashes[i], SHA1_LEN) == 0;
+}
+
+/* Of blocks that our own disk changed nobody is the origin. */
+static void torrent_open_disown(struct torrent *t, const struct open_piece *o,
+                                const uint8_t (*hashes)[SHA1_LEN])
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < o->n_blocks; i++) {
+        struct picker_block b = {o->piece, i};
+        if (o->place[i] == BLOCK_DISK &&
+            picker_origin(t->picker, b) < PICKER_ORIGIN_PAD &&
+            !torrent_block_is_same(o, i, hashes)) {
+            picker_on_lost(t->picker, b);
+            picker_restore_block(t->picker, o->piece, i);
+            n++;
+        }
+    }
+    if (n > 0) {
+        torrent_event(t, FACT_ERROR, "disk-changed",
+                      "%u blocks of piece %u are not what was written there", n,
+                      o->piece);
+    }
+}
+
 /* The piece did not match: nothing of it was written by this job. */
 static void torrent_piece_failed(struct torrent *t, struct open_piece *o,
                                  const uint8_t (*hashes)[SHA1_LEN])
@@ -210,6 +243,7 @@ static void torrent_piece_failed(struct torrent *t, struct open_piece *o,
     torrent_event(t, FACT_WARN, "hash-failed",
                   "piece %u does not match its hash and is fetched again",
                   piece);
+    torrent_open_disown(t, o, hashes);
     torrent_blame_failed(t, piece, hashes);
     torrent_open_free(t, o);
     picker_set_missing(t->picker, piece);
@@ -263,6 +297,18 @@ void torrent_disk_finished(struct torrent *t, const struct event *ev)
     }
 }
 
+/* Remembers what was written. */
+static void torrent_open_sum(struct open_piece *o, uint32_t i,
+                             const uint8_t (*hashes)[SHA1_LEN])
+{
+    if (hashes != NULL && o->sums == NULL) {
+        o->sums = mem_calloc(o->n_blocks, SHA1_LEN);
+    }
+    if (hashes != NULL) {
+        bytes_put(o->sums[i], hashes[i], SHA1_LEN);
+    }
+}
+
 /* EVENT_WRITTEN: only now are they facts. */
 void torrent_disk_written(struct torrent *t, const struct event *ev)
 {
@@ -282,6 +328,7 @@ void torrent_disk_written(struct torrent *t, const struct event *ev)
         o->writing[i] = NULL;
         if (ev->result == 0) {
             o->place[i] = BLOCK_DISK;
+            torrent_open_sum(o, i, ev->finished.block_hashes);
             torrent_fact(t, FACT_BLOCK, ev->piece, i);
         } else {
             o->place[i] = BLOCK_NONE;

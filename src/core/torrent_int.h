@@ -48,9 +48,10 @@ struct open_piece {
     uint32_t n_blocks;
     uint32_t n_mem; /* blocks in BLOCK_MEM */
     enum piece_job job;
-    uint8_t **mem;     /* owns the array; the blocks are the pool's */
-    uint8_t **writing; /* owns; what the WRITE that is out names */
-    uint8_t *place;    /* enum block_place */
+    uint8_t **mem;             /* owns the array; the blocks are the pool's */
+    uint8_t **writing;         /* owns; what the WRITE that is out names */
+    uint8_t *place;            /* enum block_place */
+    uint8_t (*sums)[SHA1_LEN]; /* owns; of blocks written ahead, as they came */
     UT_hash_handle hh;
 };
 
@@ -113,9 +114,8 @@ struct torrent {
 
     uint64_t now_ms; /* of the current input */
     int64_t unix_now;
-    uint64_t tick_ms;  /* of the last tick */
-    uint64_t choke_ms; /* of the last choker run */
-    uint64_t stop_ms;  /* STOP came */
+    uint64_t tick_ms, choke_ms; /* of the last tick and choker run */
+    uint64_t stop_ms;           /* STOP came */
     struct rate down, up;
     uint64_t downloaded, uploaded, wasted;
     uint64_t old_down, old_up; /* of earlier runs: no tracker hears of it */

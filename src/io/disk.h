@@ -91,7 +91,7 @@ enum disk_op {
                     * is BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
     DISK_FINISH,   /* verdict over a whole piece, then write (see below) */
     DISK_WRITE,    /* writes blocks[0..n_blocks) over the spans, NULL ones are
-                    * skipped; no hash */
+                    * skipped; no verdict */
     DISK_HASH,     /* reads the spans and compares; nothing is written */
     DISK_READ,     /* reads the spans into `data` */
     DISK_PREFETCH, /* brings the spans into the page cache, gives `fds` */
@@ -108,7 +108,7 @@ typedef void disk_done_fn(struct disk_job *job);
 struct disk_job {
     enum disk_op op;
     bool low;               /* behind all others (verification) */
-    bool want_block_hashes; /* FINISH: fill block_hashes also when good */
+    bool want_block_hashes; /* FINISH: also when good; WRITE: of `blocks` */
     struct disk_store *store;
     disk_done_fn *done;
     void *ctx;    /* the caller's */
@@ -133,9 +133,10 @@ struct disk_job {
                         * file), STORAGE (the save path is missing, or a file that
                         * is to be written or synced), CANCELLED */
     int32_t fail_file; /* index of the file that failed, -1 none */
-    uint8_t (*block_hashes)[SHA1_LEN]; /* FINISH: malloc'ed n_blocks SHA-1s when
-                                        * the piece failed or they were wanted;
-                                        * caller frees */
+    /* malloc'ed n_blocks SHA-1s. FINISH: when the piece failed or they were
+     * wanted; WRITE: when they were, of the blocks that are in memory. Caller
+     * frees. */
+    uint8_t (*block_hashes)[SHA1_LEN];
     int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but
                * -1 holds a reference: disk_fd_release; caller frees */
     struct disk_print *prints; /* STAT, SYNC: malloc'ed, one per file (SYNC:

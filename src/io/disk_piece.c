@@ -215,7 +215,8 @@ static bool disk_hash_piece(struct disk_worker *w, struct disk_job *job,
     return ok;
 }
 
-/* SHA-1 of each block; false after the job has been failed. */
+/* SHA-1 of each block (WRITE: of those in memory, what it has for the others
+ * means nothing); false after the job has been failed. */
 static bool disk_hash_blocks(struct disk_worker *w, struct disk_job *job)
 {
     struct disk_reader r = {.job = job};
@@ -229,11 +230,11 @@ static bool disk_hash_blocks(struct disk_worker *w, struct disk_job *job)
         if (begin % DISK_BLOCK_LEN == 0) {
             hash_sha1_start(w->hash);
         }
-        if (seg.kind == DISK_FILE) {
+        if (seg.kind == DISK_FILE && job->op == DISK_FINISH) {
             ok = disk_reader_read(&r, &seg, w->buf);
             seg.mem = w->buf;
         }
-        if (ok) {
+        if (ok && seg.mem) {
             hash_update(w->hash, seg.mem, seg.len);
         }
         if (walk.pos % DISK_BLOCK_LEN == 0 || walk.pos == len) {
@@ -329,7 +330,9 @@ static void disk_check_blocks(const struct disk_job *job)
 void disk_run_write(struct disk_worker *w, struct disk_job *job)
 {
     disk_check_blocks(job);
-    disk_write_blocks(w, job);
+    if (!job->want_block_hashes || disk_hash_blocks(w, job)) {
+        disk_write_blocks(w, job);
+    }
 }
 
 /* Compares with the expected hash; false after the job has been failed. */

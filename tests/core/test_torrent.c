@@ -185,6 +185,30 @@ static void test_blame(void **state)
     kit_free(k);
 }
 
+/* One sender, but its first block went by the disk, which gives back other
+ * bytes: it is not banned. A liar whose block went the same way is. */
+static void test_changed_by_disk(void **state)
+{
+    (void)state;
+    for (int liar = 0; liar < 2; liar++) {
+        uint32_t a;
+        struct kit *k = kit_running(&a);
+        kit_block(k, a, 2, 0, liar == 0);
+        torrent_flush(k->t);
+        kit_drain(k);
+        kit_answer(k, EVENT_WRITTEN, 2, 0);
+        kit_block(k, a, 2, 1, true);
+        k->on_disk[2][0][0] ^= liar == 0 ? 1 : 0;
+        kit_forget(k);
+        kit_answer(k, EVENT_FINISHED, 2, BTC_E_HASH);
+        const char *log = buf_cstr(&k->log);
+        assert_int_equal(strstr(log, "event ban\n") != NULL, liar);
+        assert_int_equal(strstr(log, "event disk-changed\n") != NULL, !liar);
+        assert_non_null(strstr(log, "fact blocks-lost 2\n"));
+        kit_free(k);
+    }
+}
+
 /* One sender of a bad piece is banned at once. */
 static void test_ban(void **state)
 {
@@ -262,10 +286,15 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),    cmocka_unit_test(test_lent_bytes),
-        cmocka_unit_test(test_stop),    cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_blame),   cmocka_unit_test(test_ban),
-        cmocka_unit_test(test_restore), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_lent_bytes),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_blame),
+        cmocka_unit_test(test_ban),
+        cmocka_unit_test(test_changed_by_disk),
+        cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,8 @@ struct kit {
     uint64_t now_ms;
     uint8_t n_peers;
     bool jobs[KIT_PIECES];
-    uint8_t *const *blocks[KIT_PIECES]; /* of the job that is out */
+    uint8_t *const *blocks[KIT_PIECES];       /* of the job that is out */
+    uint8_t on_disk[KIT_PIECES][2][SHA1_LEN]; /* what was written ahead */
     struct buf log;
     char url[1024]; /* of the last announce */
 };
@@ -322,24 +323,28 @@ static inline void kit_block(struct kit *k, uint32_t conn, uint32_t piece,
     free(m);
 }
 
-/* The answer to the job of a piece; hashes of its blocks come from memory. */
+/* The answer to the job of a piece; hashes of its blocks come from memory or
+ * from the disk. */
 static inline void kit_answer(struct kit *k, enum event_type type,
                               uint32_t piece, int result)
 {
-    uint8_t hashes[2][SHA1_LEN] = {{0}};
     struct event ev = {.type = type, .piece = piece, .result = result};
+    uint8_t hashes[2][SHA1_LEN];
     assert_true(k->jobs[piece]);
     k->jobs[piece] = false;
+    memcpy(hashes, k->on_disk[piece], sizeof hashes);
     for (uint32_t i = 0;
-         type == EVENT_FINISHED && i < geom_n_blocks(&k->geom, piece) &&
-         k->blocks[piece][i] != NULL;
-         i++) {
-        hash_sha1(
-            slice_of(k->blocks[piece][i], geom_block_size(&k->geom, piece, i)),
-            hashes[i]);
+         type != EVENT_HASHED && i < geom_n_blocks(&k->geom, piece); i++) {
+        const uint8_t *block = k->blocks[piece][i];
+        if (block != NULL) {
+            hash_sha1(slice_of(block, geom_block_size(&k->geom, piece, i)),
+                      hashes[i]);
+        }
     }
-    ev.finished.block_hashes =
-        type == EVENT_FINISHED ? (const uint8_t(*)[SHA1_LEN])hashes : NULL;
+    memcpy(k->on_disk[piece], hashes, sizeof hashes);
+    if (type != EVENT_HASHED) {
+        ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])hashes;
+    }
     kit_input(k, &ev);
 }
 

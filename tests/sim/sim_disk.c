@@ -185,11 +185,25 @@ static int sim_job_finish(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN],
     return result;
 }
 
-/* WRITE. */
-static int sim_job_write(struct sim_job *j)
+/* WRITE; the hashes are those of the memory, whatever the disk makes of it. */
+static int sim_job_write(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN])
 {
-    int result = sim_disk_fault(&j->st->disk);
-    sim_disk_write(&j->st->disk, j, result < 0);
+    struct sim_disk *d = &j->st->disk;
+    const struct geom *g = &d->c->geom;
+    uint8_t *buf = mem_zalloc(geom_piece_size(g, j->piece));
+    (void)sim_disk_read(d, j->piece, j->blocks, buf);
+    int result = sim_disk_fault(d);
+    sim_disk_write(d, j, result < 0);
+    for (uint32_t b = 0; b < j->n_blocks; b++) {
+        size_t at = (size_t)b * GEOM_BLOCK_LEN;
+        if (j->blocks[b] != NULL) {
+            hash_sha1(slice_of(buf + at, geom_block_size(g, j->piece, b)),
+                      hashes[b]);
+            d->data[geom_piece_offset(g, j->piece) + at] ^=
+                sim_chance(d->s, d->spoils_one_in) ? 1 : 0;
+        }
+    }
+    free(buf);
     return result;
 }
 
@@ -239,7 +253,8 @@ static void sim_job_run(struct sim_job *j, bool aborted)
             has_hashes ? (const uint8_t(*)[SHA1_LEN])hashes : NULL;
     } else if (j->type == ACTION_WRITE) {
         ev.type = EVENT_WRITTEN;
-        ev.result = aborted ? 0 : sim_job_write(j);
+        ev.result = aborted ? 0 : sim_job_write(j, hashes);
+        ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])hashes;
     } else {
         ev.type = EVENT_HASHED;
         ev.result = aborted ? 0 : sim_disk_read_fault(&st->disk);

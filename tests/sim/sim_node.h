@@ -14,9 +14,10 @@ struct sim_disk {
     uint32_t fail_in;     /* the n-th write from now fails; 0 = none */
     uint32_t fail_for;    /* and so many after it */
     int fail_result;
-    int read_result;     /* of reads, when not 0 ... */
-    uint32_t read_fails; /* ... for so many of them */
-    bool lossy;          /* a fault took data away: claims may be wrong */
+    int read_result;        /* of reads, when not 0 ... */
+    uint32_t read_fails;    /* ... for so many of them */
+    uint32_t spoils_one_in; /* a block written ahead is changed; 0 = none */
+    bool lossy;             /* a fault took data away: claims may be wrong */
     uint32_t n_writes;
 };
 

@@ -221,12 +221,43 @@ static void test_unreadable(void **state)
     sim_each_seed(40, body_unreadable);
 }
 
+/* A disk that changes what is written ahead: nobody honest is banned for it,
+ * the liar among them is, and when the disk is well again all is here. */
+static void body_spoils(struct sim *s)
+{
+    struct sim_shape sh = {.total = 3 * MIB, .piece_length = 262144};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, 2 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    st->disk.spoils_one_in = 4 + sim_below(s, 40);
+    sim_start(st);
+    for (uint32_t i = 0; i < 1 + s->seed % 3; i++) {
+        sim_add_peer(st, &sim_fake_new(s, c, SIM_HONEST, 100000)->host);
+    }
+    if (sim_chance(s, 2)) {
+        sim_add_peer(st, &sim_fake_new(s, c, SIM_LIAR_SOME, 100000)->host);
+    }
+    (void)sim_run_until(s, sim_is_complete, st, 20000);
+    st->disk.spoils_one_in = 0;
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 120000));
+    for (struct sim_fake *f = s->fakes; f != NULL; f = f->next) {
+        SIM_CHECK(s, f->script != SIM_HONEST || !sim_is_banned(st, &f->host));
+    }
+}
+
+static void test_spoils(void **state)
+{
+    (void)state;
+    sim_each_seed(60, body_spoils);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_power), cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_fault), cmocka_unit_test(test_small_pool),
-        cmocka_unit_test(test_check), cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_power),  cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_fault),  cmocka_unit_test(test_small_pool),
+        cmocka_unit_test(test_check),  cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_spoils),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
