@@ -265,10 +265,12 @@ static struct link *link_find(struct session_torrent *st, uint32_t id)
     return st->links[slot];
 }
 
-/* A new connection of a limited torrent waits for its share; until the next
- * grants it may just say who it is. */
+/* The limits of a new connection. Besides the usual messages we have a bitfield
+ * to send. Of a limited torrent it waits for its share; until the next grants
+ * it may just say who it is. */
 static void link_limit(const struct link *l)
 {
+    conn_set_write_max(l->conn, CONN_WRITE_MAX + l->st->geom.n_pieces / 8);
     if (l->st->s->down_bucket.rate > 0 || l->st->down_bucket.rate > 0) {
         conn_grant_read(l->conn, SESSION_LIMIT_FIRST);
     }
@@ -384,7 +386,7 @@ static void upload_send_payload(struct upload *u, uint32_t at, uint32_t len)
             uint32_t n = s->len - off < len ? s->len - off : len;
             if (s->pad) {
                 n = n < sizeof zeros ? n : (uint32_t)sizeof zeros;
-                conn_send(c, slice_of(zeros, n));
+                conn_send_const(c, slice_of(zeros, n));
             } else {
                 struct conn_file f = {.fd = u->job.fds[i],
                                       .offset = (off_t)(s->offset + off),

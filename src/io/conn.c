@@ -21,10 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONN_READS_MAX 4 /* recv calls per event: be fair to others */
-#define CONN_WRITE_TURN                                   \
-    (1u << 20) /* bytes per connection and turn, likewise \
-                */
+#define CONN_READS_MAX  4          /* recv calls per event: be fair to others */
+#define CONN_WRITE_TURN (1u << 20) /* bytes per turn, likewise */
 
 enum conn_state {
     CONN_CONNECTING,
@@ -47,9 +45,10 @@ struct conn {
     bool is_full;         /* the socket took no more; wait for writable */
     uint64_t grant;       /* bytes that may be read; UINT64_MAX unlimited */
     uint64_t sent;        /* since conn_take_sent */
-    uint64_t deadline_ms; /* while connecting */
+    bool is_waiting;      /* on the host's list: bytes are queued */
+    uint64_t deadline_ms; /* while connecting or waiting */
     struct conn_queue queue;
-    TAILQ_ENTRY(conn) open_link, connecting_link, dirty_link;
+    TAILQ_ENTRY(conn) open_link, deadline_link, dirty_link;
 };
 
 /* The hook will look at it. */
@@ -72,6 +71,15 @@ static void conn_unmark_dirty(struct conn *c)
     }
 }
 
+/* Waits no longer for the other side to read. */
+static void conn_unwait(struct conn *c)
+{
+    if (c->is_waiting) {
+        c->is_waiting = false;
+        TAILQ_REMOVE(&c->host->waiting, c, deadline_link);
+    }
+}
+
 /* The handle has closed: the memory goes. */
 static void conn_on_closed(uv_handle_t *handle)
 {
@@ -83,8 +91,9 @@ static void conn_kill(struct conn *c)
 {
     struct conn_host *h = c->host;
     conn_unmark_dirty(c);
+    conn_unwait(c);
     if (c->state == CONN_CONNECTING) {
-        TAILQ_REMOVE(&h->connecting, c, connecting_link);
+        TAILQ_REMOVE(&h->connecting, c, deadline_link);
     }
     TAILQ_REMOVE(&h->open, c, open_link);
     c->state = CONN_DEAD;
@@ -193,7 +202,7 @@ static void conn_on_connected(struct conn *c)
         conn_fail(c, err);
         return;
     }
-    TAILQ_REMOVE(&c->host->connecting, c, connecting_link);
+    TAILQ_REMOVE(&c->host->connecting, c, deadline_link);
     c->state = CONN_OPEN;
     conn_mark_dirty(c);
     if (c->cb.on_open) {
@@ -238,10 +247,68 @@ static void conn_update_events(struct conn *c)
     BTC_ASSERT(rc == 0);
 }
 
+static void conn_on_timer(uv_timer_t *timer);
+
+/* Arms the timer for the connection that has waited longest. */
+static void conn_arm_timer(struct conn_host *h)
+{
+    struct conn *c = TAILQ_FIRST(&h->connecting);
+    struct conn *w = TAILQ_FIRST(&h->waiting);
+    if (!c || (w && w->deadline_ms < c->deadline_ms)) {
+        c = w;
+    }
+    if (c && c->deadline_ms < h->timer_ms) {
+        uint64_t now = loop_now_ms(h->loop);
+        h->timer_ms = c->deadline_ms;
+        (void)uv_timer_start(&h->timer, conn_on_timer,
+                             h->timer_ms > now ? h->timer_ms - now : 0, 0);
+    }
+}
+
+/* Those of a list that waited too long. */
+static void conn_expire(struct conn_list *list, uint64_t now)
+{
+    struct conn *c = TAILQ_FIRST(list);
+    while (c && c->deadline_ms <= now) {
+        conn_fail(c, BTC_E_TIMEOUT);
+        c = TAILQ_FIRST(list);
+    }
+}
+
+/* The armed time has come. */
+static void conn_on_timer(uv_timer_t *timer)
+{
+    struct conn_host *h = timer->data;
+    uint64_t now = loop_now_ms(h->loop);
+    h->timer_ms = UINT64_MAX;
+    conn_expire(&h->connecting, now);
+    conn_expire(&h->waiting, now);
+    conn_arm_timer(h);
+}
+
+/* What is queued must go on to leave. */
+static void conn_await(struct conn *c, bool moved)
+{
+    struct conn_host *h = c->host;
+    bool waits = !TAILQ_EMPTY(&c->queue.chunks);
+    if (waits == c->is_waiting && !moved) {
+        return;
+    }
+    conn_unwait(c);
+    if (waits && c->state == CONN_OPEN) {
+        uint32_t ms = h->options.stall_ms;
+        c->is_waiting = true;
+        c->deadline_ms = loop_now_ms(h->loop) + (ms ? ms : CONN_STALL_MS);
+        TAILQ_INSERT_TAIL(&h->waiting, c, deadline_link);
+        conn_arm_timer(h);
+    }
+}
+
 /* The end of the turn for one connection. True when it called out. */
 static bool conn_flush(struct conn *c)
 {
     bool had = !TAILQ_EMPTY(&c->queue.chunks);
+    uint64_t sent = c->sent;
     if (c->failed == 0 && c->state == CONN_OPEN && had && !c->is_full) {
         c->failed =
             conn_queue_write(&c->queue, c->fd, CONN_WRITE_TURN, &c->sent);
@@ -255,6 +322,7 @@ static bool conn_flush(struct conn *c)
         return true;
     }
     conn_update_events(c);
+    conn_await(c, c->sent != sent);
     if (had && c->state == CONN_OPEN && TAILQ_EMPTY(&c->queue.chunks)) {
         if (c->cb.on_drained) {
             c->cb.on_drained(c->ctx);
@@ -277,32 +345,6 @@ static bool conn_on_turn_end(void *ctx)
     return called_out;
 }
 
-static void conn_on_timer(uv_timer_t *timer);
-
-/* Arms the timer for the connection that has waited longest. */
-static void conn_arm_timer(struct conn_host *h)
-{
-    struct conn *c = TAILQ_FIRST(&h->connecting);
-    if (c && !uv_is_active((uv_handle_t *)&h->timer)) {
-        uint64_t now = loop_now_ms(h->loop);
-        uint64_t wait = c->deadline_ms > now ? c->deadline_ms - now : 0;
-        (void)uv_timer_start(&h->timer, conn_on_timer, wait, 0);
-    }
-}
-
-/* Those that waited too long. */
-static void conn_on_timer(uv_timer_t *timer)
-{
-    struct conn_host *h = timer->data;
-    uint64_t now = loop_now_ms(h->loop);
-    struct conn *c = TAILQ_FIRST(&h->connecting);
-    while (c && c->deadline_ms <= now) {
-        conn_fail(c, BTC_E_TIMEOUT);
-        c = TAILQ_FIRST(&h->connecting);
-    }
-    conn_arm_timer(h);
-}
-
 /* A host without connections. */
 struct conn_host *conn_host_new(struct loop *l,
                                 const struct conn_host_options *o)
@@ -314,6 +356,8 @@ struct conn_host *conn_host_new(struct loop *l,
     conn_pool_init(&h->pool);
     TAILQ_INIT(&h->open);
     TAILQ_INIT(&h->connecting);
+    TAILQ_INIT(&h->waiting);
+    h->timer_ms = UINT64_MAX;
     TAILQ_INIT(&h->dirty);
     TAILQ_INIT(&h->listeners);
     h->hook = (struct loop_hook){.fn = conn_on_turn_end, .ctx = h};
@@ -436,7 +480,7 @@ struct conn *conn_connect(struct conn_host *h, const struct addr *to,
     conn_set_callbacks(c, cb, ctx);
     c->failed = refused;
     c->deadline_ms = loop_now_ms(h->loop) + (wait ? wait : CONN_CONNECT_MS);
-    TAILQ_INSERT_TAIL(&h->connecting, c, connecting_link);
+    TAILQ_INSERT_TAIL(&h->connecting, c, deadline_link);
     conn_arm_timer(h);
     return c;
 }
@@ -486,11 +530,25 @@ struct addr conn_local(const struct conn *c)
 /* Goes at the end of the turn. */
 void conn_send(struct conn *c, struct slice data)
 {
-    if (c->state == CONN_DEAD || c->failed != 0) {
-        return;
+    if (c->state != CONN_DEAD && c->failed == 0) {
+        c->failed = conn_queue_put(&c->queue, data);
+        conn_mark_dirty(c);
     }
-    c->failed = conn_queue_put(&c->queue, data);
-    conn_mark_dirty(c);
+}
+
+/* The same for what need not be copied. */
+void conn_send_const(struct conn *c, struct slice data)
+{
+    if (c->state != CONN_DEAD && c->failed == 0) {
+        c->failed = conn_queue_put_const(&c->queue, data);
+        conn_mark_dirty(c);
+    }
+}
+
+/* See conn.h. */
+void conn_set_write_max(struct conn *c, size_t bytes)
+{
+    c->queue.max = bytes;
 }
 
 /* The same for a range of a file. */

@@ -16,8 +16,9 @@
 #include <sys/types.h>
 
 #define CONN_SCRATCH         (256u << 10) /* one read at most */
-#define CONN_WRITE_MAX       (4u << 20) /* queued bytes in memory, then close */
-#define CONN_CONNECT_MS      10000      /* then on_close with TIMEOUT */
+#define CONN_WRITE_MAX       (256u << 10) /* queued in memory, then close */
+#define CONN_CONNECT_MS      10000        /* then on_close with TIMEOUT */
+#define CONN_STALL_MS        120000       /* likewise, when no byte leaves */
 #define CONN_LISTEN_BACKLOG  128
 #define CONN_ACCEPT_PAUSE_MS 1000 /* out of descriptors: rest so long */
 
@@ -31,9 +32,10 @@ struct conn_callbacks {
     void (*on_data)(void *ctx, struct slice data);
     /* Everything queued has gone to the kernel. */
     void (*on_drained)(void *ctx);
-    /* The connection is gone: BTC_E_CLOSED (end of stream), REFUSED, TIMEOUT,
-     * NETWORK (no way there), IO, LIMIT (write queue), SHORT (sent file). The
-     * conn is dead after the call. */
+    /* The connection is gone: BTC_E_CLOSED (end of stream), REFUSED, TIMEOUT
+     * (not connected, or the other side reads no more), NETWORK (no way there),
+     * IO, LIMIT (write queue), SHORT (sent file). The conn is dead after the
+     * call. */
     void (*on_close)(void *ctx, int err);
 };
 
@@ -44,6 +46,7 @@ struct conn_host_options {
     struct addr bind4, bind6; /* family NONE = any; port ignored */
     char device[16];          /* SO_BINDTODEVICE, "" = none */
     uint32_t connect_ms;      /* 0 = CONN_CONNECT_MS */
+    uint32_t stall_ms;        /* 0 = CONN_STALL_MS */
 };
 
 struct conn_host *conn_host_new(struct loop *l,
@@ -66,6 +69,10 @@ struct addr conn_local(const struct conn *c);
  * the loop sleeps, with all that the turn queued: a send is no system call. No
  * callback comes from inside it. */
 void conn_send(struct conn *c, struct slice data);
+/* What may be queued in memory, file ranges not counted. */
+void conn_set_write_max(struct conn *c, size_t bytes);
+/* conn_send without the copy, of bytes that stay for ever. */
+void conn_send_const(struct conn *c, struct slice data);
 /* Queues len bytes of an open file. `release` is called exactly once, when the
  * range has been sent or the connection is gone (release may be NULL). If the
  * file ends early the connection is closed with BTC_E_SHORT. */

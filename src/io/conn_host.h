@@ -16,9 +16,11 @@ struct conn_host {
     uint8_t *scratch; /* owns; CONN_SCRATCH bytes */
     struct conn_pool pool;
     struct loop_hook hook;
-    uv_timer_t timer;            /* at the first deadline of `connecting` */
-    struct conn_list open;       /* every live connection */
+    uv_timer_t timer;            /* at the first deadline of the next two */
+    uint64_t timer_ms;           /* armed for; UINT64_MAX = not */
     struct conn_list connecting; /* not yet connected, by deadline */
+    struct conn_list waiting;    /* something is queued, by deadline */
+    struct conn_list open;       /* every live connection */
     struct conn_list dirty;      /* to be looked at when the turn ends */
     size_t n_dirty;
     struct conn_listener_list listeners;

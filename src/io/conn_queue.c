@@ -22,8 +22,14 @@ void conn_pool_init(struct conn_pool *p)
 /* Frees a chunk that is in no list. */
 static void conn_chunk_free(struct conn_chunk *k)
 {
-    free(k->data);
+    free(k->large);
     free(k);
+}
+
+/* What it costs. */
+static size_t conn_chunk_memory(const struct conn_chunk *k)
+{
+    return sizeof(*k) + k->cap;
 }
 
 /* Frees the free chunks. */
@@ -37,7 +43,7 @@ void conn_pool_fini(struct conn_pool *p)
     p->n_free = 0;
 }
 
-/* An empty memory chunk. */
+/* An empty large chunk. */
 static struct conn_chunk *conn_pool_take(struct conn_pool *p)
 {
     struct conn_chunk *k = TAILQ_FIRST(&p->free);
@@ -46,17 +52,28 @@ static struct conn_chunk *conn_pool_take(struct conn_pool *p)
         p->n_free--;
     } else {
         k = mem_zalloc(sizeof(*k));
-        k->data = mem_alloc(CONN_CHUNK_LEN);
+        k->large = mem_alloc(CONN_CHUNK_LEN);
+        k->data = k->large;
+        k->cap = CONN_CHUNK_LEN;
     }
     k->start = 0;
     k->end = 0;
     return k;
 }
 
+/* An empty small chunk. */
+static struct conn_chunk *conn_chunk_small(void)
+{
+    struct conn_chunk *k = mem_zalloc(sizeof(*k) + CONN_SMALL_LEN);
+    k->data = k->small;
+    k->cap = CONN_SMALL_LEN;
+    return k;
+}
+
 /* A memory chunk comes back. */
 static void conn_pool_give(struct conn_pool *p, struct conn_chunk *k)
 {
-    if (p->n_free >= CONN_POOL_MAX) {
+    if (!k->large || p->n_free >= CONN_POOL_MAX) {
         conn_chunk_free(k);
         return;
     }
@@ -68,6 +85,7 @@ static void conn_pool_give(struct conn_pool *p, struct conn_chunk *k)
 void conn_queue_init(struct conn_queue *q, struct conn_pool *pool)
 {
     q->pool = pool;
+    q->max = CONN_WRITE_MAX;
     TAILQ_INIT(&q->chunks);
     q->queued = 0;
     q->memory = 0;
@@ -81,13 +99,13 @@ static void conn_queue_pop(struct conn_queue *q)
     TAILQ_REMOVE(&q->chunks, k, next);
     if (!k->is_file) {
         q->queued -= k->end - k->start;
-        q->memory -= CONN_CHUNK_LEN;
+        q->memory -= conn_chunk_memory(k);
         conn_pool_give(q->pool, k);
         return;
     }
     struct conn_file f = k->file;
     q->queued -= f.len;
-    q->memory -= sizeof(*k);
+    q->memory -= conn_chunk_memory(k);
     conn_chunk_free(k);
     if (f.release) {
         f.release(f.ctx, f.arg);
@@ -102,19 +120,34 @@ void conn_queue_drop(struct conn_queue *q)
     }
 }
 
+/* To the end of the queue. */
+static void conn_queue_add(struct conn_queue *q, struct conn_chunk *k)
+{
+    TAILQ_INSERT_TAIL(&q->chunks, k, next);
+    q->memory += conn_chunk_memory(k);
+}
+
+/* A chunk with so many bytes of its own is still within the limit. */
+static bool conn_queue_has_room(const struct conn_queue *q, size_t cap)
+{
+    return q->memory <= q->max &&
+           sizeof(struct conn_chunk) + cap <= q->max - q->memory;
+}
+
 /* The chunk that takes the next bytes; NULL over the limit. */
-static struct conn_chunk *conn_queue_tail(struct conn_queue *q)
+static struct conn_chunk *conn_queue_tail(struct conn_queue *q, size_t len)
 {
     struct conn_chunk *k = TAILQ_LAST(&q->chunks, conn_chunk_list);
-    if (k && !k->is_file && k->end < CONN_CHUNK_LEN) {
+    if (k && k->end < k->cap) {
         return k;
     }
-    if (CONN_CHUNK_LEN > CONN_WRITE_MAX - q->memory) {
+    bool follows = k && k->cap > 0; /* more than a few bytes by now */
+    bool small = len <= CONN_SMALL_LEN && !follows;
+    if (!conn_queue_has_room(q, small ? CONN_SMALL_LEN : CONN_CHUNK_LEN)) {
         return NULL;
     }
-    k = conn_pool_take(q->pool);
-    TAILQ_INSERT_TAIL(&q->chunks, k, next);
-    q->memory += CONN_CHUNK_LEN;
+    k = small ? conn_chunk_small() : conn_pool_take(q->pool);
+    conn_queue_add(q, k);
     return k;
 }
 
@@ -122,13 +155,14 @@ static struct conn_chunk *conn_queue_tail(struct conn_queue *q)
 int conn_queue_put(struct conn_queue *q, struct slice data)
 {
     while (data.len > 0) {
-        struct conn_chunk *k = conn_queue_tail(q);
+        struct conn_chunk *k = conn_queue_tail(q, data.len);
         if (!k) {
             return BTC_E_LIMIT;
         }
-        size_t room = CONN_CHUNK_LEN - k->end;
+        uint8_t *dst = k->large ? k->large : k->small;
+        size_t room = k->cap - k->end;
         size_t n = data.len < room ? data.len : room;
-        memcpy(k->data + k->end, data.p, n);
+        memcpy(dst + k->end, data.p, n);
         k->end += n;
         q->queued += n;
         data = slice_sub(data, n, data.len - n);
@@ -136,19 +170,33 @@ int conn_queue_put(struct conn_queue *q, struct slice data)
     return 0;
 }
 
+/* Remembers where the bytes are. */
+int conn_queue_put_const(struct conn_queue *q, struct slice data)
+{
+    if (!conn_queue_has_room(q, 0)) {
+        return BTC_E_LIMIT;
+    }
+    if (data.len > 0) {
+        struct conn_chunk *k = mem_zalloc(sizeof(*k));
+        k->data = data.p;
+        k->end = data.len;
+        q->queued += data.len;
+        conn_queue_add(q, k);
+    }
+    return 0;
+}
+
 /* Remembers the range. */
 int conn_queue_put_file(struct conn_queue *q, const struct conn_file *f)
 {
-    if (sizeof(struct conn_chunk) > CONN_WRITE_MAX - q->memory ||
-        f->len > SIZE_MAX - q->queued) {
+    if (!conn_queue_has_room(q, 0) || f->len > SIZE_MAX - q->queued) {
         return BTC_E_LIMIT;
     }
     struct conn_chunk *k = mem_zalloc(sizeof(*k));
     k->is_file = true;
     k->file = *f;
-    TAILQ_INSERT_TAIL(&q->chunks, k, next);
     q->queued += f->len;
-    q->memory += sizeof(*k);
+    conn_queue_add(q, k);
     return 0;
 }
 
@@ -177,7 +225,8 @@ static int conn_queue_send_bytes(struct conn_queue *q, int fd, size_t *n)
     struct conn_chunk *k = TAILQ_FIRST(&q->chunks);
     for (; k && !k->is_file && msg.msg_iovlen < CONN_QUEUE_IOV;
          k = TAILQ_NEXT(k, next)) {
-        iov[msg.msg_iovlen].iov_base = k->data + k->start;
+        const uint8_t *from = k->data + k->start; /* iovec has no const */
+        memcpy(&iov[msg.msg_iovlen].iov_base, &from, sizeof(from));
         iov[msg.msg_iovlen].iov_len = k->end - k->start;
         msg.msg_iovlen++;
     }

@@ -41,6 +41,7 @@ struct world {
     struct conn_listener *listener;
     struct side out; /* we connect */
     struct side in;  /* we accepted */
+    int raw;         /* a socket that is not ours */
     int n_accepted;
     int n_released;
     int n_turns;
@@ -742,6 +743,7 @@ static void test_bytes_and_ranges_in_order(void **state)
     int n_ranges = 0;
     world_init(&w);
     world_pair(&w);
+    conn_set_write_max(w.out.c, 4u << 20);
     for (size_t off = 0, i = 0; off < MIXED_LEN; i++) {
         size_t n = piece[i % 10];
         n = n < MIXED_LEN - off ? n : MIXED_LEN - off;
@@ -889,6 +891,59 @@ static void test_write_limit_closes(void **state)
     world_fini(&w);
 }
 
+static bool is_half_read(struct world *w)
+{
+    uint8_t bytes[65536];
+    while (recv(w->raw, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
+    }
+    return w->n_turns > 3;
+}
+
+/* Somebody who reads nothing any more is closed. */
+static void test_who_does_not_read_is_closed(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[16384];
+    struct world w;
+    world_init_with(&w, &(struct conn_host_options){.stall_ms = 300});
+    world_listen(&w);
+    w.raw = raw_connect(conn_listener_port(w.listener));
+    world_run(&w, is_accepted);
+    for (int i = 0; i < 1024; i++) { /* more than the kernel takes */
+        conn_send_const(w.in.c, slice_of(zeros, sizeof(zeros)));
+    }
+    world_run(&w, is_half_read);
+    world_run(&w, is_in_closed);
+    assert_int_equal(w.in.err, BTC_E_TIMEOUT);
+    (void)close(w.raw);
+    world_fini(&w);
+}
+
+/* Bytes between ranges cost little, so many of them fit. */
+static void test_small_sends_cost_little(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t header[13] = {0};
+    int fd = pattern_file(65536);
+    world_init(&w);
+    w.raw = raw_connect(conn_listener_port(w.listener));
+    world_run(&w, is_accepted);
+    for (int i = 0; i < 500; i++) {
+        struct conn_file f = range(&w, fd, 0, 65536);
+        conn_send(w.in.c, slice_of(header, sizeof(header)));
+        conn_send_file(w.in.c, &f);
+    }
+    world_spin(&w, 5);
+    assert_int_equal(w.in.n_close, 0);
+    assert_true(conn_queued(w.in.c) > 0);
+    (void)close(w.raw);
+    world_run(&w, is_in_closed);
+    assert_int_equal(w.n_released, 500);
+    (void)close(fd);
+    world_fini(&w);
+}
+
 static void test_writing_to_a_broken_socket(void **state)
 {
     (void)state;
@@ -939,6 +994,8 @@ int main(void)
         cmocka_unit_test(test_release_may_close),
         cmocka_unit_test(test_release_of_a_broken_one_may_close),
         cmocka_unit_test(test_write_limit_closes),
+        cmocka_unit_test(test_who_does_not_read_is_closed),
+        cmocka_unit_test(test_small_sends_cost_little),
         cmocka_unit_test(test_writing_to_a_broken_socket),
     };
     return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
