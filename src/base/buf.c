@@ -157,6 +157,14 @@ void buf_clear(struct buf *b)
     b->end = 0;
 }
 
+/* What was large once need not stay so. */
+void buf_trim(struct buf *b, size_t keep)
+{
+    if (buf_len(b) == 0 && b->cap > keep) {
+        buf_fini(b);
+    }
+}
+
 /* The bytes as a string; borrowed until the next change. */
 const char *buf_cstr(struct buf *b)
 {

@@ -32,6 +32,8 @@ uint8_t *buf_reserve(struct buf *b, size_t len);
 void buf_commit(struct buf *b, size_t len);
 void buf_consume(struct buf *b, size_t len); /* len <= buf_len */
 void buf_clear(struct buf *b);               /* keeps the memory */
+/* An empty one keeps at most this much memory. */
+void buf_trim(struct buf *b, size_t keep);
 /* Ends the bytes with a NUL that is not counted and gives them as a string;
  * NULL over the cap. The pointer dies with the next change. */
 const char *buf_cstr(struct buf *b);

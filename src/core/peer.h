@@ -19,7 +19,8 @@
 #define PEER_OUR_REQQ     500           /* requests of a peer that we queue */
 #define PEER_UPLOAD_BYTES (512u * 1024) /* of its requests, under way */
 #define PEER_UPLOAD_JOBS  64            /* of them, in so many jobs */
-#define PEER_OUT_MAX      (WIRE_MAX_BITFIELD + (1u << 20)) /* queued for it */
+#define PEER_OUT_MAX      (WIRE_MAX_BITFIELD + (1u << 18)) /* in one SEND */
+#define PEER_KEEP_MEM     16384 /* of `in` and `out` while they are empty */
 #define PEER_HANDSHAKE_MS 20000
 #define PEER_KEEPALIVE_MS 100000 /* we say something at least this often */
 #define PEER_IDLE_MS      180000 /* it must say something this often */

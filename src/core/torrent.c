@@ -189,6 +189,7 @@ static void torrent_take_back(struct torrent *t)
 {
     if (t->sending != NULL) {
         buf_clear(&t->sending->out);
+        buf_trim(&t->sending->out, PEER_KEEP_MEM);
         t->sending = NULL;
     }
     free(t->lent_text);

@@ -578,6 +578,7 @@ void torrent_peer_data(struct torrent *t, struct peer *p, struct slice data)
             return;
         }
         buf_consume(&p->in, (size_t)n);
+        buf_trim(&p->in, PEER_KEEP_MEM);
     }
     if (data.len == 0 || p->phase == PEER_CLOSED) {
         return;

@@ -14,7 +14,7 @@
 #define WIRE_HANDSHAKE_LEN 68
 #define WIRE_BLOCK_LEN     16384u     /* what everybody asks for */
 #define WIRE_MAX_BLOCK     131072u    /* longest block asked of us or sent */
-#define WIRE_MAX_EXTENDED  262144u    /* longest BEP 10 or unknown message */
+#define WIRE_MAX_EXTENDED  65536u     /* longest BEP 10 or unknown message */
 #define WIRE_MAX_BITFIELD  (1u << 21) /* while the piece count is unknown */
 #define WIRE_HEADER_MAX    17         /* longest message without payload */
 #define WIRE_PIECE_HEADER  13         /* length, id, index, begin */

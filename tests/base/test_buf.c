@@ -39,6 +39,15 @@ static void buf_test_append(void **state)
     buf_clear(&b);
     assert_int_equal(buf_len(&b), 0);
     assert_string_equal(buf_cstr(&b), "");
+    buf_trim(&b, b.cap);
+    assert_non_null(b.p);
+    assert_int_equal(buf_append_byte(&b, 'x'), 0);
+    buf_trim(&b, 0); /* not what holds something */
+    assert_string_equal(buf_cstr(&b), "x");
+    buf_clear(&b);
+    buf_trim(&b, 0);
+    assert_null(b.p);
+    assert_int_equal(buf_append_str(&b, "again"), 0);
     buf_fini(&b);
     buf_fini(&b);
 }

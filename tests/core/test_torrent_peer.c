@@ -2,7 +2,7 @@
  * answer. */
 #include "torrent_kit.h"
 
-#include "core/peer.h"
+#include "core/torrent_int.h"
 
 /* Has pieces 0 and 1 (not 2 and 3), runs. */
 static struct kit *kit_half(void)
@@ -341,6 +341,37 @@ static void test_rejects(void **state)
     kit_free(k);
 }
 
+/* A flood of requests that are rejected, then the longest message there may
+ * be: what they took is given back, and a longer one is not waited for. */
+static void test_memory_of_floods(void **state)
+{
+    struct kit *k = kit_half();
+    (void)state;
+    uint32_t a = kit_peer(k, true);
+    const struct peer *p = torrent_peer_by_conn(k->t, a);
+    uint8_t *m = mem_zalloc(4 + WIRE_MAX_EXTENDED);
+    size_t n = 0;
+    struct wire_block b = range_of(0, 0, KIT_BLOCK);
+    while (n < WIRE_MAX_EXTENDED - WIRE_HEADER_MAX) {
+        n += wire_encode_block(WIRE_REQUEST, &b, m + n);
+    }
+    kit_bytes(k, a, m, n);
+    assert_true(p->out.cap <= PEER_KEEP_MEM);
+    kit_forget(k);
+    memset(m, 0, 4 + WIRE_MAX_EXTENDED);
+    bytes_put_be32(m, WIRE_MAX_EXTENDED);
+    m[4] = 99; /* unknown */
+    kit_bytes(k, a, m, WIRE_MAX_EXTENDED / 2);
+    kit_bytes(k, a, m + WIRE_MAX_EXTENDED / 2, WIRE_MAX_EXTENDED / 2 + 4);
+    KIT_EXPECT(k, "");
+    assert_true(p->in.cap <= PEER_KEEP_MEM);
+    bytes_put_be32(m, WIRE_MAX_EXTENDED + 1);
+    kit_bytes(k, a, m, 5);
+    KIT_EXPECT(k, "1: close\n");
+    free(m);
+    kit_free(k);
+}
+
 /* Events of a connection that is gone change nothing. */
 static void test_stale(void **state)
 {
@@ -367,10 +398,15 @@ static void test_stale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_words), cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_serving),     cmocka_unit_test(test_unasked),
-        cmocka_unit_test(test_late_blocks), cmocka_unit_test(test_stuck_block),
-        cmocka_unit_test(test_rejects),     cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_first_words),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_serving),
+        cmocka_unit_test(test_unasked),
+        cmocka_unit_test(test_late_blocks),
+        cmocka_unit_test(test_stuck_block),
+        cmocka_unit_test(test_rejects),
+        cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_memory_of_floods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

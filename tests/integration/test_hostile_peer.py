@@ -528,9 +528,9 @@ def leech(torrent, port, source_ip=None, pieces=None):
     w.close()
 
 
-def alive(btc):
+def alive(btc, limit=MEMORY):
     assert btc.is_running(), btc.err()
-    limit = MEMORY * (5 if is_sanitized(btc) else 1)
+    limit *= 5 if is_sanitized(btc) else 1
     assert memory(btc) < limit, memory(btc)
 
 
@@ -579,6 +579,35 @@ def test_request_floods(lab):
     for w in floods:
         w.close()
     leech(torrent, port)
+    assert btc.stop() in (0, 7)
+
+
+def test_who_never_reads(lab):
+    """Sixty peers that ask for what is rejected and never read an answer: what
+    they make it keep is little, and an honest leecher is served."""
+    torrent, btc, port = seeding(lab, options=("--max-peers", "100"))
+    wires = []
+    for i in range(60):
+        w = wire.connect(OURS, port, torrent, source_ip=f"10.77.0.{2 + i % 16}")
+        w.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wires.append(w)
+
+    def flood(w, n):
+        try:
+            for _ in range(n):
+                w.put(msg(REQUEST, three(0, 0, 16384)) * 5000)
+        except Gone:
+            pass
+    floods = [threading.Thread(target=flood, args=(w, 20 + i), daemon=True)
+              for i, w in enumerate(wires)]
+    for f in floods:
+        f.start()
+    for f in floods:
+        f.join(60)
+    leech(torrent, port, "10.77.0.9", pieces=8)
+    alive(btc, 50 * MIB)
+    for w in wires:
+        w.close()
     assert btc.stop() in (0, 7)
 
 
