@@ -374,6 +374,8 @@ static void torrent_on_stop(struct torrent *t)
     }
     t->state = TORRENT_STOPPING;
     t->stop_ms = t->now_ms;
+    rate_init(&t->down); /* nothing moves any more, whatever moved just now */
+    rate_init(&t->up);
     announce_stop(t->announce, t->now_ms);
     torrent_flush(t);
 }

@@ -85,10 +85,12 @@ static void test_lent_bytes(void **state)
     kit_free(k);
 }
 
-/* STOP: connections end, blocks go to the disk, also those that came while a
- * WRITE was out; the deadline does not lie in the past meanwhile. */
+/* STOP: connections end, and the rates with them; blocks go to the disk, also
+ * those that came while a WRITE was out; the deadline does not lie in the past
+ * meanwhile. */
 static void test_stop(void **state)
 {
+    struct torrent_stats stats;
     uint32_t a;
     struct kit *k = kit_running(&a);
     (void)state;
@@ -99,7 +101,11 @@ static void test_stop(void **state)
     kit_block(k, a, 3, 1, true);
     kit_block(k, a, 1, 1, true);
     kit_forget(k);
+    torrent_get_stats(k->t, k->now_ms, &stats);
+    assert_true(stats.down_rate > 0);
     kit_event(k, EVENT_STOP);
+    torrent_get_stats(k->t, k->now_ms, &stats);
+    assert_int_equal(stats.down_rate, 0);
     KIT_EXPECT(k, "1: close\nwrite 1 - x\n");
     k->now_ms += 10000;
     kit_event(k, EVENT_TICK);
