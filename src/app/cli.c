@@ -61,7 +61,7 @@ static int cli_getopt_refuse(struct cli *c, int got, const char *word)
                              "option --%s needs a value: --%s=%s; allowed: %s",
                              opt->name, opt->name, opt->arg, opt->allowed);
     }
-    if (strncmp(word, "--", 2) != 0) {
+    if (optopt != 0) { /* a letter; `word` may be the word before its own */
         return cli_fail_text(c, BTC_STATUS_USAGE,
                              "there is no option -%c; `btc help` shows the "
                              "commands, `btc help COMMAND` their options",

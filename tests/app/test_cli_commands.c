@@ -85,6 +85,7 @@ static void test_usage(void **state)
         {"get --port", "option --port needs a value: --port=N"},
         {"get --port=x a.torrent", "option --port: 'x' does not fit"},
         {"get -Z a.torrent", "there is no option -Z"},
+        {"get --sequential -Zq a.torrent", "there is no option -Z"},
         {"status --dir x", "`btc status` has no option --dir"},
         {"info a.torrent b.torrent", "'b.torrent' is too much: btc info SRC"},
         {"get -o x a.torrent b.torrent", "--out names one download"},
