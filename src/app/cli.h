@@ -42,6 +42,8 @@ struct cli_command {
 /* NULL-ended. */
 extern const struct cli_command *const cli_commands[];
 const struct cli_command *cli_command_find(const char *name);
+/* The command that a wrong word may be meant for; NULL = none. */
+const char *cli_command_guess(const char *word);
 
 /* Sets of options. */
 #define CLI_SET(name) CLI_OPTION_BIT(CLI_OPTION_##name)

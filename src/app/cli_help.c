@@ -148,13 +148,7 @@ static int cli_help_run(struct cli *c)
     }
     const struct cli_command *command = cli_command_find(c->args[0]);
     if (command == NULL) {
-        const char *names[40] = {"exit"};
-        size_t n = 1;
-        for (; cli_commands[n - 1] != NULL && n < 39; n++) {
-            names[n] = cli_commands[n - 1]->name;
-        }
-        names[n] = NULL;
-        const char *near = cli_options_nearest(c->args[0], names);
+        const char *near = cli_command_guess(c->args[0]);
         return cli_fail_text(
             c, BTC_STATUS_USAGE, "there is no help on '%s'%s%s%s", c->args[0],
             near == NULL ? "; `btc help` shows the commands"

@@ -1,5 +1,6 @@
-/* "Did you mean": the word that a misspelt one is nearest to, by the number of
- * letters added, lost, changed or swapped with their neighbour. */
+/* "Did you mean": the word that a short one begins, or that a misspelt one is
+ * nearest to, by the number of letters added, lost, changed or swapped with
+ * their neighbour. */
 #include <string.h>
 
 #include "cli_options.h"
@@ -41,23 +42,23 @@ static unsigned cli_nearest_distance(const char *a, const char *b)
     return d[n][m];
 }
 
-/* The nearest word: one or two edits away, else the first that begins alike. */
+/* The first word that begins with `text`, else the nearest one of those that
+ * are one or two edits away. */
 const char *cli_options_nearest(const char *text, const char *const *words)
 {
     const char *found = NULL;
-    const char *longer = NULL;
     size_t len = strlen(text);
     unsigned best = len < 5 ? 2 : 3; /* must be below */
 
     for (; *words != NULL; words++) {
+        if (len >= 2 && strncmp(*words, text, len) == 0) {
+            return *words;
+        }
         unsigned d = cli_nearest_distance(text, *words);
         if (d < best) {
             best = d;
             found = *words;
         }
-        if (longer == NULL && len >= 2 && strncmp(*words, text, len) == 0) {
-            longer = *words;
-        }
     }
-    return found != NULL ? found : longer;
+    return found;
 }

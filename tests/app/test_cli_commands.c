@@ -79,6 +79,9 @@ static void test_usage(void **state)
     } cases[] = {
         {"", "usage: btc COMMAND"},
         {"stauts", "'stauts' is no command; did you mean `btc status`?"},
+        {"stat", "did you mean `btc status`?"},
+        {"remove 1", "'remove' is no command; did you mean `btc rm`?"},
+        {"help download", "did you mean `btc help get`?"},
         {"nonsense", "neither a command nor a file"},
         {"get", "something is missing: btc get SRC..."},
         {"get --dri x a.torrent", "there is no option --dri; did you mean"},

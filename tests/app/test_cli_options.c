@@ -276,8 +276,9 @@ static void test_nearest(void **state)
     } cases[] = {
         {"stauts", "status"}, {"statsu", "status"},
         {"strat", "start"},   {"resum", "resume"},
-        {"gte", "get"},       {"re", "rm"},
+        {"gte", "get"},       {"re", "resume"},
         {"peer", "peers"},    {"sta", "status"},
+        {"stat", "status"},   {"rn", "rm"},
         {"elephant", NULL},   {"x", NULL},
         {"", NULL},           {"a-word-that-is-far-too-long-to-be-one", NULL}};
 
