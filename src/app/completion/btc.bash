@@ -59,13 +59,18 @@ _btc_values() {
     esac
 }
 
-# The torrents' ids and names.
+# The torrents' ids.
 _btc_ids() {
     btc status --ndjson 2>/dev/null | tr '{' '\n' |
         sed -n 's/^"id":\([0-9]*\),.*/\1/p'
 }
 
-# Files and folders, and for sources torrents alone.
+# What `btc set` can set; the numbers of priority.N are not known here.
+_btc_keys() {
+    btc set 2>/dev/null | sed -n 's/^  \([a-z-]*\) .*/\1=/p'
+}
+
+# Files, or folders alone.
 _btc_files() {
     local IFS=$'\n'
     compopt -o filenames
@@ -82,6 +87,10 @@ _btc() {
         prev=${COMP_WORDS[COMP_CWORD - 1]}
         words=("${COMP_WORDS[@]}")
         cword=$COMP_CWORD
+        # Plain bash takes --option=value apart.
+        [[ $cur == "=" ]] && cur="" || {
+            [[ $prev == "=" ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
+        }
     }
     for ((i = 1; i < cword; i++)); do
         if [[ " $commands " == *" ${words[i]} "* ]]; then
@@ -89,17 +98,19 @@ _btc() {
             break
         fi
     done
-    case $prev in
-    --dir | -d) _btc_files -d; return ;;
-    --db | --config) _btc_files -f; return ;;
-    esac
     if [[ $cur == --*=* ]]; then
-        prev=${cur%=*}
+        prev=${cur%%=*}
         cur=${cur#*=}
     fi
+    case $prev in
+    --dir | -d) _btc_files -d; return ;;
+    --db | --config | backup) _btc_files -f; return ;;
+    esac
     if [[ $prev == --* ]] && i=$(_btc_values "$prev"); then
         COMPREPLY=($(compgen -W "$i" -- "$cur"))
         [[ ${COMPREPLY[0]-} == *: ]] && compopt -o nospace
+        # Readline replaces what stands after the last colon alone.
+        COMPREPLY=("${COMPREPLY[@]#"${cur%"${cur##*:}"}"}")
         return
     fi
     if [[ $cur == -* ]]; then
@@ -114,6 +125,12 @@ _btc() {
     help) COMPREPLY=($(compgen -W "$commands exit" -- "$cur")) ;;
     db) COMPREPLY=($(compgen -W "check backup path schema" -- "$cur")) ;;
     daemon | version) ;;
+    set) if [[ $prev == set || $prev == -* ]]; then
+            COMPREPLY=($(compgen -W "$(_btc_ids)" -- "$cur"))
+        elif [[ $cur != *=* ]]; then
+            COMPREPLY=($(compgen -W "$(_btc_keys)" -- "$cur"))
+            compopt -o nospace
+        fi ;;
     *) COMPREPLY=($(compgen -W "$(_btc_ids)" -- "$cur")) ;;
     esac
 }
