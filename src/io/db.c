@@ -162,6 +162,31 @@ static char *db_immutable_uri(const char *path)
     return uri;
 }
 
+/* Why SQLite could not open the file, which it does not tell well: it looks for
+ * other files in between, and that leaves their errno. */
+static int db_connect_fail(struct db *db, struct err *e)
+{
+    int how = db->flags & DB_READ_ONLY ? R_OK : R_OK | W_OK;
+    int why = access(db->path, F_OK) == 0 ? 0 : errno;
+    bool absent = why != 0;
+    if (!absent) {
+        why = access(db->path, how) == 0 ? 0 : errno;
+    } else if (why == ENOENT) {
+        char *copy = mem_strdup(db->path);
+        why = access(dirname(copy), W_OK | X_OK) == 0 ? 0 : errno;
+        free(copy);
+    }
+    if (why == 0) {
+        return db_fail(db, e, "cannot open");
+    }
+    (void)err_set_errno(e, why,
+                        "%s cannot be %s: name another file with --db FILE or "
+                        "change the rights of %s",
+                        db->path, absent ? "made" : "opened",
+                        absent ? "its folder" : "this one");
+    return e->code = BTC_E_PERMISSION;
+}
+
 /* Opens the connection and makes it safe against a hostile file. */
 static int db_connect(struct db *db, bool immutable, struct err *e)
 {
@@ -179,7 +204,7 @@ static int db_connect(struct db *db, bool immutable, struct err *e)
         return err_set(e, BTC_E_INTERNAL, "%s: no memory", db->path);
     }
     if (rc != SQLITE_OK) {
-        return db_fail(db, e, "cannot open");
+        return db_connect_fail(db, e);
     }
     (void)sqlite3_extended_result_codes(db->sql, 1);
     (void)sqlite3_busy_timeout(db->sql, DB_BUSY_MS);

@@ -42,6 +42,18 @@ static int db_place_copy(const char *tmp, const char *to, bool replace,
     return code;
 }
 
+/* The empty file that the copy goes into: SQLite would not say why it cannot be
+ * made. */
+static int db_make_copy(const char *tmp, const char *to, struct err *e)
+{
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return err_set_errno(e, errno, "cannot make the copy %s", to);
+    }
+    (void)close(fd);
+    return 0;
+}
+
 /* A copy of the database as it stands, durable before it has its name. */
 int db_copy_to(struct db *db, const char *to, bool replace, struct err *e)
 {
@@ -51,7 +63,10 @@ int db_copy_to(struct db *db, const char *to, bool replace, struct err *e)
     char *tmp = mem_printf("%s.tmp-%lld", to, (long long)getpid());
     (void)unlink(tmp); /* of a killed process that had our pid */
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db, "VACUUM INTO ?1", &s, e);
+    int code = db_make_copy(tmp, to, e);
+    if (code == 0) {
+        code = db_prepare(db, "VACUUM INTO ?1", &s, e);
+    }
     if (code == 0) {
         (void)sqlite3_bind_text(s, 1, tmp, -1, SQLITE_STATIC);
         code = db_run_stmt(db, s, e);

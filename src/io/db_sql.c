@@ -50,6 +50,9 @@ static const char *db_advice(int code)
         return "; make room and try again, nothing is lost";
     case BTC_E_DB:
         return "; see `btc db check`, go on with a backup";
+    case BTC_E_PERMISSION:
+        return "; change the rights of the file and its folder, or name "
+               "another with --db FILE";
     default:
         return "";
     }

@@ -326,6 +326,19 @@ def test_read_only_folder(lab):
         assert "read-only" in run.err or "written" in run.err, run
     said(lab.btc("get", torrent.path, db=os.path.join(home, "new", "btc.db")),
          10, home)
+    new = os.path.join(home, "new.db")
+    said(lab.btc("get", torrent.path, db=new), 10, new, "--db", "Read-only")
+    copy = os.path.join(home, "copy.db")
+    said(lab.btc("db", "backup", copy), 10, copy + ": Read-only")
+
+
+def test_no_place(lab):
+    """A folder that is a file, or not there: what is named, and why."""
+    torrent = make_db(lab)
+    new = os.path.join(torrent.path, "new.db")
+    said(lab.btc("get", torrent.path, db=new), 10, new, "Not a directory")
+    copy = os.path.join(lab.dir, "missing", "copy.db")
+    said(lab.btc("db", "backup", copy), 3, copy + ": No such file")
 
 
 def test_deleted_while_it_runs(lab):
