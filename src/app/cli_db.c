@@ -64,6 +64,24 @@ static int cli_db_check(struct cli *c, struct btc *b)
     return 0;
 }
 
+/* A text as it is, or as the only value of an object. */
+static void cli_db_print(struct cli *c, const char *key, const char *text)
+{
+    if (!c->o.json && !c->o.ndjson) {
+        size_t n = strlen(text);
+        fputs(text, c->out);
+        fputs(n > 0 && text[n - 1] == '\n' ? "" : "\n", c->out);
+        return;
+    }
+    json_t *o = cli_json_object();
+    json_object_set_new(o, key, cli_json_text(text));
+    if (c->o.json) {
+        cli_json_print(c->out, o);
+    } else {
+        cli_json_line(c->out, o);
+    }
+}
+
 /* btc db backup FILE. */
 static int cli_db_backup(struct cli *c, struct btc *b)
 {
@@ -71,6 +89,9 @@ static int cli_db_backup(struct cli *c, struct btc *b)
 
     if (btc_db_backup(b, c->args[1], &e) != 0) {
         return cli_fail(c, &e);
+    }
+    if (c->o.json || c->o.ndjson) {
+        cli_db_print(c, "backup", c->args[1]);
     }
     cli_say(c, "saved as %s", c->args[1]);
     return 0;
@@ -87,7 +108,7 @@ static int cli_db_path(struct cli *c)
                              "there is no home folder to keep a database in: "
                              "say --db FILE or set XDG_STATE_HOME");
     }
-    fprintf(c->out, "%s\n", path);
+    cli_db_print(c, "path", path);
     free(standard);
     return 0;
 }
@@ -127,7 +148,7 @@ static int cli_db_run(struct cli *c)
         return cli_db_path(c);
     }
     if (strcmp(what, "schema") == 0) {
-        fputs(btc_db_schema(), c->out);
+        cli_db_print(c, "sql", btc_db_schema());
         return 0;
     }
     return cli_fail_text(c, BTC_STATUS_USAGE,

@@ -4,6 +4,7 @@
 
 #include "cli_commands.h"
 #include "cli_format.h"
+#include "cli_json.h"
 #include "cli_wish.h"
 
 /* What would go. */
@@ -18,6 +19,19 @@ static void cli_rm_list(struct cli *c, const struct cli_wish *list, size_t n)
                           : "",
                 c->o.data ? " in " : "", c->o.data ? list[i].save_path : "");
     }
+}
+
+/* What would go, for programs. */
+static void cli_rm_print(struct cli *c, const struct cli_wish *list, size_t n)
+{
+    json_t *o = cli_json_object();
+    json_t *torrents = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        json_array_append_new(torrents, cli_wish_json(&list[i]));
+    }
+    json_object_set_new(o, "would_remove", torrents);
+    cli_json_print(c->out, o);
 }
 
 /* Reads an answer. */
@@ -36,6 +50,10 @@ static bool cli_rm_answer(void)
 /* Asks before data is deleted. */
 static int cli_rm_ask(struct cli *c, const struct cli_wish *list, size_t n)
 {
+    if (c->o.dry_run && c->o.json) {
+        cli_rm_print(c, list, n);
+        return 0;
+    }
     if (c->o.dry_run) {
         fputs("would remove:\n", c->err);
         cli_rm_list(c, list, n);

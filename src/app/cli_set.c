@@ -3,6 +3,22 @@
 #include <string.h>
 
 #include "cli_commands.h"
+#include "cli_json.h"
+#include "cli_rows.h"
+
+/* The keys there are, as an object. */
+static int cli_set_list_json(struct cli *c)
+{
+    json_t *keys = json_object();
+    json_t *o = cli_json_object();
+
+    for (const struct btc_key *k = btc_set_keys(); k->key != NULL; k++) {
+        json_object_set_new(keys, k->key, json_string(k->help));
+    }
+    json_object_set_new(o, "keys", keys);
+    cli_json_print(c->out, o);
+    return 0;
+}
 
 /* The keys there are, a line each. */
 static int cli_set_list(struct cli *c)
@@ -33,6 +49,22 @@ static int cli_set_one(struct cli *c, struct btc *b, int64_t id,
     return status == 0 ? 0 : cli_fail(c, &e);
 }
 
+/* For programs: the torrent as it is wished now. */
+static int cli_set_print(struct cli *c, struct btc *b, int64_t id)
+{
+    struct btc_error e = {0};
+    struct cli_rows *rows = cli_rows_load(b, "progress", id, 0, &e);
+
+    if (rows == NULL) {
+        return cli_fail(c, &e);
+    }
+    json_t *o = cli_json_object();
+    json_object_set_new(o, "torrents", cli_rows_json(rows));
+    cli_json_print(c->out, o);
+    cli_rows_free(rows);
+    return 0;
+}
+
 /* btc set [ID key=value...]. */
 static int cli_set_run(struct cli *c)
 {
@@ -41,7 +73,7 @@ static int cli_set_run(struct cli *c)
     int64_t id = 0;
 
     if (c->n_args == 0) {
-        return cli_set_list(c);
+        return c->o.json ? cli_set_list_json(c) : cli_set_list(c);
     }
     if (c->n_args == 1) {
         return cli_fail_text(c, BTC_STATUS_USAGE,
@@ -58,6 +90,9 @@ static int cli_set_run(struct cli *c)
     for (size_t i = 1; status == 0 && i < c->n_args; i++) {
         status = cli_set_one(c, b, id, c->args[i]);
     }
+    if (status == 0 && c->o.json) {
+        status = cli_set_print(c, b, id);
+    }
     btc_close(b);
     return status;
 }
@@ -70,6 +105,6 @@ const struct cli_command cli_set = {
     .details = "Sets what is wished of a torrent; `btc set` alone lists the "
                "keys. An engine that runs takes it up at once.",
     .example = "btc set 3 down=2M seed=ratio:1.5 priority.2=off",
-    .options = CLI_SET_DB,
+    .options = CLI_SET_DB | CLI_SET(JSON),
     .max_args = CLI_ARGS_MANY,
     .run = cli_set_run};

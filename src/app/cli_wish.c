@@ -34,6 +34,16 @@ static int cli_wish_load(struct btc *b, int64_t id, struct cli_wish *w,
     return 0;
 }
 
+/* One torrent for programs. */
+json_t *cli_wish_json(const struct cli_wish *w)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "id", json_integer(w->id));
+    json_object_set_new(o, "name", cli_json_text(w->name));
+    return o;
+}
+
 /* Makes the wish for each; tells programs which. */
 static int cli_wish_each(struct cli *c, struct btc *b,
                          const struct cli_wish_kind *kind,
@@ -46,10 +56,7 @@ static int cli_wish_each(struct cli *c, struct btc *b,
     for (size_t i = 0; status == 0 && i < n; i++) {
         status = kind->fn(c, b, &list[i], &e);
         if (status == 0) {
-            json_t *o = json_object();
-            json_object_set_new(o, "id", json_integer(list[i].id));
-            json_object_set_new(o, "name", cli_json_text(list[i].name));
-            json_array_append_new(done, o);
+            json_array_append_new(done, cli_wish_json(&list[i]));
             cli_say(c, "%s %lld  %s", kind->did, (long long)list[i].id,
                     list[i].name);
         }

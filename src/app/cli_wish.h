@@ -23,6 +23,8 @@ struct cli_wish_kind {
               struct btc_error *e);
 };
 
+/* {"id", "name"} */
+json_t *cli_wish_json(const struct cli_wish *w);
 /* Opens the database and looks all arguments up: one that is not there ends it
  * before anything is done. Exit status. */
 int cli_wish_run(struct cli *c, const struct cli_wish_kind *kind);

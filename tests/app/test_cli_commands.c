@@ -463,6 +463,32 @@ static void test_wishes(void **state)
     assert_string_equal(fake.calls, "open 0;"); /* all or none */
 }
 
+/* The value of `key` in the last command's object is not null. */
+static void has_key(const char *words, const char *key)
+{
+    assert_int_equal(run(words), 0);
+    json_t *o = object();
+    const json_t *value = json_object_get(o, key);
+    if (value == NULL || json_is_null(value)) {
+        fail_msg("`btc %s` has no %s: %s", words, key, out);
+    }
+    json_decref(o);
+}
+
+/* Whatever takes --json prints an object, and nothing else. */
+static void test_objects(void **state)
+{
+    (void)state;
+    has_key("db path --json", "path");
+    has_key("db path --ndjson", "path");
+    has_key("db schema --json", "sql");
+    has_key("db backup /tmp/b.db --json", "backup");
+    has_key("rm 1 -n --json", "would_remove");
+    has_key("set --json", "keys");
+    has_key("set 1 down=2M --json", "torrents");
+    assert_non_null(strstr(out, "\"bytes_total\""));
+}
+
 static void test_tools(void **state)
 {
     (void)state;
@@ -631,6 +657,7 @@ int main(void)
                                        TEST(test_views),
                                        TEST(test_info),
                                        TEST(test_wishes),
+                                       TEST(test_objects),
                                        TEST(test_tools),
                                        TEST(test_why),
                                        TEST(test_help),

@@ -30,7 +30,7 @@ _btc_options() {
     start) echo "--db --config --json --quiet --verbose --help" ;;
     pause) echo "--db --config --json --quiet --verbose --help" ;;
     rm) echo "--db --config --data --json --dry-run --yes --quiet --verbose --help" ;;
-    set) echo "--db --config --quiet --verbose --help" ;;
+    set) echo "--db --config --json --quiet --verbose --help" ;;
     info) echo "--config --json --quiet --verbose --help" ;;
     create) echo "--config --out --tracker --web-seed --piece-length --private --comment
         --force --json --progress --quiet --verbose --help" ;;

@@ -72,7 +72,7 @@ complete -c btc -n '__fish_seen_subcommand_from create' -l piece-length -s l -x 
 complete -c btc -n '__fish_seen_subcommand_from create' -l private -d 'peers from its trackers only'
 complete -c btc -n '__fish_seen_subcommand_from create' -l comment -x -d 'a comment to put into the torrent'
 complete -c btc -n '__fish_seen_subcommand_from create' -l force -s f -d 'write over an existing file'
-complete -c btc -n '__fish_seen_subcommand_from get resume status files peers trackers pieces log why add start pause rm info create verify db version' -l json -d 'one JSON object on standard output'
+complete -c btc -n '__fish_seen_subcommand_from get resume status files peers trackers pieces log why add start pause rm set info create verify db version' -l json -d 'one JSON object on standard output'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon status files peers trackers pieces log verify db' -l ndjson -d 'a JSON object per line on standard output'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon create verify' -l progress -x -a 'auto bar plain json none' -d 'on standard error: auto, bar, plain, json, none'
 complete -c btc -n '__fish_seen_subcommand_from get add rm' -l dry-run -s n -d 'say what would be done and do nothing'
