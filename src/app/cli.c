@@ -250,8 +250,10 @@ static int cli_check(struct cli *c)
                              cmd->args);
     }
     if (c->n_args > cmd->max_args) {
-        return cli_fail_text(c, BTC_STATUS_USAGE, "'%s' is too much: btc %s %s",
-                             c->args[cmd->max_args], cmd->name, cmd->args);
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "'%s' is too much: btc %s%s%s",
+                             c->args[cmd->max_args], cmd->name,
+                             cmd->args[0] == '\0' ? "" : " ", cmd->args);
     }
     return 0;
 }
@@ -274,6 +276,16 @@ enum btc_log_level cli_log_level(const struct cli_options *o)
                                                 BTC_LOG_DEBUG, BTC_LOG_TRACE};
 
     return o->quiet ? BTC_LOG_ERROR : levels[o->verbose > 3 ? 3 : o->verbose];
+}
+
+/* The weaker layers. What has no --config works whatever stands in the file:
+ * help is for those who have erred. */
+static int cli_load(struct cli *c, struct btc_error *e)
+{
+    uint64_t set = c->command->options;
+
+    return (set & CLI_SET(CONFIG)) != 0 ? cli_options_load(&c->o, set, e)
+                                        : cli_options_load_env(&c->o, set, e);
 }
 
 /* Everything between argv and the exit status. */
@@ -299,7 +311,7 @@ static int cli_run(struct cli *c, int argc, char **argv)
     if (status != 0) {
         return status;
     }
-    if (cli_options_load(&c->o, c->command->options, &e) != 0) {
+    if (cli_load(c, &e) != 0) {
         return cli_fail(c, &e);
     }
     status = cli_check_together(c);

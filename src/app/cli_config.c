@@ -15,6 +15,7 @@ struct cli_config {
     struct cli_options *o;
     uint64_t set; /* options to take */
     unsigned line;
+    int error; /* errno of the last read */
     int status;
     struct btc_error *e;
 };
@@ -38,6 +39,7 @@ static char *cli_config_line(char *line, int size, void *stream)
     struct cli_config *c = stream;
 
     if (c->status != 0 || fgets(line, size, c->file) == NULL) {
+        c->error = errno; /* of a folder, say */
         return NULL;
     }
     c->line++;
@@ -91,6 +93,15 @@ static int cli_config_value(void *ctx, const char *section, const char *name,
     return 1;
 }
 
+/* Fills the error of a file that cannot be read. */
+static int cli_config_unread(const char *path, int error, struct btc_error *e)
+{
+    e->status = BTC_STATUS_USAGE;
+    snprintf(e->message, sizeof(e->message),
+             "cannot read the config file %.300s: %s", path, strerror(error));
+    return BTC_STATUS_USAGE;
+}
+
 /* Reads the whole file. */
 int cli_config_load(struct cli_options *o, const char *path, bool must,
                     uint64_t set, struct btc_error *e)
@@ -102,14 +113,14 @@ int cli_config_load(struct cli_options *o, const char *path, bool must,
         if (!must && (errno == ENOENT || errno == ENOTDIR)) {
             return 0;
         }
-        e->status = BTC_STATUS_USAGE;
-        snprintf(e->message, sizeof(e->message),
-                 "cannot read the config file %.300s: %s", path,
-                 strerror(errno));
-        return BTC_STATUS_USAGE;
+        return cli_config_unread(path, errno, e);
     }
     int bad = ini_parse_stream(cli_config_line, &c, cli_config_value, &c);
+    int failed = ferror(c.file) != 0 ? c.error : 0;
     fclose(c.file);
+    if (failed != 0) {
+        return cli_config_unread(path, failed, e);
+    }
     if (bad > 0) {
         c.line = (unsigned)bad;
         cli_config_fail(&c, "this is not `option = value`", "", "");

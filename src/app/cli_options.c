@@ -313,13 +313,19 @@ static char *cli_options_config_path(const struct cli_options *o, bool *must)
     return path.data;
 }
 
+/* Options that make sense on the command line alone. */
+#define CLI_OPTIONS_TYPED                                                   \
+    (CLI_OPTION_BIT(CLI_OPTION_HELP) | CLI_OPTION_BIT(CLI_OPTION_VERSION) | \
+     CLI_OPTION_BIT(CLI_OPTION_CONFIG))
+
 /* The options of `set` that the environment has and nobody gave yet. */
-static int cli_options_load_env(struct cli_options *o, uint64_t set,
-                                struct btc_error *e)
+int cli_options_load_env(struct cli_options *o, uint64_t set,
+                         struct btc_error *e)
 {
     const struct cli_origin from = {.layer = CLI_LAYER_ENVIRONMENT};
     char name[CLI_OPTIONS_ENV_MAX];
 
+    set &= ~(CLI_OPTIONS_TYPED | o->given);
     for (unsigned id = 0; id < CLI_OPTION_N; id++) {
         if ((set & CLI_OPTION_BIT(id)) == 0) {
             continue;
@@ -338,11 +344,6 @@ static int cli_options_load_env(struct cli_options *o, uint64_t set,
     return 0;
 }
 
-/* Options that make sense on the command line alone. */
-#define CLI_OPTIONS_TYPED                                                   \
-    (CLI_OPTION_BIT(CLI_OPTION_HELP) | CLI_OPTION_BIT(CLI_OPTION_VERSION) | \
-     CLI_OPTION_BIT(CLI_OPTION_CONFIG))
-
 /* The weaker layers, below what the command line gave. */
 int cli_options_load(struct cli_options *o, uint64_t set, struct btc_error *e)
 {
@@ -350,7 +351,7 @@ int cli_options_load(struct cli_options *o, uint64_t set, struct btc_error *e)
 
     set &= ~CLI_OPTIONS_TYPED;
     o->typed = o->given;
-    int status = cli_options_load_env(o, set & ~o->given, e);
+    int status = cli_options_load_env(o, set, e);
     if (status != 0) {
         return status;
     }

@@ -157,6 +157,10 @@ enum cli_option_id cli_options_find(const char *name);
 /* Keeps a copy of a text as long as `o`. */
 const char *cli_options_keep(struct cli_options *o, const char *text);
 
+/* The options of `set` that the environment has and nobody gave yet; 0 or
+ * USAGE. */
+int cli_options_load_env(struct cli_options *o, uint64_t set,
+                         struct btc_error *e);
 /* The environment's and the config file's values of the options in `set`, which
  * the command line did not set: those of the file first. */
 int cli_options_load(struct cli_options *o, uint64_t set, struct btc_error *e);

@@ -90,6 +90,7 @@ static void test_usage(void **state)
         {"get -Z a.torrent", "there is no option -Z"},
         {"get --sequential -Zq a.torrent", "there is no option -Z"},
         {"status --dir x", "`btc status` has no option --dir"},
+        {"version x", "'x' is too much: btc version\n"},
         {"info a.torrent b.torrent", "'b.torrent' is too much: btc info SRC"},
         {"get -o x a.torrent b.torrent", "--out names one download"},
         {"rm --data 1", "no terminal to ask on: say -y"},

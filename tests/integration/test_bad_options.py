@@ -87,6 +87,13 @@ def test_environment_and_file(lab):
     pathlib.Path(config).write_bytes(b"\xff\x00\x01" * 5000)
     run = lab.btc("get", torrent, "--config", config)
     assert run.code == 2 and config in run.err, run
+    run = lab.btc("get", torrent, "--config", lab.dir)
+    assert run.code == 2 and "Is a directory" in run.err, run
+    for args in (("help",), ("help", "get"), ("version",), ("get", "--help")):
+        run = lab.btc(*args, env={"BTC_CONFIG": config})
+        assert run.code == 0 and not run.err, (args, run)
+    run = lab.btc("version", env={"BTC_JSON": "true"})
+    assert run.json()["version"], run
 
 
 def test_usage(lab):
