@@ -61,7 +61,9 @@ static int cli_pieces_maps(struct cli *c, struct btc *b,
     for (size_t i = 0; status == 0 && i < cli_rows_count(rows); i++) {
         status = cli_pieces_draw(c, b, rows, i);
     }
-    if (status == 0 && cli_rows_count(rows) > 0) {
+    if (cli_rows_count(rows) == 0) {
+        cli_say(c, "there are no torrents");
+    } else if (status == 0) {
         cli_view_legend(&c->out_screen, &legend);
         fputs(cli_text_str(&legend), c->out);
         cli_text_free(&legend);

@@ -120,6 +120,18 @@ def test_usage(lab):
     assert run.code == 2 and run.json()["error"]["status"] == 2, run
 
 
+def test_nothing_there(lab):
+    """A database without torrents: who asks is told so, programs get a list."""
+    assert lab.btc("add", make(lab)).code == 0
+    assert lab.btc("rm", "1").code == 0
+    for view in ("status", "files", "peers", "trackers", "pieces"):
+        run = lab.btc(view)
+        assert run.code == 0 and not run.out, run
+        assert len(run.err.splitlines()) == 1, run
+        found = lab.btc(view, "--json").json()
+        assert [] in found.values(), found
+
+
 def test_unknown_torrents(lab):
     torrent = make(lab)
     assert lab.btc("add", torrent).code == 0
