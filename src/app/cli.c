@@ -329,8 +329,9 @@ static int cli_finish(struct cli *c, int status)
     if (fflush(c->out) == 0 && ferror(c->out) == 0) {
         return status;
     }
+    /* what was flushed before has left no errno */
     fprintf(c->err, "btc: cannot write to standard output: %s\n",
-            strerror(errno == 0 ? EIO : errno));
+            errno == 0 ? "it is full or closed" : strerror(errno));
     return status == 0 ? BTC_STATUS_IO : status;
 }
 
