@@ -222,6 +222,26 @@ static void cli_run_place(const struct btc_progress *p, struct cli_text *out,
     cli_text_free(&path);
 }
 
+/* How much of it this run has fetched, and how fast. */
+static void cli_run_fetched(const struct btc_progress *p, uint64_t fetched,
+                            uint64_t ms, struct cli_text *out)
+{
+    char buf[CLI_FORMAT_MAX];
+
+    if (fetched == 0) {
+        cli_text_puts(out, ", nothing to fetch");
+        return;
+    }
+    if (fetched < p->bytes_total) { /* the rest was here, of a run before */
+        cli_text_printf(out, ", %s of it", cli_format_size(buf, fetched));
+    }
+    cli_text_printf(out, " in %s",
+                    cli_format_duration(buf, (int64_t)(ms / 1000)));
+    cli_text_printf(
+        out, ", %s",
+        cli_format_rate(buf, fetched / ms * 1000 + fetched % ms * 1000 / ms));
+}
+
 /* The line on a torrent that is done. */
 static void cli_run_summary(const struct cli_run *r,
                             const struct cli_torrent *item)
@@ -239,15 +259,7 @@ static void cli_run_summary(const struct cli_run *r,
     cli_text_puts(&line, cli_term_colour(s, CLI_COLOUR_NONE));
     cli_text_clean(&line, p->name, s->utf8);
     cli_text_printf(&line, "  %s", cli_format_size(buf, p->bytes_total));
-    if (fetched == 0) {
-        cli_text_puts(&line, ", nothing to fetch");
-    } else {
-        cli_text_printf(&line, " in %s", cli_format_duration(buf, ms / 1000));
-        cli_text_printf(&line, ", %s",
-                        cli_format_rate(buf, fetched / (uint64_t)ms * 1000 +
-                                                 fetched % (uint64_t)ms * 1000 /
-                                                     (uint64_t)ms));
-    }
+    cli_run_fetched(p, fetched, (uint64_t)ms, &line);
     cli_text_puts(&line, "  ");
     cli_run_place(p, &line, s->utf8);
     cli_say(r->c, "%s", cli_text_str(&line));
@@ -275,8 +287,8 @@ static bool cli_run_is_paused(const struct cli_run *r,
     return n > 0;
 }
 
-/* What an interruption leaves. */
-static void cli_run_interrupted(const struct cli_run *r)
+/* What an end before its time leaves; `how` it came. */
+static void cli_run_left(const struct cli_run *r, const char *how)
 {
     struct cli_totals sum = cli_track_totals(&r->track);
     struct cli_text hint = {0};
@@ -300,10 +312,10 @@ static void cli_run_interrupted(const struct cli_run *r)
     } else if (r->track.n > 0 && sum.n_done == r->track.n) {
         cli_say(r->c, "stopped; everything is here and saved");
     } else if (sum.bytes_total == 0) {
-        cli_say(r->c, "interrupted, state saved; `%s` goes on",
+        cli_say(r->c, "%s, state saved; `%s` goes on", how,
                 cli_text_str(&hint));
     } else {
-        cli_say(r->c, "interrupted at %s, state saved; `%s` goes on",
+        cli_say(r->c, "%s at %s, state saved; `%s` goes on", how,
                 cli_format_percent(buf, sum.bytes_done, sum.bytes_total),
                 cli_text_str(&hint));
     }
@@ -345,12 +357,15 @@ int cli_run_report(struct cli_run *r, int status, const struct btc_error *e,
         }
     }
     if (status == BTC_STATUS_INTERRUPTED) {
-        cli_run_interrupted(r);
+        cli_run_left(r, "interrupted");
     } else if (status != 0 && (strcmp(e->message, r->last_error) != 0 ||
                                e->message[0] == '\0')) {
         struct btc_error shown = *e;
         shown.status = status;
         cli_say_error(r->c, &shown);
+    }
+    if (status == BTC_STATUS_STALLED && !r->followed && !r->checked) {
+        cli_run_left(r, "given up");
     }
     if (r->c->o.json) {
         cli_run_print(r, status, e->message, errors);

@@ -139,6 +139,11 @@ static void test_get(void **state)
     assert_non_null(strstr(err, "/srv/downloads"));
     assert_string_equal(fake.calls,
                         "open 1;add seed=none;run ids=1 seed=none;");
+    /* half of it was here */
+    fake_reset();
+    fake.torrents[0].bytes_done = fake.torrents[0].bytes_total / 2;
+    assert_int_equal(run("get a.torrent"), 0);
+    assert_non_null(strstr(err, "  2.7 GiB, 1.3 GiB of it in "));
     /* a bare source is the same */
     fake_reset();
     assert_int_equal(run("--seed ratio:1.5 a.torrent -q"), 0);
@@ -191,6 +196,20 @@ static void test_get_interrupted(void **state)
     assert_int_equal(run("get a.torrent"), 7);
     assert_non_null(strstr(err, "paused at"));
     assert_non_null(strstr(err, "`btc resume 1` goes on"));
+}
+
+static void test_get_given_up(void **state)
+{
+    (void)state;
+    fake.run_status = BTC_STATUS_STALLED;
+    assert_int_equal(run("get --db /x/y.db a.torrent"), BTC_STATUS_STALLED);
+    assert_non_null(strstr(err, "given up at 50.0 %, state saved; `btc resume "
+                                "--db /x/y.db` goes on"));
+    fake_reset();
+    fake.run_status = BTC_STATUS_STALLED;
+    fake.engine_pid = 77;
+    assert_int_equal(run("get a.torrent"), BTC_STATUS_STALLED);
+    assert_null(strstr(err, "given up")); /* by that engine */
 }
 
 static void test_get_sources(void **state)
@@ -659,6 +678,7 @@ int main(void)
                                        TEST(test_get),
                                        TEST(test_get_json),
                                        TEST(test_get_interrupted),
+                                       TEST(test_get_given_up),
                                        TEST(test_get_sources),
                                        TEST(test_get_follows),
                                        TEST(test_get_dry_run),
