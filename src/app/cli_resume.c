@@ -11,8 +11,8 @@
 
 /* What stands in the database. */
 struct cli_resume_count {
-    size_t unfinished; /* and wished to run */
-    size_t paused;     /* and unfinished */
+    struct cli_ids run; /* owns; unfinished and wished to run */
+    size_t paused;      /* and unfinished */
 };
 
 /* Whether a row of `progress` has something left to do. */
@@ -65,14 +65,17 @@ static int cli_resume_count(struct btc *b, int64_t id,
     }
     for (size_t i = 0; i < cli_rows_count(rows); i++) {
         const char *wanted = cli_rows_text(rows, i, "wanted");
+        int64_t row = cli_rows_int(rows, i, "id", 0);
         if (!cli_resume_is_unfinished(rows, i) &&
-            !cli_resume_wants_more(b, cli_rows_int(rows, i, "id", 0))) {
+            !cli_resume_wants_more(b, row)) {
             continue;
         }
         if (wanted != NULL && strcmp(wanted, "pause") == 0) {
             n->paused++;
         } else if (wanted == NULL || strcmp(wanted, "run") == 0) {
-            n->unfinished++;
+            n->run.ids =
+                cli_mem_grow(n->run.ids, n->run.n + 1, sizeof(*n->run.ids));
+            n->run.ids[n->run.n++] = row;
         }
     }
     cli_rows_free(rows);
@@ -124,7 +127,7 @@ static int cli_resume_engine(struct cli *c, struct btc *b,
     struct btc_error e = {0};
 
     cli_run_init(&r, c, b);
-    r.options.ids = ids->n == 0 ? NULL : ids->ids;
+    r.options.ids = ids->ids;
     r.options.n_ids = ids->n;
     r.options.seed = c->o.seed != NULL ? c->o.seed : CLI_RESUME_SEED;
     int status = cli_run_engine(&r, false, &e);
@@ -152,12 +155,15 @@ static int cli_resume_run(struct cli *c)
                            : cli_resume_count(b, 0, &n, &e);
         if (status != 0) {
             cli_fail(c, &e);
-        } else if (n.unfinished == 0 && !(serve && ids.n > 0)) {
+        } else if (n.run.n == 0 && !(serve && ids.n > 0)) {
             status = cli_resume_nothing(c, &n);
         } else {
-            status = cli_resume_engine(c, b, &ids);
+            /* Not what was complete before: it would be announced and be done
+             * once more, commands of --on-done and all. */
+            status = cli_resume_engine(c, b, ids.n > 0 ? &ids : &n.run);
         }
     }
+    free(n.run.ids);
     free(ids.ids);
     btc_close(b);
     return status;

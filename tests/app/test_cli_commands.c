@@ -313,7 +313,7 @@ static void test_resume(void **state)
 {
     (void)state;
     assert_int_equal(run("resume"), 0);
-    assert_string_equal(fake.calls, "open 0;run ids=0 seed=none;");
+    assert_string_equal(fake.calls, "open 0;run ids=1 seed=none;");
     /* it is complete now */
     fake.calls[0] = '\0';
     assert_int_equal(run("resume"), 0);

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Whatever ends a download, `btc resume` with the database alone goes on."""
+import json
 import os
+import pathlib
 import random
 import signal
 import time
@@ -210,6 +212,27 @@ def test_get_again(lab):
     assert run.code == 0 and "nothing to resume" in run.err, run
     # In another folder it is refused.
     kit.get(lab, torrent, out="elsewhere", code=13)
+
+
+def test_complete_is_left_alone(lab):
+    """What was complete before is not done a second time, hooks and all."""
+    tracker, torrent, _, run = begin(lab, "libtorrent")
+    wait_share(lab, run, 0.2)
+    run.kill()
+    old = lab.make_torrent(lab.make_data("old/old.bin", 100_000),
+                           tiers=[[tracker.url]])
+    assert lab.btc("get", old.path, "-d", kit.folder(lab, "old")).code == 0
+    done = lab.path("done")
+    run = lab.btc("resume", "--ndjson", "--on-done",
+                  f'echo "$BTC_NAME" >>{done}')
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    assert pathlib.Path(done).read_text() == torrent.name + "\n"
+    events = [json.loads(line) for line in run.out.splitlines()]
+    names = {t["name"] for e in events for t in e.get("torrents", [e])
+             if "name" in t}
+    assert names == {torrent.name}, names
+    assert old.name not in run.err, run
 
 
 def test_until_loop(lab):
