@@ -37,15 +37,17 @@ static void cli_run_take(struct cli_run *r, const struct btc_event *ev,
     }
 }
 
-/* Starts the commands that belong to an event. */
+/* Starts the commands that belong to an event. A daemon that starts finds its
+ * complete torrents done, which is no news. */
 static void cli_run_hook(struct cli_run *r, const struct btc_event *ev)
 {
-    const struct cli_torrent *item = cli_track_find(&r->track, ev->id);
+    struct cli_torrent *item = cli_track_find(&r->track, ev->id);
 
     if (item == NULL) {
         return;
     }
-    if (ev->type == BTC_EVENT_DONE) {
+    if (ev->type == BTC_EVENT_DONE && (item->missed || !r->daemon)) {
+        item->missed = false;
         cli_hooks_start(&r->hooks, r->c->o.on_done, &item->p, 0);
     } else if (ev->type == BTC_EVENT_ERROR) {
         r->hook_failed = true;

@@ -64,6 +64,16 @@ cli_track_add(struct cli_track *t, const struct btc_progress *p, int64_t now_ms)
     return item;
 }
 
+/* Whether something misses, by the journal at first. What is being hashed again
+ * may well be here. */
+static bool cli_track_misses(const struct btc_progress *p, bool is_new)
+{
+    bool checking = p->state != NULL && strcmp(p->state, "checking") == 0;
+
+    return (is_new || !checking) &&
+           (p->bytes_total == 0 || p->bytes_done < p->bytes_total);
+}
+
 /* Copies the facts. Events name all torrents in the same order each time, so
  * the one behind the last is tried first. */
 struct cli_torrent *cli_track_update(struct cli_track *t,
@@ -74,11 +84,13 @@ struct cli_torrent *cli_track_update(struct cli_track *t,
     struct cli_torrent *item =
         as_before ? &t->items[t->next] : cli_track_find(t, p->id);
 
-    if (item == NULL) {
+    bool is_new = item == NULL;
+    if (is_new) {
         item = cli_track_add(t, p, now_ms);
     }
     t->next = (size_t)(item - t->items) + 1;
     t->next = t->next < t->n ? t->next : 0;
+    item->missed |= cli_track_misses(p, is_new);
     const struct btc_progress old = item->p;
     item->p = *p;
     item->p.name = old.name;

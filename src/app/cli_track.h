@@ -12,6 +12,7 @@
 struct cli_torrent {
     struct btc_progress p;     /* owns its strings */
     bool done;                 /* DONE came */
+    bool missed;               /* something missed since the last DONE */
     int status;                /* of its last ERROR, 0 = none */
     char *message;             /* owns */
     uint64_t first_downloaded; /* when it was first seen */

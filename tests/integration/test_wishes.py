@@ -3,6 +3,7 @@
 runs, and what it makes of them."""
 import json
 import os
+import pathlib
 import signal
 import sqlite3
 import time
@@ -306,6 +307,36 @@ def test_hooks(lab):
     assert run.code == 0, run
     with open(note, encoding="utf-8") as f:
         assert f.read() == f"1.bin {lab.path('out')}\n"
+
+
+def test_hooks_of_a_daemon(lab):
+    """--on-done for what it finishes, what it finds on disk included; not for
+    what was done before it started."""
+    t, seed = torrent_of(lab, 1)
+    here = lab.make_torrent(lab.make_data("here/2.bin", 300_000))
+    note = pathlib.Path(lab.path("note"))
+    hook = f'echo "$BTC_NAME" >> {note}'
+
+    def done():
+        return sorted(note.read_text().split()) if note.exists() else []
+
+    run = lab.start_btc("daemon", "--on-done", hook)
+    lab.wait(lambda: lab.btc("status").code == 0, 10)
+    assert lab.btc("add", t.path, "-d", kit.folder(lab, "out"), "--seed",
+                   "none", "--peer", seed.address).code == 0
+    assert lab.btc("add", here.path, "-d", kit.folder(lab, "here")).code == 0
+    lab.wait(lambda: done() == ["1.bin", "2.bin"], 20, "both")
+    assert run.stop() == 0, run.err()
+    for how in ("auto", "full"):
+        run = lab.start_btc("daemon", "--on-done", hook, "--verify", how)
+        # A third one is done after the two that it found.
+        name = f"{how}.bin"
+        more = lab.make_torrent(lab.make_data(f"more/{name}", 100_000))
+        assert lab.btc("add", more.path, "-d", lab.path("more")).code == 0
+        lab.wait(lambda n=name: n in done(), 20, name)
+        lab.wait(lambda: run.err().count("100 %") >= 3, 20, "all")
+        assert run.stop() == 0, run.err()
+    assert done() == ["1.bin", "2.bin", "auto.bin", "full.bin"], done()
 
 
 def test_down_limit(lab):
