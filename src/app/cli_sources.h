@@ -29,8 +29,12 @@ void cli_sources_fini(struct cli_sources *s);
 int cli_sources_status(const struct cli *c, const struct cli_sources *s);
 /* Says that nothing is left to be done, as an object, too. */
 int cli_sources_fail(struct cli *c, const struct cli_sources *s);
-/* --dry-run: what would be fetched, and where to. Exit status. */
-int cli_sources_show(struct cli *c, const struct cli_sources *s);
+/* Says a failure and counts it. */
+void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
+                      const struct btc_error *e);
+/* --dry-run (cli_dry_run.c): what would be fetched, and where to. Exit status.
+ */
+int cli_sources_show(struct cli *c, struct cli_sources *s);
 /* The options of an addition from the command line. */
 struct btc_add_options cli_sources_options(const struct cli *c,
                                            const char *seed);

@@ -283,6 +283,22 @@ const struct btc_source_info *btc_source_info(const struct btc_source *s)
     return &s->info;
 }
 
+int btc_source_select(const struct btc_source *s, const char *select,
+                      const char *exclude, bool *wanted, struct btc_error *e)
+{
+    const char *text = select != NULL ? select : exclude;
+
+    if (text != NULL && strcmp(text, "99") == 0) {
+        return fake_fail(e, BTC_STATUS_USAGE, "there is no file 99");
+    }
+    for (size_t i = 0; i < s->info.n_files; i++) {
+        wanted[i] = !s->info.files[i].pad &&
+                    (text == NULL ||
+                     (strcmp(text, "3") == 0 && i == 2) == (select != NULL));
+    }
+    return 0;
+}
+
 void btc_source_free(struct btc_source *s)
 {
     free(s);

@@ -251,22 +251,30 @@ static void test_get_follows(void **state)
 static void test_get_dry_run(void **state)
 {
     (void)state;
-    assert_int_equal(run("get -n -s 3 -d /data a.torrent"), 0);
-    assert_string_equal(fake.calls, "");
+    fake.open_status = BTC_STATUS_NOT_FOUND; /* there is no database yet */
+    assert_int_equal(run("get -n -s 3 -d /no/data a.torrent"), 0);
+    assert_string_equal(fake.calls, "open 2;");
     assert_string_equal(out,
                         "would download debian-12.5.0-amd64-DVD-1.iso into "
-                        "/data\n"
+                        "/no/data\n"
                         "#  FETCH     SIZE  PATH\n"
                         "1  no      1000 B  README\n"
                         "3  yes    2.0 MiB  film/one.mkv\n"
                         "2.0 MiB to fetch\n");
-    assert_int_equal(run("get -n -x *.mkv a.torrent"), 0);
+    assert_int_equal(run("get -n -x 3 a.torrent"), 0);
     assert_non_null(strstr(out, "3  no "));
-    assert_int_equal(run("get -n -s 2-4 a.torrent"), 0);
-    assert_non_null(strstr(out, "1  no "));
-    assert_non_null(strstr(out, "3  yes "));
+    assert_int_equal(run("get -n -s 99 a.torrent"), BTC_STATUS_USAGE);
+    assert_non_null(strstr(err, "there is no file 99"));
     assert_int_equal(run("get -n magnet:?xt=urn:btih:0"), 0);
     assert_non_null(strstr(out, "not known before a peer"));
+    fake.open_status = BTC_STATUS_DB;
+    assert_int_equal(run("get -n a.torrent"), BTC_STATUS_DB);
+    fake.open_status = 0; /* it knows the torrent, half of which is here */
+    fake.torrents[0].bytes_done = fake.torrents[0].bytes_total / 2;
+    assert_int_equal(run("get -n -d / a.torrent"), 0);
+    assert_string_equal(out, "would go on with torrent 1 (debian-12.5.0-amd64-"
+                             "DVD-1.iso) in /srv/downloads\n"
+                             "1.3 GiB to fetch\n");
 }
 
 static void test_ndjson(void **state)

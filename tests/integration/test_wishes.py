@@ -297,6 +297,34 @@ def test_status_line(lab):
     run.kill()
 
 
+def test_dry_run(lab):
+    """It says what the real one then does, and does nothing."""
+    for name in ("a/one.bin", "a/two.txt", "b/three.bin"):
+        lab.make_data(f"seed/box/{name}", 50_000)
+    t = lab.make_torrent(lab.path("seed", "box"), piece_length=16384)
+    out = kit.folder(lab, "out")
+    for args in (("-s", "a"), ("-s", "3-"), ("-x", "*.TXT"), ()):
+        db = lab.path("db" + "".join(args).strip("-*"))
+        get = ("add", t.path, "-d", out, *args)
+        run = lab.btc(*get, "-n", "--json", db=db)
+        assert run.code == 0 and not os.path.exists(db), run
+        told = run.json()["would_add"][0]
+        assert told["id"] is None and told["save_path"] == out, told
+        assert lab.btc(*get, db=db).code == 0
+        wished = {row[0].split("/", 1)[-1] for row in
+                  lab.sql("SELECT path FROM file WHERE priority > 0", db=db)}
+        assert {f["path"].split("/", 1)[-1] for f in told["files"]
+                if f["wanted"]} == wished, (args, told, wished)
+        again = lab.btc(*get, "-n", "--json", db=db).json()["would_add"][0]
+        assert again["id"] == 1 and again["save_path"] == out, again
+        assert again["bytes_left"] == told["bytes_left"] == \
+            50_000 * len(wished), (args, told, again)
+    for args in (("-s", "9"), ("-s", "*.iso"), ("-x", "*")):
+        run = lab.btc("add", t.path, "-n", *args)
+        assert run.code == 2 and not os.path.exists(lab.db), run
+    assert not os.listdir(out)
+
+
 def test_hooks(lab):
     """--on-done and --on-error."""
     t, seed = torrent_of(lab, 1)
