@@ -47,6 +47,31 @@ static int cli_get_engine(struct cli *c, struct btc *b,
     return status;
 }
 
+/* Options of an engine; who follows one has no say in them. */
+#define CLI_GET_ENGINE                                 \
+    (CLI_SET(PORT) | CLI_SET(BIND) | CLI_SET(VERIFY) | \
+     CLI_SET(JOURNAL_INTERVAL) | CLI_SET(CACHE) | CLI_SET(MIN_FREE))
+
+/* Says which words of the command line are lost on the engine that runs. */
+static void cli_get_tell_lost(const struct cli *c)
+{
+    struct cli_text names = {0};
+
+    for (unsigned id = 0; id < CLI_OPTION_N; id++) {
+        if ((c->o.typed & CLI_GET_ENGINE & CLI_OPTION_BIT(id)) != 0) {
+            cli_text_printf(&names, "%s--%s", names.len > 0 ? ", " : "",
+                            cli_option_table[id].name);
+        }
+    }
+    if (names.len > 0) {
+        cli_say(c,
+                "btc: warning: the engine that runs keeps its own settings: no "
+                "effect of %s",
+                cli_text_str(&names));
+    }
+    cli_text_free(&names);
+}
+
 /* Adds the sources and runs. */
 static int cli_get_sources(struct cli *c, struct cli_sources *s)
 {
@@ -61,6 +86,7 @@ static int cli_get_sources(struct cli *c, struct cli_sources *s)
         /* this run's limits can only be kept as the torrent's own */
         add.down_limit = c->o.down;
         add.up_limit = c->o.up;
+        cli_get_tell_lost(c);
     }
     cli_sources_add(c, b, &add, s);
     status = s->n == 0 ? cli_sources_fail(c, s) : cli_get_engine(c, b, s);

@@ -241,6 +241,9 @@ static void test_get_follows(void **state)
     assert_non_null(strstr(fake.calls, "follow ids=1"));
     assert_null(strstr(fake.calls, "run "));
     assert_non_null(strstr(err, "pid 4711"));
+    assert_null(strstr(err, "no effect"));
+    assert_int_equal(run("get --port 7 --label x --cache 64M a.torrent"), 0);
+    assert_non_null(strstr(err, "no effect of --port, --cache\n"));
     /* an engine that began between the look and the run */
     fake_reset();
     fake.locked = true;
