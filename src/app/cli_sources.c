@@ -37,6 +37,20 @@ void cli_sources_load(struct cli *c, struct cli_sources *s)
     }
 }
 
+/* One source. btc_add leaves a known torrent its seeding goal, since here is
+ * always one: another is wished for when it was typed. */
+static int cli_sources_add_one(struct cli *c, struct btc *b,
+                               const struct btc_add_options *o,
+                               struct cli_source *item, struct btc_error *e)
+{
+    int status = btc_add(b, item->source, o, &item->id, &item->known, e);
+
+    if (status == 0 && item->known && (c->o.typed & CLI_SET(SEED)) != 0) {
+        status = btc_set(b, item->id, "seed", c->o.seed, e);
+    }
+    return status;
+}
+
 /* Adds all. */
 void cli_sources_add(struct cli *c, struct btc *b,
                      const struct btc_add_options *o, struct cli_sources *s)
@@ -46,7 +60,7 @@ void cli_sources_add(struct cli *c, struct btc *b,
     for (size_t i = 0; i < s->n; i++) {
         struct cli_source item = s->items[i];
         struct btc_error e = {0};
-        if (btc_add(b, item.source, o, &item.id, &item.known, &e) == 0) {
+        if (cli_sources_add_one(c, b, o, &item, &e) == 0) {
             s->items[left++] = item;
         } else {
             cli_sources_note(c, s, item.word, &e);

@@ -297,10 +297,23 @@ def test_status_line(lab):
     run.kill()
 
 
+def test_add_again(lab):
+    """Options that are given count for a known torrent; others leave it."""
+    t = lab.make_torrent(lab.make_data("seed/x.bin", 50_000))
+    out = kit.folder(lab, "out")
+    row = "SELECT seed_mode, label, down_limit FROM torrent"
+    for args, want in (((), ("ratio", None, 0)),
+                       (("--seed", "forever"), ("forever", None, 0)),
+                       (("--label", "a"), ("forever", "a", 0)),
+                       (("--down", "1K"), ("forever", "a", 1024))):
+        assert lab.btc("add", t.path, "-d", out, *args).code == 0
+        assert tuple(lab.sql(row)[0]) == want, args
+
+
 def test_dry_run(lab):
     """It says what the real one then does, and does nothing."""
     for name in ("a/one.bin", "a/two.txt", "b/three.bin"):
-        lab.make_data(f"seed/box/{name}", 50_000)
+        lab.make_data(f"seed/box/{name}", 49_152)
     t = lab.make_torrent(lab.path("seed", "box"), piece_length=16384)
     out = kit.folder(lab, "out")
     for args in (("-s", "a"), ("-s", "3-"), ("-x", "*.TXT"), ()):
