@@ -12,8 +12,14 @@ struct cli_dry {
     const struct btc_source_info *info; /* borrows */
     struct cli_rows *row; /* owns; of `progress` when it is known, else NULL */
     bool *wanted;         /* owns; per file, pads never */
-    uint64_t bytes;       /* to fetch, of those files */
+    uint64_t bytes;       /* to fetch */
 };
+
+/* Whether files were chosen: that counts for a known torrent, too. */
+static bool cli_dry_chooses(const struct cli *c)
+{
+    return c->o.select != NULL || c->o.exclude != NULL;
+}
 
 /* Frees. */
 static void cli_dry_fini(struct cli_dry *d)
@@ -36,6 +42,32 @@ static struct cli_rows *cli_dry_row(struct btc *b,
     return cli_rows_load(b, "progress", id, 0, NULL);
 }
 
+/* What a known torrent still has to fetch. */
+static int cli_dry_left(struct cli *c, struct btc *b, struct cli_dry *d,
+                        struct btc_error *e)
+{
+    int64_t left = cli_rows_int(d->row, 0, "bytes_left", 0);
+
+    if (!cli_dry_chooses(c)) {
+        d->bytes = left > 0 ? (uint64_t)left : 0;
+        return 0;
+    }
+    struct cli_rows *files = cli_rows_load(
+        b, "file_progress", cli_rows_int(d->row, 0, "id", 0), 0, e);
+    if (files == NULL) {
+        return e->status;
+    }
+    for (size_t i = 0; i < cli_rows_count(files); i++) {
+        int64_t file = cli_rows_int(files, i, "file", -1);
+        int64_t done = cli_rows_int(files, i, "bytes_done", 0);
+        if (file >= 0 && (size_t)file < d->info->n_files && d->wanted[file]) {
+            d->bytes -= (uint64_t)done;
+        }
+    }
+    cli_rows_free(files);
+    return 0;
+}
+
 /* Looks what one source would come to; 0 or the exit status, `e` filled. */
 static int cli_dry_look(struct cli *c, struct btc *b,
                         const struct btc_source *source, struct cli_dry *d,
@@ -52,6 +84,9 @@ static int cli_dry_look(struct cli *c, struct btc *b,
         btc_source_select(source, c->o.select, c->o.exclude, d->wanted, e);
     for (size_t i = 0; status == 0 && i < info->n_files; i++) {
         d->bytes += d->wanted[i] ? info->files[i].length : 0;
+    }
+    if (status == 0 && d->row != NULL) {
+        status = cli_dry_left(c, b, d, e);
     }
     return status;
 }
@@ -81,24 +116,25 @@ static void cli_dry_table(struct cli *c, const struct cli_dry *d)
     cli_table_free(t);
 }
 
-/* A torrent that is known, for people: its files and place are those of then.
- */
+/* A torrent that is known, for people: it stays where it is. */
 static void cli_dry_known(struct cli *c, const struct cli_dry *d)
 {
     char buf[CLI_FORMAT_MAX];
     struct cli_text line = {0};
     const char *name = cli_rows_text(d->row, 0, "name");
     const char *place = cli_rows_text(d->row, 0, "save_path");
-    int64_t left = cli_rows_int(d->row, 0, "bytes_left", 0);
 
     cli_text_printf(&line, "would go on with torrent %lld (",
                     (long long)cli_rows_int(d->row, 0, "id", 0));
     cli_text_clean(&line, name == NULL ? "?" : name, c->out_screen.utf8);
     cli_text_puts(&line, ") in ");
     cli_text_clean(&line, place == NULL ? "?" : place, c->out_screen.utf8);
-    fprintf(c->out, "%s\n%s to fetch\n", cli_text_str(&line),
-            cli_format_size(buf, left > 0 ? (uint64_t)left : 0));
+    fprintf(c->out, "%s\n", cli_text_str(&line));
     cli_text_free(&line);
+    if (cli_dry_chooses(c)) {
+        cli_dry_table(c, d);
+    }
+    fprintf(c->out, "%s to fetch\n", cli_format_size(buf, d->bytes));
 }
 
 /* The folder that is meant, in full where it is there. */
@@ -132,7 +168,7 @@ static void cli_dry_new(struct cli *c, const struct cli_dry *d)
     fprintf(c->out, "%s to fetch\n", cli_format_size(buf, d->bytes));
 }
 
-/* One source for programs; what a known torrent has is its row's. */
+/* One source for programs. */
 static json_t *cli_dry_object(struct cli *c, const struct cli_dry *d)
 {
     json_t *o = cli_json_info(d->info);
@@ -151,11 +187,9 @@ static json_t *cli_dry_object(struct cli *c, const struct cli_dry *d)
         o, "save_path",
         cli_json_text(known ? cli_rows_text(d->row, 0, "save_path")
                             : cli_dry_place(c, full)));
-    int64_t left = d->info->n_files > 0 ? (int64_t)d->bytes : -1;
-    json_object_set_new(
-        o, "bytes_left",
-        cli_json_known(known ? cli_rows_int(d->row, 0, "bytes_left", -1)
-                             : left));
+    bool sized = known || d->info->n_files > 0;
+    json_object_set_new(o, "bytes_left",
+                        sized ? cli_json_uint(d->bytes) : json_null());
     return o;
 }
 
