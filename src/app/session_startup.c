@@ -431,7 +431,7 @@ static void startup_stated(struct disk_job *job)
     struct session_torrent *st = job->ctx;
     session_job_done(st);
     if (!startup_is_off(st)) {
-        if (job->result < 0 && job->root.exists) {
+        if (job->result < 0) {
             session_torrent_fail(st, job->result, job->error);
         } else {
             startup_judged(st, job);

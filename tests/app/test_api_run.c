@@ -173,6 +173,27 @@ static void *stop_run(void *ctx)
     return NULL;
 }
 
+/* A save path that cannot even be looked at (a loop of links here; elsewhere a
+ * server or a stick that died under its mount) is told; nothing is lost. */
+static void test_run_unreadable_place(void **state)
+{
+    struct kit *k = *state;
+    struct btc_add_options add = {.dir = "place"};
+    int64_t id = make_real(k, true);
+    struct btc_run_options o = {.ids = &id, .n_ids = 1, .bind = "127.0.0.1"};
+    assert_int_equal(btc_remove(k->b, id, false, &k->e), 0);
+    assert_int_equal(mkdir("place", 0700), 0);
+    assert_int_equal(rename("real", "place/real"), 0);
+    assert_int_equal(kit_add(k, "real.torrent", &add, &id, NULL), 0);
+    assert_int_equal(rename("place", "away"), 0);
+    assert_int_equal(symlink("place", "place"), 0);
+    assert_int_equal(btc_run(k->b, &o, &k->e), BTC_STATUS_IO);
+    kit_assert_says(k, "/place: ");
+    assert_int_equal(unlink("place"), 0);
+    assert_int_equal(rename("away", "place"), 0);
+    assert_int_equal(btc_run(k->b, &o, &k->e), 0);
+}
+
 static void test_run_stopped(void **state)
 {
     struct kit *k = *state;
@@ -199,6 +220,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_run_complete, kit_setup,
                                         kit_teardown),
         cmocka_unit_test_setup_teardown(test_run_refused, kit_setup,
+                                        kit_teardown),
+        cmocka_unit_test_setup_teardown(test_run_unreadable_place, kit_setup,
                                         kit_teardown),
         cmocka_unit_test_setup_teardown(test_run_stopped, kit_setup,
                                         kit_teardown)};
