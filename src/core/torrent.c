@@ -231,7 +231,7 @@ static enum torrent_state torrent_compute_state(const struct torrent *t)
 }
 
 /* Tells when the state changed, the check ended or everything is here. */
-void torrent_update_state(struct torrent *t)
+static void torrent_update_state(struct torrent *t)
 {
     if (!t->running || t->state == TORRENT_STOPPING) {
         return;
@@ -326,17 +326,6 @@ void torrent_got_piece(struct torrent *t, uint32_t piece, bool downloaded)
             torrent_peer_interest(t, p);
         }
     }
-}
-
-/* See torrent_int.h. */
-void torrent_lost_piece(struct torrent *t, uint32_t piece)
-{
-    if (picker_state(t->picker, piece) == PICKER_HAVE) {
-        torrent_count_files(t, piece, false, false);
-    }
-    picker_set_missing(t->picker, piece);
-    torrent_fact(t, FACT_PIECE_LOST, piece, 0);
-    t->refill = true;
 }
 
 /* --- events in --- */

@@ -80,15 +80,16 @@ static void torrent_check_again(struct torrent *t, uint32_t piece, bool claimed)
     }
 }
 
-/* The storage is away, or fails at one piece after the other: what is claimed
- * there is not lost. A single bad spot is: its piece is fetched again. */
+/* The storage is away or not to be read now, or fails at one piece after the
+ * other: what is claimed there is not lost. A single bad spot is: its piece is
+ * fetched again. */
 static bool torrent_check_is_blind(struct torrent *t, int result)
 {
-    if (result != BTC_E_IO) {
+    if (result == 0 || torrent_is_gone(result)) {
         t->n_unread = 0;
+        return false;
     }
-    return result == BTC_E_STORAGE || result == BTC_E_PERMISSION ||
-           (result == BTC_E_IO && ++t->n_unread >= CHECK_MAX_UNREAD);
+    return result != BTC_E_IO || ++t->n_unread >= CHECK_MAX_UNREAD;
 }
 
 /* What is on disk is not the piece. */

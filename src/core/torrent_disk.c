@@ -11,6 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* See torrent_int.h. */
+bool torrent_is_gone(int result)
+{
+    return result == BTC_E_HASH || result == BTC_E_SHORT ||
+           result == BTC_E_EXISTS; /* no regular file */
+}
+
 /* --- open pieces --- */
 
 static struct open_piece *torrent_open_find(struct torrent *t, uint32_t piece)
@@ -251,8 +258,8 @@ static void torrent_piece_failed(struct torrent *t, struct open_piece *o,
     t->refill = true;
 }
 
-/* What was in memory found no room on the disk; what is there already stays
- * good for the next run. */
+/* What was in memory did not come to the disk (no room, no right, no disk);
+ * what is there already stays good for the next run. */
 static void torrent_open_unwritten(struct torrent *t, struct open_piece *o)
 {
     for (uint32_t i = 0; i < o->n_blocks; i++) {
@@ -281,18 +288,16 @@ void torrent_disk_finished(struct torrent *t, const struct event *ev)
         torrent_got_piece(t, ev->piece, true);
     } else if (ev->result == BTC_E_HASH) {
         torrent_piece_failed(t, o, ev->finished.block_hashes);
-    } else if (ev->result == BTC_E_NOSPACE) {
-        torrent_open_unwritten(t, o);
-        torrent_fail(t, ev->result, "a piece could not be written");
-    } else if (ev->result == BTC_E_SHORT) {
+    } else if (torrent_is_gone(ev->result) || ev->result == BTC_E_IO) {
         /* Blocks that were on disk are gone: fetch the piece again. */
         torrent_open_free(t, o);
         picker_set_missing(t->picker, ev->piece);
         torrent_fact(t, FACT_BLOCKS_LOST, ev->piece, 0);
+        if (ev->result != BTC_E_SHORT) {
+            torrent_fail(t, ev->result, "a piece could not be written");
+        }
     } else {
-        torrent_open_free(t, o);
-        picker_set_missing(t->picker, ev->piece);
-        torrent_fact(t, FACT_BLOCKS_LOST, ev->piece, 0);
+        torrent_open_unwritten(t, o);
         torrent_fail(t, ev->result, "a piece could not be written");
     }
 }

@@ -137,14 +137,12 @@ void torrent_event(struct torrent *t, enum fact_level level, const char *kind,
 void torrent_notify(struct torrent *t, enum notify_type type, uint32_t piece,
                     uint32_t file);
 void torrent_fail(struct torrent *t, int result, const char *text);
-void torrent_update_state(struct torrent *t);
 /* Adds (or takes away) the piece's bytes to its files; `tell`: FILE when one is
  * complete. */
 void torrent_count_files(struct torrent *t, uint32_t piece, bool have,
                          bool tell);
 /* The piece is verified and on disk: counts, HAVE to all, facts. */
 void torrent_got_piece(struct torrent *t, uint32_t piece, bool downloaded);
-void torrent_lost_piece(struct torrent *t, uint32_t piece);
 
 /* torrent_peer.c */
 struct peer *torrent_peer_by_conn(struct torrent *t, uint32_t conn);
@@ -189,6 +187,8 @@ void torrent_block_data(struct torrent *t, struct peer *p,
 void torrent_block_abandon(struct torrent *t, struct peer *p);
 
 /* torrent_disk.c */
+/* A disk job found other things in the place of the data. */
+bool torrent_is_gone(int result);
 void torrent_disk_block(struct torrent *t, struct peer *p,
                         struct picker_block b, uint8_t *mem);
 void torrent_disk_restore(struct torrent *t, uint32_t piece, uint32_t block);

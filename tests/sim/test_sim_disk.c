@@ -113,6 +113,61 @@ static void test_fault(void **state)
     sim_each_seed(60, body_fault);
 }
 
+/* Blocks in the journal, those of whole pieces too. */
+static uint32_t journal_blocks(const struct sim_torrent *st)
+{
+    const struct geom *g = &st->c->geom;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->n_pieces; i++) {
+        n += bits_get(&st->journal.piece, i) ? geom_n_blocks(g, i)
+                                             : st->journal.block[i].count;
+    }
+    return n;
+}
+
+/* The drive is pulled, remounted read-only, or full, just when pieces whose
+ * first blocks are in the journal become whole: the journal keeps them. */
+static void body_pulled(struct sim *s)
+{
+    static const int results[] = {BTC_E_STORAGE, BTC_E_PERMISSION,
+                                  BTC_E_TIMEOUT, BTC_E_LIMIT, BTC_E_NOSPACE};
+    struct sim_shape sh = {.total = 8 * MIB,
+                           .piece_length = 131072u << sim_below(s, 4)};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, 4 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_fake *f = sim_fake_new(s, c, SIM_HONEST, MIB);
+    st->disk.delay_ms = 1 + sim_below(s, 20);
+    sim_start(st);
+    sim_add_peer(st, &f->host);
+    uint32_t whole = 0, blocks = 0;
+    for (int i = 0; i < 200 && blocks <= whole; i++) {
+        torrent_flush(st->t);
+        sim_drain(st);
+        sim_run(s, 20 + sim_below(s, 50));
+        whole = st->journal.piece.count * geom_n_blocks(&c->geom, 0);
+        blocks = journal_blocks(st);
+    }
+    SIM_CHECK(s, blocks > whole);
+    st->disk.fail_in = 1;
+    st->disk.fail_for = UINT32_MAX;
+    st->disk.fail_result = results[sim_below(s, 5)];
+    sim_run(s, 20000);
+    SIM_CHECK(s, st->error == st->disk.fail_result);
+    SIM_CHECK(s, journal_blocks(st) >= blocks);
+    SIM_CHECK(s, sim_run_until(s, sim_is_stopped, st, 10000));
+    st->disk.fail_for = 0;
+    sim_restart(st);
+    sim_add_peer(st, &f->host);
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 60000));
+}
+
+static void test_pulled(void **state)
+{
+    (void)state;
+    sim_each_seed(40, body_pulled);
+}
+
 /* Pieces sixteen times larger than the memory. */
 static void body_small_pool(struct sim *s)
 {
@@ -183,7 +238,8 @@ static void test_check(void **state)
  * single bad spot costs its piece. */
 static void body_unreadable(struct sim *s)
 {
-    static const int results[] = {BTC_E_STORAGE, BTC_E_PERMISSION, BTC_E_IO};
+    static const int results[] = {BTC_E_STORAGE, BTC_E_PERMISSION,
+                                  BTC_E_TIMEOUT, BTC_E_LIMIT, BTC_E_IO};
     struct sim_shape sh = {.total = 2 * MIB, .piece_length = 65536};
     struct sim_content *c = sim_content_new(s, &sh);
     struct sim_node *n = sim_node_new(s, MIB, MIB);
@@ -197,7 +253,7 @@ static void body_unreadable(struct sim *s)
     sim_start(st);
     sim_fake_dial(leech, &n->host);
     sim_run(s, sim_below(s, check ? 100 : 3000));
-    st->disk.read_result = spot ? BTC_E_IO : results[sim_below(s, 3)];
+    st->disk.read_result = spot ? BTC_E_IO : results[sim_below(s, 5)];
     st->disk.read_fails = spot ? 2 : UINT32_MAX;
     sim_run(s, 30000);
     if (!spot) {
@@ -254,10 +310,10 @@ static void test_spoils(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_power),  cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_fault),  cmocka_unit_test(test_small_pool),
-        cmocka_unit_test(test_check),  cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_spoils),
+        cmocka_unit_test(test_power),      cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_fault),      cmocka_unit_test(test_pulled),
+        cmocka_unit_test(test_small_pool), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_unreadable), cmocka_unit_test(test_spoils),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
