@@ -131,7 +131,8 @@ struct disk_job {
     int result;        /* 0; HASH (mismatch), SHORT (file missing or too short),
                         * NOSPACE, IO, PERMISSION, EXISTS (also: not a regular
                         * file), STORAGE (the save path is missing, or a file that
-                        * is to be written or synced), CANCELLED */
+                        * is to be written or synced), LIMIT (descriptors or
+                        * memory of the process), CANCELLED */
     int32_t fail_file; /* index of the file that failed, -1 none */
     /* malloc'ed n_blocks SHA-1s. FINISH: when the piece failed or they were
      * wanted; WRITE: when they were, of the blocks that are in memory. Caller

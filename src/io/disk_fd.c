@@ -204,15 +204,23 @@ static void disk_fd_make_room(struct disk *d)
     }
 }
 
+/* Opens or creates. When the process has no descriptor left, those of the cache
+ * make room. */
+int disk_fd_open(struct disk *d, const char *path, int flags)
+{
+    int fd;
+    do {
+        fd = disk_sys_open(d, path, flags);
+    } while ((fd == -EMFILE || fd == -ENFILE) && disk_fd_evict(d));
+    return fd;
+}
+
 /* Opens a regular file; the descriptor or -errno, EISDIR for anything else. */
 static int disk_fd_open_path(struct disk *d, const char *path, bool write)
 {
     struct stat st;
-    int fd;
     disk_fd_make_room(d);
-    do {
-        fd = disk_sys_open(d, path, write ? O_RDWR : O_RDONLY);
-    } while ((fd == -EMFILE || fd == -ENFILE) && disk_fd_evict(d));
+    int fd = disk_fd_open(d, path, write ? O_RDWR : O_RDONLY);
     if (fd < 0) {
         return fd;
     }

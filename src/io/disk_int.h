@@ -129,7 +129,9 @@ struct disk {
 /* disk.c */
 void disk_unref(struct disk *d); /* frees the memory with the last */
 
-/* disk_fd.c. A referenced descriptor; NULL after the job has been failed. */
+/* disk_fd.c. A descriptor outside of the cache, or -errno. */
+int disk_fd_open(struct disk *d, const char *path, int flags);
+/* A referenced descriptor; NULL after the job has been failed. */
 struct disk_fd *disk_fd_get(struct disk_job *job, uint32_t file, bool write);
 void disk_fd_put(struct disk_fd *f); /* NULL allowed */
 /* Takes a file out of the cache; it is closed when nobody uses it. */

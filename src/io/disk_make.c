@@ -72,12 +72,12 @@ static void disk_make_new(struct disk_job *job, uint32_t file, char *path)
 {
     struct disk_store *s = job->store;
     int flags = O_RDWR | O_CREAT | O_EXCL;
-    int fd = disk_sys_open(s->d, path, flags);
+    int fd = disk_fd_open(s->d, path, flags);
     if (fd == -ENOENT) {
         if (!disk_make_dirs(job, file, path)) {
             return;
         }
-        fd = disk_sys_open(s->d, path, flags);
+        fd = disk_fd_open(s->d, path, flags);
     }
     if (fd < 0) {
         disk_fail(job, file, path, -fd);

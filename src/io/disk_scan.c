@@ -87,7 +87,7 @@ static void disk_scan_file(struct disk_job *job, uint32_t file)
     char path[PATH_MAX];
     int fd = disk_store_path(job->store, file, path);
     if (fd == 0) {
-        fd = disk_sys_open(job->store->d, path, O_RDONLY);
+        fd = disk_fd_open(job->store->d, path, O_RDONLY);
     }
     if (fd >= 0) {
         disk_scan_open(job, file, fd, path);

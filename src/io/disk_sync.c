@@ -146,7 +146,7 @@ static void disk_sync_file(struct disk_job *job, uint32_t file)
 static void disk_sync_path(struct disk_job *job, const char *path, bool must)
 {
     struct disk *d = job->store->d;
-    int fd = disk_sys_open(d, path, O_RDONLY | O_DIRECTORY);
+    int fd = disk_fd_open(d, path, O_RDONLY | O_DIRECTORY);
     int rc = fd == -ENOENT && !must ? 0 : fd;
     if (fd >= 0) {
         rc = disk_sys_fsync(d, fd, path);
@@ -167,7 +167,7 @@ static void disk_sync_above(struct disk_job *job)
     if (n < 0 || n >= PATH_MAX) {
         return;
     }
-    int fd = disk_sys_open(d, path, O_RDONLY | O_DIRECTORY);
+    int fd = disk_fd_open(d, path, O_RDONLY | O_DIRECTORY);
     if (fd >= 0) {
         (void)close(fd);
         disk_sync_path(job, path, true);

@@ -155,6 +155,10 @@ static int disk_error_code(enum disk_op op, int errnum)
     case EISDIR:
     case EEXIST:
         return BTC_E_EXISTS;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return BTC_E_LIMIT; /* ours, not the file's: says nothing about it */
     default:
         return err_from_errno(errnum);
     }

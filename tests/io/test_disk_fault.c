@@ -230,6 +230,67 @@ static void test_lost_in_eviction(void **state)
     kit_close(&k);
 }
 
+/* Takes every descriptor that is left of 64; gives how many, in `taken`. */
+static uint32_t test_take_fds(int taken[64])
+{
+    uint32_t n = 0;
+    while (n < 64 && (taken[n] = dup(STDIN_FILENO)) >= 0) {
+        n++;
+    }
+    assert_int_equal(errno, EMFILE);
+    return n;
+}
+
+/* Others have taken all descriptors: the cache gives its own for what cannot
+ * wait, and where that is not enough the failure blames no file. */
+static void test_no_descriptors(void **state)
+{
+    struct disk_file files[] = {{.path = "a/f", .length = 16384},
+                                {.path = "g", .length = 16384},
+                                {.path = "h/i", .length = 100}};
+    struct rlimit old;
+    int taken[64];
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    struct kit_piece p;
+    kit_open(&k, 2);
+    kit_torrent_init(&t, files, 3, 16384);
+    kit_piece_init(&p, &t, 0);
+    struct disk_store *s = disk_store_new(k.d, k.dir, files, 2, false);
+    struct disk_store *more = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    struct rlimit low = {.rlim_cur = 64, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    uint32_t n = test_take_fds(taken);
+    assert_int_equal(kit_sync(&k, s), 0); /* folders */
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
+    struct disk_job scan = {
+        .op = DISK_SCAN, .store = s, .piece_length = 16384, .n_pieces = 2};
+    assert_int_equal(kit_run(&k, &scan), 0);
+    assert_int_equal(scan.scan.count, 1);
+    bits_fini(&scan.scan);
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
+    assert_int_equal(kit_do(&k, more, DISK_CREATE).result, 0);
+    struct disk_job job = kit_job(s, DISK_PREFETCH, &p);
+    assert_int_equal(kit_run(&k, &job), 0); /* keeps the last one */
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 1), BTC_E_LIMIT);
+    disk_fd_release(s, 0, job.fds[0]);
+    free(job.fds);
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 1), BTC_E_HASH);
+    while (n > 0) {
+        (void)close(taken[--n]);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    disk_store_free(s);
+    disk_store_free(more);
+    kit_piece_fini(&p);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
 /* Holds every call of one kind until it is opened. */
 struct test_gate {
     pthread_mutex_t lock;
@@ -590,6 +651,7 @@ int main(void)
         cmocka_unit_test(test_no_fallocate),
         cmocka_unit_test(test_create_no_space),
         cmocka_unit_test(test_lost_in_eviction),
+        cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_cancel_low),
         cmocka_unit_test(test_slow_sync),
         cmocka_unit_test(test_drain),
