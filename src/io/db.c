@@ -29,6 +29,8 @@
 #define DB_WAL_LIMIT (8 << 20)
 /* Bytes of the smallest database: one page. */
 #define DB_SIZE_MIN 512
+/* Links followed, one behind the other: as many as the kernel follows. */
+#define DB_LINKS_MAX 40
 /* Between two tries at something that SQLite does not wait for by itself. */
 #define DB_RETRY_MS 20
 
@@ -61,13 +63,27 @@ int db_sync_path(const char *path, struct err *e)
     return code;
 }
 
-/* Absolute path with links resolved. */
-char *db_resolve(const char *path)
+/* Where a link leads; NULL when there is none. */
+static char *db_follow(const char *path)
 {
-    char *real = realpath(path, NULL);
-    if (real) {
-        return real;
+    char to[PATH_MAX];
+    ssize_t n = readlink(path, to, sizeof(to) - 1);
+    if (n <= 0) {
+        return NULL;
     }
+    to[n] = '\0';
+    if (to[0] == '/') {
+        return mem_strdup(to);
+    }
+    char *copy = mem_strdup(path);
+    char *out = mem_printf("%s/%s", dirname(copy), to);
+    free(copy);
+    return out;
+}
+
+/* Its folder with links resolved; the path itself when there is no folder. */
+static char *db_resolve_absent(const char *path)
+{
     char *copy1 = mem_strdup(path);
     char *copy2 = mem_strdup(path);
     char *folder = realpath(dirname(copy1), NULL);
@@ -80,6 +96,27 @@ char *db_resolve(const char *path)
     free(copy1);
     free(copy2);
     return out ? out : mem_strdup(path);
+}
+
+/* Absolute path with links resolved, those too that lead to a file which SQLite
+ * is yet to make: the lock must lie where everybody looks for it later. */
+char *db_resolve(const char *path)
+{
+    char *at = mem_strdup(path);
+    char *out = NULL;
+    for (int i = 0; at && !out; i++) {
+        char *next = NULL;
+        out = realpath(at, NULL);
+        if (!out && i < DB_LINKS_MAX) {
+            next = db_follow(at);
+        }
+        if (!out && !next) {
+            out = db_resolve_absent(at);
+        }
+        free(at);
+        at = next;
+    }
+    return out;
 }
 
 /* Makes a new name durable (a file's content is SQLite's matter). */

@@ -131,6 +131,28 @@ static void test_engine_lock(void **state)
     db_close(test_db_open(other, DB_ENGINE));
 }
 
+/* A link to a file that is not there yet: who made it by way of the link holds
+ * the lock that all others find. */
+static void test_engine_lock_link(void **state)
+{
+    struct test_db *t = *state;
+    char link1[128], link2[128];
+    (void)snprintf(link1, sizeof(link1), "%s/link1", t->dir);
+    (void)snprintf(link2, sizeof(link2), "%s/link2", t->dir);
+    assert_int_equal(symlink("link2", link1), 0);
+    assert_int_equal(symlink(t->path, link2), 0);
+    struct db *db = test_db_open(link1, DB_CREATE | DB_ENGINE);
+    assert_string_equal(db_path(db), t->path);
+    test_db_refused(t->path, DB_ENGINE, BTC_E_LOCKED, "another btc");
+    test_db_refused(link1, DB_ENGINE, BTC_E_LOCKED, "another btc");
+    assert_int_equal(db_engine_pid(link2), getpid());
+    db_close(db);
+    assert_int_equal(unlink(t->path), 0);
+    assert_int_equal(unlink(link2), 0);
+    assert_int_equal(symlink("link1", link2), 0); /* a ring */
+    test_db_refused(link1, DB_CREATE | DB_ENGINE, BTC_E_IO, "link1");
+}
+
 /* The lock goes with a killed engine. */
 static void test_engine_killed(void **state)
 {
@@ -499,12 +521,24 @@ int main(int argc, char **argv)
     }
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_create),        T(test_schema_text),    T(test_not_ours),
-        T(test_empty),         T(test_newer),          T(test_engine_lock),
-        T(test_engine_killed), T(test_read_only),      T(test_other_user),
-        T(test_busy),          T(test_migrate),        T(test_every_version),
-        T(test_migrate_fails), T(test_migrate_locked), T(test_create_race),
-        T(test_backup),        T(test_damage),
+        T(test_create),
+        T(test_schema_text),
+        T(test_not_ours),
+        T(test_empty),
+        T(test_newer),
+        T(test_engine_lock),
+        T(test_engine_lock_link),
+        T(test_engine_killed),
+        T(test_read_only),
+        T(test_other_user),
+        T(test_busy),
+        T(test_migrate),
+        T(test_every_version),
+        T(test_migrate_fails),
+        T(test_migrate_locked),
+        T(test_create_race),
+        T(test_backup),
+        T(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
