@@ -15,6 +15,10 @@
  * the data may be gone although the next SYNC succeeds: what was written since
  * the last good SYNC must be hashed again (low jobs do) before it is claimed.
  *
+ * A file that somebody has replaced since we wrote to it, or since STAT, is not
+ * written: what is claimed of it lies elsewhere. STORAGE tells so, and a new
+ * STAT knows the new file.
+ *
  * Links are followed: people link big files to other drives. A file is opened
  * for writing only while it is written, until the SYNC after; so seeding works
  * from read-only media.
@@ -131,7 +135,8 @@ struct disk_job {
     int result;        /* 0; HASH (mismatch), SHORT (file missing or too short),
                         * NOSPACE, IO, PERMISSION, EXISTS (also: not a regular
                         * file), STORAGE (the save path is missing, or a file that
-                        * is to be written or synced), LIMIT (descriptors or
+                        * is to be written or synced, or another is in its
+                        * place), LIMIT (descriptors or
                         * memory of the process), CANCELLED */
     int32_t fail_file; /* index of the file that failed, -1 none */
     /* malloc'ed n_blocks SHA-1s. FINISH: when the piece failed or they were

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Another file is in its place: an errno that no file gives. */
+#define DISK_E_OTHER EREMCHG
 /* How many of the oldest are looked at for one that is clean. */
 #define DISK_EVICT_LOOK 64
 
@@ -78,13 +80,20 @@ static struct disk_fd *disk_fd_detach(struct disk *d, struct disk_fd *f)
     return NULL;
 }
 
-/* What disk_fd_detach gave; outside the lock. */
+/* What disk_fd_detach gave; outside the lock. What it has become by our writes
+ * is how we know it again, unless STAT has met another one since. */
 static void disk_fd_close(struct disk_fd *f)
 {
-    if (f) {
-        (void)close(f->fd);
-        free(f);
+    struct stat st;
+    if (!f) {
+        return;
     }
+    if (f->writable && fstat(f->fd, &st) == 0 &&
+        !disk_store_is_other(f->store, f->file, &st)) {
+        disk_store_saw(f->store, f->file, &st);
+    }
+    (void)close(f->fd);
+    free(f);
 }
 
 /* Takes a stale one off its list; under fd_lock. */
@@ -215,10 +224,14 @@ int disk_fd_open(struct disk *d, const char *path, int flags)
     return fd;
 }
 
-/* Opens a regular file; the descriptor or -errno, EISDIR for anything else. */
-static int disk_fd_open_path(struct disk *d, const char *path, bool write)
+/* Opens a regular file; the descriptor or -errno: EISDIR for anything else,
+ * DISK_E_OTHER when it would be written and is not the file that we have
+ * written to: what we claim is in that one. */
+static int disk_fd_open_path(struct disk_store *s, uint32_t file,
+                             const char *path, bool write)
 {
     struct stat st;
+    struct disk *d = s->d;
     disk_fd_make_room(d);
     int fd = disk_fd_open(d, path, write ? O_RDWR : O_RDONLY);
     if (fd < 0) {
@@ -227,10 +240,15 @@ static int disk_fd_open_path(struct disk *d, const char *path, bool write)
     int rc = disk_sys_fstat(d, fd, path, &st);
     if (rc == 0 && !S_ISREG(st.st_mode)) {
         rc = -EISDIR;
+    } else if (rc == 0 && write && disk_store_is_other(s, file, &st)) {
+        rc = -DISK_E_OTHER;
     }
     if (rc != 0) {
         (void)close(fd);
         return rc;
+    }
+    if (write) {
+        disk_store_saw(s, file, &st);
     }
     return fd;
 }
@@ -280,10 +298,13 @@ struct disk_fd *disk_fd_get(struct disk_job *job, uint32_t file, bool write)
     }
     int fd = disk_store_path(s, file, path);
     if (fd == 0) {
-        fd = disk_fd_open_path(s->d, path, write);
+        fd = disk_fd_open_path(s, file, path, write);
     }
     if (fd == -EISDIR) {
         disk_fail_with(job, file, path, BTC_E_EXISTS, "is not a regular file");
+    } else if (fd == -DISK_E_OTHER) {
+        disk_fail_with(job, file, path, BTC_E_STORAGE,
+                       "was replaced by another file");
     } else if (fd < 0) {
         disk_fail(job, file, path, -fd);
     }

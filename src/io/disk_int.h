@@ -61,6 +61,13 @@ struct disk_dir {
     bool pending; /* the next SYNC fsyncs it; under fd_lock */
 };
 
+/* Which file it was when we last had it open for writing or looked at it. */
+struct disk_seen {
+    uint64_t dev, ino, size;
+    int64_t mtime_ns;
+    bool known;
+};
+
 struct disk_store {
     struct disk *d;
     char *save_path;         /* owns */
@@ -72,12 +79,13 @@ struct disk_store {
     uint32_t n_dirs;
     uint32_t *dir_of; /* owns; per file */
     /* Under fd_lock: */
-    struct disk_fd **fds;  /* owns; per file, NULL = not open */
-    struct disk_fd *stale; /* those out of the cache that are still in use */
-    uint8_t *flags;        /* owns; per file, enum disk_flag */
-    uint32_t n_dirty;      /* files with DISK_DIRTY */
-    uint32_t n_evicting;   /* dirty files being synced out of the cache */
-    uint32_t refs;         /* the owner, jobs, references to descriptors */
+    struct disk_fd **fds;   /* owns; per file, NULL = not open */
+    struct disk_fd *stale;  /* those out of the cache that are still in use */
+    uint8_t *flags;         /* owns; per file, enum disk_flag */
+    struct disk_seen *seen; /* owns; per file */
+    uint32_t n_dirty;       /* files with DISK_DIRTY */
+    uint32_t n_evicting;    /* dirty files being synced out of the cache */
+    uint32_t refs;          /* the owner, jobs, references to descriptors */
 };
 
 struct disk_queue {
@@ -152,6 +160,11 @@ bool disk_store_has_root(const struct disk_store *s);
 void disk_store_wrote(struct disk_store *s, uint32_t file);
 /* A name was made in the file's folder: that and those above want an fsync. */
 void disk_store_named(struct disk_store *s, uint32_t file);
+/* Remembers which file it is (NULL: none), and tells another one from it.
+ * Device and inode alone are no evidence: some file systems number anew. */
+void disk_store_saw(struct disk_store *s, uint32_t file, const struct stat *st);
+bool disk_store_is_other(struct disk_store *s, uint32_t file,
+                         const struct stat *st);
 void disk_store_ref(struct disk_store *s);
 void disk_store_unref(struct disk_store *s);
 

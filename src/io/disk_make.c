@@ -83,7 +83,9 @@ static void disk_make_new(struct disk_job *job, uint32_t file, char *path)
         disk_fail(job, file, path, -fd);
         return;
     }
+    struct stat st;
     int rc = disk_make_length(s, fd, path, s->files[file].length, 0);
+    disk_store_saw(s, file, fstat(fd, &st) == 0 ? &st : NULL);
     (void)close(fd);
     if (rc != 0) {
         (void)unlink(path);

@@ -173,6 +173,7 @@ struct disk_store *disk_store_new(struct disk *d, const char *save_path,
     disk_store_plant(s);
     s->fds = mem_calloc(n_files, sizeof(struct disk_fd *));
     s->flags = mem_calloc(n_files, 1);
+    s->seen = mem_calloc(n_files, sizeof(*s->seen));
     pthread_mutex_lock(&d->fd_lock);
     d->refs++;
     pthread_mutex_unlock(&d->fd_lock);
@@ -205,6 +206,7 @@ void disk_store_unref(struct disk_store *s)
     free(s->dir_of);
     free(s->fds);
     free(s->flags);
+    free(s->seen);
     free(s);
     disk_unref(d);
 }
@@ -271,6 +273,42 @@ void disk_store_wrote(struct disk_store *s, uint32_t file)
         disk_store_queue_dirs(s, file);
     }
     pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+/* Of the kernel's form what tells one file from another. */
+static struct disk_seen disk_seen_of(const struct stat *st)
+{
+    return (struct disk_seen){.dev = st->st_dev,
+                              .ino = st->st_ino,
+                              .size = (uint64_t)st->st_size,
+                              .mtime_ns =
+                                  (int64_t)st->st_mtim.tv_sec * 1000000000 +
+                                  (int64_t)st->st_mtim.tv_nsec,
+                              .known = true};
+}
+
+/* Remembers a file. */
+void disk_store_saw(struct disk_store *s, uint32_t file, const struct stat *st)
+{
+    struct disk_seen seen = {0};
+    if (st) {
+        seen = disk_seen_of(st);
+    }
+    pthread_mutex_lock(&s->d->fd_lock);
+    s->seen[file] = seen;
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+/* Whether somebody has put another file in the place of the one we know. */
+bool disk_store_is_other(struct disk_store *s, uint32_t file,
+                         const struct stat *st)
+{
+    struct disk_seen now = disk_seen_of(st);
+    pthread_mutex_lock(&s->d->fd_lock);
+    struct disk_seen old = s->seen[file];
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return old.known && (now.dev != old.dev || now.ino != old.ino) &&
+           (now.size != old.size || now.mtime_ns != old.mtime_ns);
 }
 
 /* Written by somebody else, claimed by us. */

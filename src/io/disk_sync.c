@@ -260,12 +260,16 @@ void disk_run_sync(struct disk_worker *w, struct disk_job *job)
     }
 }
 
-/* The print of a path; not being there is no failure. */
+/* The print of a path; not being there is no failure. Who asks knows the file
+ * from here on. */
 static void disk_stat_path(struct disk_job *job, uint32_t file,
                            const char *path, struct disk_print *out)
 {
     struct stat st;
     int rc = disk_sys_stat(job->store->d, path, &st);
+    if (file != DISK_NO_FILE) {
+        disk_store_saw(job->store, file, rc == 0 ? &st : NULL);
+    }
     if (rc == 0) {
         *out = disk_print_of(&st);
     } else if (rc != -ENOENT && rc != -ENOTDIR) {

@@ -609,15 +609,67 @@ static void test_sync_replaced(void **state)
     assert_int_equal(kit_sync(&k, s), BTC_E_STORAGE);
 
     /* STAT looks too, so that nothing reads what is no longer there. */
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, BTC_E_STORAGE);
+    struct disk_job stat = kit_do(&k, s, DISK_STAT);
+    free(stat.prints);
     assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
     assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
-    struct disk_job stat = kit_do(&k, s, DISK_STAT);
+    stat = kit_do(&k, s, DISK_STAT);
     assert_int_equal(stat.result, 0);
     assert_false(stat.prints[0].exists);
     free(stat.prints);
     assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), BTC_E_SHORT);
+    disk_store_free(s);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* A file is replaced while nobody has it open: what was claimed of it is not in
+ * the new one, so no print may say that all is as we left it. */
+static void test_write_replaced(void **state)
+{
+    struct disk_file files[] = {{.path = "f", .length = 32768}};
+    uint8_t zeros[32768] = {0};
+    struct timespec times[2];
+    struct stat st;
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    char path[512], away[512];
+    kit_open(&k, 2);
+    kit_torrent_init(&t, files, 1, 16384);
+    (void)kit_path(&k, "f", path, sizeof(path));
+    (void)kit_path(&k, "away", away, sizeof(away));
+    struct disk_store *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_sync(&k, s), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(rename(path, away), 0);
+    kit_put(&k, "f", zeros, sizeof(zeros));
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), BTC_E_STORAGE);
+    assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, 1), BTC_E_STORAGE);
+    kit_expect(&k, "f", zeros, sizeof(zeros));
+
+    /* A copy that keeps the time is as good, like at a start; so is the file
+     * itself when it comes back. */
+    times[0] = times[1] = st.st_mtim;
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), 0);
+    assert_int_equal(kit_sync(&k, s), 0);
+    assert_int_equal(rename(away, path), 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, 1), BTC_E_STORAGE);
+    struct disk_job stat = kit_do(&k, s, DISK_STAT); /* now we know */
+    free(stat.prints);
+    assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, 1), 0);
+    assert_int_equal(rename(path, away), 0);
+    kit_put(&k, "f", t.bytes, t.total);
+    stat = kit_do(&k, s, DISK_STAT); /* also with the old one open */
+    free(stat.prints);
+    assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, 1), 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
     disk_store_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
@@ -734,6 +786,7 @@ int main(void)
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_prints),
         cmocka_unit_test(test_sync_replaced),
+        cmocka_unit_test(test_write_replaced),
         cmocka_unit_test(test_prefetch),
         cmocka_unit_test(test_closed_after_sync),
     };
