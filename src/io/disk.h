@@ -101,9 +101,9 @@ enum disk_op {
     DISK_PREFETCH, /* brings the spans into the page cache, gives `fds` */
     DISK_SYNC,     /* makes everything written so far durable */
     DISK_STAT,     /* prints of all files, and of the save path */
-    DISK_SCAN,     /* which pieces have data in all their bytes (SEEK_HOLE) */
-    DISK_DELETE,   /* removes the files and the folders that become empty */
-    DISK_SPACE     /* bytes free at the save path */
+    DISK_SCAN,   /* which pieces may have data in all their bytes (SEEK_HOLE) */
+    DISK_DELETE, /* removes the files and the folders that become empty */
+    DISK_SPACE   /* bytes free at the save path */
 };
 
 struct disk_job;

@@ -3,7 +3,9 @@
  * A sparse file tells where it has data (SEEK_DATA, SEEK_HOLE); a hole was
  * never written. All pieces start as present, and each byte range that a file
  * lacks takes its pieces away. A file system that knows no holes reports one
- * extent of data.
+ * extent of data; and what cannot be looked at may be data: only hashing tells,
+ * or else all would be fetched again without a word. What may not be read is of
+ * no use to us.
  */
 #include "io/disk_int.h"
 
@@ -47,14 +49,10 @@ static void disk_scan_holes(struct disk_job *job, uint32_t file, int fd,
             disk_scan_clear(job, file, at, size);
             return;
         }
-        if (data == -EINVAL || data == -EOPNOTSUPP) {
-            return;
-        }
         int64_t hole =
             data < 0 ? data
                      : disk_scan_seek(d, fd, path, (uint64_t)data, SEEK_HOLE);
         if (hole < 0) {
-            disk_fail(job, file, path, (int)-hole);
             return;
         }
         disk_scan_clear(job, file, at,
@@ -71,7 +69,6 @@ static void disk_scan_open(struct disk_job *job, uint32_t file, int fd,
     uint64_t length = job->store->files[file].length;
     int rc = disk_sys_fstat(job->store->d, fd, path, &st);
     if (rc != 0) {
-        disk_fail(job, file, path, -rc);
         return;
     }
     uint64_t size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
@@ -92,10 +89,9 @@ static void disk_scan_file(struct disk_job *job, uint32_t file)
     if (fd >= 0) {
         disk_scan_open(job, file, fd, path);
         (void)close(fd);
-    } else if (fd == -ENOENT || fd == -ENOTDIR) {
+    } else if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES ||
+               fd == -EPERM) {
         disk_scan_clear(job, file, 0, job->store->files[file].length);
-    } else {
-        disk_fail(job, file, path, -fd);
     }
 }
 
@@ -111,12 +107,9 @@ void disk_run_scan(struct disk_worker *w, struct disk_job *job)
         return;
     }
     bits_fill(&job->scan);
-    for (uint32_t i = 0; i < s->n_files && job->result == 0; i++) {
+    for (uint32_t i = 0; i < s->n_files; i++) {
         if (!s->files[i].pad && s->files[i].length > 0) {
             disk_scan_file(job, i);
         }
-    }
-    if (job->result != 0) {
-        bits_fini(&job->scan);
     }
 }

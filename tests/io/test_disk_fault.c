@@ -230,6 +230,50 @@ static void test_lost_in_eviction(void **state)
     kit_close(&k);
 }
 
+/* SCAN: a file that cannot be looked at may hold data, one that may not be read
+ * is of no use, and neither hides the others. */
+static void test_scan_blind(void **state)
+{
+    struct disk_file files[] = {{.path = "f", .length = 2 * 16384},
+                                {.path = "g", .length = 16384}};
+    static const struct {
+        const char *op;
+        uint32_t at;
+        int errnum;
+        uint32_t want; /* pieces, of 3; the second was never written */
+    } cases[] = {
+        {"open", 9, EIO, 2},    {"open", 1, EIO, 3},    {"open", 1, ELOOP, 3},
+        {"open", 2, EACCES, 1}, {"open", 1, EPERM, 1},  {"fstat", 1, EIO, 3},
+        {"lseek", 1, EIO, 3},   {"lseek", 2, EIO, 3},   {"lseek", 3, EIO, 3},
+        {"lseek", 4, EIO, 2},   {"lseek", 1, EINVAL, 3}};
+    struct test_fault f = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    kit_open(&k, 2);
+    kit_torrent_init(&t, files, 2, 16384);
+    struct disk_store *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 2), 0);
+    assert_int_equal(kit_sync(&k, s), 0);
+    disk_set_fault(k.d, test_on_op, &f);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct disk_job scan = {
+            .op = DISK_SCAN, .store = s, .piece_length = 16384, .n_pieces = 3};
+        f.op = cases[i].op;
+        f.at = cases[i].at;
+        f.errnum = cases[i].errnum;
+        f.n = 0;
+        assert_int_equal(kit_run(&k, &scan), 0);
+        assert_int_equal(scan.scan.count, cases[i].want);
+        bits_fini(&scan.scan);
+    }
+    disk_store_free(s);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
 /* Takes every descriptor that is left of 64; gives how many, in `taken`. */
 static uint32_t test_take_fds(int taken[64])
 {
@@ -651,6 +695,7 @@ int main(void)
         cmocka_unit_test(test_no_fallocate),
         cmocka_unit_test(test_create_no_space),
         cmocka_unit_test(test_lost_in_eviction),
+        cmocka_unit_test(test_scan_blind),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_cancel_low),
         cmocka_unit_test(test_slow_sync),
