@@ -259,14 +259,14 @@ static int db_connect(struct db *db, bool immutable, struct err *e)
                    e);
 }
 
-/* True when a WAL with something in it lies beside the file. */
-static bool db_has_wal(const char *path)
+/* See db_int.h. */
+int64_t db_wal_size(const char *path)
 {
     struct stat st;
     char *wal = mem_printf("%s-wal", path);
-    bool has = stat(wal, &st) == 0 && st.st_size > 0;
+    bool has = stat(wal, &st) == 0;
     free(wal);
-    return has;
+    return has ? (int64_t)st.st_size : 0;
 }
 
 /* First look into the file: SQLite really opens it here. A reader who cannot
@@ -278,7 +278,7 @@ static int db_probe(struct db *db, struct err *e)
     int rc = sqlite3_errcode(db->sql) & 0xff;
     if (code == 0 || !(db->flags & DB_READ_ONLY) ||
         (rc != SQLITE_CANTOPEN && rc != SQLITE_READONLY) ||
-        db_has_wal(db->path)) {
+        db_wal_size(db->path) > 0) {
         return code;
     }
     (void)sqlite3_close(db->sql);
@@ -413,6 +413,7 @@ int db_open(const char *path, unsigned flags, struct db **out, struct err *e)
     db->path = db_resolve(path);
     db->flags = flags & DB_READ_ONLY ? flags & ~(unsigned)DB_CREATE : flags;
     db->lock_fd = -1;
+    db->wal_warn = DB_WAL_WARN;
     if (flags & DB_ENGINE) {
         code = db_lock_take(db->path, &db->lock_fd, e);
     }

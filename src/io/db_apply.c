@@ -6,6 +6,7 @@
  */
 #include "io/db_batch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* clang-format off */
@@ -375,15 +376,52 @@ static int db_apply_ops(struct db *db, const struct db_batch *b, struct err *e)
     return 0;
 }
 
+/* SQLite cannot use the WAL anew while somebody reads what stood there before:
+ * a transaction left open in another program lets it grow without an end. */
+static int db_apply_warning(struct db *db, int64_t wal, struct err *e)
+{
+    char text[256];
+    sqlite3_stmt *s;
+    int code = db_stmt(db, DB_STMT_PUT_EVENT, &s, e);
+    if (code != 0) {
+        return code;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "some program reads this database in one transaction for "
+                   "very long: the file beside it that ends in -wal has grown "
+                   "to %lld MiB; end that program",
+                   (long long)wal >> 20);
+    (void)sqlite3_bind_int64(s, 1, db_now());
+    db_bind_text(s, 3, db_level_name(DB_LEVEL_WARN));
+    db_bind_text(s, 4, "reader");
+    db_bind_text(s, 5, text);
+    return db_run_stmt(db, s, e);
+}
+
+/* Inside the transaction: the ops, and what there is to tell. */
+static int db_apply_all(struct db *db, const struct db_batch *b, int64_t wal,
+                        struct err *e)
+{
+    int code = db_apply_ops(db, b, e);
+    if (code == 0 && wal >= db->wal_warn) {
+        code = db_apply_warning(db, wal, e);
+    }
+    return code;
+}
+
 /* Applies a batch: all of it or nothing. */
 int db_apply(struct db *db, struct db_batch *b, struct err *e)
 {
     if (b->n_ops == 0) {
         return 0;
     }
+    int64_t wal = db->lock_fd >= 0 ? db_wal_size(db->path) : 0;
     int code = db_begin(db, e);
     if (code == 0) {
-        code = db_end(db, db_apply_ops(db, b, e), e);
+        code = db_end(db, db_apply_all(db, b, wal, e), e);
+    }
+    if (code == 0 && wal >= db->wal_warn) {
+        db->wal_warn = wal * 2; /* it has been told */
     }
     /* A row that the schema refuses is a bug of ours, not wrong usage. */
     if (code == BTC_E_USAGE) {

@@ -30,6 +30,8 @@
 #define DB_PEER_ORDER                                                  \
     "source = 'user' DESC, banned, bytes_down DESC, connectable DESC," \
     " failures, last_seen DESC"
+/* A WAL of this size is told, and each time that it has doubled since. */
+#define DB_WAL_WARN (64 << 20)
 /* Runs kept. */
 #define DB_RUNS_MAX 1000
 
@@ -60,11 +62,12 @@ enum db_stmt {
 };
 
 struct db {
-    char *path;     /* owns; absolute, symbolic links resolved */
-    sqlite3 *sql;   /* owns */
-    unsigned flags; /* as given to db_open */
-    int lock_fd;    /* the engine lock, -1 = not ours */
-    int64_t run_id; /* our row in run, 0 = none */
+    char *path;       /* owns; absolute, symbolic links resolved */
+    sqlite3 *sql;     /* owns */
+    unsigned flags;   /* as given to db_open */
+    int lock_fd;      /* the engine lock, -1 = not ours */
+    int64_t run_id;   /* our row in run, 0 = none */
+    int64_t wal_warn; /* size of the WAL that is told next */
     sqlite3_stmt *stmts[DB_STMT_COUNT]; /* own; NULL until first use */
 };
 
@@ -108,6 +111,8 @@ void db_bind_bits(sqlite3_stmt *s, int i, uint64_t v);
 
 /* --- db.c --- */
 int64_t db_now(void); /* unix seconds */
+/* Bytes of the WAL beside a database, 0 when there is none. */
+int64_t db_wal_size(const char *path);
 /* Forces a file or folder to disk. */
 int db_sync_path(const char *path, struct err *e);
 /* Absolute path with links resolved; the file itself may be absent. malloc. */

@@ -472,6 +472,35 @@ static void test_bug(void **state)
     db_close(db);
 }
 
+/* A reader that never ends holds up no commit; that the WAL grows behind him is
+ * told once, and again when it has doubled. */
+static void test_endless_reader(void **state)
+{
+    struct test_db *t = *state;
+    static const char told[] =
+        "SELECT count(*) FROM event WHERE kind = 'reader' AND level = 'warn'"
+        " AND text LIKE '%-wal has grown to 1 MiB%'";
+    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
+    int64_t id = test_db_add(db, 1);
+    sqlite3 *other = test_db_foreign(t->path);
+    assert_int_equal(db->wal_warn, DB_WAL_WARN);
+    db->wal_warn = 1 << 20;
+    assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT * FROM run", 0, 0, 0),
+                     SQLITE_OK);
+    uint32_t n = 0;
+    for (; db_wal_size(t->path) < 2 << 20 && n < 5000; n++) {
+        struct db_batch *b = db_batch_new();
+        db_put_block(b, id, n, 0);
+        assert_int_equal(db_apply(db, b, NULL), 0);
+        db_batch_free(b);
+    }
+    assert_true(n < 5000);
+    TEST_DB_IS(t->path, told, "1");
+    assert_true(db->wal_warn >= 2 << 20);
+    (void)sqlite3_close(other);
+    db_close(db);
+}
+
 /* The worst go, but who is connected or was named by hand stays. */
 static void test_trim_peers(void **state)
 {
@@ -778,12 +807,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_add_and_load), T(test_add_again),  T(test_batch),
-        T(test_append),       T(test_unchanged),  T(test_gone),
-        T(test_flags_back),   T(test_full),       T(test_nth_step),
-        T(test_bug),          T(test_trim_peers), T(test_peers),
-        T(test_runs),         T(test_find),       T(test_wishes),
-        T(test_foreign),      T(test_many),
+        T(test_add_and_load), T(test_add_again),      T(test_batch),
+        T(test_append),       T(test_unchanged),      T(test_gone),
+        T(test_flags_back),   T(test_full),           T(test_nth_step),
+        T(test_bug),          T(test_endless_reader), T(test_trim_peers),
+        T(test_peers),        T(test_runs),           T(test_find),
+        T(test_wishes),       T(test_foreign),        T(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
