@@ -103,7 +103,9 @@ const struct cli_command cli_rm = {
     .help = "forget torrents; --data deletes their files, too",
     .details =
         "Removes torrents from the database; their files stay, unless --data "
-        "is given. That asks on a terminal and needs -y elsewhere.",
+        "is given. That asks on a terminal and needs -y elsewhere. It follows "
+        "no link out of the torrent's folder, and other people's files in it "
+        "stay.",
     .example = "btc rm --data 3",
     .options = CLI_SET_DB | CLI_SET(DATA) | CLI_SET(YES) | CLI_SET(DRY_RUN) |
                CLI_SET(JSON),

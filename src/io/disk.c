@@ -326,6 +326,7 @@ void disk_submit(struct disk *d, struct disk_job *job)
     job->fds = NULL;
     job->prints = NULL;
     job->root = (struct disk_print){0};
+    job->n_deleted = 0;
     job->scan = (struct bits){0};
     job->bytes_free = 0;
     disk_store_ref(job->store);

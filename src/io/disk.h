@@ -21,7 +21,7 @@
  *
  * Links are followed: people link big files to other drives. A file is opened
  * for writing only while it is written, until the SYNC after; so seeding works
- * from read-only media.
+ * from read-only media. DELETE alone follows none.
  */
 #ifndef BTC_IO_DISK_H
 #define BTC_IO_DISK_H
@@ -64,7 +64,10 @@ void disk_set_fault(struct disk *d, disk_fault_fn *fn, void *ctx);
 uint32_t disk_threads(const struct disk *d);
 uint32_t disk_queued(const struct disk *d); /* jobs submitted and not done */
 
-/* Copies everything. No file is touched. `full` = fallocate at creation. */
+/* Leads to a file below the save path: no empty element, "." or "..". */
+bool disk_path_is_clean(const char *path);
+/* Copies everything; the paths must be clean. No file is touched. `full` =
+ * fallocate at creation. */
 struct disk_store *disk_store_new(struct disk *d, const char *save_path,
                                   const struct disk_file *files,
                                   uint32_t n_files, bool full);
@@ -102,7 +105,10 @@ enum disk_op {
     DISK_SYNC,     /* makes everything written so far durable */
     DISK_STAT,     /* prints of all files, and of the save path */
     DISK_SCAN,   /* which pieces may have data in all their bytes (SEEK_HOLE) */
-    DISK_DELETE, /* removes the files and the folders that become empty */
+    DISK_DELETE, /* removes the files and the folders that become empty. No
+                  * link of a path is followed, and what is not the torrent's
+                  * (a folder or a longer file in a file's place) stays and is
+                  * BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
     DISK_SPACE   /* bytes free at the save path */
 };
 
@@ -147,7 +153,8 @@ struct disk_job {
                * -1 holds a reference: disk_fd_release; caller frees */
     struct disk_print *prints; /* STAT, SYNC: malloc'ed, one per file (SYNC:
                                 * `exists` is false for files not touched) */
-    struct disk_print root;    /* STAT: the save path; exists and dev */
+    struct disk_print root;    /* STAT, DELETE: the save path; exists and dev */
+    uint32_t n_deleted;        /* DELETE: files that were there */
     struct bits scan;          /* SCAN: bits_init'ed by the disk; caller fini */
     uint64_t bytes_free;       /* SPACE */
     char error[160];           /* text for a person: which file, why */

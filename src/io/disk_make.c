@@ -1,4 +1,4 @@
-/* CREATE and DELETE: files and folders come and go.
+/* CREATE: files and folders come to be; they go in disk_delete.c.
  *
  * CREATE is the only job that makes a file; an empty mount point is never
  * filled by a write. What exists is kept: a shorter file is extended, a longer
@@ -180,60 +180,4 @@ void disk_run_create(struct disk_worker *w, struct disk_job *job)
             disk_make_file(job, i);
         }
     }
-}
-
-/* Unlinks one file; what is not there is fine. */
-static void disk_delete_file(struct disk_job *job, uint32_t file)
-{
-    char path[PATH_MAX];
-    int rc = disk_store_path(job->store, file, path);
-    if (rc == 0) {
-        rc = disk_sys_fault(job->store->d, "unlink", path);
-    }
-    if (rc == 0 && unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR) {
-        rc = -errno;
-    }
-    if (rc != 0) {
-        disk_fail(job, file, path, -rc);
-    }
-}
-
-/* Removes a folder if it is empty; all else is not ours to remove. */
-static void disk_delete_dir(struct disk_job *job, uint32_t dir)
-{
-    char path[PATH_MAX];
-    if (disk_store_dir_path(job->store, dir, path) == 0) {
-        (void)rmdir(path);
-    }
-}
-
-/* What is gone needs no SYNC. */
-static void disk_delete_claims(struct disk_store *s)
-{
-    pthread_mutex_lock(&s->d->fd_lock);
-    memset(s->flags, 0, s->n_files);
-    s->n_dirty = 0;
-    for (uint32_t i = 0; i < s->n_dirs; i++) {
-        s->dirs[i].pending = false;
-    }
-    pthread_mutex_unlock(&s->d->fd_lock);
-}
-
-/* DELETE. Goes on after a failure and tells the first. Folders stand behind
- * their parents, so backwards they empty from below; the save path (0) stays.
- */
-void disk_run_delete(struct disk_worker *w, struct disk_job *job)
-{
-    struct disk_store *s = job->store;
-    (void)w;
-    disk_fd_drop_all(s);
-    for (uint32_t i = 0; i < s->n_files; i++) {
-        if (!s->files[i].pad) {
-            disk_delete_file(job, i);
-        }
-    }
-    for (uint32_t i = s->n_dirs; i > 1; i--) {
-        disk_delete_dir(job, i - 1);
-    }
-    disk_delete_claims(s);
 }

@@ -16,7 +16,7 @@
 
 /* Our own check of what the metainfo parser promised: nothing that leads out
  * of the save path, no empty element. */
-static bool disk_store_is_clean(const char *path)
+bool disk_path_is_clean(const char *path)
 {
     const char *p = path;
     while (*p) {
@@ -47,7 +47,7 @@ static void disk_store_copy(struct disk_store *s, const struct disk_file *files,
     char *at = s->text;
     for (uint32_t i = 0; i < n_files; i++) {
         size_t len = strlen(files[i].path) + 1;
-        bool clean = files[i].pad || disk_store_is_clean(files[i].path);
+        bool clean = files[i].pad || disk_path_is_clean(files[i].path);
         BTC_ASSERT(clean);
         s->files[i] = files[i];
         s->files[i].path = at;

@@ -542,6 +542,55 @@ static void test_delete(void **state)
     kit_close(&k);
 }
 
+/* What is not the torrent's own stays, each for itself; the rest goes. */
+static void test_delete_others(void **state)
+{
+    struct disk_file files[] = {{.path = "t/link/far", .length = 5},
+                                {.path = "t/longer", .length = 5},
+                                {.path = "t/folder", .length = 5},
+                                {.path = "t/file/below", .length = 5},
+                                {.path = "t/linked", .length = 5},
+                                {.path = "t/own", .length = 5}};
+    (void)state;
+    struct kit k;
+    char path[512], root[512];
+    kit_open(&k, 2);
+    struct disk_store *s = disk_store_new(
+        k.d, kit_path(&k, "root", root, sizeof(root)), files, 6, false);
+    struct disk_job job = kit_do(&k, s, DISK_DELETE);
+    assert_int_equal(job.result, BTC_E_STORAGE); /* not: nothing to be done */
+    kit_mkdir(&k, "far");
+    kit_mkdir(&k, "root");
+    kit_mkdir(&k, "root/t");
+    kit_mkdir(&k, "root/t/folder");
+    kit_put(&k, "far/far", "12345", 5);
+    kit_put(&k, "root/t/longer", "123456", 6);
+    kit_put(&k, "root/t/folder/mine", "1", 1);
+    kit_put(&k, "root/t/file", "1", 1);
+    kit_put(&k, "root/t/own", "12345", 5);
+    assert_int_equal(
+        symlink("../../far", kit_path(&k, "root/t/link", path, sizeof(path))),
+        0);
+    assert_int_equal(symlink("../../far/far",
+                             kit_path(&k, "root/t/linked", path, sizeof(path))),
+                     0);
+    job = kit_do(&k, s, DISK_DELETE);
+    assert_int_equal(job.result, BTC_E_EXISTS);
+    assert_int_equal(job.fail_file, 0);
+    assert_non_null(strstr(job.error, "is a link"));
+    assert_int_equal(job.n_deleted, 2);
+    assert_true(job.root.exists);
+    assert_true(kit_exists(&k, "far/far"));
+    assert_true(kit_exists(&k, "root/t/link/far"));
+    assert_true(kit_exists(&k, "root/t/longer"));
+    assert_true(kit_exists(&k, "root/t/folder/mine"));
+    assert_true(kit_exists(&k, "root/t/file"));
+    assert_false(kit_exists(&k, "root/t/linked"));
+    assert_false(kit_exists(&k, "root/t/own"));
+    disk_store_free(s);
+    kit_close(&k);
+}
+
 /* Prints of files; and of those that a SYNC made durable, once. */
 static void test_prints(void **state)
 {
@@ -784,6 +833,7 @@ int main(void)
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_scan_limit),
         cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_delete_others),
         cmocka_unit_test(test_prints),
         cmocka_unit_test(test_sync_replaced),
         cmocka_unit_test(test_write_replaced),
