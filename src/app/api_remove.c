@@ -3,6 +3,7 @@
  * engine lock, so that none begins in the middle.
  */
 #include "app/api.h"
+#include "app/removal.h"
 
 #include "base/mem.h"
 
@@ -11,82 +12,57 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The files of a torrent, to be deleted by the disk's own DELETE. */
-struct api_delete {
-    struct loop *loop;
-    struct err *e;
-    int code;
-};
-
 /* The one job is done. */
 static void api_delete_done(struct disk_job *job)
 {
-    struct api_delete *d = job->ctx;
-    if (job->result != 0) {
-        d->code = err_set(d->e, job->result, "cannot delete: %s", job->error);
-    }
-    loop_stop(d->loop);
+    loop_stop(job->ctx);
 }
 
-/* Deletes the files and the folders that become empty. */
-static int api_delete_files(const char *save_path, const struct db_file *files,
-                            size_t n, struct err *e)
+/* Deletes the files and the folders that become empty. Storage that is absent
+ * keeps its data, so the torrent stays, too: nobody would find the data again.
+ */
+static int api_remove_data(const struct db_removal *r, struct err *e)
 {
-    struct api_delete d = {.loop = loop_new(), .e = e};
-    if (!d.loop) {
+    struct loop *loop = loop_new();
+    if (!loop) {
         return err_set(e, BTC_E_LIMIT, "no event loop: too many open files");
     }
     struct disk_options options = {.threads = 1};
-    struct disk *disk = disk_new(d.loop, &options);
-    struct disk_file *list = mem_calloc(n > 0 ? n : 1, sizeof(*list));
-    for (size_t i = 0; i < n; i++) {
-        list[i] = (struct disk_file){.path = files[i].path,
-                                     .offset = files[i].offset,
-                                     .length = files[i].length,
-                                     .pad = files[i].pad};
+    struct disk *disk = disk_new(loop, &options);
+    struct disk_store *store = removal_store(disk, r, e);
+    struct disk_job job = {.op = DISK_DELETE,
+                           .store = store,
+                           .done = api_delete_done,
+                           .ctx = loop};
+    int code = BTC_E_DB;
+    if (store) {
+        disk_submit(disk, &job);
+        loop_run(loop);
+        code = removal_judge(r, &job, e);
     }
-    struct disk_store *store =
-        disk_store_new(disk, save_path, list, (uint32_t)n, false);
-    struct disk_job job = {
-        .op = DISK_DELETE, .store = store, .done = api_delete_done, .ctx = &d};
-    disk_submit(disk, &job);
-    loop_run(d.loop);
     disk_store_free(store);
     disk_free(disk);
-    loop_free(d.loop);
-    free(list);
-    return d.code;
-}
-
-/* The data of a torrent. Storage that is absent keeps its data, so the torrent
- * stays, too: nobody would find the data again. */
-static int api_remove_data(struct db *db, const struct db_torrent *t,
-                           struct err *e)
-{
-    struct db_file *files = NULL;
-    struct stat st;
-    size_t n = 0;
-    if (stat(t->save_path, &st) != 0) {
-        return err_set(e, BTC_E_STORAGE,
-                       "%.300s is not there, so the data cannot be deleted; "
-                       "bring it back, or remove the torrent without its data",
-                       t->save_path);
-    }
-    int code = db_load_files(db, t->id, &files, &n, e);
-    if (code == 0) {
-        code = api_delete_files(t->save_path, files, n, e);
-    }
-    db_files_free(files, n);
+    loop_free(loop);
     return code;
 }
 
-/* The rows of a torrent. */
-static int api_remove_rows(struct db *db, int64_t id, struct err *e)
+/* The steps of a removal; see db_remove_torrent. */
+static int api_remove_steps(struct db *db, int64_t id, struct err *e)
 {
-    struct db_batch *batch = db_batch_new();
-    db_del_torrent(batch, id);
-    int code = db_apply(db, batch, e);
-    db_batch_free(batch);
+    struct db_removal r;
+    int code = db_remove_torrent(db, id, false, &r, e);
+    if (code == 0 && r.step == DB_REMOVAL_DELETE) {
+        code = api_remove_data(&r, e);
+        db_removal_fini(&r);
+        code = code ? code : db_remove_torrent(db, id, true, &r, e);
+    }
+    if (code == 0 && r.step == DB_REMOVAL_KEEP) {
+        code = err_set(e, BTC_E_INTERRUPTED,
+                       "torrent %lld stays: something else was wished of it "
+                       "meanwhile",
+                       (long long)id);
+    }
+    db_removal_fini(&r);
     return code;
 }
 
@@ -97,17 +73,15 @@ static int api_remove_now(struct db *db, const struct db_torrent *t,
 {
     static const char *const names[] = {"run", "pause", "remove",
                                         "remove-data"};
-    if (delete_data) {
-        int code = db_set_wish(db, t->id, "wanted", "remove-data", e);
-        if (code == 0) {
-            code = api_remove_data(db, t, e);
-        }
-        if (code != 0) {
-            (void)db_set_wish(db, t->id, "wanted", names[t->wanted], NULL);
-            return code;
-        }
+    int code = db_set_wish(db, t->id, "wanted",
+                           delete_data ? "remove-data" : "remove", e);
+    if (code == 0) {
+        code = api_remove_steps(db, t->id, e);
     }
-    return api_remove_rows(db, t->id, e);
+    if (code != 0 && code != BTC_E_INTERRUPTED) {
+        (void)db_set_wish(db, t->id, "wanted", names[t->wanted], NULL);
+    }
+    return code;
 }
 
 /* Finds the row, then removes it. */

@@ -305,8 +305,7 @@ static void session_settle_time(struct session *s, struct session_torrent *st)
     }
 }
 
-/* Wishes whose time has come. True while one waits for the journal or a job.
- * The torrent may be gone after false. */
+/* Wishes whose time has come. True while one waits for the journal or a job. */
 static bool session_settle_wish(struct session *s, struct session_torrent *st)
 {
     if (st->restart && !s->stopping && session_can_restart(st)) {
@@ -314,7 +313,7 @@ static bool session_settle_wish(struct session *s, struct session_torrent *st)
     }
     if (st->remove && session_torrent_rests(st) && st->n_jobs == 0 &&
         !st->deleting) {
-        return !session_torrent_delete(st);
+        session_torrent_delete(st);
     }
     return st->restart || st->remove;
 }

@@ -83,11 +83,11 @@ struct session_torrent {
     bool done_pending;   /* complete; DONE after the next commit */
     bool goal_reached;   /* done, and seeding goals too */
     bool remove;         /* wished away: rows go when stopped */
-    bool remove_data;
-    bool deleting; /* a DELETE job is out */
-    bool restart;  /* run again once stopped */
-    bool replan;   /* startup verification is owed again */
-    int status;    /* enum btc_err that ended it, 0 = none */
+    bool deleting;       /* a step of a removal is under way */
+    bool data_gone;      /* its files are deleted, its rows are still there */
+    bool restart;        /* run again once stopped */
+    bool replan;         /* startup verification is owed again */
+    int status;          /* enum btc_err that ended it, 0 = none */
     char error[256];
     const char *told_state; /* last STATE told */
     bool told_added;        /* ADDED was told */
@@ -146,7 +146,7 @@ struct session_torrent {
     uint64_t n_peer_rows; /* written for the first time in this run */
     uint64_t seeding_ms;  /* of the last tick that counted */
     uint64_t retry_ms;    /* waiting states: look again */
-    uint32_t n_jobs;      /* disk jobs out that name this torrent */
+    uint32_t n_jobs;      /* disk jobs and steps of a removal that are out */
 };
 
 enum journal_phase {
@@ -250,8 +250,8 @@ uint64_t session_torrent_deadline(const struct session_torrent *st);
 /* Everything wanted of it in this run is over. */
 bool session_torrent_is_over(const struct session_torrent *st);
 bool session_torrent_goal(struct session_torrent *st);
-/* The next step of a removal, when the journal lets it; true: st is gone. */
-bool session_torrent_delete(struct session_torrent *st);
+/* Begins the removal, when the journal lets it. */
+void session_torrent_delete(struct session_torrent *st);
 
 void session_startup_begin(struct session_torrent *st);
 /* Hash again on a wish, while it runs: everything verified before `since`. */

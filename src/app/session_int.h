@@ -66,6 +66,8 @@ void session_torrent_reload(struct session_torrent *st);
 
 /* session_wish.c */
 void session_wish_remove(struct session_torrent *st);
+/* What is wished now: run, pause or removal. */
+void session_wish_wanted(struct session_torrent *st);
 void session_wishes(void *ctx, struct db_wishes *w);
 
 /* session_report.c */

@@ -1,9 +1,34 @@
 /* A torrent that is wished away: it stops, its files go if that is wished, then
- * its rows go with the next commit, and with them the object.
+ * its rows, and with them the object.
+ *
+ * Wishes change while it winds down and while files are deleted. So each step
+ * is asked of the database (db_remove_torrent), which looks at the wish as it
+ * stands and takes the rows away in the same transaction. What comes in by
+ * session_wish.c meanwhile only makes it ask.
  */
+#include "app/removal.h"
 #include "app/session_int.h"
 #include "base/mem.h"
 #include <stdlib.h>
+
+/* A step that is under way. */
+struct removing {
+    struct session_torrent *st; /* borrows; counts in its n_jobs */
+    struct db_removal r;
+    struct disk_store *own; /* owns; NULL: the torrent's store was used */
+    int code;
+    struct err e;
+};
+
+/* The step has ended. */
+static void removing_free(struct removing *m)
+{
+    if (m->own != NULL) {
+        disk_store_free(m->own);
+    }
+    db_removal_fini(&m->r);
+    free(m);
+}
 
 /* What remains of it is a row in somebody's snapshot: see session_is_removed.
  */
@@ -27,74 +52,120 @@ bool session_is_removed(const struct session *s, int64_t id)
     return false;
 }
 
-/* The rows go with the next commit, and so does the object. */
+/* The rows have gone, and so does the object. */
 static void remove_forget(struct session_torrent *st)
 {
     struct session *s = st->s;
-    session_journal_forget(st);
-    db_del_torrent(s->batch, st->id);
-    db_put_event(s->batch, 0, DB_LEVEL_INFO, "removed", st->row.name);
-    s->journal_now = true;
     remove_remember(s, st->id);
     session_torrent_free(st);
 }
 
-/* The data stays, so the rows stay: nobody would find it again. The wish is
- * tried again after a while. */
-static void remove_failed(struct session_torrent *st, int code,
-                          const char *text)
+/* Something of it stays, so the rows stay: nobody would find it again. It is
+ * tried again after a while, unless something else is wished by now. */
+static void remove_failed(struct session_torrent *st, const struct err *e)
 {
-    st->remove = st->remove_data = false;
-    session_torrent_fail(st, code, text);
+    bool back =
+        st->row.wanted == DB_WANTED_RUN || st->row.wanted == DB_WANTED_PAUSE;
+    st->remove = false;
+    if (back && !st->data_gone) {
+        session_wish_wanted(st);
+    } else {
+        session_torrent_fail(st, e->code, e->msg);
+    }
 }
 
-/* The files are gone, or could not be removed. */
+/* Wished back. When its files are gone the database has dropped its claims, and
+ * what is known of it here is no longer so. */
+static void remove_keep(struct session_torrent *st, enum db_wanted wanted)
+{
+    st->row.wanted = wanted;
+    st->remove = false;
+    if (st->data_gone) {
+        st->data_gone = st->stat_known = st->stat_dirty = false;
+        session_torrent_reload(st);
+    } else {
+        session_wish_wanted(st);
+    }
+}
+
+/* The files are gone, or not all of them. The next step follows from the wish
+ * as it stands then. */
 static void remove_deleted(struct disk_job *job)
 {
-    struct session_torrent *st = job->ctx;
+    struct removing *m = job->ctx;
+    struct session_torrent *st = m->st;
     session_job_done(st);
     st->deleting = false;
-    if (job->result < 0) {
-        remove_failed(st, job->result, job->error);
-    } else {
-        st->remove_data = false;
-    }
-    if (st->row.wanted == DB_WANTED_RUN || st->row.wanted == DB_WANTED_PAUSE) {
-        st->remove = st->remove_data = false; /* wished back, too late */
-        st->restart = st->row.wanted == DB_WANTED_RUN;
+    if (removal_judge(&m->r, job, &m->e) == 0) {
+        st->data_gone = true;
+        session_journal_forget(st);
+    } else if (st->row.wanted != DB_WANTED_REMOVE) { /* else just its rows go */
+        remove_failed(st, &m->e);
     }
     session_job_free(job);
+    removing_free(m);
     session_wake(st->s);
 }
 
-/* The files, whose names stand in the rows: those are read first. */
-static void remove_data(struct session_torrent *st)
+/* The files; they lie where the store has them, or where the rows say. */
+static void remove_data(struct removing *m)
 {
-    if (st->store == NULL && st->meta == NULL && st->load_error.code == 0) {
-        session_torrent_reload(st);
-        return;
-    }
-    if (st->load_error.code != 0) {
-        remove_failed(st, st->load_error.code, st->load_error.msg);
-        return;
-    }
+    struct session_torrent *st = m->st;
     if (st->store == NULL) {
-        session_torrent_open_store(st);
+        m->own = removal_store(st->s->disk, &m->r, &m->e);
     }
-    st->deleting = true;
-    disk_submit(st->s->disk, session_job(st, DISK_DELETE, remove_deleted));
+    if (st->store == NULL && m->own == NULL) {
+        st->deleting = false;
+        remove_failed(st, &m->e);
+        removing_free(m);
+        return;
+    }
+    struct disk_job *job = session_job(st, DISK_DELETE, remove_deleted);
+    job->store = st->store != NULL ? st->store : m->own;
+    job->ctx = m;
+    disk_submit(st->s->disk, job);
+}
+
+/* On the database thread. */
+static void remove_ask(void *ctx, struct db *db)
+{
+    struct removing *m = ctx;
+    m->code = db_remove_torrent(db, m->st->id, m->st->data_gone, &m->r, &m->e);
+}
+
+/* The next step. */
+static void remove_told(void *ctx)
+{
+    struct removing *m = ctx;
+    struct session_torrent *st = m->st;
+    struct session *s = st->s;
+    session_job_done(st);
+    if (m->code == 0 && m->r.step == DB_REMOVAL_DELETE) {
+        remove_data(m);
+        session_wake(s);
+        return;
+    }
+    st->deleting = false;
+    if (m->code != 0) {
+        remove_failed(st, &m->e);
+    } else if (m->r.step == DB_REMOVAL_KEEP) {
+        remove_keep(st, m->r.wanted);
+    } else {
+        remove_forget(st);
+    }
+    removing_free(m);
+    session_wake(s);
 }
 
 /* See session.h. */
-bool session_torrent_delete(struct session_torrent *st)
+void session_torrent_delete(struct session_torrent *st)
 {
     if (st->s->journal != JOURNAL_IDLE) {
-        return false; /* its rows are on their way */
+        return; /* its rows are on their way */
     }
-    if (st->remove_data) {
-        remove_data(st);
-        return false;
-    }
-    remove_forget(st);
-    return true;
+    struct removing *m = mem_zalloc(sizeof *m);
+    m->st = st;
+    st->deleting = true;
+    st->n_jobs++;
+    db_thread_call(st->s->db_thread, remove_ask, remove_told, m);
 }

@@ -518,9 +518,9 @@ static void session_torrent_retry(struct session_torrent *st, uint64_t now)
         return;
     }
     st->retry_ms = now + SESSION_STORAGE_MS;
-    if (st->row.wanted == DB_WANTED_RUN) {
+    if (st->row.wanted == DB_WANTED_RUN && !st->data_gone) {
         st->restart = true;
-    } else if (st->row.wanted != DB_WANTED_PAUSE) {
+    } else if (st->row.wanted != DB_WANTED_PAUSE || st->data_gone) {
         session_wish_remove(st);
     }
 }

@@ -37,17 +37,17 @@ void session_torrent_reload(struct session_torrent *st)
 void session_wish_remove(struct session_torrent *st)
 {
     st->remove = true;
-    st->remove_data = st->row.wanted == DB_WANTED_REMOVE_DATA;
     st->restart = false;
     session_torrent_stop(st);
 }
 
-/* run, pause, remove. Who changes his mind in time keeps the torrent. */
-static void wish_wanted(struct session_torrent *st)
+/* See session_int.h. Who changes his mind in time keeps the torrent. */
+void session_wish_wanted(struct session_torrent *st)
 {
     bool idle = st->phase == PHASE_IDLE;
-    if (!st->deleting) {
-        st->remove = st->remove_data = false;
+    st->remove = st->deleting || st->data_gone;
+    if (st->remove) {
+        return; /* the next step of the removal sees this wish */
     }
     switch (st->row.wanted) {
     case DB_WANTED_RUN:
@@ -206,7 +206,7 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
         wish_goal(st);
     }
     if (changed) {
-        wish_wanted(st);
+        session_wish_wanted(st);
     }
     if (st->t != NULL && st->phase == PHASE_RUN) {
         struct event ev = {.type = EVENT_TICK};
@@ -236,7 +236,7 @@ static void wish_gone(struct session *s, const struct db_wishes *w)
          st = st->hh.next) {
         if (!wish_has(w, st->id) && !st->remove) {
             st->remove = true; /* its files are not ours to delete */
-            st->remove_data = st->restart = false;
+            st->restart = false;
             session_torrent_stop(st);
         }
     }

@@ -259,11 +259,35 @@ void db_put_event(struct db_batch *b, int64_t id, enum db_level level,
 /* verify_since = 0, unless it was wished for again after `until`. */
 void db_put_verify_done(struct db_batch *b, int64_t id, int64_t until);
 void db_put_accepted_loss(struct db_batch *b, int64_t id); /* accept_loss=0 */
-void db_del_torrent(struct db_batch *b, int64_t id); /* everything of it */
 void db_put_heartbeat(struct db_batch *b);
 void db_put_run_end(struct db_batch *b);
 /* Applies in one transaction; on failure nothing of it has happened. */
 int db_apply(struct db *db, struct db_batch *b, struct err *e);
+
+/* --- removal --- */
+
+enum db_removal_step {
+    DB_REMOVAL_GONE,   /* no row of it is left */
+    DB_REMOVAL_DELETE, /* its files are to be deleted first: the fields below */
+    DB_REMOVAL_KEEP    /* it is wished back: `wanted` */
+};
+
+struct db_removal {
+    enum db_removal_step step;
+    enum db_wanted wanted; /* as it stands in the row */
+    char *save_path;       /* owns */
+    struct db_file *files; /* owns */
+    size_t n_files;
+    uint64_t root_dev; /* filesystem on which data was; 0 = none, unknown */
+};
+
+/* The next step of taking a torrent away, by what is wished of it now. Its rows
+ * go, and the event "removed" comes, when `remove` is wished, or `remove-data`
+ * and the caller has deleted its files (`data_gone`). When its files are gone
+ * and it is wished back, it has no claims any more. */
+int db_remove_torrent(struct db *db, int64_t id, bool data_gone,
+                      struct db_removal *out, struct err *e);
+void db_removal_fini(struct db_removal *r);
 
 /* --- the thread --- */
 

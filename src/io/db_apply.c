@@ -84,11 +84,6 @@ static const char *const db_sql[DB_STMT_COUNT] = {
     [DB_STMT_ACCEPTED_LOSS] =
         "UPDATE torrent SET accept_loss = 0"
         " WHERE id = ?1 AND accept_loss <> 0",
-    /* the schema lets nobody delete a torrent whose removal is not wished */
-    [DB_STMT_REMOVE_TORRENT] =
-        "UPDATE torrent SET wanted = 'remove'"
-        " WHERE id = ?1 AND wanted NOT IN ('remove', 'remove-data')",
-    [DB_STMT_DEL_TORRENT] = "DELETE FROM torrent WHERE id = ?1",
     [DB_STMT_HEARTBEAT] = "UPDATE run SET heartbeat_at = ?2 WHERE id = ?1",
     [DB_STMT_RUN_END] =
         "UPDATE run SET heartbeat_at = ?2, ended_at = ?2 WHERE id = ?1",
@@ -263,14 +258,6 @@ static int db_apply_piece(struct db *db, const struct db_op *op, struct err *e)
     return code ? code : db_apply_ints(db, DB_STMT_DEL_BLOCKS, op, 0, e);
 }
 
-/* A torrent goes, whatever is wished of it by now. */
-static int db_apply_removal(struct db *db, const struct db_op *op,
-                            struct err *e)
-{
-    int code = db_apply_ints(db, DB_STMT_REMOVE_TORRENT, op, 0, e);
-    return code ? code : db_apply_ints(db, DB_STMT_DEL_TORRENT, op, 0, e);
-}
-
 /* Heartbeat or end of our run. */
 static int db_apply_run(struct db *db, const struct db_op *op, struct err *e)
 {
@@ -324,8 +311,6 @@ static int db_apply_op(struct db *db, const struct db_op *op, const void *ext,
         return db_apply_ints(db, DB_STMT_VERIFY_DONE, op, op->n, e);
     case DB_OP_ACCEPTED_LOSS:
         return db_apply_ints(db, DB_STMT_ACCEPTED_LOSS, op, 0, e);
-    case DB_OP_DEL_TORRENT:
-        return db_apply_removal(db, op, e);
     case DB_OP_HEARTBEAT:
     case DB_OP_RUN_END:
         return db_apply_run(db, op, e);
@@ -351,8 +336,8 @@ static int db_apply_has(struct db *db, int64_t id, bool *has, struct err *e)
     return code;
 }
 
-/* All ops, inside the transaction. */
-static int db_apply_ops(struct db *db, const struct db_batch *b, struct err *e)
+/* See db_int.h. */
+int db_apply_ops(struct db *db, const struct db_batch *b, struct err *e)
 {
     int64_t id = 0; /* the torrent that `has` is about */
     bool has = true;
@@ -367,7 +352,6 @@ static int db_apply_ops(struct db *db, const struct db_batch *b, struct err *e)
         if (code == 0 && has) {
             const void *ext = b->ext ? b->ext + op->ext : NULL;
             code = db_apply_op(db, op, ext, e);
-            has = op->kind != DB_OP_DEL_TORRENT;
         }
         if (code != 0) {
             return code;

@@ -232,12 +232,6 @@ void db_put_accepted_loss(struct db_batch *b, int64_t id)
     (void)db_batch_op(b, DB_OP_ACCEPTED_LOSS, id);
 }
 
-/* A torrent goes, with everything of it. */
-void db_del_torrent(struct db_batch *b, int64_t id)
-{
-    (void)db_batch_op(b, DB_OP_DEL_TORRENT, id);
-}
-
 /* The engine lives. */
 void db_put_heartbeat(struct db_batch *b)
 {

@@ -21,7 +21,6 @@ enum db_op_kind {
     DB_OP_PUT_EVENT,   /* a: level, n: time; ext: kind NUL text */
     DB_OP_VERIFY_DONE,
     DB_OP_ACCEPTED_LOSS,
-    DB_OP_DEL_TORRENT,
     DB_OP_HEARTBEAT, /* n: time */
     DB_OP_RUN_END    /* n: time */
 };

@@ -51,8 +51,6 @@ enum db_stmt {
     DB_STMT_PUT_EVENT,
     DB_STMT_VERIFY_DONE,
     DB_STMT_ACCEPTED_LOSS,
-    DB_STMT_REMOVE_TORRENT,
-    DB_STMT_DEL_TORRENT,
     DB_STMT_HEARTBEAT,
     DB_STMT_RUN_END,
     DB_STMT_RUN_END_STATS,
@@ -122,6 +120,10 @@ char *db_resolve(const char *path);
 struct db_wishes *db_load_wishes(struct db *db, struct err *e);
 int db_load_user_peers(struct db *db, int64_t id, struct db_peer **out,
                        size_t *n, struct err *e);
+
+/* --- db_apply.c --- */
+/* All ops of a batch, inside a transaction of the caller's. */
+int db_apply_ops(struct db *db, const struct db_batch *b, struct err *e);
 
 /* --- db_lock.c --- */
 int db_lock_take(const char *path, int *fd, struct err *e);

@@ -301,10 +301,11 @@ static void test_signals(void **state)
 static void on_removed(struct play *p, const struct btc_event *ev)
 {
     if (ev->type == BTC_EVENT_ADDED) {
-        struct db_batch *batch = db_batch_new();
-        db_del_torrent(batch, p->ids[0]);
-        assert_int_equal(db_apply(p->engine, batch, NULL), 0);
-        db_batch_free(batch);
+        struct db_removal r;
+        assert_int_equal(
+            db_set_wish(p->engine, p->ids[0], "wanted", "remove", NULL), 0);
+        assert_int_equal(
+            db_remove_torrent(p->engine, p->ids[0], false, &r, NULL), 0);
     }
 }
 

@@ -106,14 +106,15 @@ class Stress:
         assert code in (0, -signal.SIGKILL), (code, text[-2000:])
 
     def write(self, *statements):
-        """By hand, as anybody may."""
+        """By hand, as anybody may; the number of rows that took it."""
         link = sqlite3.connect(self.lab.db, timeout=20, isolation_level=None)
         try:
             link.execute("PRAGMA foreign_keys = ON")
             link.execute("BEGIN IMMEDIATE")
-            for sql, args in statements:
-                link.execute(sql, args)
+            n = sum(link.execute(sql, args).rowcount
+                    for sql, args in statements)
             link.execute("COMMIT")
+            return n
         finally:
             link.close()
 
@@ -145,10 +146,10 @@ class Stress:
             ["set", str(id), f"down={r.choice(['0', '50K', '300K'])}"],
             ["set", str(id), f"up={r.choice(['0', '20K'])}"],
             ["set", str(id), "seed=" + r.choice(["none", "forever"])]])
-        if args[0] in ("pause", "start", "rm"):
-            self.removing[t.info_hash] = "--data" in args
         run = self.lab.btc(*args)
         assert run.code in (0, 3), run
+        if args[0] in ("pause", "start", "rm") and run.code == 0:
+            self.removing[t.info_hash] = "--data" in args
 
     def sql(self, t, id):
         r = self.random
@@ -161,10 +162,10 @@ class Stress:
             ("verify_since", int(time.time()) + 1),
             ("seed_mode", r.choice(["none", "forever"])),
             ("label", "x")])
-        if column == "wanted":
+        n = self.write((f"UPDATE torrent SET {column} = ? WHERE id = ?",
+                        (value, id)))
+        if column == "wanted" and n > 0:  # else it has just been removed
             self.removing[t.info_hash] = value == "remove-data"
-        self.write((f"UPDATE torrent SET {column} = ? WHERE id = ?",
-                    (value, id)))
 
     def priorities(self, _t, id):
         self.write(("UPDATE file SET priority = ? WHERE torrent_id = ? AND "

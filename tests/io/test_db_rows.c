@@ -335,8 +335,10 @@ static void test_gone(void **state)
     int64_t gone = test_db_add(db, 1);
     int64_t id = test_db_add(db, 2);
     struct db_batch *b = db_batch_new();
-    db_put_block(b, gone, 0, 0);
-    db_del_torrent(b, gone);
+    struct db_removal r;
+    assert_int_equal(db_set_wish(db, gone, "wanted", "remove", NULL), 0);
+    assert_int_equal(db_remove_torrent(db, gone, false, &r, NULL), 0);
+    assert_int_equal(r.step, DB_REMOVAL_GONE);
     db_put_block(b, gone, 0, 1);
     db_put_event(b, gone, DB_LEVEL_INFO, "x", "y");
     db_put_block(b, id, 0, 2);
@@ -346,7 +348,7 @@ static void test_gone(void **state)
     db_put_event(b, 0, DB_LEVEL_INFO, "gone", "it is removed");
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT group_concat(block) FROM block", "2");
-    TEST_DB_IS(t->path, "SELECT group_concat(kind) FROM event", "gone");
+    TEST_DB_IS(t->path, "SELECT group_concat(kind) FROM event", "removed,gone");
     static const char *const tables[] = {"torrent_stat WHERE torrent_id = 1",
                                          "metainfo WHERE torrent_id = 1",
                                          "file WHERE torrent_id = 1",
@@ -361,6 +363,55 @@ static void test_gone(void **state)
     }
     /* its id is not given away again */
     assert_true(test_db_add(db, 1) > id);
+    db_close(db);
+}
+
+/* Whatever was wished when a removal began: what is wished now is done. */
+static void test_removal(void **state)
+{
+    struct test_db *t = *state;
+    static const struct {
+        const char *wanted;
+        bool data_gone;
+        enum db_removal_step step;
+        const char *left; /* rows of torrent, piece, block */
+    } cases[] = {{"run", false, DB_REMOVAL_KEEP, "1 1 1"},
+                 {"pause", false, DB_REMOVAL_KEEP, "1 1 1"},
+                 {"remove-data", false, DB_REMOVAL_DELETE, "1 1 1"},
+                 {"run", true, DB_REMOVAL_KEEP, "1 0 0"},
+                 {"pause", true, DB_REMOVAL_KEEP, "1 0 0"},
+                 {"remove-data", true, DB_REMOVAL_GONE, "0 0 0"},
+                 {"remove", false, DB_REMOVAL_GONE, "0 0 0"},
+                 {"remove", true, DB_REMOVAL_GONE, "0 0 0"}};
+    struct db *db = test_db_open(t->path, DB_CREATE);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t id = test_db_add(db, (unsigned)i + 1);
+        struct db_batch *b = db_batch_new();
+        struct db_removal r;
+        char left[32];
+        db_put_piece(b, id, 0, 7);
+        db_put_block(b, id, 1, 0);
+        apply(db, b);
+        assert_int_equal(db_set_wish(db, id, "wanted", cases[i].wanted, NULL),
+                         0);
+        assert_int_equal(
+            db_remove_torrent(db, id, cases[i].data_gone, &r, NULL), 0);
+        assert_int_equal(r.step, cases[i].step);
+        assert_int_equal(r.n_files > 0, r.step == DB_REMOVAL_DELETE);
+        db_removal_fini(&r);
+        (void)test_db_get(t->path,
+                          "SELECT (SELECT count(*) FROM torrent) || ' ' ||"
+                          " (SELECT count(*) FROM piece) || ' ' ||"
+                          " (SELECT count(*) FROM block)",
+                          left, sizeof(left));
+        assert_string_equal(left, cases[i].left);
+        assert_int_equal(db_set_wish(db, id, "wanted", "remove", NULL),
+                         r.step == DB_REMOVAL_GONE ? BTC_E_NOTFOUND : 0);
+        assert_int_equal(db_remove_torrent(db, id, false, &r, NULL), 0);
+        assert_int_equal(r.step, DB_REMOVAL_GONE); /* also when it was gone */
+    }
+    TEST_DB_IS(t->path, "SELECT count(*) FROM event WHERE kind = 'removed'",
+               "8");
     db_close(db);
 }
 
@@ -807,12 +858,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_add_and_load), T(test_add_again),      T(test_batch),
-        T(test_append),       T(test_unchanged),      T(test_gone),
-        T(test_flags_back),   T(test_full),           T(test_nth_step),
-        T(test_bug),          T(test_endless_reader), T(test_trim_peers),
-        T(test_peers),        T(test_runs),           T(test_find),
-        T(test_wishes),       T(test_foreign),        T(test_many),
+        T(test_add_and_load), T(test_add_again),  T(test_batch),
+        T(test_append),       T(test_unchanged),  T(test_gone),
+        T(test_removal),      T(test_flags_back), T(test_full),
+        T(test_nth_step),     T(test_bug),        T(test_endless_reader),
+        T(test_trim_peers),   T(test_peers),      T(test_runs),
+        T(test_find),         T(test_wishes),     T(test_foreign),
+        T(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

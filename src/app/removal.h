@@ -1,0 +1,17 @@
+/* Deleting the files of a torrent that is taken away: what the engine and the
+ * public interface share. */
+#ifndef BTC_APP_REMOVAL_H
+#define BTC_APP_REMOVAL_H
+
+#include "io/db.h"
+#include "io/disk.h"
+
+/* The store of the files that the step DB_REMOVAL_DELETE names. NULL when the
+ * rows lead out of the save path. */
+struct disk_store *removal_store(struct disk *d, const struct db_removal *r,
+                                 struct err *e);
+/* What the DELETE of those files came to: 0, or why the rows must stay. */
+int removal_judge(const struct db_removal *r, const struct disk_job *job,
+                  struct err *e);
+
+#endif

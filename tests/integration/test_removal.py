@@ -1,0 +1,275 @@
+#!/usr/bin/python3
+"""The life of a removal: wishes that change in the middle of it, a kill at each
+of its steps, storage that is away, and what is not the torrent's own."""
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import lab
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "power"))
+from seeder import Seeder  # noqa: E402
+
+MANY = 3000
+
+
+def folder(lab, name="two", n=2, size=300_000):
+    for k in range(n):
+        lab.make_data(f"seed/{name}/f{k}", size, seed=k)
+    return lab.make_torrent(lab.path("seed", name), piece_length=32768)
+
+
+def add(lab, t, *args):
+    os.makedirs(lab.path("out"), exist_ok=True)
+    run = lab.btc("add", t.path, "-d", lab.path("out"), "--seed", "none", *args)
+    assert run.code == 0, run
+
+
+def rows(lab, query="SELECT state FROM progress"):
+    return [r[0] for r in lab.sql(query)]
+
+
+def files(lab):
+    return sorted(f for _, _, names in os.walk(lab.path("out")) for f in names)
+
+
+def complete(lab, t, *args):
+    """A daemon that is done with it."""
+    seeder = Seeder(t)
+    add(lab, t, "--peer", seeder.address, *args)
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: "complete" in rows(lab), 60)
+    assert len(files(lab)) == len(t.files)
+    return daemon
+
+
+def paused(lab, t):
+    """All there, and no engine knows of it."""
+    daemon = complete(lab, t)
+    assert lab.btc("pause", t.name).code == 0
+    stop(daemon)
+
+
+def stop(daemon):
+    assert daemon.stop() == 0, daemon.err()
+
+
+def wish(lab, wanted):
+    with contextlib.closing(sqlite3.connect(lab.db, timeout=10)) as link:
+        with link:
+            n = link.execute("UPDATE torrent SET wanted = ?", (wanted,))
+            assert n.rowcount > 0
+
+
+def gone(lab, what=()):
+    lab.wait(lambda: not lab.sql("SELECT 1 FROM torrent"), 20)
+    assert files(lab) == sorted(what), files(lab)
+
+
+def waits_for_the_lock(daemon):
+    """SQLite's busy handler sleeps; nothing else in btc does."""
+    tasks = f"/proc/{daemon.pid}/task"
+    for task in os.listdir(tasks):
+        with open(f"{tasks}/{task}/wchan", encoding="ascii") as f:
+            if "nanosleep" in f.read():
+                return True
+    return False
+
+
+@contextlib.contextmanager
+def held(lab, daemon, first, second):
+    """`first` is wished; and `second` when the engine acts on that already and
+    its next write waits for this one."""
+    with contextlib.closing(sqlite3.connect(
+            lab.db, timeout=10, isolation_level=None)) as link:
+        link.execute("UPDATE torrent SET wanted = ?", (first,))
+        link.execute("BEGIN IMMEDIATE")
+        link.execute("UPDATE torrent SET wanted = ?", (second,))
+        lab.wait(lambda: waits_for_the_lock(daemon), 20)
+        yield
+        link.execute("COMMIT")
+
+
+def test_data_too(lab):
+    """Who wishes for the data to go as well while the rows go is heard."""
+    daemon = complete(lab, folder(lab))
+    with held(lab, daemon, "remove", "remove-data"):
+        pass
+    gone(lab)
+    assert rows(lab, "SELECT kind FROM event").count("removed") == 1
+    stop(daemon)
+
+
+def test_back_in_time(lab):
+    t = folder(lab)
+    daemon = complete(lab, t)
+    for first in ("remove", "remove-data"):
+        for second in ("run", "pause"):
+            with held(lab, daemon, first, second):
+                pass
+            wish(lab, "run")
+            lab.wait(lambda: rows(lab) == ["complete"], 20)
+            t.check(lab.path("out"))
+    stop(daemon)
+    assert rows(lab, "SELECT count(*) FROM piece") == [t.piece_count]
+
+
+def test_back_too_late(lab):
+    """Wished back when files are gone: it starts over from what is left."""
+    t = folder(lab, n=MANY, size=64)
+    daemon = complete(lab, t)
+    for wanted in ("run", "pause"):
+        wish(lab, "remove-data")
+        lab.wait(lambda: len(files(lab)) < MANY, 20, "the first to go", 0)
+        wish(lab, wanted)
+        if wanted == "pause":
+            lab.wait(lambda: rows(lab) == ["paused"], 20)
+            wish(lab, "run")
+        lab.wait(lambda: rows(lab) == ["complete"] and
+                 len(files(lab)) == MANY, 60, wanted)
+        t.check(lab.path("out"))
+    stop(daemon)
+
+
+def test_while_downloading(lab):
+    """While pieces are written, synced and committed; and while it checks."""
+    t = folder(lab, size=3_000_000)
+    seeder = Seeder(t, rate=2_000_000)
+    daemon = lab.start_btc("daemon", "--journal-interval", "20")
+    lab.wait(lambda: os.path.exists(lab.db), 20)
+    for i in range(4):
+        add(lab, t, "--peer", seeder.address)
+        lab.wait(lambda: rows(lab, "SELECT 1 FROM piece"), 20)
+        if i % 2:
+            assert lab.btc("set", "two", "verify=now").code == 0
+        wish(lab, "remove-data")
+        gone(lab)
+    stop(daemon)
+
+
+def test_killed(lab):
+    """The next run finishes what one did not come to."""
+    t = folder(lab, n=MANY, size=64)
+    for step in ("wished", "begun", "half"):
+        daemon = complete(lab, t)
+        if step == "wished":
+            os.kill(daemon.pid, signal.SIGSTOP)
+            wish(lab, "remove-data")
+            daemon.kill()
+        elif step == "begun":
+            with held(lab, daemon, "remove-data", "remove-data"):
+                daemon.kill()
+            assert len(files(lab)) == MANY
+        else:
+            wish(lab, "remove-data")
+            lab.wait(lambda: len(files(lab)) < MANY, 20, "the first to go", 0)
+            daemon.kill()
+        daemon = lab.start_btc("daemon")
+        gone(lab)
+        stop(daemon)
+
+
+def test_rows_unreadable(lab):
+    """The names of the files are all it takes."""
+    paused(lab, folder(lab))
+    with contextlib.closing(sqlite3.connect(lab.db)) as link:
+        with link:
+            link.execute("DELETE FROM metainfo")
+    wish(lab, "remove-data")
+    daemon = lab.start_btc("daemon")
+    gone(lab)
+    stop(daemon)
+
+
+def test_path_leads_out(lab):
+    """A row that no .torrent can make: nothing is deleted by it."""
+    paused(lab, folder(lab))
+    lab.make_data("mine", 10)
+    with contextlib.closing(sqlite3.connect(lab.db)) as link:
+        with link:
+            link.execute("INSERT INTO file (torrent_id, file, path, offset, "
+                         "length) VALUES (1, 2, '../mine', 600000, 10)")
+    assert lab.btc("rm", "--data", "-y", "two").code != 0
+    wish(lab, "remove-data")
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: rows(lab) == ["error"], 20)
+    assert os.path.exists(lab.path("mine")) and len(files(lab)) == 2
+    wish(lab, "remove")
+    gone(lab, ["f0", "f1"])
+    stop(daemon)
+
+
+def test_storage_absent(lab):
+    """Out of reach is not gone."""
+    paused(lab, folder(lab))
+    os.rename(lab.path("out"), lab.path("elsewhere"))
+    wish(lab, "remove-data")
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: rows(lab) == ["waiting-storage"], 20)
+    os.rename(lab.path("elsewhere"), lab.path("out"))
+    gone(lab)
+    stop(daemon)
+
+
+def test_not_mounted(lab):
+    """An empty folder where a drive is mounted as a rule."""
+    def mount(*args):
+        subprocess.run(args, check=True)
+    drive = lab.mount_tmpfs(lab.path("drive", "x")[:-2], "64m")
+    os.makedirs(lab.path("out"))
+    mount("mount", "--bind", drive, lab.path("out"))
+    try:
+        paused(lab, folder(lab))
+        mount("umount", lab.path("out"))
+        run = lab.btc("rm", "--data", "-y", "two")
+        assert run.code == 11 and "another drive" in run.err, run
+        wish(lab, "remove-data")
+        daemon = lab.start_btc("daemon")
+        lab.wait(lambda: rows(lab) == ["waiting-storage"], 20)
+    finally:
+        mount("mount", "--bind", drive, lab.path("out"))
+    try:
+        gone(lab)
+        stop(daemon)
+    finally:
+        mount("umount", lab.path("out"))
+
+
+def test_behind_a_link(lab):
+    """Deleting does not leave the save path."""
+    paused(lab, folder(lab))
+    shutil.move(lab.path("out/two"), lab.path("elsewhere"))
+    os.symlink(lab.path("elsewhere"), lab.path("out/two"))
+    run = lab.btc("rm", "--data", "-y", "two")
+    assert run.code == 13 and "is a link" in run.err, run
+    wish(lab, "remove-data")
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: rows(lab) == ["error"], 20)
+    assert len(os.listdir(lab.path("elsewhere"))) == 2
+    wish(lab, "remove")
+    gone(lab)
+    assert len(os.listdir(lab.path("elsewhere"))) == 2
+    stop(daemon)
+
+
+def test_one_folder_for_two(lab):
+    """Another torrent's files stay, and what a user put beside them."""
+    daemon = complete(lab, folder(lab))
+    other = folder(lab, "other")
+    add(lab, other, "--peer", Seeder(other).address)
+    lab.wait(lambda: rows(lab) == ["complete"] * 2, 20)
+    lab.make_data("out/two/mine", 10)
+    assert lab.btc("rm", "--data", "-y", "two").code == 0
+    lab.wait(lambda: len(rows(lab)) == 1, 20)
+    assert files(lab) == ["f0", "f1", "mine"]
+    other.check(lab.path("out"))
+    stop(daemon)
+
+
+if __name__ == "__main__":
+    lab.main(__name__)
