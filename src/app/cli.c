@@ -2,6 +2,7 @@
  * stand anywhere), the command word or a bare source, the weaker layers, the
  * checks that every command shares, and the last look at standard output. */
 #include "cli.h"
+#include "cli_signal.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -358,6 +359,7 @@ int cli_main(int argc, char **argv, FILE *out, FILE *err)
     c.o.json = cli_wants_json(argc, argv, "--json");
     c.o.ndjson = !c.o.json && cli_wants_json(argc, argv, "--ndjson");
     int status = cli_finish(&c, cli_run(&c, argc, argv));
+    cli_signal_release();
     cli_options_fini(&c.o);
     return status;
 }

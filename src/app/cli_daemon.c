@@ -1,6 +1,7 @@
 /* btc daemon: the engine for all torrents until told to stop. */
 #include "cli_commands.h"
 #include "cli_run.h"
+#include "cli_signal.h"
 
 /* btc daemon. */
 static int cli_daemon_run(struct cli *c)
@@ -8,13 +9,13 @@ static int cli_daemon_run(struct cli *c)
     struct btc *b = NULL;
     struct cli_run r;
     struct btc_error e = {0};
-    int status = cli_open(c, BTC_OPEN_CREATE, &b);
 
+    cli_signal_take(true);
+    int status = cli_open(c, BTC_OPEN_CREATE, &b);
     if (status != 0) {
         return status;
     }
     cli_run_init(&r, c, b);
-    r.daemon = true;
     r.options.follow_wishes = true;
     status = cli_run_engine(&r, false, &e);
     if (status == BTC_STATUS_INTERRUPTED) {
@@ -24,6 +25,7 @@ static int cli_daemon_run(struct cli *c)
         e.status = status;
         cli_fail(c, &e);
     }
+    r.status = status;
     cli_run_fini(&r);
     btc_close(b);
     return status;

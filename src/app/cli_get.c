@@ -4,9 +4,11 @@
 #include "cli_commands.h"
 #include "cli_mem.h"
 #include "cli_run.h"
+#include "cli_signal.h"
 #include "cli_sources.h"
 
-#define CLI_GET_SEED "none" /* without --seed */
+#define CLI_GET_SEED    "none" /* without --seed */
+#define CLI_GET_STOPPED "interrupted before anything was added"
 
 /* The torrents' ids for the engine, each once; free(). */
 static int64_t *cli_get_ids(const struct cli_sources *s, size_t *n)
@@ -78,6 +80,7 @@ static int cli_get_sources(struct cli *c, struct cli_sources *s)
     struct btc_add_options add = cli_sources_options(c, CLI_GET_SEED);
     struct btc *b = NULL;
 
+    cli_signal_ends(NULL); /* a stop is the engine's now */
     int status = cli_open(c, BTC_OPEN_CREATE, &b);
     if (status != 0) {
         return status;
@@ -94,10 +97,37 @@ static int cli_get_sources(struct cli *c, struct cli_sources *s)
     return status;
 }
 
-/* btc get SRC... */
+/* The object of a stop while sources are read; free(). */
+static char *cli_get_object(const struct cli *c, const char *text)
+{
+    struct cli_text out = {0};
+    json_t *o = c->o.json
+                    ? cli_json_failure(BTC_STATUS_INTERRUPTED, text)
+                    : cli_json_failure_event(BTC_STATUS_INTERRUPTED, text);
+    char *dump = json_dumps(o, c->o.json ? JSON_INDENT(2) : JSON_COMPACT);
+
+    cli_text_puts(&out, dump);
+    cli_text_puts(&out, "\n");
+    free(dump);
+    json_decref(o);
+    return out.data;
+}
+
+/* btc get SRC... Sources may take long, and nothing is lost with them. */
 static int cli_get_run(struct cli *c)
 {
-    return cli_sources_run(c, cli_get_sources);
+    bool object = c->o.json || c->o.ndjson;
+    char *out = object ? cli_get_object(c, CLI_GET_STOPPED) : NULL;
+    const struct cli_signal_words words = {.out = out,
+                                           .err = "btc: " CLI_GET_STOPPED "\n",
+                                           .status = BTC_STATUS_INTERRUPTED};
+
+    cli_signal_take(false);
+    cli_signal_ends(&words);
+    int status = cli_sources_run(c, cli_get_sources);
+    cli_signal_ends(NULL);
+    free(out);
+    return status;
 }
 
 const struct cli_command cli_get = {

@@ -6,6 +6,7 @@
 #include "cli_mem.h"
 #include "cli_rows.h"
 #include "cli_run.h"
+#include "cli_signal.h"
 
 #define CLI_RESUME_SEED "none" /* without --seed */
 
@@ -145,6 +146,7 @@ static int cli_resume_run(struct cli *c)
     struct btc_error e = {0};
     bool serve = c->o.seed != NULL && strcmp(c->o.seed, "none") != 0;
 
+    cli_signal_take(false);
     int status = cli_open(c, 0, &b);
     if (status != 0) {
         return status;

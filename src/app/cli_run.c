@@ -132,12 +132,17 @@ void cli_run_init(struct cli_run *r, struct cli *c, struct btc *b)
     r->began_ms = cli_run_now_ms();
 }
 
-/* Frees; waits for hooks. */
+/* Frees; waits for hooks, unless a signal does not. */
 void cli_run_fini(struct cli_run *r)
 {
+    const struct cli_signal_words words = {.status = r->status};
+
     cli_progress_free(r->progress);
     r->progress = NULL;
+    fflush(r->c->out); /* all is told */
+    cli_signal_ends(&words);
     cli_hooks_fini(&r->hooks);
+    cli_signal_ends(NULL);
     cli_track_fini(&r->track);
 }
 
@@ -196,7 +201,7 @@ int cli_run_engine(struct cli_run *r, bool may_follow, struct btc_error *e)
     r->options.ctx = r;
     r->progress = cli_progress_new(r->c, r->b);
     r->options.tick_ms = cli_progress_tick_ms(r->progress);
-    cli_signal_start(r->b, r->daemon);
+    cli_signal_start(r->b);
     int status = cli_run_some(r, may_follow, e);
     cli_progress_end(r->progress, &r->track);
     cli_progress_free(r->progress);
@@ -352,6 +357,7 @@ static void cli_run_print(struct cli_run *r, int status, const char *message,
 int cli_run_report(struct cli_run *r, int status, const struct btc_error *e,
                    json_t *errors)
 {
+    r->status = status;
     for (size_t i = 0; !r->checked && i < r->track.n; i++) {
         const struct cli_torrent *item = &r->track.items[i];
         if (item->done || (status == 0 && cli_track_is_done(&item->p))) {

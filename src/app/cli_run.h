@@ -17,7 +17,7 @@ struct cli_run {
     struct cli_track track;
     struct cli_hooks hooks;
     struct cli_progress *progress;
-    bool daemon;
+    int status;       /* exit status, once it is told */
     bool followed;    /* another engine did the work */
     bool broken;      /* standard output is gone */
     bool checked;     /* btc verify: the command tells what it found itself */

@@ -1,32 +1,68 @@
-/* Signals while an engine runs. The handlers need one place to find the engine:
- * cli_signal_engine is the module's only state besides two counters. */
+/* Signals; see cli_signal.h. The handlers need one place to find the engine and
+ * the words: that and the counters are the module's only state. */
 #include "cli_signal.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #define CLI_SIGNAL_N     6
 #define CLI_SIGNAL_AGAIN 3 /* so many INTs end the program at once */
 
 static struct btc *volatile cli_signal_engine;
+static const struct cli_signal_words *volatile cli_signal_words;
 static volatile sig_atomic_t cli_signal_count;
+static volatile sig_atomic_t cli_signal_reloads; /* before the engine ran */
 static volatile sig_atomic_t cli_signal_came_back;
 static volatile sig_atomic_t cli_signal_is_daemon;
+static bool cli_signal_taken;
 
 static const int cli_signal_numbers[CLI_SIGNAL_N] = {SIGINT,  SIGTERM, SIGHUP,
                                                      SIGUSR1, SIGCONT, SIGPIPE};
 static struct sigaction cli_signal_old[CLI_SIGNAL_N];
 
+/* Writes what it can; who does not read it must not keep the program. */
+static void cli_signal_write(int fd, const char *text)
+{
+    if (text != NULL) {
+        (void)!write(fd, text, strlen(text));
+    }
+}
+
+/* Ends the program with its last words. */
+static void cli_signal_exit(const struct cli_signal_words *w)
+{
+    cli_signal_write(STDERR_FILENO, w->err);
+    cli_signal_write(STDOUT_FILENO, w->out);
+    _exit(w->status);
+}
+
 /* Asks the engine to stop; a third time there is no more asking. */
 static void cli_signal_stop(void)
 {
     cli_signal_count++;
+    const struct cli_signal_words *words = cli_signal_words;
+    if (words != NULL) {
+        cli_signal_exit(words);
+    }
     if (cli_signal_count >= CLI_SIGNAL_AGAIN) {
         _exit(BTC_STATUS_INTERRUPTED);
     }
-    btc_signal(cli_signal_engine, BTC_SIGNAL_STOP);
+    if (cli_signal_engine != NULL) {
+        btc_signal(cli_signal_engine, BTC_SIGNAL_STOP);
+    }
+}
+
+/* HUP of the daemon. */
+static void cli_signal_reload(void)
+{
+    if (cli_signal_engine != NULL) {
+        btc_signal(cli_signal_engine, BTC_SIGNAL_RELOAD);
+    } else {
+        cli_signal_reloads = 1;
+    }
 }
 
 /* The handler of all of them. */
@@ -34,73 +70,112 @@ static void cli_signal_handle(int number)
 {
     int saved = errno;
 
-    if (cli_signal_engine == NULL) {
-        return;
-    }
-    switch (number) {
-    case SIGUSR1:
-        btc_signal(cli_signal_engine, BTC_SIGNAL_STATS);
-        break;
-    case SIGCONT:
-        cli_signal_came_back = 1;
-        break;
-    case SIGHUP:
-        if (cli_signal_is_daemon != 0) {
-            btc_signal(cli_signal_engine, BTC_SIGNAL_RELOAD);
-            break;
+    if (number == SIGUSR1) {
+        if (cli_signal_engine != NULL) {
+            btc_signal(cli_signal_engine, BTC_SIGNAL_STATS);
         }
+    } else if (number == SIGCONT) {
+        cli_signal_came_back = 1;
+    } else if (number == SIGHUP && cli_signal_is_daemon != 0) {
+        cli_signal_reload();
+    } else {
         cli_signal_stop();
-        break;
-    default:
-        cli_signal_stop();
-        break;
     }
     errno = saved;
 }
 
-/* Takes the signals over. */
-void cli_signal_start(struct btc *b, bool daemon)
+/* Blocks the signals, or gives `old` back: for changes that a handler must not
+ * see half done. */
+static void cli_signal_mask(sigset_t *old, bool block)
+{
+    sigset_t set;
+
+    if (!block) {
+        sigprocmask(SIG_SETMASK, old, NULL);
+        return;
+    }
+    sigemptyset(&set);
+    for (size_t i = 0; i < CLI_SIGNAL_N; i++) {
+        sigaddset(&set, cli_signal_numbers[i]);
+    }
+    sigprocmask(SIG_BLOCK, &set, old);
+}
+
+/* See cli_signal.h. */
+void cli_signal_take(bool daemon)
 {
     struct sigaction sa = {.sa_handler = cli_signal_handle,
                            .sa_flags = SA_RESTART};
 
     sigemptyset(&sa.sa_mask);
     cli_signal_count = 0;
+    cli_signal_reloads = 0;
     cli_signal_came_back = 0;
     cli_signal_is_daemon = daemon ? 1 : 0;
-    cli_signal_engine = b;
+    cli_signal_engine = NULL;
+    cli_signal_words = NULL;
+    cli_signal_taken = true;
     for (size_t i = 0; i < CLI_SIGNAL_N; i++) {
-        sa.sa_handler =
-            cli_signal_numbers[i] == SIGPIPE ? SIG_IGN : cli_signal_handle;
-        sigaction(cli_signal_numbers[i], &sa, &cli_signal_old[i]);
-        if (cli_signal_old[i].sa_handler == SIG_IGN &&
-            cli_signal_numbers[i] == SIGHUP) {
-            /* nohup means it. INT is taken though: a script's background job
-             * begins with it ignored, and `kill -INT` must work */
-            sigaction(cli_signal_numbers[i], &cli_signal_old[i], NULL);
+        sigaction(cli_signal_numbers[i], NULL, &cli_signal_old[i]);
+        /* nohup means it. INT is taken though: a script's background job begins
+         * with it ignored, and `kill -INT` must work */
+        bool stays = cli_signal_numbers[i] == SIGPIPE ||
+                     (cli_signal_numbers[i] == SIGHUP &&
+                      cli_signal_old[i].sa_handler == SIG_IGN);
+        if (!stays) {
+            sigaction(cli_signal_numbers[i], &sa, NULL);
         }
     }
 }
 
-/* Gives the signals back. */
+/* See cli_signal.h. */
+void cli_signal_ends(const struct cli_signal_words *words)
+{
+    cli_signal_words = words;
+}
+
+/* See cli_signal.h. PIPE is ignored from here on: an engine does not end
+ * because nobody reads its standard output. */
+void cli_signal_start(struct btc *b)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t old;
+
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+    cli_signal_mask(&old, true);
+    cli_signal_engine = b;
+    for (int i = 0; i < cli_signal_count; i++) {
+        btc_signal(b, BTC_SIGNAL_STOP);
+    }
+    if (cli_signal_reloads > 0) {
+        btc_signal(b, BTC_SIGNAL_RELOAD);
+    }
+    cli_signal_mask(&old, false);
+}
+
+/* See cli_signal.h. */
 void cli_signal_end(void)
 {
-    if (cli_signal_engine == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < CLI_SIGNAL_N; i++) {
-        sigaction(cli_signal_numbers[i], &cli_signal_old[i], NULL);
-    }
     cli_signal_engine = NULL;
 }
 
-/* How often somebody asked to stop. */
+/* See cli_signal.h. */
+void cli_signal_release(void)
+{
+    for (size_t i = 0; cli_signal_taken && i < CLI_SIGNAL_N; i++) {
+        sigaction(cli_signal_numbers[i], &cli_signal_old[i], NULL);
+    }
+    cli_signal_taken = false;
+}
+
+/* See cli_signal.h. */
 int cli_signal_stops(void)
 {
     return cli_signal_count;
 }
 
-/* Whether the program was asleep since the last call. */
+/* See cli_signal.h. */
 bool cli_signal_resumed(void)
 {
     bool came_back = cli_signal_came_back != 0;

@@ -4,6 +4,7 @@
 #include "cli_commands.h"
 #include "cli_format.h"
 #include "cli_run.h"
+#include "cli_signal.h"
 
 /* Says what was found. */
 static void cli_verify_report(const struct cli_run *r)
@@ -27,8 +28,9 @@ static int cli_verify_run(struct cli *c)
     struct cli_ids ids = {0};
     struct cli_run r;
     struct btc_error e = {0};
-    int status = cli_open(c, 0, &b);
 
+    cli_signal_take(false);
+    int status = cli_open(c, 0, &b);
     if (status != 0) {
         return status;
     }

@@ -585,7 +585,7 @@ int session_run(struct btc *b, const struct btc_run_options *o, struct err *e)
         s->db_thread = db_thread_start(s->db, s->loop, &callbacks, s);
         s->db = NULL;
         session_begin_all(s);
-        if (atomic_load(&b->n_stop) > 0) {
+        if (atomic_load(&b->n_stop) + atomic_load(&b->n_reload) > 0) {
             loop_wakeup_send(s->wakeup); /* it came before we listened */
         }
         session_on_idle(s);
