@@ -220,54 +220,11 @@ struct session {
     size_t progress_cap;
 };
 
-/* session.c: the whole of btc_run. */
+/* The whole of btc_run. */
 int session_run(struct btc *b, const struct btc_run_options *o, struct err *e);
-void session_stop(struct session *s, int status, const char *text);
-void session_wake(struct session *s); /* arms the timer anew */
-/* Something of it may have changed: at the end of the turn it is seen to that
- * its wishes go on and the timer knows its deadline. What is not touched costs
- * a turn nothing, however many there are. */
-void session_touch(struct session_torrent *st);
+/* What another part of the interface may ask of a run. */
 struct session_torrent *session_find(struct session *s, int64_t id);
-
-struct session_torrent *session_torrent_new(struct session *s,
-                                            struct db_torrent *row);
-void session_torrent_free(struct session_torrent *st);
-/* Reads all rows; on any thread. Of `st` it touches only what it fills and
- * reads only the id. */
-void session_torrent_load(struct session_torrent *st, struct db *db);
-/* Loaded: parses, opens the store, begins the startup verification. */
-void session_torrent_begin(struct session_torrent *st);
-void session_torrent_run(struct session_torrent *st);
-void session_torrent_stop(struct session_torrent *st);
-void session_torrent_stopped(struct session_torrent *st);
-void session_torrent_checked(struct session_torrent *st); /* the check ended */
-void session_torrent_fail(struct session_torrent *st, int code,
-                          const char *text);
-void session_torrent_tick(struct session_torrent *st);   /* its time came */
-void session_torrent_second(struct session_torrent *st); /* one has passed */
-uint64_t session_torrent_deadline(const struct session_torrent *st);
-/* Everything wanted of it in this run is over. */
-bool session_torrent_is_over(const struct session_torrent *st);
-bool session_torrent_goal(struct session_torrent *st);
-/* Begins the removal, when the journal lets it. */
-void session_torrent_delete(struct session_torrent *st);
-
-void session_startup_begin(struct session_torrent *st);
-/* Hash again on a wish, while it runs: everything verified before `since`. */
-void session_startup_verify(struct session_torrent *st, int64_t since);
-
-void session_event(struct session_torrent *st, const struct event *ev);
-void session_drain(struct session_torrent *st);
-void session_close_links(struct session_torrent *st);
-struct disk_job *session_job(struct session_torrent *st, enum disk_op op,
-                             disk_done_fn *done);
-void session_job_free(struct disk_job *job);
-void session_job_piece(struct session_torrent *st, struct disk_job *job,
-                       uint32_t piece, uint32_t begin, uint32_t len);
-int session_listen(struct session *s, struct err *e);
-void session_incoming_free(struct session *s);
-void session_incoming_tick(struct session *s);
+void session_wake(struct session *s); /* arms the timer anew */
 void session_grant_reads(struct session *s);
 int session_map(struct session *s, int64_t id, struct btc_cell *cells,
                 size_t n);

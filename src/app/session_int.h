@@ -43,6 +43,55 @@ uint64_t session_min_free(const struct session *s);
 /* No payload moves. */
 bool session_is_idle(const struct session_torrent *st);
 
+/* session.c */
+void session_stop(struct session *s, int status, const char *text);
+/* Something of it may have changed: at the end of the turn it is seen to that
+ * its wishes go on and the timer knows its deadline. What is not touched costs
+ * a turn nothing, however many there are. */
+void session_touch(struct session_torrent *st);
+
+/* session_torrent.c; session_torrent_delete: session_remove.c */
+struct session_torrent *session_torrent_new(struct session *s,
+                                            struct db_torrent *row);
+void session_torrent_free(struct session_torrent *st);
+/* Reads all rows; on any thread. Of `st` it touches only what it fills and
+ * reads only the id. */
+void session_torrent_load(struct session_torrent *st, struct db *db);
+/* Loaded: parses, opens the store, begins the startup verification. */
+void session_torrent_begin(struct session_torrent *st);
+void session_torrent_run(struct session_torrent *st);
+void session_torrent_stop(struct session_torrent *st);
+void session_torrent_stopped(struct session_torrent *st);
+void session_torrent_checked(struct session_torrent *st); /* the check ended */
+void session_torrent_fail(struct session_torrent *st, int code,
+                          const char *text);
+void session_torrent_tick(struct session_torrent *st);   /* its time came */
+void session_torrent_second(struct session_torrent *st); /* one has passed */
+uint64_t session_torrent_deadline(const struct session_torrent *st);
+/* Everything wanted of it in this run is over. */
+bool session_torrent_is_over(const struct session_torrent *st);
+bool session_torrent_goal(struct session_torrent *st);
+/* Begins the removal, when the journal lets it. */
+void session_torrent_delete(struct session_torrent *st);
+
+/* session_startup.c */
+void session_startup_begin(struct session_torrent *st);
+/* Hash again on a wish, while it runs: everything verified before `since`. */
+void session_startup_verify(struct session_torrent *st, int64_t since);
+
+/* session_action.c, session_listen.c */
+void session_event(struct session_torrent *st, const struct event *ev);
+void session_drain(struct session_torrent *st);
+void session_close_links(struct session_torrent *st);
+struct disk_job *session_job(struct session_torrent *st, enum disk_op op,
+                             disk_done_fn *done);
+void session_job_free(struct disk_job *job);
+void session_job_piece(struct session_torrent *st, struct disk_job *job,
+                       uint32_t piece, uint32_t begin, uint32_t len);
+int session_listen(struct session *s, struct err *e);
+void session_incoming_free(struct session *s);
+void session_incoming_tick(struct session *s);
+
 /* session_journal.c */
 void session_fact(struct session_torrent *st, const struct action *a);
 void session_journal_tick(struct session *s);
