@@ -46,7 +46,8 @@ static void cli_run_hook(struct cli_run *r, const struct btc_event *ev)
     if (item == NULL) {
         return;
     }
-    if (ev->type == BTC_EVENT_DONE && (item->missed || !r->options.follow_wishes)) {
+    if (ev->type == BTC_EVENT_DONE &&
+        (item->missed || !r->options.follow_wishes)) {
         item->missed = false;
         cli_hooks_start(&r->hooks, r->c->o.on_done, &item->p, 0);
     } else if (ev->type == BTC_EVENT_ERROR) {
