@@ -120,6 +120,20 @@ static int cli_resume_nothing(struct cli *c, const struct cli_resume_count *n)
     return 0;
 }
 
+/* --peer: of each torrent that is to run. */
+static int cli_resume_peers(const struct cli *c, struct btc *b,
+                            const struct cli_ids *ids, struct btc_error *e)
+{
+    const struct cli_list *peers = &c->o.peers;
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < ids->n * peers->n; i++) {
+        status = btc_set(b, ids->ids[i / peers->n], "peer",
+                         peers->items[i % peers->n], e);
+    }
+    return status;
+}
+
 /* Runs what is to be run. */
 static int cli_resume_engine(struct cli *c, struct btc *b,
                              const struct cli_ids *ids)
@@ -162,7 +176,10 @@ static int cli_resume_run(struct cli *c)
         } else {
             /* Not what was complete before: it would be announced and be done
              * once more, commands of --on-done and all. */
-            status = cli_resume_engine(c, b, ids.n > 0 ? &ids : &n.run);
+            const struct cli_ids *run = ids.n > 0 ? &ids : &n.run;
+            status = cli_resume_peers(c, b, run, &e);
+            status =
+                status != 0 ? cli_fail(c, &e) : cli_resume_engine(c, b, run);
         }
     }
     free(n.run.ids);
@@ -181,6 +198,7 @@ const struct cli_command cli_resume = {
                "database: not the .torrent file, not the options of then. What "
                "is journaled is not fetched again.",
     .example = "until btc resume; do sleep 60; done",
-    .options = CLI_SET_READ | CLI_SET_BOTH | CLI_SET_RUN | CLI_SET_LIMITS,
+    .options = CLI_SET_READ | CLI_SET_BOTH | CLI_SET_RUN | CLI_SET_LIMITS |
+               CLI_SET(PEER),
     .max_args = CLI_ARGS_MANY,
     .run = cli_resume_run};

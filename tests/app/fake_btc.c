@@ -365,7 +365,7 @@ int btc_set(struct btc *b, int64_t id, const char *key, const char *value,
             struct btc_error *e)
 {
     (void)b;
-    if (strcmp(key, "down") != 0) {
+    if (strcmp(key, "down") != 0 && strcmp(key, "peer") != 0) {
         return fake_fail(e, BTC_STATUS_USAGE, "no such key");
     }
     fake_call("set %d %s=%s", (int)id, key, value);

@@ -338,6 +338,11 @@ static void test_resume(void **state)
     fake.calls[0] = '\0';
     assert_int_equal(run("resume --seed forever 1"), 0);
     assert_non_null(strstr(fake.calls, "run ids=1 seed=forever"));
+    /* peers by hand are those of each that runs */
+    fake_reset();
+    assert_int_equal(run("resume --peer 10.0.0.1:1 --peer [::1]:2"), 0);
+    assert_non_null(strstr(fake.calls, "set 1 peer=10.0.0.1:1;"
+                                       "set 1 peer=[::1]:2;run ids=1"));
     /* a paused one is left alone until it is named */
     fake_reset();
     fake.wanted[0] = "pause";

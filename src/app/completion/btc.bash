@@ -9,7 +9,7 @@ _btc_options() {
         --no-lsd --verify --accept-loss --journal-interval --cache --min-free
         --alloc --max-time --stall-timeout --on-done --on-error --json --ndjson
         --progress --dry-run --quiet --verbose --help" ;;
-    resume) echo "--db --config --seed --down --up --port --bind --max-peers --no-dht
+    resume) echo "--db --config --seed --down --up --port --bind --peer --max-peers --no-dht
         --no-pex --no-lsd --verify --accept-loss --journal-interval --cache
         --min-free --max-time --stall-timeout --on-done --on-error --json
         --ndjson --progress --quiet --verbose --help" ;;

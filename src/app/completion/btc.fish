@@ -46,7 +46,7 @@ complete -c btc -n '__fish_seen_subcommand_from get resume daemon add' -l down -
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon add' -l up -x -d 'serve at most so much per second (default: no limit)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l port -x -d 'listen on this port (default: any free one)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l bind -x -d 'use this address or interface only'
-complete -c btc -n '__fish_seen_subcommand_from get add' -l peer -x -d 'a peer to ask, too (repeatable)'
+complete -c btc -n '__fish_seen_subcommand_from get resume add' -l peer -x -d 'a peer to ask, too (repeatable)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon add' -l max-peers -x -d 'connections per torrent (default: 80)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l no-dht -d 'no distributed hash table (there is none yet)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l no-pex -d 'no peer exchange (there is none yet)'
