@@ -240,9 +240,9 @@ static uint64_t announce_due(const struct announce *a,
                              const struct announce_entry *e)
 {
     bool early = e->t.state == ANNOUNCE_WORKING && a->want_peers &&
-                 e->t.min_ms < e->t.next_ms;
+                 e->early_ms < e->t.next_ms;
 
-    return early ? e->t.min_ms : e->t.next_ms;
+    return early ? e->early_ms : e->t.next_ms;
 }
 
 /* What came of looking for work. */

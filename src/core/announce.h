@@ -81,6 +81,10 @@ uint64_t announce_deadline(const struct announce *a); /* UINT64_MAX = none */
 void announce_on_reply(struct announce *a, uint32_t tracker,
                        const struct tracker_reply *r, uint64_t now_ms,
                        int64_t unix_now);
+/* So many of the peers in the reply that was just taken were not known. While
+ * nobody new is named, the early announces of announce_want_peers come half as
+ * often each time, down to the tracker's interval. */
+void announce_on_new_peers(struct announce *a, uint32_t tracker, uint32_t n);
 void announce_on_error(struct announce *a, uint32_t tracker, const char *text,
                        uint64_t now_ms);
 /* True when every tracker that we can speak to failed at its last try (and at

@@ -11,6 +11,8 @@ struct announce_entry {
     enum tracker_event event; /* of the job that is out */
     uint64_t busy_ms;         /* when it went out */
     uint32_t n_peers;         /* in the last reply */
+    uint32_t n_vain;          /* replies in a row that named nobody new */
+    uint64_t early_ms; /* when peers lack: between t.min_ms and t.next_ms */
     bool owes_completed;
     bool owes_stopped;
 };

@@ -168,8 +168,23 @@ static void announce_schedule(struct announce_entry *e,
     if (min_ms == 0) {
         min_ms = wait_ms < ANNOUNCE_MIN_MS ? wait_ms : ANNOUNCE_MIN_MS;
     }
-    e->t.min_ms = now_ms + min_ms;
+    e->t.min_ms = e->early_ms = now_ms + min_ms;
     e->t.next_ms = now_ms + (wait_ms > min_ms ? wait_ms : min_ms);
+}
+
+/* How much the reply was worth. */
+void announce_on_new_peers(struct announce *a, uint32_t tracker, uint32_t n)
+{
+    struct announce_entry *e = &a->entry[tracker];
+    uint64_t wait_ms = e->t.min_ms > a->now_ms ? e->t.min_ms - a->now_ms : 0;
+
+    e->n_vain = n > 0 ? 0 : e->n_vain + (e->n_vain < UINT32_MAX);
+    for (uint32_t i = 0;
+         wait_ms > 0 && i < e->n_vain && a->now_ms + wait_ms < e->t.next_ms;
+         i++) {
+        wait_ms *= 2;
+    }
+    e->early_ms = a->now_ms + wait_ms;
 }
 
 /* The job was answered. */

@@ -65,9 +65,12 @@ static void torrent_announce_reply(struct torrent *t, const struct event *ev,
     const char *text = r->failure[0] != '\0' ? r->failure : r->warning;
     bool news = text[0] != '\0' && strcmp(k->error, text) != 0;
     announce_on_reply(t->announce, tracker, r, t->now_ms, t->unix_now);
+    uint32_t n_new = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
+        n_new += peerset_find(t->peerset, &r->peers[i]) == NULL ? 1 : 0;
         (void)peerset_add(t->peerset, &r->peers[i], PEER_SOURCE_TRACKER);
     }
+    announce_on_new_peers(t->announce, tracker, n_new);
     if (news) { /* said once, not at every announce */
         torrent_event(t, FACT_WARN, "tracker", "%s %s: %s", k->url,
                       r->failure[0] != '\0' ? "refuses" : "warns", text);

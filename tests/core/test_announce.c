@@ -296,6 +296,43 @@ static void test_want_peers(void **state)
     sim_fini(&s);
 }
 
+/* A tracker that names nobody new is asked half as often each time, until it
+ * does. */
+static void test_vain(void **state)
+{
+    static const uint64_t at[] = {0, 600, 1800, 4200, 7800};
+    struct announce_job job;
+    struct rng rng;
+    uint64_t now_ms = 1000;
+    struct tracker_reply r = {.interval = 3600,
+                              .min_interval = 300,
+                              .seeders = -1,
+                              .leechers = -1,
+                              .downloaded = -1};
+
+    (void)state;
+    rng_init(&rng, 1);
+    struct announce *a = announce_new(&rng);
+    assert_int_equal(announce_add(a, "http://a.test/announce", 0), 0);
+    announce_want_peers(a, true);
+    announce_start(a, now_ms);
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        now_ms = 1000 + at[i] * 1000;
+        assert_true(i == 0 || !announce_next(a, now_ms - 1, &job));
+        assert_true(announce_next(a, now_ms, &job));
+        announce_on_reply(a, 0, &r, now_ms, 1);
+        announce_on_new_peers(a, 0, 0);
+        announce_check_invariant(a);
+    }
+    assert_true(announce_next(a, now_ms + 3600000, &job));
+    now_ms += 3600000;
+    announce_on_reply(a, 0, &r, now_ms, 1);
+    announce_on_new_peers(a, 0, 1);
+    assert_false(announce_next(a, now_ms + 299999, &job));
+    assert_true(announce_next(a, now_ms + 300000, &job));
+    announce_free(a);
+}
+
 static void test_now(void **state)
 {
     struct sim s;
@@ -667,16 +704,16 @@ static void test_soak(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),       cmocka_unit_test(test_tiers),
-        cmocka_unit_test(test_tier_first), cmocka_unit_test(test_front),
-        cmocka_unit_test(test_backoff),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_never),      cmocka_unit_test(test_want_peers),
-        cmocka_unit_test(test_now),        cmocka_unit_test(test_few_peers),
-        cmocka_unit_test(test_slow),       cmocka_unit_test(test_complete),
-        cmocka_unit_test(test_stop),       cmocka_unit_test(test_stop_start),
-        cmocka_unit_test(test_facts),      cmocka_unit_test(test_add),
-        cmocka_unit_test(test_add_late),   cmocka_unit_test(test_state_names),
-        cmocka_unit_test(test_soak),
+        cmocka_unit_test(test_life),        cmocka_unit_test(test_tiers),
+        cmocka_unit_test(test_tier_first),  cmocka_unit_test(test_front),
+        cmocka_unit_test(test_backoff),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_vain),        cmocka_unit_test(test_never),
+        cmocka_unit_test(test_want_peers),  cmocka_unit_test(test_now),
+        cmocka_unit_test(test_few_peers),   cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_complete),    cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_stop_start),  cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_add),         cmocka_unit_test(test_add_late),
+        cmocka_unit_test(test_state_names), cmocka_unit_test(test_soak),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
