@@ -89,7 +89,7 @@ struct torrent {
     uint16_t *slot_gen;
     uint32_t n_slots;
     uint32_t n_peers; /* all phases but CLOSED */
-    uint32_t n_active, n_connecting, n_seeds;
+    uint32_t n_active, n_connecting /* by us */, n_seeds;
     struct peer **dirty; /* peers with output */
     uint32_t n_dirty, dirty_cap;
     bool refill;        /* free blocks appeared: ask everybody again */

@@ -73,7 +73,7 @@ struct peer *torrent_peer_open(struct torrent *t, uint32_t id,
     struct peer *p = peer_new(conn, id, a, incoming, t->now_ms);
     t->slots[slot] = p;
     t->n_peers++;
-    t->n_connecting++;
+    t->n_connecting += incoming ? 0 : 1;
     return p;
 }
 
@@ -136,7 +136,7 @@ void torrent_peer_close(struct torrent *t, struct peer *p, bool tell,
             e->last_seen = t->unix_now;
         }
     } else {
-        t->n_connecting--;
+        t->n_connecting -= p->incoming ? 0 : 1;
         peerset_on_failed(t->peerset, p->id, t->now_ms);
     }
     char text[ADDR_TEXT_MAX];
@@ -261,7 +261,7 @@ static void torrent_peer_activate(struct torrent *t, struct peer *p,
     int err = bits_init(&p->have, t->geom->n_pieces);
     BTC_ASSERT(err == 0);
     wire_decoder_set_pieces(&p->decoder, t->geom->n_pieces);
-    t->n_connecting--;
+    t->n_connecting -= p->incoming ? 0 : 1;
     t->n_active++;
     t->had_peer = true;
     peerset_on_connected(t->peerset, p->id, t->unix_now);

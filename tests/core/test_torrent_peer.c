@@ -372,6 +372,34 @@ static void test_memory_of_floods(void **state)
     kit_free(k);
 }
 
+/* Connections that say they are us are left to end by themselves; they do not
+ * count among the dials that may be out at once. */
+static void test_mirrors(void **state)
+{
+    struct kit *k = kit_half();
+    (void)state;
+    for (uint8_t i = 1; i <= TORRENT_CONNECTING + 1; i++) {
+        struct event ev = {.type = EVENT_ACCEPTED};
+        struct addr a = {.family = ADDR_V4, .port = 7000, .ip = {10, 1, 0, i}};
+        ev.conn = torrent_new_conn(k->t, &a);
+        ev.accepted.addr = a;
+        memcpy(ev.accepted.handshake.info_hash, k->info_hash, SHA1_LEN);
+        memcpy(ev.accepted.handshake.peer_id, k->shared.peer_id, 20);
+        kit_input(k, &ev);
+    }
+    kit_forget(k);
+    struct event ev = {.type = EVENT_PEER};
+    ev.peer.addr =
+        (struct addr){.family = ADDR_V4, .port = 7000, .ip = {10, 2, 0, 1}};
+    kit_input(k, &ev);
+    KIT_EXPECT(k, "32: connect\n");
+    kit_wait(k, PEER_HANDSHAKE_MS + 1000);
+    struct torrent_stats ts;
+    torrent_get_stats(k->t, k->now_ms, &ts);
+    assert_int_equal(ts.connecting, 1);
+    kit_free(k);
+}
+
 /* Events of a connection that is gone change nothing. */
 static void test_stale(void **state)
 {
@@ -407,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_rejects),
         cmocka_unit_test(test_stale),
         cmocka_unit_test(test_memory_of_floods),
+        cmocka_unit_test(test_mirrors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
