@@ -383,6 +383,9 @@ static void torrent_on_tick(struct torrent *t)
         torrent_peer_tick(t, p, elapsed);
     }
     torrent_blame_tick(t);
+    if (t->purge) {
+        torrent_disk_purge(t);
+    }
     if (t->now_ms - t->choke_ms >= CHOKER_INTERVAL_MS) {
         t->choke_ms = t->now_ms;
         torrent_upload_rank(t);

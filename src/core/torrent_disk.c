@@ -155,6 +155,68 @@ void torrent_disk_forget(struct torrent *t, uint32_t piece)
     }
 }
 
+/* One block is not here any more; true when the journal claims it. */
+static bool torrent_open_drop(struct torrent *t, struct open_piece *o,
+                              uint32_t i)
+{
+    bool claimed = o->place[i] == BLOCK_DISK;
+    if (o->place[i] == BLOCK_MEM) {
+        pool_give(t->shared->pool, o->mem[i]);
+        o->mem[i] = NULL;
+        o->n_mem--;
+        t->mem_open--;
+    }
+    o->place[i] = BLOCK_NONE;
+    picker_on_lost(t->picker, (struct picker_block){o->piece, i});
+    return claimed;
+}
+
+/* The journal knows blocks by their piece: all go, and what stays comes back.
+ */
+static void torrent_open_claim(struct torrent *t, const struct open_piece *o)
+{
+    torrent_fact(t, FACT_BLOCKS_LOST, o->piece, 0);
+    for (uint32_t i = 0; i < o->n_blocks; i++) {
+        if (o->place[i] == BLOCK_DISK) {
+            torrent_fact(t, FACT_BLOCK, o->piece, i);
+        }
+    }
+}
+
+/* The sender of the block is banned. */
+static bool torrent_block_is_bad(struct torrent *t, const struct open_piece *o,
+                                 uint32_t i)
+{
+    const struct peerset_entry *e = peerset_get(
+        t->peerset,
+        picker_origin(t->picker, (struct picker_block){o->piece, i}));
+    return e != NULL && e->banned;
+}
+
+/* See torrent_int.h. */
+void torrent_disk_purge(struct torrent *t)
+{
+    struct open_piece *o, *tmp;
+    t->purge = false;
+    HASH_ITER (hh, t->open, o, tmp) {
+        bool claimed = false;
+        for (uint32_t i = 0; i < o->n_blocks; i++) {
+            if (!torrent_block_is_bad(t, o, i)) {
+                continue;
+            }
+            if (o->job != PIECE_JOB_NONE) {
+                t->purge = true; /* when it is back */
+                break;
+            }
+            claimed |= torrent_open_drop(t, o, i);
+            t->refill = true;
+        }
+        if (claimed) {
+            torrent_open_claim(t, o);
+        }
+    }
+}
+
 /* Pieces whose last block was journaled before their verdict was. */
 void torrent_disk_start(struct torrent *t)
 {

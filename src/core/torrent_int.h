@@ -79,20 +79,19 @@ struct torrent {
     enum torrent_state state;
     bool running; /* between START and STOP */
     bool check_only, hold, is_private;
-    bool complete; /* COMPLETE was notified */
-    bool fetched;  /* something was downloaded in this run */
-    bool had_peer;
+    bool complete;          /* COMPLETE was notified */
+    bool fetched, had_peer; /* in this run: a piece, a connection */
     uint32_t max_peers;
     struct bucket up_bucket;
 
     struct peer **slots; /* owns; index = low 16 bits of a conn id */
     uint16_t *slot_gen;
-    uint32_t n_slots;
-    uint32_t n_peers; /* all phases but CLOSED */
+    uint32_t n_slots, n_peers; /* peers of all phases but CLOSED */
     uint32_t n_active, n_connecting /* by us */, n_seeds;
     struct peer **dirty; /* peers with output */
     uint32_t n_dirty, dirty_cap;
     bool refill;        /* free blocks appeared: ask everybody again */
+    bool purge;         /* somebody was banned: his blocks go */
     uint32_t fill_from; /* slot whose turn it is to be asked first */
 
     struct open_piece *open;        /* hash */
@@ -112,7 +111,7 @@ struct torrent {
     bool checked_notified;
     uint32_t n_unread; /* HASH jobs in a row that met a read error */
 
-    uint64_t now_ms; /* of the current input */
+    uint64_t now_ms; /* of the current input, as is unix_now */
     int64_t unix_now;
     uint64_t tick_ms, choke_ms; /* of the last tick and choker run */
     uint64_t stop_ms;           /* STOP came */
@@ -200,6 +199,7 @@ void torrent_disk_forget(struct torrent *t, uint32_t piece);
 void torrent_disk_start(struct torrent *t);
 void torrent_disk_pads(struct torrent *t);    /* pieces of nothing but pads */
 void torrent_disk_relieve(struct torrent *t); /* memory is short */
+void torrent_disk_purge(struct torrent *t);   /* blocks of banned peers go */
 void torrent_disk_finished(struct torrent *t, const struct event *ev);
 void torrent_disk_written(struct torrent *t, const struct event *ev);
 void torrent_disk_free(struct torrent *t);

@@ -177,7 +177,8 @@ void torrent_peer_sweep(struct torrent *t)
     }
 }
 
-/* Nobody of its IP is dialled or let in again. */
+/* Nobody of its IP is dialled or let in again; what it sent for pieces that are
+ * not complete goes with the next tick. */
 void torrent_ban(struct torrent *t, uint32_t id, const char *why)
 {
     struct peerset_entry *e = peerset_get(t->peerset, id);
@@ -187,6 +188,7 @@ void torrent_ban(struct torrent *t, uint32_t id, const char *why)
     char text[ADDR_TEXT_MAX];
     addr_format(&e->addr, text);
     peerset_ban(t->peerset, id);
+    t->purge = true;
     torrent_event(t, FACT_WARN, "ban", "%s is banned: %s", text, why);
     torrent_fact(t, FACT_PEER, 0, id);
     struct peer *p;

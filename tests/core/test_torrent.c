@@ -191,6 +191,50 @@ static void test_blame(void **state)
     kit_free(k);
 }
 
+/* With a liar go his blocks of other pieces, from memory, from the disk and
+ * from the journal; those of others stay. */
+static void test_purge(void **state)
+{
+    uint32_t a;
+    struct kit *k = kit_running(&a);
+    (void)state;
+    uint32_t b = kit_peer(k, true);
+    kit_simple(k, b, WIRE_HAVE_ALL);
+    kit_simple(k, b, WIRE_UNCHOKE);
+    kit_wait(k, 1000);
+    kit_block(k, b, 1, 0, false);
+    kit_block(k, a, 3, 0, true);
+    torrent_flush(k->t);
+    kit_drain(k);
+    kit_answer(k, EVENT_WRITTEN, 1, 0);
+    kit_answer(k, EVENT_WRITTEN, 3, 0);
+    kit_block(k, b, 0, 0, false);
+    kit_block(k, b, 2, 0, true);
+    kit_block(k, b, 2, 1, false);
+    kit_answer(k, EVENT_FINISHED, 2, BTC_E_HASH);
+    kit_forget(k);
+    kit_wait(k, TORRENT_TICK_MS);
+    const char *log = buf_cstr(&k->log);
+    assert_non_null(strstr(log, "fact blocks-lost 1\n"));
+    assert_null(strstr(log, "fact blocks-lost 0\n"));
+    assert_null(strstr(log, "fact blocks-lost 3\n"));
+    const struct picker *pk = torrent_picker(k->t);
+    for (uint32_t piece = 0; piece < 4; piece++) {
+        struct picker_block first = {.piece = piece};
+        assert_int_equal(picker_is_received(pk, first), piece == 3);
+    }
+    assert_int_equal(k->pool.in_use, 0);
+    for (uint32_t piece = 0; piece < 3; piece++) {
+        kit_block(k, a, piece, 0, true);
+        kit_block(k, a, piece, 1, true);
+        kit_answer(k, EVENT_FINISHED, piece, 0);
+    }
+    kit_block(k, a, 3, 1, true);
+    kit_answer(k, EVENT_FINISHED, 3, 0);
+    assert_true(torrent_is_complete(k->t));
+    kit_free(k);
+}
+
 /* One sender, but its first block went by the disk, which gives back other
  * bytes: it is not banned. A liar whose block went the same way is. */
 static void test_changed_by_disk(void **state)
@@ -292,15 +336,11 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),
-        cmocka_unit_test(test_lent_bytes),
-        cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_blame),
-        cmocka_unit_test(test_ban),
-        cmocka_unit_test(test_changed_by_disk),
-        cmocka_unit_test(test_restore),
-        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_life),    cmocka_unit_test(test_lent_bytes),
+        cmocka_unit_test(test_stop),    cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_blame),   cmocka_unit_test(test_ban),
+        cmocka_unit_test(test_purge),   cmocka_unit_test(test_changed_by_disk),
+        cmocka_unit_test(test_restore), cmocka_unit_test(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
