@@ -33,6 +33,7 @@ static const char *const fake_names[SIM_N_SCRIPTS] = {
     [SIM_EXTENDED] = "extended",
     [SIM_STUCK] = "stuck",
     [SIM_HOLD] = "hold",
+    [SIM_CREEP] = "creep",
     [SIM_CHAOS] = "chaos",
 };
 
@@ -215,7 +216,8 @@ static void fake_on_request(struct sim_fake_conn *c, const struct wire_block *b)
         (f->script == SIM_CHAOS && sim_chance(f->s, 4))) {
         return;
     }
-    if (f->script == SIM_SLOW || f->script == SIM_TRICKLE) {
+    if (f->script == SIM_SLOW || f->script == SIM_TRICKLE ||
+        f->script == SIM_CREEP) {
         SIM_CHECK(f->s, c->n_queue < FAKE_MAX_QUEUE);
         if (c->n_queue == c->cap_queue) {
             c->cap_queue = c->cap_queue > 0 ? c->cap_queue * 2 : 16;

@@ -31,6 +31,7 @@ enum sim_script {
     SIM_EXTENDED, /* bad and endless extension handshakes */
     SIM_STUCK,    /* part of a block, then nothing any more */
     SIM_HOLD,     /* never the last block; others that are long known, often */
+    SIM_CREEP,    /* a block just before it would be snubbed */
     SIM_CHAOS,    /* any message at any time, true or false */
     SIM_N_SCRIPTS
 };

@@ -1,6 +1,7 @@
 /* What the scripts do without being asked, once a second. */
 #include "sim/sim_fake_priv.h"
 
+#define FAKE_CREEP_S    13 /* CREEP: likewise */
 #define FAKE_SLOW_S     60 /* SLOW: a block in so many ticks */
 #define FAKE_CHURN_S    3  /* CHURN: between choke and unchoke */
 #define FAKE_HOLD_TICKS 60 /* HOLD: what it does first */
@@ -112,8 +113,10 @@ static void fake_slow(struct sim_fake_conn *c)
         sim_fake_send(c, &byte, 1);
         return;
     }
-    if (c->n_queue > 0 && (c->f->script == SIM_TRICKLE ||
-                           c->n_ticks % FAKE_SLOW_S == FAKE_SLOW_S - 1)) {
+    uint32_t every = c->f->script == SIM_TRICKLE ? 1
+                     : c->f->script == SIM_CREEP ? FAKE_CREEP_S
+                                                 : FAKE_SLOW_S;
+    if (c->n_queue > 0 && c->n_ticks % every == every - 1) {
         struct wire_block b = c->queue[0];
         memmove(c->queue, c->queue + 1, --c->n_queue * sizeof(*c->queue));
         sim_fake_serve(c, &b);

@@ -97,7 +97,7 @@ static void body_crowd(struct sim *s, enum sim_script script)
     sim_run(s, sim_below(s, 40000));
     struct sim_fake *good = sim_fake_new(s, c, SIM_HONEST, MIB / 4);
     sim_add_peer(st, &good->host);
-    if (!sim_run_until(s, sim_is_complete, st, 15000)) {
+    if (!sim_run_until(s, sim_is_complete, st, 20000)) {
         print_message("with %s\n", sim_script_name(script));
         sim_failed(s, "completes", __FILE__, __LINE__);
     }
@@ -107,14 +107,14 @@ static void body_crowd(struct sim *s, enum sim_script script)
 static void body_crowds(struct sim *s)
 {
     static const enum sim_script scripts[] = {SIM_STUCK, SIM_TRICKLE,
-                                              SIM_SILENT, SIM_HOLD};
-    body_crowd(s, scripts[s->seed % 4]);
+                                              SIM_SILENT, SIM_HOLD, SIM_CREEP};
+    body_crowd(s, scripts[s->seed % 5]);
 }
 
 static void test_crowds(void **state)
 {
     (void)state;
-    sim_each_seed(80, body_crowds);
+    sim_each_seed(100, body_crowds);
 }
 
 /* Peers that say anything at any time, in pieces of any size, and come back
