@@ -98,7 +98,7 @@ static void cli_dry_table(struct cli *c, const struct cli_dry *d)
         {.title = "#", .right = true},
         {.title = "FETCH"},
         {.title = "SIZE", .right = true},
-        {.title = "PATH", .min = 8}};
+        {.title = "PATH", .min = 20, .end = true}};
     struct cli_table *t = cli_table_new(columns, 4);
     char buf[CLI_FORMAT_MAX];
 

@@ -9,7 +9,7 @@ static const struct cli_column cli_files_columns[] = {
     {.title = "DONE", .right = true},
     {.title = "SIZE", .right = true, .drop = 1},
     {.title = "PRIO", .drop = 3},
-    {.title = "PATH", .min = 8}};
+    {.title = "PATH", .min = 20, .end = true}};
 
 /* A priority in a word. */
 static const char *cli_files_priority(int64_t n)

@@ -88,7 +88,7 @@ static void cli_info_files(struct cli *c, const struct btc_source_info *i)
     static const struct cli_column columns[] = {
         {.title = "#", .right = true},
         {.title = "SIZE", .right = true},
-        {.title = "PATH", .min = 8}};
+        {.title = "PATH", .min = 20, .end = true}};
     struct cli_table *t = cli_table_new(columns, 3);
     char buf[CLI_FORMAT_MAX];
 

@@ -9,7 +9,7 @@ static const struct cli_column cli_log_columns[] = {
     {.title = "ID", .right = true, .drop = 2},
     {.title = "LEVEL", .drop = 1},
     {.title = "KIND", .drop = 3},
-    {.title = "TEXT", .min = 10}};
+    {.title = "TEXT", .min = 18}};
 
 /* An event. */
 static void cli_log_cells(struct cli_table *t, const struct cli_rows *r,

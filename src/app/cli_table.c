@@ -164,7 +164,9 @@ static void cli_table_line(const struct cli_table *t, char *const *cells,
         }
         struct cli_text cell = {0};
         const char *text = cells == NULL ? t->columns[c].title : cells[c];
-        size_t used = cli_text_fit(&cell, text, widths[c], s->utf8);
+        size_t used = t->columns[c].end
+                          ? cli_text_fit_end(&cell, text, widths[c], s->utf8)
+                          : cli_text_fit(&cell, text, widths[c], s->utf8);
         size_t pad = widths[c] > used ? widths[c] - used : 0;
         cli_text_repeat(out, " ", blanks + (t->columns[c].right ? pad : 0));
         cli_text_puts(out, cli_text_str(&cell));

@@ -11,6 +11,7 @@ struct cli_column {
     bool right;    /* numbers */
     unsigned drop; /* 0 = never dropped; the largest goes first */
     size_t min;    /* may be cut down to so many columns; 0 = never cut */
+    bool end;      /* what is cut keeps its end */
 };
 
 struct cli_table;

@@ -210,27 +210,27 @@ void cli_text_clean(struct cli_text *t, const char *s, bool utf8)
     }
 }
 
-/* Appends a stranger's text in at most `width` columns. */
-size_t cli_text_fit(struct cli_text *t, const char *s, size_t width, bool utf8)
+/* What stands for what was cut, and its columns: nothing where it does not fit.
+ */
+static const char *cli_text_dots(size_t width, bool utf8, size_t *columns)
 {
-    const char *dots = utf8 ? "\xE2\x80\xA6" : "...";
-    size_t n_dots = utf8 ? 1 : 3;
-    struct cli_text whole = {0};
+    *columns = utf8 ? 1 : 3;
+    if (width < *columns) {
+        *columns = 0;
+        return "";
+    }
+    return utf8 ? "\xE2\x80\xA6" : "...";
+}
 
-    cli_text_clean(&whole, s, utf8);
-    const char *at = cli_text_str(&whole);
-    size_t all = cli_text_width(at);
-    if (all <= width) {
-        cli_text_puts(t, at);
-        cli_text_free(&whole);
-        return all;
-    }
-    if (width < n_dots) {
-        n_dots = 0;
-        dots = "";
-    }
+/* The beginning of `at` in `width` columns, with dots behind it. */
+static size_t cli_text_cut_end(struct cli_text *t, const char *at, size_t width,
+                               bool utf8)
+{
+    size_t n_dots = 0;
+    const char *dots = cli_text_dots(width, utf8, &n_dots);
     size_t used = 0;
     uint32_t cp = 0;
+
     while (*at != '\0') {
         size_t n = cli_text_decode(at, &cp);
         size_t columns = cli_text_columns(cp);
@@ -242,6 +242,61 @@ size_t cli_text_fit(struct cli_text *t, const char *s, size_t width, bool utf8)
         at += n;
     }
     cli_text_puts(t, dots);
-    cli_text_free(&whole);
     return used + n_dots;
+}
+
+/* The end of `at`, which has `left` columns, with dots before it. What combines
+ * with a letter that was cut goes, too. */
+static size_t cli_text_cut_begin(struct cli_text *t, const char *at,
+                                 size_t left, size_t width, bool utf8)
+{
+    size_t n_dots = 0;
+    const char *dots = cli_text_dots(width, utf8, &n_dots);
+    uint32_t cp = 0;
+
+    while (*at != '\0') {
+        size_t n = cli_text_decode(at, &cp);
+        size_t columns = cli_text_columns(cp);
+        if (left <= width - n_dots && columns > 0) {
+            break;
+        }
+        left -= columns;
+        at += n;
+    }
+    cli_text_puts(t, dots);
+    cli_text_puts(t, at);
+    return left + n_dots;
+}
+
+/* Appends a stranger's text in at most `width` columns, cut at either end. */
+static size_t cli_text_fit_either(struct cli_text *t, const char *s,
+                                  size_t width, bool utf8, bool end)
+{
+    struct cli_text whole = {0};
+
+    cli_text_clean(&whole, s, utf8);
+    const char *at = cli_text_str(&whole);
+    size_t used = cli_text_width(at);
+    if (used <= width) {
+        cli_text_puts(t, at);
+    } else if (end) {
+        used = cli_text_cut_begin(t, at, used, width, utf8);
+    } else {
+        used = cli_text_cut_end(t, at, width, utf8);
+    }
+    cli_text_free(&whole);
+    return used;
+}
+
+/* See cli_text.h. */
+size_t cli_text_fit(struct cli_text *t, const char *s, size_t width, bool utf8)
+{
+    return cli_text_fit_either(t, s, width, utf8, false);
+}
+
+/* See cli_text.h. */
+size_t cli_text_fit_end(struct cli_text *t, const char *s, size_t width,
+                        bool utf8)
+{
+    return cli_text_fit_either(t, s, width, utf8, true);
 }

@@ -39,5 +39,8 @@ size_t cli_text_width(const char *s);
 void cli_text_clean(struct cli_text *t, const char *s, bool utf8);
 /* The same, cut with an ellipsis to `width` columns; gives the columns used. */
 size_t cli_text_fit(struct cli_text *t, const char *s, size_t width, bool utf8);
+/* The same, but its end is kept: what tells paths apart stands there. */
+size_t cli_text_fit_end(struct cli_text *t, const char *s, size_t width,
+                        bool utf8);
 
 #endif

@@ -97,6 +97,39 @@ static void test_fit(void **state)
     }
 }
 
+static void test_fit_end(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t width;
+        bool utf8;
+        const char *shown;
+        size_t used;
+    } cases[] = {{"abcdef", 6, true, "abcdef", 6},
+                 {"abcdef", 5, true,
+                  "\xE2\x80\xA6"
+                  "cdef",
+                  5},
+                 {"abcdef", 5, false, "...ef", 5},
+                 {"abcdef", 1, true, "\xE2\x80\xA6", 1},
+                 {"abcdef", 2, false, "ef", 2},
+                 {"abcdef", 0, true, "", 0},
+                 {WIDE "x" WIDE, 6, true, "\xE2\x80\xA6x" WIDE, 6},
+                 {WIDE WIDE WIDE, 6, true, "\xE2\x80\xA6" WIDE, 5},
+                 /* an accent does not change its letter */
+                 {"xxe\xCC\x81yz", 3, true, "\xE2\x80\xA6yz", 3},
+                 {"", 3, true, "", 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct cli_text t = {0};
+        assert_int_equal(
+            cli_text_fit_end(&t, cases[i].text, cases[i].width, cases[i].utf8),
+            cases[i].used);
+        assert_string_equal(cli_text_str(&t), cases[i].shown);
+        cli_text_free(&t);
+    }
+}
+
 static void test_sizes(void **state)
 {
     static const struct {
@@ -216,10 +249,10 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_width),   cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_fit),     cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_percent), cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_table)};
+        cmocka_unit_test(test_width),    cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_fit),      cmocka_unit_test(test_fit_end),
+        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_percent),
+        cmocka_unit_test(test_duration), cmocka_unit_test(test_table)};
 
     setenv("TZ", "UTC", 1);
     setenv("LC_ALL", "C.UTF-8", 1);
