@@ -100,7 +100,7 @@ static int session_torrent_outcome(const struct session_torrent *st,
 }
 
 /* What the torrents of this run ended with: the first one's trouble, or SOME.
- */
+ * That a check finds other torrents good does not change what it found. */
 static int session_outcome(const struct session *s, const char **text)
 {
     int first = 0;
@@ -109,7 +109,7 @@ static int session_outcome(const struct session *s, const char **text)
     for (st = s->torrents; st != NULL; st = st->hh.next) {
         const char *why = NULL;
         int status = st->asked ? session_torrent_outcome(st, &why) : 0;
-        good |= st->asked && status == 0;
+        good |= st->asked && status == 0 && !s->o.check_only;
         mixed |= status != 0 && first != 0 && status != first;
         if (status != 0 && first == 0) {
             first = status;

@@ -151,6 +151,12 @@ def test_json(lab):
     assert run.code == result["status"] == 8, run
     assert result["retryable"] is False and result["error"]["status"] == 8
     assert "resume" in result["error"]["message"], result
+    good = lab.make_torrent(lab.make_data("good/good.bin", 100_000))
+    assert lab.btc("get", good.path, "-d", lab.path("good")).code == 0
+    run = lab.btc("verify")
+    assert run.code == 8 and "good.bin" in run.err + run.out, run
+    assert lab.btc("verify", "2").code == 0
+    assert lab.btc("rm", "2").code == 0
     row = kit.progress(lab)
     assert row["pieces_done"] == torrent.piece_count - 1, row
     assert row["bytes_left"] == 65536, row
