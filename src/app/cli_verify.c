@@ -49,6 +49,9 @@ static int cli_verify_run(struct cli *c)
         }
         r.checked = true;
         status = cli_run_report(&r, status, &e, NULL);
+        if (status == BTC_STATUS_LOCKED) {
+            cli_say(c, "`btc set ID verify=now` has that one hash a torrent");
+        }
         cli_run_fini(&r);
     }
     free(ids.ids);
@@ -65,7 +68,8 @@ const struct cli_command cli_verify = {
                "and journals what is good and what is not. Pieces whose file "
                "has not changed since they were verified are trusted, unless "
                "--full or --older-than says otherwise. Exit 8: pieces are bad "
-               "or missing; `btc resume` fetches them. It needs no network.",
+               "or missing; `btc resume` fetches them. It needs no network. An "
+               "engine that runs hashes a torrent on `btc set ID verify=now`.",
     .example = "btc verify --older-than 30d",
     .options = CLI_SET_READ | CLI_SET(FULL) | CLI_SET(OLDER_THAN) |
                CLI_SET(PROGRESS) | CLI_SET(MAX_TIME),

@@ -547,6 +547,10 @@ static void test_tools(void **state)
     assert_int_equal(run("verify --full 1"), 0);
     assert_non_null(strstr(fake.calls, "run ids=1 seed= check"));
     assert_non_null(strstr(err, "1434 of 1434 pieces are good, 100 %"));
+    fake.locked = true;
+    assert_int_equal(run("verify 1"), BTC_STATUS_LOCKED);
+    assert_non_null(strstr(err, "`btc set ID verify=now` has that one hash"));
+    fake.locked = false;
     assert_int_equal(run("db path"), 0);
     assert_string_equal(out, "/home/u/btc.db\n");
     assert_int_equal(run("db path --db /x.db"), 0);
