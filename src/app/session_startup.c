@@ -64,14 +64,29 @@ static bool startup_wants_more(const struct session_torrent *st)
     return false;
 }
 
+/* Why the files could not be made, and what helps when something that is no
+ * data of the torrent's is in the way. */
+static void startup_create_text(const struct session_torrent *st,
+                                const struct disk_job *job,
+                                char text[static sizeof st->error])
+{
+    int n = snprintf(text, sizeof st->error, "%s", job->error);
+    if (job->result == BTC_E_EXISTS) {
+        (void)snprintf(text + n, sizeof st->error - (size_t)n,
+                       "; move that away, or `btc rm %lld` and get it with "
+                       "another --out",
+                       (long long)st->id);
+    }
+}
+
 /* The files are there, or could not be made. */
 static void startup_created(struct disk_job *job)
 {
     struct session_torrent *st = job->ctx;
     session_job_done(st);
     int result = job->result;
-    char text[sizeof job->error];
-    memcpy(text, job->error, sizeof text);
+    char text[sizeof st->error];
+    startup_create_text(st, job, text);
     session_job_free(job);
     if (startup_is_off(st)) {
         return;
