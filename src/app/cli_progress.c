@@ -282,7 +282,9 @@ void cli_progress_event(struct cli_progress *p, const struct btc_event *ev,
         break;
     case BTC_EVENT_STATE:
         if (lines && ev->n > 0) {
-            cli_progress_one(p, ev->at, &ev->progress[0]);
+            struct btc_progress facts = ev->progress[0];
+            facts.error = NULL; /* ERROR has told it */
+            cli_progress_one(p, ev->at, &facts);
         }
         break;
     case BTC_EVENT_ADDED:

@@ -253,6 +253,7 @@ def test_things_in_the_way(lab):
     os.makedirs(os.path.join(path, "mine"))
     run = get(lab, torrent, seeder, out)
     said(run, 13, path, "is a folder", "move that away", "btc rm 1")
+    assert run.err.count("is a folder") == 1, run
     os.rmdir(os.path.join(path, "mine"))
     os.rmdir(path)
     os.mkfifo(path)
