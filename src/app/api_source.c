@@ -135,6 +135,9 @@ static int api_read_url(const char *url, unsigned flags, struct buf *out,
     }
     (void)snprintf(o.user_agent, sizeof(o.user_agent), "btc/%s", BTC_VERSION);
     int code = http_fetch(url, &o, out, e);
+    if (code == BTC_E_SYNTAX) {
+        return e->code = BTC_E_USAGE; /* the URL itself was written wrongly */
+    }
     return code == BTC_E_LIMIT ? api_too_large(e) : code;
 }
 

@@ -287,6 +287,9 @@ def test_urls(lab):
     assert run.code == 2 and "network" in run.err, run
     run = lab.btc("get", "http://10.77.0.9:1/x.torrent")
     assert run.code == 6 and "refused" in run.err.lower(), run
+    for url in ("http://", "http://10.77.0.9:99999/x", "https://[::1"):
+        run = lab.btc("get", url)
+        assert run.code == 2 and url in run.err, run
     run = lab.btc("get", "http://no.such.host.invalid/x.torrent")
     assert run.code == 6 and "no.such.host.invalid" in run.err, run
 
