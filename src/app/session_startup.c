@@ -284,11 +284,13 @@ static size_t startup_collect(struct session_torrent *st,
         }
         uint32_t first, end;
         geom_file_pieces(&st->geom, i, &first, &end);
+        bool whole = bits_next_clear(&st->claimed, first) >= end;
         map[n] = i;
         out[n++] = (struct startup_file){
             .length = f->length,
             .claimed = bits_next_set(&st->claimed, first) < end ||
                        bits_next_set(&blocks, first) < end,
+            .whole = whole,
             .has_journal = f->has_print,
             .journal = {.dev = f->dev,
                         .ino = f->ino,
@@ -409,13 +411,15 @@ static void startup_judged(struct session_torrent *st,
                            const struct disk_job *job)
 {
     const struct session *s = st->s;
-    struct startup_run run = {.had_run = s->before.id != 0,
-                              .clean = s->before.ended_at != 0,
-                              .same_boot = s->same_boot,
-                              .interval_s =
-                                  (s->journal_interval_ms + 999) / 1000,
-                              .heartbeat_at = s->before.heartbeat_at,
-                              .root_dev = st->stat.root_dev};
+    bool quiet = st->stat.updated_at < s->before.heartbeat_at;
+    struct startup_run run = {
+        .had_run = s->before.id != 0,
+        .clean = s->before.ended_at != 0,
+        .same_boot = s->same_boot,
+        .interval_s = (s->journal_interval_ms + 999) / 1000,
+        .started_at = s->before.started_at,
+        .heartbeat_at = quiet ? st->stat.updated_at : s->before.heartbeat_at,
+        .root_dev = st->stat.root_dev};
     struct startup_print root = {.exists = job->root.exists,
                                  .dev = job->root.dev};
     struct startup_file *files =

@@ -14,8 +14,13 @@ static bool startup_is_ours(const struct startup_run *run,
         f->now.mtime_ns == f->journal.mtime_ns) {
         return true;
     }
-    if (run->clean || !run->had_run || f->now.ino != f->journal.ino ||
-        f->now.size < f->journal.size) {
+    if (run->clean || !run->had_run || run->heartbeat_at < run->started_at ||
+        f->now.ino != f->journal.ino || f->now.size < f->journal.size) {
+        return false;
+    }
+    int64_t at = f->now.mtime_ns / 1000000000;
+    if (f->now.mtime_ns > f->journal.mtime_ns &&
+        (f->whole || at < run->started_at)) {
         return false;
     }
     /* fdatasync does not keep the time: after a power cut a file may look older
@@ -24,7 +29,7 @@ static bool startup_is_ours(const struct startup_run *run,
         return false;
     }
     int64_t until = run->heartbeat_at + run->interval_s + STARTUP_GRACE_S;
-    return f->now.mtime_ns / 1000000000 <= until;
+    return at <= until;
 }
 
 /* One file. */

@@ -4,7 +4,9 @@
  * A claim is what the journal says is verified on disk. A fingerprint is
  * device, inode, size and modification time of a file as of the last commit.
  * The run before this one ended cleanly, was killed (its heartbeat tells until
- * when it wrote) or lost its power.
+ * when it wrote) or lost its power. A change is ours only when that run can
+ * have made it: it had this torrent, it had something to write there, and it
+ * was its time.
  */
 #ifndef BTC_CORE_STARTUP_H
 #define BTC_CORE_STARTUP_H
@@ -35,6 +37,7 @@ enum startup_verdict {
 struct startup_file {
     uint64_t length;  /* 0 and pads: leave out of the array */
     bool claimed;     /* the journal claims pieces or blocks in it */
+    bool whole;       /* it claims all of them: nobody had to write here */
     bool has_journal; /* `journal` is known */
     struct startup_print journal; /* `exists` and `blocks` unused */
     struct startup_print now;
@@ -47,7 +50,9 @@ struct startup_run {
     bool clean;           /* and it ended by itself */
     bool same_boot;       /* the system has run on since: nothing was lost */
     int64_t interval_s;   /* of the journal: added to the grace */
-    int64_t heartbeat_at; /* unix */
+    int64_t started_at;   /* unix; its first second */
+    int64_t heartbeat_at; /* unix; when it last wrote of this torrent. Before
+                           * started_at: it did nothing with it */
     uint64_t root_dev; /* filesystem journaled for the save path; 0 unknown */
 };
 

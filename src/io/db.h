@@ -142,6 +142,7 @@ struct db_stat {
     int64_t completed_at; /* unix, 0 = not yet */
     int64_t seeding_s;    /* seconds spent seeding, ever */
     uint64_t root_dev;    /* filesystem of the save path when data was there */
+    int64_t updated_at;   /* unix; loaded alone: the commit stamps the row */
 };
 enum db_level {
     DB_LEVEL_ERROR,

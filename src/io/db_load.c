@@ -484,6 +484,7 @@ static void db_read_stat(sqlite3_stmt *s, void *row)
     t->completed_at = sqlite3_column_int64(s, 15);
     t->seeding_s = sqlite3_column_int64(s, 16);
     t->root_dev = db_col_bits(s, 17);
+    t->updated_at = sqlite3_column_int64(s, 18);
 }
 
 /* The live facts of a torrent. */
@@ -492,8 +493,8 @@ int db_load_stat(struct db *db, int64_t id, struct db_stat *out, struct err *e)
     static const char sql[] =
         "SELECT state, bytes_done, bytes_total, pieces_done, down_rate,"
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
-        " error_code, error, checked_to, completed_at, seeding_s, root_dev"
-        " FROM torrent_stat WHERE torrent_id = ?1";
+        " error_code, error, checked_to, completed_at, seeding_s, root_dev,"
+        " updated_at FROM torrent_stat WHERE torrent_id = ?1";
     const struct db_query q = {.sql = sql, .id = id, .read = db_read_stat};
     struct db_rows r = {.size = sizeof(*out)};
     int code = db_load(db, &q, &r, e);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #define S         1000000000ll /* a second in the unit of mtime */
+#define STARTED   900
 #define HEARTBEAT 1000
 #define INTERVAL  5 /* of the journal */
 /* The last second in which the run before may have written. */
@@ -19,6 +20,7 @@ enum end {
     NONE,
     CLEAN,
     KILLED, /* in this boot of the system */
+    OTHERS, /* killed as well, but it had other torrents only */
     CUT     /* with the power */
 };
 
@@ -59,6 +61,18 @@ static const struct {
     {"written long after the cut", CUT,
      true, true, 100, 7, 50 * S, true, 100, 7, 8, (LAST + 1) * S,
      STARTUP_RECHECK, true},
+    {"changed by somebody before the run that was killed", KILLED,
+     true, true, 100, 7, 50 * S, true, 100, 7, 8,
+     STARTED * S - 1, STARTUP_RECHECK, true},
+    {"changed in the first second of the run that was killed", KILLED,
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, STARTED * S, STARTUP_TRUST,
+     true},
+    {"changed while a run of others was killed", OTHERS,
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, STARTUP_RECHECK, true},
+    {"the same after a run of others was killed", OTHERS,
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, STARTUP_TRUST, true},
+    {"changed by somebody before the cut", CUT,
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 899 * S, STARTUP_RECHECK, true},
     {"another file in its place", KILLED,
      true, true, 100, 7, 50 * S, true, 100, 8, 8, 999 * S, STARTUP_RECHECK, true},
     {"touched after a clean end", CLEAN,
@@ -96,7 +110,9 @@ static struct startup_run run_of(enum end end)
                                 .clean = end == CLEAN,
                                 .same_boot = end != CUT,
                                 .interval_s = INTERVAL,
-                                .heartbeat_at = HEARTBEAT,
+                                .started_at = STARTED,
+                                .heartbeat_at =
+                                    end == OTHERS ? STARTED - 1 : HEARTBEAT,
                                 .root_dev = 1};
 }
 
@@ -198,12 +214,47 @@ static void test_unknown_device(void **state)
     assert_int_equal(f[1].verdict, STARTUP_TRUST);
 }
 
+/* The run that was killed had nothing to write into a whole file. After a cut
+ * its time may be an older one, as ever. */
+static void test_whole(void **state)
+{
+    static const struct {
+        enum end end;
+        int64_t mtime;
+        enum startup_verdict verdict;
+    } cases[] = {{KILLED, 50 * S, STARTUP_TRUST},
+                 {KILLED, 50 * S + 1, STARTUP_RECHECK},
+                 {KILLED, 999 * S, STARTUP_RECHECK},
+                 {CUT, 999 * S, STARTUP_RECHECK},
+                 {CUT, 49 * S, STARTUP_TRUST}};
+    struct startup_print root = {.exists = true, .dev = 1};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct startup_run run = run_of(cases[i].end);
+        struct startup_print print = {.exists = true,
+                                      .ino = 3,
+                                      .size = 10,
+                                      .mtime_ns = 50 * S,
+                                      .blocks = 8};
+        struct startup_file f = {.length = 10,
+                                 .claimed = true,
+                                 .whole = true,
+                                 .has_journal = true,
+                                 .journal = print,
+                                 .now = print};
+        f.now.mtime_ns = cases[i].mtime;
+        assert_true(startup_judge(&run, &root, &f, 1));
+        assert_int_equal(f.verdict, cases[i].verdict);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_storage),
         cmocka_unit_test(test_unknown_device),
+        cmocka_unit_test(test_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,28 @@ def test_changed_file(lab):
     assert {"file-changed", "piece-lost"} <= kinds, kinds
 
 
+def test_changed_before_a_killed_run(lab):
+    """What a run that was killed may have written is trusted; but one that had
+    another torrent excuses no change of this one."""
+    torrent, seed = single(lab)
+    kit.get(lab, torrent, "--peer", seed.address)
+    other = lab.make_torrent(lab.make_data("seed/other.bin", SIZE, seed=2),
+                             piece_length=LENGTH)
+    idle = slow(lab, other, 1)
+    spoil(lab.path("out", "data.bin"), 10 * LENGTH)
+    seed.requests.clear()
+    run = lab.start_btc("get", other.path, "-d", lab.path("out"),
+                        "--peer", idle.address)
+    lab.wait(lambda: lab.sql("SELECT 1 FROM peer WHERE torrent_id = 2"
+                             " AND connected"), 30, "a peer in the journal")
+    run.signal(signal.SIGKILL)
+    run.wait()
+    run = lab.btc("resume", "1", "--seed", "time:0s")
+    assert run.code == 0, run
+    assert pieces_of(seed) == {10}, pieces_of(seed)
+    torrent.check(lab.path("out"))
+
+
 def test_deleted_file(lab):
     """One file of several: its pieces alone are fetched again."""
     files = {"a": 300_000, "b": 400_000, "c": 5 * LENGTH, "d": 100_000}

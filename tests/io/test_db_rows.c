@@ -218,6 +218,8 @@ static void expect_all(struct db *db, int64_t id)
     db_trackers_free(trackers, n);
     memset(&got, 0, sizeof(got));
     assert_int_equal(db_load_stat(db, id, &got, NULL), 0);
+    assert_true(got.updated_at > 0 && got.updated_at <= db_now());
+    got.updated_at = 0; /* is not put */
     assert_memory_equal(&got, &batch_stat, sizeof(got));
 }
 
