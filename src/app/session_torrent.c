@@ -470,8 +470,9 @@ static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
     struct torrent_stats ts;
     torrent_get_stats(st->t, now, &ts);
     const struct announce *a = torrent_announce(st->t);
-    if (st->s->o.follow_wishes || ts.had_peer || ts.peers + ts.connecting > 0 ||
-        ts.pieces_checking > 0 || torrent_state(st->t) != TORRENT_DOWNLOADING) {
+    if (st->s->o.follow_wishes || st->s->o.check_only || ts.had_peer ||
+        ts.peers + ts.connecting > 0 || ts.pieces_checking > 0 ||
+        torrent_state(st->t) != TORRENT_DOWNLOADING) {
         return;
     }
     const struct announce_tracker *spoken = NULL;

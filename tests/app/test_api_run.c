@@ -148,6 +148,22 @@ static void test_run_complete(void **state)
     assert_int_equal(cells[0].done + cells[1].done + cells[2].done, 24);
 }
 
+/* A check looks for bad pieces, not for peers: that nobody could give them is
+ * no news of it. */
+static void test_run_check(void **state)
+{
+    struct kit *k = *state;
+    int64_t id = make_real(k, true);
+    struct btc_run_options o = {
+        .ids = &id, .n_ids = 1, .bind = "127.0.0.1", .check_only = true};
+    assert_int_equal(btc_run(k->b, &o, &k->e), 0);
+    int fd = open("real/a.bin", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "spoiled", 7, 3 * KIT_PIECE), 7);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(btc_run(k->b, &o, &k->e), BTC_STATUS_VERIFY);
+    kit_assert_says(k, "1 of 13 pieces");
+}
+
 static void test_run_refused(void **state)
 {
     struct kit *k = *state;
@@ -218,6 +234,8 @@ int main(void)
                                         kit_teardown),
         cmocka_unit_test_setup_teardown(test_map, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_run_complete, kit_setup,
+                                        kit_teardown),
+        cmocka_unit_test_setup_teardown(test_run_check, kit_setup,
                                         kit_teardown),
         cmocka_unit_test_setup_teardown(test_run_refused, kit_setup,
                                         kit_teardown),
