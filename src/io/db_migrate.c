@@ -17,24 +17,38 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Names a file that has no name yet, never in the place of another; 0 or an
+ * errno. Where the file system cannot do that at once it can mostly link. */
+static int db_rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != ENOSYS && errno != EINVAL) {
+        return errno;
+    }
+    if (link(from, to) != 0) {
+        return errno;
+    }
+    (void)unlink(from);
+    return 0;
+}
+
 /* Puts a finished copy in its place. */
 static int db_place_copy(const char *tmp, const char *to, bool replace,
                          struct err *e)
 {
-    if (replace) {
-        if (rename(tmp, to) != 0) {
-            return err_set_errno(e, errno, "cannot name the copy %s", to);
-        }
-    } else {
-        /* Unlike rename, link never takes the place of another file. */
-        if (link(tmp, to) != 0) {
-            int err = errno;
-            return err == EEXIST
-                       ? err_set(e, BTC_E_EXISTS,
-                                 "%s exists: name another file", to)
-                       : err_set_errno(e, err, "cannot name the copy %s", to);
-        }
-        (void)unlink(tmp);
+    int err = 0;
+    if (!replace) {
+        err = db_rename_new(tmp, to);
+    } else if (rename(tmp, to) != 0) {
+        err = errno;
+    }
+    if (err == EEXIST) {
+        return err_set(e, BTC_E_EXISTS, "%s exists: name another file", to);
+    }
+    if (err != 0) {
+        return err_set_errno(e, err, "cannot name the copy %s", to);
     }
     char *copy = mem_strdup(to);
     int code = db_sync_path(dirname(copy), e);

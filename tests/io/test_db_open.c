@@ -3,6 +3,11 @@
 
 #include "io/db_int.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* A new database has our mark, the version, and the engine's settings. */
@@ -456,6 +461,54 @@ static void test_backup(void **state)
     db_close(db);
 }
 
+/* From here on this process can make no second name of a file, as on a stick
+ * with a FAT. */
+static bool test_forbid_links(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+#ifdef __NR_link
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_link, 1, 0),
+#endif
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_linkat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = sizeof(code) / sizeof(code[0]),
+                                .filter = code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+/* A copy onto a file system without hard links. */
+static void test_backup_no_links(void **state)
+{
+    struct test_db *t = *state;
+    char to[128];
+    int status = -1;
+    (void)snprintf(to, sizeof(to), "%s/copy", t->dir);
+    db_close(test_db_open(t->path, DB_CREATE));
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct db *db = NULL;
+        int code = db_open(t->path, 0, &db, NULL);
+        if (!test_forbid_links()) {
+            _exit(77);
+        }
+        code = code != 0 ? 1 : db_backup(db, to, NULL) != 0 ? 2 : 0;
+        if (code == 0 && db_backup(db, to, NULL) != BTC_E_EXISTS) {
+            code = 3;
+        }
+        _exit(code);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        skip();
+    }
+    assert_int_equal(status, 0);
+    db_close(test_db_open(to, 0));
+}
+
 /* Counts rows of a check. */
 static int count_row(void *ctx, const struct db_value *v, size_t n)
 {
@@ -538,6 +591,7 @@ int main(int argc, char **argv)
         T(test_migrate_locked),
         T(test_create_race),
         T(test_backup),
+        T(test_backup_no_links),
         T(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
