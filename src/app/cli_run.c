@@ -141,7 +141,9 @@ void cli_run_fini(struct cli_run *r)
     cli_progress_free(r->progress);
     r->progress = NULL;
     fflush(r->c->out); /* all is told */
-    cli_signal_ends(&words);
+    if (r->hooks.n > 0) {
+        cli_signal_ends(&words);
+    }
     cli_hooks_fini(&r->hooks);
     cli_signal_ends(NULL);
     cli_track_fini(&r->track);

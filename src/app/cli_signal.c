@@ -14,6 +14,7 @@
 static struct btc *volatile cli_signal_engine;
 static const struct cli_signal_words *volatile cli_signal_words;
 static volatile sig_atomic_t cli_signal_count;
+static volatile sig_atomic_t cli_signal_kept; /* of these, not passed on yet */
 static volatile sig_atomic_t cli_signal_reloads; /* before the engine ran */
 static volatile sig_atomic_t cli_signal_came_back;
 static volatile sig_atomic_t cli_signal_is_daemon;
@@ -52,6 +53,8 @@ static void cli_signal_stop(void)
     }
     if (cli_signal_engine != NULL) {
         btc_signal(cli_signal_engine, BTC_SIGNAL_STOP);
+    } else {
+        cli_signal_kept++;
     }
 }
 
@@ -101,14 +104,31 @@ static void cli_signal_mask(sigset_t *old, bool block)
     sigprocmask(SIG_BLOCK, &set, old);
 }
 
+/* Takes the signals over. Those that nohup ignores stay so: it means it. INT is
+ * taken though: a script's background job begins with it ignored, and `kill
+ * -INT` must work. `flags` are those of a stop. */
+static void cli_signal_install(int flags)
+{
+    struct sigaction sa = {.sa_handler = cli_signal_handle};
+
+    sigemptyset(&sa.sa_mask);
+    for (size_t i = 0; i < CLI_SIGNAL_N; i++) {
+        int number = cli_signal_numbers[i];
+        bool nohup =
+            number == SIGHUP && cli_signal_old[i].sa_handler == SIG_IGN;
+        bool asks = number == SIGUSR1 || number == SIGCONT;
+        sa.sa_flags = asks ? SA_RESTART : flags;
+        if (number != SIGPIPE && !nohup) {
+            sigaction(number, &sa, NULL);
+        }
+    }
+}
+
 /* See cli_signal.h. */
 void cli_signal_take(bool daemon)
 {
-    struct sigaction sa = {.sa_handler = cli_signal_handle,
-                           .sa_flags = SA_RESTART};
-
-    sigemptyset(&sa.sa_mask);
     cli_signal_count = 0;
+    cli_signal_kept = 0;
     cli_signal_reloads = 0;
     cli_signal_came_back = 0;
     cli_signal_is_daemon = daemon ? 1 : 0;
@@ -117,21 +137,24 @@ void cli_signal_take(bool daemon)
     cli_signal_taken = true;
     for (size_t i = 0; i < CLI_SIGNAL_N; i++) {
         sigaction(cli_signal_numbers[i], NULL, &cli_signal_old[i]);
-        /* nohup means it. INT is taken though: a script's background job begins
-         * with it ignored, and `kill -INT` must work */
-        bool stays = cli_signal_numbers[i] == SIGPIPE ||
-                     (cli_signal_numbers[i] == SIGHUP &&
-                      cli_signal_old[i].sa_handler == SIG_IGN);
-        if (!stays) {
-            sigaction(cli_signal_numbers[i], &sa, NULL);
-        }
     }
+    cli_signal_install(SA_RESTART);
 }
 
-/* See cli_signal.h. */
+/* See cli_signal.h. A wait that is under way is not begun again then. */
 void cli_signal_ends(const struct cli_signal_words *words)
 {
+    sigset_t old;
+
+    cli_signal_mask(&old, true);
+    if (words != NULL && cli_signal_kept > 0) {
+        cli_signal_exit(words);
+    }
     cli_signal_words = words;
+    if (cli_signal_taken) {
+        cli_signal_install(words != NULL ? 0 : SA_RESTART);
+    }
+    cli_signal_mask(&old, false);
 }
 
 /* See cli_signal.h. PIPE is ignored from here on: an engine does not end
@@ -145,7 +168,7 @@ void cli_signal_start(struct btc *b)
     sigaction(SIGPIPE, &ignore, NULL);
     cli_signal_mask(&old, true);
     cli_signal_engine = b;
-    for (int i = 0; i < cli_signal_count; i++) {
+    for (; cli_signal_kept > 0; cli_signal_kept--) {
         btc_signal(b, BTC_SIGNAL_STOP);
     }
     if (cli_signal_reloads > 0) {

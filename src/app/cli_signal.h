@@ -17,8 +17,8 @@ struct cli_signal_words {
 
 /* From now on a stop is counted, for cli_signal_start. */
 void cli_signal_take(bool daemon);
-/* From now on a stop ends the program at once, with these words; NULL: it is
- * counted again. */
+/* From now on a stop ends the program at once, with these words; so does one
+ * that came before and was for no engine. NULL: it is counted again. */
 void cli_signal_ends(const struct cli_signal_words *words);
 /* The engine is about to run and gets what has come and what comes; not any
  * more after cli_signal_end. */

@@ -82,6 +82,8 @@ static void remove_keep(struct session_torrent *st, enum db_wanted wanted)
     st->remove = false;
     if (st->data_gone) {
         st->data_gone = st->stat_known = st->stat_dirty = false;
+        st->status = 0;
+        st->error[0] = '\0';
         session_torrent_reload(st);
     } else {
         session_wish_wanted(st);
