@@ -30,16 +30,21 @@ static int api_remove_data(const struct db_removal *r, struct err *e)
     struct disk_options options = {.threads = 1};
     struct disk *disk = disk_new(loop, &options);
     struct disk_store *store = removal_store(disk, r, e);
+    struct bits select = {0};
     struct disk_job job = {.op = DISK_DELETE,
                            .store = store,
                            .done = api_delete_done,
-                           .ctx = loop};
-    int code = BTC_E_DB;
-    if (store) {
+                           .ctx = loop,
+                           .select = &select};
+    int code = removal_select(r, &select, e);
+    if (!store) {
+        code = BTC_E_DB;
+    } else if (code == 0) {
         disk_submit(disk, &job);
         loop_run(loop);
         code = removal_judge(r, &job, e);
     }
+    bits_fini(&select);
     disk_store_free(store);
     disk_free(disk);
     loop_free(loop);

@@ -35,6 +35,18 @@ struct disk_store *removal_store(struct disk *d, const struct db_removal *r,
     return s;
 }
 
+/* See removal.h. */
+int removal_select(const struct db_removal *r, struct bits *out, struct err *e)
+{
+    int code = bits_init(out, (uint32_t)r->n_files);
+    for (uint32_t i = 0; code == 0 && i < r->n_files; i++) {
+        if (!r->shared[i]) {
+            bits_set(out, i);
+        }
+    }
+    return code == 0 ? 0 : err_set(e, code, "too many files to delete");
+}
+
 /* See removal.h. A drive that is not mounted leaves an empty folder: when none
  * of the files is there and the folder is on another filesystem than the data
  * was, then the data was not found, it is not gone. */

@@ -10,6 +10,8 @@
  * rows lead out of the save path. */
 struct disk_store *removal_store(struct disk *d, const struct db_removal *r,
                                  struct err *e);
+/* The files that no other torrent has; caller bits_fini. */
+int removal_select(const struct db_removal *r, struct bits *out, struct err *e);
 /* What the DELETE of those files came to: 0, or why the rows must stay. */
 int removal_judge(const struct db_removal *r, const struct disk_job *job,
                   struct err *e);

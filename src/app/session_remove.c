@@ -16,6 +16,7 @@ struct removing {
     struct session_torrent *st; /* borrows; counts in its n_jobs */
     struct db_removal r;
     struct disk_store *own; /* owns; NULL: the torrent's store was used */
+    struct bits select;     /* the files to delete */
     int code;
     struct err e;
 };
@@ -26,6 +27,7 @@ static void removing_free(struct removing *m)
     if (m->own != NULL) {
         disk_store_free(m->own);
     }
+    bits_fini(&m->select);
     db_removal_fini(&m->r);
     free(m);
 }
@@ -113,17 +115,20 @@ static void remove_deleted(struct disk_job *job)
 static void remove_data(struct removing *m)
 {
     struct session_torrent *st = m->st;
-    if (st->store == NULL) {
+    bool own = st->store == NULL || st->geom.n_files != m->r.n_files;
+    if (own) {
         m->own = removal_store(st->s->disk, &m->r, &m->e);
     }
-    if (st->store == NULL && m->own == NULL) {
+    if ((own && m->own == NULL) ||
+        removal_select(&m->r, &m->select, &m->e) != 0) {
         st->deleting = false;
         remove_failed(st, &m->e);
         removing_free(m);
         return;
     }
     struct disk_job *job = session_job(st, DISK_DELETE, remove_deleted);
-    job->store = st->store != NULL ? st->store : m->own;
+    job->store = own ? m->own : st->store;
+    job->select = &m->select;
     job->ctx = m;
     disk_submit(st->s->disk, job);
 }

@@ -279,6 +279,7 @@ struct db_removal {
     char *save_path;       /* owns */
     struct db_file *files; /* owns */
     size_t n_files;
+    bool *shared;      /* owns; per file: another torrent has it, too */
     uint64_t root_dev; /* filesystem on which data was; 0 = none, unknown */
 };
 
@@ -289,6 +290,8 @@ struct db_removal {
 int db_remove_torrent(struct db *db, int64_t id, bool data_gone,
                       struct db_removal *out, struct err *e);
 void db_removal_fini(struct db_removal *r);
+/* One save path is the other or lies above it: only then files can meet. */
+bool db_place_may_meet(const char *a, const char *b);
 
 /* --- the thread --- */
 

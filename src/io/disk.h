@@ -135,7 +135,7 @@ struct disk_job {
     uint8_t *data;              /* READ: caller's memory of the spans' length */
     uint32_t piece_length;      /* SCAN */
     uint32_t n_pieces;          /* SCAN */
-    const struct bits *select;  /* CREATE: files to make; NULL = all */
+    const struct bits *select;  /* CREATE, DELETE: the files; NULL = all */
 
     /* Results; but for block_hashes they are there only when `result` is 0. */
     int result;        /* 0; HASH (mismatch), SHORT (file missing or too short),

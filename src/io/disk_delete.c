@@ -208,7 +208,8 @@ void disk_run_delete(struct disk_worker *w, struct disk_job *job)
     }
     disk_fd_drop_all(s);
     for (uint32_t i = 0; i < s->n_files; i++) {
-        if (!s->files[i].pad) {
+        bool wanted = !job->select || bits_get(job->select, i);
+        if (wanted && !s->files[i].pad) {
             disk_delete_file(&d, i);
         }
     }

@@ -257,6 +257,38 @@ def test_behind_a_link(lab):
     stop(daemon)
 
 
+def test_one_file_for_two(lab):
+    """By hand two torrents can share their files: the last one takes them."""
+    paused(lab, folder(lab))
+    lab.make_data("seed/f0", 300_000, seed=0)
+    one = lab.make_torrent(lab.path("seed/f0"), piece_length=16384)
+    run = lab.btc("add", one.path, "-d", lab.path("seed"), "--seed", "none")
+    assert run.code == 0, run
+    with contextlib.closing(sqlite3.connect(lab.db)) as link:
+        with link:
+            link.execute("UPDATE torrent SET save_path = ? WHERE name = 'f0'",
+                         (lab.path("out/two"),))
+    assert lab.btc("rm", "--data", "-y", "two").code == 0
+    assert files(lab) == ["f0"]
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: rows(lab) == ["complete"], 20)
+    other = folder(lab, n=1)
+    with contextlib.closing(sqlite3.connect(lab.db)) as link:
+        with link:
+            link.execute("INSERT INTO torrent (info_hash, name, save_path, "
+                         "wanted) VALUES (?, 'x', ?, 'pause')",
+                         (other.info_hash, lab.path("out")))
+            link.execute("INSERT INTO file (torrent_id, file, path, offset, "
+                         "length) VALUES (3, 0, 'two/f0', 0, 300000)")
+            link.execute("UPDATE torrent SET wanted = 'remove-data' WHERE "
+                         "name = 'f0'")
+    lab.wait(lambda: rows(lab, "SELECT name FROM torrent") == ["x"], 20)
+    assert files(lab) == ["f0"]
+    assert lab.btc("rm", "--data", "-y", "x").code == 0
+    gone(lab)
+    stop(daemon)
+
+
 def test_one_folder_for_two(lab):
     """Another torrent's files stay, and what a user put beside them."""
     daemon = complete(lab, folder(lab))
