@@ -256,7 +256,7 @@ static int api_add_store(struct api_add *x, int64_t *id, bool *known,
     for (int again = 0;; again++) {
         db_torrents_free(x->known, x->n_known);
         int code =
-            db_load_torrent(x->db, x->m->info_hash, &x->known, &x->n_known, e);
+            db_load_by_hash(x->db, x->m->info_hash, &x->known, &x->n_known, e);
         *known = x->n_known > 0;
         if (*known) {
             *id = x->known->id;

@@ -86,118 +86,24 @@ int api_place_check(const char *save_path, const struct db_file *files,
     return BTC_E_IO;
 }
 
-/* For qsort and bsearch of strings. */
-static int api_place_compare(const void *a, const void *b)
+/* Another torrent has one of the files. */
+static int api_place_refuse(void *ctx, const struct db_torrent *other,
+                            uint32_t file, const char *path)
 {
-    const char *const *x = a;
-    const char *const *y = b;
-    return strcmp(*x, *y);
+    (void)file;
+    return err_set(ctx, BTC_E_EXISTS,
+                   "%.200s belongs to torrent %lld (%.100s); choose another "
+                   "folder with --dir or another name with --out",
+                   path, (long long)other->id, other->name);
 }
 
-/* The places of a new torrent's files. */
-struct api_places {
-    struct db *db; /* borrows */
-    char **paths;  /* owns; sorted */
-    size_t n;
-};
-
-/* A file of another torrent that stands among them. */
-static int api_place_meets(const struct api_places *x,
-                           const struct db_torrent *t, struct err *e)
-{
-    struct db_file *files = NULL;
-    size_t n_files = 0;
-    int code = db_load_files(x->db, t->id, &files, &n_files, e);
-    for (size_t i = 0; code == 0 && i < n_files; i++) {
-        if (files[i].pad) {
-            continue;
-        }
-        char *path = api_place_join(t->save_path, files[i].path);
-        if (bsearch(&path, x->paths, x->n, sizeof(*x->paths),
-                    api_place_compare)) {
-            code = err_set(e, BTC_E_EXISTS,
-                           "%.200s belongs to torrent %lld (%.100s); choose "
-                           "another folder with --dir or another name with "
-                           "--out",
-                           path, (long long)t->id, t->name);
-        }
-        free(path);
-    }
-    db_files_free(files, n_files);
-    return code;
-}
-
-/* The same for some torrents, which are freed. One that is only to be forgotten
- * is in nobody's way. */
-static int api_place_meet_all(const struct api_places *x,
-                              struct db_torrent *rows, size_t n, int code,
-                              struct err *e)
-{
-    for (size_t i = 0; code == 0 && i < n; i++) {
-        if (rows[i].wanted != DB_WANTED_REMOVE) {
-            code = api_place_meets(x, &rows[i], e);
-        }
-    }
-    db_torrents_free(rows, n);
-    return code;
-}
-
-/* Torrents in the folder itself or one above it have what lies below `place` if
- * their paths begin with the element that leads there. */
-static int api_place_above(const struct api_places *x, const char *place,
-                           struct err *e)
-{
-    char *folder = mem_strdup(place);
-    int code = 0;
-    for (char *at = strrchr(folder, '/'); code == 0 && at != NULL;
-         at = strrchr(folder, '/')) {
-        char *name = mem_strdup(at + 1);
-        struct db_torrent *rows;
-        size_t n;
-        *at = '\0';
-        code = db_load_named(x->db, *folder != '\0' ? folder : "/", name, &rows,
-                             &n, e);
-        code = api_place_meet_all(x, rows, n, code, e);
-        free(name);
-    }
-    free(folder);
-    return code;
-}
-
-/* See api.h. All paths of a torrent begin with the same element, so only those
- * torrents are looked at that have this name in this folder, a folder above
- * that holds it, or their folder in it. */
+/* See api.h. */
 int api_place_conflict(struct db *db, const struct db_add *a, struct err *e)
 {
-    struct api_places x = {.db = db};
-    x.paths = mem_calloc(a->torrent.n_files + 1u, sizeof(*x.paths));
-    for (uint32_t i = 0; i < a->torrent.n_files; i++) {
-        if (!a->files[i].pad) {
-            x.paths[x.n++] =
-                api_place_join(a->torrent.save_path, a->files[i].path);
-        }
-    }
-    qsort(x.paths, x.n, sizeof(*x.paths), api_place_compare);
-    int code = 0;
-    if (x.n > 0) {
-        const char *path = a->files[0].path;
-        char *top = mem_strndup(path, strcspn(path, "/"));
-        char *place = api_place_join(a->torrent.save_path, top);
-        struct db_torrent *rows = NULL;
-        size_t n = 0;
-        code = api_place_above(&x, place, e);
-        if (code == 0) {
-            code = db_load_below(db, place, &rows, &n, e);
-            code = api_place_meet_all(&x, rows, n, code, e);
-        }
-        free(place);
-        free(top);
-    }
-    for (size_t i = 0; i < x.n; i++) {
-        free(x.paths[i]);
-    }
-    free(x.paths);
-    return code;
+    const struct db_near_files ours = {.save_path = a->torrent.save_path,
+                                       .files = a->files,
+                                       .n = a->torrent.n_files};
+    return db_near(db, &ours, api_place_refuse, e, e);
 }
 
 /* The new name must be one element of a path. */

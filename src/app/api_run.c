@@ -138,18 +138,15 @@ static int api_load_map(struct db *db, int64_t id, uint8_t *pieces,
 /* Pieces of a torrent; NOTFOUND when there is none. */
 static int api_n_pieces(struct db *db, int64_t id, uint32_t *out, struct err *e)
 {
-    struct db_torrent *rows = NULL;
-    size_t n = 0, i = 0;
-    int code = db_load_torrents(db, &rows, &n, e);
-    while (i < n && rows[i].id != id) {
-        i++;
-    }
-    if (code == 0 && i == n) {
+    struct db_torrent *row = NULL;
+    size_t n = 0;
+    int code = db_load_by_id(db, id, &row, &n, e);
+    if (code == 0 && n == 0) {
         code = err_set(e, BTC_E_NOTFOUND, "there is no torrent %lld",
                        (long long)id);
     }
-    *out = i < n ? rows[i].n_pieces : 0;
-    db_torrents_free(rows, n);
+    *out = n > 0 ? row->n_pieces : 0;
+    db_torrents_free(row, n);
     return code;
 }
 

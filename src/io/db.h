@@ -190,16 +190,11 @@ int db_event_now(struct db *db, int64_t torrent_id, enum db_level level,
 
 int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
                      struct err *e); /* ascending ids */
-/* The one with the hash: *n is 0 or 1. */
-int db_load_torrent(struct db *db, const uint8_t *info_hash,
+/* The one with the hash, or with the id: *n is 0 or 1. */
+int db_load_by_hash(struct db *db, const uint8_t *info_hash,
                     struct db_torrent **out, size_t *n, struct err *e);
-/* Those whose save path is `folder` and whose files' paths begin with the
- * element `name`. */
-int db_load_named(struct db *db, const char *folder, const char *name,
-                  struct db_torrent **out, size_t *n, struct err *e);
-/* Those whose save path is `folder` or lies below it. */
-int db_load_below(struct db *db, const char *folder, struct db_torrent **out,
-                  size_t *n, struct err *e);
+int db_load_by_id(struct db *db, int64_t id, struct db_torrent **out, size_t *n,
+                  struct err *e);
 void db_torrents_free(struct db_torrent *rows, size_t n);
 int db_load_files(struct db *db, int64_t id, struct db_file **out, size_t *n,
                   struct err *e);
@@ -290,8 +285,22 @@ struct db_removal {
 int db_remove_torrent(struct db *db, int64_t id, bool data_gone,
                       struct db_removal *out, struct err *e);
 void db_removal_fini(struct db_removal *r);
-/* One save path is the other or lies above it: only then files can meet. */
-bool db_place_may_meet(const char *a, const char *b);
+
+/* Files of a torrent that is there (`id`) or is to come (0). */
+struct db_near_files {
+    int64_t id;
+    const char *save_path;
+    const struct db_file *files; /* path, pad */
+    size_t n;
+};
+/* `other` has the place of `file`, which is `path`. Other than 0 ends the walk
+ * and is given back. */
+typedef int db_near_fn(void *ctx, const struct db_torrent *other, uint32_t file,
+                       const char *path);
+/* Each file that another torrent has, too, but for one that is only to be
+ * forgotten. */
+int db_near(struct db *db, const struct db_near_files *ours, db_near_fn *fn,
+            void *ctx, struct err *e);
 
 /* --- the thread --- */
 

@@ -125,6 +125,15 @@ int db_load_user_peers(struct db *db, int64_t id, struct db_peer **out,
 /* All ops of a batch, inside a transaction of the caller's. */
 int db_apply_ops(struct db *db, const struct db_batch *b, struct err *e);
 
+/* --- db_load.c --- */
+/* Torrents whose save path is `folder` and whose files' paths begin with the
+ * element `name`. */
+int db_load_named(struct db *db, const char *folder, const char *name,
+                  struct db_torrent **out, size_t *n, struct err *e);
+/* Those whose save path is `folder` or lies below it. */
+int db_load_below(struct db *db, const char *folder, struct db_torrent **out,
+                  size_t *n, struct err *e);
+
 /* --- db_lock.c --- */
 int db_lock_take(const char *path, int *fd, struct err *e);
 void db_lock_drop(int fd);

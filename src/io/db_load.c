@@ -200,8 +200,19 @@ int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
     return db_load_torrents_by(db, &q, out, n, e);
 }
 
+/* The one with an id, if there is one. */
+int db_load_by_id(struct db *db, int64_t id, struct db_torrent **out, size_t *n,
+                  struct err *e)
+{
+    const struct db_query q = {.sql = DB_SELECT_TORRENT
+                               "FROM torrent AS t WHERE t.id = ?1",
+                               .id = id,
+                               .read = db_read_torrent};
+    return db_load_torrents_by(db, &q, out, n, e);
+}
+
 /* The one with a hash, if there is one. */
-int db_load_torrent(struct db *db, const uint8_t *info_hash,
+int db_load_by_hash(struct db *db, const uint8_t *info_hash,
                     struct db_torrent **out, size_t *n, struct err *e)
 {
     char hex[41];

@@ -11,12 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All rows of torrent. */
-struct db_torrents {
-    struct db_torrent *rows; /* owns */
-    size_t n;
-};
-
 /* Its rows of all tables, and a word on it in the log. */
 static int db_remove_rows(struct db *db, int64_t id, const char *name,
                           struct err *e)
@@ -62,95 +56,32 @@ static int db_remove_claims(struct db *db, int64_t id, struct err *e)
     return code;
 }
 
-/* A file by its full path. */
-struct db_place {
-    char *path; /* owns */
-    size_t file;
-};
-
-/* For qsort and bsearch. */
-static int db_place_compare(const void *a, const void *b)
+/* Another torrent has the file, too: it stays. */
+static int db_remove_shared(void *ctx, const struct db_torrent *other,
+                            uint32_t file, const char *path)
 {
-    const struct db_place *x = a;
-    const struct db_place *y = b;
-    return strcmp(x->path, y->path);
+    struct db_removal *r = ctx;
+    (void)other;
+    (void)path;
+    r->shared[file] = true;
+    return 0;
 }
 
-/* See db.h. */
-bool db_place_may_meet(const char *a, const char *b)
-{
-    size_t la = strlen(a), lb = strlen(b);
-    const char *longer = la > lb ? a : b;
-    size_t len = la > lb ? lb : la;
-    return strncmp(a, b, len) == 0 &&
-           (longer[len] == '\0' || longer[len] == '/' || len == 1);
-}
-
-/* Full paths of the files, sorted; pads have none. */
-static size_t db_places(const struct db_removal *r, struct db_place *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->n_files; i++) {
-        if (!r->files[i].pad) {
-            out[n].file = i;
-            out[n++].path = mem_printf("%s/%s", r->save_path, r->files[i].path);
-        }
-    }
-    qsort(out, n, sizeof(*out), db_place_compare);
-    return n;
-}
-
-/* Marks the files that another torrent has, too. */
-static int db_remove_meet(struct db *db, const struct db_torrent *other,
-                          const struct db_place *places, size_t n,
-                          struct db_removal *r, struct err *e)
-{
-    struct db_file *files = NULL;
-    size_t n_files = 0;
-    int code = db_load_files(db, other->id, &files, &n_files, e);
-    for (size_t i = 0; i < n_files; i++) {
-        struct db_place key = {
-            .path = mem_printf("%s/%s", other->save_path, files[i].path)};
-        const struct db_place *found =
-            files[i].pad
-                ? NULL
-                : bsearch(&key, places, n, sizeof(*places), db_place_compare);
-        if (found) {
-            r->shared[found->file] = true;
-        }
-        free(key.path);
-    }
-    db_files_free(files, n_files);
-    return code;
-}
-
-/* What others have stays; but for those that are only to be forgotten. */
-static int db_remove_share(struct db *db, const struct db_torrents *all,
-                           const struct db_torrent *t, struct db_removal *r,
+/* What others have stays. */
+static int db_remove_share(struct db *db, int64_t id, struct db_removal *r,
                            struct err *e)
 {
-    struct db_place *places = mem_calloc(r->n_files + 1, sizeof(*places));
-    size_t n = db_places(r, places);
-    int code = 0;
+    const struct db_near_files ours = {.id = id,
+                                       .save_path = r->save_path,
+                                       .files = r->files,
+                                       .n = r->n_files};
     r->shared = mem_calloc(r->n_files + 1, sizeof(*r->shared));
-    for (size_t i = 0; code == 0 && i < all->n; i++) {
-        const struct db_torrent *other = &all->rows[i];
-        if (other != t && other->wanted != DB_WANTED_REMOVE &&
-            db_place_may_meet(other->save_path, r->save_path)) {
-            code = db_remove_meet(db, other, places, n, r, e);
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        free(places[i].path);
-    }
-    free(places);
-    return code;
+    return db_near(db, &ours, db_remove_shared, r, e);
 }
 
 /* What is needed to delete the files. */
-static int db_remove_load(struct db *db, const struct db_torrents *all,
-                          const struct db_torrent *t, struct db_removal *out,
-                          struct err *e)
+static int db_remove_load(struct db *db, const struct db_torrent *t,
+                          struct db_removal *out, struct err *e)
 {
     struct db_stat stat;
     out->step = DB_REMOVAL_DELETE;
@@ -160,13 +91,12 @@ static int db_remove_load(struct db *db, const struct db_torrents *all,
         out->root_dev = stat.bytes_done > 0 ? stat.root_dev : 0;
         code = db_load_files(db, t->id, &out->files, &out->n_files, e);
     }
-    return code ? code : db_remove_share(db, all, t, out, e);
+    return code ? code : db_remove_share(db, t->id, out, e);
 }
 
 /* The torrent's row, by what is wished of it. */
-static int db_remove_row(struct db *db, const struct db_torrents *all,
-                         const struct db_torrent *t, bool data_gone,
-                         struct db_removal *out, struct err *e)
+static int db_remove_row(struct db *db, const struct db_torrent *t,
+                         bool data_gone, struct db_removal *out, struct err *e)
 {
     bool data = t->wanted == DB_WANTED_REMOVE_DATA && !data_gone;
     out->wanted = t->wanted;
@@ -178,29 +108,26 @@ static int db_remove_row(struct db *db, const struct db_torrents *all,
         out->step = DB_REMOVAL_GONE;
         return db_remove_rows(db, t->id, t->name, e);
     }
-    return db_remove_load(db, all, t, out, e);
+    return db_remove_load(db, t, out, e);
 }
 
 /* See db.h. */
 int db_remove_torrent(struct db *db, int64_t id, bool data_gone,
                       struct db_removal *out, struct err *e)
 {
-    struct db_torrents all = {0};
-    size_t i = 0;
+    struct db_torrent *row = NULL;
+    size_t n = 0;
     memset(out, 0, sizeof(*out));
     out->step = DB_REMOVAL_GONE;
     int code = db_begin(db, e);
     if (code != 0) {
         return code;
     }
-    code = db_load_torrents(db, &all.rows, &all.n, e);
-    while (i < all.n && all.rows[i].id != id) {
-        i++;
+    code = db_load_by_id(db, id, &row, &n, e);
+    if (code == 0 && n > 0) {
+        code = db_remove_row(db, row, data_gone, out, e);
     }
-    if (code == 0 && i < all.n) {
-        code = db_remove_row(db, &all, &all.rows[i], data_gone, out, e);
-    }
-    db_torrents_free(all.rows, all.n);
+    db_torrents_free(row, n);
     return db_end(db, code, e);
 }
 

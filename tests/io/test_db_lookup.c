@@ -57,11 +57,62 @@ static void test_found(void **state)
     assert_ids(rows, n, "");
     assert_int_equal(db_load_below(db, "/a/show", &rows, &n, &e), 0);
     assert_ids(rows, n, "4 5");
-    assert_int_equal(db_load_torrent(db, hash, &rows, &n, &e), 0);
+    assert_int_equal(db_load_by_hash(db, hash, &rows, &n, &e), 0);
     assert_ids(rows, n, "3");
     hash[0] = 1;
-    assert_int_equal(db_load_torrent(db, hash, &rows, &n, &e), 0);
+    assert_int_equal(db_load_by_hash(db, hash, &rows, &n, &e), 0);
     assert_ids(rows, n, "");
+    assert_int_equal(db_load_by_id(db, 6, &rows, &n, &e), 0);
+    assert_ids(rows, n, "6");
+    assert_int_equal(db_load_by_id(db, 60, &rows, &n, &e), 0);
+    assert_ids(rows, n, "");
+    db_close(db);
+}
+
+/* What db_near has told: "other:file ". */
+static int note_meeting(void *ctx, const struct db_torrent *other,
+                        uint32_t file, const char *path)
+{
+    char *got = ctx;
+    size_t at = strlen(got);
+    assert_int_equal(*path, '/');
+    (void)snprintf(got + at, 64 - at, "%lld:%u ", (long long)other->id, file);
+    return other->id == 9 ? 77 : 0;
+}
+
+/* Each place that another torrent has, wherever the two split it. */
+static void test_near(void **state)
+{
+    struct test_db *t = *state;
+    struct err e = {0};
+    char got[64] = "", one[] = "show/one", two[] = "show/two", pad[] = "show/p";
+    const struct db_file files[] = {
+        {.path = one}, {.path = pad, .pad = true}, {.path = two}};
+    struct db_near_files ours = {
+        .id = 1, .save_path = "/a/b", .files = files, .n = 3};
+    struct db *db = test_db_open(t->path, DB_CREATE);
+    put(t, 1, "/a/b", "show/one"); /* ourselves */
+    put(t, 2, "/a/b", "show/two");
+    put(t, 3, "/a", "b/show/one");
+    put(t, 4, "/", "a/b/show/two");
+    put(t, 5, "/a/b/show", "one");
+    put(t, 6, "/a/b", "show/p"); /* ours is a pad */
+    put(t, 7, "/a/b", "show/one2");
+    put(t, 8, "/a/b", "show/one");
+    assert_int_equal(test_db_sql(t->path, "UPDATE torrent SET wanted = 'remove'"
+                                          " WHERE id = 8"),
+                     SQLITE_OK);
+    assert_int_equal(db_near(db, &ours, note_meeting, got, &e), 0);
+    assert_string_equal(got, "2:2 3:0 4:2 5:0 ");
+    put(t, 9, "/a", "b/show/one"); /* ends the walk */
+    ours.id = 0;
+    got[0] = '\0';
+    assert_int_equal(db_near(db, &ours, note_meeting, got, &e), 77);
+    assert_string_equal(got, "1:0 2:2 3:0 9:0 ");
+    ours.n = 0;
+    got[0] = '\0';
+    assert_int_equal(db_near(db, &ours, note_meeting, got, &e), 0);
+    assert_string_equal(got, "");
     db_close(db);
 }
 
@@ -85,7 +136,7 @@ static unsigned lookup_steps(struct db *db)
     assert_ids(rows, n, "");
     assert_int_equal(db_load_below(db, "/a/new", &rows, &n, &e), 0);
     assert_ids(rows, n, "");
-    assert_int_equal(db_load_torrent(db, hash, &rows, &n, &e), 0);
+    assert_int_equal(db_load_by_hash(db, hash, &rows, &n, &e), 0);
     assert_ids(rows, n, "");
     sqlite3_progress_handler(db->sql, 0, NULL, NULL);
     return steps;
@@ -110,6 +161,7 @@ static void test_cost(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
-    const struct CMUnitTest tests[] = {T(test_found), T(test_cost)};
+    const struct CMUnitTest tests[] = {T(test_found), T(test_near),
+                                       T(test_cost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
