@@ -353,19 +353,21 @@ void torrent_block_data(struct torrent *t, struct peer *p,
                         const struct wire_payload *data)
 {
     uint32_t n = (uint32_t)data->data.len;
+    struct peerset_entry *e = peerset_get(t->peerset, p->id);
     if (p->rx_mem != NULL) {
         memcpy(p->rx_mem + p->rx_off, data->data.p, n);
     }
     p->rx_off += n;
-    p->tick_bytes += n;
-    rate_add(&p->down, n, t->now_ms);
+    if (p->rx_mem != NULL || p->rx_asked) { /* the rest earns nothing */
+        p->tick_bytes += n;
+        rate_add(&p->down, n, t->now_ms);
+        if (e != NULL) {
+            e->bytes_down += n;
+        }
+    }
     rate_add(&t->down, n, t->now_ms);
     t->downloaded += n;
     t->last_payload_ms = t->now_ms;
-    struct peerset_entry *e = peerset_get(t->peerset, p->id);
-    if (e != NULL) {
-        e->bytes_down += n;
-    }
     if (data->left == 0) {
         torrent_block_end(t, p);
         torrent_request_fill(t, p);

@@ -247,6 +247,11 @@ static void test_unasked(void **state)
         kit_block(k, a, 2, 0, true);
     }
     KIT_EXPECT(k, "");
+    /* nor do they earn him anything */
+    struct torrent_peer_info info;
+    assert_true(torrent_peer_info(k->t, 0, k->now_ms, &info));
+    assert_int_equal(info.down_rate, 0);
+    assert_int_equal(peerset_get(torrent_peerset(k->t), 0)->bytes_down, 0);
     kit_block(k, a, 2, 0, true);
     KIT_EXPECT(k, "1: close\n");
     assert_int_equal(k->pool.in_use + k->pool.reserved, 0);
