@@ -28,6 +28,9 @@
 #define PEER_MAX_STRIKES  64     /* blocks nobody asked for, then goodbye */
 #define PEER_MAX_FAST     32     /* allowed-fast pieces kept */
 #define PEER_OUR_FAST     8      /* allowed-fast pieces we grant (BEP 6: k) */
+#define PEER_FAST_BYTES                                  \
+    (4u << 20) /* for a beginner; then they are rejected \
+                */
 
 enum peer_phase {
     PEER_CONNECTING,

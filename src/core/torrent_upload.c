@@ -46,6 +46,16 @@ static void torrent_upload_reject(struct torrent *t, struct peer *p,
     torrent_peer_output(t, p);
 }
 
+/* It may have the piece while it is choked: a beginner may (BEP 6), in whatever
+ * connection, but nobody lives on that instead of waiting for a slot. */
+static bool torrent_upload_is_fast(struct torrent *t, const struct peer *p,
+                                   uint32_t piece)
+{
+    const struct peerset_entry *e = peerset_get(t->peerset, p->id);
+    return peer_has_fast_out(p, piece) && e != NULL &&
+           e->bytes_up + p->up_inflight < PEER_FAST_BYTES;
+}
+
 /* REQUEST. A range outside of the torrent is a broken peer. */
 void torrent_upload_request(struct torrent *t, struct peer *p,
                             const struct wire_block *b)
@@ -55,7 +65,7 @@ void torrent_upload_request(struct torrent *t, struct peer *p,
         torrent_peer_close(t, p, true, BTC_E_PROTO);
         return;
     }
-    bool granted = !p->am_choking || peer_has_fast_out(p, b->piece);
+    bool granted = !p->am_choking || torrent_upload_is_fast(t, p, b->piece);
     if (!granted || picker_state(t->picker, b->piece) != PICKER_HAVE ||
         !peer_up_push(p, b)) {
         torrent_upload_reject(t, p, b);

@@ -1,7 +1,7 @@
 /* A torrent in a vice, for tests of single steps: events by hand, the actions
- * as a line of text each. 4 pieces of 2 blocks, the last piece and its last
- * block short; the data is a pattern. One file, or two that meet at a byte of
- * the test's choice. */
+ * as a line of text each. 4 pieces (unless KIT_PIECES says so) of 2 blocks, the
+ * last piece and its last block short; the data is a pattern. One file, or two
+ * that meet at a byte of the test's choice. */
 #ifndef BTC_TESTS_CORE_TORRENT_KIT_H
 #define BTC_TESTS_CORE_TORRENT_KIT_H
 
@@ -19,11 +19,13 @@
 
 #include <cmocka.h>
 
+#ifndef KIT_PIECES
 #define KIT_PIECES 4
-#define KIT_PIECE  32768u
-#define KIT_BLOCK  16384u
-#define KIT_TOTAL  (3ull * KIT_PIECE + KIT_BLOCK + 1000)
-#define KIT_UNIX   1700000000
+#endif
+#define KIT_PIECE 32768u
+#define KIT_BLOCK 16384u
+#define KIT_TOTAL ((KIT_PIECES - 1ull) * KIT_PIECE + KIT_BLOCK + 1000)
+#define KIT_UNIX  1700000000
 
 struct kit {
     struct rng rng;
