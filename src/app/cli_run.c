@@ -237,13 +237,16 @@ static void cli_run_fetched(const struct btc_progress *p, uint64_t fetched,
                             uint64_t ms, struct cli_text *out)
 {
     char buf[CLI_FORMAT_MAX];
+    char all[CLI_FORMAT_MAX];
 
     if (fetched == 0) {
         cli_text_puts(out, ", nothing to fetch");
         return;
     }
-    if (fetched < p->bytes_total) { /* the rest was here, of a run before */
-        cli_text_printf(out, ", %s of it", cli_format_size(buf, fetched));
+    cli_format_size(buf, fetched);
+    cli_format_size(all, p->bytes_total);
+    if (fetched < p->bytes_total && strcmp(buf, all) != 0) {
+        cli_text_printf(out, ", %s of it", buf); /* the rest was here before */
     }
     cli_text_printf(out, " in %s",
                     cli_format_duration(buf, (int64_t)(ms / 1000)));

@@ -144,6 +144,10 @@ static void test_get(void **state)
     fake.torrents[0].bytes_done = fake.torrents[0].bytes_total / 2;
     assert_int_equal(run("get a.torrent"), 0);
     assert_non_null(strstr(err, "  2.7 GiB, 1.3 GiB of it in "));
+    fake_reset();
+    fake.torrents[0].bytes_done = 1000; /* next to nothing of it was */
+    assert_int_equal(run("get a.torrent"), 0);
+    assert_non_null(strstr(err, "  2.7 GiB in "));
     /* a bare source is the same */
     fake_reset();
     assert_int_equal(run("--seed ratio:1.5 a.torrent -q"), 0);
