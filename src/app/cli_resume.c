@@ -142,7 +142,7 @@ static int cli_resume_engine(struct cli *c, struct btc *b,
     struct btc_error e = {0};
 
     cli_run_init(&r, c, b);
-    r.options.ids = ids->ids;
+    r.options.ids = ids->n == 0 ? NULL : ids->ids;
     r.options.n_ids = ids->n;
     r.options.seed = c->o.seed != NULL ? c->o.seed : CLI_RESUME_SEED;
     int status = cli_run_engine(&r, false, &e);
@@ -174,12 +174,9 @@ static int cli_resume_run(struct cli *c)
         } else if (n.run.n == 0 && !(serve && ids.n > 0)) {
             status = cli_resume_nothing(c, &n);
         } else {
-            /* Not what was complete before: it would be announced and be done
-             * once more, commands of --on-done and all. */
-            const struct cli_ids *run = ids.n > 0 ? &ids : &n.run;
-            status = cli_resume_peers(c, b, run, &e);
+            status = cli_resume_peers(c, b, ids.n > 0 ? &ids : &n.run, &e);
             status =
-                status != 0 ? cli_fail(c, &e) : cli_resume_engine(c, b, run);
+                status != 0 ? cli_fail(c, &e) : cli_resume_engine(c, b, &ids);
         }
     }
     free(n.run.ids);

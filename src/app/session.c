@@ -471,13 +471,46 @@ static int session_open(struct session *s, struct err *e)
     return err;
 }
 
-/* The torrent is one of those that this run is for. */
-static bool session_is_asked(const struct session *s,
-                             const struct db_torrent *row)
+/* A file is wanted and not all here. */
+static bool session_misses_file(struct session *s, int64_t id)
 {
+    struct db_file *files = NULL;
+    size_t n = 0;
+    bool missing = db_load_files(s->db, id, &files, &n, NULL) != 0;
+    for (size_t i = 0; i < n && !missing; i++) {
+        missing = !files[i].pad && files[i].priority > 0 &&
+                  files[i].bytes_done < files[i].length;
+    }
+    db_files_free(files, n);
+    return missing;
+}
+
+/* An earlier run left nothing to be done: all is here, is not to be served, and
+ * nobody wishes for more since. */
+static bool session_was_done(struct session *s,
+                             const struct session_torrent *st)
+{
+    enum db_seed_mode mode = st->row.seed_mode;
+    int64_t goal;
+    if (s->o.seed != NULL) {
+        (void)api_parse_seed(s->o.seed, &mode, &goal, NULL);
+    }
+    return st->stat_known && strcmp(st->stat.state, "complete") == 0 &&
+           mode == DB_SEED_NONE && st->row.verify_since == 0 &&
+           !session_misses_file(s, st->id);
+}
+
+/* The torrent is one of those that this run is for. */
+static bool session_is_asked(struct session *s,
+                             const struct session_torrent *st)
+{
+    const struct db_torrent *row = &st->row;
+    if (s->o.n_ids == 0 && s->o.check_only) {
+        return row->wanted == DB_WANTED_RUN || row->wanted == DB_WANTED_PAUSE;
+    }
     if (s->o.n_ids == 0) {
-        return row->wanted == DB_WANTED_RUN ||
-               (s->o.check_only && row->wanted == DB_WANTED_PAUSE);
+        return row->wanted == DB_WANTED_RUN &&
+               (s->o.follow_wishes || !session_was_done(s, st));
     }
     for (size_t i = 0; i < s->o.n_ids; i++) {
         if (s->o.ids[i] == row->id) {
@@ -513,12 +546,11 @@ static int session_load(struct session *s, struct err *e)
     int err = db_load_torrents(s->db, &rows, &n, e);
     for (size_t i = 0; err == 0 && i < n; i++) {
         struct session_torrent *st = session_torrent_new(s, &rows[i]);
-        st->asked = session_is_asked(s, &st->row);
+        st->stat_known = db_load_stat(s->db, st->id, &st->stat, NULL) == 0;
+        st->asked = session_is_asked(s, st);
         if (st->asked) {
             err = session_wish_verify(s, st, e);
             session_torrent_load(st, s->db);
-        } else {
-            st->stat_known = db_load_stat(s->db, st->id, &st->stat, NULL) == 0;
         }
     }
     db_torrents_free(rows, n);

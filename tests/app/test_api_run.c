@@ -164,6 +164,28 @@ static void test_run_check(void **state)
     kit_assert_says(k, "1 of 13 pieces");
 }
 
+/* Without ids a run is for what is not done: nothing of it is told again,
+ * unless it is to be served or more of it is wished for. */
+static void test_run_leaves_done(void **state)
+{
+    struct run r = {.k = *state};
+    r.id = make_real(r.k, true);
+    struct btc_run_options o = {
+        .bind = "127.0.0.1", .tick_ms = 50, .on_event = on_event, .ctx = &r};
+    assert_int_equal(btc_run(r.k->b, &o, &r.k->e), 0);
+    assert_int_equal(r.n_done, 1);
+    assert_int_equal(btc_run(r.k->b, &o, &r.k->e), 0);
+    assert_int_equal(r.n_added, 1);
+    assert_int_equal(r.n_done, 1);
+    assert_int_equal(btc_set(r.k->b, r.id, "verify", "now", &r.k->e), 0);
+    assert_int_equal(btc_run(r.k->b, &o, &r.k->e), 0);
+    assert_int_equal(r.n_done, 2);
+    o.ids = &r.id;
+    o.n_ids = 1;
+    assert_int_equal(btc_run(r.k->b, &o, &r.k->e), 0);
+    assert_int_equal(r.n_done, 3);
+}
+
 static void test_run_refused(void **state)
 {
     struct kit *k = *state;
@@ -236,6 +258,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_run_complete, kit_setup,
                                         kit_teardown),
         cmocka_unit_test_setup_teardown(test_run_check, kit_setup,
+                                        kit_teardown),
+        cmocka_unit_test_setup_teardown(test_run_leaves_done, kit_setup,
                                         kit_teardown),
         cmocka_unit_test_setup_teardown(test_run_refused, kit_setup,
                                         kit_teardown),
