@@ -328,7 +328,7 @@ static void test_resume(void **state)
 {
     (void)state;
     assert_int_equal(run("resume"), 0);
-    assert_string_equal(fake.calls, "open 0;run ids=1 seed=none;");
+    assert_string_equal(fake.calls, "open 0;run ids=0 seed=none;");
     /* it is complete now */
     fake.calls[0] = '\0';
     assert_int_equal(run("resume"), 0);
@@ -346,7 +346,7 @@ static void test_resume(void **state)
     fake_reset();
     assert_int_equal(run("resume --peer 10.0.0.1:1 --peer [::1]:2"), 0);
     assert_non_null(strstr(fake.calls, "set 1 peer=10.0.0.1:1;"
-                                       "set 1 peer=[::1]:2;run ids=1"));
+                                       "set 1 peer=[::1]:2;run ids=0"));
     /* a paused one is left alone until it is named */
     fake_reset();
     fake.wanted[0] = "pause";
