@@ -90,6 +90,8 @@ static int cli_rm_run(struct cli *c)
 {
     const struct cli_wish_kind kind = {
         .did = c->o.data ? "removed, data and all:" : "removed",
+        .wished = c->o.data ? "the engine that runs removes, data and all:"
+                            : "the engine that runs removes",
         .ask = cli_rm_ask,
         .fn = cli_rm_one};
 

@@ -51,14 +51,15 @@ static int cli_wish_each(struct cli *c, struct btc *b,
 {
     struct btc_error e = {0};
     json_t *done = json_array();
+    bool busy = kind->wished != NULL && btc_engine_pid(btc_path(b)) != 0;
     int status = 0;
 
     for (size_t i = 0; status == 0 && i < n; i++) {
         status = kind->fn(c, b, &list[i], &e);
         if (status == 0) {
             json_array_append_new(done, cli_wish_json(&list[i]));
-            cli_say(c, "%s %lld  %s", kind->did, (long long)list[i].id,
-                    list[i].name);
+            cli_say(c, "%s %lld  %s", busy ? kind->wished : kind->did,
+                    (long long)list[i].id, list[i].name);
         }
     }
     if (status != 0) {

@@ -14,7 +14,8 @@ struct cli_wish {
 };
 /* What a command wishes. */
 struct cli_wish_kind {
-    const char *did;  /* said of each torrent when it is done */
+    const char *did;    /* said of each torrent when it is done */
+    const char *wished; /* the same when an engine that runs will do it */
     const char *idle; /* said at the end when no engine runs; NULL = nothing */
     /* once, before anything is done, with all of them; another status than 0
      * ends the command. NULL = nothing is asked */

@@ -53,8 +53,7 @@ void session_wish_wanted(struct session_torrent *st)
     case DB_WANTED_RUN:
         st->status = 0; /* a new try may tell its error anew */
         st->error[0] = '\0';
-        st->restart =
-            idle || st->phase == PHASE_STOPPING || st->phase == PHASE_ERROR;
+        st->restart = session_torrent_rests(st) || st->phase == PHASE_STOPPING;
         st->asked |=
             !st->s->o.follow_wishes && st->restart && st->s->o.n_ids == 0;
         break;
@@ -193,7 +192,9 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
         return;
     }
     session_touch(st);
-    bool changed = row->wanted != st->row.wanted;
+    bool changed =
+        row->wanted != st->row.wanted ||
+        (row->wanted == DB_WANTED_RUN && row->starts != st->row.starts);
     bool goal = row->seed_mode != st->row.seed_mode ||
                 row->seed_goal != st->row.seed_goal;
     if (st->t != NULL && st->phase != PHASE_LOADING) {

@@ -64,6 +64,7 @@ struct db_torrent {
     char *name;      /* owns */
     char *save_path; /* owns; absolute */
     enum db_wanted wanted;
+    int64_t starts; /* times that `run` was wished: more than before is news */
     bool sequential;
     enum db_seed_mode seed_mode;
     int64_t seed_goal;

@@ -119,7 +119,7 @@ static uint32_t db_col_u32(sqlite3_stmt *s, int i)
     "SELECT t.id, info_hash, name, save_path, wanted, sequential, seed_mode," \
     " seed_goal, down_limit, up_limit, max_peers, t.verify_since,"            \
     " accept_loss, alloc_full, is_private, label, added_at, total_size,"      \
-    " piece_length, n_pieces, n_files "
+    " piece_length, n_pieces, n_files, starts "
 
 /* wanted as it stands in the table; the schema knows no other words. */
 static enum db_wanted db_col_wanted(sqlite3_stmt *s, int i)
@@ -171,6 +171,7 @@ static void db_read_torrent(sqlite3_stmt *s, void *row)
     t->piece_length = db_col_u32(s, 18);
     t->n_pieces = db_col_u32(s, 19);
     t->n_files = db_col_u32(s, 20);
+    t->starts = sqlite3_column_int64(s, 21);
 }
 
 /* The torrents of a query. */

@@ -236,6 +236,38 @@ def test_get_beside_get(lab):
     assert is_here(lab, b)
 
 
+def test_get_known_beside_get(lab):
+    """A torrent that was interrupted goes on in another's engine when somebody
+    asks for it again, by `get`, by `start` or in SQL: its wish was `run` all
+    the time."""
+    a, seed_a = torrent_of(lab, 1, pause=0.01)
+    b, seed_b = torrent_of(lab, 2, pause=0.03)
+    get_a = ("get", a.path, "-d", kit.folder(lab, "out"), "--peer",
+             seed_a.address)
+    first = lab.start_btc(*get_a)
+    lab.wait(lambda: kit.has_rows(lab) and some(lab, a), 30)
+    first.signal(signal.SIGINT)
+    assert first.wait(10) == 7, first.err()
+    other = lab.start_btc("get", b.path, "-d", lab.path("out"), "--peer",
+                          seed_b.address)
+    lab.wait(lambda: len(lab.sql("SELECT * FROM progress")) == 2 and
+             some(lab, b), 30)
+    row = kit.progress(lab, a)
+    assert row["wanted"] == "run" and row["peers"] == 0, row
+    ok(lab, "start", a.name)
+    lab.wait(lambda: kit.progress(lab, a)["peers"] == 1, 10)
+    ok(lab, "pause", a.name)
+    lab.wait(lambda: state(lab, a) == "paused", 10)
+    execute(lab, "UPDATE torrent SET wanted = 'run'")
+    lab.wait(lambda: kit.progress(lab, a)["peers"] == 1, 10)
+    seed_a.pause = 0.002
+    again = lab.btc(*get_a)
+    assert again.code == 0 and "following" in again.err, again
+    a.check(lab.path("out"))
+    seed_b.pause = 0
+    assert other.wait(60) == 0, other.err()
+
+
 def test_one_engine(lab):
     """A second daemon, a resume, a verify: 12 while one runs."""
     t, seed = torrent_of(lab, 1, pause=0.01)
