@@ -275,6 +275,20 @@ static bool session_can_restart(const struct session_torrent *st)
            session_journal_has_all(st);
 }
 
+/* Who rests keeps no file open: a drive can be unmounted, and a file that is
+ * deleted gives its space back. True while that waits for the journal. */
+static bool session_let_go(struct session_torrent *st)
+{
+    if (st->store == NULL || st->let_go || !session_torrent_rests(st)) {
+        return false;
+    }
+    st->let_go = st->n_jobs == 0 && session_journal_has_all(st);
+    if (st->let_go) {
+        disk_store_rest(st->store);
+    }
+    return !st->let_go;
+}
+
 /* The check of one torrent left room for that of another. */
 static void session_share_hashing(struct session *s)
 {
@@ -308,6 +322,7 @@ static void session_settle_time(struct session *s, struct session_torrent *st)
 /* Wishes whose time has come. True while one waits for the journal or a job. */
 static bool session_settle_wish(struct session *s, struct session_torrent *st)
 {
+    bool waits = session_let_go(st);
     if (st->restart && !s->stopping && session_can_restart(st)) {
         session_torrent_reload(st);
     }
@@ -315,7 +330,7 @@ static bool session_settle_wish(struct session *s, struct session_torrent *st)
         !st->deleting) {
         session_torrent_delete(st);
     }
-    return st->restart || st->remove;
+    return waits || st->restart || st->remove;
 }
 
 /* What was touched in this turn. */

@@ -86,7 +86,7 @@ struct session_torrent {
     bool deleting;       /* a step of a removal is under way */
     bool data_gone;      /* its files are deleted, its rows are still there */
     bool restart;        /* run again once stopped */
-    bool replan;         /* startup verification is owed again */
+    bool let_go;         /* at rest, its files are closed */
     int status;          /* enum btc_err that ended it, 0 = none */
     char error[256];
     const char *told_state; /* last STATE told */

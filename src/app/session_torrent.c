@@ -161,6 +161,7 @@ void session_torrent_open_store(struct session_torrent *st)
                              .n_pieces = st->meta->n_pieces,
                              .n_files = n,
                              .files = st->geom_files};
+    st->let_go = false;
     st->store = disk_store_new(st->s->disk, st->row.save_path, files, n,
                                st->row.alloc_full);
     free(files);

@@ -57,6 +57,15 @@ static void disk_run_close(struct disk_worker *w, struct disk_job *job)
     disk_fd_drop_all(job->store);
 }
 
+/* Closes those of them that nothing is to come for. */
+static void disk_run_rest(struct disk_worker *w, struct disk_job *job)
+{
+    (void)w;
+    for (uint32_t i = 0; i < job->store->n_files; i++) {
+        disk_fd_drop_idle(job->store, i);
+    }
+}
+
 /* Who does what. */
 static disk_run_fn *const disk_runs[DISK_N_OPS] = {
     [DISK_CREATE] = disk_run_create, [DISK_FINISH] = disk_run_finish,
@@ -65,6 +74,7 @@ static disk_run_fn *const disk_runs[DISK_N_OPS] = {
     [DISK_SYNC] = disk_run_sync,     [DISK_STAT] = disk_run_stat,
     [DISK_SCAN] = disk_run_scan,     [DISK_DELETE] = disk_run_delete,
     [DISK_SPACE] = disk_run_space,   [DISK_OP_CLOSE] = disk_run_close,
+    [DISK_OP_REST] = disk_run_rest,
 };
 
 /* The next job for a worker; under the lock. `*low` tells whence. */
@@ -364,29 +374,40 @@ void disk_cancel_low(struct disk *d, struct disk_store *s)
     }
 }
 
-/* The files of a freed store are closed. */
+/* A job of our own is done. */
 static void disk_on_closed(struct disk_job *job)
 {
     free(job);
 }
 
-/* Its files are closed by a worker: close() may wait for a network drive. */
+/* By a worker: close() may wait for a network drive. */
+static void disk_store_let(struct disk_store *s, int op)
+{
+    struct disk_job *job = mem_zalloc(sizeof(*job));
+    *job = (struct disk_job){
+        .op = (enum disk_op)op,
+        .store = s,
+        .done = disk_on_closed,
+    };
+    disk_submit(s->d, job);
+}
+
+/* Its idle files are closed. */
+void disk_store_rest(struct disk_store *s)
+{
+    disk_store_let(s, DISK_OP_REST);
+}
+
+/* All its files are closed. */
 void disk_store_free(struct disk_store *s)
 {
     if (!s) {
         return;
     }
-    struct disk *d = s->d;
-    if (d->stopping) {
+    if (s->d->stopping) {
         disk_fd_drop_all(s);
     } else {
-        struct disk_job *job = mem_zalloc(sizeof(*job));
-        *job = (struct disk_job){
-            .op = (enum disk_op)DISK_OP_CLOSE,
-            .store = s,
-            .done = disk_on_closed,
-        };
-        disk_submit(d, job);
+        disk_store_let(s, DISK_OP_CLOSE);
     }
     disk_store_unref(s);
 }

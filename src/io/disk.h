@@ -71,6 +71,9 @@ bool disk_path_is_clean(const char *path);
 struct disk_store *disk_store_new(struct disk *d, const char *save_path,
                                   const struct disk_file *files,
                                   uint32_t n_files, bool full);
+/* Closes the files that nobody uses and no SYNC owes anything; they open again
+ * when they are needed. */
+void disk_store_rest(struct disk_store *s);
 /* Closes its files; freed when its last job and last fd reference are gone. */
 void disk_store_free(struct disk_store *s);
 

@@ -323,18 +323,31 @@ void disk_fd_drop(struct disk_store *s, uint32_t file)
     disk_fd_close(gone);
 }
 
-/* After a SYNC: nothing stays open for writing longer than it is written to. */
-void disk_fd_drop_idle(struct disk_store *s, uint32_t file)
+/* Out of the cache, when nobody uses it and no SYNC is to come for it. */
+static void disk_fd_drop_clean(struct disk_store *s, uint32_t file,
+                               bool readers)
 {
     struct disk_fd *gone = NULL;
     pthread_mutex_lock(&s->d->fd_lock);
     struct disk_fd *f = s->fds[file];
-    if (f && f->writable && f->refs == 0 &&
+    if (f && (f->writable || readers) && f->refs == 0 &&
         !(s->flags[file] & (DISK_DIRTY | DISK_SYNCING))) {
         gone = disk_fd_detach(s->d, f);
     }
     pthread_mutex_unlock(&s->d->fd_lock);
     disk_fd_close(gone);
+}
+
+/* However it is open. */
+void disk_fd_drop_idle(struct disk_store *s, uint32_t file)
+{
+    disk_fd_drop_clean(s, file, true);
+}
+
+/* After a SYNC: nothing stays open for writing longer than it is written to. */
+void disk_fd_drop_written(struct disk_store *s, uint32_t file)
+{
+    disk_fd_drop_clean(s, file, false);
 }
 
 /* All of a store. */

@@ -27,9 +27,11 @@
 #define DISK_CHUNK_LEN 65536u
 /* Most buffers of one pwritev: IOV_MAX of Linux, a piece of 16 MiB at once. */
 #define DISK_MAX_IOV 1024
-/* The disk's own job: closes a store's files away from the loop thread. */
+/* The disk's own jobs: they close a store's files away from the loop thread,
+ * all or those that are not in use. */
 #define DISK_OP_CLOSE (DISK_SPACE + 1)
-#define DISK_N_OPS    (DISK_SPACE + 2)
+#define DISK_OP_REST  (DISK_SPACE + 2)
+#define DISK_N_OPS    (DISK_SPACE + 3)
 
 /* What is known of a file. */
 enum disk_flag {
@@ -146,6 +148,7 @@ void disk_fd_put(struct disk_fd *f); /* NULL allowed */
 void disk_fd_drop(struct disk_store *s, uint32_t file);
 /* The same, unless it is in use or dirty again. */
 void disk_fd_drop_idle(struct disk_store *s, uint32_t file);
+void disk_fd_drop_written(struct disk_store *s, uint32_t file); /* only that */
 void disk_fd_drop_all(struct disk_store *s);
 /* Device and inode of the open file; false when it is not in the cache. */
 bool disk_fd_identity(struct disk_store *s, uint32_t file, struct stat *st);

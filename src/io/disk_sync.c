@@ -231,7 +231,7 @@ static void disk_sync_end(struct disk_job *job, const struct disk_taken *t)
     }
     pthread_mutex_unlock(&s->d->fd_lock);
     for (uint32_t i = 0; !failed && i < t->n_files; i++) {
-        disk_fd_drop_idle(s, t->files[i]);
+        disk_fd_drop_written(s, t->files[i]);
     }
 }
 

@@ -299,6 +299,30 @@ def test_daemon_resumes(lab):
     finish(engine)
 
 
+def open_files(program, under):
+    names = []
+    for fd in os.listdir(f"/proc/{program.pid}/fd"):
+        try:
+            names.append(os.readlink(f"/proc/{program.pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return [n for n in names if n.startswith(under + os.sep)]
+
+
+def test_paused_lets_go(lab):
+    """A paused torrent has no file open: its drive can be unmounted."""
+    t, seed = torrent_of(lab, 1)
+    engine = daemon(lab)
+    ident = add(lab, t, seed, "--seed", "forever")
+    lab.wait(lambda: state(lab, t) == "seeding", 30)
+    ok(lab, "set", str(ident), "verify=now")  # which reads
+    lab.wait(lambda: open_files(engine, lab.path("out")), 20)
+    lab.wait(lambda: state(lab, t) == "seeding", 30)
+    ok(lab, "pause", str(ident))
+    lab.wait(lambda: not open_files(engine, lab.path("out")), 20)
+    finish(engine)
+
+
 def test_reload(lab):
     """HUP reads limits again, in the daemon."""
     t, seed = torrent_of(lab, 1, size=20_000_000)

@@ -817,6 +817,48 @@ static void test_closed_after_sync(void **state)
     kit_close(&k);
 }
 
+/* A store at rest has no file open, but for those that somebody uses and those
+ * that a SYNC is owed; and it works on. */
+static void test_rest(void **state)
+{
+    struct disk_file files[] = {{.path = "f", .length = 16384},
+                                {.path = "g", .length = 16384},
+                                {.path = "h", .length = 16384}};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    struct kit_piece p;
+    kit_open(&k, 2);
+    kit_torrent_init(&t, files, 3, 16384);
+    kit_piece_init(&p, &t, 0);
+    struct disk_store *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    uint32_t before = test_count_fds();
+    struct disk_job used = kit_job(s, DISK_PREFETCH, &p);
+    assert_int_equal(kit_run(&k, &used), 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 2), BTC_E_HASH);
+    assert_int_equal(test_count_fds(), before + 3);
+    disk_store_rest(s);
+    while (disk_queued(k.d) > 0) {
+        assert_int_equal(kit_do(&k, s, DISK_SPACE).result, 0);
+    }
+    assert_int_equal(test_count_fds(), before + 2); /* h */
+    assert_int_equal(kit_sync(&k, s), 0);
+    disk_fd_release(s, 0, used.fds[0]);
+    disk_store_rest(s);
+    while (disk_queued(k.d) > 0) {
+        assert_int_equal(kit_do(&k, s, DISK_SPACE).result, 0);
+    }
+    assert_int_equal(test_count_fds(), before);
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 1), 0);
+    free(used.fds);
+    disk_store_free(s);
+    kit_piece_fini(&p);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -839,6 +881,7 @@ int main(void)
         cmocka_unit_test(test_write_replaced),
         cmocka_unit_test(test_prefetch),
         cmocka_unit_test(test_closed_after_sync),
+        cmocka_unit_test(test_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
