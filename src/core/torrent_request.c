@@ -109,20 +109,27 @@ void torrent_request_fill(struct torrent *t, struct peer *p)
     }
 }
 
-/* See torrent_int.h. */
-void torrent_request_fill_all(struct torrent *t)
+/* A round of those that owe us something, or of the others. */
+static void torrent_request_round(struct torrent *t, uint32_t from, bool late)
 {
-    uint32_t from = t->fill_from;
-    for (uint32_t i = 0; i < 2 * t->n_slots; i++) {
+    for (uint32_t i = 0; i < t->n_slots; i++) {
         uint32_t slot = (from + i) % t->n_slots;
         struct peer *p = t->slots[slot];
-        if (p == NULL || peer_is_late(p) != (i >= t->n_slots)) {
+        if (p == NULL || peer_is_late(p) != late) {
             continue;
         }
         uint32_t had = p->n_req;
         torrent_request_fill(t, p);
         t->fill_from = p->n_req > had ? slot + 1 : t->fill_from;
     }
+}
+
+/* See torrent_int.h. */
+void torrent_request_fill_all(struct torrent *t)
+{
+    uint32_t from = t->fill_from;
+    torrent_request_round(t, from, false);
+    torrent_request_round(t, from, true);
 }
 
 /* Others may be asked for it; an answer is welcome all the same. */
