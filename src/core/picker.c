@@ -303,6 +303,12 @@ void picker_set_sequential(struct picker *p, bool on)
     p->sequential = on;
 }
 
+/* The piece is wanted, not here, and not only pads. */
+bool picker_is_todo(const struct picker *p, uint32_t piece)
+{
+    return bits_get(&p->todo, piece);
+}
+
 /* The peer has a piece that we want. */
 bool picker_is_interesting(const struct picker *p, const struct bits *have)
 {

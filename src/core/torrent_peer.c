@@ -384,7 +384,8 @@ static int torrent_on_bitfield(struct torrent *t, struct peer *p,
     return err;
 }
 
-/* One more piece. */
+/* One more piece. One that we do not want changes nothing that we would ask: a
+ * walk over all pieces for five bytes is not for them to cause. */
 static int torrent_on_have(struct torrent *t, struct peer *p, uint32_t piece)
 {
     if (!geom_has_piece(t->geom, piece)) {
@@ -402,7 +403,9 @@ static int torrent_on_have(struct torrent *t, struct peer *p, uint32_t piece)
         bits_set(&p->have, piece);
         picker_peer_has(t->picker, piece);
     }
-    torrent_on_availability(t, p, false);
+    if (peer_is_seed(p) || picker_is_todo(t->picker, piece)) {
+        torrent_on_availability(t, p, false);
+    }
     return 0;
 }
 
