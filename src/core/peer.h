@@ -95,6 +95,7 @@ struct peer {
     bool rx_active;
     bool rx_late;   /* others may be asked for it */
     bool rx_asked;  /* it was in the window when it began */
+    bool rx_owed;   /* or was asked once and taken back: we wanted it */
     uint64_t rx_ms; /* its first byte came */
 
     struct wire_block *up; /* owns; requests of the peer, a ring of up_cap */

@@ -297,7 +297,7 @@ int torrent_block_begin(struct torrent *t, struct peer *p,
     p->rx_late = false;
     p->rx_ms = t->now_ms;
     uint32_t i = peer_req_find(p, b);
-    p->rx_asked = i < p->n_req;
+    p->rx_asked = p->rx_owed = i < p->n_req;
     if (i < p->n_req && !peer_req_at(p, i)->late) {
         uint64_t took = t->now_ms - peer_req_at(p, i)->asked_ms;
         if (p->latency_ms == 0 || took < p->latency_ms) {
@@ -313,6 +313,7 @@ int torrent_block_begin(struct torrent *t, struct peer *p,
         return ++p->strikes > PEER_MAX_STRIKES ? BTC_E_PROTO : 0;
     } else {
         p->n_awaited--;
+        p->rx_owed = true;
         if (!peer_dropped_take(p, b)) {
             return 0; /* asked for so long ago that it is forgotten */
         }
@@ -368,9 +369,9 @@ void torrent_block_data(struct torrent *t, struct peer *p,
     if (p->rx_mem != NULL || p->rx_asked) { /* the rest earns nothing */
         p->tick_bytes += n;
         rate_add(&p->down, n, t->now_ms);
-        if (e != NULL) {
-            e->bytes_down += n;
-        }
+    }
+    if (e != NULL && p->rx_owed) {
+        e->bytes_down += n;
     }
     rate_add(&t->down, n, t->now_ms);
     t->downloaded += n;

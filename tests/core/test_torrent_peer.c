@@ -279,6 +279,12 @@ static void test_late_blocks(void **state)
     }
     KIT_EXPECT(k, "");
     assert_int_equal(k->pool.in_use, 2);
+    /* whatever became of them: they came from it because we asked */
+    struct torrent_stats ts;
+    torrent_get_stats(k->t, k->now_ms, &ts);
+    assert_int_equal(peerset_get(torrent_peerset(k->t), 0)->bytes_down,
+                     ts.downloaded);
+    assert_int_equal(ts.downloaded, 90ull * KIT_BLOCK);
     kit_block(k, a, 2, 1, true);
     KIT_EXPECT(k, "finish 2 x x\n");
     kit_answer(k, EVENT_FINISHED, 2, 0);
