@@ -69,7 +69,7 @@ void heap_put(struct heap *h, struct heap_node *node, uint64_t key)
         BTC_ASSERT(h->n < UINT32_MAX / 4);
         if (h->n == h->cap) {
             h->cap = h->cap > 0 ? h->cap * 2 : HEAP_FIRST;
-            h->v = mem_resize(h->v, h->cap, sizeof(h->v[0]));
+            h->v = mem_resize(h->v, h->cap, sizeof(struct heap_node *));
         }
         h->n++;
     }

@@ -115,7 +115,8 @@ static bool peerset_make_room(struct peerset *ps)
     if (ps->cap < PEERSET_MAX) { /* most torrents know few peers */
         uint32_t cap = ps->cap > 0 ? ps->cap * 2 : PEERSET_FIRST;
         ps->cap = cap < PEERSET_MAX ? cap : PEERSET_MAX;
-        ps->nodes = mem_resize(ps->nodes, ps->cap, sizeof(ps->nodes[0]));
+        ps->nodes =
+            mem_resize(ps->nodes, ps->cap, sizeof(struct peerset_node *));
         return true;
     }
     for (uint32_t i = 0; i < ps->n; i++) {
