@@ -295,6 +295,9 @@ static void test_no_descriptors(void **state)
     struct rlimit old;
     int taken[64];
     (void)state;
+    if (getenv("BTC_VALGRIND") != NULL) {
+        skip(); /* has descriptors of its own beside the limit */
+    }
     struct kit k;
     struct kit_torrent t;
     struct kit_piece p;
