@@ -37,6 +37,7 @@ enum torrent_state {
 struct torrent_shared {
     struct rng *rng;
     struct pool *pool;
+    uint32_t mem_open;   /* its blocks that wait for the rest of their piece */
     struct bucket up;    /* all uploads */
     uint8_t peer_id[20]; /* BEP 20 */
     uint32_t key;        /* for trackers */

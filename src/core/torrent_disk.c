@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RELIEVE_SHARE 4 /* of the pool may wait for the rest of pieces */
+
 /* See torrent_int.h. */
 bool torrent_is_gone(int result)
 {
@@ -44,6 +46,13 @@ static struct open_piece *torrent_open_get(struct torrent *t, uint32_t piece)
     return o;
 }
 
+/* So many blocks wait for the rest of their piece no more. */
+static void torrent_mem_less(struct torrent *t, uint32_t n)
+{
+    t->mem_open -= n;
+    t->shared->mem_open -= n;
+}
+
 /* Gives its memory back and forgets it. No job may be out. */
 static void torrent_open_free(struct torrent *t, struct open_piece *o)
 {
@@ -51,7 +60,7 @@ static void torrent_open_free(struct torrent *t, struct open_piece *o)
     for (uint32_t i = 0; i < o->n_blocks; i++) {
         pool_give(t->shared->pool, o->mem[i]);
     }
-    t->mem_open -= o->n_mem;
+    torrent_mem_less(t, o->n_mem);
     HASH_DELETE(hh, t->open, o);
     free(o->mem);
     free(o->writing);
@@ -64,7 +73,7 @@ static void torrent_open_free(struct torrent *t, struct open_piece *o)
 static void torrent_open_finish(struct torrent *t, struct open_piece *o)
 {
     o->job = PIECE_JOB_FINISH;
-    t->mem_open -= o->n_mem;
+    torrent_mem_less(t, o->n_mem);
     o->n_mem = 0;
     t->n_jobs++;
     struct action *a = torrent_push(t, ACTION_FINISH);
@@ -85,7 +94,7 @@ static void torrent_open_write(struct torrent *t, struct open_piece *o)
         }
     }
     o->job = PIECE_JOB_WRITE;
-    t->mem_open -= o->n_mem;
+    torrent_mem_less(t, o->n_mem);
     o->n_mem = 0;
     t->n_jobs++;
     struct action *a = torrent_push(t, ACTION_WRITE);
@@ -106,10 +115,11 @@ void torrent_disk_block(struct torrent *t, struct peer *p,
     o->place[b.block] = BLOCK_MEM;
     o->n_mem++;
     t->mem_open++;
+    t->shared->mem_open++;
     if (picker_state(t->picker, b.piece) == PICKER_FULL &&
         o->job == PIECE_JOB_NONE) {
         torrent_open_finish(t, o);
-    } else if (t->mem_open > t->shared->pool->max / 2) {
+    } else if (t->shared->mem_open > t->shared->pool->max / 2) {
         torrent_disk_relieve(t);
     }
 }
@@ -164,7 +174,7 @@ static bool torrent_open_drop(struct torrent *t, struct open_piece *o,
         pool_give(t->shared->pool, o->mem[i]);
         o->mem[i] = NULL;
         o->n_mem--;
-        t->mem_open--;
+        torrent_mem_less(t, 1);
     }
     o->place[i] = BLOCK_NONE;
     picker_on_lost(t->picker, (struct picker_block){o->piece, i});
@@ -241,10 +251,16 @@ void torrent_disk_pads(struct torrent *t)
     }
 }
 
-/* Memory is short: the piece with most blocks in memory goes ahead. */
+/* The piece with most blocks in memory goes ahead, if these blocks are what
+ * memory is short of: what jobs and requests have comes back by itself, and to
+ * write ahead costs a second look at the piece. */
 void torrent_disk_relieve(struct torrent *t)
 {
     struct open_piece *o, *tmp, *best = NULL;
+    if (t->mem_open == 0 ||
+        t->shared->mem_open <= t->shared->pool->max / RELIEVE_SHARE) {
+        return;
+    }
     HASH_ITER (hh, t->open, o, tmp) {
         if (o->job == PIECE_JOB_NONE && o->n_mem > 0 &&
             (best == NULL || o->n_mem > best->n_mem)) {
