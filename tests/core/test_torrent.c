@@ -58,6 +58,29 @@ static void test_life(void **state)
     kit_free(k);
 }
 
+/* A full pool is no reason to write ahead while most of it is with requests and
+ * jobs; when a quarter waits for the rest of pieces, it is. */
+static void test_short_of_memory(void **state)
+{
+    uint32_t a;
+    struct kit *k = kit_running(&a);
+    (void)state;
+    k->pool.max = 8; /* as many as are asked for */
+    kit_forget(k);
+    kit_block(k, a, 0, 0, true);
+    kit_block(k, a, 1, 0, true);
+    KIT_EXPECT(k, "");
+    kit_block(k, a, 2, 0, true);
+    KIT_EXPECT(k, "write 0 x -\n");
+    kit_block(k, a, 2, 1, true);
+    KIT_EXPECT(k, "finish 2 x x\n");
+    kit_answer(k, EVENT_WRITTEN, 0, 0);
+    kit_answer(k, EVENT_FINISHED, 2, 0);
+    KIT_EXPECT(k, "fact block 0/0\nfact piece 2\nnotify piece\n");
+    assert_int_equal(k->shared.mem_open, 1);
+    kit_free(k);
+}
+
 /* Bytes lent with a SEND are safe from an input that comes before the next
  * action, and what that input says is not lost. */
 static void test_lent_bytes(void **state)
@@ -336,11 +359,17 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),    cmocka_unit_test(test_lent_bytes),
-        cmocka_unit_test(test_stop),    cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_blame),   cmocka_unit_test(test_ban),
-        cmocka_unit_test(test_purge),   cmocka_unit_test(test_changed_by_disk),
-        cmocka_unit_test(test_restore), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_short_of_memory),
+        cmocka_unit_test(test_lent_bytes),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_blame),
+        cmocka_unit_test(test_ban),
+        cmocka_unit_test(test_purge),
+        cmocka_unit_test(test_changed_by_disk),
+        cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
