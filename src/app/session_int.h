@@ -70,7 +70,7 @@ void session_torrent_second(struct session_torrent *st); /* one has passed */
 uint64_t session_torrent_deadline(const struct session_torrent *st);
 /* Everything wanted of it in this run is over. */
 bool session_torrent_is_over(const struct session_torrent *st);
-bool session_torrent_goal(struct session_torrent *st);
+bool session_torrent_goal(const struct session_torrent *st);
 /* Begins the removal, when the journal lets it. */
 void session_torrent_delete(struct session_torrent *st);
 

@@ -6,14 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A torrent whose seeding is not wished for, or over, is `complete`. */
+/* Seeding is wished for and not over. Before DONE nobody has looked yet. */
+static bool report_is_served(const struct session_torrent *st)
+{
+    return !st->s->o.check_only && !st->goal_reached &&
+           (st->announced_done || !session_torrent_goal(st));
+}
+
+/* What a torrent that runs does. */
 static const char *report_running_state(const struct session_torrent *st)
 {
     switch (torrent_state(st->t)) {
     case TORRENT_CHECKING:
         return "checking";
     case TORRENT_SEEDING:
-        return st->goal_reached || st->s->o.check_only ? "complete" : "seeding";
+        return report_is_served(st) ? "seeding" : "complete";
     case TORRENT_STOPPED:
     case TORRENT_STOPPING:
     case TORRENT_FAILED:

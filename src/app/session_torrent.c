@@ -411,7 +411,7 @@ void session_torrent_fail(struct session_torrent *st, int code,
 /* --- what a wish or a goal makes of it --- */
 
 /* The seeding goal: the run's own option beats the torrent's wish. */
-bool session_torrent_goal(struct session_torrent *st)
+bool session_torrent_goal(const struct session_torrent *st)
 {
     enum db_seed_mode mode = st->row.seed_mode;
     int64_t goal = st->row.seed_goal;
