@@ -38,6 +38,20 @@ class RecordError(Exception):
     """The record shows something that cannot be followed."""
 
 
+def trim_log(path):
+    """Takes the record away in which a process was killed, before the next one
+    appends: what it speaks of was not made yet."""
+    with open(path, "r+b") as f:
+        end, size = 0, os.fstat(f.fileno()).st_size
+        while end + HEAD.size <= size:
+            f.seek(end)
+            magic, *_, n1, n2, n = HEAD.unpack(f.read(HEAD.size))
+            if magic != MAGIC or end + HEAD.size + n1 + n2 + n > size:
+                break
+            end += HEAD.size + n1 + n2 + n
+        f.truncate(end)
+
+
 def read_log(path):
     """All records, writes cut to what was really made."""
     with open(path, "rb") as f:
@@ -50,7 +64,7 @@ def read_log(path):
         at += HEAD.size
         end = at + n1 + n2 + n
         if end > len(blob):
-            break  # the process was killed while it wrote this
+            break  # the process was killed while it wrote this: trim_log
         name, name2 = blob[at:at + n1], blob[at + n1:at + n1 + n2]
         if op == BAD:
             raise RecordError(f"cannot follow: {name.decode()}")
