@@ -566,6 +566,7 @@ static int session_load(struct session *s, struct err *e)
         if (st->asked) {
             err = session_wish_verify(s, st, e);
             session_torrent_load(st, s->db);
+            session_torrent_loaded(st);
         }
     }
     db_torrents_free(rows, n);

@@ -105,6 +105,8 @@ struct session_torrent {
     size_t n_trackers;
     struct db_stat stat;
     bool stat_known; /* `stat` was read; else nothing is put over the row */
+    struct db_stat loaded_stat; /* read on the database thread, not taken yet */
+    bool loaded_known;
     struct err load_error;
 
     uint64_t bytes_missing; /* startup: what the wanted files may still take */

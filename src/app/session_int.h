@@ -57,6 +57,9 @@ void session_torrent_free(struct session_torrent *st);
 /* Reads all rows; on any thread. Of `st` it touches only what it fills and
  * reads only the id. */
 void session_torrent_load(struct session_torrent *st, struct db *db);
+/* On the loop thread, when that is done: the journal and the reports look at
+ * the facts while others are being read. */
+void session_torrent_loaded(struct session_torrent *st);
 /* Loaded: parses, opens the store, begins the startup verification. */
 void session_torrent_begin(struct session_torrent *st);
 void session_torrent_run(struct session_torrent *st);

@@ -100,8 +100,8 @@ void session_torrent_load(struct session_torrent *st, struct db *db)
     uint8_t *info = NULL;
     size_t len = 0;
     *e = (struct err){0};
-    int err = db_load_stat(db, st->id, &st->stat, e);
-    st->stat_known = err == 0;
+    int err = db_load_stat(db, st->id, &st->loaded_stat, e);
+    st->loaded_known = err == 0;
     if (err == 0) {
         err = db_load_info(db, st->id, &info, &len, e);
     }
@@ -125,6 +125,13 @@ void session_torrent_load(struct session_torrent *st, struct db *db)
         (void)db_load_trackers(db, st->id, &st->trackers, &st->n_trackers, e);
     }
     free(info);
+}
+
+/* See session_int.h. */
+void session_torrent_loaded(struct session_torrent *st)
+{
+    st->stat = st->loaded_stat;
+    st->stat_known = st->loaded_known;
 }
 
 /* What was loaded fits together. Not on the database thread: the row may change

@@ -17,6 +17,7 @@ static void wish_loaded(void *ctx)
 {
     struct session_torrent *st = ctx;
     st->phase = PHASE_IDLE;
+    session_torrent_loaded(st);
     session_touch(st);
     if (!st->s->stopping && st->row.wanted == DB_WANTED_RUN && !st->remove) {
         session_torrent_begin(st);

@@ -81,6 +81,7 @@ def test_cli(lab):
     ok(lab, "pause", str(ida))
     lab.wait(lambda: state(lab, a) == "paused", 20)
     lab.wait(lambda: kit.progress(lab, a)["peers"] == 0, 20)
+    lab.wait(lambda: seed_a.ended == len(seed_a.wires), 20)  # and has read all
     asked = len(seed_a.requests)
     idb = add(lab, b, seed_b, "--seed", "none")
     lab.wait(lambda: state(lab, b) == "complete", 30)

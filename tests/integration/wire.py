@@ -142,7 +142,7 @@ class Seeder:
         with open(torrent.source, "rb") as f:
             self.data = f.read()
         self.ids, self.requests = collections.Counter(), []
-        self.served = self.connections = 0
+        self.served = self.connections = self.ended = 0
         self.wires, self.closed = [], False
         self.server = socket.create_server((ip, port), backlog=200)
         self.port = self.server.getsockname()[1]
@@ -166,6 +166,7 @@ class Seeder:
             pass
         finally:
             w.close()
+            self.ended += 1
 
     def close(self):
         self.closed = True
