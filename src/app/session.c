@@ -243,7 +243,9 @@ static void session_on_second(struct session *s, uint64_t now)
         session_torrent_second(st);
         session_journal_second(st);
     }
-    session_watch_payload(s, now);
+    if (s->o.stall_timeout_s > 0) {
+        session_watch_payload(s, now);
+    }
 }
 
 /* The loop's one timer. */
