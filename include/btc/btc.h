@@ -183,6 +183,9 @@ BTC_API int btc_remove(struct btc *b, int64_t id, bool delete_data,
  * (now). */
 BTC_API int btc_set(struct btc *b, int64_t id, const char *key,
                     const char *value, struct btc_error *e);
+/* Whether btc_set would take it; nothing is written. */
+BTC_API int btc_set_check(struct btc *b, int64_t id, const char *key,
+                          const char *value, struct btc_error *e);
 /* The list of those keys, NULL-ended, with a help text each. */
 struct btc_key {
     const char *key;

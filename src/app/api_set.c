@@ -19,6 +19,7 @@ struct api_set {
     int64_t id;
     const char *key;
     const char *value;
+    bool check; /* only whether it could be set: nothing is written */
 };
 
 /* USAGE with the value and what was expected. */
@@ -29,13 +30,20 @@ static int api_set_bad(const struct api_set *s, const char *expected,
                    expected, s->value);
 }
 
+/* The wish itself. */
+static int api_set_put(const struct api_set *s, const char *column,
+                       const char *value, struct err *e)
+{
+    return s->check ? 0 : db_set_wish(s->db, s->id, column, value, e);
+}
+
 /* A wish that is a number. */
 static int api_set_number(const struct api_set *s, const char *column,
                           int64_t number, struct err *e)
 {
     char text[24];
     (void)snprintf(text, sizeof(text), "%lld", (long long)number);
-    return db_set_wish(s->db, s->id, column, text, e);
+    return api_set_put(s, column, text, e);
 }
 
 /* down, up. */
@@ -67,10 +75,10 @@ static int api_set_bool(const struct api_set *s, struct err *e)
     const char *column = s->key[0] == 's' ? "sequential" : "accept_loss";
     for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++) {
         if (strcasecmp(s->value, yes[i]) == 0) {
-            return db_set_wish(s->db, s->id, column, "1", e);
+            return api_set_put(s, column, "1", e);
         }
         if (strcasecmp(s->value, no[i]) == 0) {
-            return db_set_wish(s->db, s->id, column, "0", e);
+            return api_set_put(s, column, "0", e);
         }
     }
     return api_set_bad(s, "true or false", e);
@@ -86,14 +94,13 @@ static int api_set_seed(const struct api_set *s, struct err *e)
     if (code == 0) {
         code = api_set_number(s, "seed_goal", goal, e);
     }
-    return code == 0 ? db_set_wish(s->db, s->id, "seed_mode", names[mode], e)
-                     : code;
+    return code == 0 ? api_set_put(s, "seed_mode", names[mode], e) : code;
 }
 
 /* label. */
 static int api_set_label(const struct api_set *s, struct err *e)
 {
-    return db_set_wish(s->db, s->id, "label", s->value, e);
+    return api_set_put(s, "label", s->value, e);
 }
 
 /* verify=now: everything verified until now is hashed again. */
@@ -106,7 +113,7 @@ static int api_set_verify(const struct api_set *s, struct err *e)
     }
     (void)snprintf(since, sizeof(since), "%lld",
                    (long long)loop_unix_now() + 1);
-    return db_set_wish(s->db, s->id, "verify_since", since, e);
+    return api_set_put(s, "verify_since", since, e);
 }
 
 /* The files of the torrent; metadata must be known. */
@@ -143,7 +150,7 @@ static int api_set_choose(const struct api_set *s, struct db_file *files,
         uint8_t on = old > 0 ? old : API_PRIORITY_NORMAL;
         priority[i] = choice[i].wanted ? on : 0;
     }
-    if (code == 0) {
+    if (code == 0 && !s->check) {
         code = db_set_priorities(s->db, s->id, priority, (uint32_t)n, e);
     }
     free(choice);
@@ -210,7 +217,7 @@ static int api_set_priority(const struct api_set *s, struct err *e)
                        (long long)s->id, (unsigned long long)number,
                        (long long)s->id);
     }
-    if (code == 0) {
+    if (code == 0 && !s->check) {
         code = db_set_file_priority(s->db, s->id, (uint32_t)(number - 1),
                                     priority, e);
     }
@@ -223,7 +230,7 @@ static int api_set_peer(const struct api_set *s, struct err *e)
 {
     struct api_peers peers = {0};
     int code = api_peers_add(&peers, s->value, e);
-    if (code == 0) {
+    if (code == 0 && !s->check) {
         struct db_add add = {.peers = peers.p, .n_peers = peers.n};
         code = db_add_sources(s->db, s->id, &add, e);
     }
@@ -247,7 +254,7 @@ static int api_set_tracker(const struct api_set *s, struct err *e)
         return api_set_bad(s, "an http, https or udp URL", e);
     }
     int code = db_load_trackers(s->db, s->id, &rows, &n, e);
-    if (code == 0) {
+    if (code == 0 && !s->check) {
         struct db_tracker row = {.url = mem_strdup(s->value)};
         struct db_add add = {.trackers = &row, .n_trackers = 1};
         row.tier = n > 0 ? rows[n - 1].tier + 1 : 0;
@@ -322,21 +329,35 @@ static int api_set_unknown(const char *key, struct err *e)
                    list);
 }
 
+/* Sets or checks. */
+static int api_set_run(struct btc *b, struct api_set *s, struct btc_error *e)
+{
+    struct err err = {0};
+    const struct api_setter *setter = api_set_find(s->key);
+    int code;
+    if (setter) {
+        code = api_db(b, &s->db, &err);
+        code = code == 0 ? setter->set(s, &err) : code;
+    } else {
+        code = api_set_unknown(s->key, &err);
+    }
+    return api_status(e, code, &err);
+}
+
 /* See btc.h. */
 int btc_set(struct btc *b, int64_t id, const char *key, const char *value,
             struct btc_error *e)
 {
-    struct err err = {0};
     struct api_set s = {.id = id, .key = key, .value = value};
-    const struct api_setter *setter = api_set_find(key);
-    int code;
-    if (setter) {
-        code = api_db(b, &s.db, &err);
-        code = code == 0 ? setter->set(&s, &err) : code;
-    } else {
-        code = api_set_unknown(key, &err);
-    }
-    return api_status(e, code, &err);
+    return api_set_run(b, &s, e);
+}
+
+/* See btc.h. */
+int btc_set_check(struct btc *b, int64_t id, const char *key, const char *value,
+                  struct btc_error *e)
+{
+    struct api_set s = {.id = id, .key = key, .value = value, .check = true};
+    return api_set_run(b, &s, e);
 }
 
 /* A wish of one column. */

@@ -29,9 +29,13 @@ static int cli_set_list(struct cli *c)
     return 0;
 }
 
+/* btc_set or btc_set_check. */
+typedef int cli_set_fn(struct btc *b, int64_t id, const char *key,
+                       const char *value, struct btc_error *e);
+
 /* One key=value for one torrent. */
 static int cli_set_one(struct cli *c, struct btc *b, int64_t id,
-                       const char *word)
+                       const char *word, cli_set_fn *set)
 {
     struct btc_error e = {0};
     struct cli_text key = {0};
@@ -44,7 +48,7 @@ static int cli_set_one(struct cli *c, struct btc *b, int64_t id,
                              word);
     }
     cli_text_add(&key, word, n);
-    int status = btc_set(b, id, cli_text_str(&key), word + n + 1, &e);
+    int status = set(b, id, cli_text_str(&key), word + n + 1, &e);
     cli_text_free(&key);
     return status == 0 ? 0 : cli_fail(c, &e);
 }
@@ -88,7 +92,11 @@ static int cli_set_run(struct cli *c)
         status = cli_fail(c, &e);
     }
     for (size_t i = 1; status == 0 && i < c->n_args; i++) {
-        status = cli_set_one(c, b, id, c->args[i]);
+        status = cli_set_one(c, b, id, c->args[i], btc_set_check);
+    }
+    /* all can be set: none is before that is known */
+    for (size_t i = 1; status == 0 && i < c->n_args; i++) {
+        status = cli_set_one(c, b, id, c->args[i], btc_set);
     }
     if (status == 0 && c->o.json) {
         status = cli_set_print(c, b, id);

@@ -361,15 +361,26 @@ int btc_remove(struct btc *b, int64_t id, bool delete_data, struct btc_error *e)
     return 0;
 }
 
-int btc_set(struct btc *b, int64_t id, const char *key, const char *value,
-            struct btc_error *e)
+int btc_set_check(struct btc *b, int64_t id, const char *key, const char *value,
+                  struct btc_error *e)
 {
     (void)b;
+    (void)id;
+    (void)value;
     if (strcmp(key, "down") != 0 && strcmp(key, "peer") != 0) {
         return fake_fail(e, BTC_STATUS_USAGE, "no such key");
     }
-    fake_call("set %d %s=%s", (int)id, key, value);
     return 0;
+}
+
+int btc_set(struct btc *b, int64_t id, const char *key, const char *value,
+            struct btc_error *e)
+{
+    int status = btc_set_check(b, id, key, value, e);
+    if (status == 0) {
+        fake_call("set %d %s=%s", (int)id, key, value);
+    }
+    return status;
 }
 
 const struct btc_key *btc_set_keys(void)

@@ -1,5 +1,6 @@
 /* Wishes about known torrents: keys, finding, start and pause, removal. */
 #include "api_kit.h"
+#include "io/db_int.h"
 
 static int64_t add_show(struct kit *k, const char *name, uint8_t salt)
 {
@@ -9,6 +10,15 @@ static int64_t add_show(struct kit *k, const char *name, uint8_t salt)
     kit_show(name, salt);
     assert_int_equal(kit_add(k, torrent, NULL, &id, NULL), 0);
     return id;
+}
+
+/* Changes when anybody else has written to the database. */
+static int64_t kit_changes(struct db *db)
+{
+    int64_t version = 0;
+    assert_int_equal(db_query_int(db, "PRAGMA data_version", 0, &version, NULL),
+                     0);
+    return version;
 }
 
 static void test_keys(void **state)
@@ -44,6 +54,39 @@ static void test_keys(void **state)
         assert_null(strstr(k->e.message, "there is no key"));
     }
     assert_int_equal(n, 13);
+}
+
+/* btc_set_check says what btc_set would, and writes nothing: each key with a
+ * good value and a bad one. */
+static void test_check(void **state)
+{
+    struct kit *k = *state;
+    static const struct {
+        const char *key, *good, *bad;
+    } cases[] = {
+        {"down", "3K", "x"},         {"up", "3K", "x"},
+        {"max-peers", "7", "x"},     {"sequential", "true", "x"},
+        {"seed", "ratio:3", "x"},    {"label", "l", NULL},
+        {"select", "1", "99"},       {"exclude", "1", "99"},
+        {"priority.1", "high", "x"}, {"accept-loss", "true", "x"},
+        {"peer", "10.0.0.1:1", "x"}, {"tracker", "http://x.test/a", "x"},
+        {"verify", "now", "x"},      {"nonsense", NULL, "x"},
+    };
+    int64_t id = add_show(k, "show", 1);
+    struct db *db = NULL;
+    assert_int_equal(db_open(btc_path(k->b), 0, &db, NULL), 0);
+    int64_t before = kit_changes(db);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const char *key = cases[i].key;
+        assert_true(!cases[i].good ||
+                    btc_set_check(k->b, id, key, cases[i].good, &k->e) == 0);
+        assert_true(!cases[i].bad ||
+                    btc_set_check(k->b, id, key, cases[i].bad, &k->e) != 0);
+    }
+    assert_int_equal(kit_changes(db), before);
+    assert_int_equal(btc_set(k->b, id, "down", "3K", &k->e), 0);
+    assert_int_not_equal(kit_changes(db), before);
+    db_close(db);
 }
 
 static void test_bad_values(void **state)
@@ -282,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_keys, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(test_check, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_bad_values, kit_setup,
                                         kit_teardown),
         cmocka_unit_test_setup_teardown(test_files, kit_setup, kit_teardown),

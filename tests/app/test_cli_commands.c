@@ -496,6 +496,10 @@ static void test_wishes(void **state)
                         "1;open 0;remove 1 data;open 0;set 1 down=2M;");
     assert_int_equal(run("pause 1 nobody"), BTC_STATUS_NOT_FOUND);
     assert_int_equal(run("set 1 up=2M"), BTC_STATUS_USAGE);
+    fake.calls[0] = '\0'; /* one that cannot be: none is */
+    assert_int_equal(run("set 1 down=2M up=2M"), BTC_STATUS_USAGE);
+    assert_int_equal(run("set 1 down=2M down"), BTC_STATUS_USAGE);
+    assert_null(strstr(fake.calls, "set"));
     assert_int_equal(run("set"), 0);
     assert_string_equal(out, "  down           limit\n");
     fake.calls[0] = '\0';
