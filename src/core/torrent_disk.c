@@ -105,10 +105,8 @@ static void torrent_open_write(struct torrent *t, struct open_piece *o)
 }
 
 /* A new block of a piece. */
-void torrent_disk_block(struct torrent *t, struct peer *p,
-                        struct picker_block b, uint8_t *mem)
+void torrent_disk_block(struct torrent *t, struct picker_block b, uint8_t *mem)
 {
-    (void)p;
     struct open_piece *o = torrent_open_get(t, b.piece);
     BTC_ASSERT(o->mem[b.block] == NULL);
     o->mem[b.block] = mem;

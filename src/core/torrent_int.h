@@ -188,8 +188,7 @@ void torrent_block_abandon(struct torrent *t, struct peer *p);
 /* torrent_disk.c */
 /* A disk job found other things in the place of the data. */
 bool torrent_is_gone(int result);
-void torrent_disk_block(struct torrent *t, struct peer *p,
-                        struct picker_block b, uint8_t *mem);
+void torrent_disk_block(struct torrent *t, struct picker_block b, uint8_t *mem);
 void torrent_disk_restore(struct torrent *t, uint32_t piece, uint32_t block);
 /* Blocks of the piece are in memory or on their way. */
 bool torrent_disk_is_busy(struct torrent *t, uint32_t piece);

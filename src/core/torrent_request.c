@@ -353,7 +353,7 @@ static void torrent_block_end(struct torrent *t, struct peer *p)
             torrent_request_cancel(t, other, at);
         }
     }
-    torrent_disk_block(t, p, b, mem);
+    torrent_disk_block(t, b, mem);
 }
 
 /* See torrent_int.h. */
