@@ -24,8 +24,7 @@ void session_touch(struct session_torrent *st)
 {
     if (!st->touched) {
         st->touched = true;
-        st->next = st->s->touched;
-        st->s->touched = st;
+        LL_PREPEND2(st->s->touched, st, next_touched);
     }
     session_journal_move(st);
 }
@@ -340,13 +339,12 @@ static void session_settle(struct session *s)
 {
     struct session_torrent *waiting = NULL, *st;
     while ((st = s->touched) != NULL) {
-        s->touched = st->next;
+        LL_DELETE2(s->touched, st, next_touched);
         st->touched = false;
         session_settle_time(s, st);
         if (session_settle_wish(s, st) && !st->touched) {
             st->touched = true;
-            st->next = waiting;
-            waiting = st;
+            LL_PREPEND2(waiting, st, next_touched);
         }
     }
     s->touched = waiting; /* looked at in the next turn */

@@ -61,9 +61,9 @@ struct session_torrent;
 struct session_torrent {
     struct session *s; /* borrows */
     int64_t id;
-    UT_hash_handle hh;            /* by id, in the order of coming */
-    struct heap_node due;         /* in the session's heap, when it waits */
-    struct session_torrent *next; /* of those that are touched */
+    UT_hash_handle hh;    /* by id, in the order of coming */
+    struct heap_node due; /* in the session's heap, when it waits */
+    struct session_torrent *next_touched; /* of those to be settled */
     bool touched;
     struct session_torrent *next_moved; /* of those that the journal asks */
     bool moved;

@@ -10,12 +10,8 @@
 static void session_torrent_unlink(struct session_torrent *st)
 {
     struct session *s = st->s;
-    struct session_torrent **at = &s->touched;
-    while (st->touched && *at != st) {
-        at = &(*at)->next;
-    }
     if (st->touched) {
-        *at = st->next;
+        LL_DELETE2(s->touched, st, next_touched);
     }
     s->n_limited -= st->limited ? 1 : 0;
     s->unfinished = s->unfinished == st ? NULL : s->unfinished;
