@@ -26,7 +26,7 @@ foreach(file IN LISTS FILES)
   string(APPEND rows "    {${version}, \"${name}\", db_sql_${version}},\n")
 endforeach()
 file(WRITE ${OUT}.new "/* Made by schema/embed.cmake. */
-#include \"io/db_int.h\"
+#include \"journal/internal.h\"
 
 ${texts}
 const struct db_migration db_migrations[] = {

@@ -10,7 +10,7 @@
 
 #include "base/bits.h"
 #include "base/mem.h"
-#include "proto/metainfo_int.h"
+#include "proto/metainfo/internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* The extension handshake under hostile bytes: what decodes must encode, and
  * decode again to the same. */
-#include "proto/ext.h"
+#include "proto/peer/ext.h"
 
 #include "base/err.h"
 

@@ -1,6 +1,6 @@
 /* Torrents under hostile bytes. What parses must keep the promises that all
  * later code relies on. */
-#include "proto/metainfo.h"
+#include "proto/metainfo/metainfo.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Tracker replies under hostile bytes; the same bytes also stand for an
  * announce URL and a tracker id. */
-#include "proto/tracker_http.h"
+#include "proto/tracker/http.h"
 
 #include <stdlib.h>
 #include <string.h>

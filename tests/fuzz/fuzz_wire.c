@@ -1,6 +1,6 @@
 /* The wire decoder under hostile bytes. The first byte gives the piece count,
  * the second the size of the chunks in which the rest arrives. */
-#include "proto/wire.h"
+#include "proto/peer/wire.h"
 
 #include "base/err.h"
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 SKIPPED = 77
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "src/app/completion"
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "src/cli/completion"
 DUMP = "\x07"  # ^G
 BTC = os.environ.get("BTC", "")
 

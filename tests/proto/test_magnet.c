@@ -2,7 +2,7 @@
 #include "proto/magnet.h"
 
 #include "guard.h"
-#include "proto/metainfo.h"
+#include "proto/metainfo/metainfo.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

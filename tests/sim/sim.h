@@ -15,7 +15,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "core/torrent.h"
+#include "core/torrent/torrent.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
  * run that failed. */
 #include "sim/sim_node.h"
 
-#include "core/torrent_int.h"
+#include "core/torrent/internal.h"
 
 /* What is asked of the peers of a torrent: the picker knows each of them as an
  * asker, and nobody else. Gives the requests that hold memory. */

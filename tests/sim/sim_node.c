@@ -2,7 +2,7 @@
  * rules that hold for whatever the torrent says. */
 #include "sim/sim_node.h"
 
-#include "core/torrent_int.h"
+#include "core/torrent/internal.h"
 
 /* --- rules --- */
 

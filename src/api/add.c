@@ -1,0 +1,328 @@
+/* A source becomes rows of the database; see btc_add in btc.h. */
+#include "api/api.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything on the way from a source to rows. */
+struct api_add {
+    struct db *db;                   /* borrows */
+    const struct metainfo *m;        /* borrows */
+    const struct btc_add_options *o; /* borrows */
+    struct db_torrent *known;        /* owns; the row with the hash, if any */
+    size_t n_known;
+    struct db_file *files;       /* owns, and their paths */
+    struct db_tracker *trackers; /* owns; the urls are m's */
+    struct api_peers peers;
+    char *save_path;   /* owns */
+    char *name;        /* owns */
+    char *label;       /* owns */
+    struct db_add add; /* points into the rest */
+};
+
+/* Frees everything. */
+static void api_add_fini(struct api_add *x)
+{
+    db_torrents_free(x->known, x->n_known);
+    db_files_free(x->files, x->files ? x->m->n_files : 0);
+    free(x->trackers);
+    free(x->peers.p);
+    free(x->save_path);
+    free(x->name);
+    free(x->label);
+}
+
+/* What cannot be downloaded. */
+static int api_add_check_source(const struct btc_source *s, struct err *e)
+{
+    if (s->magnet) {
+        return err_set(e, BTC_E_METAINFO,
+                       "%s: btc cannot fetch metadata from peers yet (BEP 9); "
+                       "give it the .torrent file or its URL",
+                       s->label);
+    }
+    if (!s->meta->has_v1) {
+        return err_set(e, BTC_E_UNSUPPORTED,
+                       "%s: a pure v2 torrent (BEP 52), which btc cannot "
+                       "download yet",
+                       s->label);
+    }
+    return 0;
+}
+
+/* A limit that fits a column. */
+static int64_t api_add_limit(uint64_t v)
+{
+    return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
+/* Priorities as --select and --exclude want them. */
+static int api_add_select(const struct api_add *x, struct err *e)
+{
+    uint32_t n = x->m->n_files;
+    struct api_choice *choice = mem_calloc(n > 0 ? n : 1, sizeof(*choice));
+    for (uint32_t i = 0; i < n; i++) {
+        choice[i] = (struct api_choice){.path = x->m->files[i].path,
+                                        .pad = x->m->files[i].pad,
+                                        .wanted = true};
+    }
+    int code = api_select(choice, n, x->o->select, x->o->exclude, e);
+    for (uint32_t i = 0; i < n; i++) {
+        x->files[i].priority = choice[i].wanted || choice[i].pad ? 4 : 0;
+    }
+    free(choice);
+    return code;
+}
+
+/* Rows of the files. */
+static int api_add_files(struct api_add *x, struct err *e)
+{
+    const struct metainfo *m = x->m;
+    x->files = mem_calloc(m->n_files > 0 ? m->n_files : 1, sizeof(*x->files));
+    for (uint32_t i = 0; i < m->n_files; i++) {
+        x->files[i] = (struct db_file){.file = i,
+                                       .path = mem_strdup(m->files[i].path),
+                                       .offset = m->files[i].offset,
+                                       .length = m->files[i].length,
+                                       .pad = m->files[i].pad,
+                                       .priority = 4};
+    }
+    int code = api_add_select(x, e);
+    if (code == 0 && x->o->name) {
+        code = api_place_rename(x->files, m->n_files, m->multi_file, x->o->name,
+                                e);
+    }
+    return code;
+}
+
+/* Rows of the trackers, the peers by hand. */
+static int api_add_sources(struct api_add *x, struct err *e)
+{
+    const struct metainfo *m = x->m;
+    int code = 0;
+    x->trackers =
+        mem_calloc(m->n_trackers > 0 ? m->n_trackers : 1, sizeof(*x->trackers));
+    for (uint32_t i = 0; i < m->n_trackers; i++) {
+        x->trackers[i].url = m->trackers[i].url;
+        x->trackers[i].tier = m->trackers[i].tier;
+    }
+    for (size_t i = 0; code == 0 && i < x->o->n_peers; i++) {
+        code = api_peers_add(&x->peers, x->o->peers[i], e);
+    }
+    x->add.trackers = x->trackers;
+    x->add.n_trackers = m->n_trackers;
+    x->add.web_seeds = m->web_seeds;
+    x->add.n_web_seeds = m->n_web_seeds;
+    x->add.peers = x->peers.p;
+    x->add.n_peers = x->peers.n;
+    return code;
+}
+
+/* The name people will see: --out's, mended as the files' paths are. */
+static char *api_add_name(const struct api_add *x)
+{
+    if (!x->o->name || x->m->n_files == 0) {
+        return mem_strdup(x->m->name);
+    }
+    const char *path = x->files[0].path;
+    return mem_strndup(path, strcspn(path, "/"));
+}
+
+/* The row of the torrent. */
+static int api_add_torrent(struct api_add *x, struct err *e)
+{
+    const struct metainfo *m = x->m;
+    const struct btc_add_options *o = x->o;
+    struct db_torrent *t = &x->add.torrent;
+    memcpy(t->info_hash, m->info_hash, sizeof(t->info_hash));
+    x->name = api_add_name(x);
+    t->name = x->name;
+    t->save_path = x->save_path;
+    t->wanted = o->paused ? DB_WANTED_PAUSE : DB_WANTED_RUN;
+    t->sequential = o->sequential;
+    t->down_limit = api_add_limit(o->down_limit);
+    t->up_limit = api_add_limit(o->up_limit);
+    t->max_peers = o->max_peers;
+    t->accept_loss = o->accept_loss;
+    t->alloc_full = o->alloc_full;
+    t->is_private = m->is_private;
+    x->label = mem_strdup(o->label);
+    t->label = x->label;
+    t->total_size = m->total_size;
+    t->piece_length = m->piece_length;
+    t->n_pieces = m->n_pieces;
+    t->n_files = m->n_files;
+    x->add.info = m->info;
+    x->add.info_len = m->info_len;
+    x->add.files = x->files;
+    if (o->max_peers > UINT16_MAX) {
+        return err_set(e, BTC_E_USAGE, "--max-peers is at most 65535");
+    }
+    return api_parse_seed(o->seed ? o->seed : "none", &t->seed_mode,
+                          &t->seed_goal, e);
+}
+
+/* A known torrent stays where it is and keeps its names. */
+static int api_add_same_place(const struct api_add *x,
+                              const struct db_torrent *t, struct err *e)
+{
+    if (x->o->dir && strcmp(t->save_path, x->save_path) != 0) {
+        return err_set(e, BTC_E_EXISTS,
+                       "torrent %lld (%.80s) is known with its files in "
+                       "%.140s, not in %.140s; leave --dir out, or remove it "
+                       "first (btc rm %lld)",
+                       (long long)t->id, t->name, t->save_path, x->save_path,
+                       (long long)t->id);
+    }
+    if (!x->o->name) {
+        return 0;
+    }
+    struct db_file *files = NULL;
+    size_t n = 0;
+    int code = db_load_files(x->db, t->id, &files, &n, e);
+    if (code == 0 && n > 0 && strcmp(files[0].path, x->files[0].path) != 0) {
+        code = err_set(e, BTC_E_EXISTS,
+                       "torrent %lld is known with the file '%.150s', not "
+                       "'%.150s'; leave --out out, or remove it first (btc rm "
+                       "%lld)",
+                       (long long)t->id, files[0].path, x->files[0].path,
+                       (long long)t->id);
+    }
+    db_files_free(files, n);
+    return code;
+}
+
+/* A wish that was asked for; `value` NULL: it was not. */
+static int api_add_wish(const struct api_add *x, int64_t id, const char *column,
+                        const char *value, struct err *e)
+{
+    return value ? db_set_wish(x->db, id, column, value, e) : 0;
+}
+
+/* Options that were given count for a known torrent, too. */
+static int api_add_wishes(const struct api_add *x, int64_t id, struct err *e)
+{
+    const struct btc_add_options *o = x->o;
+    char down[24], up[24], peers[24];
+    (void)snprintf(down, sizeof(down), "%lld",
+                   (long long)api_add_limit(o->down_limit));
+    (void)snprintf(up, sizeof(up), "%lld",
+                   (long long)api_add_limit(o->up_limit));
+    (void)snprintf(peers, sizeof(peers), "%u", o->max_peers);
+    const struct {
+        const char *column, *value;
+    } wishes[] = {{"sequential", o->sequential ? "1" : NULL},
+                  {"down_limit", o->down_limit > 0 ? down : NULL},
+                  {"up_limit", o->up_limit > 0 ? up : NULL},
+                  {"max_peers", o->max_peers > 0 ? peers : NULL},
+                  {"label", o->label},
+                  {"accept_loss", o->accept_loss ? "1" : NULL},
+                  {"wanted", o->paused ? NULL : "run"}};
+    int code = 0;
+    if ((o->select && *o->select) || (o->exclude && *o->exclude)) {
+        uint32_t n = x->m->n_files;
+        uint8_t *priority = mem_calloc(n > 0 ? n : 1, 1);
+        for (uint32_t i = 0; i < n; i++) {
+            priority[i] = x->files[i].priority;
+        }
+        code = db_set_priorities(x->db, id, priority, n, e);
+        free(priority);
+    }
+    for (size_t i = 0; code == 0 && i < sizeof(wishes) / sizeof(*wishes); i++) {
+        code = api_add_wish(x, id, wishes[i].column, wishes[i].value, e);
+    }
+    return code;
+}
+
+/* The torrent is there: what it did not know yet is added. */
+static int api_add_merge(struct api_add *x, const struct db_torrent *t,
+                         struct err *e)
+{
+    int code = api_add_same_place(x, t, e);
+    if (code == 0) {
+        code = db_add_sources(x->db, t->id, &x->add, e);
+    }
+    return code == 0 ? api_add_wishes(x, t->id, e) : code;
+}
+
+/* Reads what is known, then adds or merges. `again`: somebody else added it
+ * between our look and our write. */
+static int api_add_store(struct api_add *x, int64_t *id, bool *known,
+                         struct err *e)
+{
+    for (int again = 0;; again++) {
+        db_torrents_free(x->known, x->n_known);
+        int code =
+            db_load_by_hash(x->db, x->m->info_hash, &x->known, &x->n_known, e);
+        *known = x->n_known > 0;
+        if (*known) {
+            *id = x->known->id;
+            return api_add_merge(x, x->known, e);
+        }
+        if (code == 0) {
+            code = api_place_check(x->save_path, x->files, x->m->n_files, e);
+        }
+        if (code == 0) {
+            code = api_place_conflict(x->db, &x->add, e);
+        }
+        if (code != 0) {
+            return code;
+        }
+        code = db_add_torrent(x->db, &x->add, id, e);
+        if (code != BTC_E_EXISTS || again > 0) {
+            return code;
+        }
+    }
+}
+
+/* Everything that can be wrong is looked at before the first write. */
+static int api_add_run(struct api_add *x, int64_t *id, bool *known,
+                       struct err *e)
+{
+    int code = api_place_dir(x->o->dir, &x->save_path, e);
+    if (code == 0) {
+        code = api_add_files(x, e);
+    }
+    if (code == 0) {
+        code = api_add_torrent(x, e);
+    }
+    if (code == 0) {
+        code = api_add_sources(x, e);
+    }
+    if (code == 0) {
+        code = api_add_store(x, id, known, e);
+    }
+    return code;
+}
+
+/* See btc.h. */
+int btc_add(struct btc *b, const struct btc_source *s,
+            const struct btc_add_options *o, int64_t *id, bool *known,
+            struct btc_error *e)
+{
+    static const struct btc_add_options none = {0};
+    struct err err = {0};
+    struct api_add x = {.m = s->meta, .o = o ? o : &none};
+    bool is_known = false;
+    int code = api_add_check_source(s, &err);
+    *id = 0;
+    if (code == 0) {
+        code = api_db(b, &x.db, &err);
+    }
+    if (code == 0) {
+        code = api_add_run(&x, id, &is_known, &err);
+        api_add_fini(&x);
+    }
+    if (code == 0 && !is_known) {
+        char *text = mem_printf("added: %s", s->info.name);
+        (void)db_event_now(x.db, *id, DB_LEVEL_INFO, "added", text, NULL);
+        free(text);
+    }
+    if (known) {
+        *known = is_known;
+    }
+    return api_status(e, code, &err);
+}

@@ -1,0 +1,80 @@
+/* What the files of the public interface (include/btc/btc.h) share.
+ *
+ *   api.c         open, close, texts, log, numbers
+ *   api_source.c  what may be downloaded: files, URLs, magnets
+ *   api_select.c  numbers and globs that choose files
+ *   api_peer.c    HOST:PORT to addresses
+ *   api_add.c     a source becomes rows; api_place.c: where its files go
+ *   api_set.c     wishes; api_remove.c the one that takes things away
+ *   api_query.c   the views
+ *   api_run.c     the engine, and following another one's (api_follow.c)
+ *   api_create.c  new torrents
+ *
+ * Inside, functions give 0 or enum btc_err and fill a struct err, as everywhere
+ * else; the functions of btc.h turn that into a status on their last line
+ * (api_status). They work on struct btc and give back plain values, so a front
+ * needs nothing else.
+ */
+#ifndef BTC_API_API_H
+#define BTC_API_API_H
+
+#include "engine/engine.h"
+#include "engine/handle.h"
+#include "proto/magnet.h"
+
+/* Most addresses taken of one host name. */
+#define API_PEER_ADDRS 8
+
+struct btc_source {
+    struct btc_source_info info; /* points into the rest */
+    char *label;                 /* owns; names the source in texts */
+    struct metainfo *meta;       /* owns; NULL for a magnet */
+    struct magnet *magnet;       /* owns; NULL for a torrent */
+    struct btc_file_info *files; /* owns */
+    struct btc_url *trackers;    /* owns */
+    char v1[2 * SHA1_LEN + 1];
+    char v2[2 * SHA256_LEN + 1];
+};
+
+/* --- api.c --- */
+/* The last line of each function of btc.h: the status, `out` filled. */
+int api_status(struct btc_error *out, int code, const struct err *e);
+/* The connection for a call: b's own, or while an engine has that one, another.
+ */
+int api_db(struct btc *b, struct db **out, struct err *e);
+
+/* --- api_select.c --- */
+/* One file as the choice sees it. */
+struct api_choice {
+    const char *path;
+    bool pad;
+    bool wanted; /* in: before; out: after */
+};
+/* `select` (NULL, "": all) and `exclude` (NULL, "": none): "1,3-5,8-", numbers
+ * of files from 1, pads counted, or a glob. USAGE when nothing is left, or a
+ * number or glob fits nothing. */
+int api_select(struct api_choice *files, size_t n, const char *select,
+               const char *exclude, struct err *e);
+
+/* --- api_peer.c --- */
+struct api_peers {
+    struct db_peer *p; /* owns */
+    uint32_t n;
+};
+/* Adds the addresses of "HOST:PORT"; a name is asked of the resolver. */
+int api_peers_add(struct api_peers *list, const char *text, struct err *e);
+
+/* --- api_place.c --- */
+/* The save path as it will be journaled; malloc. */
+int api_place_dir(const char *dir, char **out, struct err *e);
+/* The folder can be written, or everything is there already (a seed may live
+ * on a medium that cannot). */
+int api_place_check(const char *save_path, const struct db_file *files,
+                    size_t n, struct err *e);
+/* Another torrent of the database that would write the same file: EXISTS. */
+int api_place_conflict(struct db *db, const struct db_add *a, struct err *e);
+/* The paths with `name` instead of the torrent's own, mended. */
+int api_place_rename(struct db_file *files, size_t n, bool multi_file,
+                     const char *name, struct err *e);
+
+#endif

@@ -1,0 +1,142 @@
+/* Where a torrent's files go: the save path, another name, and whether another
+ * torrent is in the way; see api.h.
+ */
+#include "api/api.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* See api.h. */
+int api_place_dir(const char *dir, char **out, struct err *e)
+{
+    struct stat st;
+    const char *name = dir && *dir ? dir : ".";
+    *out = realpath(name, NULL);
+    if (!*out && (errno == ENOENT || errno == ENOTDIR)) {
+        return dir && *dir
+                   ? err_set(e, BTC_E_STORAGE,
+                             "%.200s: no such folder; create it (mkdir -p "
+                             "%.200s) or choose another with --dir",
+                             dir, dir)
+                   : err_set(e, BTC_E_STORAGE,
+                             "the current folder is gone; choose one with "
+                             "--dir");
+    }
+    if (!*out) {
+        return err_set_errno(e, errno, "%.300s: cannot be used", name);
+    }
+    if (stat(*out, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        free(*out);
+        *out = NULL;
+        return err_set(e, BTC_E_IO,
+                       "%.300s: not a folder; choose one with --dir", name);
+    }
+    return 0;
+}
+
+/* "/" and "a" are "/a". */
+static char *api_place_join(const char *save_path, const char *path)
+{
+    return mem_printf("%s/%s", strcmp(save_path, "/") == 0 ? "" : save_path,
+                      path);
+}
+
+/* All wanted files exist with their length. */
+static bool api_place_is_whole(const char *save_path,
+                               const struct db_file *files, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct stat st;
+        if (files[i].pad || files[i].priority == 0) {
+            continue;
+        }
+        char *path = api_place_join(save_path, files[i].path);
+        int rc = stat(path, &st);
+        free(path);
+        if (rc != 0 || !S_ISREG(st.st_mode) ||
+            (uint64_t)st.st_size != files[i].length) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* See api.h. */
+int api_place_check(const char *save_path, const struct db_file *files,
+                    size_t n, struct err *e)
+{
+    if (access(save_path, W_OK | X_OK) == 0) {
+        return 0;
+    }
+    int why = errno;
+    if (api_place_is_whole(save_path, files, n)) {
+        return 0;
+    }
+    (void)err_set_errno(e, why,
+                        "%.300s: files cannot be made there; change its "
+                        "rights or choose another folder with --dir",
+                        save_path);
+    e->code = BTC_E_IO;
+    return BTC_E_IO;
+}
+
+/* Another torrent has one of the files. */
+static int api_place_refuse(void *ctx, const struct db_torrent *other,
+                            uint32_t file, const char *path)
+{
+    (void)file;
+    return err_set(ctx, BTC_E_EXISTS,
+                   "%.200s belongs to torrent %lld (%.100s); choose another "
+                   "folder with --dir or another name with --out",
+                   path, (long long)other->id, other->name);
+}
+
+/* See api.h. */
+int api_place_conflict(struct db *db, const struct db_add *a, struct err *e)
+{
+    const struct db_near_files ours = {.save_path = a->torrent.save_path,
+                                       .files = a->files,
+                                       .n = a->torrent.n_files};
+    return db_near(db, &ours, api_place_refuse, e, e);
+}
+
+/* The new name must be one element of a path. */
+static int api_place_mend(const char *name, struct buf *out, struct err *e)
+{
+    if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0) {
+        return err_set(e, BTC_E_USAGE,
+                       "--out '%.200s' is no name: give one without '/' (the "
+                       "folder is --dir)",
+                       name);
+    }
+    metainfo_sanitize(slice_str(name), out);
+    return 0;
+}
+
+/* See api.h. */
+int api_place_rename(struct db_file *files, size_t n, bool multi_file,
+                     const char *name, struct err *e)
+{
+    struct buf mended;
+    buf_init(&mended, METAINFO_MAX_PATH + 1);
+    int code = api_place_mend(name, &mended, e);
+    const char *top = code == 0 ? buf_cstr(&mended) : NULL;
+    for (size_t i = 0; top && code == 0 && i < n; i++) {
+        const char *rest = multi_file ? strchr(files[i].path, '/') : NULL;
+        char *path = mem_printf("%s%s", top, rest ? rest : "");
+        if (strlen(path) > METAINFO_MAX_PATH) {
+            code = err_set(e, BTC_E_USAGE, "--out makes a path too long");
+        }
+        free(files[i].path);
+        files[i].path = path;
+    }
+    buf_fini(&mended);
+    return code;
+}

@@ -1,0 +1,75 @@
+/* The views for a front; see btc_query in btc.h. */
+#include "api/api.h"
+
+#define API_COLUMNS_MAX 64 /* of one row; the widest view has about 35 */
+
+/* A row function of the front behind one of the database. */
+struct api_rows {
+    btc_row_fn *fn;
+    void *ctx;
+    int stop; /* what the front ended the query with */
+};
+
+/* One value; text from SQLite ends with a NUL. */
+static struct btc_value api_value(const struct db_value *v)
+{
+    struct btc_value out = {.column = v->column, .i = v->i, .real = v->real};
+    switch (v->type) {
+    case DB_NULL:
+    case DB_BLOB: /* no view has one */
+        out.type = BTC_NULL;
+        break;
+    case DB_INT:
+        out.type = BTC_INT;
+        break;
+    case DB_REAL:
+        out.type = BTC_REAL;
+        break;
+    case DB_TEXT:
+        out.type = BTC_TEXT;
+        out.text = (const char *)v->text.p;
+        break;
+    }
+    return out;
+}
+
+/* Hands a row on. */
+static int api_row(void *ctx, const struct db_value *v, size_t n)
+{
+    struct api_rows *rows = ctx;
+    struct btc_value out[API_COLUMNS_MAX];
+    BTC_ASSERT(n <= API_COLUMNS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = api_value(&v[i]);
+    }
+    rows->stop = rows->fn ? rows->fn(rows->ctx, out, n) : 0;
+    return rows->stop;
+}
+
+/* See btc.h. */
+/* NOLINTNEXTLINE(readability-function-size): the public face has seven */
+int btc_query(struct btc *b, const char *view, int64_t id, int64_t limit,
+              btc_row_fn *fn, void *ctx, struct btc_error *e)
+{
+    struct err err = {0};
+    struct api_rows rows = {.fn = fn, .ctx = ctx};
+    struct db *db;
+    int code = api_db(b, &db, &err);
+    if (code == 0) {
+        code = db_query_view(db, view, id, limit, api_row, &rows, &err);
+    }
+    return rows.stop != 0 ? rows.stop : api_status(e, code, &err);
+}
+
+/* See btc.h. */
+int btc_db_check(struct btc *b, btc_row_fn *fn, void *ctx, struct btc_error *e)
+{
+    struct err err = {0};
+    struct api_rows rows = {.fn = fn, .ctx = ctx};
+    struct db *db;
+    int code = api_db(b, &db, &err);
+    if (code == 0) {
+        code = db_check(db, api_row, &rows, &err);
+    }
+    return rows.stop != 0 ? rows.stop : api_status(e, code, &err);
+}

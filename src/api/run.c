@@ -1,0 +1,191 @@
+/* The engine on the calling thread, and what may be said to it; see btc_run in
+ * btc.h and session.h.
+ */
+#include "api/api.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define API_CELL_FULL 8u
+
+/* What cannot be run is refused before the lock is taken. */
+static int api_run_check(struct btc *b, const struct btc_run_options *o,
+                         struct err *e)
+{
+    enum db_seed_mode mode;
+    int64_t goal;
+    struct db_stat stat;
+    int code = 0;
+    if (b->run) {
+        return err_set(e, BTC_E_USAGE, "the engine runs already");
+    }
+    if (b->flags & BTC_OPEN_READ_ONLY) {
+        return err_set(e, BTC_E_USAGE,
+                       "the database was opened for reading only");
+    }
+    if (o->seed) {
+        code = api_parse_seed(o->seed, &mode, &goal, e);
+    }
+    for (size_t i = 0; code == 0 && i < o->n_ids; i++) {
+        code = db_load_stat(b->db, o->ids[i], &stat, e);
+    }
+    return code;
+}
+
+/* See btc.h. Signals that came during the run are spent with it; one that came
+ * before still counts for the next. */
+int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
+{
+    struct err err = {0};
+    int code = api_run_check(b, o, &err);
+    if (code == 0) {
+        code = db_lock_engine(b->db, &err);
+        if (code == 0) {
+            code = session_run(b, o, &err);
+            db_unlock_engine(b->db);
+            db_close(b->side);
+            b->side = NULL;
+            atomic_store(&b->n_stop, 0);
+            atomic_store(&b->n_stats, 0);
+            atomic_store(&b->n_reload, 0);
+        }
+    }
+    return api_status(e, code, &err);
+}
+
+/* See btc.h. */
+void btc_set_limits(struct btc *b, uint64_t down, uint64_t up)
+{
+    struct session *s = b->run;
+    if (!s) {
+        return;
+    }
+    uint64_t now = loop_now_ms(s->loop);
+    bucket_set_rate(&s->shared.up, up, now);
+    bucket_set_rate(&s->down_bucket, down, now);
+    session_grant_reads(s);
+    session_wake(s);
+}
+
+/* --- the map of pieces -----------------------------------------------------
+ */
+
+/* What of each piece is known. */
+enum api_piece {
+    API_PIECE_MISSING,
+    API_PIECE_PARTIAL,
+    API_PIECE_VERIFIED
+};
+
+/* One cell over pieces [from, to). */
+static struct btc_cell api_cell(const uint8_t *pieces, uint64_t from,
+                                uint64_t to, uint32_t checked_to, bool checking)
+{
+    struct btc_cell c = {0};
+    uint64_t verified = 0;
+    for (uint64_t i = from; i < to; i++) {
+        verified += pieces[i] == API_PIECE_VERIFIED;
+        c.active |= pieces[i] == API_PIECE_PARTIAL;
+    }
+    c.done = (uint8_t)(verified * API_CELL_FULL / (to - from));
+    c.checking = checking && checked_to >= from && checked_to < to;
+    return c;
+}
+
+/* Draws the pieces; a torrent with fewer pieces than cells has some twice. */
+static void api_draw(const uint8_t *pieces, uint32_t n_pieces,
+                     struct btc_cell *cells, size_t n,
+                     const struct db_stat *stat)
+{
+    bool checking = strcmp(stat->state, "checking") == 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t from = (uint64_t)i * n_pieces / n;
+        uint64_t to = (uint64_t)(i + 1) * n_pieces / n;
+        to = to > from ? to : from + 1;
+        cells[i] = api_cell(pieces, from, to, stat->checked_to, checking);
+    }
+}
+
+/* The states of all pieces from the journal. */
+static int api_load_map(struct db *db, int64_t id, uint8_t *pieces,
+                        uint32_t n_pieces, struct err *e)
+{
+    struct db_piece *verified = NULL;
+    struct db_block *blocks = NULL;
+    size_t n = 0;
+    int code = db_load_blocks(db, id, &blocks, &n, e);
+    for (size_t i = 0; i < n; i++) {
+        if (blocks[i].piece < n_pieces) {
+            pieces[blocks[i].piece] = API_PIECE_PARTIAL;
+        }
+    }
+    n = 0;
+    if (code == 0) {
+        code = db_load_pieces(db, id, &verified, &n, e);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (verified[i].piece < n_pieces) {
+            pieces[verified[i].piece] = API_PIECE_VERIFIED;
+        }
+    }
+    free(verified);
+    free(blocks);
+    return code;
+}
+
+/* Pieces of a torrent; NOTFOUND when there is none. */
+static int api_n_pieces(struct db *db, int64_t id, uint32_t *out, struct err *e)
+{
+    struct db_torrent *row = NULL;
+    size_t n = 0;
+    int code = db_load_by_id(db, id, &row, &n, e);
+    if (code == 0 && n == 0) {
+        code = err_set(e, BTC_E_NOTFOUND, "there is no torrent %lld",
+                       (long long)id);
+    }
+    *out = n > 0 ? row->n_pieces : 0;
+    db_torrents_free(row, n);
+    return code;
+}
+
+/* The map from the journal. */
+static int api_map_rows(struct db *db, int64_t id, struct btc_cell *cells,
+                        size_t n, struct err *e)
+{
+    struct db_stat stat;
+    uint32_t n_pieces;
+    memset(cells, 0, n * sizeof(*cells));
+    int code = api_n_pieces(db, id, &n_pieces, e);
+    if (code == 0) {
+        code = db_load_stat(db, id, &stat, e);
+    }
+    if (code != 0 || n_pieces == 0) {
+        return code;
+    }
+    uint8_t *pieces = mem_calloc(n_pieces, 1);
+    code = api_load_map(db, id, pieces, n_pieces, e);
+    if (code == 0) {
+        api_draw(pieces, n_pieces, cells, n, &stat);
+    }
+    free(pieces);
+    return code;
+}
+
+/* See btc.h. */
+int btc_map(struct btc *b, int64_t id, struct btc_cell *cells, size_t n,
+            struct btc_error *e)
+{
+    struct err err = {0};
+    struct db *db;
+    const struct session_torrent *st = b->run ? session_find(b->run, id) : NULL;
+    if (st && st->t) {
+        return session_map(b->run, id, cells, n);
+    }
+    int code = api_db(b, &db, &err);
+    if (code == 0) {
+        code = api_map_rows(db, id, cells, n, &err);
+    }
+    return api_status(e, code, &err);
+}

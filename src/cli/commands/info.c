@@ -1,0 +1,145 @@
+/* btc info: show a torrent or a magnet without touching the network. */
+#include "cli/commands/commands.h"
+#include "front/format.h"
+#include "front/json.h"
+#include "front/table.h"
+
+#define CLI_INFO_TAB 14 /* where the values begin */
+
+/* "name          value". */
+static void cli_info_line(struct cli *c, const char *name, const char *value)
+{
+    struct cli_text line = {0};
+
+    cli_text_printf(&line, "%-*s", CLI_INFO_TAB, name);
+    cli_text_clean(&line, value == NULL ? "not known" : value,
+                   c->out_screen.utf8);
+    fprintf(c->out, "%s\n", cli_text_str(&line));
+    cli_text_free(&line);
+}
+
+/* Sizes and pieces. */
+static void cli_info_sizes(struct cli *c, const struct btc_source_info *i)
+{
+    char buf[CLI_FORMAT_MAX];
+    struct cli_text line = {0};
+
+    if (i->total_size >= 0) {
+        cli_text_printf(&line, "%s (%lld bytes)",
+                        cli_format_size(buf, (uint64_t)i->total_size),
+                        (long long)i->total_size);
+    }
+    cli_info_line(c, "size", i->total_size < 0 ? NULL : cli_text_str(&line));
+    cli_text_clear(&line);
+    if (i->piece_length > 0) {
+        cli_text_printf(&line, "%lld of %s", (long long)i->piece_count,
+                        cli_format_size(buf, (uint64_t)i->piece_length));
+        cli_info_line(c, "pieces", cli_text_str(&line));
+    }
+    cli_text_free(&line);
+}
+
+/* Who it is. */
+static void cli_info_head(struct cli *c, const struct btc_source_info *i)
+{
+    char buf[CLI_FORMAT_MAX];
+
+    cli_info_line(c, "name", i->name);
+    if (i->info_hash_v1 != NULL) {
+        cli_info_line(c, "info hash", i->info_hash_v1);
+    }
+    if (i->info_hash_v2 != NULL) {
+        cli_info_line(c, "info hash v2", i->info_hash_v2);
+    }
+    cli_info_sizes(c, i);
+    if (i->is_private >= 0) {
+        cli_info_line(c, "private", i->is_private != 0 ? "yes" : "no");
+    }
+    if (i->comment != NULL) {
+        cli_info_line(c, "comment", i->comment);
+    }
+    if (i->creation_date > 0) {
+        cli_info_line(c, "created", cli_format_time(buf, i->creation_date));
+    }
+    if (i->created_by != NULL) {
+        cli_info_line(c, "created by", i->created_by);
+    }
+}
+
+/* Whom to ask. */
+static void cli_info_ways(struct cli *c, const struct btc_source_info *i)
+{
+    for (size_t n = 0; n < i->n_trackers; n++) {
+        char name[40];
+        snprintf(name, sizeof(name), "tracker %u", i->trackers[n].tier + 1);
+        cli_info_line(c, name, i->trackers[n].url);
+    }
+    for (size_t n = 0; n < i->n_web_seeds; n++) {
+        cli_info_line(c, "web seed", i->web_seeds[n]);
+    }
+    for (size_t n = 0; n < i->n_peers; n++) {
+        cli_info_line(c, "peer", i->peers[n]);
+    }
+}
+
+/* The files, numbered as --select counts. */
+static void cli_info_files(struct cli *c, const struct btc_source_info *i)
+{
+    static const struct cli_column columns[] = {
+        {.title = "#", .right = true},
+        {.title = "SIZE", .right = true},
+        {.title = "PATH", .min = 20, .end = true}};
+    struct cli_table *t = cli_table_new(columns, 3);
+    char buf[CLI_FORMAT_MAX];
+
+    for (size_t n = 0; n < i->n_files; n++) {
+        if (i->files[n].pad) {
+            continue;
+        }
+        snprintf(buf, sizeof(buf), "%zu", n + 1);
+        cli_table_cell(t, buf);
+        cli_table_cell(t, cli_format_size(buf, i->files[n].length));
+        cli_table_cell(t, i->files[n].path);
+    }
+    if (cli_table_rows(t) > 0) {
+        fputc('\n', c->out);
+        cli_table_print(t, &c->out_screen, c->out);
+    }
+    cli_table_free(t);
+}
+
+/* btc info SRC. */
+static int cli_info_run(struct cli *c)
+{
+    struct btc_source *s = NULL;
+    struct btc_error e = {0};
+
+    if (btc_source_load(c->args[0],
+                        BTC_SOURCE_NO_NETWORK | BTC_SOURCE_ACCEPT_V2, &s,
+                        &e) != 0) {
+        return cli_fail(c, &e);
+    }
+    const struct btc_source_info *info = btc_source_info(s);
+    if (c->o.json) {
+        cli_json_print(c->out, cli_json_info(info));
+    } else {
+        cli_info_head(c, info);
+        cli_info_ways(c, info);
+        cli_info_files(c, info);
+    }
+    btc_source_free(s);
+    return 0;
+}
+
+const struct cli_command cli_info = {
+    .name = "info",
+    .args = "SRC",
+    .group = CLI_GROUP_TOOLS,
+    .help = "show a .torrent or magnet without touching the network",
+    .details = "Shows what a .torrent file (- for standard input), a magnet "
+               "link or an info hash says. Nothing is fetched.",
+    .example = "btc info --json ubuntu.torrent",
+    .options = CLI_SET_BASE | CLI_SET(JSON),
+    .min_args = 1,
+    .max_args = 1,
+    .run = cli_info_run};

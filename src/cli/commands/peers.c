@@ -1,0 +1,96 @@
+/* btc peers. */
+#include <string.h>
+
+#include "cli/commands/commands.h"
+#include "cli/rows.h"
+#include "front/format.h"
+
+static const struct cli_column cli_peers_columns[] = {
+    {.title = "ID", .right = true, .drop = 3},
+    {.title = "ADDRESS", .min = 15},
+    {.title = "FLAGS", .drop = 5},
+    {.title = "DOWN", .right = true},
+    {.title = "UP", .right = true, .drop = 1},
+    {.title = "GOT", .right = true, .drop = 2},
+    {.title = "GAVE", .right = true, .drop = 6},
+    {.title = "FROM", .drop = 7},
+    {.title = "CLIENT", .drop = 4, .min = 8}};
+
+/* An address with its port; IPv6 in brackets. */
+static void cli_peers_address(struct cli_table *t, const struct cli_rows *r,
+                              size_t row)
+{
+    const char *address = cli_rows_text(r, row, "address");
+    struct cli_text text = {0};
+    bool six = address != NULL && strchr(address, ':') != NULL;
+
+    cli_text_printf(&text, "%s%s%s:%lld", six ? "[" : "",
+                    address == NULL ? "?" : address, six ? "]" : "",
+                    (long long)cli_rows_int(r, row, "port", 0));
+    cli_table_cell(t, cli_text_str(&text));
+    cli_text_free(&text);
+}
+
+/* c connected, C it chokes us, i it wants from us. */
+static void cli_peers_flags(struct cli_table *t, const struct cli_rows *r,
+                            size_t row)
+{
+    char flags[5] = "";
+    size_t n = 0;
+
+    if (cli_rows_int(r, row, "connected", 0) != 0) {
+        flags[n++] = 'c';
+        if (cli_rows_int(r, row, "choking", 0) != 0) {
+            flags[n++] = 'C';
+        }
+        if (cli_rows_int(r, row, "interested", 0) != 0) {
+            flags[n++] = 'i';
+        }
+    }
+    if (cli_rows_int(r, row, "banned", 0) != 0) {
+        flags[n++] = 'B';
+    }
+    cli_table_cell(t, n == 0 ? NULL : flags);
+}
+
+/* A peer. */
+static void cli_peers_cells(struct cli_table *t, const struct cli_rows *r,
+                            size_t row)
+{
+    cli_rows_cell(t, r, row, "torrent_id");
+    cli_peers_address(t, r, row);
+    cli_peers_flags(t, r, row);
+    cli_rows_cell_rate(t, r, row, "down_rate");
+    cli_rows_cell_rate(t, r, row, "up_rate");
+    cli_rows_cell_size(t, r, row, "bytes_down");
+    cli_rows_cell_size(t, r, row, "bytes_up");
+    cli_rows_cell(t, r, row, "source");
+    cli_rows_cell(t, r, row, "client");
+}
+
+/* btc peers [ID...]. */
+static int cli_peers_run(struct cli *c)
+{
+    static const struct cli_rows_view view = {
+        .view = "peer_list",
+        .key = "peers",
+        .columns = cli_peers_columns,
+        .n_columns = sizeof(cli_peers_columns) / sizeof(cli_peers_columns[0]),
+        .cells = cli_peers_cells,
+        .nothing = "no peers are known"};
+
+    return cli_rows_run(c, &view);
+}
+
+const struct cli_command cli_peers = {
+    .name = "peers",
+    .args = "[ID...]",
+    .group = CLI_GROUP_LOOK,
+    .help = "the peers that are known, and what came from each",
+    .details =
+        "Shows the known peers of the torrents. FLAGS: c connected, C it "
+        "chokes us, i it wants something from us, B banned for bad data.",
+    .example = "btc peers 1",
+    .options = CLI_SET_READ,
+    .max_args = CLI_ARGS_MANY,
+    .run = cli_peers_run};

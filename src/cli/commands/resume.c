@@ -1,0 +1,201 @@
+/* btc resume: go on with everything that is unfinished. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands/commands.h"
+#include "cli/rows.h"
+#include "cli/run/run.h"
+#include "cli/run/signal.h"
+#include "front/mem.h"
+
+#define CLI_RESUME_SEED "none" /* without --seed */
+
+/* What stands in the database. */
+struct cli_resume_count {
+    struct cli_ids run; /* owns; unfinished and wished to run */
+    size_t paused;      /* and unfinished */
+};
+
+/* Whether a row of `progress` has something left to do. */
+static bool cli_resume_is_unfinished(const struct cli_rows *r, size_t row)
+{
+    const char *state = cli_rows_text(r, row, "state");
+
+    return state == NULL ||
+           (strcmp(state, "complete") != 0 && strcmp(state, "seeding") != 0) ||
+           cli_rows_int(r, row, "bytes_left", 0) > 0;
+}
+
+/* Ends the walk at the first file that is wanted and not all here. */
+static int cli_resume_file(void *ctx, const struct btc_value *v, size_t n)
+{
+    int64_t length = 0, done = 0, priority = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(v[i].column, "length") == 0) {
+            length = v[i].i;
+        } else if (strcmp(v[i].column, "bytes_done") == 0) {
+            done = v[i].i;
+        } else if (strcmp(v[i].column, "priority") == 0) {
+            priority = v[i].i;
+        }
+    }
+    bool *missing = ctx;
+    *missing = priority > 0 && done < length;
+    return *missing ? 1 : 0;
+}
+
+/* More files are wished for than when the engine said "complete": it was not
+ * there to say otherwise. */
+static bool cli_resume_wants_more(struct btc *b, int64_t id)
+{
+    bool missing = false;
+
+    (void)btc_query(b, "file_progress", id, 0, cli_resume_file, &missing, NULL);
+    return missing;
+}
+
+/* Counts the rows of one torrent, or of all. */
+static int cli_resume_count(struct btc *b, int64_t id,
+                            struct cli_resume_count *n, struct btc_error *e)
+{
+    struct cli_rows *rows = cli_rows_load(b, "progress", id, 0, e);
+
+    if (rows == NULL) {
+        return e->status;
+    }
+    for (size_t i = 0; i < cli_rows_count(rows); i++) {
+        const char *wanted = cli_rows_text(rows, i, "wanted");
+        int64_t row = cli_rows_int(rows, i, "id", 0);
+        if (!cli_resume_is_unfinished(rows, i) &&
+            !cli_resume_wants_more(b, row)) {
+            continue;
+        }
+        if (wanted != NULL && strcmp(wanted, "pause") == 0) {
+            n->paused++;
+        } else if (wanted == NULL || strcmp(wanted, "run") == 0) {
+            n->run.ids =
+                cli_mem_grow(n->run.ids, n->run.n + 1, sizeof(*n->run.ids));
+            n->run.ids[n->run.n++] = row;
+        }
+    }
+    cli_rows_free(rows);
+    return 0;
+}
+
+/* The named torrents are wished to run, whatever was wished before. */
+static int cli_resume_start(struct btc *b, const struct cli_ids *ids,
+                            struct cli_resume_count *n, struct btc_error *e)
+{
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < ids->n; i++) {
+        status = btc_start(b, ids->ids[i], e);
+        if (status == 0) {
+            status = cli_resume_count(b, ids->ids[i], n, e);
+        }
+    }
+    return status;
+}
+
+/* Nothing is left: says so. */
+static int cli_resume_nothing(struct cli *c, const struct cli_resume_count *n)
+{
+    if (n->paused > 0) {
+        cli_say(c,
+                "nothing to resume; %zu unfinished torrent%s paused: `btc "
+                "resume ID` goes on with one",
+                n->paused, n->paused == 1 ? " is" : "s are");
+    } else {
+        cli_say(c, "nothing to resume");
+    }
+    if (c->o.json) {
+        json_t *o = cli_json_object();
+        json_object_set_new(o, "status", json_integer(0));
+        json_object_set_new(o, "retryable", json_false());
+        json_object_set_new(o, "error", json_null());
+        json_object_set_new(o, "torrents", json_array());
+        cli_json_print(c->out, o);
+    }
+    return 0;
+}
+
+/* --peer: of each torrent that is to run. */
+static int cli_resume_peers(const struct cli *c, struct btc *b,
+                            const struct cli_ids *ids, struct btc_error *e)
+{
+    const struct cli_list *peers = &c->o.peers;
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < ids->n * peers->n; i++) {
+        status = btc_set(b, ids->ids[i / peers->n], "peer",
+                         peers->items[i % peers->n], e);
+    }
+    return status;
+}
+
+/* Runs what is to be run. */
+static int cli_resume_engine(struct cli *c, struct btc *b,
+                             const struct cli_ids *ids)
+{
+    struct cli_run r;
+    struct btc_error e = {0};
+
+    cli_run_init(&r, c, b);
+    r.options.ids = ids->n == 0 ? NULL : ids->ids;
+    r.options.n_ids = ids->n;
+    r.options.seed = c->o.seed != NULL ? c->o.seed : CLI_RESUME_SEED;
+    int status = cli_run_engine(&r, false, &e);
+    status = cli_run_report(&r, status, &e, NULL);
+    cli_run_fini(&r);
+    return status;
+}
+
+/* btc resume [ID...]. */
+static int cli_resume_run(struct cli *c)
+{
+    struct btc *b = NULL;
+    struct cli_ids ids = {0};
+    struct cli_resume_count n = {0};
+    struct btc_error e = {0};
+    bool serve = c->o.seed != NULL && strcmp(c->o.seed, "none") != 0;
+
+    cli_signal_take(false);
+    int status = cli_open(c, 0, &b);
+    if (status != 0) {
+        return status;
+    }
+    status = cli_open_ids(c, b, &ids);
+    if (status == 0) {
+        status = ids.n > 0 ? cli_resume_start(b, &ids, &n, &e)
+                           : cli_resume_count(b, 0, &n, &e);
+        if (status != 0) {
+            cli_fail(c, &e);
+        } else if (n.run.n == 0 && !(serve && ids.n > 0)) {
+            status = cli_resume_nothing(c, &n);
+        } else {
+            status = cli_resume_peers(c, b, ids.n > 0 ? &ids : &n.run, &e);
+            status =
+                status != 0 ? cli_fail(c, &e) : cli_resume_engine(c, b, &ids);
+        }
+    }
+    free(n.run.ids);
+    free(ids.ids);
+    btc_close(b);
+    return status;
+}
+
+const struct cli_command cli_resume = {
+    .name = "resume",
+    .args = "[ID...]",
+    .group = CLI_GROUP_FETCH,
+    .help = "go on with everything unfinished, or just these",
+    .details = "Goes on with every unfinished torrent of the database that is "
+               "not paused, or with the given ones. It needs nothing but the "
+               "database: not the .torrent file, not the options of then. What "
+               "is journaled is not fetched again.",
+    .example = "until btc resume; do sleep 60; done",
+    .options = CLI_SET_READ | CLI_SET_BOTH | CLI_SET_RUN | CLI_SET_LIMITS |
+               CLI_SET(PEER),
+    .max_args = CLI_ARGS_MANY,
+    .run = cli_resume_run};

@@ -1,0 +1,262 @@
+/* btc status: what stands in the database, engine running or not. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/commands/commands.h"
+#include "cli/rows.h"
+#include "cli/run/live.h"
+#include "front/format.h"
+#include "front/json.h"
+#include "front/mem.h"
+
+static const struct cli_column cli_status_columns[] = {
+    {.title = "ID", .right = true},
+    {.title = "NAME", .min = 10},
+    {.title = "STATE", .drop = 1},
+    {.title = "DONE", .right = true},
+    {.title = "SIZE", .right = true, .drop = 4},
+    {.title = "DOWN", .right = true, .drop = 2},
+    {.title = "UP", .right = true, .drop = 5},
+    {.title = "ETA", .right = true, .drop = 3},
+    {.title = "PEERS", .right = true, .drop = 6},
+    {.title = "RATIO", .right = true, .drop = 7}};
+#define CLI_STATUS_COLUMNS \
+    (sizeof(cli_status_columns) / sizeof(cli_status_columns[0]))
+
+/* Set by INT and TERM while --watch runs. */
+static volatile sig_atomic_t cli_status_over;
+
+/* A torrent. */
+static void cli_status_cells(struct cli_table *t, const struct cli_rows *r,
+                             size_t row)
+{
+    char buf[CLI_FORMAT_MAX];
+    int64_t left = cli_rows_int(r, row, "bytes_left", 0);
+    int64_t eta = left > 0 ? cli_rows_int(r, row, "eta_s", -1) : -1;
+
+    cli_rows_cell(t, r, row, "id");
+    cli_rows_cell(t, r, row, "name");
+    cli_rows_cell(t, r, row, "state");
+    cli_rows_cell_share(t, r, row, "bytes_done", "bytes_total");
+    cli_rows_cell_size(t, r, row, "bytes_total");
+    cli_rows_cell_rate(t, r, row, "down_rate");
+    cli_rows_cell_rate(t, r, row, "up_rate");
+    cli_table_cell(t, eta < 0 ? NULL : cli_format_duration(buf, eta));
+    cli_rows_cell(t, r, row, "peers");
+    cli_rows_cell(t, r, row, "ratio");
+}
+
+/* Appends the rows that are asked for; 0 or the exit status, `e` filled. */
+static int cli_status_load(struct btc *b, const struct cli_ids *ids,
+                           struct cli_rows **rows, struct btc_error *e)
+{
+    *rows = cli_rows_load(b, "progress", ids->n == 1 ? ids->ids[0] : 0, 0, e);
+    if (*rows == NULL) {
+        return e->status;
+    }
+    if (ids->n > 1) {
+        cli_rows_keep_ids(*rows, "id", ids->ids, ids->n);
+    }
+    if (btc_engine_pid(btc_path(b)) == 0) {
+        cli_rows_rest(*rows);
+    }
+    return 0;
+}
+
+/* The table and what goes wrong, as text. */
+static void cli_status_text(const struct cli *c, const struct cli_rows *rows,
+                            struct cli_text *out)
+{
+    struct cli_screen s = c->out_screen;
+
+    if (s.width > 0) {
+        s.width--; /* the last column would wrap in the live view */
+    }
+    struct cli_table *t = cli_table_new(cli_status_columns, CLI_STATUS_COLUMNS);
+    for (size_t i = 0; i < cli_rows_count(rows); i++) {
+        cli_status_cells(t, rows, i);
+    }
+    cli_table_render(t, &s, out);
+    cli_table_free(t);
+    for (size_t i = 0; i < cli_rows_count(rows); i++) {
+        const char *error = cli_rows_text(rows, i, "error");
+        if (error != NULL) {
+            struct cli_text line = {0};
+            cli_text_printf(&line, "%lld: %s",
+                            (long long)cli_rows_int(rows, i, "id", 0), error);
+            cli_text_fit(out, cli_text_str(&line),
+                         s.width == 0 ? line.len : s.width, s.utf8);
+            cli_text_puts(out, "\n");
+            cli_text_free(&line);
+        }
+    }
+}
+
+/* Whether an engine runs, for people on a terminal. */
+static void cli_status_engine(const struct cli *c, struct btc *b,
+                              const struct cli_rows *rows)
+{
+    int64_t pid = btc_engine_pid(btc_path(b));
+    size_t unfinished = 0;
+
+    for (size_t i = 0; i < cli_rows_count(rows); i++) {
+        unfinished += cli_rows_int(rows, i, "bytes_left", 0) > 0 ? 1 : 0;
+    }
+    if (!c->out_screen.tty) {
+        return;
+    }
+    if (pid != 0) {
+        cli_say(c, "the engine runs (pid %lld)", (long long)pid);
+    } else if (unfinished > 0) {
+        struct cli_text hint = {0};
+        cli_say(c, "no engine runs; `%s` goes on",
+                cli_open_hint(c, "resume", &hint));
+        cli_text_free(&hint);
+    }
+}
+
+/* All as one object. */
+static json_t *cli_status_object(struct btc *b, const struct cli_rows *rows)
+{
+    json_t *o = cli_json_object();
+    int64_t pid = btc_engine_pid(btc_path(b));
+
+    json_object_set_new(o, "engine_pid",
+                        pid == 0 ? json_null() : json_integer(pid));
+    json_object_set_new(o, "torrents", cli_rows_json(rows));
+    return o;
+}
+
+/* Shows it once. */
+static void cli_status_show(struct cli *c, struct btc *b,
+                            const struct cli_rows *rows)
+{
+    if (c->o.json) {
+        cli_json_print(c->out, cli_status_object(b, rows));
+    } else if (c->o.ndjson) {
+        json_t *o = json_object();
+        json_object_set_new(o, "event", json_string("stats"));
+        json_object_set_new(o, "at", json_integer(time(NULL)));
+        json_object_set_new(o, "torrents", cli_rows_json(rows));
+        cli_json_line(c->out, o);
+    } else if (cli_rows_count(rows) == 0) {
+        cli_say(c, "no torrents; `btc get SRC` downloads one, `btc add SRC` "
+                   "keeps one for later");
+    } else {
+        struct cli_text text = {0};
+        cli_status_text(c, rows, &text);
+        fputs(cli_text_str(&text), c->out);
+        fflush(c->out);
+        cli_text_free(&text);
+        cli_status_engine(c, b, rows);
+    }
+}
+
+/* Ends --watch. */
+static void cli_status_handle(int number)
+{
+    (void)number;
+    cli_status_over = 1;
+}
+
+/* The table over itself, as many rows as there is room for. */
+static void cli_status_draw(struct cli *c, const struct cli_rows *rows,
+                            struct cli_live *live)
+{
+    struct cli_text text = {0};
+
+    cli_term_resize(&c->out_screen, fileno(c->out));
+    if (cli_rows_count(rows) == 0) {
+        cli_text_puts(&text, "no torrents\n");
+    } else {
+        cli_status_text(c, rows, &text);
+    }
+    char *end = text.data;
+    for (size_t line = 1; line < c->out_screen.height && *end != '\0'; line++) {
+        end += strcspn(end, "\n");
+        end += *end == '\n' ? 1 : 0;
+    }
+    *end = '\0';
+    cli_live_draw(live, text.data, c->out_screen.width);
+    cli_text_free(&text);
+}
+
+/* Again and again; on a terminal over itself. */
+static int cli_status_watch(struct cli *c, struct btc *b,
+                            const struct cli_ids *ids)
+{
+    const struct timespec second = {.tv_sec = 1};
+    struct sigaction sa = {.sa_handler = cli_status_handle};
+    struct cli_live *live = NULL;
+    struct btc_error e = {0};
+    int status = 0;
+
+    cli_status_over = 0;
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    bool redraw =
+        c->out_screen.tty && !c->out_screen.dumb && !c->o.json && !c->o.ndjson;
+    if (redraw) {
+        live = cli_live_new(fileno(c->out));
+    }
+    while (cli_status_over == 0 && status == 0 && ferror(c->out) == 0) {
+        struct cli_rows *rows = NULL;
+        status = cli_status_load(b, ids, &rows, &e);
+        if (status == 0 && live != NULL) {
+            cli_status_draw(c, rows, live);
+        } else if (status == 0) {
+            cli_status_show(c, b, rows);
+        }
+        cli_rows_free(rows);
+        fflush(c->out);
+        if (cli_status_over == 0 && status == 0) {
+            nanosleep(&second, NULL);
+        }
+    }
+    cli_live_free(live);
+    return status == 0 ? 0 : cli_fail(c, &e);
+}
+
+/* btc status [ID...]. */
+static int cli_status_run(struct cli *c)
+{
+    struct btc *b = NULL;
+    struct cli_ids ids = {0};
+    struct cli_rows *rows = NULL;
+    struct btc_error e = {0};
+    int status = cli_open(c, BTC_OPEN_READ_ONLY, &b);
+
+    if (status != 0) {
+        return status;
+    }
+    status = cli_open_ids(c, b, &ids);
+    if (status == 0 && c->o.watch) {
+        status = cli_status_watch(c, b, &ids);
+    } else if (status == 0) {
+        status = cli_status_load(b, &ids, &rows, &e);
+        if (status != 0) {
+            cli_fail(c, &e);
+        } else {
+            cli_status_show(c, b, rows);
+        }
+        cli_rows_free(rows);
+    }
+    free(ids.ids);
+    btc_close(b);
+    return status;
+}
+
+const struct cli_command cli_status = {
+    .name = "status",
+    .args = "[ID...]",
+    .group = CLI_GROUP_LOOK,
+    .help = "all torrents and how far they are; --watch",
+    .details =
+        "Shows what stands in the database, whether an engine runs or not. "
+        "With --watch it is shown again every second until interrupted.",
+    .example = "btc status --json | jq '.torrents[].percent'",
+    .options = CLI_SET_READ | CLI_SET(WATCH),
+    .max_args = CLI_ARGS_MANY,
+    .run = cli_status_run};

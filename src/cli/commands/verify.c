@@ -1,0 +1,77 @@
+/* btc verify: hash what is on disk. */
+#include <stdlib.h>
+
+#include "cli/commands/commands.h"
+#include "cli/run/run.h"
+#include "cli/run/signal.h"
+#include "front/format.h"
+
+/* Says what was found. */
+static void cli_verify_report(const struct cli_run *r)
+{
+    for (size_t i = 0; i < r->track.n; i++) {
+        const struct btc_progress *p = &r->track.items[i].p;
+        char buf[CLI_FORMAT_MAX];
+        struct cli_text name = {0};
+        cli_text_clean(&name, p->name, r->c->err_screen.utf8);
+        cli_say(r->c, "%s  %u of %u pieces are good, %s", cli_text_str(&name),
+                p->pieces_done, p->pieces_total,
+                cli_format_percent(buf, p->bytes_done, p->bytes_total));
+        cli_text_free(&name);
+    }
+}
+
+/* btc verify [ID...]. */
+static int cli_verify_run(struct cli *c)
+{
+    struct btc *b = NULL;
+    struct cli_ids ids = {0};
+    struct cli_run r;
+    struct btc_error e = {0};
+
+    cli_signal_take(false);
+    int status = cli_open(c, 0, &b);
+    if (status != 0) {
+        return status;
+    }
+    status = cli_open_ids(c, b, &ids);
+    if (status == 0) {
+        cli_run_init(&r, c, b);
+        r.options.ids = ids.n == 0 ? NULL : ids.ids;
+        r.options.n_ids = ids.n;
+        r.options.check_only = true;
+        r.options.verify = c->o.full ? BTC_VERIFY_FULL : BTC_VERIFY_AUTO;
+        r.options.older_than_s = (int64_t)c->o.older_than_s;
+        status = cli_run_engine(&r, false, &e);
+        cli_verify_report(&r);
+        if (status == 0 && r.track.n == 0) {
+            cli_say(c, "nothing to verify");
+        }
+        r.checked = true;
+        status = cli_run_report(&r, status, &e, NULL);
+        if (status == BTC_STATUS_LOCKED) {
+            cli_say(c, "`btc set ID verify=now` has that one hash a torrent");
+        }
+        cli_run_fini(&r);
+    }
+    free(ids.ids);
+    btc_close(b);
+    return status;
+}
+
+const struct cli_command cli_verify = {
+    .name = "verify",
+    .args = "[ID...]",
+    .group = CLI_GROUP_TOOLS,
+    .help = "hash the data on disk and journal what is good",
+    .details = "Hashes the data of the given torrents (without an ID: of all) "
+               "and journals what is good and what is not. Pieces whose file "
+               "has not changed since they were verified are trusted, unless "
+               "--full or --older-than says otherwise. Exit 8: pieces are bad "
+               "or missing; `btc resume` fetches them. It needs no network. An "
+               "engine that runs hashes a torrent on `btc set ID verify=now`.",
+    .example = "btc verify --older-than 30d",
+    .options = CLI_SET_READ | CLI_SET(FULL) | CLI_SET(OLDER_THAN) |
+               CLI_SET(PROGRESS) | CLI_SET(MAX_TIME),
+    .max_args = CLI_ARGS_MANY,
+    .run = cli_verify_run};

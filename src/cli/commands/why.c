@@ -1,0 +1,332 @@
+/* btc why: what a torrent waits for, from the views alone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands/commands.h"
+#include "cli/rows.h"
+#include "front/format.h"
+#include "front/json.h"
+
+#define CLI_WHY_RANGES 8 /* stretches of missing pieces that are named */
+#define CLI_WHY_FILES  5 /* incomplete files that are named */
+
+/* Reasons in the order of their weight. */
+struct cli_why {
+    struct cli *c;
+    struct btc *b;
+    int64_t id;
+    json_t *reasons; /* texts */
+    json_t *missing; /* [first, last] */
+};
+
+/* Adds a reason. */
+static void cli_why_add(struct cli_why *w, const struct cli_text *text)
+{
+    json_array_append_new(w->reasons, cli_json_text(cli_text_str(text)));
+}
+
+/* Adds a reason from a fixed text. */
+static void cli_why_say(struct cli_why *w, const char *text)
+{
+    json_array_append_new(w->reasons, json_string(text));
+}
+
+/* The state itself. */
+static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
+{
+    const char *state = cli_rows_text(p, 0, "state");
+    const char *wanted = cli_rows_text(p, 0, "wanted");
+    const char *error = cli_rows_text(p, 0, "error");
+    struct cli_text text = {0};
+
+    state = state == NULL ? "" : state;
+    if (error != NULL) {
+        cli_text_printf(&text, "it says: %s", error);
+        cli_why_add(w, &text);
+    }
+    if (wanted != NULL && strcmp(wanted, "pause") == 0) {
+        cli_why_say(w, "it is paused: `btc start ID` lets it run");
+    } else if (btc_engine_pid(btc_path(w->b)) == 0) {
+        cli_why_say(w, "no engine runs: `btc resume` or `btc daemon` goes on");
+    }
+    if (strcmp(state, "waiting-storage") == 0) {
+        cli_why_say(w, "its folder or its data is gone: bring the storage back "
+                       "and it goes on by itself (or `btc set ID "
+                       "accept-loss=true` to start over)");
+    } else if (strcmp(state, "waiting-space") == 0) {
+        cli_why_say(w, "the disk is full: free some space and it goes on by "
+                       "itself");
+    } else if (strcmp(state, "metadata") == 0) {
+        cli_why_say(w, "its metadata has to come from a peer first");
+    }
+    cli_text_free(&text);
+}
+
+/* Who is there to give something. */
+static void cli_why_peers(struct cli_why *w)
+{
+    struct cli_rows *rows = cli_rows_load(w->b, "peer_list", w->id, 0, NULL);
+    size_t connected = 0;
+    size_t choking = 0;
+    struct cli_text text = {0};
+
+    if (rows == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < cli_rows_count(rows); i++) {
+        bool on = cli_rows_int(rows, i, "connected", 0) != 0;
+        connected += on ? 1 : 0;
+        choking += on && cli_rows_int(rows, i, "choking", 0) != 0 ? 1 : 0;
+    }
+    if (cli_rows_count(rows) == 0) {
+        cli_text_puts(&text, "no peer is known: see the trackers below, or "
+                             "name one with `btc set ID peer=HOST:PORT`");
+    } else if (connected == 0) {
+        cli_text_printf(&text, "peers: %zu known, none connected",
+                        cli_rows_count(rows));
+    } else if (choking == connected) {
+        cli_text_printf(&text,
+                        "peers: %zu connected, all of them choking us: it has "
+                        "to wait for its turn",
+                        connected);
+    } else {
+        cli_text_printf(&text, "peers: %zu connected, %zu of them choking us",
+                        connected, choking);
+    }
+    cli_why_add(w, &text);
+    cli_text_free(&text);
+    cli_rows_free(rows);
+}
+
+/* Trackers that fail. */
+static void cli_why_trackers(struct cli_why *w)
+{
+    struct cli_rows *rows = cli_rows_load(w->b, "tracker_list", w->id, 0, NULL);
+
+    if (rows == NULL) {
+        return;
+    }
+    if (cli_rows_count(rows) == 0) {
+        cli_why_say(w, "it has no tracker: name one with `btc set ID "
+                       "tracker=URL`");
+    }
+    for (size_t i = 0; i < cli_rows_count(rows); i++) {
+        const char *error = cli_rows_text(rows, i, "error");
+        if (error != NULL) {
+            struct cli_text text = {0};
+            cli_text_printf(&text, "tracker %s: %s",
+                            cli_rows_text(rows, i, "url"), error);
+            cli_why_add(w, &text);
+            cli_text_free(&text);
+        } else if (cli_rows_int(rows, i, "seeders", -1) == 0) {
+            struct cli_text text = {0};
+            cli_text_printf(&text, "tracker %s knows no seeder",
+                            cli_rows_text(rows, i, "url"));
+            cli_why_add(w, &text);
+            cli_text_free(&text);
+        }
+    }
+    cli_rows_free(rows);
+}
+
+/* What the piece map's rows are gathered into. */
+struct cli_why_pieces {
+    json_t *ranges; /* [first, last] */
+    int64_t first, last;
+    int64_t n_missing, n_partial;
+    bool open;
+};
+
+/* Closes a stretch of missing pieces. */
+static void cli_why_close(struct cli_why_pieces *p)
+{
+    if (p->open) {
+        json_array_append_new(
+            p->ranges,
+            json_pack("[I, I]", (json_int_t)p->first, (json_int_t)p->last));
+        p->open = false;
+    }
+}
+
+/* A piece. */
+static int cli_why_piece(void *ctx, const struct btc_value *v, size_t n)
+{
+    struct cli_why_pieces *p = ctx;
+    int64_t piece = -1;
+    const char *state = "";
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(v[i].column, "piece") == 0) {
+            piece = v[i].i;
+        } else if (strcmp(v[i].column, "state") == 0 && v[i].text != NULL) {
+            state = v[i].text;
+        }
+    }
+    if (strcmp(state, "verified") == 0) {
+        cli_why_close(p);
+        return 0;
+    }
+    if (strcmp(state, "partial") == 0) {
+        p->n_partial++;
+    }
+    p->n_missing++;
+    if (p->open && piece == p->last + 1) {
+        p->last = piece;
+        return 0;
+    }
+    cli_why_close(p);
+    p->open = true;
+    p->first = p->last = piece;
+    return 0;
+}
+
+/* Which pieces miss. */
+static void cli_why_map(struct cli_why *w)
+{
+    struct cli_why_pieces p = {.ranges = w->missing};
+    struct cli_text text = {0};
+    size_t i = 0;
+
+    if (btc_query(w->b, "piece_map", w->id, 0, cli_why_piece, &p, NULL) != 0) {
+        return;
+    }
+    cli_why_close(&p);
+    if (p.n_missing == 0) {
+        return;
+    }
+    cli_text_printf(&text, "missing pieces: %lld (%lld of them begun):",
+                    (long long)p.n_missing, (long long)p.n_partial);
+    for (; i < json_array_size(w->missing) && i < CLI_WHY_RANGES; i++) {
+        const json_t *range = json_array_get(w->missing, i);
+        long long a = json_integer_value(json_array_get(range, 0));
+        long long b = json_integer_value(json_array_get(range, 1));
+        cli_text_printf(&text, a == b ? "%s %lld" : "%s %lld-%lld",
+                        i == 0 ? "" : ",", a, b);
+    }
+    if (i < json_array_size(w->missing)) {
+        cli_text_puts(&text, " ...");
+    }
+    cli_why_add(w, &text);
+    cli_text_free(&text);
+}
+
+/* Which files they are in. */
+static void cli_why_files(struct cli_why *w)
+{
+    struct cli_rows *rows =
+        cli_rows_load(w->b, "file_progress", w->id, 0, NULL);
+    size_t named = 0;
+
+    if (rows == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < cli_rows_count(rows) && named < CLI_WHY_FILES; i++) {
+        int64_t done = cli_rows_int(rows, i, "bytes_done", 0);
+        int64_t length = cli_rows_int(rows, i, "length", 0);
+        if (done >= length || cli_rows_int(rows, i, "priority", 4) == 0) {
+            continue;
+        }
+        char buf[CLI_FORMAT_MAX];
+        struct cli_text text = {0};
+        cli_text_printf(
+            &text, "incomplete: %s (%s)", cli_rows_text(rows, i, "path"),
+            cli_format_percent(buf, (uint64_t)done, (uint64_t)length));
+        cli_why_add(w, &text);
+        cli_text_free(&text);
+        named++;
+    }
+    cli_rows_free(rows);
+}
+
+/* Shows the reasons. */
+static void cli_why_show(struct cli_why *w, const struct cli_rows *p)
+{
+    struct cli *c = w->c;
+
+    if (c->o.json) {
+        json_t *o = cli_json_object();
+        json_object_set_new(o, "id", json_integer(w->id));
+        json_object_set_new(o, "state",
+                            cli_json_text(cli_rows_text(p, 0, "state")));
+        json_object_set(o, "reasons", w->reasons);
+        json_object_set(o, "missing", w->missing);
+        cli_json_print(c->out, o);
+        return;
+    }
+    struct cli_text line = {0};
+    const char *name = cli_rows_text(p, 0, "name");
+    cli_text_clean(&line, name == NULL ? "?" : name, c->out_screen.utf8);
+    const char *state = cli_rows_text(p, 0, "state");
+    fprintf(c->out, "%s is %s\n", cli_text_str(&line),
+            state == NULL ? "not known" : state);
+    for (size_t i = 0; i < json_array_size(w->reasons); i++) {
+        cli_text_clear(&line);
+        cli_text_clean(&line, json_string_value(json_array_get(w->reasons, i)),
+                       c->out_screen.utf8);
+        fprintf(c->out, "- %s\n", cli_text_str(&line));
+    }
+    cli_text_free(&line);
+}
+
+/* Gathers and shows. */
+static int cli_why_one(struct cli_why *w)
+{
+    struct btc_error e = {0};
+    struct cli_rows *p = cli_rows_load(w->b, "progress", w->id, 0, &e);
+
+    if (p == NULL) {
+        return cli_fail(w->c, &e);
+    }
+    const char *state = cli_rows_text(p, 0, "state");
+    bool done = state != NULL && (strcmp(state, "complete") == 0 ||
+                                  strcmp(state, "seeding") == 0);
+    w->reasons = json_array();
+    w->missing = json_array();
+    if (done) {
+        cli_why_say(w, "everything wanted is here");
+    } else {
+        cli_why_state(w, p);
+        cli_why_peers(w);
+        cli_why_trackers(w);
+        cli_why_map(w);
+        cli_why_files(w);
+    }
+    cli_why_show(w, p);
+    json_decref(w->reasons);
+    json_decref(w->missing);
+    cli_rows_free(p);
+    return 0;
+}
+
+/* btc why ID. */
+static int cli_why_run(struct cli *c)
+{
+    struct cli_why w = {.c = c};
+    struct cli_ids ids = {0};
+    int status = cli_open(c, BTC_OPEN_READ_ONLY, &w.b);
+
+    if (status != 0) {
+        return status;
+    }
+    status = cli_open_ids(c, w.b, &ids);
+    if (status == 0) {
+        w.id = ids.ids[0];
+        status = cli_why_one(&w);
+    }
+    free(ids.ids);
+    btc_close(w.b);
+    return status;
+}
+
+const struct cli_command cli_why = {
+    .name = "why",
+    .args = "ID",
+    .group = CLI_GROUP_LOOK,
+    .help = "what a torrent waits for",
+    .details = "Says why a torrent does not go on: its state, its peers and "
+               "trackers, and which pieces of which files miss.",
+    .example = "btc why ubuntu",
+    .options = CLI_SET_DB | CLI_SET(JSON),
+    .min_args = 1,
+    .max_args = 1,
+    .run = cli_why_run};

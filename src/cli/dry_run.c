@@ -1,0 +1,263 @@
+/* get and add with --dry-run: what they would do, as the database stands. */
+#include <limits.h>
+#include <stdlib.h>
+
+#include "cli/rows.h"
+#include "cli/sources.h"
+#include "front/format.h"
+#include "front/mem.h"
+
+/* What one source would come to. */
+struct cli_dry {
+    const struct btc_source_info *info; /* borrows */
+    struct cli_rows *row; /* owns; of `progress` when it is known, else NULL */
+    bool *wanted;         /* owns; per file, pads never */
+    uint64_t bytes;       /* to fetch */
+};
+
+/* Whether files were chosen: that counts for a known torrent, too. */
+static bool cli_dry_chooses(const struct cli *c)
+{
+    return c->o.select != NULL || c->o.exclude != NULL;
+}
+
+/* Frees. */
+static void cli_dry_fini(struct cli_dry *d)
+{
+    cli_rows_free(d->row);
+    free(d->wanted);
+}
+
+/* The row of a torrent that the database knows. */
+static struct cli_rows *cli_dry_row(struct btc *b,
+                                    const struct btc_source_info *info)
+{
+    const char *hash =
+        info->info_hash_v1 != NULL ? info->info_hash_v1 : info->info_hash_v2;
+    int64_t id = 0;
+
+    if (b == NULL || hash == NULL || btc_find(b, hash, &id, NULL) != 0) {
+        return NULL;
+    }
+    return cli_rows_load(b, "progress", id, 0, NULL);
+}
+
+/* What a known torrent still has to fetch. */
+static int cli_dry_left(struct cli *c, struct btc *b, struct cli_dry *d,
+                        struct btc_error *e)
+{
+    int64_t left = cli_rows_int(d->row, 0, "bytes_left", 0);
+
+    if (!cli_dry_chooses(c)) {
+        d->bytes = left > 0 ? (uint64_t)left : 0;
+        return 0;
+    }
+    struct cli_rows *files = cli_rows_load(
+        b, "file_progress", cli_rows_int(d->row, 0, "id", 0), 0, e);
+    if (files == NULL) {
+        return e->status;
+    }
+    for (size_t i = 0; i < cli_rows_count(files); i++) {
+        int64_t file = cli_rows_int(files, i, "file", -1);
+        int64_t done = cli_rows_int(files, i, "bytes_done", 0);
+        if (file >= 0 && (size_t)file < d->info->n_files && d->wanted[file]) {
+            d->bytes -= (uint64_t)done;
+        }
+    }
+    cli_rows_free(files);
+    return 0;
+}
+
+/* Looks what one source would come to; 0 or the exit status, `e` filled. */
+static int cli_dry_look(struct cli *c, struct btc *b,
+                        const struct btc_source *source, struct cli_dry *d,
+                        struct btc_error *e)
+{
+    const struct btc_source_info *info = btc_source_info(source);
+
+    *d = (struct cli_dry){.info = info, .row = cli_dry_row(b, info)};
+    if (info->n_files == 0) {
+        return 0;
+    }
+    d->wanted = cli_mem_new(info->n_files, sizeof(*d->wanted));
+    int status =
+        btc_source_select(source, c->o.select, c->o.exclude, d->wanted, e);
+    for (size_t i = 0; status == 0 && i < info->n_files; i++) {
+        d->bytes += d->wanted[i] ? info->files[i].length : 0;
+    }
+    if (status == 0 && d->row != NULL) {
+        status = cli_dry_left(c, b, d, e);
+    }
+    return status;
+}
+
+/* The files of one source as a table. */
+static void cli_dry_table(struct cli *c, const struct cli_dry *d)
+{
+    static const struct cli_column columns[] = {
+        {.title = "#", .right = true},
+        {.title = "FETCH"},
+        {.title = "SIZE", .right = true},
+        {.title = "PATH", .min = 20, .end = true}};
+    struct cli_table *t = cli_table_new(columns, 4);
+    char buf[CLI_FORMAT_MAX];
+
+    for (size_t i = 0; i < d->info->n_files; i++) {
+        const struct btc_file_info *file = &d->info->files[i];
+        if (!file->pad) {
+            snprintf(buf, sizeof(buf), "%zu", i + 1);
+            cli_table_cell(t, buf);
+            cli_table_cell(t, d->wanted[i] ? "yes" : "no");
+            cli_table_cell(t, cli_format_size(buf, file->length));
+            cli_table_cell(t, file->path);
+        }
+    }
+    cli_table_print(t, &c->out_screen, c->out);
+    cli_table_free(t);
+}
+
+/* A torrent that is known, for people: it stays where it is. */
+static void cli_dry_known(struct cli *c, const struct cli_dry *d)
+{
+    char buf[CLI_FORMAT_MAX];
+    struct cli_text line = {0};
+    const char *name = cli_rows_text(d->row, 0, "name");
+    const char *place = cli_rows_text(d->row, 0, "save_path");
+
+    cli_text_printf(&line, "would go on with torrent %lld (",
+                    (long long)cli_rows_int(d->row, 0, "id", 0));
+    cli_text_clean(&line, name == NULL ? "?" : name, c->out_screen.utf8);
+    cli_text_puts(&line, ") in ");
+    cli_text_clean(&line, place == NULL ? "?" : place, c->out_screen.utf8);
+    fprintf(c->out, "%s\n", cli_text_str(&line));
+    cli_text_free(&line);
+    if (cli_dry_chooses(c)) {
+        cli_dry_table(c, d);
+    }
+    fprintf(c->out, "%s to fetch\n", cli_format_size(buf, d->bytes));
+}
+
+/* The folder that is meant, in full where it is there. */
+static const char *cli_dry_place(const struct cli *c, char full[PATH_MAX])
+{
+    const char *dir = c->o.dir != NULL ? c->o.dir : ".";
+
+    return realpath(dir, full) != NULL ? full : dir;
+}
+
+/* A new torrent for people. */
+static void cli_dry_new(struct cli *c, const struct cli_dry *d)
+{
+    char buf[CLI_FORMAT_MAX];
+    char full[PATH_MAX];
+    struct cli_text line = {0};
+    const char *name = c->o.out != NULL ? c->o.out : d->info->name;
+
+    cli_text_puts(&line, "would download ");
+    cli_text_clean(&line, name != NULL ? name : "a torrent without a name yet",
+                   c->out_screen.utf8);
+    cli_text_puts(&line, " into ");
+    cli_text_clean(&line, cli_dry_place(c, full), c->out_screen.utf8);
+    fprintf(c->out, "%s\n", cli_text_str(&line));
+    cli_text_free(&line);
+    if (d->info->n_files == 0) {
+        fputs("its files are not known before a peer has told them\n", c->out);
+        return;
+    }
+    cli_dry_table(c, d);
+    fprintf(c->out, "%s to fetch\n", cli_format_size(buf, d->bytes));
+}
+
+/* One source for programs. */
+static json_t *cli_dry_object(struct cli *c, const struct cli_dry *d)
+{
+    json_t *o = cli_json_info(d->info);
+    json_t *files = json_object_get(o, "files");
+    char full[PATH_MAX];
+    bool known = d->row != NULL;
+
+    for (size_t i = 0; i < d->info->n_files; i++) {
+        json_object_set_new(json_array_get(files, i), "wanted",
+                            json_boolean(d->wanted[i]));
+    }
+    json_object_set_new(
+        o, "id",
+        cli_json_known(known ? cli_rows_int(d->row, 0, "id", -1) : -1));
+    json_object_set_new(
+        o, "save_path",
+        cli_json_text(known ? cli_rows_text(d->row, 0, "save_path")
+                            : cli_dry_place(c, full)));
+    bool sized = known || d->info->n_files > 0;
+    json_object_set_new(o, "bytes_left",
+                        sized ? cli_json_uint(d->bytes) : json_null());
+    return o;
+}
+
+/* The objects of all sources. */
+static void cli_dry_print(struct cli *c, const struct cli_sources *s,
+                          json_t *list)
+{
+    json_t *o = cli_json_object();
+
+    json_object_set(o, "would_add", list);
+    if (json_array_size(s->errors) > 0) {
+        json_object_set(o, "source_errors", s->errors);
+    }
+    if (c->o.json) {
+        cli_json_print(c->out, o);
+    } else {
+        cli_json_line(c->out, o);
+    }
+}
+
+/* One source: shown, appended to `list`, or a failure. */
+static void cli_dry_source(struct cli *c, struct btc *b, struct cli_sources *s,
+                           size_t i, json_t *list)
+{
+    struct cli_dry d;
+    struct btc_error e = {0};
+
+    if (cli_dry_look(c, b, s->items[i].source, &d, &e) != 0) {
+        cli_sources_note(c, s, s->items[i].word, &e);
+    } else if (c->o.json || c->o.ndjson) {
+        json_array_append_new(list, cli_dry_object(c, &d));
+    } else if (d.row != NULL) {
+        cli_dry_known(c, &d);
+    } else {
+        cli_dry_new(c, &d);
+    }
+    cli_dry_fini(&d);
+}
+
+/* The database, when there is one; 0 or the exit status. */
+static int cli_dry_open(struct cli *c, struct btc **b)
+{
+    struct btc_error e = {0};
+
+    if (btc_open(c->o.db, BTC_OPEN_READ_ONLY, b, &e) == 0) {
+        return 0;
+    }
+    *b = NULL;
+    return e.status == BTC_STATUS_NOT_FOUND ? 0 : cli_fail(c, &e);
+}
+
+/* See cli_sources.h. */
+int cli_sources_show(struct cli *c, struct cli_sources *s)
+{
+    struct btc *b = NULL;
+    int status = cli_dry_open(c, &b);
+
+    if (status != 0) {
+        return status;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->n; i++) {
+        cli_dry_source(c, b, s, i, list);
+    }
+    if (c->o.json || c->o.ndjson) {
+        cli_dry_print(c, s, list);
+    }
+    json_decref(list);
+    btc_close(b);
+    return cli_sources_status(c, s);
+}

@@ -1,0 +1,167 @@
+/* --on-done and --on-error: posix_spawn of /bin/sh -c, never waited for on the
+ * engine's thread until the end. */
+#include "cli/run/hooks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "front/mem.h"
+#include "front/text.h"
+
+#define CLI_HOOKS_VARS 9
+
+/* "NAME=value"; free(). */
+static char *cli_hooks_var(const char *name, const char *value)
+{
+    struct cli_text t = {0};
+
+    cli_text_puts(&t, name);
+    cli_text_puts(&t, "=");
+    cli_text_puts(&t, value == NULL ? "" : value);
+    return t.data;
+}
+
+/* Fills `vars` with what is told about the torrent. */
+static void cli_hooks_vars(char *vars[CLI_HOOKS_VARS],
+                           const struct btc_progress *p, int status)
+{
+    char id[24];
+    char code[24];
+
+    snprintf(id, sizeof(id), "%lld", (long long)p->id);
+    snprintf(code, sizeof(code), "%d", status);
+    vars[0] = cli_hooks_var("BTC_ID", id);
+    vars[1] = cli_hooks_var("BTC_NAME", p->name);
+    vars[2] = cli_hooks_var("BTC_INFO_HASH", p->info_hash);
+    vars[3] = cli_hooks_var("BTC_DIR", p->save_path);
+    vars[4] = cli_hooks_var("BTC_STATUS", code);
+    vars[5] = cli_hooks_var("TR_TORRENT_ID", id);
+    vars[6] = cli_hooks_var("TR_TORRENT_NAME", p->name);
+    vars[7] = cli_hooks_var("TR_TORRENT_HASH", p->info_hash);
+    vars[8] = cli_hooks_var("TR_TORRENT_DIR", p->save_path);
+}
+
+/* Whether an inherited variable is one of ours: ours replaces it. */
+static bool cli_hooks_is_ours(const char *inherited, char *const *vars)
+{
+    size_t name = strcspn(inherited, "=") + 1;
+
+    for (size_t i = 0; i < CLI_HOOKS_VARS; i++) {
+        if (strncmp(vars[i], inherited, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The whole environment; the array is the caller's to free. */
+static char **cli_hooks_environment(char *const *vars)
+{
+    size_t n = 0;
+    size_t used = CLI_HOOKS_VARS;
+
+    while (environ[n] != NULL) {
+        n++;
+    }
+    char **all = cli_mem_new(n + CLI_HOOKS_VARS + 1, sizeof(*all));
+    memcpy(all, vars, CLI_HOOKS_VARS * sizeof(*all));
+    for (size_t i = 0; i < n; i++) {
+        if (!cli_hooks_is_ours(environ[i], vars)) {
+            all[used++] = environ[i];
+        }
+    }
+    return all;
+}
+
+/* Starts the shell; 0 or errno. */
+static int cli_hooks_spawn(pid_t *pid, const char *command, char **environment)
+{
+    char shell[] = "sh";
+    char flag[] = "-c";
+    char *copy = cli_mem_dup(command);
+    char *argv[] = {shell, flag, copy, NULL};
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    sigset_t defaults;
+
+    posix_spawn_file_actions_init(&files);
+    posix_spawnattr_init(&attr);
+    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    /* standard output is for data alone */
+    posix_spawn_file_actions_adddup2(&files, 2, 1);
+    posix_spawn_file_actions_addclosefrom_np(&files, 3);
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawnattr_setsigdefault(&attr, &defaults);
+    sigemptyset(&defaults);
+    posix_spawnattr_setsigmask(&attr, &defaults);
+    posix_spawnattr_setflags(&attr,
+                             POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    int error = posix_spawn(pid, "/bin/sh", &files, &attr, argv, environment);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&files);
+    free(copy);
+    return error;
+}
+
+/* Starts a command. */
+void cli_hooks_start(struct cli_hooks *h, const char *command,
+                     const struct btc_progress *p, int status)
+{
+    char *vars[CLI_HOOKS_VARS];
+    pid_t pid = 0;
+
+    if (command == NULL) {
+        return;
+    }
+    cli_hooks_vars(vars, p, status);
+    char **environment = cli_hooks_environment(vars);
+    int error = cli_hooks_spawn(&pid, command, environment);
+    if (error == 0) {
+        h->pids = cli_mem_grow(h->pids, h->n + 1, sizeof(*h->pids));
+        h->pids[h->n++] = pid;
+    } else {
+        fprintf(h->err, "btc: cannot run `%s`: %s\n", command, strerror(error));
+    }
+    free(environment);
+    for (size_t i = 0; i < CLI_HOOKS_VARS; i++) {
+        free(vars[i]);
+    }
+}
+
+/* Collects what ended. */
+void cli_hooks_reap(struct cli_hooks *h, bool wait)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < h->n; i++) {
+        int how = 0;
+        pid_t got = waitpid(h->pids[i], &how, wait ? 0 : WNOHANG);
+        if (got == 0 || (got < 0 && errno == EINTR)) {
+            h->pids[left++] = h->pids[i];
+        } else if (got > 0 && how != 0) {
+            fprintf(h->err,
+                    "btc: the command of --on-done or --on-error "
+                    "failed (%s %d)\n",
+                    WIFSIGNALED(how) ? "signal" : "exit status",
+                    WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
+        }
+    }
+    h->n = left;
+}
+
+/* Waits for all. */
+void cli_hooks_fini(struct cli_hooks *h)
+{
+    while (h->n > 0) {
+        cli_hooks_reap(h, true);
+    }
+    free(h->pids);
+    h->pids = NULL;
+}

@@ -1,0 +1,155 @@
+/* The torrents of a run as the last event showed them. */
+#include "cli/run/track.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "front/format.h"
+#include "front/mem.h"
+
+/* Replaces an owned string. */
+static void cli_track_text(const char **field, const char *text)
+{
+    char *copy = cli_mem_dup(text);
+    char *old = NULL;
+
+    /* the field is const to everybody else */
+    memcpy(&old, field, sizeof(old));
+    free(old);
+    *field = copy;
+}
+
+/* Frees the strings of an item. */
+static void cli_track_clear(struct cli_torrent *item)
+{
+    cli_track_text(&item->p.name, NULL);
+    cli_track_text(&item->p.state, NULL);
+    cli_track_text(&item->p.error, NULL);
+    cli_track_text(&item->p.save_path, NULL);
+    free(item->message);
+    item->message = NULL;
+}
+
+/* Frees everything. */
+void cli_track_fini(struct cli_track *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        cli_track_clear(&t->items[i]);
+    }
+    free(t->items);
+    *t = (struct cli_track){0};
+}
+
+/* The torrent of that id; NULL = none. */
+struct cli_torrent *cli_track_find(const struct cli_track *t, int64_t id)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->items[i].p.id == id) {
+            return &t->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* A new item. */
+static struct cli_torrent *
+cli_track_add(struct cli_track *t, const struct btc_progress *p, int64_t now_ms)
+{
+    t->items = cli_mem_grow(t->items, t->n + 1, sizeof(*t->items));
+    struct cli_torrent *item = &t->items[t->n++];
+    *item = (struct cli_torrent){.first_ms = now_ms,
+                                 .first_downloaded = p->downloaded,
+                                 .first_wasted = p->wasted};
+    return item;
+}
+
+/* Whether something misses, by the journal at first. What is being hashed again
+ * may well be here. */
+static bool cli_track_misses(const struct btc_progress *p, bool is_new)
+{
+    bool checking = p->state != NULL && strcmp(p->state, "checking") == 0;
+
+    return (is_new || !checking) &&
+           (p->bytes_total == 0 || p->bytes_done < p->bytes_total);
+}
+
+/* Copies the facts. Events name all torrents in the same order each time, so
+ * the one behind the last is tried first. */
+struct cli_torrent *cli_track_update(struct cli_track *t,
+                                     const struct btc_progress *p,
+                                     int64_t now_ms)
+{
+    bool as_before = t->next < t->n && t->items[t->next].p.id == p->id;
+    struct cli_torrent *item =
+        as_before ? &t->items[t->next] : cli_track_find(t, p->id);
+
+    bool is_new = item == NULL;
+    if (is_new) {
+        item = cli_track_add(t, p, now_ms);
+    }
+    t->next = (size_t)(item - t->items) + 1;
+    t->next = t->next < t->n ? t->next : 0;
+    item->missed |= cli_track_misses(p, is_new);
+    const struct btc_progress old = item->p;
+    item->p = *p;
+    item->p.name = old.name;
+    item->p.state = old.state;
+    item->p.error = old.error;
+    item->p.save_path = old.save_path;
+    cli_track_text(&item->p.name, p->name == NULL ? p->info_hash : p->name);
+    cli_track_text(&item->p.state, p->state == NULL ? "" : p->state);
+    cli_track_text(&item->p.error, p->error);
+    cli_track_text(&item->p.save_path, p->save_path);
+    return item;
+}
+
+/* Keeps what a torrent failed with. */
+void cli_track_fail(struct cli_torrent *item, int status, const char *message)
+{
+    free(item->message);
+    item->message = cli_mem_dup(message);
+    item->status = status;
+}
+
+/* Whether everything wanted is here. */
+bool cli_track_is_done(const struct btc_progress *p)
+{
+    return p->state != NULL && (strcmp(p->state, "complete") == 0 ||
+                                strcmp(p->state, "seeding") == 0);
+}
+
+/* The sums; the time left is that of all bytes at the present rate. */
+struct cli_totals cli_track_totals(const struct cli_track *t)
+{
+    struct cli_totals sum = {.eta_s = -1};
+
+    for (size_t i = 0; i < t->n; i++) {
+        const struct btc_progress *p = &t->items[i].p;
+        sum.bytes_done += p->bytes_done;
+        sum.bytes_total += p->bytes_total;
+        sum.down_rate += p->down_rate;
+        sum.up_rate += p->up_rate;
+        sum.peers += p->peers;
+        sum.n_done += cli_track_is_done(p) ? 1 : 0;
+    }
+    if (sum.down_rate > 0 && sum.bytes_total > sum.bytes_done) {
+        sum.eta_s =
+            (int64_t)((sum.bytes_total - sum.bytes_done) / sum.down_rate);
+    }
+    return sum;
+}
+
+/* The state in words. */
+const char *cli_track_state(const struct btc_progress *p, char buf[64])
+{
+    if (p->state != NULL && strcmp(p->state, "checking") == 0 &&
+        p->pieces_total > 0 && p->pieces_checking <= p->pieces_total) {
+        unsigned permille = cli_format_permille(
+            p->pieces_total - p->pieces_checking, p->pieces_total);
+        snprintf(buf, 64, "checking %u %%", permille / 10);
+    } else {
+        snprintf(buf, 64, "%.60s", p->state == NULL ? "" : p->state);
+    }
+    return buf;
+}

@@ -1,0 +1,409 @@
+/* The live view as text. One torrent takes a name line, a bar, a line of
+ * figures and its map; several take a line each and one for all. Where a screen
+ * is too narrow, figures go in the order of their priority. */
+#include "cli/run/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "front/format.h"
+
+#define CLI_VIEW_FIELDS  8
+#define CLI_VIEW_FIELD   160 /* bytes of one figure */
+#define CLI_VIEW_PERCENT 7   /* columns of " 43.1 %" */
+#define CLI_VIEW_NAME    12  /* columns that a name should have at least */
+#define CLI_VIEW_MIN     10  /* narrower screens are taken as this */
+
+/* A figure of a line. */
+struct cli_field {
+    char text[CLI_VIEW_FIELD];
+    unsigned drop; /* the largest goes first; 0 = stays, cut if need be */
+};
+struct cli_fields {
+    struct cli_field items[CLI_VIEW_FIELDS];
+    size_t n;
+};
+
+/* Columns that a line may take. */
+static size_t cli_view_width(const struct cli_screen *s)
+{
+    size_t width = s->width == 0 ? 80 : s->width;
+
+    return width < CLI_VIEW_MIN ? CLI_VIEW_MIN : width - 1;
+}
+
+/* The next figure. */
+static char *cli_view_field(struct cli_fields *f, unsigned drop)
+{
+    struct cli_field *field = &f->items[f->n < CLI_VIEW_FIELDS ? f->n++ : 0];
+
+    field->drop = drop;
+    return field->text;
+}
+
+/* Columns of all figures with three blanks between. */
+static size_t cli_view_fields_width(const struct cli_fields *f)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        width += cli_text_width(f->items[i].text) + (i == 0 ? 0 : 3);
+    }
+    return width;
+}
+
+/* Takes the figure away that goes first; false = none may. */
+static bool cli_view_fields_drop(struct cli_fields *f)
+{
+    size_t worst = 0;
+
+    for (size_t i = 1; i < f->n; i++) {
+        if (f->items[i].drop >= f->items[worst].drop) {
+            worst = i;
+        }
+    }
+    if (f->n == 0 || f->items[worst].drop == 0) {
+        return false;
+    }
+    f->n--;
+    for (size_t i = worst; i < f->n; i++) {
+        f->items[i] = f->items[i + 1];
+    }
+    return true;
+}
+
+/* Writes the figures that fit as one line. */
+static void cli_view_fields(const struct cli_screen *s, struct cli_fields *f,
+                            struct cli_text *out)
+{
+    struct cli_text line = {0};
+    size_t width = cli_view_width(s);
+
+    while (cli_view_fields_width(f) > width && cli_view_fields_drop(f)) {
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        cli_text_puts(&line, i == 0 ? "" : "   ");
+        cli_text_puts(&line, f->items[i].text);
+    }
+    cli_text_fit(out, cli_text_str(&line), width, s->utf8);
+    cli_text_puts(out, "\n");
+    cli_text_free(&line);
+}
+
+/* The colour of a torrent's state. */
+static enum cli_colour cli_view_colour(const struct btc_progress *p)
+{
+    if (p->state == NULL || strcmp(p->state, "error") == 0) {
+        return CLI_COLOUR_RED;
+    }
+    if (cli_track_is_done(p)) {
+        return CLI_COLOUR_GREEN;
+    }
+    return strncmp(p->state, "waiting", 7) == 0 ? CLI_COLOUR_YELLOW
+                                                : CLI_COLOUR_CYAN;
+}
+
+/* A bar of `width` columns, its ends included. */
+static void cli_view_bar(const struct cli_screen *s,
+                         const struct btc_progress *p, size_t width,
+                         struct cli_text *out)
+{
+    static const char *const parts[] = {"",
+                                        "\xE2\x96\x8F",
+                                        "\xE2\x96\x8E",
+                                        "\xE2\x96\x8D",
+                                        "\xE2\x96\x8C",
+                                        "\xE2\x96\x8B",
+                                        "\xE2\x96\x8A",
+                                        "\xE2\x96\x89"};
+    size_t inner = width - 2;
+    size_t steps = s->utf8 ? 8 : 1;
+    size_t fill = inner * steps *
+                  cli_format_permille(p->bytes_done, p->bytes_total) / 1000;
+    size_t rest = inner - fill / steps;
+
+    cli_text_puts(out, s->utf8 ? "\xE2\x96\x95" : "[");
+    cli_text_puts(out, cli_term_colour(s, cli_view_colour(p)));
+    cli_text_repeat(out, s->utf8 ? "\xE2\x96\x88" : "#", fill / steps);
+    if (s->utf8 && fill % 8 != 0) {
+        cli_text_puts(out, parts[fill % 8]);
+        rest--;
+    }
+    cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
+    cli_text_repeat(out, " ", rest);
+    cli_text_puts(out, s->utf8 ? "\xE2\x96\x8F" : "]");
+}
+
+/* The share done, right in its columns. */
+static void cli_view_percent(const struct btc_progress *p, struct cli_text *out)
+{
+    char percent[CLI_FORMAT_MAX];
+
+    if (p->bytes_total == 0) {
+        snprintf(percent, sizeof(percent), "-");
+    } else {
+        cli_format_percent(percent, p->bytes_done, p->bytes_total);
+    }
+    cli_text_printf(out, "%*s", CLI_VIEW_PERCENT, percent);
+}
+
+/* Whether a state of so many columns has room beside the name. */
+static bool cli_view_has_state(const struct cli_screen *s, size_t columns)
+{
+    return cli_view_width(s) >= columns + 2 + CLI_VIEW_NAME;
+}
+
+/* The name, and the state at the right end where there is room. */
+static void cli_view_head(const struct cli_screen *s,
+                          const struct btc_progress *p, struct cli_text *out)
+{
+    char state[64];
+    size_t width = cli_view_width(s);
+    size_t right = strlen(cli_track_state(p, state));
+    bool both = cli_view_has_state(s, right);
+    size_t room = both ? width - right - 2 : width;
+
+    cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_BOLD));
+    size_t used = cli_text_fit(out, p->name, room, s->utf8);
+    cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
+    if (both) {
+        cli_text_repeat(out, " ", width - right - used);
+        cli_text_puts(out, cli_term_colour(s, cli_view_colour(p)));
+        cli_text_puts(out, state);
+        cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
+    }
+    cli_text_puts(out, "\n");
+}
+
+/* "down" or an arrow, and a rate. */
+static void cli_view_rate(const struct cli_screen *s, char *out, bool down,
+                          uint64_t rate)
+{
+    char buf[CLI_FORMAT_MAX];
+    const char *sign = down ? "down" : "up";
+
+    if (s->utf8) {
+        sign = down ? "\xE2\x86\x93" : "\xE2\x86\x91";
+    }
+    snprintf(out, CLI_VIEW_FIELD, "%s %s", sign, cli_format_rate(buf, rate));
+}
+
+/* Peers, and how many of them have everything. */
+static void cli_view_peers(char *out, const struct btc_progress *p)
+{
+    const char *peers = p->peers == 1 ? "peer" : "peers";
+
+    if (p->peers == 0) {
+        snprintf(out, CLI_VIEW_FIELD, "no peers");
+    } else if (p->seeds > 0) {
+        snprintf(out, CLI_VIEW_FIELD, "%u %s (%u seed%s)", p->peers, peers,
+                 p->seeds, p->seeds == 1 ? "" : "s");
+    } else {
+        snprintf(out, CLI_VIEW_FIELD, "%u %s", p->peers, peers);
+    }
+}
+
+/* The figures of one torrent. */
+static void cli_view_figures(const struct cli_screen *s,
+                             const struct btc_progress *p, struct cli_text *out)
+{
+    struct cli_fields f = {0};
+    char buf[CLI_FORMAT_MAX];
+    char state[64];
+    bool done = cli_track_is_done(p);
+
+    if (p->error != NULL) {
+        snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD, "%s", p->error);
+        cli_view_fields(s, &f, out);
+        return;
+    }
+    if (strcmp(p->state, "metadata") == 0) {
+        snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD,
+                 "asking peers for the metadata");
+    } else if (strcmp(p->state, "downloading") != 0 && !done &&
+               !cli_view_has_state(s, strlen(cli_track_state(p, state)))) {
+        snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD, "%s", state);
+    }
+    if (p->bytes_total > 0) {
+        snprintf(cli_view_field(&f, 3), CLI_VIEW_FIELD, "%s",
+                 cli_format_share(buf, p->bytes_done, p->bytes_total));
+    }
+    if (!done && (p->bytes_total > 0 || p->down_rate > 0)) {
+        cli_view_rate(s, cli_view_field(&f, f.n == 2 ? 2 : 0), true,
+                      p->down_rate);
+    }
+    if (done || p->up_rate > 0) {
+        cli_view_rate(s, cli_view_field(&f, done ? 0 : 5), false, p->up_rate);
+    }
+    if (p->eta_s >= 0 && !done) {
+        snprintf(cli_view_field(&f, 1), CLI_VIEW_FIELD, "ETA %s",
+                 cli_format_duration(buf, p->eta_s));
+    }
+    if (done) {
+        snprintf(cli_view_field(&f, 2), CLI_VIEW_FIELD, "ratio %.2f", p->ratio);
+    }
+    cli_view_peers(cli_view_field(&f, 4), p);
+    cli_view_fields(s, &f, out);
+}
+
+/* One torrent over several lines. */
+static void cli_view_single(const struct cli_view *v, struct cli_text *out)
+{
+    const struct cli_screen *s = v->screen;
+    const struct btc_progress *p = &v->track->items[0].p;
+    size_t width = cli_view_width(s);
+
+    cli_view_head(s, p, out);
+    cli_view_bar(s, p, width - CLI_VIEW_PERCENT, out);
+    cli_view_percent(p, out);
+    cli_text_puts(out, "\n");
+    cli_view_figures(s, p, out);
+    if (v->n_cells > 0 && (s->height == 0 || s->height > 7)) {
+        cli_view_map(s, v->cells, v->n_cells, out);
+    }
+}
+
+/* What is being hashed. */
+void cli_view_hashing(const struct cli_screen *s, const struct btc_progress *p,
+                      struct cli_text *out)
+{
+    struct cli_fields f = {0};
+    char buf[CLI_FORMAT_MAX];
+
+    cli_view_head(s, p, out);
+    cli_view_bar(s, p, cli_view_width(s) - CLI_VIEW_PERCENT, out);
+    cli_view_percent(p, out);
+    cli_text_puts(out, "\n");
+    snprintf(cli_view_field(&f, 2), CLI_VIEW_FIELD, "%s",
+             cli_format_share(buf, p->bytes_done, p->bytes_total));
+    snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD, "%s",
+             cli_format_rate(buf, p->down_rate));
+    if (p->eta_s >= 0) {
+        snprintf(cli_view_field(&f, 1), CLI_VIEW_FIELD, "ETA %s",
+                 cli_format_duration(buf, p->eta_s));
+    }
+    cli_view_fields(s, &f, out);
+}
+
+/* Appends a figure of a compact line, left or right in its columns. */
+static void cli_view_column(struct cli_text *out, const char *text,
+                            size_t width)
+{
+    size_t used = cli_text_width(text);
+
+    cli_text_repeat(out, " ", 2 + (used < width ? width - used : 0));
+    cli_text_puts(out, text);
+}
+
+/* One torrent of several in one line. */
+static void cli_view_compact(const struct cli_screen *s,
+                             const struct btc_progress *p, struct cli_text *out)
+{
+    char buf[CLI_VIEW_FIELD];
+    char size[CLI_FORMAT_MAX];
+    char state[64];
+    size_t width = cli_view_width(s);
+    bool moving = strcmp(p->state, "downloading") == 0;
+    size_t bar = width >= 120 ? 30 : 12;
+    size_t rest = CLI_VIEW_PERCENT;
+
+    rest += width >= 32 ? 17 : 0; /* rate or state */
+    rest += width >= 48 ? bar + 2 : 0;
+    rest += width >= 64 ? 9 : 0;  /* time left */
+    rest += width >= 90 ? 22 : 0; /* share */
+    size_t used = cli_text_fit(out, p->name, width - rest, s->utf8);
+    cli_text_repeat(out, " ", width - rest - used);
+    if (width >= 48) {
+        cli_text_puts(out, "  ");
+        cli_view_bar(s, p, bar, out);
+    }
+    cli_view_percent(p, out);
+    if (width >= 90) {
+        cli_view_column(
+            out, cli_format_share(size, p->bytes_done, p->bytes_total), 20);
+    }
+    if (width >= 32) {
+        if (moving) {
+            cli_view_rate(s, buf, true, p->down_rate);
+        }
+        cli_text_puts(out, cli_term_colour(s, moving ? CLI_COLOUR_NONE
+                                                     : cli_view_colour(p)));
+        struct cli_text cut = {0};
+        cli_text_fit(&cut, moving ? buf : cli_track_state(p, state), 15,
+                     s->utf8);
+        cli_view_column(out, cli_text_str(&cut), 15);
+        cli_text_free(&cut);
+        cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
+    }
+    if (width >= 64 && moving) {
+        cli_view_column(out, cli_format_duration(size, p->eta_s), 7);
+    }
+    cli_text_puts(out, "\n");
+}
+
+/* The line for all torrents. */
+static void cli_view_total(const struct cli_view *v, struct cli_text *out)
+{
+    struct cli_totals sum = cli_track_totals(v->track);
+    struct cli_fields f = {0};
+    char buf[CLI_FORMAT_MAX];
+
+    snprintf(cli_view_field(&f, 4), CLI_VIEW_FIELD, "%zu of %zu done",
+             sum.n_done, v->track->n);
+    snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD, "%s",
+             cli_format_percent(buf, sum.bytes_done, sum.bytes_total));
+    snprintf(cli_view_field(&f, 3), CLI_VIEW_FIELD, "%s",
+             cli_format_share(buf, sum.bytes_done, sum.bytes_total));
+    cli_view_rate(v->screen, cli_view_field(&f, 1), true, sum.down_rate);
+    if (sum.up_rate > 0) {
+        cli_view_rate(v->screen, cli_view_field(&f, 6), false, sum.up_rate);
+    }
+    if (sum.eta_s >= 0) {
+        snprintf(cli_view_field(&f, 2), CLI_VIEW_FIELD, "ETA %s",
+                 cli_format_duration(buf, sum.eta_s));
+    }
+    snprintf(cli_view_field(&f, 5), CLI_VIEW_FIELD, "%u peer%s", sum.peers,
+             sum.peers == 1 ? "" : "s");
+    cli_view_fields(v->screen, &f, out);
+}
+
+/* Several torrents: those that are not done first when not all fit. */
+static void cli_view_several(const struct cli_view *v, struct cli_text *out)
+{
+    size_t n = v->track->n;
+    size_t height = v->screen->height;
+    size_t rows = n;
+    size_t shown = 0;
+
+    if (height > 0 && n + 3 > height) {
+        rows = height > 5 ? height - 4 : 1;
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n && shown < rows; i++) {
+            const struct btc_progress *p = &v->track->items[i].p;
+            bool second = rows < n && cli_track_is_done(p);
+            if (second == (pass == 1)) {
+                cli_view_compact(v->screen, p, out);
+                shown++;
+            }
+        }
+    }
+    if (shown < n) {
+        cli_text_printf(out, "and %zu more\n", n - shown);
+    }
+    cli_view_total(v, out);
+}
+
+/* The whole view. */
+void cli_view_render(const struct cli_view *v, struct cli_text *out)
+{
+    if (v->track->n == 1) {
+        cli_view_single(v, out);
+    } else if (v->track->n > 1) {
+        cli_view_several(v, out);
+    }
+    if (v->note != NULL) {
+        cli_text_fit(out, v->note, cli_view_width(v->screen), v->screen->utf8);
+        cli_text_puts(out, "\n");
+    }
+}

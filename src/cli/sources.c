@@ -1,0 +1,161 @@
+/* The sources of get and add. */
+#include "cli/sources.h"
+
+#include <stdlib.h>
+
+#include "front/mem.h"
+
+/* Notes a failure and says it. */
+void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
+                      const struct btc_error *e)
+{
+    int status = e->status == 0 ? BTC_STATUS_OTHER : e->status;
+    json_t *o = cli_json_error(status, e->message);
+
+    s->status = s->n_failed++ == 0 ? status : s->status;
+    json_object_set_new(o, "source", cli_json_text(word));
+    json_array_append_new(s->errors, o);
+    cli_say_error(c, e);
+}
+
+/* Loads all. */
+void cli_sources_load(struct cli *c, struct cli_sources *s)
+{
+    *s = (struct cli_sources){0};
+    s->items = cli_mem_new(c->n_args, sizeof(*s->items));
+    s->errors = json_array();
+    for (size_t i = 0; i < c->n_args; i++) {
+        struct btc_error e = {0};
+        struct cli_source *item = &s->items[s->n];
+        *item = (struct cli_source){.word = c->args[i]};
+        if (btc_source_load(c->args[i], 0, &item->source, &e) == 0) {
+            s->n++;
+        } else {
+            item->source = NULL;
+            cli_sources_note(c, s, c->args[i], &e);
+        }
+    }
+}
+
+/* One source. btc_add leaves a known torrent its seeding goal, since here is
+ * always one: another is wished for when it was typed. */
+static int cli_sources_add_one(struct cli *c, struct btc *b,
+                               const struct btc_add_options *o,
+                               struct cli_source *item, struct btc_error *e)
+{
+    int status = btc_add(b, item->source, o, &item->id, &item->known, e);
+
+    if (status == 0 && item->known && (c->o.typed & CLI_SET(SEED)) != 0) {
+        status = btc_set(b, item->id, "seed", c->o.seed, e);
+    }
+    return status;
+}
+
+/* Adds all. */
+void cli_sources_add(struct cli *c, struct btc *b,
+                     const struct btc_add_options *o, struct cli_sources *s)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        struct cli_source item = s->items[i];
+        struct btc_error e = {0};
+        if (cli_sources_add_one(c, b, o, &item, &e) == 0) {
+            s->items[left++] = item;
+        } else {
+            cli_sources_note(c, s, item.word, &e);
+            btc_source_free(item.source);
+        }
+    }
+    s->n = left;
+}
+
+/* Frees. */
+void cli_sources_fini(struct cli_sources *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        btc_source_free(s->items[i].source);
+    }
+    free(s->items);
+    json_decref(s->errors);
+    *s = (struct cli_sources){0};
+}
+
+/* What the failures make of a success. */
+int cli_sources_status(const struct cli *c, const struct cli_sources *s)
+{
+    if (s->n_failed == 0) {
+        return 0;
+    }
+    return c->n_args == 1 ? s->status : BTC_STATUS_SOME;
+}
+
+/* Nothing is left: the failures alone make the end. */
+int cli_sources_fail(struct cli *c, const struct cli_sources *s)
+{
+    int status = cli_sources_status(c, s);
+
+    if (c->n_args > 1) {
+        cli_say(c, "none of the %zu sources can be used", c->n_args);
+    }
+    const char *message = "none of the sources can be used";
+    if (c->n_args == 1) {
+        message = json_string_value(
+            json_object_get(json_array_get(s->errors, 0), "message"));
+    }
+    if (c->o.json) {
+        json_t *o = cli_json_failure(status, message);
+        json_object_set_new(o, "torrents", json_array());
+        json_object_set(o, "source_errors", s->errors);
+        cli_json_print(c->out, o);
+    } else if (c->o.ndjson) {
+        cli_json_line(c->out, cli_json_failure_event(status, message));
+    }
+    return status;
+}
+
+/* From the command line. */
+struct btc_add_options cli_sources_options(const struct cli *c,
+                                           const char *seed)
+{
+    const struct cli_options *o = &c->o;
+
+    return (struct btc_add_options){.dir = o->dir,
+                                    .name = o->out,
+                                    .select = o->select,
+                                    .exclude = o->exclude,
+                                    .seed = o->seed != NULL ? o->seed : seed,
+                                    .label = o->label,
+                                    .sequential = o->sequential,
+                                    .paused = o->paused,
+                                    .alloc_full = o->alloc == 1,
+                                    .accept_loss = o->accept_loss,
+                                    .max_peers = (uint32_t)o->max_peers,
+                                    .peers = o->peers.items,
+                                    .n_peers = o->peers.n};
+}
+
+/* See cli_sources.h. */
+int cli_sources_run(struct cli *c,
+                    int (*use)(struct cli *c, struct cli_sources *s))
+{
+    struct cli_sources s;
+    int status = 0;
+
+    if (c->o.out != NULL && c->n_args > 1) {
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "--out names one download, here are %zu sources; "
+                             "give them one by one",
+                             c->n_args);
+    }
+    cli_sources_load(c, &s);
+    if (s.n == 0) {
+        status = cli_sources_fail(c, &s);
+    } else if (c->o.dry_run) {
+        status = cli_sources_show(c, &s);
+    } else {
+        status = use(c, &s);
+    }
+    cli_sources_fini(&s);
+    return status;
+}

@@ -1,0 +1,183 @@
+/* Piece, block and file arithmetic; see the header for the vocabulary.
+ *
+ * Everything is 64 bit and compares as `len > max - off`, so nothing wraps for
+ * totals up to 2^62. The last piece is the only short one, and blocks are cut
+ * per piece: a piece length that is no multiple of 16 KiB gives each piece a
+ * short last block.
+ *
+ * Files lie without gaps, so of several files with the same offset all but the
+ * last are empty: the last file that starts at or before a byte holds it.
+ */
+#include "core/content/layout.h"
+
+#include "base/err.h"
+
+/* Longest span given out at once; whole runs are longer only for spans of the
+ * stream, never for pieces of a sane torrent. */
+#define GEOM_SPAN_MAX (1u << 30)
+
+/* Bytes in the piece. */
+uint32_t geom_piece_size(const struct geom *g, uint32_t piece)
+{
+    uint64_t left;
+
+    BTC_ASSERT(piece < g->n_pieces);
+    left = g->total - geom_piece_offset(g, piece);
+    return left < g->piece_length ? (uint32_t)left : g->piece_length;
+}
+
+/* Where the piece starts in the stream. */
+uint64_t geom_piece_offset(const struct geom *g, uint32_t piece)
+{
+    return (uint64_t)piece * g->piece_length;
+}
+
+/* Blocks in the piece. */
+uint32_t geom_n_blocks(const struct geom *g, uint32_t piece)
+{
+    uint32_t size = geom_piece_size(g, piece);
+
+    return size / GEOM_BLOCK_LEN + (size % GEOM_BLOCK_LEN != 0);
+}
+
+/* Bytes in the block. */
+uint32_t geom_block_size(const struct geom *g, uint32_t piece, uint32_t block)
+{
+    uint32_t size = geom_piece_size(g, piece);
+    uint64_t offset = (uint64_t)block * GEOM_BLOCK_LEN;
+    uint32_t left;
+
+    BTC_ASSERT(offset < size);
+    left = size - (uint32_t)offset;
+    return left < GEOM_BLOCK_LEN ? left : GEOM_BLOCK_LEN;
+}
+
+/* True when no byte of the block lies in a real file. */
+bool geom_block_is_pad(const struct geom *g, uint32_t piece, uint32_t block)
+{
+    struct geom_spans it;
+    struct geom_span s;
+
+    geom_spans_init(
+        &it, g, geom_piece_offset(g, piece) + (uint64_t)block * GEOM_BLOCK_LEN,
+        geom_block_size(g, piece, block));
+    while (geom_spans_next(&it, &s)) {
+        if (!s.pad) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A piece index off the wire. */
+bool geom_has_piece(const struct geom *g, uint32_t piece)
+{
+    return piece < g->n_pieces;
+}
+
+/* A range off the wire. */
+bool geom_has_range(const struct geom *g, uint32_t piece, uint32_t begin,
+                    uint32_t len, uint32_t max_len)
+{
+    uint32_t size;
+
+    if (!geom_has_piece(g, piece) || len == 0 || len > max_len) {
+        return false;
+    }
+    size = geom_piece_size(g, piece);
+    return begin < size && len <= size - begin;
+}
+
+/* A block off the wire. */
+bool geom_is_block(const struct geom *g, uint32_t piece, uint32_t begin,
+                   uint32_t len, uint32_t *block)
+{
+    uint32_t idx = begin / GEOM_BLOCK_LEN;
+
+    if (!geom_has_piece(g, piece) || begin % GEOM_BLOCK_LEN != 0 ||
+        idx >= geom_n_blocks(g, piece) ||
+        len != geom_block_size(g, piece, idx)) {
+        return false;
+    }
+    *block = idx;
+    return true;
+}
+
+/* The last file that starts at or before the offset. */
+uint32_t geom_file_at(const struct geom *g, uint64_t offset)
+{
+    uint32_t lo = 0;
+    uint32_t hi = g->n_files;
+
+    BTC_ASSERT(offset < g->total && g->n_files > 0);
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (g->files[mid].offset <= offset) {
+            lo = mid;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+/* The half-open range of pieces that hold bytes of the file. */
+void geom_file_pieces(const struct geom *g, uint32_t file, uint32_t *first,
+                      uint32_t *end)
+{
+    const struct geom_file *f;
+
+    BTC_ASSERT(file < g->n_files);
+    f = &g->files[file];
+    if (g->n_pieces == 0) {
+        *first = *end = 0;
+        return;
+    }
+    *first = (uint32_t)(f->offset / g->piece_length);
+    if (f->length == 0) {
+        /* An empty file behind the last byte may start at a piece that is
+         * not there. */
+        *first = *first < g->n_pieces ? *first : g->n_pieces;
+        *end = *first;
+        return;
+    }
+    *end = (uint32_t)((f->offset + (f->length - 1)) / g->piece_length) + 1;
+}
+
+/* Starts a walk. */
+void geom_spans_init(struct geom_spans *it, const struct geom *g,
+                     uint64_t offset, uint64_t len)
+{
+    BTC_ASSERT(offset <= g->total && len <= g->total - offset);
+    it->g = g;
+    it->offset = offset;
+    it->left = len;
+    it->file = len > 0 ? geom_file_at(g, offset) : 0;
+}
+
+/* The next run of bytes inside one file; false at the end. */
+bool geom_spans_next(struct geom_spans *it, struct geom_span *out)
+{
+    const struct geom_file *f;
+    uint64_t len;
+
+    if (it->left == 0) {
+        return false;
+    }
+    f = &it->g->files[it->file];
+    while (it->offset - f->offset >= f->length) {
+        it->file++;
+        BTC_ASSERT(it->file < it->g->n_files);
+        f = &it->g->files[it->file];
+    }
+    out->file = it->file;
+    out->pad = f->pad;
+    out->offset = it->offset - f->offset;
+    len = f->length - out->offset;
+    len = len < it->left ? len : it->left;
+    out->len = len < GEOM_SPAN_MAX ? (uint32_t)len : GEOM_SPAN_MAX;
+    it->offset += out->len;
+    it->left -= out->len;
+    return true;
+}

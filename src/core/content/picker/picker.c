@@ -1,0 +1,319 @@
+/* States of pieces, what is wanted, and what is counted of them; see
+ * picker_priv.h for how the picker is cut and its invariants.
+ *
+ * Every change of a piece's state or priority takes it out of the counts and
+ * maps that it stands in (unfile) and puts it into those it belongs to then
+ * (file), so that nothing can be forgotten at one of the many transitions.
+ */
+#include "core/content/picker/internal.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include <stdlib.h>
+
+/* Marks the pieces that lie in the zeros [from, to) of the stream. */
+static void picker_mark_pads(struct picker *p, uint64_t from, uint64_t to)
+{
+    uint32_t len = p->g->piece_length;
+    uint64_t first = from / len + (from % len != 0);
+    uint64_t end = to == p->g->total ? p->n : to / len;
+
+    for (uint64_t i = first; i < end; i++) {
+        (void)bits_set(&p->only_pad, (uint32_t)i);
+    }
+}
+
+/* Finds the pieces that are nothing but pads. */
+static void picker_find_pads(struct picker *p)
+{
+    const struct geom *g = p->g;
+    uint64_t from = 0; /* zeros reach from here to the file */
+    uint64_t zeros = 0;
+
+    for (uint32_t i = 0; i < g->n_files; i++) {
+        zeros += g->files[i].pad ? g->files[i].length : 0;
+    }
+    if (zeros == 0) {
+        return;
+    }
+    int rc = bits_init(&p->only_pad, p->n);
+    BTC_ASSERT(rc == 0);
+    for (uint32_t i = 0; i < g->n_files; i++) {
+        const struct geom_file *f = &g->files[i];
+
+        if (!f->pad && f->length > 0) {
+            picker_mark_pads(p, from, f->offset);
+            from = f->offset + f->length;
+        }
+    }
+    picker_mark_pads(p, from, g->total);
+}
+
+/* A picker for the torrent; nothing is here, everything is wanted. */
+struct picker *picker_new(const struct geom *g, struct rng *rng)
+{
+    struct picker *p = mem_zalloc(sizeof(*p));
+    int rc = 0;
+
+    p->g = g;
+    p->rng = rng;
+    p->n = g->n_pieces;
+    rc |= bits_init(&p->have, p->n);
+    rc |= bits_init(&p->todo, p->n);
+    rc |= bits_init(&p->pickable, p->n);
+    BTC_ASSERT(rc == 0); /* nobody makes a geom of more pieces */
+    p->pieces = mem_calloc(p->n, sizeof(p->pieces[0]));
+    p->pos = mem_array(p->n, sizeof(p->pos[0]));
+    p->order = mem_array(p->n, sizeof(p->order[0]));
+    picker_find_pads(p);
+    bits_fill(&p->todo);
+    for (uint32_t i = 0; i < p->n; i++) {
+        p->pieces[i].prio = PICKER_PRIO_NORMAL;
+        p->pos[i] = PICKER_NO_POS;
+    }
+    BITS_EACH (i, &p->only_pad) {
+        (void)bits_clear(&p->todo, i);
+    }
+    bits_copy(&p->pickable, &p->todo);
+    if (p->n > 0) {
+        p->count[picker_bucket(p, 0)] = p->pickable.count; /* all are alike */
+    }
+    p->n_pad_missing = p->only_pad.count;
+    p->n_wanted_left = p->n;
+    p->stale = true;
+    return p;
+}
+
+/* Frees all. */
+void picker_free(struct picker *p)
+{
+    if (!p) {
+        return;
+    }
+    for (uint32_t i = 0; i < p->n_active; i++) {
+        free(p->active[i].cells);
+        free(p->active[i].workers);
+    }
+    free(p->active);
+    free(p->open);
+    free(p->pieces);
+    free(p->pos);
+    free(p->order);
+    bits_fini(&p->have);
+    bits_fini(&p->todo);
+    bits_fini(&p->pickable);
+    bits_fini(&p->only_pad);
+    free(p);
+}
+
+/* The piece is wanted, whatever its state. */
+bool picker_is_wanted(const struct picker *p, uint32_t piece)
+{
+    return p->pieces[piece].prio != PICKER_PRIO_OFF;
+}
+
+/* Takes the piece out of all counts and maps. */
+static void picker_unfile(struct picker *p, uint32_t piece)
+{
+    bool wanted = picker_is_wanted(p, piece);
+    enum picker_state s = picker_state(p, piece);
+
+    if (bits_get(&p->pickable, piece)) {
+        (void)bits_clear(&p->pickable, piece);
+        picker_order_remove(p, piece);
+    }
+    (void)bits_clear(&p->todo, piece);
+    (void)bits_clear(&p->have, piece);
+    p->n_wanted_left -= wanted && s != PICKER_HAVE;
+    p->n_checking -= s == PICKER_CHECKING;
+    p->n_pad_missing -=
+        wanted && s == PICKER_MISSING && bits_get(&p->only_pad, piece);
+}
+
+/* Puts the piece into the counts and maps that it belongs to now. */
+static void picker_file(struct picker *p, uint32_t piece)
+{
+    bool wanted = picker_is_wanted(p, piece);
+    bool only_pad = bits_get(&p->only_pad, piece);
+    enum picker_state s = picker_state(p, piece);
+
+    if (s == PICKER_HAVE) {
+        (void)bits_set(&p->have, piece);
+        return;
+    }
+    p->n_checking += s == PICKER_CHECKING;
+    if (!wanted) {
+        return;
+    }
+    p->n_wanted_left++;
+    if (only_pad) {
+        p->n_pad_missing += s == PICKER_MISSING;
+        return;
+    }
+    (void)bits_set(&p->todo, piece);
+    if (s == PICKER_MISSING) {
+        (void)bits_set(&p->pickable, piece);
+        picker_order_add(p, piece);
+    }
+}
+
+/* A piece goes from one state to another; its entry in the table of active
+ * pieces is the caller's. */
+void picker_set_state(struct picker *p, uint32_t piece, enum picker_state state)
+{
+    if (picker_state(p, piece) == state) {
+        return;
+    }
+    picker_unfile(p, piece);
+    p->pieces[piece].state = (uint8_t)state;
+    picker_file(p, piece);
+}
+
+/* The piece's state. */
+enum picker_state picker_state(const struct picker *p, uint32_t piece)
+{
+    BTC_ASSERT(piece < p->n);
+    return (enum picker_state)p->pieces[piece].state;
+}
+
+/* Verified pieces. */
+uint32_t picker_n_have(const struct picker *p)
+{
+    return p->have.count;
+}
+
+/* Pieces that are wanted and not verified. */
+uint32_t picker_n_wanted_left(const struct picker *p)
+{
+    return p->n_wanted_left;
+}
+
+/* Pieces that are being hashed. */
+uint32_t picker_n_checking(const struct picker *p)
+{
+    return p->n_checking;
+}
+
+/* Pieces that are ACTIVE or FULL. */
+uint32_t picker_n_active(const struct picker *p)
+{
+    return p->n_active;
+}
+
+/* The map of verified pieces; borrowed. */
+const struct bits *picker_have(const struct picker *p)
+{
+    return &p->have;
+}
+
+/* Nothing is left to ask for but what was asked for already. The first open
+ * piece that somebody has ends the loop; in the endgame there is none. */
+bool picker_is_endgame(const struct picker *p)
+{
+    if (p->n_asked == 0 || picker_n_reachable(p) > 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < p->n_open; i++) {
+        if (picker_availability(p, p->open[i]) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A piece was verified. */
+void picker_set_have(struct picker *p, uint32_t piece)
+{
+    picker_active_drop(p, piece);
+    picker_set_state(p, piece, PICKER_HAVE);
+}
+
+/* A piece is not here. */
+void picker_set_missing(struct picker *p, uint32_t piece)
+{
+    picker_active_drop(p, piece);
+    picker_set_state(p, piece, PICKER_MISSING);
+}
+
+/* A piece is being hashed. */
+void picker_set_checking(struct picker *p, uint32_t piece)
+{
+    picker_active_drop(p, piece);
+    picker_set_state(p, piece, PICKER_CHECKING);
+}
+
+/* The next piece of nothing but pads becomes FULL. */
+bool picker_next_pad_piece(struct picker *p, uint32_t *piece)
+{
+    if (p->n_pad_missing == 0) {
+        return false;
+    }
+    for (;;) {
+        uint32_t i = bits_next_set(&p->only_pad, p->pad_from);
+
+        p->work++;
+        if (i >= p->n) {
+            p->pad_from = 0;
+            continue;
+        }
+        p->pad_from = i + 1;
+        if (picker_state(p, i) == PICKER_MISSING && picker_is_wanted(p, i)) {
+            (void)picker_active_add(p, i);
+            *piece = i;
+            return true;
+        }
+    }
+}
+
+/* Sets how much a piece is wanted. */
+void picker_set_priority(struct picker *p, uint32_t piece, uint8_t prio)
+{
+    BTC_ASSERT(piece < p->n && prio <= PICKER_PRIO_MAX);
+    struct picker_piece *pc = &p->pieces[piece];
+
+    if (pc->prio == prio) {
+        return;
+    }
+    if (bits_get(&p->pickable, piece) && prio != PICKER_PRIO_OFF) {
+        uint32_t from = picker_bucket(p, piece);
+
+        pc->prio = prio;
+        picker_order_move(p, piece, from);
+        return;
+    }
+    picker_unfile(p, piece);
+    pc->prio = prio;
+    picker_file(p, piece);
+    struct picker_active *a = picker_active_get(p, piece);
+    if (a) {
+        picker_active_reopen(p, a);
+    }
+}
+
+/* How much a piece is wanted. */
+uint8_t picker_priority(const struct picker *p, uint32_t piece)
+{
+    BTC_ASSERT(piece < p->n);
+    return p->pieces[piece].prio;
+}
+
+/* Lowest index first, or rarest first. */
+void picker_set_sequential(struct picker *p, bool on)
+{
+    p->sequential = on;
+}
+
+/* The piece is wanted, not here, and not only pads. */
+bool picker_is_todo(const struct picker *p, uint32_t piece)
+{
+    return bits_get(&p->todo, piece);
+}
+
+/* The peer has a piece that we want. */
+bool picker_is_interesting(const struct picker *p, const struct bits *have)
+{
+    if (have->n != p->n || have->count == 0 || p->todo.count == 0) {
+        return false;
+    }
+    return picker_scan(&p->todo, have, NULL, 0, NULL) < p->n;
+}

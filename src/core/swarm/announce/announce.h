@@ -1,0 +1,96 @@
+/* When to announce what to which tracker: tiers (BEP 12), events (BEP 3),
+ * intervals, retry (BEP 31) and back-off. Knows no HTTP: it gives jobs and
+ * takes results. Times are monotonic milliseconds that come in. */
+#ifndef BTC_CORE_SWARM_ANNOUNCE_ANNOUNCE_H
+#define BTC_CORE_SWARM_ANNOUNCE_ANNOUNCE_H
+
+#include "base/rng.h"
+#include "proto/tracker/http.h"
+
+#define ANNOUNCE_MAX_TRACKERS 256
+#define ANNOUNCE_RETRY_MS     5000 /* after the first failure, doubles */
+#define ANNOUNCE_RETRY_MAX_MS 1800000
+#define ANNOUNCE_STOP_MS      3000   /* a `stopped` announce may take this */
+#define ANNOUNCE_SLOW_MS      5000   /* then the next one has its turn too */
+#define ANNOUNCE_MIN_MS       120000 /* min_ms when the tracker names none */
+#define ANNOUNCE_FEW_PEERS    5      /* fewer: we lack peers all the same */
+
+enum announce_state {
+    ANNOUNCE_IDLE,        /* waits for its time or its turn in the tier */
+    ANNOUNCE_BUSY,        /* a job is out */
+    ANNOUNCE_WORKING,     /* answered; waits for the next interval */
+    ANNOUNCE_FAILING,     /* the last one failed; waits for the retry */
+    ANNOUNCE_UNSUPPORTED, /* a scheme we do not speak */
+    ANNOUNCE_DISABLED     /* the tracker said: never again (BEP 31) */
+};
+const char *announce_state_name(enum announce_state s);
+
+struct announce_tracker {
+    char *url; /* owns */
+    uint32_t tier;
+    enum announce_state state;
+    bool started; /* it knows us: owes it `stopped` */
+    bool completed_sent;
+    uint32_t failures; /* in a row */
+    uint64_t next_ms;  /* not before this */
+    uint64_t min_ms;   /* never before this, even when peers lack */
+    int64_t last_unix; /* wall clock of the last answer, 0 never */
+    int64_t seeders, leechers, downloaded; /* -1 unknown */
+    char error[TRACKER_TEXT_MAX]; /* failure or warning text, "" = none */
+    char tracker_id[TRACKER_ID_MAX];
+};
+
+struct announce_job {
+    uint32_t tracker; /* index */
+    enum tracker_event event;
+};
+
+struct announce; /* opaque */
+
+struct announce *announce_new(struct rng *rng);
+void announce_free(struct announce *a);
+/* Index, or BTC_E_LIMIT. Only http and https are spoken now; others are kept as
+ * UNSUPPORTED. Doubles give the index of the first. */
+int announce_add(struct announce *a, const char *url, uint32_t tier);
+/* The tracker id of an earlier run. */
+void announce_restore(struct announce *a, uint32_t i, const char *tracker_id);
+uint32_t announce_count(const struct announce *a);
+const struct announce_tracker *announce_get(const struct announce *a,
+                                            uint32_t i);
+
+/* The torrent runs: `started` is due everywhere by the rules of tiers. */
+void announce_start(struct announce *a, uint64_t now_ms);
+/* The torrent's last piece came in this run: `completed` where we are known. */
+void announce_complete(struct announce *a, uint64_t now_ms);
+/* `stopped` to all that know us; afterwards announce_is_idle tells when they
+ * have answered. The caller gives up after ANNOUNCE_STOP_MS. */
+void announce_stop(struct announce *a, uint64_t now_ms);
+bool announce_is_idle(const struct announce *a); /* no job out, none due */
+/* We lack peers: announce again at min_ms instead of next_ms, and where a tier
+ * answered with less than ANNOUNCE_FEW_PEERS, to the tier behind it as well. */
+void announce_want_peers(struct announce *a, bool want);
+/* By a user's wish: all that run are due at min_ms. */
+void announce_now(struct announce *a, uint64_t now_ms);
+
+/* The next job that is due (marked BUSY); false when there is none. */
+bool announce_next(struct announce *a, uint64_t now_ms,
+                   struct announce_job *out);
+uint64_t announce_deadline(const struct announce *a); /* UINT64_MAX = none */
+/* The result of the job that is out for this tracker; dropped when none is. A
+ * reply with a failure text counts as a failure that the tracker told. */
+void announce_on_reply(struct announce *a, uint32_t tracker,
+                       const struct tracker_reply *r, uint64_t now_ms,
+                       int64_t unix_now);
+/* So many of the peers in the reply that was just taken were not known. While
+ * nobody new is named, the early announces of announce_want_peers come half as
+ * often each time, down to the tracker's interval. */
+void announce_on_new_peers(struct announce *a, uint32_t tracker, uint32_t n);
+void announce_on_error(struct announce *a, uint32_t tracker, const char *text,
+                       uint64_t now_ms);
+/* True when every tracker that we can speak to failed at its last try (and at
+ * least one was tried). */
+bool announce_all_failed(const struct announce *a);
+/* For tests and debug builds: aborts when the order of the tiers is broken. */
+void announce_check_invariant(const struct announce *a);
+
+#endif

@@ -1,0 +1,38 @@
+/* Whom to upload to: tit-for-tat with an optimistic unchoke (BEP 3, "Choking").
+ * A function on an array: it owns only the optimistic choice and its time. */
+#ifndef BTC_CORE_SWARM_CHOKER_H
+#define BTC_CORE_SWARM_CHOKER_H
+
+#include "base/rng.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CHOKER_INTERVAL_MS   10000 /* rank again this often */
+#define CHOKER_OPTIMISTIC_MS 30000 /* keep an optimistic unchoke this long */
+#define CHOKER_NEW_PEER_MS   60000 /* younger peers: 3x as likely optimistic */
+#define CHOKER_SLOTS_MIN     4
+
+struct choker_peer {
+    uint32_t id;
+    bool interested;       /* in us */
+    bool unchoked;         /* in: now; out: from now on */
+    bool snubbed;          /* we wait for data that does not come */
+    uint64_t down_rate;    /* what it gives us, bytes/s */
+    uint64_t up_rate;      /* what we give it, bytes/s */
+    uint64_t connected_ms; /* when */
+    uint64_t unchoked_ms;  /* since when, 0 = choked */
+};
+
+struct choker {
+    uint32_t optimistic;    /* peer id, UINT32_MAX = none */
+    uint64_t optimistic_ms; /* since when */
+};
+
+void choker_init(struct choker *c);
+/* Sets `unchoked` of each peer. While downloading, by down_rate with snubbed
+ * peers last; while `seeding`, by up_rate with rotation, so that everybody gets
+ * a turn. Only interested peers take slots; one slot is the optimistic one. */
+void choker_run(struct choker *c, struct choker_peer *peers, size_t n,
+                uint32_t slots, bool seeding, uint64_t now_ms, struct rng *rng);
+
+#endif

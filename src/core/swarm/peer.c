@@ -1,0 +1,262 @@
+/* One connection's protocol state; see peer.h. */
+#include "core/swarm/peer.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include <stdlib.h>
+
+/* Requests for so much time are out, beside what the latency needs. */
+#define PEER_QUEUE_MS 500
+
+/* A peer before its handshake. */
+struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
+                      bool incoming, uint64_t now_ms)
+{
+    struct peer *p = mem_zalloc(sizeof *p);
+    p->conn = conn;
+    p->id = id;
+    p->addr = *a;
+    p->incoming = incoming;
+    p->phase = incoming ? PEER_HANDSHAKE : PEER_CONNECTING;
+    p->am_choking = p->peer_choking = true;
+    p->reqq = PEER_DEF_REQQ;
+    p->depth = PEER_START_DEPTH;
+    p->opened_ms = p->recv_ms = p->sent_ms = now_ms;
+    wire_decoder_init(&p->decoder);
+    buf_init(&p->in, WIRE_MAX_BITFIELD + WIRE_MAX_EXTENDED);
+    buf_init(&p->out, PEER_OUT_MAX);
+    rate_init(&p->down);
+    rate_init(&p->up_rate);
+    return p;
+}
+
+/* See peer.h. */
+void peer_free(struct peer *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    BTC_ASSERT(p->n_req == 0);
+    BTC_ASSERT(p->rx_mem == NULL);
+    buf_fini(&p->in);
+    buf_fini(&p->out);
+    bits_fini(&p->have);
+    free(p->req);
+    free(p->up);
+    free(p);
+}
+
+/* See peer.h. */
+struct peer_request *peer_req_at(struct peer *p, uint32_t i)
+{
+    return &p->req[(p->req_head + i) & (p->req_cap - 1)];
+}
+
+/* Doubles a full ring; the capacity stays a power of two. */
+static void peer_req_grow(struct peer *p)
+{
+    uint32_t cap = p->req_cap > 0 ? p->req_cap * 2 : 32;
+    struct peer_request *ring = mem_array(cap, sizeof *ring);
+    for (uint32_t i = 0; i < p->n_req; i++) {
+        ring[i] = *peer_req_at(p, i);
+    }
+    free(p->req);
+    p->req = ring;
+    p->req_head = 0;
+    p->req_cap = cap;
+}
+
+/* See peer.h. */
+void peer_req_push(struct peer *p, struct picker_block b, uint64_t now_ms)
+{
+    if (p->n_req == p->req_cap) {
+        peer_req_grow(p);
+    }
+    p->n_req++;
+    *peer_req_at(p, p->n_req - 1) =
+        (struct peer_request){.asked_ms = now_ms, .b = b};
+}
+
+/* Answers come in the order of the requests, so the first is nearly always it.
+ */
+uint32_t peer_req_find(struct peer *p, struct picker_block b)
+{
+    for (uint32_t i = 0; i < p->n_req; i++) {
+        const struct peer_request *r = peer_req_at(p, i);
+        if (r->b.piece == b.piece && r->b.block == b.block) {
+            return i;
+        }
+    }
+    return p->n_req;
+}
+
+/* Moves the older ones up by one: cheap, because `i` is small. */
+void peer_req_remove(struct peer *p, uint32_t i)
+{
+    BTC_ASSERT(i < p->n_req);
+    p->n_late -= peer_req_at(p, i)->late ? 1 : 0;
+    for (; i > 0; i--) {
+        *peer_req_at(p, i) = *peer_req_at(p, i - 1);
+    }
+    p->req_head = (p->req_head + 1) & (p->req_cap - 1);
+    p->n_req--;
+}
+
+/* See peer.h. */
+bool peer_req_has(struct peer *p, struct picker_block b)
+{
+    return (p->rx_active && p->rx.piece == b.piece && p->rx.block == b.block) ||
+           peer_req_find(p, b) < p->n_req;
+}
+
+/* See peer.h. */
+bool peer_is_late(const struct peer *p)
+{
+    return p->n_late > 0 || (p->rx_active && p->rx_late);
+}
+
+/* See peer.h. */
+void peer_dropped_add(struct peer *p, struct picker_block b)
+{
+    p->dropped[p->n_dropped++ % PEER_MAX_DROPPED] = b;
+    p->n_awaited++;
+}
+
+/* See peer.h. */
+bool peer_dropped_take(struct peer *p, struct picker_block b)
+{
+    uint32_t n =
+        p->n_dropped < PEER_MAX_DROPPED ? p->n_dropped : PEER_MAX_DROPPED;
+    for (uint32_t i = 0; i < n; i++) {
+        if (p->dropped[i].piece == b.piece && p->dropped[i].block == b.block) {
+            p->dropped[i] = (struct picker_block){UINT32_MAX, UINT32_MAX};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* See peer.h. */
+struct wire_block *peer_up_at(struct peer *p, uint32_t i)
+{
+    return &p->up[(p->up_head + i) & (p->up_cap - 1)];
+}
+
+/* See peer.h. */
+bool peer_up_push(struct peer *p, const struct wire_block *b)
+{
+    if (p->n_up >= PEER_OUR_REQQ) {
+        return false;
+    }
+    if (p->n_up == p->up_cap) {
+        uint32_t cap = p->up_cap > 0 ? p->up_cap * 2 : 32;
+        struct wire_block *ring = mem_array(cap, sizeof *ring);
+        for (uint32_t i = 0; i < p->n_up; i++) {
+            ring[i] = *peer_up_at(p, i);
+        }
+        free(p->up);
+        p->up = ring;
+        p->up_head = 0;
+        p->up_cap = cap;
+    }
+    p->n_up++;
+    *peer_up_at(p, p->n_up - 1) = *b;
+    return true;
+}
+
+/* See peer.h. */
+void peer_up_remove(struct peer *p, uint32_t i)
+{
+    BTC_ASSERT(i < p->n_up);
+    for (; i > 0; i--) {
+        *peer_up_at(p, i) = *peer_up_at(p, i - 1);
+    }
+    p->up_head = (p->up_head + 1) & (p->up_cap - 1);
+    p->n_up--;
+}
+
+/* See peer.h. */
+int peer_put(struct peer *p, const uint8_t *bytes, size_t len)
+{
+    return buf_append(&p->out, bytes, len);
+}
+
+/* See peer.h. */
+int peer_put_simple(struct peer *p, enum wire_type type)
+{
+    uint8_t m[WIRE_HEADER_MAX];
+    return peer_put(p, m, wire_encode_simple(type, m));
+}
+
+/* See peer.h. */
+int peer_put_piece_idx(struct peer *p, enum wire_type type, uint32_t piece)
+{
+    uint8_t m[WIRE_HEADER_MAX];
+    return peer_put(p, m, wire_encode_piece_idx(type, piece, m));
+}
+
+/* See peer.h. */
+int peer_put_block(struct peer *p, enum wire_type type,
+                   const struct wire_block *b)
+{
+    uint8_t m[WIRE_HEADER_MAX];
+    return peer_put(p, m, wire_encode_block(type, b, m));
+}
+
+/* See peer.h. */
+bool peer_is_seed(const struct peer *p)
+{
+    return p->have.n > 0 && bits_is_full(&p->have);
+}
+
+/* See peer.h. */
+bool peer_has_fast_in(const struct peer *p, uint32_t piece)
+{
+    for (uint32_t i = 0; i < p->n_fast_in; i++) {
+        if (p->fast_in[i] == piece) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* See peer.h. */
+bool peer_has_fast_out(const struct peer *p, uint32_t piece)
+{
+    for (uint32_t i = 0; i < p->n_fast_out; i++) {
+        if (p->fast_out[i] == piece) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The depth covers PEER_QUEUE_MS and twice the latency at the quick rate. The
+ * rate rises at once and falls slowly, so a pause does not shut the window; a
+ * full pipe therefore at least doubles the depth from tick to tick. */
+void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t block_len,
+                       uint32_t share)
+{
+    if (elapsed_ms > 0) {
+        double now = (double)p->tick_bytes * 1000.0 / (double)elapsed_ms;
+        p->fast_rate =
+            now > p->fast_rate ? now : p->fast_rate * 0.8 + now * 0.2;
+        p->tick_bytes = 0;
+    }
+    double bytes =
+        p->fast_rate * (PEER_QUEUE_MS + 2.0 * (double)p->latency_ms) / 1000.0;
+    uint32_t depth = bytes < (double)PEER_MAX_DEPTH * block_len
+                         ? (uint32_t)(bytes / block_len) + PEER_MIN_DEPTH
+                         : PEER_MAX_DEPTH;
+    if (p->fast_rate < 1.0 && p->block_ms == 0) {
+        depth = PEER_START_DEPTH;
+    }
+    /* Not all of it: Transmission 3.00 rejects one now and then when its queue
+     * is filled to the brim, and takes up to 10 s to say so. */
+    uint32_t most = p->reqq - p->reqq / 16;
+    most = most < PEER_MAX_DEPTH ? most : PEER_MAX_DEPTH;
+    most = share < most ? share : most;
+    depth = depth < most ? depth : most;
+    depth = depth > 1 ? depth : 1;
+    p->depth = p->snubbed ? 1 : depth;
+}

@@ -1,0 +1,159 @@
+/* One connection's protocol state: flags, windows of requests in both
+ * directions, extension ids, the block that is just arriving. Owned by its
+ * torrent; sees neither picker nor disk.
+ */
+#ifndef BTC_CORE_SWARM_PEER_H
+#define BTC_CORE_SWARM_PEER_H
+
+#include "base/bits.h"
+#include "base/buf.h"
+#include "base/rate.h"
+#include "core/content/picker/picker.h"
+#include "proto/peer/ext.h"
+#include "proto/peer/wire.h"
+
+#define PEER_MAX_DEPTH    1024 /* requests that we have out at one peer */
+#define PEER_DEF_REQQ     250  /* what a peer queues that does not say */
+#define PEER_START_DEPTH  16   /* before its rate is known */
+#define PEER_MIN_DEPTH    4
+#define PEER_OUR_REQQ     500           /* requests of a peer that we queue */
+#define PEER_UPLOAD_BYTES (512u * 1024) /* of its requests, under way */
+#define PEER_UPLOAD_JOBS  64            /* of them, in so many jobs */
+#define PEER_OUT_MAX      (WIRE_MAX_BITFIELD + (1u << 18)) /* in one SEND */
+#define PEER_KEEP_MEM     16384 /* of `in` and `out` while they are empty */
+#define PEER_HANDSHAKE_MS 20000
+#define PEER_KEEPALIVE_MS 100000 /* we say something at least this often */
+#define PEER_IDLE_MS      180000 /* it must say something this often */
+#define PEER_MAX_DROPPED  64     /* requests taken back that may still come */
+#define PEER_MAX_STRIKES  64     /* blocks nobody asked for, then goodbye */
+#define PEER_MAX_FAST     32     /* allowed-fast pieces kept */
+#define PEER_OUR_FAST     8      /* allowed-fast pieces we grant (BEP 6: k) */
+#define PEER_FAST_BYTES                                  \
+    (4u << 20) /* for a beginner; then they are rejected \
+                */
+
+enum peer_phase {
+    PEER_CONNECTING,
+    PEER_HANDSHAKE, /* ours is sent, the peer's awaited */
+    PEER_ACTIVE,
+    PEER_CLOSED /* swept at the end of the input */
+};
+
+/* A late request was taken back: others may be asked and it holds no memory,
+ * but it keeps its place in the window, for the peer still has it. */
+struct peer_request {
+    uint64_t asked_ms;
+    struct picker_block b;
+    bool late;
+};
+
+struct peer {
+    uint32_t conn; /* id of the connection */
+    uint32_t id;   /* in the peerset: also the picker's and the blame's */
+    struct addr addr;
+    enum peer_phase phase;
+    bool incoming;
+    bool was_useful; /* sent us a good block */
+
+    struct wire_decoder decoder;
+    struct buf in;   /* an incomplete message */
+    struct buf out;  /* messages for the next SEND */
+    bool out_listed; /* is in the torrent's list of peers with output */
+
+    bool am_choking, am_interested;
+    bool peer_choking, peer_interested;
+    bool has_ext, has_fast;
+    bool upload_only;
+    bool first_done; /* the message in which a bitfield may come is over */
+    struct ext_handshake ext; /* what it said; client "" before */
+    uint32_t reqq;
+
+    struct bits have;
+    bool have_told; /* a BITFIELD, HAVE_ALL or HAVE_NONE came */
+    bool counted;   /* `have` is in the picker's availability */
+    uint32_t fast_in[PEER_MAX_FAST]; /* pieces it grants us while choked */
+    uint32_t n_fast_in;
+    uint32_t fast_out[PEER_OUR_FAST]; /* pieces we grant it */
+    uint32_t n_fast_out;
+
+    struct peer_request *req; /* owns; a ring of req_cap */
+    uint32_t req_head, n_req, req_cap;
+    uint32_t n_late;                               /* of them */
+    struct picker_block dropped[PEER_MAX_DROPPED]; /* a ring */
+    uint32_t n_dropped;                            /* ever; the ring's head */
+    uint32_t n_awaited; /* of those ever dropped, not answered yet */
+    uint32_t n_refused; /* REJECTs since the last good block */
+    uint64_t ask_ms;    /* nothing is asked for before this */
+    uint64_t blink_ms;  /* of the last UNCHOKE that was answered at once */
+    uint32_t depth;     /* requests to have out */
+    uint32_t strikes;
+    bool snubbed;
+
+    struct picker_block rx; /* the block that is arriving */
+    uint8_t *rx_mem;        /* its memory; NULL: thrown away */
+    uint32_t rx_off;
+    bool rx_active;
+    bool rx_late;   /* others may be asked for it */
+    bool rx_asked;  /* it was in the window when it began */
+    bool rx_owed;   /* or was asked once and taken back: we wanted it */
+    uint64_t rx_ms; /* its first byte came */
+
+    struct wire_block *up; /* owns; requests of the peer, a ring of up_cap */
+    uint32_t up_head, n_up, up_cap;
+    uint32_t up_inflight; /* bytes handed to the disk and the socket */
+    uint32_t up_jobs;     /* in so many jobs */
+
+    struct rate down, up_rate; /* payload */
+    uint64_t tick_bytes;       /* since the last tick */
+    double fast_rate;          /* bytes/s, quick to rise; for the depth */
+    uint32_t latency_ms; /* smallest seen from request to block; 0 unknown */
+    uint64_t opened_ms;  /* connect or accept */
+    uint64_t active_ms;  /* handshake done */
+    uint64_t recv_ms, sent_ms, block_ms;
+    uint64_t unchoked_ms; /* we unchoked it; 0 = choked */
+};
+
+struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
+                      bool incoming, uint64_t now_ms);
+/* All requests must have been taken back (peer_req_pop) and rx_mem given. */
+void peer_free(struct peer *p);
+
+/* Our requests that are out, oldest first. */
+struct peer_request *peer_req_at(struct peer *p, uint32_t i);
+void peer_req_push(struct peer *p, struct picker_block b, uint64_t now_ms);
+/* Index of the block or n_req. */
+uint32_t peer_req_find(struct peer *p, struct picker_block b);
+void peer_req_remove(struct peer *p, uint32_t i);
+/* It is asked and will not be asked for it again: the block stands in its
+ * window or is arriving. */
+bool peer_req_has(struct peer *p, struct picker_block b);
+/* It has not answered in time, as far as we know now. */
+bool peer_is_late(const struct peer *p);
+/* Remembers a request taken back, whose answer may still come. */
+void peer_dropped_add(struct peer *p, struct picker_block b);
+bool peer_dropped_take(struct peer *p, struct picker_block b);
+
+/* The peer's requests, oldest first. False when the queue is full. */
+bool peer_up_push(struct peer *p, const struct wire_block *b);
+struct wire_block *peer_up_at(struct peer *p, uint32_t i);
+void peer_up_remove(struct peer *p, uint32_t i);
+
+/* Messages into `out`; BTC_E_LIMIT when the peer does not take them. */
+int peer_put(struct peer *p, const uint8_t *bytes, size_t len);
+int peer_put_simple(struct peer *p, enum wire_type type);
+int peer_put_piece_idx(struct peer *p, enum wire_type type, uint32_t piece);
+int peer_put_block(struct peer *p, enum wire_type type,
+                   const struct wire_block *b);
+
+/* It has every piece (and there are some). */
+bool peer_is_seed(const struct peer *p);
+bool peer_has_fast_in(const struct peer *p, uint32_t piece);
+bool peer_has_fast_out(const struct peer *p, uint32_t piece);
+
+/* Once per tick: the quick rate and the depth that follows from it, in blocks
+ * of block_len bytes (less than usual where pieces are tiny). `share` bounds
+ * the depth: this peer's part of the memory. */
+void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t block_len,
+                       uint32_t share);
+
+#endif

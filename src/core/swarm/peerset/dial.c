@@ -1,0 +1,209 @@
+/* Who is dialled when: the choice among the candidates, and the back-off.
+ *
+ * A choice is a walk over the set. The question whether there is one comes with
+ * every event of the torrent, so when the next candidate is due is remembered
+ * until something may bring it forward (peerset_changed).
+ */
+#include "core/swarm/peerset/internal.h"
+
+/* Failures of both kinds. */
+uint32_t peerset_failures(const struct peerset_node *node)
+{
+    uint64_t n = (uint64_t)node->e.failures + node->useless;
+
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+/* It may be dialled, now or later. */
+static bool peerset_is_candidate(const struct peerset_node *node, bool seeding)
+{
+    const struct peerset_entry *e = &node->e;
+
+    return e->state == PEERSET_IDLE && e->connectable && !e->banned &&
+           !e->is_self && !(seeding && e->is_seed);
+}
+
+/* True when all candidates have failed too often: then these are what is left.
+ */
+static bool peerset_is_desperate(const struct peerset *ps, bool seeding)
+{
+    for (uint32_t i = 0; i < ps->n; i++) {
+        if (peerset_is_candidate(ps->nodes[i], seeding) &&
+            peerset_failures(ps->nodes[i]) < PEERSET_MAX_FAILURES) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Its turn may come, with those that failed too often only when desperate. */
+static bool peerset_is_eligible(const struct peerset_node *node, bool seeding,
+                                bool desperate)
+{
+    return peerset_is_candidate(node, seeding) &&
+           (desperate || peerset_failures(node) < PEERSET_MAX_FAILURES);
+}
+
+/* Less than 0: `a` is dialled before `b`; 0: the lot decides. */
+static int peerset_compare(const struct peerset_node *a,
+                           const struct peerset_node *b)
+{
+    uint32_t fa = peerset_failures(a);
+    uint32_t fb = peerset_failures(b);
+    bool ka =
+        a->e.source == PEER_SOURCE_USER || a->e.source == PEER_SOURCE_JOURNAL;
+    bool kb =
+        b->e.source == PEER_SOURCE_USER || b->e.source == PEER_SOURCE_JOURNAL;
+
+    if (fa != fb) {
+        return fa < fb ? -1 : 1;
+    }
+    if (a->e.bytes_down != b->e.bytes_down) {
+        return a->e.bytes_down > b->e.bytes_down ? -1 : 1;
+    }
+    return ka == kb ? 0 : ka ? -1 : 1;
+}
+
+/* The soonest retry of those that may be dialled. */
+static uint64_t peerset_soonest(const struct peerset *ps, bool seeding)
+{
+    bool desperate = peerset_is_desperate(ps, seeding);
+    uint64_t soonest = UINT64_MAX;
+
+    for (uint32_t i = 0; i < ps->n; i++) {
+        const struct peerset_node *node = ps->nodes[i];
+
+        if (peerset_is_eligible(node, seeding, desperate) &&
+            node->e.retry_ms < soonest) {
+            soonest = node->e.retry_ms;
+        }
+    }
+    return soonest;
+}
+
+/* See peerset_priv.h. */
+void peerset_changed(struct peerset *ps)
+{
+    ps->due[false].known = ps->due[true].known = false;
+}
+
+/* The soonest retry of those that peerset_next would look at. What is
+ * remembered may be too early, since nobody says when a candidate goes: then
+ * peerset_next finds out, once. */
+uint64_t peerset_deadline(struct peerset *ps, bool seeding)
+{
+    struct peerset_due *due = &ps->due[seeding];
+
+    if (!due->known) {
+        due->at_ms = peerset_soonest(ps, seeding);
+        due->known = true;
+    }
+    return due->at_ms;
+}
+
+/* The best of those that are due, or NULL. */
+static struct peerset_node *peerset_best(struct peerset *ps, bool seeding,
+                                         uint64_t now_ms)
+{
+    bool desperate = peerset_is_desperate(ps, seeding);
+    struct peerset_node *best = NULL;
+    uint32_t equals = 1;
+
+    for (uint32_t i = 0; i < ps->n; i++) {
+        struct peerset_node *node = ps->nodes[i];
+
+        if (!peerset_is_eligible(node, seeding, desperate) ||
+            node->e.retry_ms > now_ms) {
+            continue;
+        }
+        int order = best ? peerset_compare(node, best) : -1;
+        equals = order == 0 ? equals + 1 : order < 0 ? 1 : equals;
+        /* Each of k equals is the one with a chance of 1/k. */
+        if (order < 0 || (order == 0 && rng_below(ps->rng, equals) == 0)) {
+            best = node;
+        }
+    }
+    return best;
+}
+
+/* The best candidate. */
+uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms)
+{
+    if (peerset_deadline(ps, seeding) > now_ms) {
+        return PEERSET_NONE;
+    }
+    struct peerset_node *best = peerset_best(ps, seeding, now_ms);
+    peerset_changed(ps); /* without it, others may be what is left */
+    if (!best) {
+        return PEERSET_NONE;
+    }
+    best->e.state = PEERSET_CONNECTING;
+    return best->e.id;
+}
+
+/* Waits the longer the more often it failed. */
+static void peerset_back_off(struct peerset_node *node, uint64_t now_ms)
+{
+    uint64_t wait = PEERSET_BACKOFF_MS;
+
+    for (uint32_t i = 1;
+         i < peerset_failures(node) && wait < PEERSET_BACKOFF_MAX_MS; i++) {
+        wait *= 2;
+    }
+    node->e.retry_ms =
+        now_ms +
+        (wait < PEERSET_BACKOFF_MAX_MS ? wait : PEERSET_BACKOFF_MAX_MS);
+}
+
+/* The handshake is done. */
+void peerset_on_connected(struct peerset *ps, uint32_t id, int64_t unix_now)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (node) {
+        node->e.state = PEERSET_CONNECTED;
+        node->e.failures = 0;
+        node->e.last_seen = unix_now;
+    }
+}
+
+/* It could not be reached, or no handshake came of it. A peer that we have
+ * known is asked again soon at first: after a kill it may for a moment hold on
+ * to the old connection and refuse a second one. */
+void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (node) {
+        node->e.state = PEERSET_IDLE;
+        node->is_guess = false;
+        node->e.failures += node->e.failures < UINT32_MAX;
+        peerset_back_off(node, now_ms);
+        if (peerset_failures(node) == 1 && node->e.last_seen != 0) {
+            node->e.retry_ms = now_ms + PEERSET_AGAIN_MS;
+        }
+        peerset_changed(ps);
+    }
+}
+
+/* A connection ended. One that brought nothing backs off as a failure does, for
+ * else a peer that throws us out at once would be dialled every few seconds. */
+void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,
+                       uint64_t now_ms)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (!node) {
+        return;
+    }
+    node->e.state = PEERSET_IDLE;
+    node->is_guess = false;
+    peerset_changed(ps);
+    if (was_useful) {
+        node->useless = 0;
+        node->e.retry_ms = now_ms + PEERSET_RECONNECT_MS;
+    } else {
+        node->useless += node->useless < UINT32_MAX;
+        peerset_back_off(node, now_ms);
+    }
+}

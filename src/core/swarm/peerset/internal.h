@@ -1,0 +1,85 @@
+/* The inside of a peerset, shared by its files; nobody else includes this.
+ *
+ * peerset.c        entries, incoming connections, bans
+ * peerset_dial.c   who is dialled when
+ * peerset_table.c  the hash tables
+ */
+#ifndef BTC_CORE_SWARM_PEERSET_INTERNAL_H
+#define BTC_CORE_SWARM_PEERSET_INTERNAL_H
+
+#include "core/swarm/peerset/peerset.h"
+
+#include "base/map.h"
+
+#define PEERSET_MAX_BANS 4096 /* the oldest is forgotten beyond */
+#define PEERSET_FIRST    8    /* places at first; doubled up to PEERSET_MAX */
+
+struct peerset_node {
+    struct peerset_entry e; /* first: an entry is its node */
+    uint32_t at;            /* in peerset.nodes */
+    uint32_t useless;       /* connections in a row that brought nothing */
+    bool is_guess;          /* connected from e.addr's IP, maybe not e's peer */
+    struct peerset_id *ids; /* owns; a list of all ids that lead here */
+    UT_hash_handle hh;      /* by e.addr; only connectable ones */
+};
+
+struct peerset_id {
+    uint32_t id;
+    struct peerset_node *node; /* borrows */
+    struct peerset_id *next;   /* of the same node */
+    UT_hash_handle hh;         /* by id */
+};
+
+struct peerset_bannee {
+    struct addr ip;    /* port 0 */
+    UT_hash_handle hh; /* by ip; the table keeps the order of time */
+};
+
+/* When the next candidate may be dialled. */
+struct peerset_due {
+    bool known;
+    uint64_t at_ms; /* not after the true time; UINT64_MAX = never */
+};
+
+struct peerset {
+    struct rng *rng; /* borrows */
+    uint64_t key[2]; /* of the hashes, so that nobody can choose collisions */
+    struct peerset_node **nodes; /* owns; no order; PEERSET_MAX at most */
+    uint32_t n, cap;
+    uint32_t next_id;
+    struct peerset_due due[2];      /* by `seeding` */
+    struct peerset_node *by_addr;   /* borrows */
+    struct peerset_id *by_id;       /* borrows; the nodes own them */
+    struct peerset_bannee *bannees; /* owns */
+};
+
+/* The address as a key with another port: what is not its value is zero. */
+struct addr peerset_key(const struct addr *a, uint16_t port);
+/* The connectable node of an address, or NULL. */
+struct peerset_node *peerset_by_addr(const struct peerset *ps,
+                                     const struct addr *a);
+/* A connectable node is in the table of addresses. */
+void peerset_link_addr(struct peerset *ps, struct peerset_node *node);
+void peerset_unlink_addr(struct peerset *ps, struct peerset_node *node);
+/* The node that an id leads to, or NULL. */
+struct peerset_node *peerset_by_id(const struct peerset *ps, uint32_t id);
+void peerset_link_id(struct peerset *ps, struct peerset_node *node,
+                     struct peerset_id *i);
+/* Takes out one of the node's ids, which the caller owns then; NULL when none
+ * is left. */
+struct peerset_id *peerset_unlink_id(struct peerset *ps,
+                                     struct peerset_node *node);
+/* The ban of an address' IP, or NULL. */
+struct peerset_bannee *peerset_bannee_find(const struct peerset *ps,
+                                           const struct addr *a);
+void peerset_bannee_add(struct peerset *ps, const struct addr *a);
+void peerset_bannee_remove(struct peerset *ps, struct peerset_bannee *b);
+uint32_t peerset_n_bannees(const struct peerset *ps);
+
+/* Somebody may be due sooner than before: an entry is new, idle again, dialable
+ * or not banned any more. */
+void peerset_changed(struct peerset *ps);
+/* Failures of both kinds: no connection, and nothing useful of it. */
+uint32_t peerset_failures(const struct peerset_node *node);
+
+#endif

@@ -1,0 +1,376 @@
+/* Known peers: who may be dialled, who is banned, who is worth what.
+ *
+ * Entries that can be dialled are found by address. An incoming connection
+ * comes from a port that nobody listens on: its entry has no place in the
+ * address table until the peer says its port (BEP 10, "p"), or is the entry of
+ * that IP, when there is just one and it is idle: then the guess is that this
+ * is the same peer, and the port it says later proves it or undoes it.
+ *
+ * Ids are never used again. When two entries turn out to be one peer, both ids
+ * go on leading to the one that is left (struct peerset_id).
+ *
+ * Bans are a set of IPs of their own, so that they outlive their entries. When
+ * the set of entries is full the worst idle one goes: those that cannot be
+ * dialled, then by failures, never seen before seen. Entries of the user stay;
+ * banned ones go last of all, for else a banned host that was announced with
+ * thousands of ports would fill the set for good.
+ */
+#include "core/swarm/peerset/internal.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const peerset_source_names[] = {
+    [PEER_SOURCE_TRACKER] = "tracker", [PEER_SOURCE_USER] = "user",
+    [PEER_SOURCE_JOURNAL] = "journal", [PEER_SOURCE_INCOMING] = "incoming",
+    [PEER_SOURCE_PEX] = "pex",         [PEER_SOURCE_DHT] = "dht",
+    [PEER_SOURCE_LSD] = "lsd",
+};
+#define PEERSET_N_SOURCES \
+    (sizeof(peerset_source_names) / sizeof(peerset_source_names[0]))
+
+/* The name under which a source is journaled. */
+const char *peer_source_name(enum peer_source s)
+{
+    return (size_t)s < PEERSET_N_SOURCES ? peerset_source_names[s] : "?";
+}
+
+/* The source of a name. */
+enum peer_source peer_source_from_name(const char *s)
+{
+    for (size_t i = 0; s && i < PEERSET_N_SOURCES; i++) {
+        if (strcmp(s, peerset_source_names[i]) == 0) {
+            return (enum peer_source)i;
+        }
+    }
+    return PEER_SOURCE_JOURNAL;
+}
+
+/* An empty set. */
+struct peerset *peerset_new(struct rng *rng)
+{
+    struct peerset *ps = mem_zalloc(sizeof(*ps));
+
+    ps->rng = rng;
+    ps->key[0] = rng_u64(rng);
+    ps->key[1] = rng_u64(rng);
+    return ps;
+}
+
+/* Takes a node out and frees it; its ids lead nowhere then. */
+static void peerset_remove(struct peerset *ps, struct peerset_node *node)
+{
+    struct peerset_id *i = NULL;
+
+    while ((i = peerset_unlink_id(ps, node)) != NULL) {
+        free(i);
+    }
+    if (node->e.connectable) {
+        peerset_unlink_addr(ps, node);
+    }
+    struct peerset_node *last = ps->nodes[--ps->n];
+    ps->nodes[node->at] = last;
+    last->at = node->at;
+    free(node);
+}
+
+/* Frees all. */
+void peerset_free(struct peerset *ps)
+{
+    if (!ps) {
+        return;
+    }
+    while (ps->n > 0) {
+        peerset_remove(ps, ps->nodes[ps->n - 1]);
+    }
+    while (ps->bannees) {
+        peerset_bannee_remove(ps, ps->bannees);
+    }
+    free(ps->nodes);
+    free(ps);
+}
+
+/* How much it would be missed; the smallest goes first. */
+static uint64_t peerset_worth(const struct peerset_node *node)
+{
+    const struct peerset_entry *e = &node->e;
+    uint64_t worth = e->banned ? 2 : e->connectable ? 1 : 0;
+
+    worth = worth << 32 | (UINT32_MAX - peerset_failures(node));
+    worth = worth << 1 | (e->last_seen != 0);
+    return worth << 1 | (e->bytes_down > 0);
+}
+
+/* Makes room for one more; false when nobody may go. */
+static bool peerset_make_room(struct peerset *ps)
+{
+    struct peerset_node *worst = NULL;
+    uint64_t least = 0;
+
+    if (ps->n < ps->cap) {
+        return true;
+    }
+    if (ps->cap < PEERSET_MAX) { /* most torrents know few peers */
+        uint32_t cap = ps->cap > 0 ? ps->cap * 2 : PEERSET_FIRST;
+        ps->cap = cap < PEERSET_MAX ? cap : PEERSET_MAX;
+        ps->nodes =
+            mem_resize(ps->nodes, ps->cap, sizeof(struct peerset_node *));
+        return true;
+    }
+    for (uint32_t i = 0; i < ps->n; i++) {
+        struct peerset_node *node = ps->nodes[i];
+        uint64_t worth = peerset_worth(node);
+
+        if (node->e.state != PEERSET_IDLE ||
+            node->e.source == PEER_SOURCE_USER || node->e.is_self) {
+            continue;
+        }
+        if (!worst || worth < least ||
+            (worth == least && node->e.id < worst->e.id)) {
+            worst = node;
+            least = worth;
+        }
+    }
+    if (!worst) {
+        return false;
+    }
+    peerset_remove(ps, worst);
+    return true;
+}
+
+/* A new node with a new id; NULL when there is no room. */
+static struct peerset_node *peerset_make(struct peerset *ps,
+                                         const struct addr *a,
+                                         enum peer_source source,
+                                         bool connectable)
+{
+    if (ps->next_id >= PEERSET_NONE / 2 || !peerset_make_room(ps)) {
+        return NULL;
+    }
+    struct peerset_node *node = mem_zalloc(sizeof(*node));
+    struct peerset_id *i = mem_zalloc(sizeof(*i));
+    i->id = ps->next_id++;
+    node->e.id = i->id;
+    node->e.addr = peerset_key(a, a->port);
+    node->e.source = source;
+    node->e.connectable = connectable;
+    node->e.banned = peerset_is_banned(ps, a);
+    node->at = ps->n;
+    ps->nodes[ps->n++] = node;
+    peerset_link_id(ps, node, i);
+    if (connectable) {
+        peerset_link_addr(ps, node);
+    }
+    peerset_changed(ps);
+    return node;
+}
+
+/* A peer somebody told us of. */
+int64_t peerset_add(struct peerset *ps, const struct addr *a,
+                    enum peer_source source)
+{
+    struct peerset_node *node = peerset_by_addr(ps, a);
+
+    if (!node) {
+        /* An outsider must not fill the set with a banned host's ports. */
+        bool trusted =
+            source == PEER_SOURCE_USER || source == PEER_SOURCE_JOURNAL;
+
+        if (!addr_is_dialable(a) || (!trusted && peerset_is_banned(ps, a))) {
+            return BTC_E_RANGE;
+        }
+        node = peerset_make(ps, a, source, true);
+        return node ? (int64_t)node->e.id : BTC_E_LIMIT;
+    }
+    if (source == PEER_SOURCE_USER) {
+        node->e.source = source;
+    }
+    return node->e.id;
+}
+
+/* The entry that a connection from this IP may belong to, or NULL: an idle one
+ * of an earlier such connection, or the only one of the IP. */
+static struct peerset_node *peerset_guess(const struct peerset *ps,
+                                          const struct addr *a)
+{
+    struct peerset_node *only = NULL;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < ps->n; i++) {
+        struct peerset_node *node = ps->nodes[i];
+
+        if (!addr_eq_ip(&node->e.addr, a)) {
+            continue;
+        }
+        if (!node->e.connectable && node->e.state == PEERSET_IDLE) {
+            return node;
+        }
+        n++;
+        only = node;
+    }
+    return n == 1 && only->e.state == PEERSET_IDLE && !only->e.is_self ? only
+                                                                       : NULL;
+}
+
+/* A peer that came to us. */
+int64_t peerset_add_incoming(struct peerset *ps, const struct addr *a)
+{
+    if (a->family == ADDR_NONE || peerset_is_banned(ps, a)) {
+        return BTC_E_RANGE;
+    }
+    struct peerset_node *node = peerset_guess(ps, a);
+    if (!node) {
+        node = peerset_make(ps, a, PEER_SOURCE_INCOMING, false);
+        return node ? (int64_t)node->e.id : BTC_E_LIMIT;
+    }
+    if (node->e.connectable) {
+        node->is_guess = true;
+    } else {
+        node->e.addr.port = a->port;
+    }
+    return node->e.id;
+}
+
+/* The guess was wrong: the old record goes back to its address under a new id,
+ * and the node is that of a stranger. */
+static void peerset_undo_guess(struct peerset *ps, struct peerset_node *node)
+{
+    struct peerset_entry old = node->e;
+    uint32_t useless = node->useless;
+
+    peerset_unlink_addr(ps, node);
+    node->e = (struct peerset_entry){.id = old.id,
+                                     .addr = old.addr,
+                                     .source = PEER_SOURCE_INCOMING,
+                                     .state = old.state,
+                                     .banned = old.banned,
+                                     .last_seen = old.last_seen};
+    node->useless = 0;
+    node->is_guess = false;
+    struct peerset_node *back = peerset_make(ps, &old.addr, old.source, true);
+    if (back) {
+        old.id = back->e.id;
+        old.state = PEERSET_IDLE;
+        back->e = old;
+        back->useless = useless;
+    }
+}
+
+/* Two entries are one peer: the record and the ids of `from` go to `to`. */
+static void peerset_merge(struct peerset *ps, struct peerset_node *to,
+                          struct peerset_node *from)
+{
+    struct peerset_entry *e = &to->e;
+    struct peerset_id *i = NULL;
+
+    e->source = from->e.source;
+    e->bytes_down += from->e.bytes_down;
+    e->bytes_up += from->e.bytes_up;
+    e->bad_pieces += from->e.bad_pieces;
+    e->is_seed = e->is_seed || from->e.is_seed;
+    e->is_self = e->is_self || from->e.is_self;
+    if (from->e.last_seen > e->last_seen) {
+        e->last_seen = from->e.last_seen;
+    }
+    while ((i = peerset_unlink_id(ps, from)) != NULL) {
+        peerset_link_id(ps, to, i);
+    }
+    peerset_remove(ps, from);
+}
+
+/* A peer that came to us said where it listens. */
+void peerset_set_port(struct peerset *ps, uint32_t id, uint16_t port)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (!node || port == 0) {
+        return;
+    }
+    if (node->e.connectable && (node->e.addr.port == port || !node->is_guess)) {
+        node->is_guess = false; /* it is who we thought, or we dialled it */
+        return;
+    }
+    struct addr at = peerset_key(&node->e.addr, port);
+    struct peerset_node *other = peerset_by_addr(ps, &at);
+    if (!addr_is_dialable(&at) || (other && other->e.state != PEERSET_IDLE)) {
+        return; /* a second connection of a peer that we have */
+    }
+    if (node->e.connectable) {
+        peerset_undo_guess(ps, node);
+        other = peerset_by_addr(ps, &at);
+    }
+    if (other) {
+        peerset_merge(ps, node, other);
+    }
+    node->e.addr = at;
+    node->e.connectable = true;
+    peerset_link_addr(ps, node);
+    peerset_changed(ps);
+}
+
+/* The entry of an id. */
+struct peerset_entry *peerset_get(struct peerset *ps, uint32_t id)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    return node ? &node->e : NULL;
+}
+
+/* The entry that can be dialled at an address. */
+struct peerset_entry *peerset_find(struct peerset *ps, const struct addr *a)
+{
+    struct peerset_node *node = peerset_by_addr(ps, a);
+
+    return node ? &node->e : NULL;
+}
+
+/* Entries. */
+uint32_t peerset_count(const struct peerset *ps)
+{
+    return ps->n;
+}
+
+/* The i-th entry. */
+struct peerset_entry *peerset_at(struct peerset *ps, uint32_t i)
+{
+    BTC_ASSERT(i < ps->n);
+    return &ps->nodes[i]->e;
+}
+
+/* Sets the mark of all entries of an IP. */
+static void peerset_mark_banned(struct peerset *ps, const struct addr *ip,
+                                bool banned)
+{
+    for (uint32_t i = 0; i < ps->n; i++) {
+        if (addr_eq_ip(&ps->nodes[i]->e.addr, ip)) {
+            ps->nodes[i]->e.banned = banned;
+        }
+    }
+    peerset_changed(ps);
+}
+
+/* Bans the IP of an entry. */
+void peerset_ban(struct peerset *ps, uint32_t id)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (!node || peerset_bannee_find(ps, &node->e.addr)) {
+        return;
+    }
+    if (peerset_n_bannees(ps) >= PEERSET_MAX_BANS) {
+        struct addr oldest = ps->bannees->ip;
+
+        peerset_bannee_remove(ps, ps->bannees);
+        peerset_mark_banned(ps, &oldest, false);
+    }
+    peerset_bannee_add(ps, &node->e.addr);
+    peerset_mark_banned(ps, &node->e.addr, true);
+}
+
+/* The IP of an address is banned. */
+bool peerset_is_banned(const struct peerset *ps, const struct addr *a)
+{
+    return peerset_bannee_find(ps, a) != NULL;
+}

@@ -1,0 +1,94 @@
+/* Known peers of a torrent: candidates with back-off, bans and quality, one
+ * entry per address. Ids are stable for a run and never used again. */
+#ifndef BTC_CORE_SWARM_PEERSET_PEERSET_H
+#define BTC_CORE_SWARM_PEERSET_PEERSET_H
+
+#include "base/addr.h"
+#include "base/rng.h"
+
+#define PEERSET_MAX            4000 /* entries; the worst unconnected one goes */
+#define PEERSET_BACKOFF_MS     15000 /* after the first failure, doubles ... */
+#define PEERSET_BACKOFF_MAX_MS 1800000 /* ... up to this */
+#define PEERSET_RECONNECT_MS   5000    /* after a connection that worked */
+#define PEERSET_AGAIN_MS       1000 /* after the first failure of a known one */
+#define PEERSET_MAX_FAILURES   8    /* then only when nothing else is left */
+#define PEERSET_NONE           UINT32_MAX
+
+enum peer_source {
+    PEER_SOURCE_TRACKER,
+    PEER_SOURCE_USER,    /* --peer, x.pe */
+    PEER_SOURCE_JOURNAL, /* of an earlier run */
+    PEER_SOURCE_INCOMING,
+    PEER_SOURCE_PEX,
+    PEER_SOURCE_DHT,
+    PEER_SOURCE_LSD
+};
+const char *peer_source_name(enum peer_source s); /* "tracker", "user", ... */
+/* From a name; PEER_SOURCE_JOURNAL when unknown. */
+enum peer_source peer_source_from_name(const char *s);
+
+enum peerset_state {
+    PEERSET_IDLE,
+    PEERSET_CONNECTING,
+    PEERSET_CONNECTED
+};
+
+struct peerset_entry {
+    uint32_t id;
+    struct addr addr; /* with the listen port */
+    bool connectable; /* addr's port is one it listens on */
+    enum peer_source source;
+    enum peerset_state state;
+    bool banned; /* by its IP: bad data */
+    bool is_seed;
+    bool is_self;        /* our own address: never dialled again */
+    uint32_t failures;   /* connects in a row that failed */
+    uint32_t bad_pieces; /* suspicions (hash failures it had a part in) */
+    uint64_t retry_ms;   /* not before this */
+    int64_t last_seen;   /* unix seconds of the last connection; 0 never */
+    uint64_t bytes_down; /* ever, over all runs */
+    uint64_t bytes_up;
+    struct addr journaled; /* the driver's own: where its row stands, or NONE */
+};
+
+struct peerset; /* opaque */
+
+struct peerset *peerset_new(struct rng *rng);
+void peerset_free(struct peerset *ps);
+/* Adds or finds: the id, or BTC_E_LIMIT / BTC_E_RANGE (not dialable, or of a
+ * banned IP and neither from the user nor the journal). An entry keeps the
+ * source that it came from first, unless the user names it. */
+int64_t peerset_add(struct peerset *ps, const struct addr *a,
+                    enum peer_source source);
+/* For an incoming connection, whose port is not a listen port: finds the entry
+ * of that IP when it is idle and the only one, else makes one that cannot be
+ * dialled; BTC_E_RANGE for a banned IP. */
+int64_t peerset_add_incoming(struct peerset *ps, const struct addr *a);
+/* The extension handshake said its listen port: the entry becomes dialable, or
+ * merges with the idle entry that has that address, whose id leads to this one
+ * from then on. */
+void peerset_set_port(struct peerset *ps, uint32_t id, uint16_t port);
+/* NULL when unknown. Who makes an idle entry dialable in it (a seed that is
+ * none any more, a failure forgiven) is heard at the next change of the set. */
+struct peerset_entry *peerset_get(struct peerset *ps, uint32_t id);
+struct peerset_entry *peerset_find(struct peerset *ps, const struct addr *a);
+uint32_t peerset_count(const struct peerset *ps);
+/* Iteration: i from 0 to peerset_count-1. */
+struct peerset_entry *peerset_at(struct peerset *ps, uint32_t i);
+
+/* The best candidate that may be dialled now, marked CONNECTING; PEERSET_NONE
+ * when there is none. Best: fewest failures, good record (bytes_down), user and
+ * journal before others, then random. Seeds are skipped when `seeding`. */
+uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms);
+/* The soonest time at which peerset_next may give one; UINT64_MAX = never. Both
+ * cost next to nothing until then. */
+uint64_t peerset_deadline(struct peerset *ps, bool seeding);
+void peerset_on_connected(struct peerset *ps, uint32_t id, int64_t unix_now);
+void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms);
+void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,
+                       uint64_t now_ms);
+/* The IP: no entry of it is dialled, no connection of it accepted. */
+void peerset_ban(struct peerset *ps, uint32_t id);
+bool peerset_is_banned(const struct peerset *ps, const struct addr *a);
+
+#endif

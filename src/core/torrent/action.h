@@ -1,0 +1,138 @@
+/* The vocabulary between a torrent and whoever drives it (the session over
+ * libuv, or a simulation): events go in, actions come out. Nothing else.
+ *
+ * Connections are named by a conn id that the torrent gives out; an id is never
+ * used for another connection, so a late event with a stale id is dropped.
+ * Pointers inside an event live for the call; pointers inside an action live
+ * until the next torrent_input or torrent_next_action, except block memory,
+ * which lives until the matching event comes back.
+ */
+#ifndef BTC_CORE_TORRENT_ACTION_H
+#define BTC_CORE_TORRENT_ACTION_H
+
+#include "base/addr.h"
+#include "base/hash.h"
+#include "proto/peer/wire.h"
+
+enum event_type {
+    EVENT_START,     /* run: dial, announce, download, serve */
+    EVENT_STOP,      /* wind down: `stopped` announces, blocks to the disk */
+    EVENT_TICK,      /* torrent_deadline has come */
+    EVENT_CONNECTED, /* an outgoing connection stands */
+    EVENT_ACCEPTED,  /* an incoming one with its handshake read */
+    EVENT_DATA,      /* bytes of a connection */
+    EVENT_CLOSED,    /* it is gone (never answered for our own CLOSE) */
+    EVENT_FINISHED,  /* answer to ACTION_FINISH */
+    EVENT_WRITTEN,   /* answer to ACTION_WRITE */
+    EVENT_HASHED,    /* answer to ACTION_HASH */
+    EVENT_UPLOADED,  /* answer to ACTION_UPLOAD: the bytes left us, or not */
+    EVENT_ANNOUNCED, /* answer to ACTION_ANNOUNCE */
+    EVENT_PEER       /* an address was learnt (user, tracker of another kind) */
+};
+
+struct event {
+    enum event_type type;
+    uint32_t conn;  /* CONNECTED, ACCEPTED, DATA, CLOSED, UPLOADED */
+    uint32_t piece; /* FINISHED, WRITTEN, HASHED, UPLOADED */
+    int result;     /* CLOSED, FINISHED, WRITTEN, HASHED, UPLOADED, ANNOUNCED */
+    union {
+        struct { /* ACCEPTED (conn from torrent_new_conn) */
+            struct addr addr;
+            struct wire_handshake handshake;
+        } accepted;
+        struct slice data; /* DATA */
+        struct {           /* FINISHED, WRITTEN; NULL: not needed, or no use */
+            const uint8_t (*block_hashes)[SHA1_LEN];
+        } finished;
+        struct { /* UPLOADED */
+            uint32_t len;
+        } uploaded;
+        struct { /* ANNOUNCED */
+            uint32_t tracker;
+            long status; /* HTTP */
+            struct slice body;
+            const char *error; /* a text when result != 0 */
+        } announced;
+        struct { /* PEER */
+            struct addr addr;
+            int source; /* enum peer_source */
+        } peer;
+    };
+};
+
+enum action_type {
+    ACTION_CONNECT,  /* conn, addr */
+    ACTION_CLOSE,    /* conn */
+    ACTION_SEND,     /* conn, data */
+    ACTION_UPLOAD,   /* conn, a range of a piece as one or more blocks */
+    ACTION_FINISH,   /* piece: hash over its blocks, write them if it is good */
+    ACTION_WRITE,    /* piece: write these blocks as they are */
+    ACTION_HASH,     /* piece: hash what is on disk */
+    ACTION_ANNOUNCE, /* tracker, url */
+    ACTION_PERSIST,  /* a fact for the journal */
+    ACTION_NOTIFY    /* something a person may want to know */
+};
+
+enum fact_type {
+    FACT_PIECE,       /* verified and written */
+    FACT_PIECE_LOST,  /* not verified any more */
+    FACT_BLOCK,       /* of an incomplete piece, written */
+    FACT_BLOCKS_LOST, /* all of a piece */
+    FACT_PEER,        /* peer (peerset id) changed */
+    FACT_TRACKER,     /* tracker changed */
+    FACT_EVENT        /* level, kind, text */
+};
+
+enum fact_level {
+    FACT_ERROR,
+    FACT_WARN,
+    FACT_INFO
+};
+
+enum notify_type {
+    NOTIFY_STATE,    /* torrent_state changed */
+    NOTIFY_PIECE,    /* piece verified */
+    NOTIFY_FILE,     /* file complete */
+    NOTIFY_COMPLETE, /* everything wanted is verified and written */
+    NOTIFY_CHECKED,  /* the check of existing data has ended */
+    NOTIFY_ERROR     /* result, text: the torrent cannot go on */
+};
+
+struct action {
+    enum action_type type;
+    uint32_t conn;
+    uint32_t piece;
+    union {
+        struct addr addr;  /* CONNECT */
+        struct slice data; /* SEND */
+        struct {           /* UPLOAD */
+            struct wire_block range;
+            uint32_t chunk; /* a message with a header per so many bytes */
+        } upload;
+        struct {                    /* FINISH, WRITE */
+            uint8_t *const *blocks; /* n_blocks; NULL: on disk / leave alone */
+            uint32_t n_blocks;
+            bool want_block_hashes; /* WRITE: of the blocks in memory */
+        } write;
+        struct { /* ANNOUNCE */
+            uint32_t tracker;
+            char *url;
+        } announce;
+        struct { /* PERSIST */
+            enum fact_type type;
+            uint32_t block;
+            uint32_t index; /* peerset id or tracker */
+            enum fact_level level;
+            const char *kind; /* a literal */
+            char *text;
+        } fact;
+        struct { /* NOTIFY */
+            enum notify_type type;
+            uint32_t file;
+            int result;
+            char *text;
+        } notify;
+    };
+};
+
+#endif

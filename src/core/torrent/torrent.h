@@ -1,0 +1,150 @@
+/* One torrent: the state machine that ties peers, picker, choker, trackers and
+ * the disk together. Pure: events and a clock value in, actions out.
+ *
+ * Use: torrent_new, then what the journal knows (torrent_restore_*), then
+ * EVENT_START. After every torrent_input, torrent_next_action until it gives
+ * false; then arm a timer for torrent_deadline and send EVENT_TICK.
+ *
+ * Read torrent.c first (lifecycle, actions), then torrent_peer.c (messages),
+ * torrent_request.c (what to ask of whom), torrent_disk.c (blocks on their way
+ * to the disk), torrent_upload.c, torrent_check.c, torrent_announce.c.
+ */
+#ifndef BTC_CORE_TORRENT_TORRENT_H
+#define BTC_CORE_TORRENT_TORRENT_H
+
+#include "base/rate.h"
+#include "core/content/layout.h"
+#include "core/content/picker/picker.h"
+#include "core/content/pool.h"
+#include "core/swarm/announce/announce.h"
+#include "core/swarm/peerset/peerset.h"
+#include "core/torrent/action.h"
+
+#define TORRENT_DEF_PEERS 80 /* connections, unless set */
+#define TORRENT_MAX_PEERS 4000
+#define TORRENT_TICK_MS   250 /* while anything is under way */
+
+enum torrent_state {
+    TORRENT_STOPPED,     /* before START, after STOP has wound down */
+    TORRENT_CHECKING,    /* nothing trusted yet to go on from */
+    TORRENT_DOWNLOADING, /* also while a check runs beside it */
+    TORRENT_SEEDING,     /* all wanted is here */
+    TORRENT_STOPPING,
+    TORRENT_FAILED /* the disk: waits to be stopped */
+};
+
+/* What all torrents of a run share; owned by the session. */
+struct torrent_shared {
+    struct rng *rng;
+    struct pool *pool;
+    uint32_t mem_open;   /* its blocks that wait for the rest of their piece */
+    struct bucket up;    /* all uploads */
+    uint8_t peer_id[20]; /* BEP 20 */
+    uint32_t key;        /* for trackers */
+    uint16_t port;       /* where we listen, 0 = nowhere */
+    uint32_t hash_jobs;  /* checks under way at once, over all torrents */
+    uint32_t hash_busy;
+    const char *client; /* "btc 0.1.0", for the extension handshake */
+};
+
+struct torrent_config {
+    struct torrent_shared *shared; /* borrowed */
+    const struct geom *geom;       /* borrowed, lives longer */
+    const uint8_t *info_hash;      /* 20 bytes, borrowed */
+    const uint8_t *piece_hashes;   /* n_pieces * 20, borrowed */
+    uint32_t max_peers;            /* 0 = default */
+    bool sequential;
+    bool is_private;
+    uint64_t up_limit;                     /* bytes/s, 0 = none */
+    uint64_t downloaded, uploaded, wasted; /* of earlier runs */
+};
+
+struct torrent;
+
+struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms);
+/* No job may be out (torrent_is_quiet). NULL allowed. */
+void torrent_free(struct torrent *t);
+
+/* --- before START: what the journal says --- */
+void torrent_restore_piece(struct torrent *t, uint32_t piece);
+void torrent_restore_block(struct torrent *t, uint32_t piece, uint32_t block);
+/* Data of unknown worth: to be hashed; kept if good. `claimed`: the journal has
+ * it as verified, so its loss is a fact. Allowed while running, too. */
+void torrent_check_piece(struct torrent *t, uint32_t piece, bool claimed);
+int torrent_add_tracker(struct torrent *t, const char *url, uint32_t tier);
+void torrent_restore_tracker(struct torrent *t, uint32_t tracker,
+                             const char *tracker_id);
+/* At any time. */
+void torrent_add_peer(struct torrent *t, const struct addr *a,
+                      enum peer_source source, const struct peerset_entry *old);
+void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio);
+/* Of all files at once; those of pads count for nothing. A piece may hold a
+ * part of each file, so one by one would cost the square of their number. */
+void torrent_set_priorities(struct torrent *t, const uint8_t *prio);
+void torrent_set_sequential(struct torrent *t, bool on);
+void torrent_set_limits(struct torrent *t, uint64_t up_limit,
+                        uint32_t max_peers, uint64_t now_ms);
+/* Only hash what is to be checked; no peers, no trackers. */
+void torrent_set_check_only(struct torrent *t);
+/* No new requests (the disk is too full); serving goes on. */
+void torrent_set_hold(struct torrent *t, bool hold);
+/* Pieces are to be hashed and none is, for want of a job: EVENT_TICK when
+ * hash_busy falls. */
+bool torrent_waits_to_hash(const struct torrent *t);
+void torrent_announce_now(struct torrent *t, uint64_t now_ms);
+
+/* --- events and actions --- */
+void torrent_input(struct torrent *t, const struct event *ev, uint64_t now_ms,
+                   int64_t unix_now);
+bool torrent_next_action(struct torrent *t, struct action *out);
+uint64_t torrent_deadline(const struct torrent *t); /* UINT64_MAX = none */
+/* An id for an accepted connection; 0 when there is no room or the address is
+ * banned (close it). */
+uint32_t torrent_new_conn(struct torrent *t, const struct addr *a);
+/* Everything received goes towards the disk now: WRITE actions for the blocks
+ * of incomplete pieces (the journal's tick). */
+void torrent_flush(struct torrent *t);
+
+/* --- facts --- */
+enum torrent_state torrent_state(const struct torrent *t);
+bool torrent_is_quiet(const struct torrent *t); /* no disk job is out */
+bool torrent_is_stopped(
+    const struct torrent *t); /* STOP has been carried out */
+bool torrent_is_complete(
+    const struct torrent *t); /* nothing wanted is missing */
+const struct picker *torrent_picker(const struct torrent *t);
+struct peerset *torrent_peerset(struct torrent *t);
+const struct announce *torrent_announce(const struct torrent *t);
+
+struct torrent_stats {
+    uint64_t bytes_done;  /* verified, of wanted files, without pads */
+    uint64_t bytes_total; /* wanted files, without pads */
+    uint32_t pieces_done; /* verified, all */
+    uint32_t pieces_checking;
+    uint32_t checked_to; /* every piece before this has its verdict; n_pieces
+                          * when nothing is left to check */
+    uint64_t down_rate, up_rate;           /* payload */
+    uint64_t downloaded, uploaded, wasted; /* payload, all runs */
+    uint32_t peers, seeds, connecting;
+    uint64_t last_payload_ms; /* 0 = none in this run */
+    bool had_peer;            /* a handshake was done in this run */
+};
+void torrent_get_stats(const struct torrent *t, uint64_t now_ms,
+                       struct torrent_stats *out);
+uint64_t torrent_file_done(const struct torrent *t, uint32_t file);
+/* Some byte of the file is wanted or shares a piece with a wanted one. */
+bool torrent_file_needed(const struct torrent *t, uint32_t file);
+
+/* One connected peer, for the peer view; false when not connected. */
+struct torrent_peer_info {
+    const char *client;
+    bool choking, interested; /* the peer's side: it chokes us, it wants us */
+    bool am_choking, am_interested;
+    bool incoming, is_seed;
+    uint64_t down_rate, up_rate;
+    uint32_t requests; /* ours that are out */
+};
+bool torrent_peer_info(const struct torrent *t, uint32_t peerset_id,
+                       uint64_t now_ms, struct torrent_peer_info *out);
+
+#endif

@@ -1,0 +1,172 @@
+/* The output of create: a file that is there whole or not at all, also after a
+ * power cut: written under another name, synced, renamed, its folder synced.
+ */
+#include "create/internal.h"
+
+#include "base/mem.h"
+#include "base/rng.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CREATE_LOAD_STEP 65536u
+
+/* Reads a whole file of at most METAINFO_MAX_BYTES into `out`. */
+int create_load(const char *path, struct buf *out, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n = 1;
+    int rc = 0;
+
+    if (fd < 0) {
+        return err_set_errno(e, errno, "cannot read '%s'", path);
+    }
+    while (rc == 0 && n > 0) {
+        uint8_t *p = buf_reserve(out, CREATE_LOAD_STEP);
+        if (p == NULL) {
+            rc = err_set(e, BTC_E_LIMIT, "'%s' is too large", path);
+            break;
+        }
+        n = read(fd, p, CREATE_LOAD_STEP);
+        if (n > 0) {
+            buf_commit(out, (size_t)n);
+        } else if (n < 0 && errno == EINTR) {
+            n = 1;
+        } else if (n < 0) {
+            rc = err_set_errno(e, errno, "cannot read '%s'", path);
+        }
+    }
+    close(fd);
+    return rc;
+}
+
+/* Writes all of it; 0 or an errno. */
+static int create_write_all(int fd, struct slice content)
+{
+    while (content.len > 0) {
+        ssize_t n = write(fd, content.p, content.len);
+        if (n < 0 && errno != EINTR) {
+            return errno;
+        }
+        if (n > 0) {
+            content = slice_sub(content, (size_t)n, content.len);
+        }
+    }
+    return 0;
+}
+
+/* Writes all of it and syncs it; 0 or an errno. */
+static int create_save_write(int fd, struct slice content)
+{
+    int error = create_write_all(fd, content);
+
+    return error != 0 || fsync(fd) == 0 ? error : errno;
+}
+
+int create_send(int fd, struct slice content, struct err *e)
+{
+    int error = create_write_all(fd, content);
+
+    return error == 0 ? 0
+                      : err_set_errno(e, error,
+                                      "cannot write the torrent to "
+                                      "standard output");
+}
+
+/* Gives the file its name; 0 or an errno. */
+static int create_save_rename(const char *from, const char *to, bool replace)
+{
+    if (replace) {
+        return rename(from, to) == 0 ? 0 : errno;
+    }
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != ENOSYS && errno != EINVAL) {
+        return errno;
+    }
+    /* A filesystem that cannot do that can mostly link, which does not replace
+     * either. */
+    if (link(from, to) != 0) {
+        return errno;
+    }
+    (void)unlink(from);
+    return 0;
+}
+
+/* The folder that a path is in; free(). */
+static char *create_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL) {
+        return mem_strdup(".");
+    }
+    return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* Says early what would else be said after all the hashing. */
+int create_check_folder(const char *path, struct err *e)
+{
+    char *folder = create_folder(path);
+    int rc = 0;
+
+    if (access(folder, W_OK | X_OK) != 0) {
+        rc = err_set_errno(e, errno, "cannot write '%s'", path);
+    }
+    free(folder);
+    return rc;
+}
+
+/* Makes the new name durable; 0 or an errno. */
+static int create_save_sync_folder(const char *path)
+{
+    char *folder = create_folder(path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 ? errno : 0;
+
+    free(folder);
+    if (fd >= 0) {
+        /* EINVAL: a filesystem that has nothing to sync there. */
+        rc = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
+        close(fd);
+    }
+    return rc;
+}
+
+/* Writes a new file, whole or not at all. */
+int create_save(const char *path, struct slice content, bool replace,
+                struct err *e)
+{
+    char *temp = mem_printf("%s.%016" PRIx64 ".tmp", path, rng_seed_system());
+    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int error = fd < 0 ? errno : 0;
+    int rc = 0;
+
+    if (fd >= 0) {
+        error = create_save_write(fd, content);
+        if (close(fd) != 0 && error == 0) {
+            error = errno;
+        }
+        if (error == 0) {
+            error = create_save_rename(temp, path, replace);
+        }
+        if (error != 0) {
+            (void)unlink(temp);
+        } else {
+            error = create_save_sync_folder(path);
+        }
+    }
+    if (error == EEXIST) {
+        rc = err_set(e, BTC_E_EXISTS, "'%s' exists already", path);
+    } else if (error != 0) {
+        rc = err_set_errno(e, error, "cannot write '%s'", path);
+    }
+    free(temp);
+    return rc;
+}

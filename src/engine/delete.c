@@ -1,0 +1,73 @@
+/* See removal.h. The rows of the files are all that is needed: a torrent goes
+ * whose info dictionary cannot be read. */
+#include "engine/delete.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define REMOVAL_HINT "or remove the torrent without its data"
+
+/* See removal.h. */
+struct disk_store *removal_store(struct disk *d, const struct db_removal *r,
+                                 struct err *e)
+{
+    struct disk_store *s = NULL;
+    size_t n = 0;
+    struct disk_file *list = mem_calloc(r->n_files + 1, sizeof(*list));
+    while (n < r->n_files &&
+           (r->files[n].pad || disk_path_is_clean(r->files[n].path))) {
+        list[n] = (struct disk_file){.path = r->files[n].path,
+                                     .offset = r->files[n].offset,
+                                     .length = r->files[n].length,
+                                     .pad = r->files[n].pad};
+        n++;
+    }
+    if (n == r->n_files) {
+        s = disk_store_new(d, r->save_path, list, (uint32_t)n, false);
+    } else {
+        (void)err_set(e, BTC_E_DB,
+                      "the row of file %zu leads out of the save path: nothing "
+                      "is deleted; mend it, " REMOVAL_HINT,
+                      n);
+    }
+    free(list);
+    return s;
+}
+
+/* See removal.h. */
+int removal_select(const struct db_removal *r, struct bits *out, struct err *e)
+{
+    int code = bits_init(out, (uint32_t)r->n_files);
+    for (uint32_t i = 0; code == 0 && i < r->n_files; i++) {
+        if (!r->shared[i]) {
+            bits_set(out, i);
+        }
+    }
+    return code == 0 ? 0 : err_set(e, code, "too many files to delete");
+}
+
+/* See removal.h. A drive that is not mounted leaves an empty folder: when none
+ * of the files is there and the folder is on another filesystem than the data
+ * was, then the data was not found, it is not gone. */
+int removal_judge(const struct db_removal *r, const struct disk_job *job,
+                  struct err *e)
+{
+    if (job->result == BTC_E_STORAGE) {
+        return err_set(e, job->result,
+                       "the data cannot be deleted: %s; bring it "
+                       "back, " REMOVAL_HINT,
+                       job->error);
+    }
+    if (job->result != 0) {
+        return err_set(e, job->result, "cannot delete: %s", job->error);
+    }
+    if (job->n_deleted == 0 && r->root_dev != 0 &&
+        job->root.dev != r->root_dev) {
+        return err_set(e, BTC_E_STORAGE,
+                       "%.200s lies on another drive than the data, which "
+                       "cannot be deleted; mount that one, " REMOVAL_HINT,
+                       r->save_path);
+    }
+    return 0;
+}

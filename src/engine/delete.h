@@ -1,0 +1,19 @@
+/* Deleting the files of a torrent that is taken away: what the engine and the
+ * public interface share. */
+#ifndef BTC_ENGINE_DELETE_H
+#define BTC_ENGINE_DELETE_H
+
+#include "journal/journal.h"
+#include "store/store.h"
+
+/* The store of the files that the step DB_REMOVAL_DELETE names. NULL when the
+ * rows lead out of the save path. */
+struct disk_store *removal_store(struct disk *d, const struct db_removal *r,
+                                 struct err *e);
+/* The files that no other torrent has; caller bits_fini. */
+int removal_select(const struct db_removal *r, struct bits *out, struct err *e);
+/* What the DELETE of those files came to: 0, or why the rows must stay. */
+int removal_judge(const struct db_removal *r, const struct disk_job *job,
+                  struct err *e);
+
+#endif

@@ -1,0 +1,631 @@
+/* One torrent of a run: from its rows to the running core and back. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Out of everything by which the session finds it. */
+static void session_torrent_unlink(struct session_torrent *st)
+{
+    struct session *s = st->s;
+    if (st->touched) {
+        LL_DELETE2(s->touched, st, next_touched);
+    }
+    s->n_limited -= st->limited ? 1 : 0;
+    s->unfinished = s->unfinished == st ? NULL : s->unfinished;
+    session_journal_unlink(st);
+    heap_remove(&s->due, &st->due);
+    HASH_DELETE(hh, s->torrents, st);
+}
+
+/* Takes the row's strings over. */
+struct session_torrent *session_torrent_new(struct session *s,
+                                            struct db_torrent *row)
+{
+    struct session_torrent *st = mem_zalloc(sizeof *st);
+    st->s = s;
+    st->id = row->id;
+    st->row = *row;
+    row->name = row->save_path = row->label = NULL;
+    st->facts = db_batch_new();
+    st->syncing = db_batch_new();
+    HASH_ADD(hh, s->torrents, id, sizeof st->id, st);
+    session_touch(st);
+    return st;
+}
+
+/* Frees what session_torrent_load and _begin made. */
+void session_torrent_unload(struct session_torrent *st)
+{
+    session_close_links(st);
+    torrent_free(st->t);
+    st->ran = false;
+    st->t = NULL;
+    if (st->store != NULL) {
+        disk_store_free(st->store);
+        st->store = NULL;
+    }
+    metainfo_free(st->meta);
+    st->meta = NULL;
+    free(st->geom_files);
+    st->geom_files = NULL;
+    db_files_free(st->files, st->n_files);
+    free(st->pieces);
+    free(st->blocks);
+    free(st->peers);
+    db_trackers_free(st->trackers, st->n_trackers);
+    st->files = NULL;
+    st->pieces = NULL;
+    st->blocks = NULL;
+    st->peers = NULL;
+    st->trackers = NULL;
+    st->n_files = st->n_pieces = st->n_blocks = st->n_peers = 0;
+    st->n_trackers = 0;
+    bits_fini(&st->select);
+    bits_fini(&st->claimed);
+    bits_fini(&st->to_check);
+    st->n_fresh = st->n_fresh_files = 0;
+    st->n_collected = st->n_files_collected = 0;
+}
+
+/* See session.h. */
+void session_torrent_free(struct session_torrent *st)
+{
+    session_torrent_unload(st);
+    session_torrent_unlink(st);
+    for (uint32_t i = 0; i < st->n_links; i++) {
+        BTC_ASSERT(st->links[i] == NULL);
+    }
+    free(st->links);
+    db_batch_free(st->facts);
+    db_batch_free(st->syncing);
+    free(st->fresh_pieces);
+    free(st->fresh_files);
+    free(st->row.name);
+    free(st->row.save_path);
+    free(st->row.label);
+    free(st);
+}
+
+/* See session.h. */
+void session_torrent_load(struct session_torrent *st, struct db *db)
+{
+    struct err *e = &st->load_error;
+    uint8_t *info = NULL;
+    size_t len = 0;
+    *e = (struct err){0};
+    int err = db_load_stat(db, st->id, &st->loaded_stat, e);
+    st->loaded_known = err == 0;
+    if (err == 0) {
+        err = db_load_info(db, st->id, &info, &len, e);
+    }
+    if (err == 0) {
+        err = metainfo_parse_info(slice_of(info, len), &st->meta, e);
+    }
+    if (err == 0) {
+        err = db_load_files(db, st->id, &st->files, &st->n_files, e);
+    }
+    if (err == 0) {
+        err = db_load_pieces(db, st->id, &st->pieces, &st->n_pieces, e);
+    }
+    if (err == 0) {
+        err = db_load_blocks(db, st->id, &st->blocks, &st->n_blocks, e);
+    }
+    if (err == 0) {
+        err = db_load_peers(db, st->id, SESSION_PEERS_LOADED, &st->peers,
+                            &st->n_peers, e);
+    }
+    if (err == 0) {
+        (void)db_load_trackers(db, st->id, &st->trackers, &st->n_trackers, e);
+    }
+    free(info);
+}
+
+/* See session_int.h. */
+void session_torrent_loaded(struct session_torrent *st)
+{
+    st->stat = st->loaded_stat;
+    st->stat_known = st->loaded_known;
+}
+
+/* What was loaded fits together. Not on the database thread: the row may change
+ * while that one loads. */
+static void session_torrent_check_load(struct session_torrent *st)
+{
+    if (st->load_error.code == 0 &&
+        (st->n_files != st->meta->n_files ||
+         memcmp(st->meta->info_hash, st->row.info_hash, SHA1_LEN) != 0)) {
+        (void)err_set(&st->load_error, BTC_E_DB,
+                      "the info dictionary of torrent %lld does not match its "
+                      "rows; `btc db check` tells more",
+                      (long long)st->id);
+    }
+}
+
+/* See session_int.h. */
+void session_torrent_open_store(struct session_torrent *st)
+{
+    uint32_t n = st->meta->n_files;
+    struct disk_file *files = mem_calloc(n > 0 ? n : 1, sizeof *files);
+    st->geom_files = mem_calloc(n > 0 ? n : 1, sizeof *st->geom_files);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct metainfo_file *m = &st->meta->files[i];
+        files[i] = (struct disk_file){.path = st->files[i].path,
+                                      .offset = m->offset,
+                                      .length = m->length,
+                                      .pad = m->pad};
+        st->geom_files[i] = (struct geom_file){
+            .offset = m->offset, .length = m->length, .pad = m->pad};
+    }
+    st->geom = (struct geom){.total = st->meta->total_size,
+                             .piece_length = st->meta->piece_length,
+                             .n_pieces = st->meta->n_pieces,
+                             .n_files = n,
+                             .files = st->geom_files};
+    st->let_go = false;
+    st->store = disk_store_new(st->s->disk, st->row.save_path, files, n,
+                               st->row.alloc_full);
+    free(files);
+}
+
+/* The core takes the files' priorities. */
+void session_torrent_prioritize(struct session_torrent *st)
+{
+    uint8_t *prio = mem_calloc(st->n_files + 1, 1);
+    for (size_t i = 0; i < st->n_files; i++) {
+        prio[i] = st->files[i].priority;
+    }
+    torrent_set_priorities(st->t, prio);
+    free(prio);
+}
+
+/* The core's object with what the journal knows but for pieces and blocks,
+ * which the startup verification decides on. */
+static void session_torrent_open_core(struct session_torrent *st)
+{
+    struct session *s = st->s;
+    struct torrent_config c = {.shared = &s->shared,
+                               .geom = &st->geom,
+                               .info_hash = st->meta->info_hash,
+                               .piece_hashes = st->meta->piece_hashes,
+                               .max_peers = st->row.max_peers > 0
+                                                ? (uint32_t)st->row.max_peers
+                                                : s->o.max_peers,
+                               .sequential = st->row.sequential,
+                               .is_private = st->row.is_private,
+                               .up_limit = (uint64_t)st->row.up_limit,
+                               .downloaded = st->stat.downloaded,
+                               .uploaded = st->stat.uploaded,
+                               .wasted = st->stat.wasted};
+    st->t = torrent_new(&c, loop_now_ms(s->loop));
+    st->ran = false;
+    bucket_init(&st->down_bucket, (uint64_t)st->row.down_limit,
+                loop_now_ms(s->loop));
+    session_torrent_prioritize(st);
+    for (size_t i = 0; i < st->n_trackers; i++) {
+        int at = torrent_add_tracker(st->t, st->trackers[i].url,
+                                     st->trackers[i].tier);
+        if (at >= 0) {
+            torrent_restore_tracker(st->t, (uint32_t)at,
+                                    st->trackers[i].tracker_id);
+        }
+    }
+    for (size_t i = 0; i < st->n_peers; i++) {
+        const struct db_peer *p = &st->peers[i];
+        struct addr a;
+        struct peerset_entry old = {.bytes_down = (uint64_t)p->bytes_down,
+                                    .bytes_up = (uint64_t)p->bytes_up,
+                                    .last_seen = p->last_seen,
+                                    .failures = (uint32_t)p->failures,
+                                    .is_seed = p->is_seed,
+                                    .banned = p->banned};
+        bool user = strcmp(p->source, "user") == 0; /* not dialled yet, maybe */
+        if (addr_parse_ip(slice_str(p->address), p->port, &a) &&
+            (p->connectable || p->banned || user)) {
+            torrent_add_peer(
+                st->t, &a, user ? PEER_SOURCE_USER : PEER_SOURCE_JOURNAL, &old);
+        }
+    }
+    if (s->o.check_only) {
+        torrent_set_check_only(st->t);
+    }
+}
+
+/* See session.h. */
+void session_torrent_begin(struct session_torrent *st)
+{
+    session_touch(st);
+    session_torrent_check_load(st);
+    if (st->load_error.code != 0) {
+        session_torrent_fail(st, st->load_error.code, st->load_error.msg);
+        return;
+    }
+    st->tainted = false;
+    st->announced_done = st->done_pending = st->goal_reached = false;
+    session_torrent_open_store(st);
+    session_torrent_open_core(st);
+    if (!st->told_added) {
+        st->told_added = true;
+        session_tell_type(st, BTC_EVENT_ADDED);
+    }
+    session_startup_begin(st);
+}
+
+/* Startup is through: the core goes. */
+void session_torrent_run(struct session_torrent *st)
+{
+    st->phase = PHASE_RUN;
+    st->ran = true;
+    st->status = 0; /* what it waited for has come */
+    st->error[0] = '\0';
+    st->retry_ms = 0;
+    st->seeding_ms = 0;
+    struct event ev = {.type = EVENT_START};
+    session_event(st, &ev);
+    struct torrent_stats ts;
+    torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
+    if (ts.pieces_checking > 0) {
+        session_tell_type(st, BTC_EVENT_CHECKING);
+    }
+    st->stat_dirty = true;
+    if (st->row.verify_since > st->verify_taken && !st->s->o.check_only) {
+        session_startup_verify(st, st->row.verify_since); /* came meanwhile */
+    }
+}
+
+/* Graceful; session_torrent_stopped follows, maybe at once. */
+void session_torrent_stop(struct session_torrent *st)
+{
+    session_touch(st);
+    switch (st->phase) {
+    case PHASE_RUN: {
+        st->phase = PHASE_STOPPING;
+        disk_cancel_low(st->s->disk, st->store);
+        struct event ev = {.type = EVENT_STOP};
+        session_event(st, &ev);
+        break;
+    }
+    case PHASE_STORAGE:
+    case PHASE_SPACE:
+    case PHASE_ERROR:
+        st->phase = PHASE_IDLE;
+        break;
+    case PHASE_IDLE:
+    case PHASE_LOADING:
+    case PHASE_STAT:
+    case PHASE_SCAN:
+    case PHASE_CREATE:
+    case PHASE_STOPPING:
+        break; /* startup jobs see that the wish has changed */
+    }
+}
+
+/* Where a torrent that does not run stands: by what ended it. NOSPACE and
+ * STORAGE are looked at again after a while. */
+static void session_torrent_rest(struct session_torrent *st)
+{
+    uint64_t wait = st->status == BTC_E_NOSPACE   ? SESSION_SPACE_MS * 10
+                    : st->status == BTC_E_STORAGE ? SESSION_STORAGE_MS
+                                                  : SESSION_ERROR_MS;
+    st->retry_ms = loop_now_ms(st->s->loop) + wait;
+    st->phase = st->status == BTC_E_STORAGE   ? PHASE_STORAGE
+                : st->status == BTC_E_NOSPACE ? PHASE_SPACE
+                : st->status != 0             ? PHASE_ERROR
+                                              : PHASE_IDLE;
+}
+
+/* The core has wound down. Its facts stay for the next commit. */
+void session_torrent_stopped(struct session_torrent *st)
+{
+    if (st->phase != PHASE_STOPPING) {
+        return;
+    }
+    session_torrent_rest(st);
+    st->stat_dirty = true;
+    session_tell_state(st);
+    st->s->journal_now = true;
+}
+
+/* The check of existing data ended: what was owed is done. */
+void session_torrent_checked(struct session_torrent *st)
+{
+    db_put_verify_done(st->facts, st->id, st->verify_taken);
+    if (st->row.verify_since <= st->verify_taken) {
+        st->row.verify_since = 0;
+    }
+    if (st->s->o.check_only) {
+        st->done_pending = true;
+        st->s->journal_now = true;
+    }
+}
+
+/* btc verify: the outcome over what is wanted. */
+static void session_torrent_verified(struct session_torrent *st)
+{
+    uint32_t missing = picker_n_wanted_left(torrent_picker(st->t));
+    st->announced_done = st->goal_reached = true;
+    if (missing > 0) {
+        (void)snprintf(st->error, sizeof st->error,
+                       "%u of %u pieces are bad or missing; `btc resume` "
+                       "fetches them",
+                       missing, st->geom.n_pieces);
+        st->status = BTC_E_VERIFY;
+        session_tell_error(st->s, st, BTC_E_VERIFY, st->error);
+    }
+    session_torrent_stop(st);
+}
+
+/* Complete, and the journal says so: that is what DONE means. */
+void session_torrent_done(struct session_torrent *st)
+{
+    if (st->s->o.check_only) {
+        session_torrent_verified(st);
+        return;
+    }
+    if (st->announced_done || !torrent_is_complete(st->t)) {
+        return;
+    }
+    st->announced_done = true;
+    st->goal_reached = session_torrent_goal(st);
+    session_tell_state(st);
+    session_journal_event(st, DB_LEVEL_INFO, "complete",
+                          "everything wanted is verified and durable");
+    session_tell_type(st, BTC_EVENT_DONE);
+    if (st->goal_reached && st->s->o.follow_wishes) {
+        session_torrent_stop(st);
+    }
+}
+
+/* The torrent cannot go on by itself. NOSPACE and STORAGE wait for better times
+ * where the run lives on. */
+void session_torrent_fail(struct session_torrent *st, int code,
+                          const char *text)
+{
+    struct session *s = st->s;
+    bool told = st->status == code;
+    session_touch(st);
+    st->status = code;
+    if (text != st->error) { /* a failed job's text may stand there already */
+        (void)snprintf(st->error, sizeof st->error, "%s", text);
+    }
+    st->stat_dirty = true;
+    if (!told) {
+        /* Who follows the run hears of it as an event: not twice. */
+        if (s->o.on_event != NULL) {
+            db_put_event(s->batch, st->id, DB_LEVEL_ERROR, err_name(code),
+                         text);
+        } else {
+            session_journal_event(st, DB_LEVEL_ERROR, err_name(code), text);
+        }
+        session_tell_error(s, st, code, text);
+    }
+    if (st->phase == PHASE_RUN) {
+        session_torrent_stop(st);
+        return;
+    }
+    if (st->phase != PHASE_STOPPING) { /* then it comes to rest by itself */
+        session_torrent_rest(st);
+    }
+    session_tell_state(st);
+}
+
+/* --- what a wish or a goal makes of it --- */
+
+/* The seeding goal: the run's own option beats the torrent's wish. */
+bool session_torrent_goal(const struct session_torrent *st)
+{
+    enum db_seed_mode mode = st->row.seed_mode;
+    int64_t goal = st->row.seed_goal;
+    if (st->s->o.seed != NULL) {
+        (void)api_parse_seed(st->s->o.seed, &mode, &goal, NULL);
+    }
+    struct torrent_stats ts;
+    torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
+    switch (mode) {
+    case DB_SEED_NONE:
+        return true;
+    case DB_SEED_FOREVER:
+        return false;
+    case DB_SEED_RATIO:
+        return (double)ts.uploaded * 1000.0 >=
+               (double)ts.bytes_total * (double)goal;
+    case DB_SEED_TIME:
+        return st->stat.seeding_s >= goal;
+    }
+    return true;
+}
+
+/* See session_int.h. */
+bool session_torrent_rests(const struct session_torrent *st)
+{
+    return st->phase == PHASE_IDLE || st->phase == PHASE_STORAGE ||
+           st->phase == PHASE_SPACE || st->phase == PHASE_ERROR;
+}
+
+/* See session.h. */
+bool session_torrent_is_over(const struct session_torrent *st)
+{
+    if (st->restart) {
+        return false; /* it only stopped to begin anew */
+    }
+    switch (st->phase) {
+    case PHASE_RUN:
+        return st->announced_done && st->goal_reached;
+    case PHASE_IDLE:
+    case PHASE_STORAGE:
+    case PHASE_SPACE:
+    case PHASE_ERROR:
+        return true;
+    case PHASE_LOADING:
+    case PHASE_STAT:
+    case PHASE_SCAN:
+    case PHASE_CREATE:
+    case PHASE_STOPPING:
+        return false;
+    }
+    return false;
+}
+
+/* No peer, no hope of one: a foreground run says so instead of waiting. */
+static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
+{
+    struct torrent_stats ts;
+    torrent_get_stats(st->t, now, &ts);
+    const struct announce *a = torrent_announce(st->t);
+    if (st->s->o.follow_wishes || st->s->o.check_only || ts.had_peer ||
+        ts.peers + ts.connecting > 0 || ts.pieces_checking > 0 ||
+        torrent_state(st->t) != TORRENT_DOWNLOADING) {
+        return;
+    }
+    const struct announce_tracker *spoken = NULL;
+    for (uint32_t i = 0; i < announce_count(a); i++) {
+        const struct announce_tracker *k = announce_get(a, i);
+        if (k->state != ANNOUNCE_UNSUPPORTED && k->state != ANNOUNCE_DISABLED) {
+            spoken = spoken == NULL ? k : spoken;
+            if (k->failures < SESSION_TRACKER_TRIES) {
+                return;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < peerset_count(torrent_peerset(st->t)); i++) {
+        const struct peerset_entry *e = peerset_at(torrent_peerset(st->t), i);
+        if (e->connectable && !e->banned && !e->is_self &&
+            e->failures < SESSION_TRACKER_TRIES) {
+            return;
+        }
+    }
+    char text[256];
+    if (spoken == NULL) {
+        (void)snprintf(text, sizeof text,
+                       "no tracker that btc speaks to and no peer answers; "
+                       "name a peer with --peer HOST:PORT");
+    } else {
+        (void)snprintf(text, sizeof text,
+                       "no tracker answers and no peer is known (%.90s: %.90s)",
+                       spoken->url, spoken->error);
+    }
+    session_torrent_fail(st, BTC_E_NETWORK, text);
+}
+
+/* It will be looked at again. */
+static bool session_torrent_waits(const struct session_torrent *st)
+{
+    return st->retry_ms > 0 && st->s->o.follow_wishes && !st->s->stopping &&
+           !st->restart && st->phase != PHASE_IDLE && session_torrent_rests(st);
+}
+
+/* The storage or the space may be back. */
+static void session_torrent_retry(struct session_torrent *st, uint64_t now)
+{
+    if (!session_torrent_waits(st) || now < st->retry_ms) {
+        return;
+    }
+    st->retry_ms = now + SESSION_STORAGE_MS;
+    if (st->row.wanted == DB_WANTED_RUN && !st->data_gone) {
+        st->restart = true;
+    } else if (st->row.wanted != DB_WANTED_PAUSE || st->data_gone) {
+        session_wish_remove(st);
+    }
+}
+
+/* See session_int.h. */
+uint64_t session_min_free(const struct session *s)
+{
+    if (s->o.min_free == UINT64_MAX) {
+        return 0;
+    }
+    return s->o.min_free > 0 ? s->o.min_free : SESSION_MIN_FREE;
+}
+
+/* Answer to the look at free space while data comes in. */
+static void session_torrent_spaced(struct disk_job *job)
+{
+    struct session_torrent *st = job->ctx;
+    struct session *s = st->s;
+    session_job_done(st);
+    st->space_busy = false;
+    uint64_t floor = session_min_free(s);
+    if (job->result == 0 && job->bytes_free < floor && st->phase == PHASE_RUN &&
+        torrent_state(st->t) == TORRENT_DOWNLOADING) {
+        char text[400];
+        (void)snprintf(text, sizeof text,
+                       "%.300s: less than %llu MiB are free (--min-free); make "
+                       "room, then `btc resume`",
+                       st->row.save_path, (unsigned long long)(floor >> 20));
+        session_torrent_fail(st, BTC_E_NOSPACE, text);
+    }
+    session_job_free(job);
+    session_wake(s);
+}
+
+/* Stops before the disk is full, so that the journal can still be written. */
+static void session_torrent_watch_space(struct session_torrent *st,
+                                        uint64_t now)
+{
+    if (torrent_state(st->t) != TORRENT_DOWNLOADING || st->space_busy ||
+        now - st->space_ms < SESSION_SPACE_MS || session_min_free(st->s) == 0) {
+        return;
+    }
+    st->space_ms = now;
+    st->space_busy = true;
+    disk_submit(st->s->disk,
+                session_job(st, DISK_SPACE, session_torrent_spaced));
+}
+
+/* The core waits for a time. */
+static bool session_torrent_is_live(const struct session_torrent *st)
+{
+    return st->t != NULL &&
+           (st->phase == PHASE_RUN || st->phase == PHASE_STOPPING);
+}
+
+/* See session.h. */
+void session_torrent_tick(struct session_torrent *st)
+{
+    uint64_t now = loop_now_ms(st->s->loop);
+    session_touch(st);
+    session_torrent_retry(st, now);
+    if (session_torrent_is_live(st) && now >= torrent_deadline(st->t)) {
+        struct event ev = {.type = EVENT_TICK};
+        session_event(st, &ev);
+    }
+}
+
+/* See session.h. */
+void session_torrent_second(struct session_torrent *st)
+{
+    uint64_t now = loop_now_ms(st->s->loop);
+    if (st->phase != PHASE_RUN) {
+        return;
+    }
+    if (torrent_state(st->t) == TORRENT_SEEDING) {
+        uint64_t since = st->seeding_ms > 0 ? now - st->seeding_ms : 0;
+        if (st->seeding_ms == 0 || since >= 1000) {
+            st->stat.seeding_s += (int64_t)(since / 1000);
+            st->seeding_ms = now;
+        }
+    }
+    if (st->announced_done && !st->goal_reached && session_torrent_goal(st)) {
+        st->goal_reached = true;
+        if (st->s->o.follow_wishes) {
+            session_torrent_stop(st);
+        }
+    }
+    session_torrent_watch_space(st, now);
+    session_torrent_hopeless(st, now);
+}
+
+/* See session.h. */
+uint64_t session_torrent_deadline(const struct session_torrent *st)
+{
+    uint64_t at = UINT64_MAX;
+    if (session_torrent_is_live(st)) {
+        at = torrent_deadline(st->t);
+    }
+    if (session_torrent_waits(st) && st->retry_ms < at) {
+        at = st->retry_ms;
+    }
+    return at;
+}

@@ -1,0 +1,302 @@
+/* Text for people: a growing buffer, and how wide UTF-8 is on a terminal. */
+#include "front/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "front/mem.h"
+
+#define CLI_TEXT_BAD 0xFFFDU /* the replacement character */
+
+/* Gives the memory back; `t` is empty and usable afterwards. */
+void cli_text_free(struct cli_text *t)
+{
+    free(t->data);
+    *t = (struct cli_text){0};
+}
+
+/* Empties `t` and keeps its memory. */
+void cli_text_clear(struct cli_text *t)
+{
+    t->len = 0;
+    if (t->data != NULL) {
+        t->data[0] = '\0';
+    }
+}
+
+/* The text as a string. */
+const char *cli_text_str(const struct cli_text *t)
+{
+    return t->data == NULL ? "" : t->data;
+}
+
+/* Appends `n` bytes. */
+void cli_text_add(struct cli_text *t, const char *s, size_t n)
+{
+    if (n >= t->cap - t->len) {
+        t->cap = (t->len + n + 1) * 2;
+        t->data = cli_mem_grow(t->data, t->cap, 1);
+    }
+    if (n > 0) {
+        memcpy(t->data + t->len, s, n);
+    }
+    t->len += n;
+    t->data[t->len] = '\0';
+}
+
+/* Appends a string. */
+void cli_text_puts(struct cli_text *t, const char *s)
+{
+    cli_text_add(t, s, strlen(s));
+}
+
+/* Appends a string `times` times. */
+void cli_text_repeat(struct cli_text *t, const char *s, size_t times)
+{
+    for (size_t i = 0; i < times; i++) {
+        cli_text_puts(t, s);
+    }
+}
+
+/* Appends formatted text. */
+void cli_text_printf(struct cli_text *t, const char *fmt, ...)
+{
+    char *s = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    int n = vasprintf(&s, fmt, args);
+    va_end(args);
+    if (n < 0) {
+        return;
+    }
+    cli_text_add(t, s, (size_t)n);
+    free(s);
+}
+
+/* How many bytes a character has by its first one; 0 = not a first byte. */
+static size_t cli_text_length(unsigned char first)
+{
+    if (first < 0x80) {
+        return 1;
+    }
+    if (first >= 0xC2 && first < 0xE0) {
+        return 2;
+    }
+    if (first >= 0xE0 && first < 0xF0) {
+        return 3;
+    }
+    return first >= 0xF0 && first < 0xF5 ? 4 : 0;
+}
+
+/* Decodes one character (RFC 3629: no surrogates, no overlong forms). */
+size_t cli_text_decode(const char *s, uint32_t *cp)
+{
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char first = (unsigned char)s[0];
+    size_t n = cli_text_length(first);
+
+    *cp = first;
+    if (first == 0) {
+        return 0;
+    }
+    if (n == 1) {
+        return 1;
+    }
+    *cp = CLI_TEXT_BAD;
+    if (n == 0) {
+        return 1;
+    }
+    uint32_t value = first & (0xFFU >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if ((c & 0xC0U) != 0x80) {
+            return 1;
+        }
+        value = value << 6 | (c & 0x3FU);
+    }
+    if (value < least[n] || value > 0x10FFFF ||
+        (value >= 0xD800 && value < 0xE000)) {
+        return 1;
+    }
+    *cp = value;
+    return n;
+}
+
+/* Columns of one character as libc sees it; unknown ones count as one. */
+unsigned cli_text_columns(uint32_t cp)
+{
+    int n = wcwidth((wchar_t)cp);
+
+    return n < 0 ? 1 : (unsigned)n;
+}
+
+/* Bytes of a colour sequence at `s`, 0 = none. */
+static size_t cli_text_escape(const char *s)
+{
+    if (s[0] != '\033' || s[1] != '[') {
+        return 0;
+    }
+    size_t n = 2 + strspn(s + 2, "0123456789;");
+    return s[n] == 'm' ? n + 1 : 0;
+}
+
+/* Columns of a string. */
+size_t cli_text_width(const char *s)
+{
+    size_t width = 0;
+    uint32_t cp = 0;
+
+    while (*s != '\0') {
+        size_t skip = cli_text_escape(s);
+        if (skip == 0) {
+            skip = cli_text_decode(s, &cp);
+            width += cli_text_columns(cp);
+        }
+        s += skip;
+    }
+    return width;
+}
+
+/* Whether a terminal may see this character. */
+static bool cli_text_is_safe(uint32_t cp)
+{
+    if (cp < 0x20 || (cp >= 0x7F && cp < 0xA0)) {
+        return false;
+    }
+    /* marks that turn or hide the direction of writing, line separators */
+    if ((cp >= 0x200B && cp <= 0x200F) || (cp >= 0x2028 && cp <= 0x202E) ||
+        (cp >= 0x2060 && cp <= 0x206F) || cp == 0xFEFF || cp == 0x061C) {
+        return false;
+    }
+    return wcwidth((wchar_t)cp) >= 0;
+}
+
+/* Takes the next character of *s as it may be shown; its columns. */
+static size_t cli_text_next(const char **s, const char **shown, size_t *len,
+                            bool utf8)
+{
+    uint32_t cp = 0;
+    size_t used = cli_text_decode(*s, &cp);
+
+    *shown = *s;
+    *len = used;
+    *s += used;
+    if (cp >= 0x80 && !utf8) {
+        *shown = "?";
+        *len = 1;
+        return 1;
+    }
+    if (cp == CLI_TEXT_BAD || !cli_text_is_safe(cp)) {
+        *shown = utf8 ? "\xEF\xBF\xBD" : "?";
+        *len = utf8 ? 3 : 1;
+        return 1;
+    }
+    return cli_text_columns(cp);
+}
+
+/* Appends a stranger's text. */
+void cli_text_clean(struct cli_text *t, const char *s, bool utf8)
+{
+    const char *shown = NULL;
+    size_t len = 0;
+
+    while (*s != '\0') {
+        cli_text_next(&s, &shown, &len, utf8);
+        cli_text_add(t, shown, len);
+    }
+}
+
+/* What stands for what was cut, and its columns: nothing where it does not fit.
+ */
+static const char *cli_text_dots(size_t width, bool utf8, size_t *columns)
+{
+    *columns = utf8 ? 1 : 3;
+    if (width < *columns) {
+        *columns = 0;
+        return "";
+    }
+    return utf8 ? "\xE2\x80\xA6" : "...";
+}
+
+/* The beginning of `at` in `width` columns, with dots behind it. */
+static size_t cli_text_cut_end(struct cli_text *t, const char *at, size_t width,
+                               bool utf8)
+{
+    size_t n_dots = 0;
+    const char *dots = cli_text_dots(width, utf8, &n_dots);
+    size_t used = 0;
+    uint32_t cp = 0;
+
+    while (*at != '\0') {
+        size_t n = cli_text_decode(at, &cp);
+        size_t columns = cli_text_columns(cp);
+        if (used + columns > width - n_dots) {
+            break;
+        }
+        cli_text_add(t, at, n);
+        used += columns;
+        at += n;
+    }
+    cli_text_puts(t, dots);
+    return used + n_dots;
+}
+
+/* The end of `at`, which has `left` columns, with dots before it. What combines
+ * with a letter that was cut goes, too. */
+static size_t cli_text_cut_begin(struct cli_text *t, const char *at,
+                                 size_t left, size_t width, bool utf8)
+{
+    size_t n_dots = 0;
+    const char *dots = cli_text_dots(width, utf8, &n_dots);
+    uint32_t cp = 0;
+
+    while (*at != '\0') {
+        size_t n = cli_text_decode(at, &cp);
+        size_t columns = cli_text_columns(cp);
+        if (left <= width - n_dots && columns > 0) {
+            break;
+        }
+        left -= columns;
+        at += n;
+    }
+    cli_text_puts(t, dots);
+    cli_text_puts(t, at);
+    return left + n_dots;
+}
+
+/* Appends a stranger's text in at most `width` columns, cut at either end. */
+static size_t cli_text_fit_either(struct cli_text *t, const char *s,
+                                  size_t width, bool utf8, bool end)
+{
+    struct cli_text whole = {0};
+
+    cli_text_clean(&whole, s, utf8);
+    const char *at = cli_text_str(&whole);
+    size_t used = cli_text_width(at);
+    if (used <= width) {
+        cli_text_puts(t, at);
+    } else if (end) {
+        used = cli_text_cut_begin(t, at, used, width, utf8);
+    } else {
+        used = cli_text_cut_end(t, at, width, utf8);
+    }
+    cli_text_free(&whole);
+    return used;
+}
+
+/* See cli_text.h. */
+size_t cli_text_fit(struct cli_text *t, const char *s, size_t width, bool utf8)
+{
+    return cli_text_fit_either(t, s, width, utf8, false);
+}
+
+/* See cli_text.h. */
+size_t cli_text_fit_end(struct cli_text *t, const char *s, size_t width,
+                        bool utf8)
+{
+    return cli_text_fit_either(t, s, width, utf8, true);
+}

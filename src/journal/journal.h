@@ -1,0 +1,380 @@
+/* The journal: SQLite behind rows. One connection (struct db) is used by one
+ * thread at a time; the engine hands its connection to a db_thread, which
+ * groups commits and watches for foreign writes (wishes).
+ *
+ * Nothing here knows the protocol: rows in, rows out. The SQL of the schema,
+ * its views and guards lives in schema/NNN_name.sql, embedded at build time.
+ * Every step's result is checked; SQLITE_BUSY is BTC_E_LOCKED, SQLITE_FULL is
+ * NOSPACE, SQLITE_IOERR is IO, CORRUPT and NOTADB are DB.
+ */
+#ifndef BTC_JOURNAL_JOURNAL_H
+#define BTC_JOURNAL_JOURNAL_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "net/loop.h"
+
+#define DB_BUSY_MS      5000 /* patience with another writer */
+#define DB_WISH_POLL_MS 250  /* PRAGMA data_version this often */
+#define DB_NAME_MAX     256
+
+struct db;
+
+enum {
+    DB_CREATE = 1, /* make the file, its folder and the schema when absent */
+    DB_READ_ONLY = 2,
+    DB_ENGINE = 4 /* take the engine lock: BTC_E_LOCKED when another has it */
+};
+
+/* Opens, checks the header and user_version, migrates (in one transaction, with
+ * a backup FILE.backup-vN beside it first). BTC_E_NOTFOUND without DB_CREATE;
+ * BTC_E_DB for damage, no database, a newer schema; BTC_E_LOCKED. The engine
+ * lock is an flock on FILE-lock that the kernel drops with the process; it
+ * holds the pid for people. Pragmas: WAL, synchronous FULL, foreign_keys on,
+ * busy_timeout.
+ */
+int db_open(const char *path, unsigned flags, struct db **out, struct err *e);
+void db_close(struct db *db); /* NULL allowed; releases the lock */
+const char *db_path(const struct db *db);
+/* The engine lock on a handle that was opened without DB_ENGINE. */
+int db_lock_engine(struct db *db, struct err *e);
+void db_unlock_engine(struct db *db);
+/* Pid of the engine that holds the lock now; 0 = no engine, -1 = one that has
+ * not signed yet. Needs no lock. */
+int64_t db_engine_pid(const char *path);
+
+/* --- rows --- */
+
+/* Wishes of a torrent: written by anybody, read by the engine. */
+enum db_wanted {
+    DB_WANTED_RUN,
+    DB_WANTED_PAUSE,
+    DB_WANTED_REMOVE,     /* forget it */
+    DB_WANTED_REMOVE_DATA /* and delete its files */
+};
+enum db_seed_mode {
+    DB_SEED_NONE,
+    DB_SEED_FOREVER,
+    DB_SEED_RATIO, /* seed_goal: ratio * 1000 */
+    DB_SEED_TIME   /* seed_goal: seconds */
+};
+struct db_torrent {
+    int64_t id;
+    uint8_t info_hash[20];
+    char *name;      /* owns */
+    char *save_path; /* owns; absolute */
+    enum db_wanted wanted;
+    int64_t starts; /* times that `run` was wished: more than before is news */
+    bool sequential;
+    enum db_seed_mode seed_mode;
+    int64_t seed_goal;
+    int64_t down_limit; /* bytes/s, 0 = none */
+    int64_t up_limit;
+    int64_t max_peers;    /* 0 = default */
+    int64_t verify_since; /* unix: pieces verified before this are not trusted
+                           * until hashed again; 0 = none */
+    bool accept_loss;     /* start over when the storage is gone */
+    bool alloc_full;
+    bool is_private;
+    char *label; /* owns; NULL = none */
+    int64_t added_at;
+    /* identity */
+    uint64_t total_size;
+    uint32_t piece_length;
+    uint32_t n_pieces;
+    uint32_t n_files;
+};
+struct db_file {
+    uint32_t file;
+    char *path; /* owns */
+    uint64_t offset;
+    uint64_t length;
+    bool pad;
+    uint8_t priority; /* wish: 0 off .. 4 normal .. 7 */
+    bool has_print;   /* the fingerprint below is known */
+    uint64_t dev, ino, size;
+    int64_t mtime_ns;
+    int64_t verify_since; /* like the torrent's, for this file's pieces */
+    uint64_t bytes_done;  /* fact */
+};
+struct db_piece {
+    uint32_t piece;
+    int64_t verified_at; /* unix */
+};
+struct db_block {
+    uint32_t piece;
+    uint32_t block;
+};
+struct db_peer {
+    char address[48]; /* numeric IP */
+    uint16_t port;
+    char source[16];
+    char client[64];
+    bool connected, choking, interested, banned, is_seed, connectable;
+    int64_t down_rate, up_rate;   /* bytes/s, 0 when not connected */
+    int64_t bytes_down, bytes_up; /* ever */
+    int64_t failures;
+    int64_t last_seen; /* unix, 0 = never */
+};
+struct db_tracker {
+    char *url; /* owns */
+    uint32_t tier;
+    char state[16];
+    int64_t last_announce; /* unix, 0 = never */
+    int64_t next_announce;
+    int64_t seeders, leechers; /* -1 unknown */
+    char error[256];
+    char tracker_id[256];
+};
+/* Live facts: one row per torrent in torrent_stat. */
+struct db_stat {
+    char state[20];       /* a state of the list in schema/README.md */
+    uint64_t bytes_done;  /* verified and durable, wanted files only */
+    uint64_t bytes_total; /* wanted files */
+    uint32_t pieces_done; /* verified and durable, all */
+    int64_t down_rate, up_rate;
+    int64_t eta_s;                 /* -1 unknown */
+    int64_t peers, seeds;          /* connected */
+    uint64_t downloaded, uploaded; /* payload ever */
+    uint64_t wasted;               /* payload that was thrown away, ever */
+    int64_t error_code;            /* 0 or enum btc_err */
+    char error[256];               /* "" = none */
+    uint32_t checked_to; /* an interrupted check goes on here; n_pieces: done */
+    int64_t completed_at; /* unix, 0 = not yet */
+    int64_t seeding_s;    /* seconds spent seeding, ever */
+    uint64_t root_dev;    /* filesystem of the save path when data was there */
+    int64_t updated_at;   /* unix; loaded alone: the commit stamps the row */
+};
+enum db_level {
+    DB_LEVEL_ERROR,
+    DB_LEVEL_WARN,
+    DB_LEVEL_INFO
+};
+
+/* --- the front's side: immediate, own transaction each --- */
+
+struct db_add {
+    struct db_torrent torrent; /* id ignored */
+    const uint8_t *info;       /* exact info dictionary -> metainfo */
+    size_t info_len;
+    const struct db_file *files;
+    const struct db_tracker *trackers; /* url, tier */
+    uint32_t n_trackers;
+    char *const *web_seeds;
+    uint32_t n_web_seeds;
+    const struct db_peer *peers; /* address, port, source */
+    uint32_t n_peers;
+};
+/* *id and 0; BTC_E_EXISTS with *id of the torrent that has the hash. */
+int db_add_torrent(struct db *db, const struct db_add *a, int64_t *id,
+                   struct err *e);
+/* Adds trackers, peers that are not there yet to a known torrent. */
+int db_add_sources(struct db *db, int64_t id, const struct db_add *a,
+                   struct err *e);
+/* A wish: `column` is one of the wish columns of `torrent` (checked against a
+ * list); the value is bound as text or int by the schema's guards: a refused
+ * one gives BTC_E_USAGE with SQLite's reason. */
+int db_set_wish(struct db *db, int64_t id, const char *column,
+                const char *value, struct err *e);
+int db_set_file_priority(struct db *db, int64_t id, uint32_t file,
+                         uint8_t priority, struct err *e);
+/* Those of all files at once (pads are left alone), in one transaction. */
+int db_set_priorities(struct db *db, int64_t id, const uint8_t *priority,
+                      uint32_t n_files, struct err *e);
+/* Row id, name, or unique prefix (>= 4 digits) of the info hash. NOTFOUND (also
+ * when ambiguous, with the candidates in the text). */
+int db_find(struct db *db, const char *text, int64_t *id, struct err *e);
+int db_event_now(struct db *db, int64_t torrent_id, enum db_level level,
+                 const char *kind, const char *text, struct err *e);
+
+/* --- loading (arrays malloc'ed; free with db_free_*) --- */
+
+int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
+                     struct err *e); /* ascending ids */
+/* The one with the hash, or with the id: *n is 0 or 1. */
+int db_load_by_hash(struct db *db, const uint8_t *info_hash,
+                    struct db_torrent **out, size_t *n, struct err *e);
+int db_load_by_id(struct db *db, int64_t id, struct db_torrent **out, size_t *n,
+                  struct err *e);
+void db_torrents_free(struct db_torrent *rows, size_t n);
+int db_load_files(struct db *db, int64_t id, struct db_file **out, size_t *n,
+                  struct err *e);
+void db_files_free(struct db_file *rows, size_t n);
+int db_load_pieces(struct db *db, int64_t id, struct db_piece **out, size_t *n,
+                   struct err *e); /* ascending */
+int db_load_blocks(struct db *db, int64_t id, struct db_block **out, size_t *n,
+                   struct err *e); /* ascending */
+int db_load_peers(struct db *db, int64_t id, size_t max, struct db_peer **out,
+                  size_t *n, struct err *e); /* best record first */
+int db_load_trackers(struct db *db, int64_t id, struct db_tracker **out,
+                     size_t *n, struct err *e);
+void db_trackers_free(struct db_tracker *rows, size_t n);
+int db_load_stat(struct db *db, int64_t id, struct db_stat *out, struct err *e);
+int db_load_info(struct db *db, int64_t id, uint8_t **out, size_t *len,
+                 struct err *e);
+/* The run before this one. */
+struct db_run {
+    int64_t id; /* 0 = there was none */
+    char boot_id[40];
+    int64_t started_at, heartbeat_at, ended_at; /* unix; ended 0 = not clean */
+};
+/* Inserts this run's row (version, pid, boot id) and gives the one before. */
+int db_begin_run(struct db *db, struct db_run *before, struct err *e);
+
+/* --- the engine's side: batches of facts --- */
+
+/* A batch is filled on the loop thread and applied in one transaction. */
+struct db_batch;
+struct db_batch *db_batch_new(void);
+void db_batch_free(struct db_batch *b); /* NULL allowed */
+/* Takes out what claims that data is there (pieces, blocks, files, a finished
+ * verification); what takes claims back and the rest stay. */
+void db_batch_drop_claims(struct db_batch *b);
+bool db_batch_is_empty(const struct db_batch *b);
+size_t db_batch_bytes(const struct db_batch *b); /* memory it takes */
+/* Moves everything behind what dst holds; src is empty then, and the caller's
+ * to free. */
+void db_batch_append(struct db_batch *dst, struct db_batch *src);
+
+void db_put_piece(struct db_batch *b, int64_t id, uint32_t piece,
+                  int64_t verified_at); /* its block rows go */
+void db_del_piece(struct db_batch *b, int64_t id, uint32_t piece);
+void db_put_block(struct db_batch *b, int64_t id, uint32_t piece,
+                  uint32_t block);
+void db_del_blocks(struct db_batch *b, int64_t id, uint32_t piece);
+void db_put_file(struct db_batch *b, int64_t id, const struct db_file *f);
+/* fingerprint, verify_since and bytes_done only */
+void db_put_peer(struct db_batch *b, int64_t id, const struct db_peer *p);
+void db_del_peer(struct db_batch *b, int64_t id, const char *address,
+                 uint16_t port);
+/* Keeps those that are connected or the user's, and the best of the rest. */
+void db_trim_peers(struct db_batch *b, int64_t id);
+void db_put_tracker(struct db_batch *b, int64_t id, const struct db_tracker *t);
+void db_put_stat(struct db_batch *b, int64_t id, const struct db_stat *s);
+void db_put_event(struct db_batch *b, int64_t id, enum db_level level,
+                  const char *kind, const char *text); /* id 0: the engine */
+/* verify_since = 0, unless it was wished for again after `until`. */
+void db_put_verify_done(struct db_batch *b, int64_t id, int64_t until);
+void db_put_accepted_loss(struct db_batch *b, int64_t id); /* accept_loss=0 */
+void db_put_heartbeat(struct db_batch *b);
+void db_put_run_end(struct db_batch *b);
+/* Applies in one transaction; on failure nothing of it has happened. */
+int db_apply(struct db *db, struct db_batch *b, struct err *e);
+
+/* --- removal --- */
+
+enum db_removal_step {
+    DB_REMOVAL_GONE,   /* no row of it is left */
+    DB_REMOVAL_DELETE, /* its files are to be deleted first: the fields below */
+    DB_REMOVAL_KEEP    /* it is wished back: `wanted` */
+};
+
+struct db_removal {
+    enum db_removal_step step;
+    enum db_wanted wanted; /* as it stands in the row */
+    char *save_path;       /* owns */
+    struct db_file *files; /* owns */
+    size_t n_files;
+    bool *shared;      /* owns; per file: another torrent has it, too */
+    uint64_t root_dev; /* filesystem on which data was; 0 = none, unknown */
+};
+
+/* The next step of taking a torrent away, by what is wished of it now. Its rows
+ * go, and the event "removed" comes, when `remove` is wished, or `remove-data`
+ * and the caller has deleted its files (`data_gone`). When its files are gone
+ * and it is wished back, it has no claims any more. */
+int db_remove_torrent(struct db *db, int64_t id, bool data_gone,
+                      struct db_removal *out, struct err *e);
+void db_removal_fini(struct db_removal *r);
+
+/* Files of a torrent that is there (`id`) or is to come (0). */
+struct db_near_files {
+    int64_t id;
+    const char *save_path;
+    const struct db_file *files; /* path, pad */
+    size_t n;
+};
+/* `other` has the place of `file`, which is `path`. Other than 0 ends the walk
+ * and is given back. */
+typedef int db_near_fn(void *ctx, const struct db_torrent *other, uint32_t file,
+                       const char *path);
+/* Each file that another torrent has, too, but for one that is only to be
+ * forgotten. */
+int db_near(struct db *db, const struct db_near_files *ours, db_near_fn *fn,
+            void *ctx, struct err *e);
+
+/* --- the thread --- */
+
+struct db_thread;
+struct db_wishes {
+    struct db_torrent *torrents;
+    size_t n;
+    struct db_wish_files {
+        uint8_t *priority; /* n_files of the torrent */
+        uint32_t n;
+    } * files;             /* parallel to torrents */
+    struct db_wish_peers { /* peers with source 'user' */
+        struct db_peer *p;
+        size_t n;
+    } * peers;
+    struct db_wish_trackers {
+        struct db_tracker *t;
+        size_t n;
+    } * trackers;
+};
+struct db_thread_callbacks {
+    /* A batch was committed (code 0) or failed (the text in `e`); the batch
+     * comes back: the caller frees it or submits it again. Loop thread. */
+    void (*on_committed)(void *ctx, struct db_batch *b, int code,
+                         const struct err *e);
+    /* Somebody else wrote: everything as it is wished now, to be freed with
+     * db_wishes_free. Also called once at the start. Loop thread. */
+    void (*on_wishes)(void *ctx, struct db_wishes *w);
+};
+void db_wishes_free(struct db_wishes *w);
+
+/* Takes over the connection (db must not be used until db_thread_stop). */
+struct db_thread *db_thread_start(struct db *db, struct loop *l,
+                                  const struct db_thread_callbacks *cb,
+                                  void *ctx);
+void db_thread_submit(struct db_thread *t, struct db_batch *b);
+/* Runs `fn` on the database thread (loading a torrent while the engine runs);
+ * `done` on the loop thread afterwards. */
+void db_thread_call(struct db_thread *t, void (*fn)(void *ctx, struct db *db),
+                    void (*done)(void *ctx), void *ctx);
+/* Finishes what is queued (callbacks included), ends the thread and gives the
+ * connection back. */
+struct db *db_thread_stop(struct db_thread *t);
+
+/* --- reading for people --- */
+
+enum db_type {
+    DB_NULL,
+    DB_INT,
+    DB_REAL,
+    DB_TEXT,
+    DB_BLOB
+};
+struct db_value {
+    const char *column; /* its name */
+    enum db_type type;
+    int64_t i;
+    double real;
+    struct slice text; /* TEXT and BLOB */
+};
+/* One call per row; a value other than 0 ends the query and is given back. */
+typedef int db_row_fn(void *ctx, const struct db_value *v, size_t n);
+/* SELECT * FROM a view of INTERFACE (checked against a list: progress,
+ * file_progress, piece_map, peer_list, tracker_list, log, why), for one torrent
+ * (0 = all), `limit` rows (0 = all; for log the newest). */
+int db_query_view(struct db *db, const char *view, int64_t id, int64_t limit,
+                  db_row_fn *fn, void *ctx, struct err *e);
+
+int db_check(struct db *db, db_row_fn *fn, void *ctx, struct err *e);
+/* integrity_check and foreign_key_check; BTC_E_DB with rows given */
+int db_backup(struct db *db, const char *to, struct err *e);
+/* online; BTC_E_EXISTS when `to` is there */
+const char *db_schema_text(void); /* all migrations, as SQL */
+int db_schema_version(void);      /* what this program writes */
+
+#endif

@@ -1,0 +1,521 @@
+/* HTTP over curl's multi_socket interface.
+ *
+ * curl tells which sockets to watch and when its next time-out is; uv_poll and
+ * one uv_timer tell it back what happened. curl's callbacks only note things:
+ * owners are called from http_collect, when curl is not on the stack, so they
+ * may start and cancel requests as they like.
+ *
+ * A request is `waiting` (more than HTTP_PARALLEL), `active` (curl has it) or
+ * `done` (its owner is being told).
+ */
+#include "net/http.h"
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/http_text.h"
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+enum http_state {
+    HTTP_WAITING,
+    HTTP_ACTIVE,
+    HTTP_DONE
+};
+
+struct http_job {
+    struct http *http; /* borrows */
+    enum http_state state;
+    CURL *easy; /* owns; NULL while waiting */
+    char *url;  /* owns */
+    uint32_t total_ms;
+    struct buf body;     /* max = max_body */
+    size_t n_header;     /* header bytes so far */
+    const char *limited; /* what was too large; NULL = nothing */
+    char text[CURL_ERROR_SIZE];
+    http_fn *fn;
+    void *ctx; /* borrows */
+    TAILQ_ENTRY(http_job) link;
+};
+TAILQ_HEAD(http_job_list, http_job);
+
+struct http {
+    struct loop *loop; /* borrows */
+    CURLM *multi;      /* owns */
+    uv_timer_t timer;
+    struct http_options options;
+    struct http_job_list waiting;
+    struct http_job_list active;
+    size_t n_active;
+    bool is_closed; /* in http_free or after it */
+};
+
+/* A socket of curl's that is watched. */
+struct http_socket {
+    uv_poll_t poll;
+    struct http *http; /* borrows */
+    curl_socket_t fd;  /* curl's */
+    int events;        /* what uv_poll watches */
+};
+
+static void http_collect(struct http *h);
+
+/* --- curl's callbacks ------------------------------------------------------
+ */
+
+/* The body, decoded. Anything but `len` back ends the transfer. */
+static size_t http_on_body(char *p, size_t size, size_t n, void *arg)
+{
+    struct http_job *j = arg;
+    size_t len = size * n; /* size is always 1 */
+    if (buf_append(&j->body, p, len) != 0) {
+        j->limited = "body";
+        return 0;
+    }
+    return len;
+}
+
+/* A line of a header; redirects and interim answers count too. The type is
+ * curl's. NOLINTNEXTLINE(readability-non-const-parameter) */
+static size_t http_on_header(char *p, size_t size, size_t n, void *arg)
+{
+    struct http_job *j = arg;
+    size_t len = size * n;
+    (void)p;
+    if (len > HTTP_HEADER_MAX - j->n_header) {
+        j->limited = "header";
+        return 0;
+    }
+    j->n_header += len;
+    return len;
+}
+
+/* The handle has closed: its memory goes. */
+static void http_socket_on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void http_socket_on_poll(uv_poll_t *poll, int status, int events);
+
+/* Watches for s->events. */
+static void http_socket_watch(struct http_socket *s)
+{
+    int rc = uv_poll_start(&s->poll, s->events, http_socket_on_poll);
+    BTC_ASSERT(rc == 0);
+}
+
+/* Something happened on a socket of curl's. */
+static void http_socket_on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct http_socket *s = poll->data;
+    struct http *h = s->http;
+    int flags = 0;
+    int running = 0;
+    if (status < 0) { /* curl finds the error where it reads or writes */
+        flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+    } else {
+        flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
+        flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
+    }
+    (void)curl_multi_socket_action(h->multi, s->fd, flags, &running);
+    if (status < 0 && !uv_is_closing((uv_handle_t *)poll)) {
+        http_socket_watch(s); /* libuv had stopped it */
+    }
+    http_collect(h);
+}
+
+/* A socket that curl made. NULL when it cannot be watched; the request then
+ * runs into its time-out. */
+static struct http_socket *http_socket_new(struct http *h, curl_socket_t fd)
+{
+    struct http_socket *s = mem_zalloc(sizeof(*s));
+    int rc = uv_poll_init(loop_uv(h->loop), &s->poll, fd);
+    if (rc != 0) {
+        log_write(LOG_WARN, "http", "cannot watch a socket: %s",
+                  uv_strerror(rc));
+        free(s);
+        return NULL;
+    }
+    s->poll.data = s;
+    s->http = h;
+    s->fd = fd;
+    (void)curl_multi_assign(h->multi, fd, s);
+    return s;
+}
+
+/* curl wants a socket watched for other things, or no more. */
+static int http_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
+                          void *socket_arg)
+{
+    struct http *h = arg;
+    struct http_socket *s = socket_arg;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (s) {
+            (void)curl_multi_assign(h->multi, fd, NULL);
+            uv_close((uv_handle_t *)&s->poll, http_socket_on_closed);
+        }
+        return 0;
+    }
+    if (!s) {
+        s = http_socket_new(h, fd);
+    }
+    if (!s) {
+        return -1;
+    }
+    s->events = (what != CURL_POLL_OUT ? UV_READABLE : 0) |
+                (what != CURL_POLL_IN ? UV_WRITABLE : 0);
+    http_socket_watch(s);
+    return 0;
+}
+
+/* curl's time has come. */
+static void http_on_timer(uv_timer_t *timer)
+{
+    struct http *h = timer->data;
+    int running = 0;
+    (void)curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    http_collect(h);
+}
+
+/* curl sets its one timer. */
+static int http_on_set_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct http *h = arg;
+    (void)multi;
+    if (timeout_ms < 0) {
+        (void)uv_timer_stop(&h->timer);
+    } else {
+        /* Never 0: libuv would run it again before any socket. */
+        uint64_t wait = timeout_ms > 0 ? (uint64_t)timeout_ms : 1;
+        (void)uv_timer_start(&h->timer, http_on_timer, wait, 0);
+    }
+    return 0;
+}
+
+/* --- a request --------------------------------------------------------------
+ */
+
+/* Options must not fail: some of them keep us safe. */
+static void http_set_long(CURL *easy, CURLoption option, long value)
+{
+    CURLcode rc = curl_easy_setopt(easy, option, value);
+    BTC_ASSERT(rc == CURLE_OK);
+}
+
+/* The same for a string, which curl copies. */
+static void http_set_str(CURL *easy, CURLoption option, const char *value)
+{
+    CURLcode rc = curl_easy_setopt(easy, option, value);
+    BTC_ASSERT(rc == CURLE_OK);
+}
+
+/* Binds to what the user named, or fails: curl must not guess, nor look an
+ * interface up in the DNS. */
+static void http_set_interface(CURL *easy, const char *name)
+{
+    struct addr a;
+    char text[80];
+    if (name[0] != '\0') {
+        bool is_ip = addr_parse_ip(slice_str(name), 0, &a);
+        (void)snprintf(text, sizeof(text), "%s!%s", is_ip ? "host" : "if",
+                       name);
+        http_set_str(easy, CURLOPT_INTERFACE, text);
+    }
+}
+
+/* Who vouches for servers: OpenSSL's own variables, which libcurl leaves to its
+ * callers. */
+static void http_set_trust(CURL *easy)
+{
+    const char *file = getenv("SSL_CERT_FILE");
+    const char *folder = getenv("SSL_CERT_DIR");
+    if (file != NULL && file[0] != '\0') {
+        http_set_str(easy, CURLOPT_CAINFO, file);
+    }
+    if (folder != NULL && folder[0] != '\0') {
+        http_set_str(easy, CURLOPT_CAPATH, folder);
+    }
+}
+
+/* What curl is to do and what not. */
+static void http_configure(struct http_job *j)
+{
+    const struct http_options *o = &j->http->options;
+    CURL *easy = j->easy;
+    http_set_str(easy, CURLOPT_URL, j->url);
+    http_set_str(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    http_set_str(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    http_set_long(easy, CURLOPT_FOLLOWLOCATION, 1);
+    http_set_long(easy, CURLOPT_MAXREDIRS, HTTP_REDIRECTS);
+    http_set_str(easy, CURLOPT_ACCEPT_ENCODING, ""); /* all that curl knows */
+    http_set_str(easy, CURLOPT_USERAGENT,
+                 o->user_agent[0] ? o->user_agent : "btc/" BTC_VERSION);
+    http_set_interface(easy, o->interface);
+    http_set_trust(easy);
+    http_set_long(easy, CURLOPT_NOSIGNAL, 1);
+    /* Do not wait for a resolver thread when a request ends early. */
+    http_set_long(easy, CURLOPT_QUICK_EXIT, 1);
+    http_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, HTTP_CONNECT_MS);
+    http_set_long(easy, CURLOPT_TIMEOUT_MS, (long)j->total_ms);
+    unsigned rc = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_on_body);
+    rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, j);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_on_header);
+    rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, j);
+    rc |= curl_easy_setopt(easy, CURLOPT_PRIVATE, j);
+    rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, j->text);
+    rc |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
+                           (curl_off_t)j->body.max);
+    BTC_ASSERT(rc == CURLE_OK);
+}
+
+/* Gives it to curl. */
+static void http_job_start(struct http_job *j)
+{
+    struct http *h = j->http;
+    j->easy = curl_easy_init();
+    BTC_ASSERT(j->easy != NULL);
+    http_configure(j);
+    j->state = HTTP_ACTIVE;
+    TAILQ_INSERT_TAIL(&h->active, j, link);
+    h->n_active++;
+    CURLMcode rc = curl_multi_add_handle(h->multi, j->easy);
+    BTC_ASSERT(rc == CURLM_OK);
+}
+
+/* Takes it from curl or from the queue. */
+static void http_job_unlink(struct http_job *j)
+{
+    struct http *h = j->http;
+    if (j->state == HTTP_ACTIVE) {
+        TAILQ_REMOVE(&h->active, j, link);
+        h->n_active--;
+        (void)curl_multi_remove_handle(h->multi, j->easy);
+    } else {
+        TAILQ_REMOVE(&h->waiting, j, link);
+    }
+    j->state = HTTP_DONE;
+}
+
+/* Frees one that is unlinked. */
+static void http_job_free(struct http_job *j)
+{
+    curl_easy_cleanup(j->easy);
+    buf_fini(&j->body);
+    free(j->url);
+    free(j);
+}
+
+/* The next of the queue, while there is room. */
+static void http_start_waiting(struct http *h)
+{
+    while (!h->is_closed && h->n_active < HTTP_PARALLEL &&
+           !TAILQ_EMPTY(&h->waiting)) {
+        struct http_job *j = TAILQ_FIRST(&h->waiting);
+        TAILQ_REMOVE(&h->waiting, j, link);
+        http_job_start(j);
+    }
+}
+
+/* Whether the transfer failed only on an error page that is too long: then the
+ * status says more than the failure. */
+static bool http_is_long_refusal(const struct http_job *j, CURLcode rc,
+                                 long status)
+{
+    bool is_long = rc == CURLE_FILESIZE_EXCEEDED ||
+                   (j->limited && strcmp(j->limited, "body") == 0);
+    return is_long && status >= 400;
+}
+
+/* The answer or the reason why there is none. */
+static void http_fill_result(struct http_job *j, CURLcode rc,
+                             struct http_result *r)
+{
+    struct http_failure f = {
+        .curl_code = (int)rc,
+        .limited = j->limited,
+        .limit = j->limited && strcmp(j->limited, "header") == 0
+                     ? HTTP_HEADER_MAX
+                     : j->body.max,
+        .interface = j->http->options.interface,
+        .curl_text = j->text,
+        .url = j->url,
+    };
+    char *url = NULL;
+    (void)curl_easy_getinfo(j->easy, CURLINFO_RESPONSE_CODE, &f.status);
+    (void)curl_easy_getinfo(j->easy, CURLINFO_OS_ERRNO, &f.os_error);
+    (void)curl_easy_getinfo(j->easy, CURLINFO_REQUEST_SIZE, &f.asked);
+    (void)curl_easy_getinfo(j->easy, CURLINFO_EFFECTIVE_URL, &url);
+    f.url = url ? url : j->url;
+    if (http_is_long_refusal(j, rc, f.status)) {
+        f.curl_code = CURLE_OK;
+    }
+    r->status = f.status;
+    r->body = buf_slice(&j->body);
+    r->code = http_text_explain(&f, r->error, sizeof(r->error));
+}
+
+/* curl is done with it: tells the owner. */
+static void http_job_finish(struct http_job *j, CURLcode rc)
+{
+    struct http_result r = {0};
+    http_job_unlink(j);
+    http_fill_result(j, rc, &r);
+    log_write(LOG_DEBUG, "http", "status %ld, %zu bytes%s%s", r.status,
+              r.body.len, r.error[0] ? ": " : "", r.error);
+    j->fn(j->ctx, &r);
+    http_job_free(j);
+}
+
+/* Tells the owners of all that has ended; curl is not on the stack. */
+static void http_collect(struct http *h)
+{
+    CURLMsg *m;
+    int left = 0;
+    while (!h->is_closed && (m = curl_multi_info_read(h->multi, &left))) {
+        struct http_job *j = NULL;
+        CURLcode rc = m->data.result;
+        (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &j);
+        if (m->msg == CURLMSG_DONE && j) {
+            http_job_finish(j, rc);
+        }
+    }
+    http_start_waiting(h);
+}
+
+/* --- the face
+ * ------------------------------------------------------------------ */
+
+/* Nothing under way. */
+struct http *http_new(struct loop *l, const struct http_options *o)
+{
+    struct http *h = mem_zalloc(sizeof(*h));
+    CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT); /* counts */
+    BTC_ASSERT(rc == CURLE_OK);
+    h->loop = l;
+    h->options = *o;
+    TAILQ_INIT(&h->waiting);
+    TAILQ_INIT(&h->active);
+    (void)uv_timer_init(loop_uv(l), &h->timer);
+    h->timer.data = h;
+    h->multi = curl_multi_init();
+    BTC_ASSERT(h->multi != NULL);
+    CURLMcode mc =
+        curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, http_on_socket);
+    mc |= curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    mc |=
+        curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, http_on_set_timer);
+    mc |= curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    mc |=
+        curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_IDLE_MAX);
+    BTC_ASSERT(mc == CURLM_OK);
+    return h;
+}
+
+/* The timer has closed: the last of it. */
+static void http_on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* Cancels one list of them. */
+static void http_cancel_all(struct http_job_list *list)
+{
+    struct http_job *next;
+    for (struct http_job *j = TAILQ_FIRST(list); j; j = next) {
+        next = TAILQ_NEXT(j, link);
+        http_cancel(j);
+    }
+}
+
+/* Cancels all; also inside a callback. */
+void http_free(struct http *h)
+{
+    if (!h) {
+        return;
+    }
+    h->is_closed = true;
+    http_cancel_all(&h->waiting);
+    http_cancel_all(&h->active);
+    (void)curl_multi_cleanup(h->multi); /* closes the kept connections */
+    curl_global_cleanup();
+    uv_close((uv_handle_t *)&h->timer, http_on_closed);
+}
+
+/* Starts or queues a request. */
+struct http_job *http_get(struct http *h, const struct http_request *r,
+                          http_fn *fn, void *ctx)
+{
+    struct http_job *j = mem_zalloc(sizeof(*j));
+    j->http = h;
+    j->url = mem_strdup(r->url);
+    j->total_ms = r->total_ms ? r->total_ms : HTTP_TOTAL_MS;
+    j->fn = fn;
+    j->ctx = ctx;
+    buf_init(&j->body, r->max_body);
+    j->state = HTTP_WAITING;
+    TAILQ_INSERT_TAIL(&h->waiting, j, link);
+    http_start_waiting(h);
+    return j;
+}
+
+/* Nothing for one whose owner is being told. */
+void http_cancel(struct http_job *j)
+{
+    if (!j || j->state == HTTP_DONE) {
+        return;
+    }
+    struct http *h = j->http;
+    http_job_unlink(j);
+    http_job_free(j);
+    http_start_waiting(h);
+}
+
+/* --- blocking
+ * -------------------------------------------------------------------- */
+
+struct http_fetcher {
+    struct loop *loop;
+    struct buf *body; /* borrows */
+    struct err *e;    /* borrows */
+    int code;
+};
+
+/* The one request has ended. */
+static void http_fetch_on_done(void *ctx, const struct http_result *r)
+{
+    struct http_fetcher *f = ctx;
+    if (r->code != 0) {
+        f->code = err_set(f->e, r->code, "%s", r->error);
+    } else if (r->status == 404 || r->status == 410) {
+        f->code = err_set(f->e, BTC_E_NOTFOUND, "%s", r->error);
+    } else if (r->status >= 300) {
+        f->code = err_set(f->e, BTC_E_NETWORK, "%s", r->error);
+    } else {
+        f->code = buf_append_slice(f->body, r->body);
+    }
+    loop_stop(f->loop);
+}
+
+/* A loop of its own. */
+int http_fetch(const char *url, const struct http_options *o, struct buf *body,
+               struct err *e)
+{
+    struct http_fetcher f = {.loop = loop_new(), .body = body, .e = e};
+    struct http_request r = {.url = url, .max_body = body->max - buf_len(body)};
+    if (!f.loop) {
+        return err_set(e, BTC_E_LIMIT, "no event loop: too many open files");
+    }
+    struct http *h = http_new(f.loop, o);
+    (void)http_get(h, &r, http_fetch_on_done, &f);
+    loop_run(f.loop);
+    http_free(h);
+    loop_free(f.loop);
+    return f.code;
+}

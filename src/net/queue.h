@@ -1,0 +1,68 @@
+/* What a connection still has to send: a list of chunks, each some bytes in
+ * memory or a range of a file. For conn.c only.
+ *
+ * Memory chunks come in two sizes. Large ones are shared by all connections of
+ * a host through a pool; a small one is for the header between two ranges, or
+ * for the few bytes that are all a quiet connection has to say, so that a peer
+ * which does not read holds little more than what is in its queue. Consecutive
+ * small sends fill one chunk; consecutive memory chunks go out in one system
+ * call.
+ */
+#ifndef BTC_NET_QUEUE_H
+#define BTC_NET_QUEUE_H
+
+#include "net/tcp.h"
+#include <sys/queue.h>
+
+#define CONN_CHUNK_LEN (16u << 10) /* bytes of a large memory chunk */
+#define CONN_SMALL_LEN 64u         /* of a small one */
+#define CONN_POOL_MAX  64u         /* free large chunks kept */
+
+struct conn_chunk {
+    TAILQ_ENTRY(conn_chunk) next;
+    bool is_file;
+    struct conn_file file; /* is_file: what is left of the range */
+    const uint8_t *data;   /* `large`, `small` or borrowed; NULL: is_file */
+    size_t start, end;     /* bytes of data that are left */
+    size_t cap;            /* bytes that may stand there; 0: borrowed */
+    uint8_t *large;        /* owns; CONN_CHUNK_LEN bytes, or NULL */
+    uint8_t small[];
+};
+TAILQ_HEAD(conn_chunk_list, conn_chunk);
+
+/* Free memory chunks. */
+struct conn_pool {
+    struct conn_chunk_list free;
+    size_t n_free;
+};
+
+struct conn_queue {
+    struct conn_pool *pool; /* borrows */
+    struct conn_chunk_list chunks;
+    size_t queued; /* bytes left, file ranges included */
+    size_t memory; /* what the chunks cost; <= max */
+    size_t max;    /* CONN_WRITE_MAX unless set */
+};
+
+void conn_pool_init(struct conn_pool *p);
+void conn_pool_fini(struct conn_pool *p);
+
+void conn_queue_init(struct conn_queue *q, struct conn_pool *pool);
+/* Throws away what is left; calls each release. */
+void conn_queue_drop(struct conn_queue *q);
+/* 0 or BTC_E_LIMIT with nothing (or a part) of it queued. */
+int conn_queue_put(struct conn_queue *q, struct slice data);
+/* The same without a copy, of bytes that stay for ever. */
+int conn_queue_put_const(struct conn_queue *q, struct slice data);
+/* 0 or BTC_E_LIMIT; the release is not called then. */
+int conn_queue_put_file(struct conn_queue *q, const struct conn_file *f);
+/* Sends to the socket until the queue is empty, the socket full, or about
+ * `budget` bytes are gone. *sent grows. 0, or an error of the socket or file.
+ * A release may drop the queue. */
+int conn_queue_write(struct conn_queue *q, int fd, size_t budget,
+                     uint64_t *sent);
+/* One attempt to send the bytes in memory at the front; errors do not matter
+ * (for a connection that is about to be closed). */
+void conn_queue_write_last(struct conn_queue *q, int fd);
+
+#endif

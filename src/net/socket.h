@@ -1,0 +1,31 @@
+/* Sockets with the host's options applied, and what their errors mean. For
+ * conn*.c only.
+ */
+#ifndef BTC_NET_SOCKET_H
+#define BTC_NET_SOCKET_H
+
+#include "net/tcp.h"
+
+/* A negative code for an errno of connect, send or recv. */
+int conn_socket_err(int errno_value);
+/* The socket's pending error as a code; `fallback` when it has none. */
+int conn_socket_take_err(int fd, int fallback);
+/* A non-blocking TCP socket on the device; *out or a code with the text. */
+int conn_socket_new(const struct conn_host_options *o, enum addr_family family,
+                    int *out, struct err *e);
+/* The same, bound to the host's address, for an outgoing connection. */
+int conn_socket_new_bound(const struct conn_host_options *o,
+                          enum addr_family family, int *out, struct err *e);
+/* Whether the options leave the family usable at all. */
+bool conn_socket_has_family(const struct conn_host_options *o,
+                            enum addr_family family);
+/* What to bind to for the family: the chosen address or any. */
+struct addr conn_socket_bind_addr(const struct conn_host_options *o,
+                                  enum addr_family family, uint16_t port);
+void conn_socket_set_nodelay(int fd);
+/* Out of descriptors or memory for now. */
+bool conn_socket_is_exhausted(int errno_value);
+/* The local address; NONE when the kernel does not say. */
+struct addr conn_socket_local(int fd);
+
+#endif

@@ -1,0 +1,185 @@
+/* A .torrent as a document: checks the bencoding, reads what stands around the
+ * info dictionary, and keeps an exact copy of that dictionary, since its bytes,
+ * not its meaning, are what the info hash is taken of.
+ *
+ * Every refusal says what is wrong and at which byte of the document.
+ */
+#include "proto/metainfo/internal.h"
+
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int metainfo_fail(const struct metainfo_parser *p, struct slice at,
+                  const char *fmt, ...)
+{
+    char text[ERR_MSG_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (at.p == NULL) {
+        return err_set(p->e, BTC_E_METAINFO, "%s", text);
+    }
+    return err_set(p->e, BTC_E_METAINFO, "%s (at byte %zu)", text,
+                   (size_t)(at.p - p->doc.p));
+}
+
+/* Checks the document's size and bencoding; gives its dictionary. What follows
+ * that is passed over, as every client does: some sites send a line end, zeros
+ * or a piece of a page behind the torrent. */
+static int metainfo_check(const struct metainfo_parser *p, struct slice *root)
+{
+    struct bencode_fault fault = {.offset = 0, .what = ""};
+    struct slice doc = p->doc;
+    ptrdiff_t len;
+
+    if (doc.len == 0) {
+        return err_set(p->e, BTC_E_METAINFO, "not a torrent: it is empty");
+    }
+    if (doc.len > METAINFO_MAX_BYTES) {
+        return err_set(p->e, BTC_E_METAINFO,
+                       "too large for a torrent: %zu bytes, at most %u are "
+                       "accepted",
+                       doc.len, METAINFO_MAX_BYTES);
+    }
+    if (doc.p[0] == '<') {
+        return err_set(p->e, BTC_E_METAINFO,
+                       "not a torrent: it begins with '<', so it may be a web "
+                       "page");
+    }
+    if (doc.p[0] != 'd') {
+        return err_set(p->e, BTC_E_METAINFO,
+                       "not a torrent: byte 0 is 0x%02x, a torrent begins "
+                       "with 'd'",
+                       doc.p[0]);
+    }
+    len = bencode_check(doc, &fault);
+    if (len < 0) {
+        return err_set(p->e, BTC_E_METAINFO,
+                       "not a valid torrent: %s at byte %zu of %zu", fault.what,
+                       fault.offset, doc.len);
+    }
+    *root = slice_sub(doc, 0, (size_t)len);
+    return 0;
+}
+
+/* The text under `key`, or under `key.utf-8` when that is valid. */
+static char *metainfo_read_text(struct slice root, const char *key)
+{
+    char *utf8 = mem_printf("%s.utf-8", key);
+    char *text = NULL;
+    struct slice s;
+
+    if ((bencode_get_str(root, utf8, &s) && bytes_is_utf8(s)) ||
+        bencode_get_str(root, key, &s)) {
+        text = metainfo_mend_text(s);
+    }
+    free(utf8);
+    return text;
+}
+
+/* Everything but the info dictionary. */
+static void metainfo_read_document(struct metainfo *m, struct slice root)
+{
+    int64_t date;
+
+    metainfo_read_urls(m, root);
+    m->comment = metainfo_read_text(root, "comment");
+    m->created_by = metainfo_read_text(root, "created by");
+    if (bencode_get_int(root, "creation date", &date) && date > 0) {
+        m->creation_date = date;
+    }
+}
+
+/* Hands over p->m when rc is 0, frees it otherwise. */
+static int metainfo_finish(struct metainfo_parser *p, int rc,
+                           struct metainfo **out)
+{
+    if (rc < 0) {
+        metainfo_free(p->m);
+        p->m = NULL;
+    }
+    *out = p->m;
+    return rc;
+}
+
+int metainfo_parse(struct slice in, bool accept_v2, struct metainfo **out,
+                   struct err *e)
+{
+    struct metainfo_parser p = {.doc = in, .e = e};
+    struct slice root = slice_of(NULL, 0);
+    struct slice info;
+    int rc;
+
+    *out = NULL;
+    rc = metainfo_check(&p, &root);
+    if (rc < 0) {
+        return rc;
+    }
+    info = bencode_get(root, "info");
+    if (bencode_type(info) != BENCODE_DICT) {
+        return metainfo_fail(&p, info,
+                             info.len == 0
+                                 ? "not a torrent: it has no 'info' dictionary"
+                                 : "'info' is not a dictionary");
+    }
+    p.m = mem_zalloc(sizeof(*p.m));
+    metainfo_read_document(p.m, root);
+    rc = metainfo_read_info(&p, info, accept_v2);
+    return metainfo_finish(&p, rc, out);
+}
+
+int metainfo_parse_info(struct slice info, struct metainfo **out, struct err *e)
+{
+    struct metainfo_parser p = {.doc = info, .e = e};
+    struct slice dict = slice_of(NULL, 0);
+    int rc;
+
+    *out = NULL;
+    rc = metainfo_check(&p, &dict);
+    if (rc < 0) {
+        return rc;
+    }
+    /* The hash is of these bytes: nothing may follow them, blank or not. */
+    if (dict.len != info.len) {
+        return err_set(e, BTC_E_METAINFO, "bytes follow the info dictionary");
+    }
+    p.m = mem_zalloc(sizeof(*p.m));
+    rc = metainfo_read_info(&p, dict, false);
+    return metainfo_finish(&p, rc, out);
+}
+
+static void metainfo_free_strings(char **list, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        free(list[i]);
+    }
+    free(list);
+}
+
+void metainfo_free(struct metainfo *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < m->n_files; i++) {
+        free(m->files[i].path);
+    }
+    for (uint32_t i = 0; i < m->n_trackers; i++) {
+        free(m->trackers[i].url);
+    }
+    metainfo_free_strings(m->web_seeds, m->n_web_seeds);
+    metainfo_free_strings(m->nodes, m->n_nodes);
+    free(m->files);
+    free(m->trackers);
+    free(m->name);
+    free(m->comment);
+    free(m->created_by);
+    free(m->info);
+    free(m);
+}

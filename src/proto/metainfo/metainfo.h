@@ -1,0 +1,121 @@
+/* A validated .torrent (BEP 3, 12, 19, 27, 47; hybrids of BEP 52 through their
+ * v1 side).
+ *
+ * metainfo_parse checks everything that later code relies on: lengths add up
+ * without overflow, the piece count fits the total, every path is one that may
+ * be created below a save path (see "Paths"), limits hold. What it gives is
+ * immutable.
+ *
+ * Paths. Each path is a relative path with '/' between elements, never empty,
+ * no element empty, "." or "..", no byte below 0x20 or 0x7f, no '/' or '\0'
+ * inside an element, valid UTF-8 (bad bytes are mended to U+FFFD), each element
+ * at most 255 bytes (cut at a character, keeping the extension), the whole at
+ * most METAINFO_MAX_PATH. Names that collide (equal, or a file where another
+ * file's folder must be) get a suffix " (2)" before the extension; names that
+ * differ in case stay as they are, as every client on this system writes them.
+ * A name that mending leaves empty becomes
+ * "_". For a single-file torrent the path is the sanitised name; for a
+ * multi-file torrent, every path starts with the sanitised name as a folder.
+ */
+#ifndef BTC_PROTO_METAINFO_METAINFO_H
+#define BTC_PROTO_METAINFO_METAINFO_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hash.h"
+
+#define METAINFO_MAX_BYTES     (100u << 20) /* of a .torrent */
+#define METAINFO_MAX_PIECES    (8u << 20)
+#define METAINFO_MIN_PIECE_LEN 1024u
+#define METAINFO_MAX_PIECE_LEN (256u << 20)
+#define METAINFO_MAX_FILES     (1u << 20)
+#define METAINFO_MAX_DEPTH     64 /* folders in a path */
+#define METAINFO_MAX_PATH      3000
+#define METAINFO_MAX_TRACKERS  256
+#define METAINFO_MAX_WEB_SEEDS 256
+#define METAINFO_MAX_URL       2048
+
+struct metainfo_file {
+    char *path;      /* owns; sanitised, relative to the save path */
+    uint64_t offset; /* in the torrent's byte stream */
+    uint64_t length;
+    bool pad;        /* BEP 47: zeros, never on disk */
+    bool executable; /* BEP 47 attr x */
+};
+
+struct metainfo_url {
+    char *url; /* owns */
+    uint32_t tier;
+};
+
+struct metainfo {
+    uint8_t info_hash[SHA1_LEN]; /* v1: SHA-1 of the info dictionary */
+    uint8_t info_hash_v2[SHA256_LEN];
+    bool has_v1;
+    bool has_v2;
+    bool is_private; /* BEP 27 */
+    bool multi_file;
+    char *name; /* owns; sanitised: also the folder of a multi-file torrent */
+    char *comment;         /* owns; mended UTF-8, or NULL */
+    char *created_by;      /* owns; mended UTF-8, or NULL */
+    int64_t creation_date; /* unix seconds, 0 when absent */
+    uint64_t total_size;   /* with pads */
+    uint32_t piece_length;
+    uint32_t n_pieces;
+    uint32_t n_files;
+    struct metainfo_file *files; /* owns n_files, in torrent order */
+    const uint8_t *piece_hashes; /* n_pieces * 20 bytes, inside info */
+    uint8_t *info;               /* owns: the exact info dictionary */
+    size_t info_len;
+    struct metainfo_url *trackers; /* owns; announce-list, else announce */
+    uint32_t n_trackers;
+    char **web_seeds; /* owns; url-list of http(s) and ftp left out */
+    uint32_t n_web_seeds;
+    char **nodes; /* owns; "host:port" DHT nodes (BEP 5) */
+    uint32_t n_nodes;
+};
+
+/* Parses a whole .torrent. 0, or BTC_E_METAINFO / BTC_E_UNSUPPORTED (a pure v2
+ * torrent: has_v2 without has_v1) with the text in `e`. The result must be
+ * freed with metainfo_free (NULL allowed). With `accept_v2` a pure v2 torrent
+ * gives 0 too, with has_v1 false and no pieces (for `btc info`); its files come
+ * from the file tree. */
+int metainfo_parse(struct slice in, bool accept_v2, struct metainfo **out,
+                   struct err *e);
+/* The same from a bare info dictionary (magnets, the journal's copy). */
+int metainfo_parse_info(struct slice info, struct metainfo **out,
+                        struct err *e);
+void metainfo_free(struct metainfo *m);
+
+/* One sanitised path element into `out` (cleared first): the rules above. */
+void metainfo_sanitize(struct slice element, struct buf *out);
+
+/* Printable ASCII without blanks, a scheme, not longer than METAINFO_MAX_URL:
+ * what is taken for a tracker. */
+bool metainfo_is_url(struct slice s);
+/* The same with the scheme http or https: what is taken for a web seed. */
+bool metainfo_is_http(struct slice s);
+
+/* Writing (btc create). Fields that are NULL or 0 are left out. */
+struct metainfo_spec {
+    const char *name;
+    const struct metainfo_file *files; /* path without the name folder */
+    const uint8_t *piece_hashes;
+    const struct metainfo_url *trackers; /* sorted by tier */
+    char *const *web_seeds;
+    const char *comment;
+    const char *created_by;
+    int64_t creation_date;
+    uint32_t piece_length;
+    uint32_t n_files;
+    uint32_t n_pieces;
+    uint32_t n_trackers;
+    uint32_t n_web_seeds;
+    bool multi_file;
+    bool is_private;
+};
+/* Appends the .torrent; BTC_E_LIMIT when `out` is too small, BTC_E_RANGE when
+ * the numbers do not fit each other. */
+int metainfo_write(const struct metainfo_spec *spec, struct buf *out);
+
+#endif

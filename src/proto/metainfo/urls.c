@@ -1,0 +1,242 @@
+/* The addresses in a torrent: trackers (BEP 3, 12), web seeds (BEP 19), DHT
+ * nodes (BEP 5). All of them are optional hints: one that is malformed, too
+ * long or there twice is left out, and the torrent is as good without it.
+ */
+#include "proto/metainfo/internal.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define METAINFO_MAX_NODES 64
+#define METAINFO_MAX_HOST  255
+
+static bool metainfo_is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct slice metainfo_trim(struct slice s)
+{
+    while (s.len > 0 && metainfo_is_blank(s.p[0])) {
+        s = slice_sub(s, 1, s.len - 1);
+    }
+    while (s.len > 0 && metainfo_is_blank(s.p[s.len - 1])) {
+        s.len--;
+    }
+    return s;
+}
+
+static bool metainfo_is_alnum(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* Bytes of "scheme://" (RFC 3986, 3.1); 0 when there is none. */
+static size_t metainfo_scheme_len(struct slice s)
+{
+    size_t n = 0;
+
+    if (s.len == 0 || (s.p[0] | 0x20) < 'a' || (s.p[0] | 0x20) > 'z') {
+        return 0;
+    }
+    while (n < s.len && (metainfo_is_alnum(s.p[n]) || s.p[n] == '+' ||
+                         s.p[n] == '-' || s.p[n] == '.')) {
+        n++;
+    }
+    return slice_has_prefix(slice_sub(s, n, 3), "://") ? n + 3 : 0;
+}
+
+bool metainfo_is_url(struct slice s)
+{
+    size_t scheme = metainfo_scheme_len(s);
+
+    if (scheme == 0 || s.len == scheme || s.len > METAINFO_MAX_URL) {
+        return false;
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] <= 0x20 || s.p[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool metainfo_is_http(struct slice s)
+{
+    char scheme[8] = "";
+
+    if (!metainfo_is_url(s)) {
+        return false;
+    }
+    for (size_t i = 0; i + 1 < sizeof(scheme) && i < s.len; i++) {
+        scheme[i] = (char)(s.p[i] | 0x20);
+    }
+    return strncmp(scheme, "http:", 5) == 0 ||
+           strncmp(scheme, "https:", 6) == 0;
+}
+
+/* A host name or address of characters that such a thing can have. */
+static bool metainfo_is_host(struct slice s)
+{
+    bool v6 = s.len > 2 && s.p[0] == '[' && s.p[s.len - 1] == ']';
+
+    if (v6) {
+        s = slice_sub(s, 1, s.len - 2);
+    }
+    if (s.len == 0 || s.len > METAINFO_MAX_HOST) {
+        return false;
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.p[i];
+        if (!metainfo_is_alnum(c) && c != '.' &&
+            !(v6 ? c == ':' : c == '-' || c == '_')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool metainfo_is_hostport(struct slice s)
+{
+    size_t colon = s.len;
+    uint64_t port;
+
+    while (colon > 0 && s.p[colon - 1] != ':') {
+        colon--;
+    }
+    return colon > 0 && metainfo_is_host(slice_sub(s, 0, colon - 1)) &&
+           bytes_parse_u64(slice_sub(s, colon, s.len - colon), &port) &&
+           port >= 1 && port <= UINT16_MAX;
+}
+
+/* Adds a copy of s unless it is there or the list is full. */
+void metainfo_add_string(char ***list, uint32_t *n, uint32_t max,
+                         struct slice s)
+{
+    for (uint32_t i = 0; i < *n; i++) {
+        if (slice_eq_str(s, (*list)[i])) {
+            return;
+        }
+    }
+    if (*n == max) {
+        return;
+    }
+    if (*list == NULL) {
+        *list = mem_calloc(max, sizeof(**list));
+    }
+    (*list)[(*n)++] = mem_strndup((const char *)s.p, s.len);
+}
+
+/* Adds a tracker; false when it was left out. */
+static bool metainfo_add_tracker(struct metainfo *m, struct slice value,
+                                 uint32_t tier)
+{
+    struct slice url;
+
+    if (!bencode_str(value, &url) || m->n_trackers == METAINFO_MAX_TRACKERS) {
+        return false;
+    }
+    url = metainfo_trim(url);
+    if (!metainfo_is_url(url)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < m->n_trackers; i++) {
+        if (slice_eq_str(url, m->trackers[i].url)) {
+            return false;
+        }
+    }
+    if (m->trackers == NULL) {
+        m->trackers = mem_calloc(METAINFO_MAX_TRACKERS, sizeof(*m->trackers));
+    }
+    m->trackers[m->n_trackers].url = mem_strndup((const char *)url.p, url.len);
+    m->trackers[m->n_trackers].tier = tier;
+    m->n_trackers++;
+    return true;
+}
+
+/* BEP 12. Tiers that hold nothing usable do not count; a bare URL where a tier
+ * should be is a tier of one. */
+static void metainfo_read_tiers(struct metainfo *m, struct slice list)
+{
+    struct bencode_iter tiers = bencode_iter(list);
+    struct slice key;
+    struct slice tier;
+    struct slice url;
+    uint32_t n_tiers = 0;
+
+    while (m->n_trackers < METAINFO_MAX_TRACKERS &&
+           bencode_next(&tiers, &key, &tier)) {
+        struct bencode_iter urls = bencode_iter(tier);
+        bool used = metainfo_add_tracker(m, tier, n_tiers);
+        while (bencode_type(tier) == BENCODE_LIST &&
+               bencode_next(&urls, &key, &url)) {
+            used = metainfo_add_tracker(m, url, n_tiers) || used;
+        }
+        n_tiers += used;
+    }
+}
+
+/* BEP 19. btc fetches over HTTP alone, so other schemes are left out. */
+static void metainfo_add_web_seed(struct metainfo *m, struct slice value)
+{
+    struct slice url;
+
+    if (!bencode_str(value, &url)) {
+        return;
+    }
+    url = metainfo_trim(url);
+    if (metainfo_is_http(url)) {
+        metainfo_add_string(&m->web_seeds, &m->n_web_seeds,
+                            METAINFO_MAX_WEB_SEEDS, url);
+    }
+}
+
+/* BEP 5: [host, port]. */
+static void metainfo_add_node(struct metainfo *m, struct slice pair)
+{
+    struct bencode_iter it = bencode_iter(pair);
+    struct slice key;
+    struct slice value;
+    struct slice host;
+    int64_t port;
+    char *text;
+
+    if (it.dict || !bencode_next(&it, &key, &value) ||
+        !bencode_str(value, &host) || host.len > METAINFO_MAX_HOST ||
+        !bencode_next(&it, &key, &value) || !bencode_int(value, &port)) {
+        return;
+    }
+    text =
+        mem_printf(memchr(host.p, ':', host.len) ? "[%.*s]:%lld" : "%.*s:%lld",
+                   (int)host.len, (const char *)host.p, (long long)port);
+    if (metainfo_is_hostport(slice_str(text))) {
+        metainfo_add_string(&m->nodes, &m->n_nodes, METAINFO_MAX_NODES,
+                            slice_str(text));
+    }
+    free(text);
+}
+
+/* Trackers, web seeds and nodes of a document. */
+void metainfo_read_urls(struct metainfo *m, struct slice root)
+{
+    struct slice seeds = bencode_get(root, "url-list");
+    struct bencode_iter it = bencode_iter(seeds);
+    struct slice key;
+    struct slice value;
+
+    metainfo_read_tiers(m, bencode_get_list(root, "announce-list"));
+    if (m->n_trackers == 0) {
+        (void)metainfo_add_tracker(m, bencode_get(root, "announce"), 0);
+    }
+    metainfo_add_web_seed(m, seeds);
+    while (!it.dict && m->n_web_seeds < METAINFO_MAX_WEB_SEEDS &&
+           bencode_next(&it, &key, &value)) {
+        metainfo_add_web_seed(m, value);
+    }
+    it = bencode_iter(bencode_get_list(root, "nodes"));
+    while (m->n_nodes < METAINFO_MAX_NODES && bencode_next(&it, &key, &value)) {
+        metainfo_add_node(m, value);
+    }
+}

@@ -1,0 +1,405 @@
+/* HTTP trackers: announce URLs and replies (BEP 3, 7, 21, 23, 24, 27, 31).
+ *
+ * Vocabulary. `peers` comes as a string of 6-byte entries (compact, BEP 23) or
+ * as a list of dictionaries (BEP 3); `peers6` (BEP 7) as 18-byte entries. A
+ * reply may have any mix of them, and some trackers send IPv6 peers in the
+ * list.
+ *
+ * A tracker is not trusted: whatever has the wrong type counts as absent, every
+ * number is clamped, every text made printable, and the work is bounded by
+ * TRACKER_HTTP_MAX_ENTRIES whatever the length of the reply.
+ */
+#include "proto/tracker/http.h"
+
+#include "base/mem.h"
+#include "proto/bencode.h"
+#include "proto/field.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Entries looked at in one reply: doubles and addresses that cannot be dialled
+ * count here, so that they cost a bounded time. */
+#define TRACKER_HTTP_MAX_ENTRIES (4 * TRACKER_MAX_PEERS)
+/* Slots of the table that finds doubles: a power of two, at least twice the
+ * peers. */
+#define TRACKER_HTTP_SLOTS 4096
+
+/* What the dialable peers are gathered in. */
+struct tracker_http_peers {
+    struct addr *list;                 /* TRACKER_MAX_PEERS of them */
+    uint32_t n;                        /* in use */
+    uint32_t n_seen;                   /* entries looked at */
+    uint16_t slot[TRACKER_HTTP_SLOTS]; /* index into list + 1; 0 = free */
+};
+
+/* Bytes of a query value that need no escape (RFC 3986, 2.3). */
+static bool tracker_http_is_unreserved(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
+           c == '~';
+}
+
+/* One byte as %XX. */
+static int tracker_http_put_escape(struct buf *out, uint8_t c)
+{
+    static const char digit[] = "0123456789ABCDEF";
+    const char text[3] = {'%', digit[c >> 4], digit[c & 15]};
+
+    return buf_append(out, text, sizeof text);
+}
+
+/* "name=value" with the value escaped. */
+static int tracker_http_put_value(struct buf *out, const char *name,
+                                  struct slice value)
+{
+    int rc = buf_append_str(out, name);
+
+    for (size_t i = 0; rc == 0 && i < value.len; i++) {
+        uint8_t c = value.p[i];
+
+        rc = tracker_http_is_unreserved(c) ? buf_append_byte(out, c)
+                                           : tracker_http_put_escape(out, c);
+    }
+    return rc;
+}
+
+/* The announce URL up to its fragment, with what can never stand in a URL
+ * (blanks, controls, bytes over 0x7e) escaped, and the '?' or '&' behind it. */
+static int tracker_http_put_base(struct buf *out, const char *announce)
+{
+    const char *sep = "?";
+    int rc = 0;
+    uint8_t last = 0;
+
+    for (const char *p = announce; rc == 0 && *p != '\0' && *p != '#'; p++) {
+        last = (uint8_t)*p;
+        rc = last > 0x20 && last < 0x7f ? buf_append_byte(out, last)
+                                        : tracker_http_put_escape(out, last);
+        if (last == '?') {
+            sep = "&";
+        }
+    }
+    if (last == '?' || (last == '&' && *sep == '&')) {
+        sep = "";
+    }
+    return rc != 0 ? rc : buf_append_str(out, sep);
+}
+
+/* The value of `event`; NULL for a regular announce, but a partial seed says
+ * each time that it is one (BEP 21). */
+static const char *tracker_http_event(const struct tracker_request *r)
+{
+    switch (r->event) {
+    case TRACKER_EVENT_NONE:
+        return r->partial_seed ? "paused" : NULL;
+    case TRACKER_EVENT_STARTED:
+        return "started";
+    case TRACKER_EVENT_COMPLETED:
+        return "completed";
+    case TRACKER_EVENT_STOPPED:
+        return "stopped";
+    }
+    return NULL;
+}
+
+/* The URL of one announce. */
+int tracker_http_url(const char *announce, const struct tracker_request *r,
+                     struct buf *out)
+{
+    const char *event = tracker_http_event(r);
+    int rc = tracker_http_put_base(out, announce);
+
+    rc = rc != 0
+             ? rc
+             : tracker_http_put_value(
+                   out,
+                   "info_hash=", slice_of(r->info_hash, sizeof r->info_hash));
+    rc = rc != 0
+             ? rc
+             : tracker_http_put_value(
+                   out, "&peer_id=", slice_of(r->peer_id, sizeof r->peer_id));
+    rc = rc != 0
+             ? rc
+             : buf_printf(out,
+                          "&port=%u&uploaded=%llu&downloaded=%llu&left=%llu"
+                          "&key=%08X&numwant=%u&compact=1",
+                          (unsigned)r->port, (unsigned long long)r->uploaded,
+                          (unsigned long long)r->downloaded,
+                          (unsigned long long)r->left, (unsigned)r->key,
+                          (unsigned)r->numwant);
+    if (rc == 0 && event != NULL) {
+        rc = buf_printf(out, "&event=%s", event);
+    }
+    if (rc == 0 && r->tracker_id.len > 0) {
+        rc = tracker_http_put_value(out, "&trackerid=", r->tracker_id);
+    }
+    return rc;
+}
+
+/* Seconds of an interval, clamped; 0 when absent or not positive. */
+static uint32_t tracker_http_interval(struct slice dict, const char *key)
+{
+    int64_t v = 0;
+
+    if (!bencode_get_int(dict, key, &v) || v <= 0) {
+        return 0;
+    }
+    if (v < TRACKER_MIN_INTERVAL) {
+        return TRACKER_MIN_INTERVAL;
+    }
+    return v > TRACKER_MAX_INTERVAL ? TRACKER_MAX_INTERVAL : (uint32_t)v;
+}
+
+/* BEP 31: whole minutes, or "never". */
+static int64_t tracker_http_retry_in(struct slice dict)
+{
+    struct slice text = slice_of(NULL, 0);
+    int64_t minutes = 0;
+
+    if (bencode_get_str(dict, "retry in", &text)) {
+        return slice_eq_str(text, "never") ? -1 : 0;
+    }
+    if (!bencode_get_int(dict, "retry in", &minutes) || minutes <= 0) {
+        return 0;
+    }
+    return minutes > TRACKER_MAX_INTERVAL / 60 ? TRACKER_MAX_INTERVAL
+                                               : minutes * 60;
+}
+
+/* A number of peers; -1 when absent or negative. */
+static int64_t tracker_http_count(struct slice dict, const char *key)
+{
+    int64_t v = 0;
+
+    return bencode_get_int(dict, key, &v) && v >= 0 ? v : -1;
+}
+
+/* Keeps one peer if it can be dialled and is new; false when no more are
+ * wanted. */
+static bool tracker_http_keep(struct tracker_http_peers *peers,
+                              const struct addr *a)
+{
+    size_t i = addr_hash(a) & (TRACKER_HTTP_SLOTS - 1);
+
+    peers->n_seen++;
+    if (peers->n_seen > TRACKER_HTTP_MAX_ENTRIES) {
+        return false;
+    }
+    if (!addr_is_dialable(a)) {
+        return true;
+    }
+    while (peers->slot[i] != 0) {
+        if (addr_eq(&peers->list[peers->slot[i] - 1], a)) {
+            return true;
+        }
+        i = (i + 1) & (TRACKER_HTTP_SLOTS - 1);
+    }
+    if (peers->n == TRACKER_MAX_PEERS) {
+        return false;
+    }
+    peers->list[peers->n++] = *a;
+    peers->slot[i] = (uint16_t)peers->n;
+    return true;
+}
+
+/* Compact peers of 6 or 18 bytes each; a cut entry at the end is left out. */
+static void tracker_http_take_compact(struct tracker_http_peers *peers,
+                                      struct slice in, size_t entry_len)
+{
+    for (size_t off = 0; in.len - off >= entry_len; off += entry_len) {
+        struct addr a = entry_len == ADDR_COMPACT_6
+                            ? addr_from_compact6(in.p + off)
+                            : addr_from_compact4(in.p + off);
+
+        if (!tracker_http_keep(peers, &a)) {
+            return;
+        }
+    }
+}
+
+/* One dictionary of the list form; family NONE when it names no numeric
+ * address: hostnames are not looked up. */
+static struct addr tracker_http_dict_peer(struct slice dict)
+{
+    struct slice ip = slice_of(NULL, 0);
+    struct addr a = addr_none();
+    uint8_t compact[ADDR_COMPACT_6] = {0};
+    int64_t port = 0;
+
+    if (bencode_type(dict) != BENCODE_DICT ||
+        !bencode_get_str(dict, "ip", &ip) ||
+        !bencode_get_int(dict, "port", &port) || port < 1 ||
+        port > UINT16_MAX || !addr_parse_ip(ip, (uint16_t)port, &a)) {
+        return addr_none();
+    }
+    if (a.family == ADDR_V6) {
+        /* "::ffff:1.2.3.4" is the same peer as "1.2.3.4". */
+        addr_to_compact(&a, compact);
+        a = addr_from_compact6(compact);
+    }
+    return a;
+}
+
+/* Peers in either form. */
+static void tracker_http_take_peers(struct tracker_http_peers *peers,
+                                    struct slice dict, const char *key,
+                                    size_t entry_len)
+{
+    struct slice value = bencode_get(dict, key);
+    struct slice name = slice_of(NULL, 0);
+    struct slice item = slice_of(NULL, 0);
+    struct bencode_iter it;
+
+    if (value.len == 0) {
+        return;
+    }
+    if (bencode_str(value, &item)) {
+        tracker_http_take_compact(peers, item, entry_len);
+        return;
+    }
+    if (bencode_type(value) != BENCODE_LIST) {
+        return;
+    }
+    it = bencode_iter(value);
+    while (bencode_next(&it, &name, &item)) {
+        struct addr a = tracker_http_dict_peer(item);
+
+        if (!tracker_http_keep(peers, &a)) {
+            return;
+        }
+    }
+}
+
+/* All peers of a reply, moved into memory of their number. */
+static void tracker_http_parse_peers(struct slice dict,
+                                     struct tracker_reply *out)
+{
+    struct tracker_http_peers *peers = mem_zalloc(sizeof *peers);
+
+    peers->list = mem_array(TRACKER_MAX_PEERS, sizeof *peers->list);
+    tracker_http_take_peers(peers, dict, "peers", ADDR_COMPACT_4);
+    tracker_http_take_peers(peers, dict, "peers6", ADDR_COMPACT_6);
+    if (peers->n > 0) {
+        out->peers = mem_dup(peers->list, peers->n * sizeof *peers->list);
+        out->n_peers = peers->n;
+    }
+    free(peers->list);
+    free(peers);
+}
+
+/* The texts: what people read, and the tracker's id, which goes back to it byte
+ * for byte or not at all. */
+static void tracker_http_parse_texts(struct slice dict,
+                                     struct tracker_reply *out)
+{
+    struct slice text = slice_of(NULL, 0);
+
+    if (bencode_get_str(dict, "failure reason", &text)) {
+        field_text(text, out->failure, sizeof out->failure);
+        if (out->failure[0] == '\0') {
+            field_text(slice_str("no reason given"), out->failure,
+                       sizeof out->failure);
+        }
+    }
+    if (bencode_get_str(dict, "warning message", &text)) {
+        field_text(text, out->warning, sizeof out->warning);
+    }
+    if (bencode_get_str(dict, "tracker id", &text) && text.len > 0 &&
+        text.len < sizeof out->tracker_id &&
+        memchr(text.p, '\0', text.len) == NULL) {
+        memcpy(out->tracker_id, text.p, text.len);
+    }
+    if (bencode_get_str(dict, "external ip", &text)) {
+        out->external_ip = field_ip(text);
+    }
+}
+
+/* Whether the body starts like a web page, blanks and a BOM aside. */
+static bool tracker_http_is_html(struct slice body)
+{
+    static const char *const start[] = {"<html", "<!doctype", "<head", "<body"};
+    char head[16] = {0};
+    size_t off = slice_has_prefix(body, "\xef\xbb\xbf") ? 3 : 0;
+
+    while (off < body.len && (body.p[off] == ' ' ||
+                              (body.p[off] >= '\t' && body.p[off] <= '\r'))) {
+        off++;
+    }
+    body = slice_sub(body, off, sizeof head - 1);
+    for (size_t i = 0; i < body.len; i++) {
+        uint8_t c = body.p[i];
+
+        head[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    for (size_t i = 0; i < sizeof start / sizeof start[0]; i++) {
+        if (strncmp(head, start[i], strlen(start[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Says why a body is no reply. */
+static int tracker_http_refuse(struct slice body, const struct bencode_fault *f,
+                               struct err *e)
+{
+    if (body.len == 0) {
+        return err_set(e, BTC_E_PROTO, "the tracker's reply is empty");
+    }
+    if (tracker_http_is_html(body)) {
+        return err_set(e, BTC_E_PROTO,
+                       "the tracker sent a web page (HTML), not a reply");
+    }
+    if (f->what != NULL) {
+        return err_set(e, BTC_E_PROTO,
+                       "the tracker's reply is not bencoded: %s at byte %zu",
+                       f->what, f->offset);
+    }
+    return err_set(e, BTC_E_PROTO, "the tracker's reply is no dictionary");
+}
+
+/* Reads a reply body. */
+int tracker_http_parse(struct slice body, struct tracker_reply *out,
+                       struct err *e)
+{
+    struct bencode_fault fault = {0};
+    ptrdiff_t used = 0;
+
+    *out = (struct tracker_reply){.seeders = -1,
+                                  .leechers = -1,
+                                  .downloaded = -1,
+                                  .external_ip = addr_none()};
+    if (body.len > TRACKER_MAX_REPLY) {
+        return err_set(e, BTC_E_PROTO,
+                       "the tracker's reply is longer than %u bytes",
+                       TRACKER_MAX_REPLY);
+    }
+    used = bencode_check(body, &fault);
+    if (used <= 0) {
+        return tracker_http_refuse(body, &fault, e);
+    }
+    body.len = (size_t)used;
+    if (bencode_type(body) != BENCODE_DICT) {
+        fault.what = NULL;
+        return tracker_http_refuse(body, &fault, e);
+    }
+    tracker_http_parse_texts(body, out);
+    out->interval = tracker_http_interval(body, "interval");
+    out->min_interval = tracker_http_interval(body, "min interval");
+    out->retry_in = tracker_http_retry_in(body);
+    out->seeders = tracker_http_count(body, "complete");
+    out->leechers = tracker_http_count(body, "incomplete");
+    out->downloaded = tracker_http_count(body, "downloaded");
+    tracker_http_parse_peers(body, out);
+    return 0;
+}
+
+/* Frees what the reply owns. */
+void tracker_reply_fini(struct tracker_reply *r)
+{
+    free(r->peers);
+    r->peers = NULL;
+    r->n_peers = 0;
+}

@@ -1,0 +1,223 @@
+/* DELETE: the files of a torrent go, and the folders that become empty.
+ *
+ * What is not the torrent's own stays. Folders are opened one below the other,
+ * and a link is not followed: what lies behind it was put there by somebody,
+ * outside of the save path. A link in a file's place goes, its target stays.
+ * What CREATE would have refused (a folder, a file that is longer) is somebody
+ * else's, too.
+ */
+#include "store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DISK_DELETE_OPEN (O_PATH | O_DIRECTORY | O_CLOEXEC)
+
+/* Where a DELETE stands. */
+struct disk_delete {
+    struct disk_job *job;
+    int root;     /* the save path */
+    uint32_t dir; /* the folder that is open, 0 = none but the save path */
+    int fd;       /* of it; -errno: it cannot be opened; ELOOP: a link */
+};
+
+/* A folder below another one; -ELOOP when it is a link. */
+static int disk_delete_step(int parent, const char *name)
+{
+    struct stat st;
+    int fd = openat(parent, name, DISK_DELETE_OPEN | O_NOFOLLOW);
+    if (fd >= 0) {
+        return fd;
+    }
+    int rc = -errno;
+    bool link = fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                S_ISLNK(st.st_mode);
+    return link ? -ELOOP : rc;
+}
+
+/* A folder of the store, from the save path downwards. */
+static int disk_delete_walk(const struct disk_delete *w, uint32_t dir)
+{
+    const struct disk_dir *d = &w->job->store->dirs[dir];
+    char path[PATH_MAX];
+    int fd = w->root;
+    if (d->len >= sizeof(path)) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(path, d->path, d->len);
+    path[d->len] = '\0';
+    for (char *name = path, *end; name && fd >= 0; name = end) {
+        end = strchr(name, '/');
+        if (end) {
+            *end++ = '\0';
+        }
+        int next = disk_delete_step(fd, name);
+        if (fd != w->root) {
+            (void)close(fd);
+        }
+        fd = next;
+    }
+    return fd;
+}
+
+/* The descriptor of a folder, kept until another one is asked for. */
+static int disk_delete_dir_fd(struct disk_delete *w, uint32_t dir)
+{
+    if (dir == w->dir) {
+        return dir == 0 ? w->root : w->fd;
+    }
+    if (w->dir != 0 && w->fd >= 0) {
+        (void)close(w->fd);
+    }
+    w->dir = dir;
+    w->fd = dir == 0 ? -1 : disk_delete_walk(w, dir);
+    return dir == 0 ? w->root : w->fd;
+}
+
+/* Why a thing in a file's place is not ours; NULL: it is. */
+static const char *disk_delete_refuses(const struct stat *st, uint64_t length)
+{
+    if (S_ISDIR(st->st_mode)) {
+        return "is a folder, not the torrent's file: it stays";
+    }
+    if (S_ISLNK(st->st_mode)) {
+        return NULL;
+    }
+    if (!S_ISREG(st->st_mode)) {
+        return "is not a regular file: it stays";
+    }
+    return (uint64_t)st->st_size > length
+               ? "is longer than the torrent's file: it stays"
+               : NULL;
+}
+
+/* Unlinks one file; what is not there is fine. */
+static void disk_delete_file(struct disk_delete *w, uint32_t file)
+{
+    struct disk_job *job = w->job;
+    const struct disk_file *f = &job->store->files[file];
+    const char *slash = strrchr(f->path, '/');
+    const char *name = slash ? slash + 1 : f->path;
+    char path[PATH_MAX];
+    struct stat st;
+    const char *why = NULL;
+    int fd = disk_delete_dir_fd(w, job->store->dir_of[file]);
+    int rc = disk_store_path(job->store, file, path);
+    if (rc == 0 && fd >= 0) {
+        rc = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
+        why = rc == 0 ? disk_delete_refuses(&st, f->length) : NULL;
+    } else if (rc == 0) {
+        rc = fd;
+        why = fd == -ELOOP ? "a folder of its path is a link: what lies behind "
+                             "it stays"
+                           : NULL;
+    }
+    if (why) {
+        disk_fail_with(job, file, path, BTC_E_EXISTS, why);
+        return;
+    }
+    rc = rc == 0 ? disk_sys_fault(job->store->d, "unlink", path) : rc;
+    if (rc == 0 && unlinkat(fd, name, 0) != 0) {
+        rc = -errno;
+    }
+    if (rc == 0) {
+        job->n_deleted++;
+    } else if (rc != -ENOENT && rc != -ENOTDIR) {
+        disk_fail(job, file, path, -rc);
+    }
+}
+
+/* Removes a folder if it is empty; all else is not ours to remove. */
+static void disk_delete_folder(struct disk_delete *w, uint32_t dir)
+{
+    const struct disk_dir *d = &w->job->store->dirs[dir];
+    uint32_t from = w->job->store->dirs[d->parent].len;
+    char name[PATH_MAX];
+    int fd = disk_delete_dir_fd(w, d->parent);
+    from += from > 0 ? 1 : 0;
+    if (fd >= 0 && d->len - from < sizeof(name)) {
+        memcpy(name, d->path + from, d->len - from);
+        name[d->len - from] = '\0';
+        (void)unlinkat(fd, name, AT_REMOVEDIR);
+    }
+}
+
+/* The folders that are left forget the names for good: after a power cut a file
+ * must not be back whose torrent is gone. */
+static void disk_delete_sync(struct disk_job *job)
+{
+    struct disk_store *s = job->store;
+    char path[PATH_MAX];
+    for (uint32_t i = 0; i < s->n_dirs; i++) {
+        int fd = -1;
+        if (disk_store_dir_path(s, i, path) == 0) {
+            fd = disk_sys_open(s->d, path, O_RDONLY | O_DIRECTORY);
+        }
+        int rc = fd >= 0 ? disk_sys_fsync(s->d, fd, path) : 0;
+        if (rc != 0 && rc != -EINVAL) { /* EINVAL: there is no such thing */
+            disk_fail(job, DISK_NO_FILE, path, -rc);
+        }
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+    }
+}
+
+/* What is gone needs no SYNC. */
+static void disk_delete_claims(struct disk_store *s)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    memset(s->flags, 0, s->n_files);
+    s->n_dirty = 0;
+    for (uint32_t i = 0; i < s->n_dirs; i++) {
+        s->dirs[i].pending = false;
+    }
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+/* The save path, or a failure: then nothing is gone, it is out of reach. */
+static bool disk_delete_open(struct disk_delete *w)
+{
+    const char *path = w->job->store->save_path;
+    struct stat st;
+    w->root = open(path, DISK_DELETE_OPEN);
+    if (w->root < 0) {
+        disk_fail(w->job, DISK_NO_FILE, path, errno);
+        return false;
+    }
+    if (fstat(w->root, &st) == 0) {
+        w->job->root.exists = true;
+        w->job->root.dev = (uint64_t)st.st_dev;
+    }
+    return true;
+}
+
+/* DELETE. Goes on after a failure and tells the first. Folders stand behind
+ * their parents, so backwards they empty from below; the save path (0) stays.
+ */
+void disk_run_delete(struct disk_worker *w, struct disk_job *job)
+{
+    struct disk_store *s = job->store;
+    struct disk_delete d = {.job = job, .fd = -1};
+    (void)w;
+    if (!disk_delete_open(&d)) {
+        return;
+    }
+    disk_fd_drop_all(s);
+    for (uint32_t i = 0; i < s->n_files; i++) {
+        bool wanted = !job->select || bits_get(job->select, i);
+        if (wanted && !s->files[i].pad) {
+            disk_delete_file(&d, i);
+        }
+    }
+    for (uint32_t i = s->n_dirs; i > 1; i--) {
+        disk_delete_folder(&d, i - 1);
+    }
+    (void)disk_delete_dir_fd(&d, 0);
+    (void)close(d.root);
+    disk_delete_sync(job);
+    disk_delete_claims(s);
+}

@@ -1,0 +1,178 @@
+/* The disk path: worker threads, a cache of open files, jobs over spans of
+ * files. One wake-up of the loop per batch of results.
+ *
+ * A store is the set of a torrent's files below one save path. A job names
+ * spans of those files; who computed them (core/geom) is not known here. Jobs
+ * are the caller's memory: submitted, they belong to the disk until `done` is
+ * called with them on the loop thread, exactly once each. Jobs of one store may
+ * run in any order and at the same time: whoever needs an order submits the
+ * next when the one before is done.
+ *
+ * A claim never runs ahead of the data: FINISH writes only after the hash
+ * matched; SYNC returns after fdatasync of every file written since the last
+ * SYNC (and fsync of folders made), and tells the fingerprint of each. A SYNC
+ * that fails counts for nothing: its files stay dirty. When an fdatasync failed
+ * the data may be gone although the next SYNC succeeds: what was written since
+ * the last good SYNC must be hashed again (low jobs do) before it is claimed.
+ *
+ * A file that somebody has replaced since we wrote to it, or since STAT, is not
+ * written: what is claimed of it lies elsewhere. STORAGE tells so, and a new
+ * STAT knows the new file.
+ *
+ * Links are followed: people link big files to other drives. A file is opened
+ * for writing only while it is written, until the SYNC after; so seeding works
+ * from read-only media. DELETE alone follows none.
+ */
+#ifndef BTC_STORE_STORE_H
+#define BTC_STORE_STORE_H
+
+#include "base/bits.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "net/loop.h"
+
+#define DISK_BLOCK_LEN 16384u
+#define DISK_MAX_OPEN  512 /* files kept open, over all stores */
+
+struct disk;
+struct disk_store;
+
+struct disk_file {
+    const char *path; /* relative, sanitised, '/' between elements */
+    uint64_t offset;  /* in the torrent's stream */
+    uint64_t length;
+    bool pad; /* never opened, reads as zeros */
+};
+
+struct disk_options {
+    /* Low jobs that run at once; 0 = number of cores, at least 2. One worker
+     * more is kept free for the other jobs, and one thread for SYNC. */
+    uint32_t threads;
+};
+
+/* Where a test makes the n-th operation fail: called before each system call
+ * that writes, reads, syncs, opens or creates; a value other than 0 is the
+ * errno it fails with. NULL in production. Called by the workers, at the same
+ * time; set before the first job. `op` is open, create, mkdir, ftruncate,
+ * fallocate, pread, pwrite, fdatasync, fsync (folders), fstat, stat, lseek,
+ * statvfs or unlink. */
+typedef int disk_fault_fn(void *ctx, const char *op, const char *path);
+
+struct disk *disk_new(struct loop *l, const struct disk_options *o);
+void disk_free(struct disk *d); /* runs what is queued to its end first */
+void disk_set_fault(struct disk *d, disk_fault_fn *fn, void *ctx);
+uint32_t disk_threads(const struct disk *d);
+uint32_t disk_queued(const struct disk *d); /* jobs submitted and not done */
+
+/* Leads to a file below the save path: no empty element, "." or "..". */
+bool disk_path_is_clean(const char *path);
+/* Copies everything; the paths must be clean. No file is touched. `full` =
+ * fallocate at creation. */
+struct disk_store *disk_store_new(struct disk *d, const char *save_path,
+                                  const struct disk_file *files,
+                                  uint32_t n_files, bool full);
+/* Closes the files that nobody uses and no SYNC owes anything; they open again
+ * when they are needed. */
+void disk_store_rest(struct disk_store *s);
+/* Closes its files; freed when its last job and last fd reference are gone. */
+void disk_store_free(struct disk_store *s);
+
+/* What identifies a file's content without reading it. */
+struct disk_print {
+    bool exists;
+    bool is_file; /* a regular file */
+    uint64_t dev, ino;
+    uint64_t size;
+    int64_t mtime_ns; /* since the epoch */
+    uint64_t blocks;  /* 512-byte blocks allocated: 0 = no data at all */
+};
+
+struct disk_span {
+    uint32_t file;
+    bool pad;        /* zeros */
+    uint64_t offset; /* in the file */
+    uint32_t len;
+};
+
+enum disk_op {
+    DISK_CREATE,   /* creates all non-pad files that are absent (only those with
+                    * `select` set, NULL = all): folders, sparse size or
+                    * fallocate. Existing files are never truncated; a longer one
+                    * is BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
+    DISK_FINISH,   /* verdict over a whole piece, then write (see below) */
+    DISK_WRITE,    /* writes blocks[0..n_blocks) over the spans, NULL ones are
+                    * skipped; no verdict */
+    DISK_HASH,     /* reads the spans and compares; nothing is written */
+    DISK_READ,     /* reads the spans into `data` */
+    DISK_PREFETCH, /* brings the spans into the page cache, gives `fds` */
+    DISK_SYNC,     /* makes everything written so far durable */
+    DISK_STAT,     /* prints of all files, and of the save path */
+    DISK_SCAN,   /* which pieces may have data in all their bytes (SEEK_HOLE) */
+    DISK_DELETE, /* removes the files and the folders that become empty. No
+                  * link of a path is followed, and what is not the torrent's
+                  * (a folder or a longer file in a file's place) stays and is
+                  * BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
+    DISK_SPACE   /* bytes free at the save path */
+};
+
+struct disk_job;
+typedef void disk_done_fn(struct disk_job *job);
+
+struct disk_job {
+    enum disk_op op;
+    bool low;               /* behind all others (verification) */
+    bool want_block_hashes; /* FINISH: also when good; WRITE: of `blocks` */
+    struct disk_store *store;
+    disk_done_fn *done;
+    void *ctx;    /* the caller's */
+    uint64_t tag; /* the caller's */
+
+    struct disk_span *spans; /* borrows until done; in stream order */
+    uint32_t n_spans;
+    /* FINISH, WRITE: blocks of DISK_BLOCK_LEN (the last may be short), covering
+     * the spans from their start. NULL: on disk already (FINISH) or to be left
+     * alone (WRITE). Borrows until done. */
+    uint8_t *const *blocks;
+    uint32_t n_blocks;
+    uint8_t expected[SHA1_LEN]; /* FINISH, HASH */
+    uint8_t *data;              /* READ: caller's memory of the spans' length */
+    uint32_t piece_length;      /* SCAN */
+    uint32_t n_pieces;          /* SCAN */
+    const struct bits *select;  /* CREATE, DELETE: the files; NULL = all */
+
+    /* Results; but for block_hashes they are there only when `result` is 0. */
+    int result;        /* 0; HASH (mismatch), SHORT (file missing or too short),
+                        * NOSPACE, IO, PERMISSION, EXISTS (also: not a regular
+                        * file), STORAGE (the save path is missing, or a file that
+                        * is to be written or synced, or another is in its
+                        * place), LIMIT (descriptors or
+                        * memory of the process), CANCELLED */
+    int32_t fail_file; /* index of the file that failed, -1 none */
+    /* malloc'ed n_blocks SHA-1s. FINISH: when the piece failed or they were
+     * wanted; WRITE: when they were, of the blocks that are in memory. Caller
+     * frees. */
+    uint8_t (*block_hashes)[SHA1_LEN];
+    int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but
+               * -1 holds a reference: disk_fd_release; caller frees */
+    struct disk_print *prints; /* STAT, SYNC: malloc'ed, one per file (SYNC:
+                                * `exists` is false for files not touched) */
+    struct disk_print root;    /* STAT, DELETE: the save path; exists and dev */
+    uint32_t n_deleted;        /* DELETE: files that were there */
+    struct bits scan;          /* SCAN: bits_init'ed by the disk; caller fini */
+    uint64_t bytes_free;       /* SPACE */
+    char error[160];           /* text for a person: which file, why */
+
+    struct disk_job *next; /* the disk's */
+};
+
+void disk_submit(struct disk *d, struct disk_job *job);
+/* Gives up low jobs of the store that no worker has begun: done with
+ * BTC_E_CANCELLED. */
+void disk_cancel_low(struct disk *d, struct disk_store *s);
+/* Ends a PREFETCH reference; any thread. */
+void disk_fd_release(struct disk_store *s, uint32_t file, int fd);
+/* The file was written by an earlier run or by somebody else and is claimed
+ * now: the next SYNC includes it. */
+void disk_mark_dirty(struct disk_store *s, uint32_t file);
+
+#endif

@@ -1,0 +1,321 @@
+/* A store: the files of a torrent below one save path, the tree of their
+ * folders, and what of both is not durable yet.
+ *
+ * A file is dirty from its first write until a SYNC that began afterwards has
+ * ended well. A folder is pending from the moment a name was made in it. After
+ * a crash nobody knows which names had been synced: so the first write to a
+ * file in the life of a store queues its folders too.
+ */
+#include "store/internal.h"
+
+#include "base/mem.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Our own check of what the metainfo parser promised: nothing that leads out
+ * of the save path, no empty element. */
+bool disk_path_is_clean(const char *path)
+{
+    const char *p = path;
+    while (*p) {
+        size_t len = strcspn(p, "/");
+        if (len == 0 || (len == 1 && p[0] == '.') ||
+            (len == 2 && p[0] == '.' && p[1] == '.')) {
+            return false;
+        }
+        p += len;
+        if (*p == '/' && *++p == '\0') {
+            return false;
+        }
+    }
+    return p != path;
+}
+
+/* Copies the files and their paths. */
+static void disk_store_copy(struct disk_store *s, const struct disk_file *files,
+                            uint32_t n_files)
+{
+    size_t total = 0;
+    for (uint32_t i = 0; i < n_files; i++) {
+        total += strlen(files[i].path) + 1;
+    }
+    s->n_files = n_files;
+    s->files = mem_array(n_files, sizeof(*s->files));
+    s->text = mem_alloc(total);
+    char *at = s->text;
+    for (uint32_t i = 0; i < n_files; i++) {
+        size_t len = strlen(files[i].path) + 1;
+        bool clean = files[i].pad || disk_path_is_clean(files[i].path);
+        BTC_ASSERT(clean);
+        s->files[i] = files[i];
+        s->files[i].path = at;
+        memcpy(at, files[i].path, len);
+        at += len;
+    }
+}
+
+/* The length of a path's folder part, without the last '/'. */
+static uint32_t disk_dir_len(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (uint32_t)(slash - path) : 0;
+}
+
+/* Tree order: as strings, but '/' before every other character, so that what
+ * is below a folder follows it without a gap. */
+static int disk_dir_compare(const char *a, uint32_t a_len, const char *b,
+                            uint32_t b_len)
+{
+    uint32_t i = 0;
+    while (i < a_len && i < b_len && a[i] == b[i]) {
+        i++;
+    }
+    if (i == a_len || i == b_len) {
+        return (int)(i < a_len) - (int)(i < b_len);
+    }
+    if (a[i] == '/' || b[i] == '/') {
+        return a[i] == '/' ? -1 : 1;
+    }
+    return (unsigned char)a[i] < (unsigned char)b[i] ? -1 : 1;
+}
+
+/* A file's folder while the tree is built. */
+struct disk_dir_key {
+    const char *path;
+    uint32_t len;
+    uint32_t file;
+};
+
+/* For qsort. */
+static int disk_dir_key_compare(const void *a, const void *b)
+{
+    const struct disk_dir_key *x = a;
+    const struct disk_dir_key *y = b;
+    return disk_dir_compare(x->path, x->len, y->path, y->len);
+}
+
+/* Whether folder `dir` is `key` or lies above it. */
+static bool disk_dir_holds(const struct disk_dir *dir,
+                           const struct disk_dir_key *key)
+{
+    return dir->len == 0 ||
+           (dir->len <= key->len &&
+            memcmp(dir->path, key->path, dir->len) == 0 &&
+            (dir->len == key->len || key->path[dir->len] == '/'));
+}
+
+/* Adds the folders of `key` that are missing; `at` is the last one added. */
+static uint32_t disk_dirs_add(struct disk_store *s, uint32_t at,
+                              const struct disk_dir_key *key, uint32_t *cap)
+{
+    while (!disk_dir_holds(&s->dirs[at], key)) {
+        at = s->dirs[at].parent;
+    }
+    while (s->dirs[at].len < key->len) {
+        uint32_t from = s->dirs[at].len > 0 ? s->dirs[at].len + 1 : 0;
+        uint32_t end = from;
+        while (end < key->len && key->path[end] != '/') {
+            end++;
+        }
+        if (s->n_dirs == *cap) {
+            *cap *= 2;
+            s->dirs = mem_resize(s->dirs, *cap, sizeof(*s->dirs));
+        }
+        s->dirs[s->n_dirs] =
+            (struct disk_dir){.path = key->path, .len = end, .parent = at};
+        at = s->n_dirs++;
+    }
+    return at;
+}
+
+/* The tree of folders: sorted, each is found next to the one before. */
+static void disk_store_plant(struct disk_store *s)
+{
+    struct disk_dir_key *keys = mem_array(s->n_files, sizeof(*keys));
+    uint32_t n = 0;
+    uint32_t cap = 16;
+    uint32_t at = 0;
+    s->dirs = mem_array(cap, sizeof(*s->dirs));
+    s->dirs[0] = (struct disk_dir){.path = s->text};
+    s->n_dirs = 1;
+    s->dir_of = mem_calloc(s->n_files, sizeof(*s->dir_of));
+    for (uint32_t i = 0; i < s->n_files; i++) {
+        if (!s->files[i].pad) {
+            const char *path = s->files[i].path;
+            keys[n++] = (struct disk_dir_key){path, disk_dir_len(path), i};
+        }
+    }
+    qsort(keys, n, sizeof(*keys), disk_dir_key_compare);
+    for (uint32_t i = 0; i < n; i++) {
+        at = disk_dirs_add(s, at, &keys[i], &cap);
+        s->dir_of[keys[i].file] = at;
+    }
+    free(keys);
+}
+
+/* A store; no file is touched. */
+struct disk_store *disk_store_new(struct disk *d, const char *save_path,
+                                  const struct disk_file *files,
+                                  uint32_t n_files, bool full)
+{
+    struct disk_store *s = mem_zalloc(sizeof(*s));
+    size_t len = strlen(save_path);
+    while (len > 1 && save_path[len - 1] == '/') {
+        len--;
+    }
+    s->d = d;
+    s->save_path = len > 0 ? mem_strndup(save_path, len) : mem_strdup(".");
+    s->full = full;
+    s->refs = 1;
+    disk_store_copy(s, files, n_files);
+    disk_store_plant(s);
+    s->fds = mem_calloc(n_files, sizeof(struct disk_fd *));
+    s->flags = mem_calloc(n_files, 1);
+    s->seen = mem_calloc(n_files, sizeof(*s->seen));
+    pthread_mutex_lock(&d->fd_lock);
+    d->refs++;
+    pthread_mutex_unlock(&d->fd_lock);
+    return s;
+}
+
+/* One reference more. */
+void disk_store_ref(struct disk_store *s)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    s->refs++;
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+/* One less; the last frees the store. */
+void disk_store_unref(struct disk_store *s)
+{
+    struct disk *d = s->d;
+    pthread_mutex_lock(&d->fd_lock);
+    uint32_t left = --s->refs;
+    pthread_mutex_unlock(&d->fd_lock);
+    if (left > 0) {
+        return;
+    }
+    disk_fd_drop_all(s);
+    free(s->save_path);
+    free(s->files);
+    free(s->text);
+    free(s->dirs);
+    free(s->dir_of);
+    free(s->fds);
+    free(s->flags);
+    free(s->seen);
+    free(s);
+    disk_unref(d);
+}
+
+/* save path + "/" + the first `len` bytes of `rel`. */
+static int disk_store_join(const struct disk_store *s, const char *rel,
+                           size_t len, char *out)
+{
+    int n = snprintf(out, PATH_MAX, "%s%s%.*s", s->save_path,
+                     len > 0 ? "/" : "", (int)len, rel);
+    return n >= 0 && n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* A file's path. */
+int disk_store_path(const struct disk_store *s, uint32_t file, char *out)
+{
+    const char *rel = s->files[file].path;
+    return disk_store_join(s, rel, strlen(rel), out);
+}
+
+/* A folder's path. */
+int disk_store_dir_path(const struct disk_store *s, uint32_t dir, char *out)
+{
+    return disk_store_join(s, s->dirs[dir].path, s->dirs[dir].len, out);
+}
+
+/* Whether the save path is there. */
+bool disk_store_has_root(const struct disk_store *s)
+{
+    struct stat st;
+    return stat(s->save_path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Queues the folders of a file; under fd_lock. */
+static void disk_store_queue_dirs(struct disk_store *s, uint32_t file)
+{
+    uint32_t dir = s->dir_of[file];
+    s->flags[file] |= DISK_NAMED;
+    while (dir != 0) {
+        s->dirs[dir].pending = true;
+        dir = s->dirs[dir].parent;
+    }
+    s->dirs[0].pending = true;
+}
+
+/* A name was made. */
+void disk_store_named(struct disk_store *s, uint32_t file)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    disk_store_queue_dirs(s, file);
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+/* Data was written. After the write: a SYNC that clears the flag must find the
+ * data in the page cache. */
+void disk_store_wrote(struct disk_store *s, uint32_t file)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    if (!(s->flags[file] & DISK_DIRTY)) {
+        s->flags[file] |= DISK_DIRTY;
+        s->n_dirty++;
+    }
+    if (!(s->flags[file] & DISK_NAMED)) {
+        disk_store_queue_dirs(s, file);
+    }
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+/* Of the kernel's form what tells one file from another. */
+static struct disk_seen disk_seen_of(const struct stat *st)
+{
+    return (struct disk_seen){.dev = st->st_dev,
+                              .ino = st->st_ino,
+                              .size = (uint64_t)st->st_size,
+                              .mtime_ns =
+                                  (int64_t)st->st_mtim.tv_sec * 1000000000 +
+                                  (int64_t)st->st_mtim.tv_nsec,
+                              .known = true};
+}
+
+/* Remembers a file. */
+void disk_store_saw(struct disk_store *s, uint32_t file, const struct stat *st)
+{
+    struct disk_seen seen = {0};
+    if (st) {
+        seen = disk_seen_of(st);
+    }
+    pthread_mutex_lock(&s->d->fd_lock);
+    s->seen[file] = seen;
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+/* Whether somebody has put another file in the place of the one we know. */
+bool disk_store_is_other(struct disk_store *s, uint32_t file,
+                         const struct stat *st)
+{
+    struct disk_seen now = disk_seen_of(st);
+    pthread_mutex_lock(&s->d->fd_lock);
+    struct disk_seen old = s->seen[file];
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return old.known && (now.dev != old.dev || now.ino != old.ino) &&
+           (now.size != old.size || now.mtime_ns != old.mtime_ns);
+}
+
+/* Written by somebody else, claimed by us. */
+void disk_mark_dirty(struct disk_store *s, uint32_t file)
+{
+    BTC_ASSERT(file < s->n_files);
+    if (!s->files[file].pad) {
+        disk_store_wrote(s, file);
+    }
+}

@@ -1,0 +1,688 @@
+/* The set of known peers: candidates, back-off, incoming ones, bans, eviction.
+ */
+#include "core/swarm/peerset/internal.h"
+
+#include "base/err.h"
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct world {
+    struct rng rng;
+    struct peerset *ps;
+};
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+
+    rng_init(&w->rng, 1);
+    w->ps = peerset_new(&w->rng);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+
+    peerset_free(w->ps);
+    free(w);
+    return 0;
+}
+
+static struct addr at(const char *text)
+{
+    struct addr a;
+
+    assert_true(addr_parse(slice_str(text), &a));
+    return a;
+}
+
+/* The n-th address of a long row of hosts. */
+static struct addr host(uint32_t n, uint16_t port)
+{
+    struct addr a = at("10.0.0.0:1");
+
+    a.ip[1] = (uint8_t)(n >> 16);
+    a.ip[2] = (uint8_t)(n >> 8);
+    a.ip[3] = (uint8_t)n;
+    a.port = port;
+    return a;
+}
+
+static uint32_t add(struct world *w, const char *text, enum peer_source source)
+{
+    struct addr a = at(text);
+    int64_t id = peerset_add(w->ps, &a, source);
+
+    assert_in_range(id, 0, UINT32_MAX - 1);
+    return (uint32_t)id;
+}
+
+static uint32_t incoming(struct world *w, const char *text)
+{
+    struct addr a = at(text);
+    int64_t id = peerset_add_incoming(w->ps, &a);
+
+    assert_in_range(id, 0, UINT32_MAX - 1);
+    peerset_on_connected(w->ps, (uint32_t)id, 77);
+    return (uint32_t)id;
+}
+
+/* Every entry is found under its id, and by its address when connectable. */
+static void check(struct world *w)
+{
+    for (uint32_t i = 0; i < peerset_count(w->ps); i++) {
+        struct peerset_entry *e = peerset_at(w->ps, i);
+
+        assert_ptr_equal(peerset_get(w->ps, e->id), e);
+        assert_true(!e->connectable || peerset_find(w->ps, &e->addr) == e);
+        assert_int_equal(e->banned, peerset_is_banned(w->ps, &e->addr));
+    }
+}
+
+/* When somebody may be dialled, found by looking at everybody. */
+static uint64_t soonest(const struct peerset *ps, bool desperate)
+{
+    uint64_t at = UINT64_MAX;
+
+    for (uint32_t i = 0; i < ps->n; i++) {
+        const struct peerset_entry *e = &ps->nodes[i]->e;
+
+        if (e->state == PEERSET_IDLE && e->connectable && !e->banned &&
+            e->retry_ms < at &&
+            (desperate ||
+             peerset_failures(ps->nodes[i]) < PEERSET_MAX_FAILURES)) {
+            at = e->retry_ms;
+        }
+    }
+    return at == UINT64_MAX && !desperate ? soonest(ps, true) : at;
+}
+
+/* What is remembered is never too late, and not too early when it has been
+ * tried. */
+static void check_due(struct world *w, uint64_t now_ms)
+{
+    assert_true(peerset_deadline(w->ps, false) <= soonest(w->ps, false));
+    if (soonest(w->ps, false) > now_ms) {
+        assert_int_equal(peerset_next(w->ps, false, now_ms), PEERSET_NONE);
+        assert_true(peerset_deadline(w->ps, false) > now_ms);
+    }
+}
+
+static void test_names(void **state)
+{
+    static const char *const names[] = {
+        "tracker", "user", "journal", "incoming", "pex", "dht", "lsd"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_string_equal(peer_source_name((enum peer_source)i), names[i]);
+        assert_int_equal(peer_source_from_name(names[i]), i);
+    }
+    assert_int_equal(peer_source_from_name("nobody"), PEER_SOURCE_JOURNAL);
+    assert_int_equal(peer_source_from_name(""), PEER_SOURCE_JOURNAL);
+    assert_int_equal(peer_source_from_name(NULL), PEER_SOURCE_JOURNAL);
+}
+
+static void test_one_entry_per_address(void **state)
+{
+    struct world *w = *state;
+    uint32_t a = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    struct addr noise = at("1.2.3.4:80");
+
+    assert_int_equal(add(w, "1.2.3.4:80", PEER_SOURCE_PEX), a);
+    assert_int_equal(peerset_get(w->ps, a)->source, PEER_SOURCE_TRACKER);
+    assert_int_equal(add(w, "1.2.3.4:80", PEER_SOURCE_USER), a);
+    assert_int_equal(add(w, "1.2.3.4:80", PEER_SOURCE_DHT), a);
+    assert_int_equal(peerset_get(w->ps, a)->source, PEER_SOURCE_USER);
+    assert_int_not_equal(add(w, "1.2.3.4:81", PEER_SOURCE_PEX), a);
+    assert_int_not_equal(add(w, "[::1]:80", PEER_SOURCE_PEX), a);
+    /* What is not part of the value does not count. */
+    noise.pad = 9;
+    noise.ip[12] = 9;
+    assert_int_equal(peerset_add(w->ps, &noise, PEER_SOURCE_PEX), a);
+    assert_int_equal(peerset_count(w->ps), 3);
+    check(w);
+}
+
+static void test_not_dialable(void **state)
+{
+    static const char *const bad[] = {"1.2.3.4:0",    "0.0.0.0:80",
+                                      "224.0.0.1:80", "255.255.255.255:80",
+                                      "[::]:80",      "[ff02::1]:80"};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct addr a = at(bad[i]);
+
+        assert_int_equal(peerset_add(w->ps, &a, PEER_SOURCE_TRACKER),
+                         BTC_E_RANGE);
+    }
+    struct addr none = addr_none();
+    assert_int_equal(peerset_add(w->ps, &none, PEER_SOURCE_USER), BTC_E_RANGE);
+    assert_int_equal(peerset_add_incoming(w->ps, &none), BTC_E_RANGE);
+    assert_int_equal(peerset_count(w->ps), 0);
+    assert_int_equal(peerset_next(w->ps, false, 0), PEERSET_NONE);
+    assert_true(peerset_deadline(w->ps, false) == UINT64_MAX);
+}
+
+/* Who is dialled first. */
+static void test_best_first(void **state)
+{
+    struct world *w = *state;
+    uint32_t pex = add(w, "1.0.0.1:1", PEER_SOURCE_PEX);
+    uint32_t failed = add(w, "1.0.0.2:1", PEER_SOURCE_USER);
+    uint32_t user = add(w, "1.0.0.3:1", PEER_SOURCE_USER);
+    uint32_t good = add(w, "1.0.0.4:1", PEER_SOURCE_PEX);
+    uint32_t better = add(w, "1.0.0.5:1", PEER_SOURCE_DHT);
+    uint32_t self = add(w, "1.0.0.6:1", PEER_SOURCE_TRACKER);
+    uint32_t later = add(w, "1.0.0.7:1", PEER_SOURCE_USER);
+    uint32_t expect[] = {better, good, user, pex, failed, PEERSET_NONE};
+
+    peerset_get(w->ps, failed)->failures = 1;
+    peerset_get(w->ps, good)->bytes_down = 5;
+    peerset_get(w->ps, better)->bytes_down = 6;
+    peerset_get(w->ps, self)->is_self = true;
+    peerset_get(w->ps, later)->retry_ms = 1001;
+    assert_true(peerset_deadline(w->ps, false) == 0);
+    for (size_t i = 0; i < sizeof(expect) / sizeof(expect[0]); i++) {
+        assert_int_equal(peerset_next(w->ps, false, 1000), expect[i]);
+    }
+    assert_int_equal(peerset_get(w->ps, pex)->state, PEERSET_CONNECTING);
+    assert_true(peerset_deadline(w->ps, false) == 1001);
+    assert_int_equal(peerset_next(w->ps, false, 1001), later);
+    assert_true(peerset_deadline(w->ps, false) == UINT64_MAX);
+}
+
+/* Equals are dialled in random order. */
+static void test_equals_by_lot(void **state)
+{
+    struct world *w = *state;
+    uint32_t first[5] = {0};
+
+    for (int i = 0; i < 5; i++) {
+        (void)peerset_add(w->ps,
+                          &(struct addr){.family = ADDR_V4,
+                                         .port = 1,
+                                         .ip = {1, 1, 1, (uint8_t)i}},
+                          PEER_SOURCE_TRACKER);
+    }
+    for (int i = 0; i < 1000; i++) {
+        uint32_t id = peerset_next(w->ps, false, 0);
+
+        first[id]++;
+        peerset_get(w->ps, id)->state = PEERSET_IDLE;
+    }
+    for (int i = 0; i < 5; i++) {
+        assert_in_range(first[i], 130, 270);
+    }
+}
+
+static void test_back_off(void **state)
+{
+    static const uint64_t waits[] = {15000,  30000,  60000,   120000,  240000,
+                                     480000, 960000, 1800000, 1800000, 1800000};
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    uint64_t now = 1000;
+
+    for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+        assert_int_equal(peerset_next(w->ps, false, now), id);
+        peerset_on_failed(w->ps, id, now);
+        assert_true(peerset_deadline(w->ps, false) == now + waits[i]);
+        assert_int_equal(peerset_next(w->ps, false, now + waits[i] - 1),
+                         PEERSET_NONE);
+        now += waits[i];
+    }
+    /* A connection that works starts anew. */
+    assert_int_equal(peerset_next(w->ps, false, now), id);
+    peerset_on_connected(w->ps, id, 123456);
+    assert_int_equal(peerset_get(w->ps, id)->failures, 0);
+    assert_int_equal(peerset_get(w->ps, id)->last_seen, 123456);
+    assert_int_equal(peerset_next(w->ps, false, now), PEERSET_NONE);
+    peerset_on_closed(w->ps, id, true, now);
+    assert_true(peerset_deadline(w->ps, false) == now + PEERSET_RECONNECT_MS);
+    peerset_get(w->ps, id)->failures = UINT32_MAX;
+    peerset_on_failed(w->ps, id, now);
+    assert_int_equal(peerset_get(w->ps, id)->failures, UINT32_MAX);
+    assert_true(peerset_deadline(w->ps, false) == now + 1800000);
+}
+
+/* A peer that worked once, in an earlier run too, may not know yet that we have
+ * been killed: the first try comes again soon, the next ones do not. */
+static void test_known_peer_again_soon(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_JOURNAL);
+
+    peerset_get(w->ps, id)->last_seen = 5;
+    assert_int_equal(peerset_next(w->ps, false, 0), id);
+    peerset_on_failed(w->ps, id, 0);
+    assert_true(peerset_deadline(w->ps, false) == PEERSET_AGAIN_MS);
+    assert_int_equal(peerset_next(w->ps, false, PEERSET_AGAIN_MS), id);
+    peerset_on_failed(w->ps, id, PEERSET_AGAIN_MS);
+    assert_true(peerset_deadline(w->ps, false) == PEERSET_AGAIN_MS + 30000);
+}
+
+/* A peer that lets us in and throws us out is not dialled every five seconds.
+ */
+static void test_useless_connections_back_off(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    uint64_t now = 0;
+
+    for (uint64_t wait = 15000; wait < 1000000; wait *= 2) {
+        assert_int_equal(peerset_next(w->ps, false, now), id);
+        peerset_on_connected(w->ps, id, 1);
+        peerset_on_closed(w->ps, id, false, now);
+        assert_true(peerset_deadline(w->ps, false) == now + wait);
+        now += wait;
+    }
+    assert_int_equal(peerset_next(w->ps, false, now), id);
+    peerset_on_connected(w->ps, id, 1);
+    peerset_on_closed(w->ps, id, true, now);
+    assert_true(peerset_deadline(w->ps, false) == now + PEERSET_RECONNECT_MS);
+}
+
+/* Hopeless ones only when nothing else is left. */
+static void test_too_many_failures(void **state)
+{
+    struct world *w = *state;
+    uint32_t bad = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    uint32_t good = add(w, "1.2.3.5:80", PEER_SOURCE_TRACKER);
+
+    peerset_get(w->ps, bad)->failures = PEERSET_MAX_FAILURES;
+    peerset_get(w->ps, good)->retry_ms = 500;
+    assert_int_equal(peerset_next(w->ps, false, 100), PEERSET_NONE);
+    assert_true(peerset_deadline(w->ps, false) == 500);
+    assert_int_equal(peerset_next(w->ps, false, 500), good);
+    assert_true(peerset_deadline(w->ps, false) == 0);
+    assert_int_equal(peerset_next(w->ps, false, 500), bad);
+}
+
+static void test_seeds_are_skipped(void **state)
+{
+    struct world *w = *state;
+    uint32_t seed = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+
+    peerset_get(w->ps, seed)->is_seed = true;
+    assert_int_equal(peerset_next(w->ps, true, 0), PEERSET_NONE);
+    assert_true(peerset_deadline(w->ps, true) == UINT64_MAX);
+    assert_true(peerset_deadline(w->ps, false) == 0);
+    assert_int_equal(peerset_next(w->ps, false, 0), seed);
+}
+
+/* An incoming stranger cannot be dialled before it says its port. */
+static void test_incoming_says_port(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = incoming(w, "1.2.3.4:50000");
+    struct addr at_port = at("1.2.3.4:50000");
+
+    assert_false(peerset_get(w->ps, id)->connectable);
+    assert_int_equal(peerset_get(w->ps, id)->source, PEER_SOURCE_INCOMING);
+    assert_null(peerset_find(w->ps, &at_port));
+    peerset_set_port(w->ps, id, 0);
+    assert_false(peerset_get(w->ps, id)->connectable);
+    peerset_set_port(w->ps, id, 6881);
+    at_port.port = 6881;
+    assert_ptr_equal(peerset_find(w->ps, &at_port), peerset_get(w->ps, id));
+    peerset_on_closed(w->ps, id, true, 0);
+    assert_int_equal(peerset_next(w->ps, false, PEERSET_RECONNECT_MS), id);
+    check(w);
+}
+
+/* It never says its port: it is not dialled, and its next connection finds it.
+ */
+static void test_incoming_never_says(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = incoming(w, "1.2.3.4:50000");
+
+    peerset_on_closed(w->ps, id, true, 0);
+    assert_int_equal(peerset_next(w->ps, false, 1u << 30), PEERSET_NONE);
+    assert_true(peerset_deadline(w->ps, false) == UINT64_MAX);
+    assert_int_equal(incoming(w, "1.2.3.4:50001"), id);
+    assert_int_not_equal(incoming(w, "1.2.3.4:50002"), id);
+    assert_int_equal(peerset_count(w->ps), 2);
+    check(w);
+}
+
+/* The only entry of the IP is taken for the peer that comes in, rightly. */
+static void test_guess_is_right(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:6881", PEER_SOURCE_TRACKER);
+
+    assert_int_equal(incoming(w, "1.2.3.4:50000"), id);
+    assert_int_equal(peerset_next(w->ps, false, 0), PEERSET_NONE);
+    peerset_set_port(w->ps, id, 6881);
+    assert_int_equal(peerset_count(w->ps), 1);
+    assert_int_equal(peerset_get(w->ps, id)->state, PEERSET_CONNECTED);
+    check(w);
+}
+
+/* ... and wrongly: the record goes back to whom it belongs. */
+static void test_guess_is_wrong(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:6881", PEER_SOURCE_USER);
+    struct addr old = at("1.2.3.4:6881");
+    struct addr new = at("1.2.3.4:7000");
+
+    peerset_get(w->ps, id)->bytes_down = 1000;
+    assert_int_equal(incoming(w, "1.2.3.4:50000"), id);
+    peerset_set_port(w->ps, id, 7000);
+    assert_int_equal(peerset_count(w->ps), 2);
+    struct peerset_entry *back = peerset_find(w->ps, &old);
+    struct peerset_entry *stranger = peerset_find(w->ps, &new);
+    assert_ptr_equal(stranger, peerset_get(w->ps, id));
+    assert_int_equal(stranger->state, PEERSET_CONNECTED);
+    assert_int_equal(stranger->source, PEER_SOURCE_INCOMING);
+    assert_int_equal(stranger->bytes_down, 0);
+    assert_int_equal(back->bytes_down, 1000);
+    assert_int_equal(back->source, PEER_SOURCE_USER);
+    assert_int_equal(back->state, PEERSET_IDLE);
+    assert_int_equal(peerset_next(w->ps, false, 0), back->id);
+    check(w);
+}
+
+/* An address that we dialled ourselves is not moved by what the peer says. */
+static void test_dialled_keeps_its_port(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:6881", PEER_SOURCE_TRACKER);
+
+    assert_int_equal(peerset_next(w->ps, false, 0), id);
+    peerset_on_connected(w->ps, id, 1);
+    peerset_set_port(w->ps, id, 7000);
+    assert_int_equal(peerset_get(w->ps, id)->addr.port, 6881);
+    assert_int_equal(peerset_count(w->ps), 1);
+}
+
+/* The peer that came in is one we know: one entry, both ids lead to it. */
+static void test_merge(void **state)
+{
+    struct world *w = *state;
+    uint32_t known = add(w, "1.2.3.4:6881", PEER_SOURCE_JOURNAL);
+    uint32_t other = add(w, "1.2.3.4:6882", PEER_SOURCE_PEX);
+
+    peerset_get(w->ps, known)->bytes_down = 1000;
+    peerset_get(w->ps, known)->bad_pieces = 2;
+    uint32_t id = incoming(w, "1.2.3.4:50000"); /* two of that IP: no guess */
+    assert_true(id != known && id != other);
+    peerset_get(w->ps, id)->bytes_down = 10;
+    peerset_set_port(w->ps, id, 6881);
+    struct peerset_entry *e = peerset_get(w->ps, id);
+    assert_ptr_equal(peerset_get(w->ps, known), e);
+    assert_int_equal(peerset_count(w->ps), 2);
+    assert_int_equal(e->id, id);
+    assert_int_equal(e->addr.port, 6881);
+    assert_int_equal(e->state, PEERSET_CONNECTED);
+    assert_int_equal(e->bytes_down, 1010);
+    assert_int_equal(e->bad_pieces, 2);
+    assert_int_equal(e->source, PEER_SOURCE_JOURNAL);
+    check(w);
+    /* A second connection from the same peer finds it taken. */
+    uint32_t twin = incoming(w, "1.2.3.4:50001");
+    peerset_set_port(w->ps, twin, 6881);
+    assert_false(peerset_get(w->ps, twin)->connectable);
+    /* The old id still works to ban it. */
+    peerset_ban(w->ps, known);
+    assert_true(peerset_get(w->ps, id)->banned);
+    check(w);
+}
+
+static void test_bans_are_by_ip(void **state)
+{
+    struct world *w = *state;
+    uint32_t bad = add(w, "1.2.3.4:6881", PEER_SOURCE_TRACKER);
+    uint32_t brother = add(w, "1.2.3.4:6882", PEER_SOURCE_TRACKER);
+    uint32_t good = add(w, "1.2.3.5:6881", PEER_SOURCE_TRACKER);
+    struct addr port = at("1.2.3.4:9999");
+    struct addr v6 = at("[1:203:400::]:6881");
+
+    peerset_ban(w->ps, bad);
+    peerset_ban(w->ps, bad);
+    assert_true(peerset_get(w->ps, brother)->banned);
+    assert_false(peerset_get(w->ps, good)->banned);
+    assert_true(peerset_is_banned(w->ps, &port));
+    assert_false(peerset_is_banned(w->ps, &v6));
+    assert_int_equal(peerset_add(w->ps, &port, PEER_SOURCE_PEX), BTC_E_RANGE);
+    assert_int_equal(peerset_add_incoming(w->ps, &port), BTC_E_RANGE);
+    assert_int_equal(peerset_next(w->ps, false, 0), good);
+    assert_int_equal(peerset_next(w->ps, false, 0), PEERSET_NONE);
+    assert_int_equal(add(w, "1.2.3.4:6881", PEER_SOURCE_PEX), bad);
+    /* From the journal it may come, to be shown; it is banned at once. */
+    uint32_t old = add(w, "1.2.3.4:6883", PEER_SOURCE_JOURNAL);
+    assert_true(peerset_get(w->ps, old)->banned);
+    check(w);
+}
+
+/* Bans outlive their entries, and the oldest goes when there are too many. */
+static void test_bans_last(void **state)
+{
+    struct world *w = *state;
+    struct addr first = host(0, 1);
+    struct addr second = host(1, 1);
+
+    for (uint32_t i = 0; i < 5000; i++) {
+        struct addr a = host(i, 1);
+        int64_t id = peerset_add(w->ps, &a, PEER_SOURCE_TRACKER);
+
+        assert_true(id >= 0);
+        peerset_ban(w->ps, (uint32_t)id);
+        if (i == 4095) {
+            assert_null(peerset_find(w->ps, &first));
+            assert_true(peerset_is_banned(w->ps, &first));
+        }
+        if (i == 4096) {
+            assert_false(peerset_is_banned(w->ps, &first));
+            assert_true(peerset_is_banned(w->ps, &second));
+        }
+    }
+    check(w);
+}
+
+static void fill(struct world *w)
+{
+    for (uint32_t i = 0; i < PEERSET_MAX; i++) {
+        struct addr a = host(i, 1);
+
+        assert_int_equal(peerset_add(w->ps, &a, PEER_SOURCE_PEX), i);
+    }
+    assert_int_equal(peerset_count(w->ps), PEERSET_MAX);
+}
+
+/* Who goes when the set is full, one after the other. */
+static void test_eviction(void **state)
+{
+    struct world *w = *state;
+    uint32_t order[] = {9, 8, 7, 6, 0, 1};
+
+    fill(w);
+    for (uint32_t i = 10; i < PEERSET_MAX; i++) {
+        peerset_on_connected(w->ps, i, 5);
+    }
+    peerset_get(w->ps, 2)->source = PEER_SOURCE_USER;
+    peerset_get(w->ps, 3)->state = PEERSET_CONNECTING;
+    peerset_get(w->ps, 4)->last_seen = 5;
+    peerset_get(w->ps, 4)->bytes_down = 5;
+    peerset_get(w->ps, 5)->last_seen = 5;
+    peerset_get(w->ps, 6)->failures = 1;
+    peerset_get(w->ps, 7)->failures = 2;
+    peerset_get(w->ps, 7)->last_seen = 5;
+    peerset_get(w->ps, 8)->failures = 2;
+    peerset_get(w->ps, 9)->failures = UINT32_MAX;
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        struct addr a = host(10000 + (uint32_t)i, 1);
+        int64_t id = peerset_add(w->ps, &a, PEER_SOURCE_PEX);
+
+        assert_int_equal(id, PEERSET_MAX + i); /* never an old id */
+        peerset_on_connected(w->ps, (uint32_t)id, 5);
+        assert_null(peerset_get(w->ps, order[i]));
+        assert_int_equal(peerset_count(w->ps), PEERSET_MAX);
+    }
+    for (uint32_t i = 2; i <= 5; i++) {
+        assert_non_null(peerset_get(w->ps, i));
+    }
+    check(w);
+}
+
+static void test_nobody_may_go(void **state)
+{
+    struct world *w = *state;
+    struct addr a = host(10000, 1);
+
+    fill(w);
+    for (uint32_t i = 0; i < PEERSET_MAX; i++) {
+        peerset_on_connected(w->ps, i, 5);
+    }
+    assert_int_equal(peerset_add(w->ps, &a, PEER_SOURCE_USER), BTC_E_LIMIT);
+    assert_int_equal(peerset_add_incoming(w->ps, &a), BTC_E_LIMIT);
+    check(w);
+}
+
+/* A banned host with thousands of ports does not fill the set for good. */
+static void test_banned_ports_make_room(void **state)
+{
+    struct world *w = *state;
+
+    for (uint32_t i = 0; i < PEERSET_MAX; i++) {
+        struct addr a = at("6.6.6.6:1");
+
+        a.port = (uint16_t)(1 + i);
+        assert_true(peerset_add(w->ps, &a, PEER_SOURCE_PEX) >= 0);
+    }
+    peerset_ban(w->ps, 17);
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    assert_int_equal(peerset_next(w->ps, false, 0), id);
+    check(w);
+}
+
+/* Ids that lead nowhere are late results: no harm. */
+static void test_stale_ids(void **state)
+{
+    struct world *w = *state;
+
+    (void)add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    assert_null(peerset_get(w->ps, 99));
+    peerset_on_connected(w->ps, 99, 1);
+    peerset_on_failed(w->ps, 99, 1);
+    peerset_on_closed(w->ps, 99, true, 1);
+    peerset_set_port(w->ps, 99, 1);
+    peerset_ban(w->ps, 99);
+    peerset_free(NULL);
+    assert_int_equal(peerset_count(w->ps), 1);
+    check(w);
+}
+
+/* One step of anything. */
+static void random_step(struct world *w, struct rng *rng, uint32_t step)
+{
+    struct addr a = host(rng_below(rng, 6), (uint16_t)(1 + rng_below(rng, 4)));
+    uint32_t n = peerset_count(w->ps);
+    uint32_t id = n > 0 ? peerset_at(w->ps, rng_below(rng, n))->id : 12345;
+    struct peerset_entry *e = peerset_get(w->ps, id);
+    bool busy = e && e->state != PEERSET_IDLE;
+    int64_t in = -1;
+
+    switch (rng_below(rng, 6)) {
+    case 0:
+        (void)peerset_add(w->ps, &a, (enum peer_source)rng_below(rng, 7));
+        break;
+    case 1:
+        in = n < 60 ? peerset_add_incoming(w->ps, &a) : -1;
+        peerset_on_connected(w->ps, in >= 0 ? (uint32_t)in : 12345, step);
+        break;
+    case 2:
+        peerset_set_port(w->ps, id, (uint16_t)rng_below(rng, 5));
+        break;
+    case 3:
+        peerset_on_connected(w->ps, peerset_next(w->ps, false, step), step);
+        break;
+    case 4:
+        peerset_on_closed(w->ps, busy ? id : 12345, rng_below(rng, 2) == 0,
+                          step);
+        break;
+    default:
+        peerset_on_failed(w->ps, busy ? id : 12345, step);
+        break;
+    }
+    if (rng_below(rng, 8000) == 0) {
+        peerset_ban(w->ps, id);
+    }
+}
+
+/* Anything in any order, on few hosts and ports so that they collide. */
+static void test_random(void **state)
+{
+    struct world *w = *state;
+    struct rng rng;
+
+    rng_init(&rng, 42);
+    for (uint32_t step = 0; step < 30000; step++) {
+        random_step(w, &rng, step);
+        check(w);
+        check_due(w, step);
+    }
+    assert_true(peerset_count(w->ps) > 5);
+}
+
+/* While nobody is due, nobody is looked at: a large set costs each event of its
+ * torrent nothing. */
+static void test_waiting_is_cheap(void **state)
+{
+    struct world *w = *state;
+    struct addr a = at("1.2.3.4:80");
+    int64_t id = peerset_add(w->ps, &a, PEER_SOURCE_TRACKER);
+    struct peerset_entry *e = peerset_get(w->ps, (uint32_t)id);
+
+    e->retry_ms = 1000;
+    assert_int_equal(peerset_next(w->ps, false, 10), PEERSET_NONE);
+    e->retry_ms = 20; /* behind its back: only a walk could see it */
+    assert_int_equal(peerset_next(w->ps, false, 999), PEERSET_NONE);
+    assert_int_equal(peerset_deadline(w->ps, false), 1000);
+    assert_int_equal(peerset_next(w->ps, false, 1000), id);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        TEST(test_one_entry_per_address),
+        TEST(test_not_dialable),
+        TEST(test_best_first),
+        TEST(test_equals_by_lot),
+        TEST(test_back_off),
+        TEST(test_known_peer_again_soon),
+        TEST(test_useless_connections_back_off),
+        TEST(test_too_many_failures),
+        TEST(test_seeds_are_skipped),
+        TEST(test_incoming_says_port),
+        TEST(test_incoming_never_says),
+        TEST(test_guess_is_right),
+        TEST(test_guess_is_wrong),
+        TEST(test_dialled_keeps_its_port),
+        TEST(test_merge),
+        TEST(test_bans_are_by_ip),
+        TEST(test_bans_last),
+        TEST(test_eviction),
+        TEST(test_nobody_may_go),
+        TEST(test_banned_ports_make_room),
+        TEST(test_stale_ids),
+        TEST(test_random),
+        TEST(test_waiting_is_cheap),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

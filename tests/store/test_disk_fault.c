@@ -1,0 +1,711 @@
+/* The disk when things fail: every n-th system call in turn, a full and a
+ * read-only file system, slow calls, jobs cancelled or left to run, many jobs
+ * at once.
+ */
+#include "store/disk_kit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+static struct disk_file test_files[] = {
+    {.path = "a/b/one", .length = 20000},
+    {.path = ".pad", .length = 12768, .pad = true},
+    {.path = "a/two", .length = 40000},
+    {.path = "c/zero", .length = 0},
+    {.path = "three", .length = 100},
+};
+#define TEST_N_FILES (sizeof(test_files) / sizeof(test_files[0]))
+
+/* Fails the n-th call, or every call of one kind. */
+struct test_fault {
+    pthread_mutex_t lock;
+    const char *op; /* only these are counted; NULL = all */
+    uint32_t at;    /* counted from 1; 0 = none fails */
+    int errnum;
+    uint32_t n; /* seen so far */
+    uint32_t n_hit;
+};
+
+static int test_on_op(void *ctx, const char *op, const char *path)
+{
+    struct test_fault *f = ctx;
+    (void)path;
+    pthread_mutex_lock(&f->lock);
+    bool counts = !f->op || strcmp(op, f->op) == 0;
+    f->n += counts;
+    bool hit = counts && f->n == f->at;
+    f->n_hit += hit;
+    pthread_mutex_unlock(&f->lock);
+    return hit ? f->errnum : 0;
+}
+
+/* A job claims success exactly when nothing failed in it. */
+static void test_honest(const struct test_fault *f, uint32_t before, int rc)
+{
+    assert_int_equal(rc == 0, f->n_hit == before);
+    if (rc != 0) {
+        assert_int_equal(rc, err_from_errno(f->errnum));
+    }
+}
+
+/* Create, write, finish, sync, read back; each job checked for honesty. Gives
+ * whether the whole went well. */
+static bool test_scenario(struct kit *k, struct disk_store *s,
+                          struct kit_torrent *t, struct test_fault *f)
+{
+    static const enum disk_op ops[] = {DISK_WRITE, DISK_FINISH, DISK_HASH};
+    bool ok = true;
+    uint32_t before = f->n_hit;
+    int rc = kit_do(k, s, DISK_CREATE).result;
+    test_honest(f, before, rc);
+    for (uint32_t i = 0; rc == 0 && i < 3 * t->n_pieces; i++) {
+        before = f->n_hit;
+        rc = kit_piece_do(k, s, ops[i % 3], t, i / 3);
+        test_honest(f, before, rc);
+    }
+    ok = rc == 0;
+    before = f->n_hit;
+    struct disk_job sync = kit_do(k, s, DISK_SYNC);
+    test_honest(f, before, sync.result);
+    assert_int_equal(sync.prints != NULL, sync.result == 0);
+    free(sync.prints);
+    return ok && sync.result == 0;
+}
+
+/* All that was written is in the prints of one good SYNC or another. */
+static void test_again(struct kit *k, struct disk_store *s,
+                       struct kit_torrent *t)
+{
+    assert_int_equal(kit_do(k, s, DISK_CREATE).result, 0);
+    for (uint32_t i = 0; i < t->n_pieces; i++) {
+        assert_int_equal(kit_piece_do(k, s, DISK_FINISH, t, i), 0);
+    }
+    struct disk_job sync = kit_do(k, s, DISK_SYNC);
+    assert_int_equal(sync.result, 0);
+    for (uint32_t i = 0; i < t->n_files; i++) {
+        const struct disk_file *file = &t->files[i];
+        assert_int_equal(sync.prints[i].exists, !file->pad && file->length > 0);
+        if (!file->pad) {
+            kit_expect(k, file->path, t->bytes + file->offset, file->length);
+        }
+    }
+    free(sync.prints);
+}
+
+/* The n-th call fails, for each n: no success is claimed, and with the fault
+ * gone everything goes on. */
+static void test_each_call(bool full, int errnum)
+{
+    struct test_fault f = {.lock = PTHREAD_MUTEX_INITIALIZER, .errnum = errnum};
+    struct kit_torrent t;
+    kit_torrent_init(&t, test_files, TEST_N_FILES, 32768);
+    for (bool done = false; !done;) {
+        struct kit k;
+        f.n = 0;
+        f.at++;
+        f.n_hit = 0;
+        kit_open(&k, 2);
+        disk_set_fault(k.d, test_on_op, &f);
+        struct disk_store *s =
+            disk_store_new(k.d, k.dir, t.files, t.n_files, full);
+        bool ok = test_scenario(&k, s, &t, &f);
+        done = f.n_hit == 0;
+        assert_int_equal(ok, done);
+        if (!done) {
+            test_again(&k, s, &t);
+        }
+        disk_store_free(s);
+        kit_close(&k);
+    }
+    assert_true(f.at > 40); /* it did count */
+    kit_torrent_fini(&t);
+}
+
+static void test_each_call_sparse(void **state)
+{
+    (void)state;
+    test_each_call(false, EIO);
+}
+
+static void test_each_call_full(void **state)
+{
+    (void)state;
+    test_each_call(true, ENOSPC);
+}
+
+/* No fallocate here: the length alone will do. */
+static void test_no_fallocate(void **state)
+{
+    struct test_fault f = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                           .op = "fallocate",
+                           .at = 1,
+                           .errnum = EOPNOTSUPP};
+    (void)state;
+    struct kit k;
+    struct stat st;
+    char path[512];
+    kit_open(&k, 2);
+    disk_set_fault(k.d, test_on_op, &f);
+    struct disk_store *s = disk_store_new(k.d, k.dir, test_files, 1, true);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(f.n_hit, 1);
+    assert_int_equal(stat(kit_path(&k, "a/b/one", path, sizeof(path)), &st), 0);
+    assert_int_equal(st.st_size, 20000);
+    disk_store_free(s);
+    kit_close(&k);
+}
+
+/* A file that could not get its blocks does not stay and hold others back. */
+static void test_create_no_space(void **state)
+{
+    struct test_fault f = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                           .op = "fallocate",
+                           .at = 2,
+                           .errnum = ENOSPC};
+    (void)state;
+    struct kit k;
+    kit_open(&k, 2);
+    disk_set_fault(k.d, test_on_op, &f);
+    struct disk_store *s =
+        disk_store_new(k.d, k.dir, test_files, TEST_N_FILES, true);
+    struct disk_job job = kit_do(&k, s, DISK_CREATE);
+    assert_int_equal(job.result, BTC_E_NOSPACE);
+    assert_int_equal(job.fail_file, 2);
+    assert_non_null(strstr(job.error, "a/two: No space left"));
+    assert_true(kit_exists(&k, "a/b/one"));
+    assert_false(kit_exists(&k, "a/two"));
+    disk_store_free(s);
+    kit_close(&k);
+}
+
+/* fdatasync fails while a dirty file is pushed out of the cache by others: the
+ * jobs that push are not to blame, but the next SYNC fails. */
+static void test_lost_in_eviction(void **state)
+{
+    enum {
+        N = 40
+    };
+    static char names[N][8];
+    struct disk_file files[N];
+    struct rlimit old;
+    struct test_fault f = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                           .op = "fdatasync",
+                           .at = 3,
+                           .errnum = EIO};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    for (uint32_t i = 0; i < N; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "f%u", i);
+        files[i] = (struct disk_file){.path = names[i], .length = 16384};
+    }
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    struct rlimit low = {.rlim_cur = 32, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    kit_open(&k, 2); /* the cache holds 16 */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    disk_set_fault(k.d, test_on_op, &f);
+    kit_torrent_init(&t, files, N, 16384);
+    struct disk_store *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    for (uint32_t i = 0; i < N; i++) {
+        assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, i), 0);
+    }
+    assert_int_equal(f.n_hit, 1);
+    struct disk_job sync = kit_do(&k, s, DISK_SYNC);
+    assert_int_equal(sync.result, BTC_E_IO);
+    assert_int_equal(sync.fail_file, 2);
+    assert_null(sync.prints);
+    sync = kit_do(&k, s, DISK_SYNC);
+    assert_int_equal(sync.result, 0);
+    for (uint32_t i = 0; i < N; i++) {
+        assert_true(sync.prints[i].exists);
+    }
+    free(sync.prints);
+    disk_store_free(s);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* SCAN: a file that cannot be looked at may hold data, one that may not be read
+ * is of no use, and neither hides the others. */
+static void test_scan_blind(void **state)
+{
+    struct disk_file files[] = {{.path = "f", .length = 2 * 16384},
+                                {.path = "g", .length = 16384}};
+    static const struct {
+        const char *op;
+        uint32_t at;
+        int errnum;
+        uint32_t want; /* pieces, of 3; the second was never written */
+    } cases[] = {
+        {"open", 9, EIO, 2},    {"open", 1, EIO, 3},    {"open", 1, ELOOP, 3},
+        {"open", 2, EACCES, 1}, {"open", 1, EPERM, 1},  {"fstat", 1, EIO, 3},
+        {"lseek", 1, EIO, 3},   {"lseek", 2, EIO, 3},   {"lseek", 3, EIO, 3},
+        {"lseek", 4, EIO, 2},   {"lseek", 1, EINVAL, 3}};
+    struct test_fault f = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    kit_open(&k, 2);
+    kit_torrent_init(&t, files, 2, 16384);
+    struct disk_store *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 2), 0);
+    assert_int_equal(kit_sync(&k, s), 0);
+    disk_set_fault(k.d, test_on_op, &f);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct disk_job scan = {
+            .op = DISK_SCAN, .store = s, .piece_length = 16384, .n_pieces = 3};
+        f.op = cases[i].op;
+        f.at = cases[i].at;
+        f.errnum = cases[i].errnum;
+        f.n = 0;
+        assert_int_equal(kit_run(&k, &scan), 0);
+        assert_int_equal(scan.scan.count, cases[i].want);
+        bits_fini(&scan.scan);
+    }
+    disk_store_free(s);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* Takes every descriptor that is left of 64; gives how many, in `taken`. */
+static uint32_t test_take_fds(int taken[64])
+{
+    uint32_t n = 0;
+    while (n < 64 && (taken[n] = dup(STDIN_FILENO)) >= 0) {
+        n++;
+    }
+    assert_int_equal(errno, EMFILE);
+    return n;
+}
+
+/* Others have taken all descriptors: the cache gives its own for what cannot
+ * wait, and where that is not enough the failure blames no file. */
+static void test_no_descriptors(void **state)
+{
+    struct disk_file files[] = {{.path = "a/f", .length = 16384},
+                                {.path = "g", .length = 16384},
+                                {.path = "h/i", .length = 100}};
+    struct rlimit old;
+    int taken[64];
+    (void)state;
+    if (getenv("BTC_VALGRIND") != NULL) {
+        skip(); /* has descriptors of its own beside the limit */
+    }
+    struct kit k;
+    struct kit_torrent t;
+    struct kit_piece p;
+    kit_open(&k, 2);
+    kit_torrent_init(&t, files, 3, 16384);
+    kit_piece_init(&p, &t, 0);
+    struct disk_store *s = disk_store_new(k.d, k.dir, files, 2, false);
+    struct disk_store *more = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    struct rlimit low = {.rlim_cur = 64, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    uint32_t n = test_take_fds(taken);
+    assert_int_equal(kit_sync(&k, s), 0); /* folders */
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
+    struct disk_job scan = {
+        .op = DISK_SCAN, .store = s, .piece_length = 16384, .n_pieces = 2};
+    assert_int_equal(kit_run(&k, &scan), 0);
+    assert_int_equal(scan.scan.count, 1);
+    bits_fini(&scan.scan);
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
+    assert_int_equal(kit_do(&k, more, DISK_CREATE).result, 0);
+    struct disk_job job = kit_job(s, DISK_PREFETCH, &p);
+    assert_int_equal(kit_run(&k, &job), 0); /* keeps the last one */
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 1), BTC_E_LIMIT);
+    disk_fd_release(s, 0, job.fds[0]);
+    free(job.fds);
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 1), BTC_E_HASH);
+    while (n > 0) {
+        (void)close(taken[--n]);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    disk_store_free(s);
+    disk_store_free(more);
+    kit_piece_fini(&p);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* Holds every call of one kind until it is opened. */
+struct test_gate {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    const char *op;
+    uint32_t n_waiting;
+    bool open;
+};
+
+static int test_on_gate(void *ctx, const char *op, const char *path)
+{
+    struct test_gate *g = ctx;
+    (void)path;
+    pthread_mutex_lock(&g->lock);
+    if (strcmp(op, g->op) == 0 && !g->open) {
+        g->n_waiting++;
+        pthread_cond_broadcast(&g->moved);
+        while (!g->open) {
+            pthread_cond_wait(&g->moved, &g->lock);
+        }
+    }
+    pthread_mutex_unlock(&g->lock);
+    return 0;
+}
+
+static void test_gate_await(struct test_gate *g, uint32_t n)
+{
+    pthread_mutex_lock(&g->lock);
+    while (g->n_waiting < n) {
+        pthread_cond_wait(&g->moved, &g->lock);
+    }
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void test_gate_open(struct test_gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    g->open = true;
+    pthread_cond_broadcast(&g->moved);
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* Counts what comes back. */
+struct test_count {
+    struct loop *l;
+    uint32_t left;
+    uint32_t n_good;
+    uint32_t n_cancelled;
+};
+
+static void test_on_counted(struct disk_job *job)
+{
+    struct test_count *c = job->ctx;
+    c->n_good += job->result == 0;
+    c->n_cancelled += job->result == BTC_E_CANCELLED;
+    if (--c->left == 0 && c->l) {
+        loop_stop(c->l);
+    }
+}
+
+/* While low jobs are held up others pass; cancelling spares what runs. */
+static void test_cancel_low(void **state)
+{
+    enum {
+        N = 10,
+        THREADS = 2
+    };
+    struct test_gate g = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                          .moved = PTHREAD_COND_INITIALIZER,
+                          .op = "pread"};
+    struct disk_job jobs[N];
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    struct kit_piece p;
+    kit_open(&k, THREADS);
+    disk_set_fault(k.d, test_on_gate, &g);
+    assert_int_equal(disk_threads(k.d), THREADS);
+    kit_torrent_init(&t, test_files, TEST_N_FILES, 32768);
+    kit_piece_init(&p, &t, 0);
+    struct disk_store *s = kit_store(&k, &t);
+    struct disk_store *other = kit_store(&k, &t);
+    struct test_count c = {.l = k.l, .left = N};
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    for (uint32_t i = 0; i < N; i++) {
+        jobs[i] = kit_job(i == N - 1 ? other : s, DISK_HASH, &p);
+        jobs[i].low = true;
+        jobs[i].done = test_on_counted;
+        jobs[i].ctx = &c;
+        disk_submit(k.d, &jobs[i]);
+    }
+    test_gate_await(&g, THREADS);
+    assert_int_equal(disk_queued(k.d), N);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), 0);
+    disk_cancel_low(k.d, s);
+    test_gate_open(&g);
+    loop_run(k.l);
+    assert_int_equal(c.n_cancelled, N - 1 - THREADS);
+    assert_int_equal(c.n_good, 1 + THREADS);
+    assert_int_equal(disk_queued(k.d), 0);
+    kit_piece_fini(&p);
+    disk_store_free(s);
+    disk_store_free(other);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* A slow fdatasync holds up nobody. What is written meanwhile stays dirty. */
+static void test_slow_sync(void **state)
+{
+    struct test_gate g = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                          .moved = PTHREAD_COND_INITIALIZER,
+                          .op = "fdatasync"};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    kit_open(&k, 1);
+    disk_set_fault(k.d, test_on_gate, &g);
+    kit_torrent_init(&t, test_files, TEST_N_FILES, 32768);
+    struct disk_store *s = kit_store(&k, &t);
+    struct test_count c = {.l = k.l, .left = 1};
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    struct disk_job sync = {
+        .op = DISK_SYNC, .store = s, .done = test_on_counted, .ctx = &c};
+    disk_submit(k.d, &sync);
+    test_gate_await(&g, 1);
+    for (uint32_t i = 0; i < 20; i++) {
+        assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, i % 2), 0);
+    }
+    assert_int_equal(disk_queued(k.d), 1);
+    test_gate_open(&g);
+    loop_run(k.l);
+    assert_int_equal(sync.result, 0);
+    assert_true(sync.prints[0].exists);
+    assert_false(sync.prints[2].exists);
+    free(sync.prints);
+    sync = kit_do(&k, s, DISK_SYNC);
+    assert_int_equal(sync.result, 0);
+    assert_true(sync.prints[0].exists && sync.prints[2].exists);
+    free(sync.prints);
+    disk_store_free(s);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* A chain of jobs, each submitted by the callback of the one before. */
+struct test_chain {
+    struct disk *d;
+    struct disk_store *s;
+    struct disk_job job;
+    uint32_t left;
+};
+
+static void test_on_link(struct disk_job *job)
+{
+    struct test_chain *c = job->ctx;
+    free(job->prints);
+    assert_int_equal(job->result, 0);
+    if (--c->left > 0) {
+        disk_submit(c->d, job);
+    } else {
+        disk_store_free(c->s);
+    }
+}
+
+/* disk_free runs all to the end, and what callbacks add; stores freed while
+ * their jobs run or by a callback go with the last. */
+static void test_drain(void **state)
+{
+    enum {
+        N = 50
+    };
+    struct disk_job jobs[N];
+    struct test_count c = {.left = N};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    struct kit_piece p;
+    kit_open(&k, 2);
+    kit_torrent_init(&t, test_files, TEST_N_FILES, 32768);
+    kit_piece_init(&p, &t, 0);
+    struct disk_store *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    struct test_chain chain = {.d = k.d, .s = kit_store(&k, &t), .left = 5};
+    chain.job = (struct disk_job){
+        .op = DISK_STAT, .store = chain.s, .done = test_on_link, .ctx = &chain};
+    disk_submit(k.d, &chain.job);
+    for (uint32_t i = 0; i < N; i++) {
+        jobs[i] = kit_job(s, DISK_FINISH, &p);
+        jobs[i].low = i % 2;
+        jobs[i].done = test_on_counted;
+        jobs[i].ctx = &c;
+        disk_submit(k.d, &jobs[i]);
+    }
+    disk_store_free(s);
+    struct disk_store *late = kit_store(&k, &t); /* outlives the disk */
+    disk_free(k.d);
+    assert_int_equal(c.n_good, N);
+    assert_int_equal(c.left, 0);
+    assert_int_equal(chain.left, 0);
+    disk_store_free(late);
+    k.d = NULL;
+    kit_piece_fini(&p);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* 200 jobs of all kinds at once, over two stores of the same files. */
+static void test_many_jobs(void **state)
+{
+    enum {
+        N = 200
+    };
+    static const enum disk_op ops[] = {DISK_FINISH, DISK_READ, DISK_PREFETCH,
+                                       DISK_HASH,   DISK_SYNC, DISK_WRITE,
+                                       DISK_STAT,   DISK_SCAN, DISK_CREATE};
+    static struct disk_job jobs[N];
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    struct kit_piece p[2];
+    struct disk_store *s[2];
+    kit_open(&k, 4);
+    kit_torrent_init(&t, test_files, TEST_N_FILES, 65536);
+    assert_int_equal(t.n_pieces, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        s[i] = kit_store(&k, &t);
+        kit_piece_init(&p[i], &t, i);
+    }
+    assert_int_equal(kit_do(&k, s[0], DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s[0], DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s[0], DISK_FINISH, &t, 1), 0);
+    struct test_count c = {.l = k.l, .left = N};
+    for (uint32_t i = 0; i < N; i++) {
+        jobs[i] = kit_job(s[i / 9 % 2], ops[i % 9], &p[i % 2]);
+        jobs[i].piece_length = 65536;
+        jobs[i].n_pieces = 2;
+        jobs[i].low = i % 7 == 0;
+        jobs[i].data = mem_alloc(65536);
+        jobs[i].done = test_on_counted;
+        jobs[i].ctx = &c;
+        disk_submit(k.d, &jobs[i]);
+    }
+    loop_run(k.l);
+    assert_int_equal(c.n_good, N);
+    for (uint32_t i = 0; i < N; i++) {
+        for (uint32_t j = 0; jobs[i].fds && j < jobs[i].n_spans; j++) {
+            disk_fd_release(jobs[i].store, jobs[i].spans[j].file,
+                            jobs[i].fds[j]);
+        }
+        if (jobs[i].op == DISK_READ) {
+            assert_memory_equal(jobs[i].data, p[i % 2].bytes, p[i % 2].len);
+        }
+        free(jobs[i].fds);
+        free(jobs[i].data);
+        free(jobs[i].prints);
+        bits_fini(&jobs[i].scan);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        kit_piece_fini(&p[i]);
+        disk_store_free(s[i]);
+    }
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* A mount namespace of our own, before the threads start: they inherit it.
+ * False where that is not allowed. */
+static bool test_unshare(void)
+{
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("btc", "/", "tmpfs", MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* A tmpfs of 256 KiB over the private folder. */
+static void test_mount(const char *dir)
+{
+    assert_int_equal(mount("btc", dir, "tmpfs", 0, "size=256k"), 0);
+}
+
+/* A file system that is really full: a write that gets stuck half way. */
+static void test_full_file_system(void **state)
+{
+    struct disk_file files[] = {{.path = "f", .length = 300000},
+                                {.path = "g", .length = 300000}};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    if (!test_unshare()) {
+        skip();
+    }
+    kit_open(&k, 2);
+    test_mount(k.dir);
+    kit_torrent_init(&t, files, 1, 1u << 19);
+    struct disk_store *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), BTC_E_NOSPACE);
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), BTC_E_HASH);
+    assert_true(kit_do(&k, s, DISK_SPACE).bytes_free < 65536);
+    struct disk_store *full = disk_store_new(k.d, k.dir, files, 2, true);
+    struct disk_job job = kit_do(&k, full, DISK_CREATE);
+    assert_int_equal(job.result, BTC_E_NOSPACE);
+    assert_int_equal(mount("btc", k.dir, "tmpfs", MS_REMOUNT, "size=1m"), 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_sync(&k, s), 0);
+    kit_expect(&k, "f", t.bytes, t.total);
+    disk_store_free(s);
+    disk_store_free(full);
+    kit_torrent_fini(&t);
+    disk_free(k.d);
+    k.d = NULL;
+    assert_int_equal(umount(k.dir), 0);
+    kit_close(&k);
+}
+
+/* Seeding from a read-only file system works, writing says why not; and with
+ * the drive gone nothing is made in the empty folder below. */
+static void test_read_only(void **state)
+{
+    struct disk_file files[] = {{.path = "f", .length = 30000}};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    if (!test_unshare()) {
+        skip();
+    }
+    kit_open(&k, 2);
+    test_mount(k.dir);
+    kit_torrent_init(&t, files, 1, 1u << 19);
+    kit_put(&k, "f", t.bytes, t.total);
+    assert_int_equal(mount("btc", k.dir, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL),
+                     0);
+    struct disk_store *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
+    disk_mark_dirty(s, 0);
+    assert_int_equal(kit_sync(&k, s), 0);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), BTC_E_PERMISSION);
+    disk_store_free(s);
+    disk_free(k.d);
+    k.d = disk_new(k.l, NULL);
+    assert_int_equal(umount(k.dir), 0);
+    s = kit_store(&k, &t);
+    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), BTC_E_STORAGE);
+    assert_false(kit_exists(&k, "f"));
+    disk_store_free(s);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_call_sparse),
+        cmocka_unit_test(test_each_call_full),
+        cmocka_unit_test(test_no_fallocate),
+        cmocka_unit_test(test_create_no_space),
+        cmocka_unit_test(test_lost_in_eviction),
+        cmocka_unit_test(test_scan_blind),
+        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_cancel_low),
+        cmocka_unit_test(test_slow_sync),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_many_jobs),
+        cmocka_unit_test(test_full_file_system),
+        cmocka_unit_test(test_read_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
