@@ -2,10 +2,10 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "cli/rows.h"
 #include "cli/sources.h"
 #include "front/format.h"
-#include "front/mem.h"
 
 /* What one source would come to. */
 struct cli_dry {
@@ -79,7 +79,7 @@ static int cli_dry_look(struct cli *c, struct btc *b,
     if (info->n_files == 0) {
         return 0;
     }
-    d->wanted = cli_mem_new(info->n_files, sizeof(*d->wanted));
+    d->wanted = mem_calloc(info->n_files, sizeof(*d->wanted));
     int status =
         btc_source_select(source, c->o.select, c->o.exclude, d->wanted, e);
     for (size_t i = 0; status == 0 && i < info->n_files; i++) {

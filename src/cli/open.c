@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/cli.h"
-#include "front/mem.h"
 
 /* Opens --db or the default. */
 int cli_open(struct cli *c, unsigned flags, struct btc **out)
@@ -38,7 +38,7 @@ int cli_open_ids(struct cli *c, struct btc *b, struct cli_ids *out)
 {
     int first = 0;
 
-    out->ids = cli_mem_new(c->n_args, sizeof(*out->ids));
+    out->ids = mem_calloc(c->n_args, sizeof(*out->ids));
     out->n = 0;
     for (size_t i = 0; i < c->n_args; i++) {
         struct btc_error e = {0};

@@ -1,12 +1,12 @@
 /* Rows of a view. */
 #include "cli/rows.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "front/format.h"
 #include "front/json.h"
-#include "front/mem.h"
 
 struct cli_rows {
     json_t *list; /* owns; an object per row */
@@ -23,7 +23,7 @@ static int cli_rows_keep(void *ctx, const struct btc_value *v, size_t n)
 struct cli_rows *cli_rows_load(struct btc *b, const char *view, int64_t id,
                                int64_t limit, struct btc_error *e)
 {
-    struct cli_rows *r = cli_mem_new(1, sizeof(*r));
+    struct cli_rows *r = mem_calloc(1, sizeof(*r));
 
     r->list = json_array();
     if (btc_query(b, view, id, limit, cli_rows_keep, r->list, e) != 0) {

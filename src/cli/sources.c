@@ -1,9 +1,8 @@
 /* The sources of get and add. */
 #include "cli/sources.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
-
-#include "front/mem.h"
 
 /* Notes a failure and says it. */
 void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
@@ -22,7 +21,7 @@ void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
 void cli_sources_load(struct cli *c, struct cli_sources *s)
 {
     *s = (struct cli_sources){0};
-    s->items = cli_mem_new(c->n_args, sizeof(*s->items));
+    s->items = mem_calloc(c->n_args, sizeof(*s->items));
     s->errors = json_array();
     for (size_t i = 0; i < c->n_args; i++) {
         struct btc_error e = {0};

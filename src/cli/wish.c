@@ -1,10 +1,10 @@
 /* A wish for each of several torrents. */
 #include "cli/wish.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 
 #include "front/json.h"
-#include "front/mem.h"
 
 /* Copies a stranger's text. */
 static void cli_wish_text(char *out, size_t size, const char *s)
@@ -88,7 +88,7 @@ int cli_wish_run(struct cli *c, const struct cli_wish_kind *kind)
         return status;
     }
     status = cli_open_ids(c, b, &ids);
-    struct cli_wish *list = cli_mem_new(ids.n, sizeof(*list));
+    struct cli_wish *list = mem_calloc(ids.n, sizeof(*list));
     for (size_t i = 0; status == 0 && i < ids.n; i++) {
         status = cli_wish_load(b, ids.ids[i], &list[i], &e);
         if (status != 0) {

@@ -36,8 +36,8 @@ void session_journal_event(struct session_torrent *st, enum db_level level,
 
 /* Its row under another address goes: the port that a connection came from is
  * nobody's address. */
-static void journal_forget_peer(struct session_torrent *st,
-                                struct peerset_entry *e)
+static void commit_forget_peer(struct session_torrent *st,
+                               struct peerset_entry *e)
 {
     char ip[ADDR_TEXT_MAX];
     if (e->journaled.family != ADDR_NONE) {
@@ -61,7 +61,7 @@ void session_journal_peer(struct session_torrent *st, uint32_t id)
     bool live = torrent_peer_info(st->t, id, loop_now_ms(st->s->loop), &info);
     bool known = live || e->connectable || e->banned;
     if (!known || !addr_eq(&e->journaled, &e->addr)) {
-        journal_forget_peer(st, e);
+        commit_forget_peer(st, e);
     }
     if (!known) {
         return;
@@ -159,7 +159,7 @@ void session_fact(struct session_torrent *st, const struct action *a)
 
 /* Rows of peers that are connected now: rates for people, records for the next
  * run. */
-static void journal_peers(struct session *s)
+static void commit_peers(struct session *s)
 {
     uint64_t now = loop_now_ms(s->loop);
     if (now - s->peers_ms < JOURNAL_PEERS_MS) {
@@ -180,7 +180,7 @@ static void journal_peers(struct session *s)
 }
 
 /* Member by member: padding has no value. */
-static bool journal_stat_same(const struct db_stat *a, const struct db_stat *b)
+static bool commit_stat_same(const struct db_stat *a, const struct db_stat *b)
 {
     return strcmp(a->state, b->state) == 0 && a->bytes_done == b->bytes_done &&
            a->bytes_total == b->bytes_total &&
@@ -197,7 +197,7 @@ static bool journal_stat_same(const struct db_stat *a, const struct db_stat *b)
 /* The torrent's stat row goes into this commit when it differs from the last
  * one. It counts the pieces whose facts are collected: what is verified while
  * the SYNC runs is the next commit's. */
-static void journal_stat(struct session_torrent *st)
+static void commit_stat(struct session_torrent *st)
 {
     struct db_stat same;
     st->stat_due = false;
@@ -212,17 +212,17 @@ static void journal_stat(struct session_torrent *st)
     if (more < JOURNAL_SEEDING_S && !st->s->journal_final && !st->stat_dirty) {
         same.seeding_s = st->told_stat.seeding_s;
     }
-    st->stat_due = !journal_stat_same(&same, &st->told_stat);
+    st->stat_due = !commit_stat_same(&same, &st->told_stat);
     st->stat_dirty = false;
 }
 
 /* Everything that is true now in one batch. */
-static void journal_commit(struct session *s)
+static void commit_commit(struct session *s)
 {
     struct db_batch *b = s->failed != NULL ? s->failed : db_batch_new();
     s->failed = NULL;
     if (!s->journal_dead) {
-        journal_peers(s);
+        commit_peers(s);
     }
     db_batch_append(b, s->batch);
     struct session_torrent *st;
@@ -255,8 +255,8 @@ static void journal_commit(struct session *s)
 
 /* Fingerprints as they are after the sync go into the same commit as the claims
  * that the sync made true. */
-static void journal_prints(struct session_torrent *st,
-                           const struct disk_print *prints)
+static void commit_prints(struct session_torrent *st,
+                          const struct disk_print *prints)
 {
     for (uint32_t i = 0; prints != NULL && i < st->geom.n_files; i++) {
         struct db_file *f = &st->files[i];
@@ -276,7 +276,7 @@ static void journal_prints(struct session_torrent *st,
  * sync makes claims true that speak of data written until now, nor of what is
  * being written. The data is found again, if it is there, by hashing when the
  * torrent begins anew. */
-static void journal_taint(struct session_torrent *st)
+static void commit_taint(struct session_torrent *st)
 {
     st->tainted = true;
     session_journal_move(st);
@@ -290,23 +290,23 @@ static void journal_taint(struct session_torrent *st)
 }
 
 /* Answer to SYNC. */
-static void journal_synced(struct disk_job *job)
+static void commit_synced(struct disk_job *job)
 {
     struct session_torrent *st = job->ctx;
     struct session *s = st->s;
     int result = job->result;
     session_job_done(st);
     if (result == 0) {
-        journal_prints(st, job->prints);
+        commit_prints(st, job->prints);
     } else {
-        journal_taint(st);
+        commit_taint(st);
         if (!st->remove) {
             session_torrent_fail(st, result, job->error);
         }
     }
     session_job_free(job);
     if (--s->n_syncs == 0) {
-        journal_commit(s);
+        commit_commit(s);
     }
 }
 
@@ -322,7 +322,7 @@ void session_journal_forget(struct session_torrent *st)
 
 /* What of each file stands in the facts that are collected. What was lost needs
  * no SYNC to be said. */
-static void journal_count_files(struct session_torrent *st)
+static void commit_count_files(struct session_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         struct db_file *f = &st->files[i];
@@ -366,17 +366,17 @@ void session_journal_second(struct session_torrent *st)
 }
 
 /* What of one torrent goes into this commit. */
-static void journal_collect_one(struct session *s, struct session_torrent *st)
+static void commit_collect_one(struct session *s, struct session_torrent *st)
 {
     db_batch_append(st->syncing, st->facts);
     st->collected = true;
-    journal_stat(st);
+    commit_stat(st);
     st->n_collected = st->n_fresh;
     st->n_files_collected = st->n_fresh_files;
     st->done_collected = st->done_pending && st->t != NULL &&
                          (s->o.check_only || torrent_is_complete(st->t));
     if (st->ran && !st->tainted) {
-        journal_count_files(st);
+        commit_count_files(st);
     }
     if (st->dirty && st->store != NULL) {
         st->dirty = false;
@@ -386,7 +386,7 @@ static void journal_collect_one(struct session *s, struct session_torrent *st)
 }
 
 /* The writes that this commit speaks of have ended: sync what they touched. */
-static void journal_collect(struct session *s)
+static void commit_collect(struct session *s)
 {
     struct session_torrent *st;
     s->journal = JOURNAL_SYNCING;
@@ -395,11 +395,11 @@ static void journal_collect(struct session *s)
         if (st->deleting) {
             session_journal_move(st); /* a SYNC would miss the files that go */
         } else {
-            journal_collect_one(s, st);
+            commit_collect_one(s, st);
         }
     }
     if (s->n_syncs == 0) {
-        journal_commit(s);
+        commit_commit(s);
         return;
     }
     LL_FOREACH2(s->committing, st, next_committing)
@@ -418,7 +418,7 @@ static void journal_collect(struct session *s)
 void session_journal_written(struct session *s)
 {
     if (s->journal == JOURNAL_FLUSHING && s->n_writes[s->write_turn ^ 1] == 0) {
-        journal_collect(s);
+        commit_collect(s);
     }
 }
 
@@ -433,7 +433,7 @@ uint64_t session_journal_deadline(const struct session *s)
 
 /* Those that have moved are asked in this commit; who moves from now on, in the
  * next one. */
-static void journal_take_moved(struct session *s)
+static void commit_take_moved(struct session *s)
 {
     struct session_torrent *st, *next, *moved;
     for (st = s->torrents; st != NULL && s->journal_final; st = st->hh.next) {
@@ -462,7 +462,7 @@ void session_journal_tick(struct session *s)
     s->journal_now = false;
     s->journal_bytes = 0;
     s->journal = JOURNAL_FLUSHING;
-    journal_take_moved(s);
+    commit_take_moved(s);
     struct session_torrent *st;
     LL_FOREACH2(s->committing, st, next_committing)
     {
@@ -503,7 +503,7 @@ bool session_journal_has_all(const struct session_torrent *st)
 /* --- committed --- */
 
 /* Takes the first `told` of a list away. */
-static void journal_drop(uint32_t *list, size_t *n, size_t told)
+static void commit_drop(uint32_t *list, size_t *n, size_t told)
 {
     *n -= told;
     if (told > 0) {
@@ -512,7 +512,7 @@ static void journal_drop(uint32_t *list, size_t *n, size_t told)
 }
 
 /* What the commit made true. */
-static void journal_tell(struct session_torrent *st)
+static void commit_tell(struct session_torrent *st)
 {
     struct btc_event ev = {.type = BTC_EVENT_PIECE};
     for (size_t i = 0; i < st->n_collected; i++) {
@@ -525,8 +525,8 @@ static void journal_tell(struct session_torrent *st)
         ev.text = st->files[ev.file].path;
         session_tell(st, &ev);
     }
-    journal_drop(st->fresh_pieces, &st->n_fresh, st->n_collected);
-    journal_drop(st->fresh_files, &st->n_fresh_files, st->n_files_collected);
+    commit_drop(st->fresh_pieces, &st->n_fresh, st->n_collected);
+    commit_drop(st->fresh_files, &st->n_fresh_files, st->n_files_collected);
     st->n_collected = st->n_files_collected = 0;
     if (st->done_collected) {
         st->done_collected = st->done_pending = false;
@@ -535,8 +535,8 @@ static void journal_tell(struct session_torrent *st)
 }
 
 /* The commit failed: kept, told, tried again. */
-static void journal_failed(struct session *s, struct db_batch *b, int code,
-                           const struct err *e)
+static void commit_failed(struct session *s, struct db_batch *b, int code,
+                          const struct err *e)
 {
     s->failed = b;
     s->n_failures++;
@@ -564,7 +564,7 @@ void session_journal_committed(void *ctx, struct db_batch *b, int code,
     struct session *s = ctx;
     s->journal = JOURNAL_IDLE;
     if (code < 0) {
-        journal_failed(s, b, code, e);
+        commit_failed(s, b, code, e);
     } else {
         db_batch_free(b);
         s->n_failures = 0;
@@ -576,7 +576,7 @@ void session_journal_committed(void *ctx, struct db_batch *b, int code,
         bool told = st->collected && code == 0;
         st->collected = st->committing = false;
         if (told) {
-            journal_tell(st);
+            commit_tell(st);
         }
     }
     session_wake(s);

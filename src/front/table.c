@@ -2,11 +2,10 @@
  * are dropped until the rest fits with its flexible columns at their least, and
  * the flexible ones share what is left. */
 #include "front/table.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "front/mem.h"
 
 #define CLI_TABLE_GAP 2 /* spaces between columns */
 
@@ -21,7 +20,7 @@ struct cli_table {
 /* An empty table. */
 struct cli_table *cli_table_new(const struct cli_column *columns, size_t n)
 {
-    struct cli_table *t = cli_mem_new(1, sizeof(*t));
+    struct cli_table *t = mem_calloc(1, sizeof(*t));
 
     t->columns = columns;
     t->n_columns = n;
@@ -48,10 +47,10 @@ void cli_table_cell(struct cli_table *t, const char *text)
 
     if (t->n_cells == t->cap) {
         t->cap = t->cap == 0 ? 64 : t->cap * 2;
-        t->cells = cli_mem_grow(t->cells, t->cap, sizeof(*t->cells));
+        t->cells = mem_resize(t->cells, t->cap, sizeof(*t->cells));
     }
     cli_text_clean(&clean, text == NULL ? "-" : text, true);
-    t->cells[t->n_cells++] = cli_mem_dup(cli_text_str(&clean));
+    t->cells[t->n_cells++] = mem_strdup(cli_text_str(&clean));
     cli_text_free(&clean);
 }
 
@@ -179,8 +178,8 @@ static void cli_table_line(const struct cli_table *t, char *const *cells,
 void cli_table_render(const struct cli_table *t, const struct cli_screen *s,
                       struct cli_text *out)
 {
-    size_t *widths = cli_mem_new(t->n_columns, sizeof(*widths));
-    bool *shown = cli_mem_new(t->n_columns, sizeof(*shown));
+    size_t *widths = mem_calloc(t->n_columns, sizeof(*widths));
+    bool *shown = mem_calloc(t->n_columns, sizeof(*shown));
 
     cli_table_layout(t, s->width, widths, shown);
     cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_BOLD));

@@ -1,13 +1,12 @@
 /* Text for people: a growing buffer, and how wide UTF-8 is on a terminal. */
 #include "front/text.h"
+#include "base/mem.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
-
-#include "front/mem.h"
 
 #define CLI_TEXT_BAD 0xFFFDU /* the replacement character */
 
@@ -38,7 +37,7 @@ void cli_text_add(struct cli_text *t, const char *s, size_t n)
 {
     if (n >= t->cap - t->len) {
         t->cap = (t->len + n + 1) * 2;
-        t->data = cli_mem_grow(t->data, t->cap, 1);
+        t->data = mem_resize(t->data, t->cap, 1);
     }
     if (n > 0) {
         memcpy(t->data + t->len, s, n);

@@ -8,7 +8,6 @@
 #include "cli/run/view.h"
 #include "front/format.h"
 #include "front/json.h"
-#include "front/mem.h"
 
 #define CLI_CREATE_TICK_MS 100 /* between frames */
 

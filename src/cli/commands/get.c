@@ -1,11 +1,11 @@
 /* btc get: download in the foreground. */
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "cli/commands/commands.h"
 #include "cli/run/run.h"
 #include "cli/run/signal.h"
 #include "cli/sources.h"
-#include "front/mem.h"
 
 #define CLI_GET_SEED    "none" /* without --seed */
 #define CLI_GET_STOPPED "interrupted before anything was added"
@@ -13,7 +13,7 @@
 /* The torrents' ids for the engine, each once; free(). */
 static int64_t *cli_get_ids(const struct cli_sources *s, size_t *n)
 {
-    int64_t *ids = cli_mem_new(s->n, sizeof(*ids));
+    int64_t *ids = mem_calloc(s->n, sizeof(*ids));
 
     *n = 0;
     for (size_t i = 0; i < s->n; i++) {

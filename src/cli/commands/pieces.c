@@ -1,11 +1,11 @@
 /* btc pieces: the map of the pieces. */
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "cli/commands/commands.h"
 #include "cli/rows.h"
 #include "cli/run/view.h"
 #include "front/format.h"
-#include "front/mem.h"
 
 #define CLI_PIECES_LINES 16 /* of one map */
 
@@ -31,7 +31,7 @@ static int cli_pieces_draw(struct cli *c, struct btc *b,
     size_t n = cli_view_cells(&c->out_screen, total < 0 ? 0 : (uint32_t)total,
                               CLI_PIECES_LINES);
     if (n > 0) {
-        struct btc_cell *cells = cli_mem_new(n, sizeof(*cells));
+        struct btc_cell *cells = mem_calloc(n, sizeof(*cells));
         status = btc_map(b, cli_rows_int(rows, row, "id", 0), cells, n, &e);
         if (status == 0) {
             cli_view_map(&c->out_screen, cells, n, &out);

@@ -2,11 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/commands/commands.h"
 #include "cli/rows.h"
 #include "cli/run/run.h"
 #include "cli/run/signal.h"
-#include "front/mem.h"
 
 #define CLI_RESUME_SEED "none" /* without --seed */
 
@@ -75,7 +75,7 @@ static int cli_resume_count(struct btc *b, int64_t id,
             n->paused++;
         } else if (wanted == NULL || strcmp(wanted, "run") == 0) {
             n->run.ids =
-                cli_mem_grow(n->run.ids, n->run.n + 1, sizeof(*n->run.ids));
+                mem_resize(n->run.ids, n->run.n + 1, sizeof(*n->run.ids));
             n->run.ids[n->run.n++] = row;
         }
     }

@@ -9,7 +9,6 @@
 #include "cli/run/live.h"
 #include "front/format.h"
 #include "front/json.h"
-#include "front/mem.h"
 
 static const struct cli_column cli_status_columns[] = {
     {.title = "ID", .right = true},

@@ -1,11 +1,11 @@
 /* The options: setting one from its text, and the layer of the environment. */
 #include "cli/options/options.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "front/mem.h"
 #include "front/text.h"
 
 #define CLI_OPTIONS_ENV_MAX 64 /* BTC_ and the longest name */
@@ -19,8 +19,8 @@ bool cli_options_has(const struct cli_options *o, enum cli_option_id id)
 /* Keeps a copy. */
 const char *cli_options_keep(struct cli_options *o, const char *text)
 {
-    o->owned = cli_mem_grow(o->owned, o->n_owned + 1, sizeof(*o->owned));
-    o->owned[o->n_owned] = cli_mem_dup(text);
+    o->owned = mem_resize(o->owned, o->n_owned + 1, sizeof(*o->owned));
+    o->owned[o->n_owned] = mem_strdup(text);
     return o->owned[o->n_owned++];
 }
 
@@ -215,7 +215,7 @@ static bool cli_options_parse(const struct cli_option *opt, const char *value,
 /* Appends to a list. */
 static void cli_options_push(struct cli_list *list, const char *value)
 {
-    list->items = cli_mem_grow(list->items, list->n + 1, sizeof(*list->items));
+    list->items = mem_resize(list->items, list->n + 1, sizeof(*list->items));
     list->items[list->n++] = value;
 }
 
@@ -295,10 +295,10 @@ static char *cli_options_config_path(const struct cli_options *o, bool *must)
 
     *must = true;
     if (o->config != NULL) {
-        return cli_mem_dup(o->config);
+        return mem_strdup(o->config);
     }
     if (named != NULL && *named != '\0') {
-        return cli_mem_dup(named);
+        return mem_strdup(named);
     }
     *must = false;
     if (base != NULL && base[0] == '/') {

@@ -1,6 +1,7 @@
 /* --on-done and --on-error: posix_spawn of /bin/sh -c, never waited for on the
  * engine's thread until the end. */
 #include "cli/run/hooks.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "front/mem.h"
 #include "front/text.h"
 
 #define CLI_HOOKS_VARS 9
@@ -69,7 +69,7 @@ static char **cli_hooks_environment(char *const *vars)
     while (environ[n] != NULL) {
         n++;
     }
-    char **all = cli_mem_new(n + CLI_HOOKS_VARS + 1, sizeof(*all));
+    char **all = mem_calloc(n + CLI_HOOKS_VARS + 1, sizeof(*all));
     memcpy(all, vars, CLI_HOOKS_VARS * sizeof(*all));
     for (size_t i = 0; i < n; i++) {
         if (!cli_hooks_is_ours(environ[i], vars)) {
@@ -84,7 +84,7 @@ static int cli_hooks_spawn(pid_t *pid, const char *command, char **environment)
 {
     char shell[] = "sh";
     char flag[] = "-c";
-    char *copy = cli_mem_dup(command);
+    char *copy = mem_strdup(command);
     char *argv[] = {shell, flag, copy, NULL};
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
@@ -124,7 +124,7 @@ void cli_hooks_start(struct cli_hooks *h, const char *command,
     char **environment = cli_hooks_environment(vars);
     int error = cli_hooks_spawn(&pid, command, environment);
     if (error == 0) {
-        h->pids = cli_mem_grow(h->pids, h->n + 1, sizeof(*h->pids));
+        h->pids = mem_resize(h->pids, h->n + 1, sizeof(*h->pids));
         h->pids[h->n++] = pid;
     } else {
         fprintf(h->err, "btc: cannot run `%s`: %s\n", command, strerror(error));

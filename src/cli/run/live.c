@@ -9,6 +9,7 @@
  * and is to be seen.
  */
 #include "cli/run/live.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "front/mem.h"
 
 struct cli_live {
     int fd;
@@ -31,7 +30,7 @@ struct cli_live {
 /* A view that has drawn nothing yet. */
 struct cli_live *cli_live_new(int fd)
 {
-    struct cli_live *l = cli_mem_new(1, sizeof(*l));
+    struct cli_live *l = mem_calloc(1, sizeof(*l));
 
     l->fd = fd;
     pthread_mutex_init(&l->lock, NULL);
@@ -112,7 +111,7 @@ static void cli_live_lines(struct cli_live *l, const char *lines, bool keep,
             cli_text_clear(&line);
             cli_text_add(&line, lines, n);
             l->widths =
-                cli_mem_grow(l->widths, l->n_widths + 1, sizeof(*l->widths));
+                mem_resize(l->widths, l->n_widths + 1, sizeof(*l->widths));
             l->widths[l->n_widths++] = cli_text_width(cli_text_str(&line));
         }
         lines += lines[n] == '\0' ? n : n + 1;

@@ -1,6 +1,7 @@
 /* Progress on standard error. The log sink may be called from any thread: lines
  * of a live view wait in it for the next frame, others are printed at once. */
 #include "cli/run/progress.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include "cli/run/view.h"
 #include "front/format.h"
 #include "front/json.h"
-#include "front/mem.h"
 
 #define CLI_PROGRESS_BAR_MS   250 /* between frames */
 #define CLI_PROGRESS_TICK_MS  1000
@@ -79,7 +79,7 @@ static void cli_progress_log(void *ctx, enum btc_log_level level,
 /* Begins. */
 struct cli_progress *cli_progress_new(struct cli *c, struct btc *b)
 {
-    struct cli_progress *p = cli_mem_new(1, sizeof(*p));
+    struct cli_progress *p = mem_calloc(1, sizeof(*p));
 
     p->c = c;
     p->b = b;
@@ -207,7 +207,7 @@ static void cli_progress_draw(struct cli_progress *p,
     if (track->n == 1 && track->items[0].p.pieces_total > 0) {
         size_t n = cli_view_cells(&p->screen, track->items[0].p.pieces_total,
                                   CLI_VIEW_MAP_LINES);
-        cells = cli_mem_new(n, sizeof(*cells));
+        cells = mem_calloc(n, sizeof(*cells));
         if (btc_map(p->b, track->items[0].p.id, cells, n, NULL) == 0) {
             view.cells = cells;
             view.n_cells = n;

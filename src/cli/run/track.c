@@ -1,17 +1,17 @@
 /* The torrents of a run as the last event showed them. */
 #include "cli/run/track.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "front/format.h"
-#include "front/mem.h"
 
 /* Replaces an owned string. */
 static void cli_track_text(const char **field, const char *text)
 {
-    char *copy = cli_mem_dup(text);
+    char *copy = mem_strdup(text);
     char *old = NULL;
 
     /* the field is const to everybody else */
@@ -56,7 +56,7 @@ struct cli_torrent *cli_track_find(const struct cli_track *t, int64_t id)
 static struct cli_torrent *
 cli_track_add(struct cli_track *t, const struct btc_progress *p, int64_t now_ms)
 {
-    t->items = cli_mem_grow(t->items, t->n + 1, sizeof(*t->items));
+    t->items = mem_resize(t->items, t->n + 1, sizeof(*t->items));
     struct cli_torrent *item = &t->items[t->n++];
     *item = (struct cli_torrent){.first_ms = now_ms,
                                  .first_downloaded = p->downloaded,
@@ -108,7 +108,7 @@ struct cli_torrent *cli_track_update(struct cli_track *t,
 void cli_track_fail(struct cli_torrent *item, int status, const char *message)
 {
     free(item->message);
-    item->message = cli_mem_dup(message);
+    item->message = mem_strdup(message);
     item->status = status;
 }
 
