@@ -1,5 +1,5 @@
 # Makes a .c of the schema's files, so that the program carries its own SQL:
-#   cmake -DOUT=db_schema.c "-DFILES=001_a.sql;002_b.sql" -P embed.cmake
+#   cmake -DOUT=journal_schema.c "-DFILES=001_a.sql;002_b.sql" -P embed.cmake
 # Bytes instead of string literals: a literal over 4095 characters is not C.
 list(SORT FILES)
 set(texts "")
@@ -21,18 +21,18 @@ foreach(file IN LISTS FILES)
     message(FATAL_ERROR "${file}: only ASCII, please")
   endif()
   string(APPEND texts
-         "static const char db_sql_${version}[] = {\n${bytes}0x00};\n")
+         "static const char journal_sql_${version}[] = {\n${bytes}0x00};\n")
   string(APPEND all "${bytes}")
-  string(APPEND rows "    {${version}, \"${name}\", db_sql_${version}},\n")
+  string(APPEND rows "    {${version}, \"${name}\", journal_sql_${version}},\n")
 endforeach()
 file(WRITE ${OUT}.new "/* Made by schema/embed.cmake. */
 #include \"journal/internal.h\"
 
 ${texts}
-const struct db_migration db_migrations[] = {
+const struct journal_migration journal_migrations[] = {
 ${rows}};
-const size_t db_n_migrations = ${last};
-const char db_all_sql[] = {
+const size_t journal_n_migrations = ${last};
+const char journal_all_sql[] = {
 ${all}0x00};
 ")
 configure_file(${OUT}.new ${OUT} COPYONLY)

@@ -9,25 +9,25 @@
 
 /* Everything on the way from a source to rows. */
 struct api_add {
-    struct db *db;                   /* borrows */
+    struct journal *db;              /* borrows */
     const struct metainfo *m;        /* borrows */
     const struct btc_add_options *o; /* borrows */
-    struct db_torrent *known;        /* owns; the row with the hash, if any */
+    struct journal_torrent *known;   /* owns; the row with the hash, if any */
     size_t n_known;
-    struct db_file *files;       /* owns, and their paths */
-    struct db_tracker *trackers; /* owns; the urls are m's */
+    struct journal_file *files;       /* owns, and their paths */
+    struct journal_tracker *trackers; /* owns; the urls are m's */
     struct api_peers peers;
-    char *save_path;   /* owns */
-    char *name;        /* owns */
-    char *label;       /* owns */
-    struct db_add add; /* points into the rest */
+    char *save_path;        /* owns */
+    char *name;             /* owns */
+    char *label;            /* owns */
+    struct journal_add add; /* points into the rest */
 };
 
 /* Frees everything. */
 static void api_add_fini(struct api_add *x)
 {
-    db_torrents_free(x->known, x->n_known);
-    db_files_free(x->files, x->files ? x->m->n_files : 0);
+    journal_torrents_free(x->known, x->n_known);
+    journal_files_free(x->files, x->files ? x->m->n_files : 0);
     free(x->trackers);
     free(x->peers.p);
     free(x->save_path);
@@ -83,12 +83,13 @@ static int api_add_files(struct api_add *x, struct err *e)
     const struct metainfo *m = x->m;
     x->files = mem_calloc(m->n_files > 0 ? m->n_files : 1, sizeof(*x->files));
     for (uint32_t i = 0; i < m->n_files; i++) {
-        x->files[i] = (struct db_file){.file = i,
-                                       .path = mem_strdup(m->files[i].path),
-                                       .offset = m->files[i].offset,
-                                       .length = m->files[i].length,
-                                       .pad = m->files[i].pad,
-                                       .priority = 4};
+        x->files[i] =
+            (struct journal_file){.file = i,
+                                  .path = mem_strdup(m->files[i].path),
+                                  .offset = m->files[i].offset,
+                                  .length = m->files[i].length,
+                                  .pad = m->files[i].pad,
+                                  .priority = 4};
     }
     int code = api_add_select(x, e);
     if (code == 0 && x->o->name) {
@@ -136,12 +137,12 @@ static int api_add_torrent(struct api_add *x, struct err *e)
 {
     const struct metainfo *m = x->m;
     const struct btc_add_options *o = x->o;
-    struct db_torrent *t = &x->add.torrent;
+    struct journal_torrent *t = &x->add.torrent;
     memcpy(t->info_hash, m->info_hash, sizeof(t->info_hash));
     x->name = api_add_name(x);
     t->name = x->name;
     t->save_path = x->save_path;
-    t->wanted = o->paused ? DB_WANTED_PAUSE : DB_WANTED_RUN;
+    t->wanted = o->paused ? JOURNAL_WANTED_PAUSE : JOURNAL_WANTED_RUN;
     t->sequential = o->sequential;
     t->down_limit = api_add_limit(o->down_limit);
     t->up_limit = api_add_limit(o->up_limit);
@@ -167,7 +168,7 @@ static int api_add_torrent(struct api_add *x, struct err *e)
 
 /* A known torrent stays where it is and keeps its names. */
 static int api_add_same_place(const struct api_add *x,
-                              const struct db_torrent *t, struct err *e)
+                              const struct journal_torrent *t, struct err *e)
 {
     if (x->o->dir && strcmp(t->save_path, x->save_path) != 0) {
         return err_set(e, BTC_E_EXISTS,
@@ -180,9 +181,9 @@ static int api_add_same_place(const struct api_add *x,
     if (!x->o->name) {
         return 0;
     }
-    struct db_file *files = NULL;
+    struct journal_file *files = NULL;
     size_t n = 0;
-    int code = db_load_files(x->db, t->id, &files, &n, e);
+    int code = journal_load_files(x->db, t->id, &files, &n, e);
     if (code == 0 && n > 0 && strcmp(files[0].path, x->files[0].path) != 0) {
         code = err_set(e, BTC_E_EXISTS,
                        "torrent %lld is known with the file '%.150s', not "
@@ -191,7 +192,7 @@ static int api_add_same_place(const struct api_add *x,
                        (long long)t->id, files[0].path, x->files[0].path,
                        (long long)t->id);
     }
-    db_files_free(files, n);
+    journal_files_free(files, n);
     return code;
 }
 
@@ -199,7 +200,7 @@ static int api_add_same_place(const struct api_add *x,
 static int api_add_wish(const struct api_add *x, int64_t id, const char *column,
                         const char *value, struct err *e)
 {
-    return value ? db_set_wish(x->db, id, column, value, e) : 0;
+    return value ? journal_set_wish(x->db, id, column, value, e) : 0;
 }
 
 /* Options that were given count for a known torrent, too. */
@@ -228,7 +229,7 @@ static int api_add_wishes(const struct api_add *x, int64_t id, struct err *e)
         for (uint32_t i = 0; i < n; i++) {
             priority[i] = x->files[i].priority;
         }
-        code = db_set_priorities(x->db, id, priority, n, e);
+        code = journal_set_priorities(x->db, id, priority, n, e);
         free(priority);
     }
     for (size_t i = 0; code == 0 && i < sizeof(wishes) / sizeof(*wishes); i++) {
@@ -238,12 +239,12 @@ static int api_add_wishes(const struct api_add *x, int64_t id, struct err *e)
 }
 
 /* The torrent is there: what it did not know yet is added. */
-static int api_add_merge(struct api_add *x, const struct db_torrent *t,
+static int api_add_merge(struct api_add *x, const struct journal_torrent *t,
                          struct err *e)
 {
     int code = api_add_same_place(x, t, e);
     if (code == 0) {
-        code = db_add_sources(x->db, t->id, &x->add, e);
+        code = journal_add_sources(x->db, t->id, &x->add, e);
     }
     return code == 0 ? api_add_wishes(x, t->id, e) : code;
 }
@@ -254,9 +255,9 @@ static int api_add_store(struct api_add *x, int64_t *id, bool *known,
                          struct err *e)
 {
     for (int again = 0;; again++) {
-        db_torrents_free(x->known, x->n_known);
-        int code =
-            db_load_by_hash(x->db, x->m->info_hash, &x->known, &x->n_known, e);
+        journal_torrents_free(x->known, x->n_known);
+        int code = journal_load_by_hash(x->db, x->m->info_hash, &x->known,
+                                        &x->n_known, e);
         *known = x->n_known > 0;
         if (*known) {
             *id = x->known->id;
@@ -271,7 +272,7 @@ static int api_add_store(struct api_add *x, int64_t *id, bool *known,
         if (code != 0) {
             return code;
         }
-        code = db_add_torrent(x->db, &x->add, id, e);
+        code = journal_add_torrent(x->db, &x->add, id, e);
         if (code != BTC_E_EXISTS || again > 0) {
             return code;
         }
@@ -298,7 +299,6 @@ static int api_add_run(struct api_add *x, int64_t *id, bool *known,
     return code;
 }
 
-/* See btc.h. */
 int btc_add(struct btc *b, const struct btc_source *s,
             const struct btc_add_options *o, int64_t *id, bool *known,
             struct btc_error *e)
@@ -318,7 +318,8 @@ int btc_add(struct btc *b, const struct btc_source *s,
     }
     if (code == 0 && !is_known) {
         char *text = mem_printf("added: %s", s->info.name);
-        (void)db_event_now(x.db, *id, DB_LEVEL_INFO, "added", text, NULL);
+        (void)journal_event_now(x.db, *id, JOURNAL_LEVEL_INFO, "added", text,
+                                NULL);
         free(text);
     }
     if (known) {

@@ -1,14 +1,14 @@
 /* What the files of the public interface (include/btc/btc.h) share.
  *
- *   api.c         open, close, texts, log, numbers
- *   api_source.c  what may be downloaded: files, URLs, magnets
- *   api_select.c  numbers and globs that choose files
- *   api_peer.c    HOST:PORT to addresses
- *   api_add.c     a source becomes rows; api_place.c: where its files go
- *   api_set.c     wishes; api_remove.c the one that takes things away
- *   api_query.c   the views
- *   api_run.c     the engine, and following another one's (api_follow.c)
- *   api_create.c  new torrents
+ *   open.c         open, close, texts, log, numbers
+ *   source.c  what may be downloaded: files, URLs, magnets
+ *   select.c  numbers and globs that choose files
+ *   peer.c    HOST:PORT to addresses
+ *   add.c     a source becomes rows; place.c: where its files go
+ *   set.c     wishes; remove.c the one that takes things away
+ *   query.c   the views
+ *   run.c     the engine, and following another one's (follow.c)
+ *   create.c  new torrents
  *
  * Inside, functions give 0 or enum btc_err and fill a struct err, as everywhere
  * else; the functions of btc.h turn that into a status on their last line
@@ -36,14 +36,14 @@ struct btc_source {
     char v2[2 * SHA256_LEN + 1];
 };
 
-/* --- api.c --- */
+/* --- open.c --- */
 /* The last line of each function of btc.h: the status, `out` filled. */
 int api_status(struct btc_error *out, int code, const struct err *e);
 /* The connection for a call: b's own, or while an engine has that one, another.
  */
-int api_db(struct btc *b, struct db **out, struct err *e);
+int api_db(struct btc *b, struct journal **out, struct err *e);
 
-/* --- api_select.c --- */
+/* --- select.c --- */
 /* One file as the choice sees it. */
 struct api_choice {
     const char *path;
@@ -56,25 +56,26 @@ struct api_choice {
 int api_select(struct api_choice *files, size_t n, const char *select,
                const char *exclude, struct err *e);
 
-/* --- api_peer.c --- */
+/* --- peer.c --- */
 struct api_peers {
-    struct db_peer *p; /* owns */
+    struct journal_peer *p; /* owns */
     uint32_t n;
 };
 /* Adds the addresses of "HOST:PORT"; a name is asked of the resolver. */
 int api_peers_add(struct api_peers *list, const char *text, struct err *e);
 
-/* --- api_place.c --- */
+/* --- place.c --- */
 /* The save path as it will be journaled; malloc. */
 int api_place_dir(const char *dir, char **out, struct err *e);
 /* The folder can be written, or everything is there already (a seed may live
  * on a medium that cannot). */
-int api_place_check(const char *save_path, const struct db_file *files,
+int api_place_check(const char *save_path, const struct journal_file *files,
                     size_t n, struct err *e);
 /* Another torrent of the database that would write the same file: EXISTS. */
-int api_place_conflict(struct db *db, const struct db_add *a, struct err *e);
+int api_place_conflict(struct journal *db, const struct journal_add *a,
+                       struct err *e);
 /* The paths with `name` instead of the torrent's own, mended. */
-int api_place_rename(struct db_file *files, size_t n, bool multi_file,
+int api_place_rename(struct journal_file *files, size_t n, bool multi_file,
                      const char *name, struct err *e);
 
 #endif

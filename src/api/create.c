@@ -2,7 +2,6 @@
 #include "create/create.h"
 #include "api/api.h"
 
-/* See btc.h. */
 int btc_create(const struct btc_create_options *o, struct btc_create_result *r,
                struct btc_error *e)
 {

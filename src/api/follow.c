@@ -42,7 +42,7 @@ struct api_followed {
 struct api_follow {
     struct btc *b;
     const struct btc_run_options *o;
-    struct db *db;
+    struct journal *db;
     struct api_followed *items; /* owns */
     size_t n;
     struct btc_progress *progress; /* owns; scratch for STATS */
@@ -113,9 +113,9 @@ static const char *api_state(struct slice text)
 }
 
 /* A text of a row. What stays the same keeps its memory. */
-static const char *api_take_text(char **own, const struct db_value *v)
+static const char *api_take_text(char **own, const struct journal_value *v)
 {
-    bool none = v->type != DB_TEXT || v->text.len == 0;
+    bool none = v->type != JOURNAL_TEXT || v->text.len == 0;
     if (none || !*own || !slice_eq_str(v->text, *own)) {
         free(*own);
         *own = none ? NULL : mem_strndup((const char *)v->text.p, v->text.len);
@@ -124,7 +124,8 @@ static const char *api_take_text(char **own, const struct db_value *v)
 }
 
 /* The columns that are texts. */
-static void api_take_texts(struct api_followed *t, const struct db_value *v)
+static void api_take_texts(struct api_followed *t,
+                           const struct journal_value *v)
 {
     struct btc_progress *p = &t->p;
     if (strcmp(v->column, "name") == 0) {
@@ -142,20 +143,21 @@ static void api_take_texts(struct api_followed *t, const struct db_value *v)
 }
 
 /* A count of the view; never negative there. */
-static uint64_t api_count(const struct db_value *v)
+static uint64_t api_count(const struct journal_value *v)
 {
-    return v->type == DB_INT && v->i > 0 ? (uint64_t)v->i : 0;
+    return v->type == JOURNAL_INT && v->i > 0 ? (uint64_t)v->i : 0;
 }
 
 /* The same in 32 bits. */
-static uint32_t api_count32(const struct db_value *v)
+static uint32_t api_count32(const struct journal_value *v)
 {
     uint64_t n = api_count(v);
     return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
 /* The columns that are numbers. */
-static void api_take_number(struct api_followed *t, const struct db_value *v)
+static void api_take_number(struct api_followed *t,
+                            const struct journal_value *v)
 {
     struct btc_progress *p = &t->p;
     const struct {
@@ -184,9 +186,9 @@ static void api_take_number(struct api_followed *t, const struct db_value *v)
         }
     }
     if (strcmp(v->column, "eta_s") == 0) {
-        p->eta_s = v->type == DB_INT ? v->i : -1;
+        p->eta_s = v->type == JOURNAL_INT ? v->i : -1;
     } else if (strcmp(v->column, "ratio") == 0) {
-        p->ratio = v->type == DB_REAL ? v->real : (double)v->i;
+        p->ratio = v->type == JOURNAL_REAL ? v->real : (double)v->i;
     } else if (strcmp(v->column, "error_code") == 0) {
         t->error_code = v->i;
     } else if (strcmp(v->column, "checked_to") == 0) {
@@ -195,7 +197,7 @@ static void api_take_number(struct api_followed *t, const struct db_value *v)
 }
 
 /* A row of the view `progress`. */
-static int api_take_row(void *ctx, const struct db_value *v, size_t n)
+static int api_take_row(void *ctx, const struct journal_value *v, size_t n)
 {
     struct api_followed *t = ctx;
     t->here = true;
@@ -245,14 +247,14 @@ static int api_trouble(const struct api_followed *t, uint64_t followed_ms)
 static bool api_has_files(const struct api_follow *f,
                           const struct api_followed *t)
 {
-    struct db_file *files = NULL;
+    struct journal_file *files = NULL;
     size_t n = 0;
-    bool all = db_load_files(f->db, t->p.id, &files, &n, NULL) == 0;
+    bool all = journal_load_files(f->db, t->p.id, &files, &n, NULL) == 0;
     for (size_t i = 0; all && i < n; i++) {
         all = files[i].pad || files[i].priority == 0 ||
               files[i].bytes_done >= files[i].length;
     }
-    db_files_free(files, n);
+    journal_files_free(files, n);
     return all;
 }
 
@@ -319,7 +321,8 @@ static int api_follow_read(struct api_follow *f, uint64_t now, struct err *e)
         struct api_followed *t = &f->items[i];
         const char *state = t->p.state;
         t->here = false;
-        code = db_query_view(f->db, "progress", t->p.id, 0, api_take_row, t, e);
+        code = journal_query_view(f->db, "progress", t->p.id, 0, api_take_row,
+                                  t, e);
         if (code == 0) {
             api_compare(f, t, state, now);
         }
@@ -383,7 +386,7 @@ static bool api_follow_signals(struct api_follow *f)
 static int api_follow_step(struct api_follow *f, struct err *e)
 {
     uint64_t now = api_now_ms();
-    uint64_t tick = f->o->tick_ms > 0 ? f->o->tick_ms : SESSION_TICK_MS;
+    uint64_t tick = f->o->tick_ms > 0 ? f->o->tick_ms : ENGINE_TICK_MS;
     uint64_t read = tick < API_FOLLOW_MS ? tick : API_FOLLOW_MS;
     if (api_follow_signals(f)) {
         return err_set(e, BTC_E_INTERRUPTED,
@@ -393,7 +396,7 @@ static int api_follow_step(struct api_follow *f, struct err *e)
         return 1;
     }
     /* Asked before the rows are read: an engine that ended wrote them all. */
-    bool gone = db_engine_pid(f->b->path) == 0;
+    bool gone = journal_engine_pid(f->b->path) == 0;
     f->read_ms = now;
     int code = api_follow_read(f, now, e);
     if (code != 0) {
@@ -425,15 +428,15 @@ static int api_follow_step(struct api_follow *f, struct err *e)
 /* The torrents: those that were named, or all that are wished to run. */
 static int api_follow_items(struct api_follow *f, struct err *e)
 {
-    struct db_torrent *rows = NULL;
+    struct journal_torrent *rows = NULL;
     size_t n = 0;
     int code = 0;
     if (f->o->n_ids == 0) {
-        code = db_load_torrents(f->db, &rows, &n, e);
+        code = journal_load_torrents(f->db, &rows, &n, e);
     }
     for (size_t i = 0; code == 0 && i < f->o->n_ids; i++) {
-        struct db_stat stat;
-        code = db_load_stat(f->db, f->o->ids[i], &stat, e);
+        struct journal_stat stat;
+        code = journal_load_stat(f->db, f->o->ids[i], &stat, e);
     }
     size_t cap = f->o->n_ids + n;
     f->items = mem_calloc(cap > 0 ? cap : 1, sizeof(*f->items));
@@ -441,11 +444,11 @@ static int api_follow_items(struct api_follow *f, struct err *e)
     for (size_t i = 0; i < cap; i++) {
         if (f->o->n_ids > 0) {
             f->items[f->n++].p.id = f->o->ids[i];
-        } else if (rows[i].wanted == DB_WANTED_RUN) {
+        } else if (rows[i].wanted == JOURNAL_WANTED_RUN) {
             f->items[f->n++].p.id = rows[i].id;
         }
     }
-    db_torrents_free(rows, n);
+    journal_torrents_free(rows, n);
     return code;
 }
 
@@ -468,7 +471,6 @@ static void api_follow_sleep(void)
     (void)nanosleep(&t, NULL);
 }
 
-/* See btc.h. */
 int btc_follow(struct btc *b, const struct btc_run_options *o,
                struct btc_error *e)
 {
@@ -478,7 +480,7 @@ int btc_follow(struct btc *b, const struct btc_run_options *o,
                       : api_db(b, &f.db, &err);
     if (code == 0) {
         f.tick_ms = f.start_ms;
-        f.pid = db_engine_pid(b->path);
+        f.pid = journal_engine_pid(b->path);
         code = api_follow_items(&f, &err);
         while (code == 0 && (code = api_follow_step(&f, &err)) == 1) {
             api_follow_sleep();

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* See handle.h. */
 void api_fill_error(struct btc_error *out, const struct err *e)
 {
     if (!out) {
@@ -20,7 +19,6 @@ void api_fill_error(struct btc_error *out, const struct err *e)
                    e->msg[0] ? e->msg : err_text(e->code));
 }
 
-/* See api.h. */
 int api_status(struct btc_error *out, int code, const struct err *e)
 {
     if (code == 0) {
@@ -31,8 +29,7 @@ int api_status(struct btc_error *out, int code, const struct err *e)
     return err_exit(code);
 }
 
-/* See api.h. */
-int api_db(struct btc *b, struct db **out, struct err *e)
+int api_db(struct btc *b, struct journal **out, struct err *e)
 {
     int code = 0;
     if (!b->run) {
@@ -40,7 +37,7 @@ int api_db(struct btc *b, struct db **out, struct err *e)
         return 0;
     }
     if (!b->side) {
-        code = db_open(b->path, 0, &b->side, e);
+        code = journal_open(b->path, 0, &b->side, e);
     }
     *out = b->side;
     return code;
@@ -59,14 +56,12 @@ const char *btc_status_text(int status)
                                                    : "unknown";
 }
 
-/* See btc.h. */
 bool btc_status_is_retryable(int status)
 {
     return status == BTC_STATUS_STALLED || status == BTC_STATUS_NETWORK ||
            status == BTC_STATUS_INTERRUPTED || status == BTC_STATUS_STORAGE;
 }
 
-/* See btc.h. */
 const char *btc_version(void)
 {
     return BTC_VERSION;
@@ -89,7 +84,6 @@ static void api_log_line(void *ctx, enum log_level level, const char *category,
     api_log.fn(api_log.ctx, (enum btc_log_level)level, category, line);
 }
 
-/* See btc.h. */
 void btc_set_log(enum btc_log_level max, btc_log_fn *fn, void *ctx)
 {
     log_set_sink(NULL, NULL); /* no line is under way behind this */
@@ -118,20 +112,20 @@ char *btc_default_db(void)
     return NULL;
 }
 
-/* See btc.h. */
 int btc_open(const char *path, unsigned flags, struct btc **out,
              struct btc_error *e)
 {
     struct err err = {0};
-    struct db *db = NULL;
-    unsigned how = (flags & BTC_OPEN_CREATE ? (unsigned)DB_CREATE : 0) |
-                   (flags & BTC_OPEN_READ_ONLY ? (unsigned)DB_READ_ONLY : 0);
+    struct journal *db = NULL;
+    unsigned how =
+        (flags & BTC_OPEN_CREATE ? (unsigned)JOURNAL_CREATE : 0) |
+        (flags & BTC_OPEN_READ_ONLY ? (unsigned)JOURNAL_READ_ONLY : 0);
     char *own = path ? NULL : btc_default_db();
     int code;
     *out = NULL;
     path = path ? path : own;
     if (path) {
-        code = db_open(path, how, &db, &err);
+        code = journal_open(path, how, &db, &err);
     } else {
         code = err_set(&err, BTC_E_USAGE,
                        "no place for the database: neither HOME nor "
@@ -139,7 +133,7 @@ int btc_open(const char *path, unsigned flags, struct btc **out,
     }
     if (code == 0) {
         struct btc *b = mem_zalloc(sizeof(*b));
-        b->path = mem_strdup(db_path(db));
+        b->path = mem_strdup(journal_path(db));
         b->flags = flags;
         b->db = db;
         atomic_init(&b->wakeup, (struct loop_wakeup *)NULL);
@@ -153,51 +147,46 @@ int btc_open(const char *path, unsigned flags, struct btc **out,
     return api_status(e, code, &err);
 }
 
-/* See btc.h. */
 void btc_close(struct btc *b)
 {
     if (!b) {
         return;
     }
     BTC_ASSERT(b->run == NULL); /* not from inside btc_run */
-    db_close(b->side);
-    db_close(b->db);
+    journal_close(b->side);
+    journal_close(b->db);
     free(b->path);
     free(b);
 }
 
-/* See btc.h. */
 const char *btc_path(const struct btc *b)
 {
     return b->path;
 }
 
-/* See btc.h. */
 int64_t btc_engine_pid(const char *path)
 {
     char *own = path ? NULL : btc_default_db();
     path = path ? path : own;
-    int64_t pid = path ? db_engine_pid(path) : 0;
+    int64_t pid = path ? journal_engine_pid(path) : 0;
     free(own);
     return pid;
 }
 
-/* See btc.h. */
 int btc_db_backup(struct btc *b, const char *to, struct btc_error *e)
 {
     struct err err = {0};
-    struct db *db;
+    struct journal *db;
     int code = api_db(b, &db, &err);
     if (code == 0) {
-        code = db_backup(db, to, &err);
+        code = journal_backup(db, to, &err);
     }
     return api_status(e, code, &err);
 }
 
-/* See btc.h. */
 const char *btc_db_schema(void)
 {
-    return db_schema_text();
+    return journal_schema_text();
 }
 
 /* --- signals ---------------------------------------------------------------
@@ -238,13 +227,11 @@ void api_forget_wakeup(struct btc *b)
 /* --- numbers as people write them ------------------------------------------
  */
 
-/* See btc.h. */
 bool btc_parse_size(const char *text, uint64_t *out)
 {
     return text && bytes_parse_size(slice_str(text), out);
 }
 
-/* See btc.h. */
 bool btc_parse_duration_ms(const char *text, uint64_t *out)
 {
     return text && bytes_parse_duration_ms(slice_str(text), out);
@@ -275,25 +262,24 @@ static bool api_parse_thousandths(struct slice s, int64_t *out)
     return true;
 }
 
-/* See handle.h. */
-int api_parse_seed(const char *text, enum db_seed_mode *mode, int64_t *goal,
-                   struct err *e)
+int api_parse_seed(const char *text, enum journal_seed_mode *mode,
+                   int64_t *goal, struct err *e)
 {
     struct slice s = slice_str(text);
     uint64_t ms;
     *goal = 0;
     if (slice_eq_str(s, "none") || slice_eq_str(s, "forever")) {
-        *mode = s.p[0] == 'n' ? DB_SEED_NONE : DB_SEED_FOREVER;
+        *mode = s.p[0] == 'n' ? JOURNAL_SEED_NONE : JOURNAL_SEED_FOREVER;
         return 0;
     }
     if (slice_has_prefix(s, "ratio:") &&
         api_parse_thousandths(slice_sub(s, 6, s.len - 6), goal)) {
-        *mode = DB_SEED_RATIO;
+        *mode = JOURNAL_SEED_RATIO;
         return 0;
     }
     if (slice_has_prefix(s, "time:") &&
         bytes_parse_duration_ms(slice_sub(s, 5, s.len - 5), &ms)) {
-        *mode = DB_SEED_TIME;
+        *mode = JOURNAL_SEED_TIME;
         *goal = (int64_t)(ms / 1000 + (ms % 1000 != 0));
         return 0;
     }

@@ -56,8 +56,8 @@ static int api_peers_add_addr(struct api_peers *list, const struct addr *a,
         }
     }
     list->p = mem_resize(list->p, list->n + 1u, sizeof(*list->p));
-    struct db_peer *p = &list->p[list->n++];
-    *p = (struct db_peer){.port = a->port};
+    struct journal_peer *p = &list->p[list->n++];
+    *p = (struct journal_peer){.port = a->port};
     (void)snprintf(p->address, sizeof(p->address), "%.47s", ip);
     (void)snprintf(p->source, sizeof(p->source), "user");
     return 0;
@@ -88,7 +88,6 @@ static int api_peers_resolve(struct api_peers *list, const char *text,
     return code;
 }
 
-/* See api.h. */
 int api_peers_add(struct api_peers *list, const char *text, struct err *e)
 {
     char host[API_HOST_MAX + 1];

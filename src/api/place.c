@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* See api.h. */
 int api_place_dir(const char *dir, char **out, struct err *e)
 {
     struct stat st;
@@ -49,7 +48,7 @@ static char *api_place_join(const char *save_path, const char *path)
 
 /* All wanted files exist with their length. */
 static bool api_place_is_whole(const char *save_path,
-                               const struct db_file *files, size_t n)
+                               const struct journal_file *files, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct stat st;
@@ -67,8 +66,7 @@ static bool api_place_is_whole(const char *save_path,
     return true;
 }
 
-/* See api.h. */
-int api_place_check(const char *save_path, const struct db_file *files,
+int api_place_check(const char *save_path, const struct journal_file *files,
                     size_t n, struct err *e)
 {
     if (access(save_path, W_OK | X_OK) == 0) {
@@ -87,7 +85,7 @@ int api_place_check(const char *save_path, const struct db_file *files,
 }
 
 /* Another torrent has one of the files. */
-static int api_place_refuse(void *ctx, const struct db_torrent *other,
+static int api_place_refuse(void *ctx, const struct journal_torrent *other,
                             uint32_t file, const char *path)
 {
     (void)file;
@@ -97,13 +95,13 @@ static int api_place_refuse(void *ctx, const struct db_torrent *other,
                    path, (long long)other->id, other->name);
 }
 
-/* See api.h. */
-int api_place_conflict(struct db *db, const struct db_add *a, struct err *e)
+int api_place_conflict(struct journal *db, const struct journal_add *a,
+                       struct err *e)
 {
-    const struct db_near_files ours = {.save_path = a->torrent.save_path,
-                                       .files = a->files,
-                                       .n = a->torrent.n_files};
-    return db_near(db, &ours, api_place_refuse, e, e);
+    const struct journal_near_files ours = {.save_path = a->torrent.save_path,
+                                            .files = a->files,
+                                            .n = a->torrent.n_files};
+    return journal_near(db, &ours, api_place_refuse, e, e);
 }
 
 /* The new name must be one element of a path. */
@@ -120,8 +118,7 @@ static int api_place_mend(const char *name, struct buf *out, struct err *e)
     return 0;
 }
 
-/* See api.h. */
-int api_place_rename(struct db_file *files, size_t n, bool multi_file,
+int api_place_rename(struct journal_file *files, size_t n, bool multi_file,
                      const char *name, struct err *e)
 {
     struct buf mended;

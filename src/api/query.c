@@ -11,21 +11,21 @@ struct api_rows {
 };
 
 /* One value; text from SQLite ends with a NUL. */
-static struct btc_value api_value(const struct db_value *v)
+static struct btc_value api_value(const struct journal_value *v)
 {
     struct btc_value out = {.column = v->column, .i = v->i, .real = v->real};
     switch (v->type) {
-    case DB_NULL:
-    case DB_BLOB: /* no view has one */
+    case JOURNAL_NULL:
+    case JOURNAL_BLOB: /* no view has one */
         out.type = BTC_NULL;
         break;
-    case DB_INT:
+    case JOURNAL_INT:
         out.type = BTC_INT;
         break;
-    case DB_REAL:
+    case JOURNAL_REAL:
         out.type = BTC_REAL;
         break;
-    case DB_TEXT:
+    case JOURNAL_TEXT:
         out.type = BTC_TEXT;
         out.text = (const char *)v->text.p;
         break;
@@ -34,7 +34,7 @@ static struct btc_value api_value(const struct db_value *v)
 }
 
 /* Hands a row on. */
-static int api_row(void *ctx, const struct db_value *v, size_t n)
+static int api_row(void *ctx, const struct journal_value *v, size_t n)
 {
     struct api_rows *rows = ctx;
     struct btc_value out[API_COLUMNS_MAX];
@@ -46,30 +46,28 @@ static int api_row(void *ctx, const struct db_value *v, size_t n)
     return rows->stop;
 }
 
-/* See btc.h. */
 /* NOLINTNEXTLINE(readability-function-size): the public face has seven */
 int btc_query(struct btc *b, const char *view, int64_t id, int64_t limit,
               btc_row_fn *fn, void *ctx, struct btc_error *e)
 {
     struct err err = {0};
     struct api_rows rows = {.fn = fn, .ctx = ctx};
-    struct db *db;
+    struct journal *db;
     int code = api_db(b, &db, &err);
     if (code == 0) {
-        code = db_query_view(db, view, id, limit, api_row, &rows, &err);
+        code = journal_query_view(db, view, id, limit, api_row, &rows, &err);
     }
     return rows.stop != 0 ? rows.stop : api_status(e, code, &err);
 }
 
-/* See btc.h. */
 int btc_db_check(struct btc *b, btc_row_fn *fn, void *ctx, struct btc_error *e)
 {
     struct err err = {0};
     struct api_rows rows = {.fn = fn, .ctx = ctx};
-    struct db *db;
+    struct journal *db;
     int code = api_db(b, &db, &err);
     if (code == 0) {
-        code = db_check(db, api_row, &rows, &err);
+        code = journal_check(db, api_row, &rows, &err);
     }
     return rows.stop != 0 ? rows.stop : api_status(e, code, &err);
 }

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 /* The one job is done. */
-static void api_delete_done(struct disk_job *job)
+static void api_delete_done(struct store_job *job)
 {
     loop_stop(job->ctx);
 }
@@ -21,81 +21,81 @@ static void api_delete_done(struct disk_job *job)
 /* Deletes the files and the folders that become empty. Storage that is absent
  * keeps its data, so the torrent stays, too: nobody would find the data again.
  */
-static int api_remove_data(const struct db_removal *r, struct err *e)
+static int api_remove_data(const struct journal_removal *r, struct err *e)
 {
     struct loop *loop = loop_new();
     if (!loop) {
         return err_set(e, BTC_E_LIMIT, "no event loop: too many open files");
     }
-    struct disk_options options = {.threads = 1};
-    struct disk *disk = disk_new(loop, &options);
-    struct disk_store *store = removal_store(disk, r, e);
+    struct store_options options = {.threads = 1};
+    struct store *disk = store_new(loop, &options);
+    struct store_tree *store = delete_store(disk, r, e);
     struct bits select = {0};
-    struct disk_job job = {.op = DISK_DELETE,
-                           .store = store,
-                           .done = api_delete_done,
-                           .ctx = loop,
-                           .select = &select};
-    int code = removal_select(r, &select, e);
+    struct store_job job = {.op = STORE_DELETE,
+                            .store = store,
+                            .done = api_delete_done,
+                            .ctx = loop,
+                            .select = &select};
+    int code = delete_select(r, &select, e);
     if (!store) {
         code = BTC_E_DB;
     } else if (code == 0) {
-        disk_submit(disk, &job);
+        store_submit(disk, &job);
         loop_run(loop);
-        code = removal_judge(r, &job, e);
+        code = delete_judge(r, &job, e);
     }
     bits_fini(&select);
-    disk_store_free(store);
-    disk_free(disk);
+    store_tree_free(store);
+    store_free(disk);
     loop_free(loop);
     return code;
 }
 
-/* The steps of a removal; see db_remove_torrent. */
-static int api_remove_steps(struct db *db, int64_t id, struct err *e)
+/* The steps of a removal; see journal_remove_torrent. */
+static int api_remove_steps(struct journal *db, int64_t id, struct err *e)
 {
-    struct db_removal r;
-    int code = db_remove_torrent(db, id, false, &r, e);
-    if (code == 0 && r.step == DB_REMOVAL_DELETE) {
+    struct journal_removal r;
+    int code = journal_remove_torrent(db, id, false, &r, e);
+    if (code == 0 && r.step == JOURNAL_REMOVAL_DELETE) {
         code = api_remove_data(&r, e);
-        db_removal_fini(&r);
-        code = code ? code : db_remove_torrent(db, id, true, &r, e);
+        journal_removal_fini(&r);
+        code = code ? code : journal_remove_torrent(db, id, true, &r, e);
     }
-    if (code == 0 && r.step == DB_REMOVAL_KEEP) {
+    if (code == 0 && r.step == JOURNAL_REMOVAL_KEEP) {
         code = err_set(e, BTC_E_INTERRUPTED,
                        "torrent %lld stays: something else was wished of it "
                        "meanwhile",
                        (long long)id);
     }
-    db_removal_fini(&r);
+    journal_removal_fini(&r);
     return code;
 }
 
 /* No engine runs, and none can begin. The wish is written first: if this ends
  * in the middle, the next engine finishes it. */
-static int api_remove_now(struct db *db, const struct db_torrent *t,
+static int api_remove_now(struct journal *db, const struct journal_torrent *t,
                           bool delete_data, struct err *e)
 {
     static const char *const names[] = {"run", "pause", "remove",
                                         "remove-data"};
-    int code = db_set_wish(db, t->id, "wanted",
-                           delete_data ? "remove-data" : "remove", e);
+    int code = journal_set_wish(db, t->id, "wanted",
+                                delete_data ? "remove-data" : "remove", e);
     if (code == 0) {
         code = api_remove_steps(db, t->id, e);
     }
     if (code != 0 && code != BTC_E_INTERRUPTED) {
-        (void)db_set_wish(db, t->id, "wanted", names[t->wanted], NULL);
+        (void)journal_set_wish(db, t->id, "wanted", names[t->wanted], NULL);
     }
     return code;
 }
 
 /* Finds the row, then removes it. */
-static int api_remove_find(struct db *db, int64_t id, bool delete_data,
+static int api_remove_find(struct journal *db, int64_t id, bool delete_data,
                            struct err *e)
 {
-    struct db_torrent *rows = NULL;
+    struct journal_torrent *rows = NULL;
     size_t n = 0, i = 0;
-    int code = db_load_torrents(db, &rows, &n, e);
+    int code = journal_load_torrents(db, &rows, &n, e);
     while (i < n && rows[i].id != id) {
         i++;
     }
@@ -107,24 +107,23 @@ static int api_remove_find(struct db *db, int64_t id, bool delete_data,
     if (code == 0) {
         code = api_remove_now(db, &rows[i], delete_data, e);
     }
-    db_torrents_free(rows, n);
+    journal_torrents_free(rows, n);
     return code;
 }
 
-/* See btc.h. */
 int btc_remove(struct btc *b, int64_t id, bool delete_data, struct btc_error *e)
 {
     struct err err = {0};
-    struct db *db;
+    struct journal *db;
     int code = api_db(b, &db, &err);
     if (code == 0) {
-        code = db_lock_engine(db, &err);
+        code = journal_lock_engine(db, &err);
         if (code == 0) {
             code = api_remove_find(db, id, delete_data, &err);
-            db_unlock_engine(db);
+            journal_unlock_engine(db);
         } else if (code == BTC_E_LOCKED) {
-            code = db_set_wish(db, id, "wanted",
-                               delete_data ? "remove-data" : "remove", &err);
+            code = journal_set_wish(
+                db, id, "wanted", delete_data ? "remove-data" : "remove", &err);
         }
     }
     return api_status(e, code, &err);

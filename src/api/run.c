@@ -1,5 +1,5 @@
 /* The engine on the calling thread, and what may be said to it; see btc_run in
- * btc.h and session.h.
+ * btc.h and engine.h.
  */
 #include "api/api.h"
 
@@ -14,9 +14,9 @@
 static int api_run_check(struct btc *b, const struct btc_run_options *o,
                          struct err *e)
 {
-    enum db_seed_mode mode;
+    enum journal_seed_mode mode;
     int64_t goal;
-    struct db_stat stat;
+    struct journal_stat stat;
     int code = 0;
     if (b->run) {
         return err_set(e, BTC_E_USAGE, "the engine runs already");
@@ -29,7 +29,7 @@ static int api_run_check(struct btc *b, const struct btc_run_options *o,
         code = api_parse_seed(o->seed, &mode, &goal, e);
     }
     for (size_t i = 0; code == 0 && i < o->n_ids; i++) {
-        code = db_load_stat(b->db, o->ids[i], &stat, e);
+        code = journal_load_stat(b->db, o->ids[i], &stat, e);
     }
     return code;
 }
@@ -41,11 +41,11 @@ int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
     struct err err = {0};
     int code = api_run_check(b, o, &err);
     if (code == 0) {
-        code = db_lock_engine(b->db, &err);
+        code = journal_lock_engine(b->db, &err);
         if (code == 0) {
-            code = session_run(b, o, &err);
-            db_unlock_engine(b->db);
-            db_close(b->side);
+            code = engine_run(b, o, &err);
+            journal_unlock_engine(b->db);
+            journal_close(b->side);
             b->side = NULL;
             atomic_store(&b->n_stop, 0);
             atomic_store(&b->n_stats, 0);
@@ -55,18 +55,17 @@ int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
     return api_status(e, code, &err);
 }
 
-/* See btc.h. */
 void btc_set_limits(struct btc *b, uint64_t down, uint64_t up)
 {
-    struct session *s = b->run;
+    struct engine *s = b->run;
     if (!s) {
         return;
     }
     uint64_t now = loop_now_ms(s->loop);
     bucket_set_rate(&s->shared.up, up, now);
     bucket_set_rate(&s->down_bucket, down, now);
-    session_grant_reads(s);
-    session_wake(s);
+    engine_grant_reads(s);
+    engine_wake(s);
 }
 
 /* --- the map of pieces -----------------------------------------------------
@@ -97,7 +96,7 @@ static struct btc_cell api_cell(const uint8_t *pieces, uint64_t from,
 /* Draws the pieces; a torrent with fewer pieces than cells has some twice. */
 static void api_draw(const uint8_t *pieces, uint32_t n_pieces,
                      struct btc_cell *cells, size_t n,
-                     const struct db_stat *stat)
+                     const struct journal_stat *stat)
 {
     bool checking = strcmp(stat->state, "checking") == 0;
     for (size_t i = 0; i < n; i++) {
@@ -109,13 +108,13 @@ static void api_draw(const uint8_t *pieces, uint32_t n_pieces,
 }
 
 /* The states of all pieces from the journal. */
-static int api_load_map(struct db *db, int64_t id, uint8_t *pieces,
+static int api_load_map(struct journal *db, int64_t id, uint8_t *pieces,
                         uint32_t n_pieces, struct err *e)
 {
-    struct db_piece *verified = NULL;
-    struct db_block *blocks = NULL;
+    struct journal_piece *verified = NULL;
+    struct journal_block *blocks = NULL;
     size_t n = 0;
-    int code = db_load_blocks(db, id, &blocks, &n, e);
+    int code = journal_load_blocks(db, id, &blocks, &n, e);
     for (size_t i = 0; i < n; i++) {
         if (blocks[i].piece < n_pieces) {
             pieces[blocks[i].piece] = API_PIECE_PARTIAL;
@@ -123,7 +122,7 @@ static int api_load_map(struct db *db, int64_t id, uint8_t *pieces,
     }
     n = 0;
     if (code == 0) {
-        code = db_load_pieces(db, id, &verified, &n, e);
+        code = journal_load_pieces(db, id, &verified, &n, e);
     }
     for (size_t i = 0; i < n; i++) {
         if (verified[i].piece < n_pieces) {
@@ -136,30 +135,31 @@ static int api_load_map(struct db *db, int64_t id, uint8_t *pieces,
 }
 
 /* Pieces of a torrent; NOTFOUND when there is none. */
-static int api_n_pieces(struct db *db, int64_t id, uint32_t *out, struct err *e)
+static int api_n_pieces(struct journal *db, int64_t id, uint32_t *out,
+                        struct err *e)
 {
-    struct db_torrent *row = NULL;
+    struct journal_torrent *row = NULL;
     size_t n = 0;
-    int code = db_load_by_id(db, id, &row, &n, e);
+    int code = journal_load_by_id(db, id, &row, &n, e);
     if (code == 0 && n == 0) {
         code = err_set(e, BTC_E_NOTFOUND, "there is no torrent %lld",
                        (long long)id);
     }
     *out = n > 0 ? row->n_pieces : 0;
-    db_torrents_free(row, n);
+    journal_torrents_free(row, n);
     return code;
 }
 
 /* The map from the journal. */
-static int api_map_rows(struct db *db, int64_t id, struct btc_cell *cells,
+static int api_map_rows(struct journal *db, int64_t id, struct btc_cell *cells,
                         size_t n, struct err *e)
 {
-    struct db_stat stat;
+    struct journal_stat stat;
     uint32_t n_pieces;
     memset(cells, 0, n * sizeof(*cells));
     int code = api_n_pieces(db, id, &n_pieces, e);
     if (code == 0) {
-        code = db_load_stat(db, id, &stat, e);
+        code = journal_load_stat(db, id, &stat, e);
     }
     if (code != 0 || n_pieces == 0) {
         return code;
@@ -173,15 +173,14 @@ static int api_map_rows(struct db *db, int64_t id, struct btc_cell *cells,
     return code;
 }
 
-/* See btc.h. */
 int btc_map(struct btc *b, int64_t id, struct btc_cell *cells, size_t n,
             struct btc_error *e)
 {
     struct err err = {0};
-    struct db *db;
-    const struct session_torrent *st = b->run ? session_find(b->run, id) : NULL;
+    struct journal *db;
+    const struct engine_torrent *st = b->run ? engine_find(b->run, id) : NULL;
     if (st && st->t) {
-        return session_map(b->run, id, cells, n);
+        return engine_map(b->run, id, cells, n);
     }
     int code = api_db(b, &db, &err);
     if (code == 0) {

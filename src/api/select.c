@@ -134,7 +134,6 @@ static int api_select_with(struct api_choice *files, size_t n, bool *hit,
                                    "that choice leaves no file to download");
 }
 
-/* See api.h. */
 int api_select(struct api_choice *files, size_t n, const char *select,
                const char *exclude, struct err *e)
 {
@@ -145,7 +144,6 @@ int api_select(struct api_choice *files, size_t n, const char *select,
     return code;
 }
 
-/* See btc.h. */
 int btc_source_select(const struct btc_source *s, const char *select,
                       const char *exclude, bool *wanted, struct btc_error *e)
 {

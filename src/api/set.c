@@ -15,7 +15,7 @@
 
 /* What a setter works on. */
 struct api_set {
-    struct db *db;
+    struct journal *db;
     int64_t id;
     const char *key;
     const char *value;
@@ -34,7 +34,7 @@ static int api_set_bad(const struct api_set *s, const char *expected,
 static int api_set_put(const struct api_set *s, const char *column,
                        const char *value, struct err *e)
 {
-    return s->check ? 0 : db_set_wish(s->db, s->id, column, value, e);
+    return s->check ? 0 : journal_set_wish(s->db, s->id, column, value, e);
 }
 
 /* A wish that is a number. */
@@ -88,7 +88,7 @@ static int api_set_bool(const struct api_set *s, struct err *e)
 static int api_set_seed(const struct api_set *s, struct err *e)
 {
     static const char *const names[] = {"none", "forever", "ratio", "time"};
-    enum db_seed_mode mode = DB_SEED_NONE;
+    enum journal_seed_mode mode = JOURNAL_SEED_NONE;
     int64_t goal;
     int code = api_parse_seed(s->value, &mode, &goal, e);
     if (code == 0) {
@@ -117,10 +117,10 @@ static int api_set_verify(const struct api_set *s, struct err *e)
 }
 
 /* The files of the torrent; metadata must be known. */
-static int api_set_files(const struct api_set *s, struct db_file **files,
+static int api_set_files(const struct api_set *s, struct journal_file **files,
                          size_t *n, struct err *e)
 {
-    int code = db_load_files(s->db, s->id, files, n, e);
+    int code = journal_load_files(s->db, s->id, files, n, e);
     if (code == 0 && *n == 0) {
         code = err_set(e, BTC_E_NOTFOUND,
                        "the files of torrent %lld are not known yet",
@@ -131,7 +131,7 @@ static int api_set_files(const struct api_set *s, struct db_file **files,
 
 /* The choice into priorities: what comes in anew becomes normal, what stays
  * keeps its own. */
-static int api_set_choose(const struct api_set *s, struct db_file *files,
+static int api_set_choose(const struct api_set *s, struct journal_file *files,
                           size_t n, struct err *e)
 {
     bool select = s->key[0] == 's';
@@ -151,7 +151,7 @@ static int api_set_choose(const struct api_set *s, struct db_file *files,
         priority[i] = choice[i].wanted ? on : 0;
     }
     if (code == 0 && !s->check) {
-        code = db_set_priorities(s->db, s->id, priority, (uint32_t)n, e);
+        code = journal_set_priorities(s->db, s->id, priority, (uint32_t)n, e);
     }
     free(choice);
     free(priority);
@@ -161,13 +161,13 @@ static int api_set_choose(const struct api_set *s, struct db_file *files,
 /* select, exclude. */
 static int api_set_select(const struct api_set *s, struct err *e)
 {
-    struct db_file *files = NULL;
+    struct journal_file *files = NULL;
     size_t n = 0;
     int code = api_set_files(s, &files, &n, e);
     if (code == 0) {
         code = api_set_choose(s, files, n, e);
     }
-    db_files_free(files, n);
+    journal_files_free(files, n);
     return code;
 }
 
@@ -195,7 +195,7 @@ static bool api_parse_priority(const char *text, uint8_t *out)
 /* priority.N. */
 static int api_set_priority(const struct api_set *s, struct err *e)
 {
-    struct db_file *files = NULL;
+    struct journal_file *files = NULL;
     size_t n = 0;
     uint64_t number;
     uint8_t priority;
@@ -218,10 +218,10 @@ static int api_set_priority(const struct api_set *s, struct err *e)
                        (long long)s->id);
     }
     if (code == 0 && !s->check) {
-        code = db_set_file_priority(s->db, s->id, (uint32_t)(number - 1),
-                                    priority, e);
+        code = journal_set_file_priority(s->db, s->id, (uint32_t)(number - 1),
+                                         priority, e);
     }
-    db_files_free(files, n);
+    journal_files_free(files, n);
     return code;
 }
 
@@ -231,8 +231,8 @@ static int api_set_peer(const struct api_set *s, struct err *e)
     struct api_peers peers = {0};
     int code = api_peers_add(&peers, s->value, e);
     if (code == 0 && !s->check) {
-        struct db_add add = {.peers = peers.p, .n_peers = peers.n};
-        code = db_add_sources(s->db, s->id, &add, e);
+        struct journal_add add = {.peers = peers.p, .n_peers = peers.n};
+        code = journal_add_sources(s->db, s->id, &add, e);
     }
     free(peers.p);
     return code;
@@ -242,7 +242,7 @@ static int api_set_peer(const struct api_set *s, struct err *e)
 static int api_set_tracker(const struct api_set *s, struct err *e)
 {
     static const char *const schemes[] = {"http://", "https://", "udp://"};
-    struct db_tracker *rows = NULL;
+    struct journal_tracker *rows = NULL;
     size_t n = 0;
     bool good = false;
     for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
@@ -253,15 +253,15 @@ static int api_set_tracker(const struct api_set *s, struct err *e)
     if (!good || !metainfo_is_url(slice_str(s->value))) {
         return api_set_bad(s, "an http, https or udp URL", e);
     }
-    int code = db_load_trackers(s->db, s->id, &rows, &n, e);
+    int code = journal_load_trackers(s->db, s->id, &rows, &n, e);
     if (code == 0 && !s->check) {
-        struct db_tracker row = {.url = mem_strdup(s->value)};
-        struct db_add add = {.trackers = &row, .n_trackers = 1};
+        struct journal_tracker row = {.url = mem_strdup(s->value)};
+        struct journal_add add = {.trackers = &row, .n_trackers = 1};
         row.tier = n > 0 ? rows[n - 1].tier + 1 : 0;
-        code = db_add_sources(s->db, s->id, &add, e);
+        code = journal_add_sources(s->db, s->id, &add, e);
         free(row.url);
     }
-    db_trackers_free(rows, n);
+    journal_trackers_free(rows, n);
     return code;
 }
 
@@ -294,7 +294,6 @@ static const struct btc_key api_keys[] = {
     {"verify", "now: hash everything again, beside whatever runs"},
     {NULL, NULL}};
 
-/* See btc.h. */
 const struct btc_key *btc_set_keys(void)
 {
     return api_keys;
@@ -344,7 +343,6 @@ static int api_set_run(struct btc *b, struct api_set *s, struct btc_error *e)
     return api_status(e, code, &err);
 }
 
-/* See btc.h. */
 int btc_set(struct btc *b, int64_t id, const char *key, const char *value,
             struct btc_error *e)
 {
@@ -352,7 +350,6 @@ int btc_set(struct btc *b, int64_t id, const char *key, const char *value,
     return api_set_run(b, &s, e);
 }
 
-/* See btc.h. */
 int btc_set_check(struct btc *b, int64_t id, const char *key, const char *value,
                   struct btc_error *e)
 {
@@ -365,35 +362,32 @@ static int api_wish(struct btc *b, int64_t id, const char *column,
                     const char *value, struct btc_error *e)
 {
     struct err err = {0};
-    struct db *db;
+    struct journal *db;
     int code = api_db(b, &db, &err);
     if (code == 0) {
-        code = db_set_wish(db, id, column, value, &err);
+        code = journal_set_wish(db, id, column, value, &err);
     }
     return api_status(e, code, &err);
 }
 
-/* See btc.h. */
 int btc_start(struct btc *b, int64_t id, struct btc_error *e)
 {
     return api_wish(b, id, "wanted", "run", e);
 }
 
-/* See btc.h. */
 int btc_pause(struct btc *b, int64_t id, struct btc_error *e)
 {
     return api_wish(b, id, "wanted", "pause", e);
 }
 
-/* See btc.h. */
 int btc_find(struct btc *b, const char *text, int64_t *id, struct btc_error *e)
 {
     struct err err = {0};
-    struct db *db;
+    struct journal *db;
     *id = 0;
     int code = api_db(b, &db, &err);
     if (code == 0) {
-        code = db_find(db, text, id, &err);
+        code = journal_find(db, text, id, &err);
     }
     return api_status(e, code, &err);
 }

@@ -272,7 +272,6 @@ static char *api_label(const char *src)
     return label;
 }
 
-/* See btc.h. */
 int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
                     struct btc_error *e)
 {
@@ -300,13 +299,11 @@ int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
     return api_status(e, code, &err);
 }
 
-/* See btc.h. */
 const struct btc_source_info *btc_source_info(const struct btc_source *s)
 {
     return &s->info;
 }
 
-/* See btc.h. */
 void btc_source_free(struct btc_source *s)
 {
     if (!s) {

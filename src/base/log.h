@@ -1,5 +1,5 @@
 /* Levelled log with categories. The sink is the one mutable global of the
- * program: by default lines go to stderr; the session may replace it (to clear
+ * program: by default lines go to stderr; the engine may replace it (to clear
  * the live view first, or to write `event` rows).
  */
 #ifndef BTC_BASE_LOG_H

@@ -353,9 +353,9 @@ int cli_main(int argc, char **argv, FILE *out, FILE *err)
 {
     struct cli c = {.out = out, .err = err};
 
-    cli_term_init();
-    c.out_screen = cli_term_screen(out);
-    c.err_screen = cli_term_screen(err);
+    front_term_init();
+    c.out_screen = front_term_screen(out);
+    c.err_screen = front_term_screen(err);
     c.o.json = cli_wants_json(argc, argv, "--json");
     c.o.ndjson = !c.o.json && cli_wants_json(argc, argv, "--ndjson");
     int status = cli_finish(&c, cli_run(&c, argc, argv));

@@ -2,7 +2,7 @@
  *
  * Written against btc/btc.h alone. Data goes to `out`, everything else to
  * `err`. A command is a const descriptor in its own file cli_<command>.c and a
- * row in the table of cli_commands.c.
+ * row in the table of commands.c.
  */
 #ifndef BTC_CLI_CLI_H
 #define BTC_CLI_CLI_H
@@ -18,8 +18,8 @@
 struct cli {
     FILE *out; /* standard output */
     FILE *err; /* standard error */
-    struct cli_screen out_screen;
-    struct cli_screen err_screen;
+    struct front_screen out_screen;
+    struct front_screen err_screen;
     const struct cli_command *command;
     struct cli_options o;
     char **args; /* borrows; what is not an option, behind the command */
@@ -74,12 +74,12 @@ int cli_main(int argc, char **argv, FILE *out, FILE *err);
 /* Log lines up to this level are shown. */
 enum btc_log_level cli_log_level(const struct cli_options *o);
 
-/* cli_help.c */
+/* help.c */
 void cli_help_summary(const struct cli *c, FILE *f);
 void cli_help_command(const struct cli *c, const struct cli_command *command,
                       FILE *f);
 
-/* cli_say.c: to standard error. */
+/* say.c: to standard error. */
 /* "btc: TEXT" unless --quiet. */
 void cli_say(const struct cli *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -92,7 +92,7 @@ void cli_say_error(const struct cli *c, const struct btc_error *e);
 int cli_fail_text(struct cli *c, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* cli_open.c */
+/* open.c */
 /* Opens the database of --db; an error is said. Exit status. */
 int cli_open(struct cli *c, unsigned flags, struct btc **out);
 /* The arguments as torrents; `all` = every torrent when there are none. */
@@ -107,6 +107,6 @@ void cli_open_id(int64_t *ids, size_t *n, int64_t id);
 int cli_open_ids(struct cli *c, struct btc *b, struct cli_ids *out);
 /* Like `btc resume`, with --db when that is not the default. */
 const char *cli_open_hint(const struct cli *c, const char *command,
-                          struct cli_text *out);
+                          struct front_text *out);
 
 #endif

@@ -94,47 +94,47 @@ static int cli_dry_look(struct cli *c, struct btc *b,
 /* The files of one source as a table. */
 static void cli_dry_table(struct cli *c, const struct cli_dry *d)
 {
-    static const struct cli_column columns[] = {
+    static const struct front_column columns[] = {
         {.title = "#", .right = true},
         {.title = "FETCH"},
         {.title = "SIZE", .right = true},
         {.title = "PATH", .min = 20, .end = true}};
-    struct cli_table *t = cli_table_new(columns, 4);
-    char buf[CLI_FORMAT_MAX];
+    struct front_table *t = front_table_new(columns, 4);
+    char buf[FRONT_FORMAT_MAX];
 
     for (size_t i = 0; i < d->info->n_files; i++) {
         const struct btc_file_info *file = &d->info->files[i];
         if (!file->pad) {
             snprintf(buf, sizeof(buf), "%zu", i + 1);
-            cli_table_cell(t, buf);
-            cli_table_cell(t, d->wanted[i] ? "yes" : "no");
-            cli_table_cell(t, cli_format_size(buf, file->length));
-            cli_table_cell(t, file->path);
+            front_table_cell(t, buf);
+            front_table_cell(t, d->wanted[i] ? "yes" : "no");
+            front_table_cell(t, front_format_size(buf, file->length));
+            front_table_cell(t, file->path);
         }
     }
-    cli_table_print(t, &c->out_screen, c->out);
-    cli_table_free(t);
+    front_table_print(t, &c->out_screen, c->out);
+    front_table_free(t);
 }
 
 /* A torrent that is known, for people: it stays where it is. */
 static void cli_dry_known(struct cli *c, const struct cli_dry *d)
 {
-    char buf[CLI_FORMAT_MAX];
-    struct cli_text line = {0};
+    char buf[FRONT_FORMAT_MAX];
+    struct front_text line = {0};
     const char *name = cli_rows_text(d->row, 0, "name");
     const char *place = cli_rows_text(d->row, 0, "save_path");
 
-    cli_text_printf(&line, "would go on with torrent %lld (",
-                    (long long)cli_rows_int(d->row, 0, "id", 0));
-    cli_text_clean(&line, name == NULL ? "?" : name, c->out_screen.utf8);
-    cli_text_puts(&line, ") in ");
-    cli_text_clean(&line, place == NULL ? "?" : place, c->out_screen.utf8);
-    fprintf(c->out, "%s\n", cli_text_str(&line));
-    cli_text_free(&line);
+    front_text_printf(&line, "would go on with torrent %lld (",
+                      (long long)cli_rows_int(d->row, 0, "id", 0));
+    front_text_clean(&line, name == NULL ? "?" : name, c->out_screen.utf8);
+    front_text_puts(&line, ") in ");
+    front_text_clean(&line, place == NULL ? "?" : place, c->out_screen.utf8);
+    fprintf(c->out, "%s\n", front_text_str(&line));
+    front_text_free(&line);
     if (cli_dry_chooses(c)) {
         cli_dry_table(c, d);
     }
-    fprintf(c->out, "%s to fetch\n", cli_format_size(buf, d->bytes));
+    fprintf(c->out, "%s to fetch\n", front_format_size(buf, d->bytes));
 }
 
 /* The folder that is meant, in full where it is there. */
@@ -148,30 +148,31 @@ static const char *cli_dry_place(const struct cli *c, char full[PATH_MAX])
 /* A new torrent for people. */
 static void cli_dry_new(struct cli *c, const struct cli_dry *d)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     char full[PATH_MAX];
-    struct cli_text line = {0};
+    struct front_text line = {0};
     const char *name = c->o.out != NULL ? c->o.out : d->info->name;
 
-    cli_text_puts(&line, "would download ");
-    cli_text_clean(&line, name != NULL ? name : "a torrent without a name yet",
-                   c->out_screen.utf8);
-    cli_text_puts(&line, " into ");
-    cli_text_clean(&line, cli_dry_place(c, full), c->out_screen.utf8);
-    fprintf(c->out, "%s\n", cli_text_str(&line));
-    cli_text_free(&line);
+    front_text_puts(&line, "would download ");
+    front_text_clean(&line,
+                     name != NULL ? name : "a torrent without a name yet",
+                     c->out_screen.utf8);
+    front_text_puts(&line, " into ");
+    front_text_clean(&line, cli_dry_place(c, full), c->out_screen.utf8);
+    fprintf(c->out, "%s\n", front_text_str(&line));
+    front_text_free(&line);
     if (d->info->n_files == 0) {
         fputs("its files are not known before a peer has told them\n", c->out);
         return;
     }
     cli_dry_table(c, d);
-    fprintf(c->out, "%s to fetch\n", cli_format_size(buf, d->bytes));
+    fprintf(c->out, "%s to fetch\n", front_format_size(buf, d->bytes));
 }
 
 /* One source for programs. */
 static json_t *cli_dry_object(struct cli *c, const struct cli_dry *d)
 {
-    json_t *o = cli_json_info(d->info);
+    json_t *o = front_json_info(d->info);
     json_t *files = json_object_get(o, "files");
     char full[PATH_MAX];
     bool known = d->row != NULL;
@@ -182,14 +183,14 @@ static json_t *cli_dry_object(struct cli *c, const struct cli_dry *d)
     }
     json_object_set_new(
         o, "id",
-        cli_json_known(known ? cli_rows_int(d->row, 0, "id", -1) : -1));
+        front_json_known(known ? cli_rows_int(d->row, 0, "id", -1) : -1));
     json_object_set_new(
         o, "save_path",
-        cli_json_text(known ? cli_rows_text(d->row, 0, "save_path")
-                            : cli_dry_place(c, full)));
+        front_json_text(known ? cli_rows_text(d->row, 0, "save_path")
+                              : cli_dry_place(c, full)));
     bool sized = known || d->info->n_files > 0;
     json_object_set_new(o, "bytes_left",
-                        sized ? cli_json_uint(d->bytes) : json_null());
+                        sized ? front_json_uint(d->bytes) : json_null());
     return o;
 }
 
@@ -197,16 +198,16 @@ static json_t *cli_dry_object(struct cli *c, const struct cli_dry *d)
 static void cli_dry_print(struct cli *c, const struct cli_sources *s,
                           json_t *list)
 {
-    json_t *o = cli_json_object();
+    json_t *o = front_json_object();
 
     json_object_set(o, "would_add", list);
     if (json_array_size(s->errors) > 0) {
         json_object_set(o, "source_errors", s->errors);
     }
     if (c->o.json) {
-        cli_json_print(c->out, o);
+        front_json_print(c->out, o);
     } else {
-        cli_json_line(c->out, o);
+        front_json_line(c->out, o);
     }
 }
 
@@ -241,7 +242,6 @@ static int cli_dry_open(struct cli *c, struct btc **b)
     return e.status == BTC_STATUS_NOT_FOUND ? 0 : cli_fail(c, &e);
 }
 
-/* See cli_sources.h. */
 int cli_sources_show(struct cli *c, struct cli_sources *s)
 {
     struct btc *b = NULL;

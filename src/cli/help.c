@@ -38,7 +38,7 @@ static void cli_help_wrap(FILE *f, size_t column, const char *text)
 /* "  LEFT            TEXT", the text wrapped at its column. */
 static void cli_help_line(FILE *f, const char *left, const char *text)
 {
-    size_t at = cli_text_width(left) + 2;
+    size_t at = front_text_width(left) + 2;
 
     fprintf(f, "  %s", left);
     if (at + 2 > CLI_HELP_COLUMN) {
@@ -52,10 +52,11 @@ static void cli_help_line(FILE *f, const char *left, const char *text)
 /* A heading in bold where that can be. */
 static void cli_help_heading(const struct cli *c, FILE *f, const char *text)
 {
-    const struct cli_screen *s = f == c->out ? &c->out_screen : &c->err_screen;
+    const struct front_screen *s =
+        f == c->out ? &c->out_screen : &c->err_screen;
 
-    fprintf(f, "\n%s%s%s\n", cli_term_colour(s, CLI_COLOUR_BOLD), text,
-            cli_term_colour(s, CLI_COLOUR_NONE));
+    fprintf(f, "\n%s%s%s\n", front_term_colour(s, FRONT_COLOUR_BOLD), text,
+            front_term_colour(s, FRONT_COLOUR_NONE));
 }
 
 /* All commands, a line each. */

@@ -57,13 +57,13 @@ int cli_open_ids(struct cli *c, struct btc *b, struct cli_ids *out)
 
 /* A command to be typed next. */
 const char *cli_open_hint(const struct cli *c, const char *command,
-                          struct cli_text *out)
+                          struct front_text *out)
 {
-    cli_text_puts(out, "btc ");
-    cli_text_puts(out, command);
+    front_text_puts(out, "btc ");
+    front_text_puts(out, command);
     if (c->o.db != NULL && (c->o.typed & CLI_SET(DB)) != 0) {
-        cli_text_puts(out, " --db ");
-        cli_text_clean(out, c->o.db, c->err_screen.utf8);
+        front_text_puts(out, " --db ");
+        front_text_clean(out, c->o.db, c->err_screen.utf8);
     }
-    return cli_text_str(out);
+    return front_text_str(out);
 }

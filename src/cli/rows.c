@@ -15,7 +15,7 @@ struct cli_rows {
 /* Keeps a row. */
 static int cli_rows_keep(void *ctx, const struct btc_value *v, size_t n)
 {
-    json_array_append_new(ctx, cli_json_row(v, n));
+    json_array_append_new(ctx, front_json_row(v, n));
     return 0;
 }
 
@@ -115,67 +115,68 @@ int64_t cli_rows_int(const struct cli_rows *r, size_t row, const char *column,
 }
 
 /* A column as it is. */
-void cli_rows_cell(struct cli_table *t, const struct cli_rows *r, size_t row,
+void cli_rows_cell(struct front_table *t, const struct cli_rows *r, size_t row,
                    const char *column)
 {
     const json_t *value = cli_rows_value(r, row, column);
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
 
     if (json_is_integer(value)) {
         snprintf(buf, sizeof(buf), "%lld",
                  (long long)json_integer_value(value));
-        cli_table_cell(t, buf);
+        front_table_cell(t, buf);
     } else if (json_is_real(value)) {
         snprintf(buf, sizeof(buf), "%.2f", json_real_value(value));
-        cli_table_cell(t, buf);
+        front_table_cell(t, buf);
     } else {
-        cli_table_cell(t, json_string_value(value));
+        front_table_cell(t, json_string_value(value));
     }
 }
 
 /* A column of bytes. */
-void cli_rows_cell_size(struct cli_table *t, const struct cli_rows *r,
+void cli_rows_cell_size(struct front_table *t, const struct cli_rows *r,
                         size_t row, const char *column)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     int64_t n = cli_rows_int(r, row, column, -1);
 
-    cli_table_cell(t, n < 0 ? NULL : cli_format_size(buf, (uint64_t)n));
+    front_table_cell(t, n < 0 ? NULL : front_format_size(buf, (uint64_t)n));
 }
 
 /* A column of bytes per second; nothing moves: "-". */
-void cli_rows_cell_rate(struct cli_table *t, const struct cli_rows *r,
+void cli_rows_cell_rate(struct front_table *t, const struct cli_rows *r,
                         size_t row, const char *column)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     int64_t n = cli_rows_int(r, row, column, 0);
 
-    cli_table_cell(t, n <= 0 ? NULL : cli_format_rate(buf, (uint64_t)n));
+    front_table_cell(t, n <= 0 ? NULL : front_format_rate(buf, (uint64_t)n));
 }
 
 /* A column of unix seconds. */
-void cli_rows_cell_time(struct cli_table *t, const struct cli_rows *r,
+void cli_rows_cell_time(struct front_table *t, const struct cli_rows *r,
                         size_t row, const char *column)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
 
-    cli_table_cell(t, cli_format_time(buf, cli_rows_int(r, row, column, 0)));
+    front_table_cell(t,
+                     front_format_time(buf, cli_rows_int(r, row, column, 0)));
 }
 
 /* Two columns as a share. */
-void cli_rows_cell_share(struct cli_table *t, const struct cli_rows *r,
+void cli_rows_cell_share(struct front_table *t, const struct cli_rows *r,
                          size_t row, const char *done, const char *total)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     int64_t a = cli_rows_int(r, row, done, 0);
     int64_t b = cli_rows_int(r, row, total, 0);
 
     if (b <= 0) {
-        cli_table_cell(t, b == 0 && a == 0 ? "100 %" : NULL);
+        front_table_cell(t, b == 0 && a == 0 ? "100 %" : NULL);
         return;
     }
-    cli_table_cell(
-        t, cli_format_percent(buf, a < 0 ? 0 : (uint64_t)a, (uint64_t)b));
+    front_table_cell(
+        t, front_format_percent(buf, a < 0 ? 0 : (uint64_t)a, (uint64_t)b));
 }
 
 /* Appends the rows of one torrent, or of all. */
@@ -203,14 +204,14 @@ static void cli_rows_show(struct cli *c, const struct cli_rows_view *v,
                           const struct cli_rows *rows)
 {
     if (c->o.json) {
-        json_t *o = cli_json_object();
+        json_t *o = front_json_object();
         json_object_set(o, v->key, rows->list);
-        cli_json_print(c->out, o);
+        front_json_print(c->out, o);
         return;
     }
     if (c->o.ndjson) {
         for (size_t i = 0; i < cli_rows_count(rows); i++) {
-            cli_json_line(c->out, json_incref(json_array_get(rows->list, i)));
+            front_json_line(c->out, json_incref(json_array_get(rows->list, i)));
         }
         return;
     }
@@ -218,12 +219,12 @@ static void cli_rows_show(struct cli *c, const struct cli_rows_view *v,
         cli_say(c, "%s", v->nothing);
         return;
     }
-    struct cli_table *t = cli_table_new(v->columns, v->n_columns);
+    struct front_table *t = front_table_new(v->columns, v->n_columns);
     for (size_t i = 0; i < cli_rows_count(rows); i++) {
         v->cells(t, rows, i);
     }
-    cli_table_print(t, &c->out_screen, c->out);
-    cli_table_free(t);
+    front_table_print(t, &c->out_screen, c->out);
+    front_table_free(t);
 }
 
 /* The whole command. */

@@ -33,10 +33,10 @@ int64_t cli_rows_int(const struct cli_rows *r, size_t row, const char *column,
 struct cli_rows_view {
     const char *view;
     const char *key; /* the list's name in the object */
-    const struct cli_column *columns;
+    const struct front_column *columns;
     size_t n_columns;
     /* fills the cells of a row */
-    void (*cells)(struct cli_table *t, const struct cli_rows *r, size_t row);
+    void (*cells)(struct front_table *t, const struct cli_rows *r, size_t row);
     const char *nothing; /* what is said when there are no rows */
     int64_t limit;       /* 0 = all */
 };
@@ -44,15 +44,15 @@ struct cli_rows_view {
 int cli_rows_run(struct cli *c, const struct cli_rows_view *v);
 
 /* Cells from a column; "-" for null. */
-void cli_rows_cell(struct cli_table *t, const struct cli_rows *r, size_t row,
+void cli_rows_cell(struct front_table *t, const struct cli_rows *r, size_t row,
                    const char *column);
-void cli_rows_cell_size(struct cli_table *t, const struct cli_rows *r,
+void cli_rows_cell_size(struct front_table *t, const struct cli_rows *r,
                         size_t row, const char *column);
-void cli_rows_cell_rate(struct cli_table *t, const struct cli_rows *r,
+void cli_rows_cell_rate(struct front_table *t, const struct cli_rows *r,
                         size_t row, const char *column);
-void cli_rows_cell_time(struct cli_table *t, const struct cli_rows *r,
+void cli_rows_cell_time(struct front_table *t, const struct cli_rows *r,
                         size_t row, const char *column);
-void cli_rows_cell_share(struct cli_table *t, const struct cli_rows *r,
+void cli_rows_cell_share(struct front_table *t, const struct cli_rows *r,
                          size_t row, const char *done, const char *total);
 
 #endif

@@ -22,16 +22,17 @@ void cli_say(const struct cli *c, const char *fmt, ...)
 /* The text of an error, cleaned: it may quote names. */
 void cli_say_error(const struct cli *c, const struct btc_error *e)
 {
-    struct cli_text line = {0};
+    struct front_text line = {0};
     const char *text =
         e->message[0] != '\0' ? e->message : btc_status_text(e->status);
 
-    cli_text_puts(&line, "btc: ");
-    cli_text_clean(&line, text, c->err_screen.utf8);
-    fprintf(c->err, "%s%s%s\n", cli_term_colour(&c->err_screen, CLI_COLOUR_RED),
-            cli_text_str(&line),
-            cli_term_colour(&c->err_screen, CLI_COLOUR_NONE));
-    cli_text_free(&line);
+    front_text_puts(&line, "btc: ");
+    front_text_clean(&line, text, c->err_screen.utf8);
+    fprintf(c->err, "%s%s%s\n",
+            front_term_colour(&c->err_screen, FRONT_COLOUR_RED),
+            front_text_str(&line),
+            front_term_colour(&c->err_screen, FRONT_COLOUR_NONE));
+    front_text_free(&line);
 }
 
 /* Says an error in both ways. */
@@ -41,9 +42,9 @@ int cli_fail(struct cli *c, const struct btc_error *e)
 
     cli_say_error(c, e);
     if (c->o.json) {
-        cli_json_print(c->out, cli_json_failure(status, e->message));
+        front_json_print(c->out, front_json_failure(status, e->message));
     } else if (c->o.ndjson) {
-        cli_json_line(c->out, cli_json_failure_event(status, e->message));
+        front_json_line(c->out, front_json_failure_event(status, e->message));
     }
     return status;
 }

@@ -9,10 +9,10 @@ void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
                       const struct btc_error *e)
 {
     int status = e->status == 0 ? BTC_STATUS_OTHER : e->status;
-    json_t *o = cli_json_error(status, e->message);
+    json_t *o = front_json_error(status, e->message);
 
     s->status = s->n_failed++ == 0 ? status : s->status;
-    json_object_set_new(o, "source", cli_json_text(word));
+    json_object_set_new(o, "source", front_json_text(word));
     json_array_append_new(s->errors, o);
     cli_say_error(c, e);
 }
@@ -103,12 +103,12 @@ int cli_sources_fail(struct cli *c, const struct cli_sources *s)
             json_object_get(json_array_get(s->errors, 0), "message"));
     }
     if (c->o.json) {
-        json_t *o = cli_json_failure(status, message);
+        json_t *o = front_json_failure(status, message);
         json_object_set_new(o, "torrents", json_array());
         json_object_set(o, "source_errors", s->errors);
-        cli_json_print(c->out, o);
+        front_json_print(c->out, o);
     } else if (c->o.ndjson) {
-        cli_json_line(c->out, cli_json_failure_event(status, message));
+        front_json_line(c->out, front_json_failure_event(status, message));
     }
     return status;
 }
@@ -134,7 +134,6 @@ struct btc_add_options cli_sources_options(const struct cli *c,
                                     .n_peers = o->peers.n};
 }
 
-/* See cli_sources.h. */
 int cli_sources_run(struct cli *c,
                     int (*use)(struct cli *c, struct cli_sources *s))
 {

@@ -32,7 +32,7 @@ int cli_sources_fail(struct cli *c, const struct cli_sources *s);
 /* Says a failure and counts it. */
 void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
                       const struct btc_error *e);
-/* --dry-run (cli_dry_run.c): what would be fetched, and where to. Exit status.
+/* --dry-run (dry_run.c): what would be fetched, and where to. Exit status.
  */
 int cli_sources_show(struct cli *c, struct cli_sources *s);
 /* The options of an addition from the command line. */

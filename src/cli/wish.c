@@ -9,11 +9,11 @@
 /* Copies a stranger's text. */
 static void cli_wish_text(char *out, size_t size, const char *s)
 {
-    struct cli_text t = {0};
+    struct front_text t = {0};
 
-    cli_text_clean(&t, s == NULL ? "?" : s, true);
-    snprintf(out, size, "%s", cli_text_str(&t));
-    cli_text_free(&t);
+    front_text_clean(&t, s == NULL ? "?" : s, true);
+    snprintf(out, size, "%s", front_text_str(&t));
+    front_text_free(&t);
 }
 
 /* Looks one torrent up. */
@@ -40,7 +40,7 @@ json_t *cli_wish_json(const struct cli_wish *w)
     json_t *o = json_object();
 
     json_object_set_new(o, "id", json_integer(w->id));
-    json_object_set_new(o, "name", cli_json_text(w->name));
+    json_object_set_new(o, "name", front_json_text(w->name));
     return o;
 }
 
@@ -65,9 +65,9 @@ static int cli_wish_each(struct cli *c, struct btc *b,
     if (status != 0) {
         cli_fail(c, &e);
     } else if (c->o.json) {
-        json_t *o = cli_json_object();
+        json_t *o = front_json_object();
         json_object_set(o, "torrents", done);
-        cli_json_print(c->out, o);
+        front_json_print(c->out, o);
     }
     if (status == 0 && kind->idle != NULL && btc_engine_pid(btc_path(b)) == 0) {
         cli_say(c, "%s", kind->idle);

@@ -1,9 +1,9 @@
 /* What the files of create share; nobody else includes this.
  *
  *   create.c       options, the torrent's content, what is compared with what
- *   create_walk.c  the list of files
- *   create_hash.c  the pieces' hashes
- *   create_save.c  the output file
+ *   walk.c  the list of files
+ *   hash.c  the pieces' hashes
+ *   save.c  the output file
  */
 #ifndef BTC_CREATE_INTERNAL_H
 #define BTC_CREATE_INTERNAL_H

@@ -8,7 +8,7 @@
  * fails is kept and tried again.
  *
  * Only torrents that have moved since the last commit are asked what they have
- * to say: session_touch, and once a second session_journal_second, see to that.
+ * to say: engine_touch, and once a second engine_commit_second, see to that.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,37 +23,36 @@
 
 /* --- facts in --- */
 
-/* See session.h. */
-void session_journal_event(struct session_torrent *st, enum db_level level,
-                           const char *kind, const char *text)
+void engine_commit_event(struct engine_torrent *st, enum journal_level level,
+                         const char *kind, const char *text)
 {
-    enum log_level log = level == DB_LEVEL_ERROR  ? LOG_ERROR
-                         : level == DB_LEVEL_WARN ? LOG_WARN
-                                                  : LOG_INFO;
+    enum log_level log = level == JOURNAL_LEVEL_ERROR  ? LOG_ERROR
+                         : level == JOURNAL_LEVEL_WARN ? LOG_WARN
+                                                       : LOG_INFO;
     log_write(log == LOG_ERROR ? LOG_WARN : log, kind, "%s", text);
-    db_put_event(st->s->batch, st->id, level, kind, text);
+    journal_put_event(st->s->batch, st->id, level, kind, text);
 }
 
 /* Its row under another address goes: the port that a connection came from is
  * nobody's address. */
-static void commit_forget_peer(struct session_torrent *st,
+static void commit_forget_peer(struct engine_torrent *st,
                                struct peerset_entry *e)
 {
     char ip[ADDR_TEXT_MAX];
     if (e->journaled.family != ADDR_NONE) {
         addr_format_ip(&e->journaled, ip);
-        db_del_peer(st->s->batch, st->id, ip, e->journaled.port);
+        journal_del_peer(st->s->batch, st->id, ip, e->journaled.port);
         e->journaled = addr_none();
     }
 }
 
 /* A peer's row as it is now. A stranger that cannot be dialled has one while it
  * is connected, or else everybody who calls and goes would leave a row. */
-void session_journal_peer(struct session_torrent *st, uint32_t id)
+void engine_commit_peer(struct engine_torrent *st, uint32_t id)
 {
     struct peerset_entry *e = peerset_get(torrent_peerset(st->t), id);
     struct torrent_peer_info info;
-    struct db_peer row = {0};
+    struct journal_peer row = {0};
     char ip[ADDR_TEXT_MAX];
     if (e == NULL) {
         return;
@@ -67,8 +66,8 @@ void session_journal_peer(struct session_torrent *st, uint32_t id)
         return;
     }
     if (e->journaled.family == ADDR_NONE &&
-        ++st->n_peer_rows % SESSION_TRIM_PEERS == 0) {
-        db_trim_peers(st->s->batch, st->id);
+        ++st->n_peer_rows % ENGINE_TRIM_PEERS == 0) {
+        journal_trim_peers(st->s->batch, st->id);
     }
     e->journaled = e->addr;
     addr_format_ip(&e->addr, ip);
@@ -91,19 +90,19 @@ void session_journal_peer(struct session_torrent *st, uint32_t id)
         row.up_rate = (int64_t)info.up_rate;
         (void)snprintf(row.client, sizeof row.client, "%s", info.client);
     }
-    db_put_peer(st->s->batch, st->id, &row);
+    journal_put_peer(st->s->batch, st->id, &row);
 }
 
 /* A tracker's row as it is now. */
-void session_journal_tracker(struct session_torrent *st, uint32_t i)
+void engine_commit_tracker(struct engine_torrent *st, uint32_t i)
 {
     const struct announce_tracker *k = announce_get(torrent_announce(st->t), i);
     uint64_t now = loop_now_ms(st->s->loop);
-    struct db_tracker row = {.url = k->url,
-                             .tier = k->tier,
-                             .last_announce = k->last_unix,
-                             .seeders = k->seeders,
-                             .leechers = k->leechers};
+    struct journal_tracker row = {.url = k->url,
+                                  .tier = k->tier,
+                                  .last_announce = k->last_unix,
+                                  .seeders = k->seeders,
+                                  .leechers = k->leechers};
     if (k->next_ms > now && k->next_ms != UINT64_MAX) {
         row.next_announce =
             loop_unix_now() + (int64_t)((k->next_ms - now) / 1000);
@@ -112,45 +111,45 @@ void session_journal_tracker(struct session_torrent *st, uint32_t i)
                    announce_state_name(k->state));
     (void)snprintf(row.error, sizeof row.error, "%s", k->error);
     (void)snprintf(row.tracker_id, sizeof row.tracker_id, "%s", k->tracker_id);
-    db_put_tracker(st->s->batch, st->id, &row);
+    journal_put_tracker(st->s->batch, st->id, &row);
 }
 
 /* ACTION_PERSIST. */
-void session_fact(struct session_torrent *st, const struct action *a)
+void engine_fact(struct engine_torrent *st, const struct action *a)
 {
     switch (a->fact.type) {
     case FACT_PIECE:
         if (st->tainted) {
             break;
         }
-        db_put_piece(st->facts, st->id, a->piece, loop_unix_now());
+        journal_put_piece(st->facts, st->id, a->piece, loop_unix_now());
         st->dirty = true;
         break;
     case FACT_PIECE_LOST:
-        db_del_piece(st->facts, st->id, a->piece);
+        journal_del_piece(st->facts, st->id, a->piece);
         break;
     case FACT_BLOCK:
         if (st->tainted) {
             break;
         }
-        db_put_block(st->facts, st->id, a->piece, a->fact.block);
+        journal_put_block(st->facts, st->id, a->piece, a->fact.block);
         st->dirty = true;
         break;
     case FACT_BLOCKS_LOST:
-        db_del_blocks(st->facts, st->id, a->piece);
+        journal_del_blocks(st->facts, st->id, a->piece);
         break;
     case FACT_PEER:
-        session_journal_peer(st, a->fact.index);
+        engine_commit_peer(st, a->fact.index);
         break;
     case FACT_TRACKER:
-        session_journal_tracker(st, a->fact.index);
+        engine_commit_tracker(st, a->fact.index);
         break;
     case FACT_EVENT:
-        session_journal_event(st,
-                              a->fact.level == FACT_ERROR  ? DB_LEVEL_ERROR
-                              : a->fact.level == FACT_WARN ? DB_LEVEL_WARN
-                                                           : DB_LEVEL_INFO,
-                              a->fact.kind, a->fact.text);
+        engine_commit_event(st,
+                            a->fact.level == FACT_ERROR  ? JOURNAL_LEVEL_ERROR
+                            : a->fact.level == FACT_WARN ? JOURNAL_LEVEL_WARN
+                                                         : JOURNAL_LEVEL_INFO,
+                            a->fact.kind, a->fact.text);
         break;
     }
 }
@@ -159,28 +158,29 @@ void session_fact(struct session_torrent *st, const struct action *a)
 
 /* Rows of peers that are connected now: rates for people, records for the next
  * run. */
-static void commit_peers(struct session *s)
+static void commit_peers(struct engine *s)
 {
     uint64_t now = loop_now_ms(s->loop);
     if (now - s->peers_ms < JOURNAL_PEERS_MS) {
         return;
     }
     s->peers_ms = now;
-    for (struct session_torrent *st = s->torrents; st != NULL;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         struct peerset *ps = st->t != NULL ? torrent_peerset(st->t) : NULL;
         for (uint32_t i = 0; ps != NULL && i < peerset_count(ps); i++) {
             const struct peerset_entry *e = peerset_at(ps, i);
             if (e->state == PEERSET_CONNECTED && st->phase == PHASE_RUN &&
-                !session_is_idle(st)) {
-                session_journal_peer(st, e->id);
+                !engine_is_idle(st)) {
+                engine_commit_peer(st, e->id);
             }
         }
     }
 }
 
 /* Member by member: padding has no value. */
-static bool commit_stat_same(const struct db_stat *a, const struct db_stat *b)
+static bool commit_stat_same(const struct journal_stat *a,
+                             const struct journal_stat *b)
 {
     return strcmp(a->state, b->state) == 0 && a->bytes_done == b->bytes_done &&
            a->bytes_total == b->bytes_total &&
@@ -197,16 +197,16 @@ static bool commit_stat_same(const struct db_stat *a, const struct db_stat *b)
 /* The torrent's stat row goes into this commit when it differs from the last
  * one. It counts the pieces whose facts are collected: what is verified while
  * the SYNC runs is the next commit's. */
-static void commit_stat(struct session_torrent *st)
+static void commit_stat(struct engine_torrent *st)
 {
-    struct db_stat same;
+    struct journal_stat same;
     st->stat_due = false;
     if (!st->stat_known || (st->t == NULL && !st->stat_dirty)) {
         st->stat_dirty = false;
         return;
     }
     memset(&st->next_stat, 0, sizeof st->next_stat);
-    session_fill_stat(st, &st->next_stat);
+    engine_fill_stat(st, &st->next_stat);
     same = st->next_stat;
     int64_t more = same.seeding_s - st->told_stat.seeding_s;
     if (more < JOURNAL_SEEDING_S && !st->s->journal_final && !st->stat_dirty) {
@@ -217,49 +217,50 @@ static void commit_stat(struct session_torrent *st)
 }
 
 /* Everything that is true now in one batch. */
-static void commit_commit(struct session *s)
+static void commit_commit(struct engine *s)
 {
-    struct db_batch *b = s->failed != NULL ? s->failed : db_batch_new();
+    struct journal_batch *b =
+        s->failed != NULL ? s->failed : journal_batch_new();
     s->failed = NULL;
     if (!s->journal_dead) {
         commit_peers(s);
     }
-    db_batch_append(b, s->batch);
-    struct session_torrent *st;
+    journal_batch_append(b, s->batch);
+    struct engine_torrent *st;
     LL_FOREACH2(s->committing, st, next_committing)
     {
         if (st->collected) {
-            db_batch_append(b, st->syncing);
+            journal_batch_append(b, st->syncing);
         }
         if (st->collected && st->stat_due) {
             st->told_stat = st->next_stat;
-            db_put_stat(b, st->id, &st->next_stat);
+            journal_put_stat(b, st->id, &st->next_stat);
         }
         st->stat_due = false;
     }
     if (s->journal_final) {
-        db_put_run_end(b);
+        journal_put_run_end(b);
     }
-    if (db_batch_is_empty(b)) {
-        db_batch_free(b);
-        s->journal = JOURNAL_COMMITTING;
-        session_journal_committed(s, NULL, 0, NULL);
+    if (journal_batch_is_empty(b)) {
+        journal_batch_free(b);
+        s->journal = COMMIT_COMMITTING;
+        engine_commit_committed(s, NULL, 0, NULL);
         return;
     }
-    db_put_heartbeat(b);
-    s->journal = JOURNAL_COMMITTING;
-    db_thread_submit(s->db_thread, b);
+    journal_put_heartbeat(b);
+    s->journal = COMMIT_COMMITTING;
+    journal_thread_submit(s->journal_thread, b);
 }
 
 /* --- sync --- */
 
 /* Fingerprints as they are after the sync go into the same commit as the claims
  * that the sync made true. */
-static void commit_prints(struct session_torrent *st,
-                          const struct disk_print *prints)
+static void commit_prints(struct engine_torrent *st,
+                          const struct store_print *prints)
 {
     for (uint32_t i = 0; prints != NULL && i < st->geom.n_files; i++) {
-        struct db_file *f = &st->files[i];
+        struct journal_file *f = &st->files[i];
         if (!prints[i].exists || st->tainted) {
             continue;
         }
@@ -268,7 +269,7 @@ static void commit_prints(struct session_torrent *st,
         f->ino = prints[i].ino;
         f->size = prints[i].size;
         f->mtime_ns = prints[i].mtime_ns;
-        db_put_file(st->syncing, st->id, f);
+        journal_put_file(st->syncing, st->id, f);
     }
 }
 
@@ -276,13 +277,13 @@ static void commit_prints(struct session_torrent *st,
  * sync makes claims true that speak of data written until now, nor of what is
  * being written. The data is found again, if it is there, by hashing when the
  * torrent begins anew. */
-static void commit_taint(struct session_torrent *st)
+static void commit_taint(struct engine_torrent *st)
 {
     st->tainted = true;
-    session_journal_move(st);
-    db_batch_append(st->syncing, st->facts);
-    db_batch_drop_claims(st->syncing);
-    db_batch_append(st->facts, st->syncing);
+    engine_commit_move(st);
+    journal_batch_append(st->syncing, st->facts);
+    journal_batch_drop_claims(st->syncing);
+    journal_batch_append(st->facts, st->syncing);
     st->collected = st->done_collected = st->done_pending = false;
     st->n_fresh = st->n_fresh_files = 0;
     st->n_collected = st->n_files_collected = 0;
@@ -290,52 +291,51 @@ static void commit_taint(struct session_torrent *st)
 }
 
 /* Answer to SYNC. */
-static void commit_synced(struct disk_job *job)
+static void commit_synced(struct store_job *job)
 {
-    struct session_torrent *st = job->ctx;
-    struct session *s = st->s;
+    struct engine_torrent *st = job->ctx;
+    struct engine *s = st->s;
     int result = job->result;
-    session_job_done(st);
+    engine_job_done(st);
     if (result == 0) {
         commit_prints(st, job->prints);
     } else {
         commit_taint(st);
         if (!st->remove) {
-            session_torrent_fail(st, result, job->error);
+            engine_torrent_fail(st, result, job->error);
         }
     }
-    session_job_free(job);
+    engine_job_free(job);
     if (--s->n_syncs == 0) {
         commit_commit(s);
     }
 }
 
 /* Facts of a torrent that is wished away. */
-void session_journal_forget(struct session_torrent *st)
+void engine_commit_forget(struct engine_torrent *st)
 {
-    db_batch_free(st->facts);
-    db_batch_free(st->syncing);
-    st->facts = db_batch_new();
-    st->syncing = db_batch_new();
+    journal_batch_free(st->facts);
+    journal_batch_free(st->syncing);
+    st->facts = journal_batch_new();
+    st->syncing = journal_batch_new();
     st->dirty = st->collected = st->done_collected = false;
 }
 
 /* What of each file stands in the facts that are collected. What was lost needs
  * no SYNC to be said. */
-static void commit_count_files(struct session_torrent *st)
+static void commit_count_files(struct engine_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct db_file *f = &st->files[i];
+        struct journal_file *f = &st->files[i];
         uint64_t done = torrent_file_done(st->t, i);
         if (!f->pad && f->bytes_done != done) {
             f->bytes_done = done;
-            db_put_file(st->syncing, st->id, f);
+            journal_put_file(st->syncing, st->id, f);
         }
     }
 }
 
-/* See session_int.h. */
-void session_journal_move(struct session_torrent *st)
+void engine_commit_move(struct engine_torrent *st)
 {
     if (!st->moved) {
         st->moved = true;
@@ -343,8 +343,7 @@ void session_journal_move(struct session_torrent *st)
     }
 }
 
-/* See session_int.h. */
-void session_journal_unlink(struct session_torrent *st)
+void engine_commit_unlink(struct engine_torrent *st)
 {
     if (st->moved) {
         LL_DELETE2(st->s->moved, st, next_moved);
@@ -355,20 +354,19 @@ void session_journal_unlink(struct session_torrent *st)
     st->moved = st->committing = false;
 }
 
-/* See session_int.h. */
-void session_journal_second(struct session_torrent *st)
+void engine_commit_second(struct engine_torrent *st)
 {
-    const struct db_stat *told = &st->told_stat;
+    const struct journal_stat *told = &st->told_stat;
     if (told->down_rate != 0 || told->up_rate != 0 ||
         st->stat.seeding_s - told->seeding_s >= JOURNAL_SEEDING_S) {
-        session_journal_move(st);
+        engine_commit_move(st);
     }
 }
 
 /* What of one torrent goes into this commit. */
-static void commit_collect_one(struct session *s, struct session_torrent *st)
+static void commit_collect_one(struct engine *s, struct engine_torrent *st)
 {
-    db_batch_append(st->syncing, st->facts);
+    journal_batch_append(st->syncing, st->facts);
     st->collected = true;
     commit_stat(st);
     st->n_collected = st->n_fresh;
@@ -386,14 +384,14 @@ static void commit_collect_one(struct session *s, struct session_torrent *st)
 }
 
 /* The writes that this commit speaks of have ended: sync what they touched. */
-static void commit_collect(struct session *s)
+static void commit_collect(struct engine *s)
 {
-    struct session_torrent *st;
-    s->journal = JOURNAL_SYNCING;
+    struct engine_torrent *st;
+    s->journal = COMMIT_SYNCING;
     LL_FOREACH2(s->committing, st, next_committing)
     {
         if (st->deleting) {
-            session_journal_move(st); /* a SYNC would miss the files that go */
+            engine_commit_move(st); /* a SYNC would miss the files that go */
         } else {
             commit_collect_one(s, st);
         }
@@ -406,7 +404,7 @@ static void commit_collect(struct session *s)
     {
         if (st->sync_now) {
             st->sync_now = false;
-            disk_submit(s->disk, session_job(st, DISK_SYNC, journal_synced));
+            store_submit(s->disk, engine_job(st, STORE_SYNC, commit_synced));
         }
     }
 }
@@ -415,17 +413,17 @@ static void commit_collect(struct session *s)
 
 /* A WRITE came back, or there was none. Those that began after the flush are
  * not waited for: where memory is short there are always some. */
-void session_journal_written(struct session *s)
+void engine_commit_written(struct engine *s)
 {
-    if (s->journal == JOURNAL_FLUSHING && s->n_writes[s->write_turn ^ 1] == 0) {
+    if (s->journal == COMMIT_FLUSHING && s->n_writes[s->write_turn ^ 1] == 0) {
         commit_collect(s);
     }
 }
 
 /* When the next one is due. */
-uint64_t session_journal_deadline(const struct session *s)
+uint64_t engine_commit_deadline(const struct engine *s)
 {
-    if (s->journal != JOURNAL_IDLE) {
+    if (s->journal != COMMIT_IDLE) {
         return UINT64_MAX;
     }
     return s->journal_now ? 0 : s->journal_ms + s->journal_interval_ms;
@@ -433,11 +431,11 @@ uint64_t session_journal_deadline(const struct session *s)
 
 /* Those that have moved are asked in this commit; who moves from now on, in the
  * next one. */
-static void commit_take_moved(struct session *s)
+static void commit_take_moved(struct engine *s)
 {
-    struct session_torrent *st, *next, *moved;
+    struct engine_torrent *st, *next, *moved;
     for (st = s->torrents; st != NULL && s->journal_final; st = st->hh.next) {
-        session_journal_move(st); /* the last word */
+        engine_commit_move(st); /* the last word */
     }
     moved = s->moved;
     s->moved = NULL;
@@ -450,54 +448,55 @@ static void commit_take_moved(struct session *s)
 }
 
 /* Begins one when it is due. */
-void session_journal_tick(struct session *s)
+void engine_commit_tick(struct engine *s)
 {
     uint64_t now = loop_now_ms(s->loop);
-    if (s->journal != JOURNAL_IDLE || s->journal_dead ||
-        (now < session_journal_deadline(s) &&
-         s->journal_bytes < SESSION_EARLY_BYTES)) {
+    if (s->journal != COMMIT_IDLE || s->journal_dead ||
+        (now < engine_commit_deadline(s) &&
+         s->journal_bytes < ENGINE_EARLY_BYTES)) {
         return;
     }
     s->journal_ms = now;
     s->journal_now = false;
     s->journal_bytes = 0;
-    s->journal = JOURNAL_FLUSHING;
+    s->journal = COMMIT_FLUSHING;
     commit_take_moved(s);
-    struct session_torrent *st;
+    struct engine_torrent *st;
     LL_FOREACH2(s->committing, st, next_committing)
     {
         if (st->t != NULL && st->phase == PHASE_RUN) {
             torrent_flush(st->t);
-            session_drain(st);
+            engine_drain(st);
         }
     }
     s->write_turn ^= 1;
-    session_journal_written(s);
+    engine_commit_written(s);
 }
 
-/* See session.h. */
-bool session_journal_is_clean(const struct session *s)
+bool engine_commit_is_clean(const struct engine *s)
 {
-    if (s->journal != JOURNAL_IDLE || s->failed != NULL ||
-        !db_batch_is_empty(s->batch)) {
+    if (s->journal != COMMIT_IDLE || s->failed != NULL ||
+        !journal_batch_is_empty(s->batch)) {
         return false;
     }
-    const struct session_torrent *st;
+    const struct engine_torrent *st;
     for (st = s->torrents; st != NULL; st = st->hh.next) {
-        if (!db_batch_is_empty(st->facts) || !db_batch_is_empty(st->syncing)) {
+        if (!journal_batch_is_empty(st->facts) ||
+            !journal_batch_is_empty(st->syncing)) {
             return false;
         }
     }
     return true;
 }
 
-/* See session_int.h. Facts of the others do not matter: while one of them
+/* See engine_int.h. Facts of the others do not matter: while one of them
  * downloads there are always some. */
-bool session_journal_has_all(const struct session_torrent *st)
+bool engine_commit_has_all(const struct engine_torrent *st)
 {
-    const struct session *s = st->s;
-    return s->journal == JOURNAL_IDLE && s->failed == NULL && !st->stat_dirty &&
-           db_batch_is_empty(st->facts) && db_batch_is_empty(st->syncing);
+    const struct engine *s = st->s;
+    return s->journal == COMMIT_IDLE && s->failed == NULL && !st->stat_dirty &&
+           journal_batch_is_empty(st->facts) &&
+           journal_batch_is_empty(st->syncing);
 }
 
 /* --- committed --- */
@@ -512,30 +511,30 @@ static void commit_drop(uint32_t *list, size_t *n, size_t told)
 }
 
 /* What the commit made true. */
-static void commit_tell(struct session_torrent *st)
+static void commit_tell(struct engine_torrent *st)
 {
     struct btc_event ev = {.type = BTC_EVENT_PIECE};
     for (size_t i = 0; i < st->n_collected; i++) {
         ev.piece = st->fresh_pieces[i];
-        session_tell(st, &ev);
+        engine_tell(st, &ev);
     }
     ev.type = BTC_EVENT_FILE;
     for (size_t i = 0; i < st->n_files_collected; i++) {
         ev.file = st->fresh_files[i];
         ev.text = st->files[ev.file].path;
-        session_tell(st, &ev);
+        engine_tell(st, &ev);
     }
     commit_drop(st->fresh_pieces, &st->n_fresh, st->n_collected);
     commit_drop(st->fresh_files, &st->n_fresh_files, st->n_files_collected);
     st->n_collected = st->n_files_collected = 0;
     if (st->done_collected) {
         st->done_collected = st->done_pending = false;
-        session_torrent_done(st);
+        engine_torrent_done(st);
     }
 }
 
 /* The commit failed: kept, told, tried again. */
-static void commit_failed(struct session *s, struct db_batch *b, int code,
+static void commit_failed(struct engine *s, struct journal_batch *b, int code,
                           const struct err *e)
 {
     s->failed = b;
@@ -543,7 +542,7 @@ static void commit_failed(struct session *s, struct db_batch *b, int code,
     log_write(LOG_WARN, "journal", "commit failed, kept for the next try: %s",
               e->msg);
     if (s->n_failures == 1 || code == BTC_E_DB) {
-        session_tell_error(s, NULL, code, e->msg);
+        engine_tell_error(s, NULL, code, e->msg);
     }
     if (s->journal_final && s->n_failures >= JOURNAL_LAST_TRIES) {
         s->journal_dead = true;
@@ -553,23 +552,23 @@ static void commit_failed(struct session *s, struct db_batch *b, int code,
     } else if (s->journal_final) {
         s->journal_final = false; /* wind down comes again */
     } else if (code == BTC_E_DB || code == BTC_E_NOSPACE || code == BTC_E_IO) {
-        session_stop(s, code, e->msg);
+        engine_stop(s, code, e->msg);
     }
 }
 
 /* Loop thread; `b` is ours again. NULL: there was nothing to commit. */
-void session_journal_committed(void *ctx, struct db_batch *b, int code,
-                               const struct err *e)
+void engine_commit_committed(void *ctx, struct journal_batch *b, int code,
+                             const struct err *e)
 {
-    struct session *s = ctx;
-    s->journal = JOURNAL_IDLE;
+    struct engine *s = ctx;
+    s->journal = COMMIT_IDLE;
     if (code < 0) {
         commit_failed(s, b, code, e);
     } else {
-        db_batch_free(b);
+        journal_batch_free(b);
         s->n_failures = 0;
     }
-    struct session_torrent *st, *next, *committed = s->committing;
+    struct engine_torrent *st, *next, *committed = s->committing;
     s->committing = NULL;
     LL_FOREACH_SAFE2(committed, st, next, next_committing)
     {
@@ -579,5 +578,5 @@ void session_journal_committed(void *ctx, struct db_batch *b, int code,
             commit_tell(st);
         }
     }
-    session_wake(s);
+    engine_wake(s);
 }

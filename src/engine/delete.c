@@ -8,23 +8,22 @@
 
 #define REMOVAL_HINT "or remove the torrent without its data"
 
-/* See removal.h. */
-struct disk_store *removal_store(struct disk *d, const struct db_removal *r,
-                                 struct err *e)
+struct store_tree *delete_store(struct store *d,
+                                const struct journal_removal *r, struct err *e)
 {
-    struct disk_store *s = NULL;
+    struct store_tree *s = NULL;
     size_t n = 0;
-    struct disk_file *list = mem_calloc(r->n_files + 1, sizeof(*list));
+    struct store_file *list = mem_calloc(r->n_files + 1, sizeof(*list));
     while (n < r->n_files &&
-           (r->files[n].pad || disk_path_is_clean(r->files[n].path))) {
-        list[n] = (struct disk_file){.path = r->files[n].path,
-                                     .offset = r->files[n].offset,
-                                     .length = r->files[n].length,
-                                     .pad = r->files[n].pad};
+           (r->files[n].pad || store_path_is_clean(r->files[n].path))) {
+        list[n] = (struct store_file){.path = r->files[n].path,
+                                      .offset = r->files[n].offset,
+                                      .length = r->files[n].length,
+                                      .pad = r->files[n].pad};
         n++;
     }
     if (n == r->n_files) {
-        s = disk_store_new(d, r->save_path, list, (uint32_t)n, false);
+        s = store_tree_new(d, r->save_path, list, (uint32_t)n, false);
     } else {
         (void)err_set(e, BTC_E_DB,
                       "the row of file %zu leads out of the save path: nothing "
@@ -35,8 +34,8 @@ struct disk_store *removal_store(struct disk *d, const struct db_removal *r,
     return s;
 }
 
-/* See removal.h. */
-int removal_select(const struct db_removal *r, struct bits *out, struct err *e)
+int delete_select(const struct journal_removal *r, struct bits *out,
+                  struct err *e)
 {
     int code = bits_init(out, (uint32_t)r->n_files);
     for (uint32_t i = 0; code == 0 && i < r->n_files; i++) {
@@ -50,8 +49,8 @@ int removal_select(const struct db_removal *r, struct bits *out, struct err *e)
 /* See removal.h. A drive that is not mounted leaves an empty folder: when none
  * of the files is there and the folder is on another filesystem than the data
  * was, then the data was not found, it is not gone. */
-int removal_judge(const struct db_removal *r, const struct disk_job *job,
-                  struct err *e)
+int delete_judge(const struct journal_removal *r, const struct store_job *job,
+                 struct err *e)
 {
     if (job->result == BTC_E_STORAGE) {
         return err_set(e, job->result,

@@ -6,14 +6,15 @@
 #include "journal/journal.h"
 #include "store/store.h"
 
-/* The store of the files that the step DB_REMOVAL_DELETE names. NULL when the
- * rows lead out of the save path. */
-struct disk_store *removal_store(struct disk *d, const struct db_removal *r,
-                                 struct err *e);
+/* The store of the files that the step JOURNAL_REMOVAL_DELETE names. NULL when
+ * the rows lead out of the save path. */
+struct store_tree *delete_store(struct store *d,
+                                const struct journal_removal *r, struct err *e);
 /* The files that no other torrent has; caller bits_fini. */
-int removal_select(const struct db_removal *r, struct bits *out, struct err *e);
-/* What the DELETE of those files came to: 0, or why the rows must stay. */
-int removal_judge(const struct db_removal *r, const struct disk_job *job,
+int delete_select(const struct journal_removal *r, struct bits *out,
                   struct err *e);
+/* What the DELETE of those files came to: 0, or why the rows must stay. */
+int delete_judge(const struct journal_removal *r, const struct store_job *job,
+                 struct err *e);
 
 #endif

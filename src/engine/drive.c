@@ -12,18 +12,18 @@
 #include <string.h>
 
 /* An event of the core; what it causes is drained by whoever drains now. */
-static void session_input(struct session_torrent *st, const struct event *ev)
+static void engine_input(struct engine_torrent *st, const struct event *ev)
 {
     torrent_input(st->t, ev, loop_now_ms(st->s->loop), loop_unix_now());
 }
 
 /* --- jobs --- */
 
-/* A job of the torrent; freed with session_job_free. */
-struct disk_job *session_job(struct session_torrent *st, enum disk_op op,
-                             disk_done_fn *done)
+/* A job of the torrent; freed with engine_job_free. */
+struct store_job *engine_job(struct engine_torrent *st, enum store_op op,
+                             store_done_fn *done)
 {
-    struct disk_job *job = mem_zalloc(sizeof *job);
+    struct store_job *job = mem_zalloc(sizeof *job);
     job->op = op;
     job->store = st->store;
     job->done = done;
@@ -33,15 +33,13 @@ struct disk_job *session_job(struct session_torrent *st, enum disk_op op,
     return job;
 }
 
-/* See session_int.h. */
-void session_job_done(struct session_torrent *st)
+void engine_job_done(struct engine_torrent *st)
 {
     st->n_jobs--;
-    session_touch(st);
+    engine_touch(st);
 }
 
-/* See session.h. */
-void session_job_free(struct disk_job *job)
+void engine_job_free(struct store_job *job)
 {
     free(job->spans);
     free(job->block_hashes);
@@ -52,20 +50,20 @@ void session_job_free(struct disk_job *job)
 }
 
 /* Spans of a range of a piece. */
-void session_job_piece(struct session_torrent *st, struct disk_job *job,
-                       uint32_t piece, uint32_t begin, uint32_t len)
+void engine_job_piece(struct engine_torrent *st, struct store_job *job,
+                      uint32_t piece, uint32_t begin, uint32_t len)
 {
-    struct geom_spans it;
-    struct geom_span s;
+    struct layout_spans it;
+    struct layout_span s;
     uint32_t cap = 0;
-    geom_spans_init(&it, &st->geom, geom_piece_offset(&st->geom, piece) + begin,
-                    len);
-    while (geom_spans_next(&it, &s)) {
+    layout_spans_init(&it, &st->geom,
+                      layout_piece_offset(&st->geom, piece) + begin, len);
+    while (layout_spans_next(&it, &s)) {
         if (job->n_spans == cap) {
             cap = cap > 0 ? cap * 2 : 4;
             job->spans = mem_resize(job->spans, cap, sizeof *job->spans);
         }
-        job->spans[job->n_spans++] = (struct disk_span){
+        job->spans[job->n_spans++] = (struct store_span){
             .file = s.file, .pad = s.pad, .offset = s.offset, .len = s.len};
     }
     job->tag = piece;
@@ -73,14 +71,14 @@ void session_job_piece(struct session_torrent *st, struct disk_job *job,
 
 /* Why a disk job failed, where people look: what the torrent goes on from is
  * no error of it. */
-static void session_job_failed(struct session_torrent *st,
-                               const struct disk_job *job)
+static void engine_job_failed(struct engine_torrent *st,
+                              const struct store_job *job)
 {
     if (job->result == 0 || job->result == BTC_E_HASH ||
         job->result == BTC_E_CANCELLED) {
         return;
     }
-    bool mends = job->op == DISK_PREFETCH || job->result == BTC_E_SHORT;
+    bool mends = job->op == STORE_PREFETCH || job->result == BTC_E_SHORT;
     if (!mends && job->error[0] != '\0' && st->error[0] == '\0') {
         (void)snprintf(st->error, sizeof st->error, "%s", job->error);
     }
@@ -88,65 +86,65 @@ static void session_job_failed(struct session_torrent *st,
 }
 
 /* Answer to FINISH. */
-static void session_on_finished(struct disk_job *job)
+static void engine_on_finished(struct store_job *job)
 {
-    struct session_torrent *st = job->ctx;
+    struct engine_torrent *st = job->ctx;
     struct event ev = {.type = EVENT_FINISHED,
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
     ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])job->block_hashes;
-    session_job_done(st);
-    session_job_failed(st, job);
-    session_event(st, &ev);
-    session_job_free(job);
+    engine_job_done(st);
+    engine_job_failed(st, job);
+    engine_event(st, &ev);
+    engine_job_free(job);
 }
 
 /* Answer to WRITE. */
-static void session_on_written(struct disk_job *job)
+static void engine_on_written(struct store_job *job)
 {
-    struct session_torrent *st = job->ctx;
+    struct engine_torrent *st = job->ctx;
     struct event ev = {.type = EVENT_WRITTEN,
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
     ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])job->block_hashes;
-    session_job_done(st);
+    engine_job_done(st);
     st->s->n_writes[job->tag >> 32]--;
-    session_job_failed(st, job);
-    session_event(st, &ev);
-    session_job_free(job);
-    session_journal_written(st->s);
+    engine_job_failed(st, job);
+    engine_event(st, &ev);
+    engine_job_free(job);
+    engine_commit_written(st->s);
 }
 
 /* Answer to HASH. Data kept from an earlier run may not be durable yet. */
-static void session_on_hashed(struct disk_job *job)
+static void engine_on_hashed(struct store_job *job)
 {
-    struct session_torrent *st = job->ctx;
+    struct engine_torrent *st = job->ctx;
     struct event ev = {.type = EVENT_HASHED,
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
-    session_job_done(st);
+    engine_job_done(st);
     for (uint32_t i = 0; job->result == 0 && i < job->n_spans; i++) {
         if (!job->spans[i].pad) {
-            disk_mark_dirty(st->store, job->spans[i].file);
+            store_mark_dirty(st->store, job->spans[i].file);
         }
     }
-    session_event(st, &ev);
-    session_job_free(job);
+    engine_event(st, &ev);
+    engine_job_free(job);
     st->s->hash_free |= st->s->shared.hash_busy < st->s->shared.hash_jobs;
 }
 
 /* FINISH, WRITE, HASH. */
-static void session_do_disk(struct session_torrent *st, const struct action *a)
+static void engine_do_disk(struct engine_torrent *st, const struct action *a)
 {
-    enum disk_op op = a->type == ACTION_FINISH  ? DISK_FINISH
-                      : a->type == ACTION_WRITE ? DISK_WRITE
-                                                : DISK_HASH;
-    disk_done_fn *done = a->type == ACTION_FINISH  ? session_on_finished
-                         : a->type == ACTION_WRITE ? session_on_written
-                                                   : session_on_hashed;
-    struct disk_job *job = session_job(st, op, done);
-    session_job_piece(st, job, a->piece, 0,
-                      geom_piece_size(&st->geom, a->piece));
+    enum store_op op = a->type == ACTION_FINISH  ? STORE_FINISH
+                       : a->type == ACTION_WRITE ? STORE_WRITE
+                                                 : STORE_HASH;
+    store_done_fn *done = a->type == ACTION_FINISH  ? engine_on_finished
+                          : a->type == ACTION_WRITE ? engine_on_written
+                                                    : engine_on_hashed;
+    struct store_job *job = engine_job(st, op, done);
+    engine_job_piece(st, job, a->piece, 0,
+                     layout_piece_size(&st->geom, a->piece));
     memcpy(job->expected, st->meta->piece_hashes + (size_t)a->piece * SHA1_LEN,
            SHA1_LEN);
     if (a->type == ACTION_WRITE) {
@@ -160,7 +158,7 @@ static void session_do_disk(struct session_torrent *st, const struct action *a)
         job->n_blocks = a->write.n_blocks;
         job->want_block_hashes = a->write.want_block_hashes;
     }
-    disk_submit(st->s->disk, job);
+    store_submit(st->s->disk, job);
 }
 
 /* --- links --- */
@@ -176,7 +174,7 @@ static void link_unref(struct link *l)
 /* Out of the tables; uploads under way keep the memory. */
 static void link_drop(struct link *l)
 {
-    struct session_torrent *st = l->st;
+    struct engine_torrent *st = l->st;
     uint32_t slot = l->id & 0xffffu;
     if (st->links[slot] != l) {
         return;
@@ -198,35 +196,35 @@ static void link_on_open(void *ctx)
 {
     struct link *l = ctx;
     struct event ev = {.type = EVENT_CONNECTED, .conn = l->id};
-    session_event(l->st, &ev);
+    engine_event(l->st, &ev);
 }
 
 static void link_on_data(void *ctx, struct slice data)
 {
     struct link *l = ctx;
-    struct session *s = l->st->s;
+    struct engine *s = l->st->s;
     bucket_take(&s->down_bucket, data.len);
     bucket_take(&l->st->down_bucket, data.len);
     s->journal_bytes += data.len;
     struct event ev = {.type = EVENT_DATA, .conn = l->id, .data = data};
-    session_event(l->st, &ev);
+    engine_event(l->st, &ev);
 }
 
 static void link_on_close(void *ctx, int err)
 {
     struct link *l = ctx;
-    struct session_torrent *st = l->st;
+    struct engine_torrent *st = l->st;
     struct event ev = {.type = EVENT_CLOSED, .conn = l->id, .result = err};
     link_drop(l);
-    session_event(st, &ev);
+    engine_event(st, &ev);
 }
 
-static const struct conn_callbacks link_callbacks = {.on_open = link_on_open,
-                                                     .on_data = link_on_data,
-                                                     .on_close = link_on_close};
+static const struct tcp_callbacks link_callbacks = {.on_open = link_on_open,
+                                                    .on_data = link_on_data,
+                                                    .on_close = link_on_close};
 
 /* A link for a conn id. */
-static struct link *link_new(struct session_torrent *st, uint32_t id)
+static struct link *link_new(struct engine_torrent *st, uint32_t id)
 {
     uint32_t slot = id & 0xffffu;
     if (slot >= st->n_links) {
@@ -255,7 +253,7 @@ static struct link *link_new(struct session_torrent *st, uint32_t id)
 }
 
 /* The link of a conn id; NULL when it is gone. */
-static struct link *link_find(struct session_torrent *st, uint32_t id)
+static struct link *link_find(struct engine_torrent *st, uint32_t id)
 {
     uint32_t slot = id & 0xffffu;
     if (slot >= st->n_links || st->links[slot] == NULL ||
@@ -270,61 +268,58 @@ static struct link *link_find(struct session_torrent *st, uint32_t id)
  * it may just say who it is. */
 static void link_limit(const struct link *l)
 {
-    conn_set_write_max(l->conn, CONN_WRITE_MAX + l->st->geom.n_pieces / 8);
+    tcp_set_write_max(l->conn, TCP_WRITE_MAX + l->st->geom.n_pieces / 8);
     if (l->st->s->down_bucket.rate > 0 || l->st->down_bucket.rate > 0) {
-        conn_grant_read(l->conn, SESSION_LIMIT_FIRST);
+        tcp_grant_read(l->conn, ENGINE_LIMIT_FIRST);
     }
 }
 
-/* See session_int.h. */
-void session_link_accepted(struct session_torrent *st, uint32_t id,
-                           struct conn *c)
+void engine_link_accepted(struct engine_torrent *st, uint32_t id,
+                          struct tcp_conn *c)
 {
     struct link *l = link_new(st, id);
     l->conn = c;
-    conn_set_callbacks(c, &link_callbacks, l);
+    tcp_set_callbacks(c, &link_callbacks, l);
     link_limit(l);
 }
 
-/* See session.h. */
-void session_close_links(struct session_torrent *st)
+void engine_close_links(struct engine_torrent *st)
 {
     for (uint32_t i = 0; i < st->n_links; i++) {
         struct link *l = st->links[i];
         if (l != NULL) {
-            struct conn *c = l->conn;
+            struct tcp_conn *c = l->conn;
             link_drop(l);
-            conn_close(c);
+            tcp_close(c);
         }
     }
-    session_announces_cancel(st);
+    engine_announces_cancel(st);
 }
 
 /* ACTION_CONNECT. */
-static void session_do_connect(struct session_torrent *st,
-                               const struct action *a)
+static void engine_do_connect(struct engine_torrent *st, const struct action *a)
 {
     int code = BTC_E_NETWORK;
     struct link *l = link_new(st, a->conn);
-    l->conn = conn_connect(st->s->host, &a->addr, &link_callbacks, l, &code);
+    l->conn = tcp_connect(st->s->host, &a->addr, &link_callbacks, l, &code);
     if (l->conn == NULL) {
         struct event ev = {
             .type = EVENT_CLOSED, .conn = a->conn, .result = code};
         link_drop(l);
-        session_input(st, &ev);
+        engine_input(st, &ev);
         return;
     }
     link_limit(l);
 }
 
 /* ACTION_CLOSE. */
-static void session_do_close(struct session_torrent *st, uint32_t id)
+static void engine_do_close(struct engine_torrent *st, uint32_t id)
 {
     struct link *l = link_find(st, id);
     if (l != NULL) {
-        struct conn *c = l->conn;
+        struct tcp_conn *c = l->conn;
         link_drop(l);
-        conn_close(c);
+        tcp_close(c);
     }
 }
 
@@ -332,8 +327,8 @@ static void session_do_close(struct session_torrent *st, uint32_t id)
 
 /* A range on its way from the page cache to a socket. */
 struct upload {
-    struct disk_job job; /* first: freed as the job */
-    struct link *link;   /* a reference */
+    struct store_job job; /* first: freed as the job */
+    struct link *link;    /* a reference */
     struct wire_block range;
     uint32_t chunk;
     uint32_t pending; /* file ranges queued + 1 while they are being queued */
@@ -347,7 +342,7 @@ static void upload_unref(struct upload *u)
         return;
     }
     struct link *l = u->link;
-    struct session_torrent *st = l->st;
+    struct engine_torrent *st = l->st;
     struct event ev = {.type = EVENT_UPLOADED,
                        .conn = l->id,
                        .piece = u->range.piece,
@@ -355,21 +350,21 @@ static void upload_unref(struct upload *u)
     ev.uploaded.len = u->range.len;
     for (uint32_t i = 0; u->job.fds != NULL && i < u->job.n_spans; i++) {
         if (u->job.fds[i] >= 0) {
-            disk_fd_release(u->job.store, u->job.spans[i].file, u->job.fds[i]);
+            store_fd_release(u->job.store, u->job.spans[i].file, u->job.fds[i]);
         }
     }
-    session_job_done(st);
+    engine_job_done(st);
     link_unref(l);
-    session_job_free(&u->job);
-    session_event(st, &ev);
+    engine_job_free(&u->job);
+    engine_event(st, &ev);
 }
 
 /* A file range has been sent, or its connection is gone. */
 static void upload_on_release(void *ctx, void *arg)
 {
     struct upload *u = ctx;
-    struct conn *c = arg;
-    u->failed |= u->link->conn != c || !conn_is_open(c);
+    struct tcp_conn *c = arg;
+    u->failed |= u->link->conn != c || !tcp_is_open(c);
     upload_unref(u);
 }
 
@@ -377,25 +372,25 @@ static void upload_on_release(void *ctx, void *arg)
 static void upload_send_payload(struct upload *u, uint32_t at, uint32_t len)
 {
     static const uint8_t zeros[WIRE_BLOCK_LEN];
-    struct conn *c = u->link->conn;
+    struct tcp_conn *c = u->link->conn;
     uint32_t start = 0; /* of the span, in the range */
     for (uint32_t i = 0; i < u->job.n_spans && len > 0; i++) {
-        const struct disk_span *s = &u->job.spans[i];
+        const struct store_span *s = &u->job.spans[i];
         while (len > 0 && at >= start && at < start + s->len) {
             uint32_t off = at - start;
             uint32_t n = s->len - off < len ? s->len - off : len;
             if (s->pad) {
                 n = n < sizeof zeros ? n : (uint32_t)sizeof zeros;
-                conn_send_const(c, slice_of(zeros, n));
+                tcp_send_const(c, slice_of(zeros, n));
             } else {
-                struct conn_file f = {.fd = u->job.fds[i],
-                                      .offset = (off_t)(s->offset + off),
-                                      .len = n,
-                                      .release = upload_on_release,
-                                      .ctx = u,
-                                      .arg = c};
+                struct tcp_file f = {.fd = u->job.fds[i],
+                                     .offset = (off_t)(s->offset + off),
+                                     .len = n,
+                                     .release = upload_on_release,
+                                     .ctx = u,
+                                     .arg = c};
                 u->pending++;
-                conn_send_file(c, &f);
+                tcp_send_file(c, &f);
             }
             at += n;
             len -= n;
@@ -406,11 +401,11 @@ static void upload_send_payload(struct upload *u, uint32_t at, uint32_t len)
 
 /* Answer to PREFETCH: the data is in the page cache, so sendfile will not wait
  * for the disk. */
-static void upload_on_read(struct disk_job *job)
+static void upload_on_read(struct store_job *job)
 {
     struct upload *u = (struct upload *)job;
     u->pending = 1;
-    session_job_failed(u->link->st, job);
+    engine_job_failed(u->link->st, job);
     for (uint32_t at = 0; job->result == 0 && at < u->range.len;) {
         if (u->link->conn == NULL) {
             u->failed = true;
@@ -422,7 +417,7 @@ static void upload_on_read(struct disk_job *job)
                                .len = left < u->chunk ? left : u->chunk};
         uint8_t header[WIRE_HEADER_MAX];
         size_t n = wire_encode_block(WIRE_PIECE, &b, header);
-        conn_send(u->link->conn, slice_of(header, n));
+        tcp_send(u->link->conn, slice_of(header, n));
         upload_send_payload(u, at, b.len);
         at += b.len;
     }
@@ -430,8 +425,7 @@ static void upload_on_read(struct disk_job *job)
 }
 
 /* ACTION_UPLOAD. */
-static void session_do_upload(struct session_torrent *st,
-                              const struct action *a)
+static void engine_do_upload(struct engine_torrent *st, const struct action *a)
 {
     struct link *l = link_find(st, a->conn);
     if (l == NULL) {
@@ -440,30 +434,29 @@ static void session_do_upload(struct session_torrent *st,
                            .piece = a->piece,
                            .result = BTC_E_CLOSED};
         ev.uploaded.len = a->upload.range.len;
-        session_input(st, &ev);
+        engine_input(st, &ev);
         return;
     }
     struct upload *u = mem_zalloc(sizeof *u);
-    u->job = (struct disk_job){.op = DISK_PREFETCH,
-                               .store = st->store,
-                               .done = upload_on_read,
-                               .ctx = st,
-                               .fail_file = -1};
+    u->job = (struct store_job){.op = STORE_PREFETCH,
+                                .store = st->store,
+                                .done = upload_on_read,
+                                .ctx = st,
+                                .fail_file = -1};
     st->n_jobs++;
     u->link = l;
     l->refs++;
     u->range = a->upload.range;
     u->chunk = a->upload.chunk;
-    session_job_piece(st, &u->job, u->range.piece, u->range.begin,
-                      u->range.len);
-    disk_submit(st->s->disk, &u->job);
+    engine_job_piece(st, &u->job, u->range.piece, u->range.begin, u->range.len);
+    store_submit(st->s->disk, &u->job);
 }
 
 /* --- announces --- */
 
 /* A request to a tracker that is out. */
 struct announcing {
-    struct session_torrent *st;
+    struct engine_torrent *st;
     struct http_job *job;
     uint32_t tracker;
     struct announcing *next;
@@ -482,18 +475,17 @@ static void announcing_drop(struct announcing *n)
 static void announcing_done(void *ctx, const struct http_result *r)
 {
     struct announcing *n = ctx;
-    struct session_torrent *st = n->st;
+    struct engine_torrent *st = n->st;
     struct event ev = {.type = EVENT_ANNOUNCED, .result = r->code};
     ev.announced.tracker = n->tracker;
     ev.announced.status = r->status;
     ev.announced.body = r->body;
     ev.announced.error = r->error;
     announcing_drop(n);
-    session_event(st, &ev);
+    engine_event(st, &ev);
 }
 
-/* See session_int.h. */
-void session_announces_cancel(struct session_torrent *st)
+void engine_announces_cancel(struct engine_torrent *st)
 {
     while (st->announces != NULL) {
         http_cancel(st->announces->job);
@@ -502,8 +494,8 @@ void session_announces_cancel(struct session_torrent *st)
 }
 
 /* ACTION_ANNOUNCE. */
-static void session_do_announce(struct session_torrent *st,
-                                const struct action *a)
+static void engine_do_announce(struct engine_torrent *st,
+                               const struct action *a)
 {
     struct announcing *n = mem_zalloc(sizeof *n);
     struct http_request r = {.url = a->announce.url,
@@ -518,8 +510,8 @@ static void session_do_announce(struct session_torrent *st,
 /* --- notifications --- */
 
 /* Remembers an index until the commit that makes it true. */
-static void session_remember(uint32_t **list, size_t *n, size_t *cap,
-                             uint32_t index)
+static void engine_remember(uint32_t **list, size_t *n, size_t *cap,
+                            uint32_t index)
 {
     if (*n == *cap) {
         *cap = *cap > 0 ? *cap * 2 : 16;
@@ -529,42 +521,41 @@ static void session_remember(uint32_t **list, size_t *n, size_t *cap,
 }
 
 /* ACTION_NOTIFY. */
-static void session_do_notify(struct session_torrent *st,
-                              const struct action *a)
+static void engine_do_notify(struct engine_torrent *st, const struct action *a)
 {
     st->stat_dirty = true;
     switch (a->notify.type) {
     case NOTIFY_STATE:
         if (torrent_is_stopped(st->t)) {
-            session_torrent_stopped(st);
+            engine_torrent_stopped(st);
         } else {
-            session_tell_state(st);
+            engine_tell_state(st);
         }
         break;
     case NOTIFY_PIECE:
         if (st->tainted) {
             break;
         }
-        session_remember(&st->fresh_pieces, &st->n_fresh, &st->fresh_cap,
-                         a->piece);
+        engine_remember(&st->fresh_pieces, &st->n_fresh, &st->fresh_cap,
+                        a->piece);
         break;
     case NOTIFY_FILE:
         if (st->tainted) {
             break;
         }
-        session_remember(&st->fresh_files, &st->n_fresh_files,
-                         &st->fresh_files_cap, a->notify.file);
+        engine_remember(&st->fresh_files, &st->n_fresh_files,
+                        &st->fresh_files_cap, a->notify.file);
         break;
     case NOTIFY_COMPLETE:
         st->done_pending = true;
         st->s->journal_now = true;
         break;
     case NOTIFY_CHECKED:
-        session_torrent_checked(st);
+        engine_torrent_checked(st);
         break;
     case NOTIFY_ERROR:
-        session_torrent_fail(st, a->notify.result,
-                             st->error[0] != '\0' ? st->error : a->notify.text);
+        engine_torrent_fail(st, a->notify.result,
+                            st->error[0] != '\0' ? st->error : a->notify.text);
         break;
     }
 }
@@ -572,45 +563,45 @@ static void session_do_notify(struct session_torrent *st,
 /* --- the drain --- */
 
 /* One action. */
-static void session_do(struct session_torrent *st, const struct action *a)
+static void engine_do(struct engine_torrent *st, const struct action *a)
 {
     struct link *l;
     switch (a->type) {
     case ACTION_CONNECT:
-        session_do_connect(st, a);
+        engine_do_connect(st, a);
         break;
     case ACTION_CLOSE:
-        session_do_close(st, a->conn);
+        engine_do_close(st, a->conn);
         break;
     case ACTION_SEND:
         l = link_find(st, a->conn);
         if (l != NULL) {
-            conn_send(l->conn, a->data);
+            tcp_send(l->conn, a->data);
         }
         break;
     case ACTION_UPLOAD:
-        session_do_upload(st, a);
+        engine_do_upload(st, a);
         break;
     case ACTION_FINISH:
     case ACTION_WRITE:
     case ACTION_HASH:
-        session_do_disk(st, a);
+        engine_do_disk(st, a);
         break;
     case ACTION_ANNOUNCE:
-        session_do_announce(st, a);
+        engine_do_announce(st, a);
         break;
     case ACTION_PERSIST:
-        session_fact(st, a);
+        engine_fact(st, a);
         break;
     case ACTION_NOTIFY:
-        session_do_notify(st, a);
+        engine_do_notify(st, a);
         break;
     }
 }
 
 /* Until the core wants nothing more. Events that an action causes come back in
  * here and are drained by the outer loop. */
-void session_drain(struct session_torrent *st)
+void engine_drain(struct engine_torrent *st)
 {
     struct action a;
     if (st->draining) {
@@ -618,18 +609,17 @@ void session_drain(struct session_torrent *st)
     }
     st->draining = true;
     while (torrent_next_action(st->t, &a)) {
-        session_do(st, &a);
+        engine_do(st, &a);
     }
     st->draining = false;
 }
 
-/* See session.h. */
-void session_event(struct session_torrent *st, const struct event *ev)
+void engine_event(struct engine_torrent *st, const struct event *ev)
 {
     if (st->t == NULL) {
         return;
     }
-    session_touch(st);
-    session_input(st, ev);
-    session_drain(st);
+    engine_touch(st);
+    engine_input(st, ev);
+    engine_drain(st);
 }

@@ -1,4 +1,4 @@
-/* A run of the engine from start to end; see session.h. */
+/* A run of the engine from start to end; see engine.h. */
 #include "engine/internal.h"
 
 #include "base/log.h"
@@ -9,31 +9,29 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SESSION_PEER_ID "-BT0100-" /* BEP 20, Azureus style */
+#define ENGINE_PEER_ID "-BT0100-" /* BEP 20, Azureus style */
 
-/* See session.h. */
-struct session_torrent *session_find(struct session *s, int64_t id)
+struct engine_torrent *engine_find(struct engine *s, int64_t id)
 {
-    struct session_torrent *st;
+    struct engine_torrent *st;
     HASH_FIND(hh, s->torrents, &id, sizeof id, st);
     return st;
 }
 
-/* See session.h. */
-void session_touch(struct session_torrent *st)
+void engine_touch(struct engine_torrent *st)
 {
     if (!st->touched) {
         st->touched = true;
         LL_PREPEND2(st->s->touched, st, next_touched);
     }
-    session_journal_move(st);
+    engine_commit_move(st);
 }
 
 /* --- the end --- */
 
 /* Graceful: torrents wind down, then one last commit. The first status stays.
  */
-void session_stop(struct session *s, int status, const char *text)
+void engine_stop(struct engine *s, int status, const char *text)
 {
     if (s->stopping) {
         return;
@@ -42,17 +40,17 @@ void session_stop(struct session *s, int status, const char *text)
     s->status = status;
     (void)snprintf(s->error, sizeof s->error, "%s", text != NULL ? text : "");
     s->stop_ms = loop_now_ms(s->loop);
-    for (struct session_torrent *st = s->torrents; st != NULL;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
-        session_torrent_stop(st);
+        engine_torrent_stop(st);
     }
-    session_wake(s);
+    engine_wake(s);
 }
 
 /* Nothing is on its way to or from a torrent any more. */
-static bool session_is_quiet(const struct session *s)
+static bool engine_is_quiet(const struct engine *s)
 {
-    const struct session_torrent *st;
+    const struct engine_torrent *st;
     for (st = s->torrents; st != NULL; st = st->hh.next) {
         if (st->n_jobs > 0 || st->phase == PHASE_LOADING) {
             return false;
@@ -68,18 +66,18 @@ static bool session_is_quiet(const struct session *s)
 }
 
 /* Once everything is quiet: the last commit, then out. */
-static void session_wind_down(struct session *s)
+static void engine_wind_down(struct engine *s)
 {
-    if (!s->stopping || s->finished || !session_is_quiet(s)) {
+    if (!s->stopping || s->finished || !engine_is_quiet(s)) {
         return;
     }
-    if (!s->journal_final && s->journal == JOURNAL_IDLE) {
+    if (!s->journal_final && s->journal == COMMIT_IDLE) {
         s->journal_final = true;
         s->journal_now = true;
-        session_journal_tick(s);
+        engine_commit_tick(s);
     }
-    bool over = s->journal_dead || session_journal_is_clean(s);
-    if (s->journal_final && s->journal == JOURNAL_IDLE && over) {
+    bool over = s->journal_dead || engine_commit_is_clean(s);
+    if (s->journal_final && s->journal == COMMIT_IDLE && over) {
         s->finished = true;
         loop_stop(s->loop);
     }
@@ -87,8 +85,8 @@ static void session_wind_down(struct session *s)
 
 /* What one torrent ended with. Paused or removed by somebody else's wish, it is
  * unfinished. */
-static int session_torrent_outcome(const struct session_torrent *st,
-                                   const char **text)
+static int engine_torrent_outcome(const struct engine_torrent *st,
+                                  const char **text)
 {
     *text = st->error;
     if (st->status == 0 && !st->announced_done) {
@@ -100,14 +98,14 @@ static int session_torrent_outcome(const struct session_torrent *st,
 
 /* What the torrents of this run ended with: the first one's trouble, or SOME.
  * That a check finds other torrents good does not change what it found. */
-static int session_outcome(const struct session *s, const char **text)
+static int engine_outcome(const struct engine *s, const char **text)
 {
     int first = 0;
     bool good = false, mixed = false;
-    const struct session_torrent *st;
+    const struct engine_torrent *st;
     for (st = s->torrents; st != NULL; st = st->hh.next) {
         const char *why = NULL;
-        int status = st->asked ? session_torrent_outcome(st, &why) : 0;
+        int status = st->asked ? engine_torrent_outcome(st, &why) : 0;
         good |= st->asked && status == 0 && !s->o.check_only;
         mixed |= status != 0 && first != 0 && status != first;
         if (status != 0 && first == 0) {
@@ -119,30 +117,30 @@ static int session_outcome(const struct session *s, const char **text)
 }
 
 /* A foreground run ends when all that it was asked for is over. */
-static void session_check_over(struct session *s)
+static void engine_check_over(struct engine *s)
 {
     if (s->stopping || s->o.follow_wishes) {
         return;
     }
-    struct session_torrent *st = s->unfinished;
-    if (st != NULL && st->asked && !session_torrent_is_over(st)) {
+    struct engine_torrent *st = s->unfinished;
+    if (st != NULL && st->asked && !engine_torrent_is_over(st)) {
         return; /* the one we knew of */
     }
     for (st = s->torrents; st != NULL; st = st->hh.next) {
-        if (st->asked && !session_torrent_is_over(st)) {
+        if (st->asked && !engine_torrent_is_over(st)) {
             s->unfinished = st;
             return;
         }
     }
     const char *text = NULL;
-    int status = session_outcome(s, &text);
-    session_stop(s, status, text);
+    int status = engine_outcome(s, &text);
+    engine_stop(s, status, text);
 }
 
 /* Nothing that was asked for is unfinished: a stop only ends the seeding. */
-static bool session_all_done(const struct session *s)
+static bool engine_all_done(const struct engine *s)
 {
-    const struct session_torrent *st;
+    const struct engine_torrent *st;
     for (st = s->torrents; st != NULL; st = st->hh.next) {
         if (st->asked && !st->announced_done) {
             return false;
@@ -154,9 +152,9 @@ static bool session_all_done(const struct session *s)
 /* --- limits of time --- */
 
 /* Whether anything comes in, for --stall-timeout. */
-static void session_watch_payload(struct session *s, uint64_t now)
+static void engine_watch_payload(struct engine *s, uint64_t now)
 {
-    for (struct session_torrent *st = s->torrents; st != NULL;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         struct torrent_stats ts;
         if (st->phase == PHASE_LOADING || st->phase == PHASE_STAT ||
@@ -177,137 +175,136 @@ static void session_watch_payload(struct session *s, uint64_t now)
 }
 
 /* --max-time and --stall-timeout. */
-static void session_check_time(struct session *s, uint64_t now)
+static void engine_check_time(struct engine *s, uint64_t now)
 {
     if (s->stopping) {
         return;
     }
     if (s->o.max_time_s > 0 &&
         now - s->started_ms >= (uint64_t)s->o.max_time_s * 1000) {
-        session_stop(s, session_all_done(s) ? 0 : BTC_E_STALLED,
-                     "the time limit was reached");
+        engine_stop(s, engine_all_done(s) ? 0 : BTC_E_STALLED,
+                    "the time limit was reached");
     } else if (s->o.stall_timeout_s > 0 &&
                now - s->payload_ms >= (uint64_t)s->o.stall_timeout_s * 1000) {
-        session_stop(s, session_all_done(s) ? 0 : BTC_E_STALLED,
-                     "no data came for the stall timeout");
+        engine_stop(s, engine_all_done(s) ? 0 : BTC_E_STALLED,
+                    "no data came for the stall timeout");
     }
 }
 
 /* Between two STATS. */
-static uint32_t session_tick_ms(const struct session *s)
+static uint32_t engine_tick_ms(const struct engine *s)
 {
-    return s->o.tick_ms > 0 ? s->o.tick_ms : SESSION_TICK_MS;
+    return s->o.tick_ms > 0 ? s->o.tick_ms : ENGINE_TICK_MS;
 }
 
 /* The soonest thing that is due. */
-static uint64_t session_deadline(const struct session *s)
+static uint64_t engine_deadline(const struct engine *s)
 {
     uint64_t now = loop_now_ms(s->loop);
-    uint64_t at = s->second_ms + SESSION_SECOND_MS;
-    uint64_t tick = s->tick_ms + session_tick_ms(s);
+    uint64_t at = s->second_ms + ENGINE_SECOND_MS;
+    uint64_t tick = s->tick_ms + engine_tick_ms(s);
     at = s->o.on_event != NULL && tick < at ? tick : at;
-    uint64_t j = session_journal_deadline(s);
+    uint64_t j = engine_commit_deadline(s);
     at = j < at ? j : at;
-    if (session_is_limited(s) && s->limit_ms + SESSION_LIMIT_MS < at) {
-        at = s->limit_ms + SESSION_LIMIT_MS;
+    if (engine_is_limited(s) && s->limit_ms + ENGINE_LIMIT_MS < at) {
+        at = s->limit_ms + ENGINE_LIMIT_MS;
     }
     const struct heap_node *first = heap_first(&s->due);
     at = first != NULL && first->key < at ? first->key : at;
     return at > now ? at : now;
 }
 
-/* See session.h. */
-void session_wake(struct session *s)
+void engine_wake(struct engine *s)
 {
-    loop_arm_timer(s->loop, session_deadline(s));
+    loop_arm_timer(s->loop, engine_deadline(s));
 }
 
 /* Those whose time has come. Each is put back when it is settled. */
-static void session_tick_due(struct session *s, uint64_t now)
+static void engine_tick_due(struct engine *s, uint64_t now)
 {
     struct heap_node *first;
     while ((first = heap_first(&s->due)) != NULL && first->key <= now) {
-        void *st = (char *)first - offsetof(struct session_torrent, due);
+        void *st = (char *)first - offsetof(struct engine_torrent, due);
         heap_remove(&s->due, first);
-        session_torrent_tick(st);
+        engine_torrent_tick(st);
     }
 }
 
 /* What comes by the mere passing of time. */
-static void session_on_second(struct session *s, uint64_t now)
+static void engine_on_second(struct engine *s, uint64_t now)
 {
     s->second_ms = now;
-    for (struct session_torrent *st = s->torrents; st != NULL;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
-        session_torrent_second(st);
-        session_journal_second(st);
+        engine_torrent_second(st);
+        engine_commit_second(st);
     }
     if (s->o.stall_timeout_s > 0) {
-        session_watch_payload(s, now);
+        engine_watch_payload(s, now);
     }
 }
 
 /* The loop's one timer. */
-static void session_on_timer(void *ctx)
+static void engine_on_timer(void *ctx)
 {
-    struct session *s = ctx;
+    struct engine *s = ctx;
     uint64_t now = loop_now_ms(s->loop);
-    session_tick_due(s, now);
-    if (now - s->second_ms >= SESSION_SECOND_MS) {
-        session_on_second(s, now);
+    engine_tick_due(s, now);
+    if (now - s->second_ms >= ENGINE_SECOND_MS) {
+        engine_on_second(s, now);
     }
-    session_incoming_tick(s);
-    if (session_is_limited(s) && now - s->limit_ms >= SESSION_LIMIT_MS) {
+    engine_incoming_tick(s);
+    if (engine_is_limited(s) && now - s->limit_ms >= ENGINE_LIMIT_MS) {
         s->limit_ms = now;
-        session_grant_reads(s);
+        engine_grant_reads(s);
     }
-    session_journal_tick(s);
-    if (now - s->tick_ms >= session_tick_ms(s)) {
+    engine_commit_tick(s);
+    if (now - s->tick_ms >= engine_tick_ms(s)) {
         s->tick_ms = now;
-        session_tell_stats(s, false);
+        engine_tell_stats(s, false);
     }
-    session_check_time(s, now);
+    engine_check_time(s, now);
 }
 
 /* Nothing of it is under way, and the journal holds all of it. */
-static bool session_can_restart(const struct session_torrent *st)
+static bool engine_can_restart(const struct engine_torrent *st)
 {
-    return session_torrent_rests(st) && st->n_jobs == 0 &&
-           session_journal_has_all(st);
+    return engine_torrent_rests(st) && st->n_jobs == 0 &&
+           engine_commit_has_all(st);
 }
 
 /* Who rests keeps no file open: a drive can be unmounted, and a file that is
  * deleted gives its space back. True while that waits for the journal. */
-static bool session_let_go(struct session_torrent *st)
+static bool engine_let_go(struct engine_torrent *st)
 {
-    if (st->store == NULL || st->let_go || !session_torrent_rests(st)) {
+    if (st->store == NULL || st->let_go || !engine_torrent_rests(st)) {
         return false;
     }
-    st->let_go = st->n_jobs == 0 && session_journal_has_all(st);
+    st->let_go = st->n_jobs == 0 && engine_commit_has_all(st);
     if (st->let_go) {
-        disk_store_rest(st->store);
+        store_tree_rest(st->store);
     }
     return !st->let_go;
 }
 
 /* The check of one torrent left room for that of another. */
-static void session_share_hashing(struct session *s)
+static void engine_share_hashing(struct engine *s)
 {
     struct event ev = {.type = EVENT_TICK};
-    struct session_torrent *st = s->hash_free ? s->torrents : NULL;
+    struct engine_torrent *st = s->hash_free ? s->torrents : NULL;
     s->hash_free = false;
     for (; st != NULL && s->shared.hash_busy < s->shared.hash_jobs;
          st = st->hh.next) {
         if (st->phase == PHASE_RUN && torrent_waits_to_hash(st->t)) {
-            session_event(st, &ev);
+            engine_event(st, &ev);
         }
     }
 }
 
 /* When it wants to be woken, and whether it has a limit of its own. */
-static void session_settle_time(struct session *s, struct session_torrent *st)
+static void engine_settle_time(struct engine *s, struct engine_torrent *st)
 {
-    uint64_t at = session_torrent_deadline(st);
+    uint64_t at = engine_torrent_deadline(st);
     bool limited = st->down_bucket.rate > 0 && st->phase == PHASE_RUN;
     if (at == UINT64_MAX) {
         heap_remove(&s->due, &st->due);
@@ -321,28 +318,28 @@ static void session_settle_time(struct session *s, struct session_torrent *st)
 }
 
 /* Wishes whose time has come. True while one waits for the journal or a job. */
-static bool session_settle_wish(struct session *s, struct session_torrent *st)
+static bool engine_settle_wish(struct engine *s, struct engine_torrent *st)
 {
-    bool waits = session_let_go(st);
-    if (st->restart && !s->stopping && session_can_restart(st)) {
-        session_torrent_reload(st);
+    bool waits = engine_let_go(st);
+    if (st->restart && !s->stopping && engine_can_restart(st)) {
+        engine_torrent_reload(st);
     }
-    if (st->remove && session_torrent_rests(st) && st->n_jobs == 0 &&
+    if (st->remove && engine_torrent_rests(st) && st->n_jobs == 0 &&
         !st->deleting) {
-        session_torrent_delete(st);
+        engine_torrent_delete(st);
     }
     return waits || st->restart || st->remove;
 }
 
 /* What was touched in this turn. */
-static void session_settle(struct session *s)
+static void engine_settle(struct engine *s)
 {
-    struct session_torrent *waiting = NULL, *st;
+    struct engine_torrent *waiting = NULL, *st;
     while ((st = s->touched) != NULL) {
         LL_DELETE2(s->touched, st, next_touched);
         st->touched = false;
-        session_settle_time(s, st);
-        if (session_settle_wish(s, st) && !st->touched) {
+        engine_settle_time(s, st);
+        if (engine_settle_wish(s, st) && !st->touched) {
             st->touched = true;
             LL_PREPEND2(waiting, st, next_touched);
         }
@@ -351,33 +348,33 @@ static void session_settle(struct session *s)
 }
 
 /* After each batch of events: settle what follows, arm the timer. */
-static void session_on_idle(void *ctx)
+static void engine_on_idle(void *ctx)
 {
-    struct session *s = ctx;
-    session_share_hashing(s);
-    session_settle(s);
-    session_check_over(s);
-    session_wind_down(s);
+    struct engine *s = ctx;
+    engine_share_hashing(s);
+    engine_settle(s);
+    engine_check_over(s);
+    engine_wind_down(s);
     if (!s->finished) {
-        session_wake(s);
+        engine_wake(s);
     }
 }
 
 /* btc_signal, on the loop thread. */
-static void session_on_wakeup(void *ctx)
+static void engine_on_wakeup(void *ctx)
 {
-    struct session *s = ctx;
+    struct engine *s = ctx;
     int stops = atomic_exchange(&s->b->n_stop, 0);
     if (stops > 0 && !s->stopping) {
-        int status = session_all_done(s) ? 0 : BTC_E_INTERRUPTED;
-        session_stop(s, status, "interrupted");
+        int status = engine_all_done(s) ? 0 : BTC_E_INTERRUPTED;
+        engine_stop(s, status, "interrupted");
         stops--;
     }
     if (stops > 0 && s->stopping) {
         s->hurry = true;
     }
     if (atomic_exchange(&s->b->n_stats, 0) > 0) {
-        session_tell_stats(s, true);
+        engine_tell_stats(s, true);
     }
     if (atomic_exchange(&s->b->n_reload, 0) > 0) {
         struct btc_event ev = {.type = BTC_EVENT_RELOAD, .at = loop_unix_now()};
@@ -390,17 +387,17 @@ static void session_on_wakeup(void *ctx)
 /* --- the beginning --- */
 
 /* Options with their defaults; what all torrents share. */
-static void session_init(struct session *s, struct btc *b,
-                         const struct btc_run_options *o)
+static void engine_init(struct engine *s, struct btc *b,
+                        const struct btc_run_options *o)
 {
     s->b = b;
     s->o = *o;
     s->db = b->db;
-    s->journal_interval_ms = o->journal_interval_ms > 0 ? o->journal_interval_ms
-                                                        : SESSION_JOURNAL_MS;
+    s->journal_interval_ms =
+        o->journal_interval_ms > 0 ? o->journal_interval_ms : ENGINE_JOURNAL_MS;
     rng_init(&s->rng, rng_seed_system());
     pool_init(&s->pool,
-              o->cache_bytes > 0 ? o->cache_bytes : SESSION_CACHE_BYTES);
+              o->cache_bytes > 0 ? o->cache_bytes : ENGINE_CACHE_BYTES);
     uint64_t now = loop_now_ms(s->loop);
     s->started_ms = s->tick_ms = s->second_ms = now;
     s->journal_ms = s->payload_ms = now;
@@ -408,19 +405,19 @@ static void session_init(struct session *s, struct btc *b,
     s->shared.rng = &s->rng;
     s->shared.pool = &s->pool;
     bucket_init(&s->shared.up, o->up_limit, now);
-    memcpy(s->shared.peer_id, SESSION_PEER_ID, 8);
+    memcpy(s->shared.peer_id, ENGINE_PEER_ID, 8);
     for (size_t i = 8; i < sizeof s->shared.peer_id; i++) {
         static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
         s->shared.peer_id[i] = (uint8_t)digits[rng_below(&s->rng, 36)];
     }
     s->shared.key = (uint32_t)rng_u64(&s->rng);
     s->shared.client = "btc " BTC_VERSION;
-    s->batch = db_batch_new();
+    s->batch = journal_batch_new();
 }
 
 /* --bind: an address or an interface. */
-static void session_bind(const struct session *s, struct conn_host_options *h,
-                         struct http_options *w)
+static void engine_bind(const struct engine *s, struct tcp_host_options *h,
+                        struct http_options *w)
 {
     (void)snprintf(w->user_agent, sizeof w->user_agent, "btc/%s", BTC_VERSION);
     if (s->o.bind == NULL || s->o.bind[0] == '\0') {
@@ -438,7 +435,7 @@ static void session_bind(const struct session *s, struct conn_host_options *h,
 }
 
 /* Files and connections share one limit: take what the system gives. */
-static void session_raise_files(void)
+static void engine_raise_files(void)
 {
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
@@ -448,7 +445,7 @@ static void session_raise_files(void)
 }
 
 /* This boot's id, to tell a killed process from a power cut. */
-static bool session_same_boot(const struct db_run *before)
+static bool engine_same_boot(const struct journal_run *before)
 {
     char id[40] = "";
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -463,69 +460,68 @@ static bool session_same_boot(const struct db_run *before)
 }
 
 /* Opens the io objects. */
-static int session_open(struct session *s, struct err *e)
+static int engine_open(struct engine *s, struct err *e)
 {
-    struct conn_host_options host = {0};
+    struct tcp_host_options host = {0};
     struct http_options web = {0};
-    struct disk_options disk = {0};
-    session_bind(s, &host, &web);
-    session_raise_files();
-    s->disk = disk_new(s->loop, &disk);
-    s->shared.hash_jobs = disk_threads(s->disk) * 2;
-    s->host = conn_host_new(s->loop, &host);
+    struct store_options disk = {0};
+    engine_bind(s, &host, &web);
+    engine_raise_files();
+    s->disk = store_new(s->loop, &disk);
+    s->shared.hash_jobs = store_threads(s->disk) * 2;
+    s->host = tcp_host_new(s->loop, &host);
     s->http = http_new(s->loop, &web);
-    s->wakeup = loop_wakeup_new(s->loop, session_on_wakeup, s);
+    s->wakeup = loop_wakeup_new(s->loop, engine_on_wakeup, s);
     atomic_store(&s->b->wakeup, s->wakeup);
-    loop_set_timer_fn(s->loop, session_on_timer, s);
-    loop_set_idle_fn(s->loop, session_on_idle, s);
-    int err = s->o.check_only ? 0 : session_listen(s, e);
+    loop_set_timer_fn(s->loop, engine_on_timer, s);
+    loop_set_idle_fn(s->loop, engine_on_idle, s);
+    int err = s->o.check_only ? 0 : engine_listen(s, e);
     if (err == 0) {
-        err = db_begin_run(s->db, &s->before, e);
+        err = journal_begin_run(s->db, &s->before, e);
     }
-    s->same_boot = session_same_boot(&s->before);
+    s->same_boot = engine_same_boot(&s->before);
     return err;
 }
 
 /* A file is wanted and not all here. */
-static bool session_misses_file(struct session *s, int64_t id)
+static bool engine_misses_file(struct engine *s, int64_t id)
 {
-    struct db_file *files = NULL;
+    struct journal_file *files = NULL;
     size_t n = 0;
-    bool missing = db_load_files(s->db, id, &files, &n, NULL) != 0;
+    bool missing = journal_load_files(s->db, id, &files, &n, NULL) != 0;
     for (size_t i = 0; i < n && !missing; i++) {
         missing = !files[i].pad && files[i].priority > 0 &&
                   files[i].bytes_done < files[i].length;
     }
-    db_files_free(files, n);
+    journal_files_free(files, n);
     return missing;
 }
 
 /* An earlier run left nothing to be done: all is here, is not to be served, and
  * nobody wishes for more since. */
-static bool session_was_done(struct session *s,
-                             const struct session_torrent *st)
+static bool engine_was_done(struct engine *s, const struct engine_torrent *st)
 {
-    enum db_seed_mode mode = st->row.seed_mode;
+    enum journal_seed_mode mode = st->row.seed_mode;
     int64_t goal;
     if (s->o.seed != NULL) {
         (void)api_parse_seed(s->o.seed, &mode, &goal, NULL);
     }
     return st->stat_known && strcmp(st->stat.state, "complete") == 0 &&
-           mode == DB_SEED_NONE && st->row.verify_since == 0 &&
-           !session_misses_file(s, st->id);
+           mode == JOURNAL_SEED_NONE && st->row.verify_since == 0 &&
+           !engine_misses_file(s, st->id);
 }
 
 /* The torrent is one of those that this run is for. */
-static bool session_is_asked(struct session *s,
-                             const struct session_torrent *st)
+static bool engine_is_asked(struct engine *s, const struct engine_torrent *st)
 {
-    const struct db_torrent *row = &st->row;
+    const struct journal_torrent *row = &st->row;
     if (s->o.n_ids == 0 && s->o.check_only) {
-        return row->wanted == DB_WANTED_RUN || row->wanted == DB_WANTED_PAUSE;
+        return row->wanted == JOURNAL_WANTED_RUN ||
+               row->wanted == JOURNAL_WANTED_PAUSE;
     }
     if (s->o.n_ids == 0) {
-        return row->wanted == DB_WANTED_RUN &&
-               (s->o.follow_wishes || !session_was_done(s, st));
+        return row->wanted == JOURNAL_WANTED_RUN &&
+               (s->o.follow_wishes || !engine_was_done(s, st));
     }
     for (size_t i = 0; i < s->o.n_ids; i++) {
         if (s->o.ids[i] == row->id) {
@@ -538,8 +534,8 @@ static bool session_is_asked(struct session *s,
 /* A check of everything becomes a wish in the database, so that an interrupted
  * one goes on where it stopped (pieces verified since then stand). --full
  * starts over. */
-static int session_wish_verify(struct session *s, struct session_torrent *st,
-                               struct err *e)
+static int engine_wish_verify(struct engine *s, struct engine_torrent *st,
+                              struct err *e)
 {
     bool full = s->o.verify == BTC_VERIFY_FULL;
     st->verify_all = full || (s->o.check_only && s->o.older_than_s == 0);
@@ -550,93 +546,92 @@ static int session_wish_verify(struct session *s, struct session_torrent *st,
     char text[24];
     st->row.verify_since = loop_unix_now() + 1;
     (void)snprintf(text, sizeof text, "%lld", (long long)st->row.verify_since);
-    return db_set_wish(s->db, st->id, "verify_since", text, e);
+    return journal_set_wish(s->db, st->id, "verify_since", text, e);
 }
 
 /* Reads the torrents and begins those that are to run. */
-static int session_load(struct session *s, struct err *e)
+static int engine_load(struct engine *s, struct err *e)
 {
-    struct db_torrent *rows = NULL;
+    struct journal_torrent *rows = NULL;
     size_t n = 0;
-    int err = db_load_torrents(s->db, &rows, &n, e);
+    int err = journal_load_torrents(s->db, &rows, &n, e);
     for (size_t i = 0; err == 0 && i < n; i++) {
-        struct session_torrent *st = session_torrent_new(s, &rows[i]);
-        st->stat_known = db_load_stat(s->db, st->id, &st->stat, NULL) == 0;
-        st->asked = session_is_asked(s, st);
+        struct engine_torrent *st = engine_torrent_new(s, &rows[i]);
+        st->stat_known = journal_load_stat(s->db, st->id, &st->stat, NULL) == 0;
+        st->asked = engine_is_asked(s, st);
         if (st->asked) {
-            err = session_wish_verify(s, st, e);
-            session_torrent_load(st, s->db);
-            session_torrent_loaded(st);
+            err = engine_wish_verify(s, st, e);
+            engine_torrent_load(st, s->db);
+            engine_torrent_loaded(st);
         }
     }
-    db_torrents_free(rows, n);
+    journal_torrents_free(rows, n);
     return err;
 }
 
 /* Done already in an earlier run: over, unless it is to seed. */
-static void session_begin_all(struct session *s)
+static void engine_begin_all(struct engine *s)
 {
-    for (struct session_torrent *st = s->torrents; st != NULL;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         if (st->asked) {
-            session_torrent_begin(st);
-        } else if (st->row.wanted == DB_WANTED_REMOVE ||
-                   st->row.wanted == DB_WANTED_REMOVE_DATA) {
-            session_wish_remove(st); /* an earlier run did not come to it */
+            engine_torrent_begin(st);
+        } else if (st->row.wanted == JOURNAL_WANTED_REMOVE ||
+                   st->row.wanted == JOURNAL_WANTED_REMOVE_DATA) {
+            engine_wish_remove(st); /* an earlier run did not come to it */
         }
     }
 }
 
-/* Closes what session_open opened and gives the database back. */
-static void session_close(struct session *s)
+/* Closes what engine_open opened and gives the database back. */
+static void engine_close(struct engine *s)
 {
     api_forget_wakeup(s->b);
-    for (struct session_torrent *st = s->torrents; st != NULL;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
-        session_close_links(st);
+        engine_close_links(st);
     }
-    session_incoming_free(s);
+    engine_incoming_free(s);
     http_free(s->http);
-    conn_listener_close(s->listener);
-    conn_host_free(s->host);
-    disk_free(s->disk);
-    if (s->db_thread != NULL) {
-        s->db = db_thread_stop(s->db_thread);
+    tcp_listener_close(s->listener);
+    tcp_host_free(s->host);
+    store_free(s->disk);
+    if (s->journal_thread != NULL) {
+        s->db = journal_thread_stop(s->journal_thread);
     }
     while (s->torrents != NULL) {
-        session_torrent_free(s->torrents);
+        engine_torrent_free(s->torrents);
     }
     heap_fini(&s->due);
     loop_wakeup_close(s->wakeup);
     loop_free(s->loop);
-    db_batch_free(s->batch);
-    db_batch_free(s->failed);
+    journal_batch_free(s->batch);
+    journal_batch_free(s->failed);
     pool_fini(&s->pool);
     free(s->progress);
     free(s->removed);
 }
 
-/* See session.h. */
-int session_run(struct btc *b, const struct btc_run_options *o, struct err *e)
+int engine_run(struct btc *b, const struct btc_run_options *o, struct err *e)
 {
-    static const struct db_thread_callbacks callbacks = {
-        .on_committed = session_journal_committed, .on_wishes = session_wishes};
-    struct session *s = mem_zalloc(sizeof *s);
+    static const struct journal_thread_callbacks callbacks = {
+        .on_committed = engine_commit_committed, .on_wishes = engine_wishes};
+    struct engine *s = mem_zalloc(sizeof *s);
     s->loop = loop_new();
-    session_init(s, b, o);
+    engine_init(s, b, o);
     b->run = s;
-    int err = session_open(s, e);
+    int err = engine_open(s, e);
     if (err == 0) {
-        err = session_load(s, e);
+        err = engine_load(s, e);
     }
     if (err == 0) {
-        s->db_thread = db_thread_start(s->db, s->loop, &callbacks, s);
+        s->journal_thread = journal_thread_start(s->db, s->loop, &callbacks, s);
         s->db = NULL;
-        session_begin_all(s);
+        engine_begin_all(s);
         if (atomic_load(&b->n_stop) + atomic_load(&b->n_reload) > 0) {
             loop_wakeup_send(s->wakeup); /* it came before we listened */
         }
-        session_on_idle(s);
+        engine_on_idle(s);
         if (!s->finished) {
             loop_run(s->loop);
         }
@@ -646,7 +641,7 @@ int session_run(struct btc *b, const struct btc_run_options *o, struct err *e)
                           s->error[0] != '\0' ? s->error : err_text(err));
         }
     }
-    session_close(s);
+    engine_close(s);
     b->db = s->db;
     b->run = NULL;
     free(s);

@@ -2,11 +2,11 @@
  * core, drains the core's actions into io, keeps the journal, reconciles
  * wishes.
  *
- * Everything here runs on the loop thread. Read session.c (a run from start to
- * end), then session_torrent.c (one torrent from its rows to running and back),
- * session_startup.c (what of the data on disk is trusted), session_action.c
- * (actions into io, results into events), session_journal.c (the order write,
- * sync, commit), session_wish.c, session_report.c.
+ * Everything here runs on the loop thread. Read engine.c (a run from start to
+ * end), then torrent.c (one torrent from its rows to running and back),
+ * startup.c (what of the data on disk is trusted), drive.c
+ * (actions into io, results into events), commit.c (the order write,
+ * sync, commit), wishes.c, report.c.
  */
 #ifndef BTC_ENGINE_ENGINE_H
 #define BTC_ENGINE_ENGINE_H
@@ -22,25 +22,26 @@
 #include "proto/metainfo/metainfo.h"
 #include "store/store.h"
 
-#define SESSION_JOURNAL_MS  1000u
-#define SESSION_CACHE_BYTES (32u << 20)
-#define SESSION_MIN_FREE    (8u << 20)
-#define SESSION_TICK_MS     1000u
-#define SESSION_SECOND_MS   1000u  /* all torrents are looked at this often */
-#define SESSION_STORAGE_MS  5000u  /* look for absent storage this often */
-#define SESSION_ERROR_MS    60000u /* try again after an error */
-#define SESSION_SPACE_MS    1000u  /* look at free space this often */
-#define SESSION_EARLY_BYTES \
-    (256u << 20) /* commit before the interval is over */
-#define SESSION_PEERS_LOADED 500
-#define SESSION_TRACKER_TRIES                       \
-    3 /* of every tracker, before a run without any \
-       * peer gives up (exit 6) */
-#define SESSION_TRIM_PEERS   2000  /* new rows of peers, then the worst go */
-#define SESSION_LIMIT_MS     50    /* download limit: grants this often */
-#define SESSION_LIMIT_FIRST  1024  /* bytes of a connection before them */
-#define SESSION_HANDSHAKE_MS 20000 /* of incoming connections */
-#define SESSION_MAX_INCOMING 200   /* without a handshake yet */
+#define ENGINE_JOURNAL_MS  1000u
+#define ENGINE_CACHE_BYTES (32u << 20)
+#define ENGINE_MIN_FREE    (8u << 20)
+#define ENGINE_TICK_MS     1000u
+#define ENGINE_SECOND_MS   1000u  /* all torrents are looked at this often */
+#define ENGINE_STORAGE_MS  5000u  /* look for absent storage this often */
+#define ENGINE_ERROR_MS    60000u /* try again after an error */
+#define ENGINE_SPACE_MS    1000u  /* look at free space this often */
+#define ENGINE_EARLY_BYTES                             \
+    (256u << 20) /* commit before the interval is over \
+                  */
+#define ENGINE_PEERS_LOADED 500
+#define ENGINE_TRACKER_TRIES                                                   \
+    3                            /* of every tracker, before a run without any \
+                                  * peer gives up (exit 6) */
+#define ENGINE_TRIM_PEERS   2000 /* new rows of peers, then the worst go */
+#define ENGINE_LIMIT_MS     50   /* download limit: grants this often */
+#define ENGINE_LIMIT_FIRST  1024 /* bytes of a connection before them */
+#define ENGINE_HANDSHAKE_MS 20000 /* of incoming connections */
+#define ENGINE_MAX_INCOMING 200   /* without a handshake yet */
 
 enum phase {
     PHASE_IDLE,    /* not wished to run, or not begun */
@@ -55,26 +56,26 @@ enum phase {
     PHASE_ERROR
 };
 
-struct session;
-struct session_torrent;
+struct engine;
+struct engine_torrent;
 
-struct session_torrent {
-    struct session *s; /* borrows */
+struct engine_torrent {
+    struct engine *s; /* borrows */
     int64_t id;
     UT_hash_handle hh;    /* by id, in the order of coming */
-    struct heap_node due; /* in the session's heap, when it waits */
-    struct session_torrent *next_touched; /* of those to be settled */
+    struct heap_node due; /* in the engine's heap, when it waits */
+    struct engine_torrent *next_touched; /* of those to be settled */
     bool touched;
-    struct session_torrent *next_moved; /* of those that the journal asks */
+    struct engine_torrent *next_moved; /* of those that the journal asks */
     bool moved;
-    struct session_torrent *next_committing; /* of those in this commit */
+    struct engine_torrent *next_committing; /* of those in this commit */
     bool committing;
-    bool limited;          /* counted in n_limited */
-    struct db_torrent row; /* owns its strings: the wishes as last seen */
-    struct metainfo *meta; /* owns */
-    struct geom_file *geom_files; /* owns */
-    struct geom geom;
-    struct disk_store *store; /* owns */
+    bool limited;               /* counted in n_limited */
+    struct journal_torrent row; /* owns its strings: the wishes as last seen */
+    struct metainfo *meta;      /* owns */
+    struct layout_file *layout_files; /* owns */
+    struct layout geom;
+    struct store_tree *store; /* owns */
     struct torrent *t;        /* owns; NULL unless loaded */
     bool ran;                 /* t knows what is here: it was started */
     enum phase phase;
@@ -93,19 +94,20 @@ struct session_torrent {
     bool told_added;        /* ADDED was told */
 
     /* as loaded from the journal */
-    struct db_file *files; /* n_files; fingerprints kept current */
+    struct journal_file *files; /* n_files; fingerprints kept current */
     size_t n_files;
-    struct db_piece *pieces;
+    struct journal_piece *pieces;
     size_t n_pieces;
-    struct db_block *blocks;
+    struct journal_block *blocks;
     size_t n_blocks;
-    struct db_peer *peers;
+    struct journal_peer *peers;
     size_t n_peers;
-    struct db_tracker *trackers;
+    struct journal_tracker *trackers;
     size_t n_trackers;
-    struct db_stat stat;
+    struct journal_stat stat;
     bool stat_known; /* `stat` was read; else nothing is put over the row */
-    struct db_stat loaded_stat; /* read on the database thread, not taken yet */
+    struct journal_stat
+        loaded_stat; /* read on the database thread, not taken yet */
     bool loaded_known;
     struct err load_error;
 
@@ -127,17 +129,17 @@ struct session_torrent {
     uint32_t n_links;
 
     /* the journal */
-    struct db_batch *facts;   /* owns; depend on data not yet synced */
-    struct db_batch *syncing; /* owns; a SYNC covers them */
-    bool dirty;               /* data was written since the last SYNC */
-    bool stat_dirty;          /* put the stat row also for seeding time alone */
-    bool sync_now;            /* a SYNC is about to be submitted */
-    bool collected;           /* this commit covers `syncing` */
-    bool done_collected;      /* and makes DONE true */
+    struct journal_batch *facts;   /* owns; depend on data not yet synced */
+    struct journal_batch *syncing; /* owns; a SYNC covers them */
+    bool dirty;                    /* data was written since the last SYNC */
+    bool stat_dirty;     /* put the stat row also for seeding time alone */
+    bool sync_now;       /* a SYNC is about to be submitted */
+    bool collected;      /* this commit covers `syncing` */
+    bool done_collected; /* and makes DONE true */
     size_t n_collected, n_files_collected; /* of the fresh lists */
-    struct db_stat told_stat;              /* as last put */
-    struct db_stat next_stat; /* as of the facts that were collected */
-    bool stat_due;            /* next_stat goes into this commit */
+    struct journal_stat told_stat;         /* as last put */
+    struct journal_stat next_stat; /* as of the facts that were collected */
+    bool stat_due;                 /* next_stat goes into this commit */
     bool tainted;      /* a SYNC failed: what is written is not claimed */
     uint64_t space_ms; /* last look at free space */
     bool space_busy;
@@ -151,51 +153,51 @@ struct session_torrent {
     uint32_t n_jobs;      /* disk jobs and steps of a removal that are out */
 };
 
-enum journal_phase {
-    JOURNAL_IDLE,
-    JOURNAL_FLUSHING, /* blocks of incomplete pieces are being written */
-    JOURNAL_SYNCING,  /* fdatasync */
-    JOURNAL_COMMITTING
+enum commit_phase {
+    COMMIT_IDLE,
+    COMMIT_FLUSHING, /* blocks of incomplete pieces are being written */
+    COMMIT_SYNCING,  /* fdatasync */
+    COMMIT_COMMITTING
 };
 
-struct session {
+struct engine {
     struct btc *b;            /* borrows */
     struct btc_run_options o; /* borrowed pointers live as long as the run */
     struct loop *loop;
-    struct conn_host *host;
-    struct conn_listener *listener;
+    struct tcp_host *host;
+    struct tcp_listener *listener;
     struct http *http;
-    struct disk *disk;
-    struct db *db; /* NULL while the thread has it */
-    struct db_thread *db_thread;
-    struct db_run before; /* the run before this one */
+    struct store *disk;
+    struct journal *db; /* NULL while the thread has it */
+    struct journal_thread *journal_thread;
+    struct journal_run before; /* the run before this one */
     bool same_boot;
     struct loop_wakeup *wakeup; /* btc_signal */
     struct rng rng;
     struct pool pool;
     struct torrent_shared shared;
     struct bucket down_bucket;
-    struct session_torrent *torrents;   /* owns; a hash, hh.next: all of them */
-    struct session_torrent *touched;    /* a list: to be settled */
-    struct session_torrent *moved;      /* a list: may have facts */
-    struct session_torrent *committing; /* a list: in the commit under way */
-    struct session_torrent *unfinished; /* one that a run waits for, or NULL */
-    struct heap due; /* torrents by the time that is theirs */
+    struct engine_torrent *torrents;   /* owns; a hash, hh.next: all of them */
+    struct engine_torrent *touched;    /* a list: to be settled */
+    struct engine_torrent *moved;      /* a list: may have facts */
+    struct engine_torrent *committing; /* a list: in the commit under way */
+    struct engine_torrent *unfinished; /* one that a run waits for, or NULL */
+    struct heap due;                   /* torrents by the time that is theirs */
     uint32_t
         n_limited; /* running torrents with a download limit of their own */
     struct link *links; /* all open ones */
-    int64_t *removed;   /* owns; ids, see session_is_removed */
+    int64_t *removed;   /* owns; ids, see engine_is_removed */
     size_t n_removed, removed_cap;
     struct incoming *incoming; /* accepted, before their handshake */
     uint32_t n_incoming;
     uint32_t n_open_http;
     bool hash_free; /* fewer HASH jobs are out than may be */
 
-    enum journal_phase journal;
-    struct db_batch *batch;  /* facts without data, for the next commit */
-    struct db_batch *failed; /* a commit that failed, to be tried again */
-    uint64_t journal_ms;     /* the last one began */
-    uint64_t journal_bytes;  /* payload since */
+    enum commit_phase journal;
+    struct journal_batch *batch;  /* facts without data, for the next commit */
+    struct journal_batch *failed; /* a commit that failed, to be tried again */
+    uint64_t journal_ms;          /* the last one began */
+    uint64_t journal_bytes;       /* payload since */
     uint32_t journal_interval_ms;
     bool journal_now;     /* before the interval is over */
     bool journal_final;   /* the last one: run end */
@@ -223,12 +225,11 @@ struct session {
 };
 
 /* The whole of btc_run. */
-int session_run(struct btc *b, const struct btc_run_options *o, struct err *e);
+int engine_run(struct btc *b, const struct btc_run_options *o, struct err *e);
 /* What another part of the interface may ask of a run. */
-struct session_torrent *session_find(struct session *s, int64_t id);
-void session_wake(struct session *s); /* arms the timer anew */
-void session_grant_reads(struct session *s);
-int session_map(struct session *s, int64_t id, struct btc_cell *cells,
-                size_t n);
+struct engine_torrent *engine_find(struct engine *s, int64_t id);
+void engine_wake(struct engine *s); /* arms the timer anew */
+void engine_grant_reads(struct engine *s);
+int engine_map(struct engine *s, int64_t id, struct btc_cell *cells, size_t n);
 
 #endif

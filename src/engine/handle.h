@@ -8,22 +8,22 @@
 #include "net/loop.h"
 #include <stdatomic.h>
 
-struct session;
+struct engine;
 
 struct btc {
     char *path; /* owns */
     unsigned flags;
-    struct db *db;                        /* NULL while an engine has it */
-    struct session *run;                  /* while btc_run is on the stack */
+    struct journal *db;                   /* NULL while an engine has it */
+    struct engine *run;                   /* while btc_run is on the stack */
     _Atomic(struct loop_wakeup *) wakeup; /* the same; for btc_signal */
     atomic_int n_stop, n_stats, n_reload; /* asked by btc_signal */
     atomic_int n_signalling; /* btc_signal calls that may use `wakeup` */
-    struct db *side;         /* owns; for calls made while an engine has `db` */
+    struct journal *side;    /* owns; for calls made while an engine has `db` */
 };
 void api_fill_error(struct btc_error *out, const struct err *e);
 /* From now on btc_signal does not touch the loop any more. */
 void api_forget_wakeup(struct btc *b);
-int api_parse_seed(const char *text, enum db_seed_mode *mode, int64_t *goal,
-                   struct err *e);
+int api_parse_seed(const char *text, enum journal_seed_mode *mode,
+                   int64_t *goal, struct err *e);
 
 #endif

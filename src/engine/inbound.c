@@ -8,8 +8,8 @@
 
 /* Accepted; its handshake is awaited. */
 struct incoming {
-    struct session *s;
-    struct conn *conn;
+    struct engine *s;
+    struct tcp_conn *conn;
     uint64_t since_ms;
     uint8_t bytes[WIRE_HANDSHAKE_LEN];
     size_t n;
@@ -29,10 +29,10 @@ static void incoming_drop(struct incoming *in)
 }
 
 /* The running torrent of an info hash. */
-static struct session_torrent *incoming_torrent(struct session *s,
-                                                const uint8_t *info_hash)
+static struct engine_torrent *incoming_torrent(struct engine *s,
+                                               const uint8_t *info_hash)
 {
-    for (struct session_torrent *st = s->torrents; st != NULL;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         if (st->phase == PHASE_RUN &&
             memcmp(st->meta->info_hash, info_hash, SHA1_LEN) == 0) {
@@ -46,28 +46,28 @@ static struct session_torrent *incoming_torrent(struct session *s,
  * behind the handshake goes with it. */
 static void incoming_route(struct incoming *in, struct slice rest)
 {
-    struct session *s = in->s;
-    struct conn *c = in->conn;
+    struct engine *s = in->s;
+    struct tcp_conn *c = in->conn;
     struct wire_decoder d;
     struct wire_msg m;
     wire_decoder_init(&d);
     ptrdiff_t n = wire_decode(&d, slice_of(in->bytes, in->n), &m);
     incoming_drop(in);
-    struct session_torrent *st =
+    struct engine_torrent *st =
         n > 0 ? incoming_torrent(s, m.handshake.info_hash) : NULL;
-    uint32_t id = st != NULL ? torrent_new_conn(st->t, conn_remote(c)) : 0;
+    uint32_t id = st != NULL ? torrent_new_conn(st->t, tcp_remote(c)) : 0;
     if (id == 0) {
-        conn_close(c);
+        tcp_close(c);
         return;
     }
-    session_link_accepted(st, id, c);
+    engine_link_accepted(st, id, c);
     struct event ev = {.type = EVENT_ACCEPTED, .conn = id};
-    ev.accepted.addr = *conn_remote(c);
+    ev.accepted.addr = *tcp_remote(c);
     ev.accepted.handshake = m.handshake;
-    session_event(st, &ev);
+    engine_event(st, &ev);
     if (rest.len > 0) {
         struct event data = {.type = EVENT_DATA, .conn = id, .data = rest};
-        session_event(st, &data);
+        engine_event(st, &data);
     }
 }
 
@@ -82,9 +82,9 @@ static void incoming_on_data(void *ctx, struct slice data)
     struct wire_msg m;
     wire_decoder_init(&d);
     if (wire_decode(&d, slice_of(in->bytes, in->n), &m) < 0) {
-        struct conn *c = in->conn;
+        struct tcp_conn *c = in->conn;
         incoming_drop(in);
-        conn_close(c);
+        tcp_close(c);
     } else if (in->n == sizeof in->bytes) {
         incoming_route(in, slice_sub(data, take, data.len - take));
     }
@@ -98,27 +98,27 @@ static void incoming_on_close(void *ctx, int err)
 
 /* Too many that have not said who they are: the oldest goes, for a crowd that
  * says nothing must not keep those out that do. New ones stand in front. */
-static void incoming_drop_oldest(struct session *s)
+static void incoming_drop_oldest(struct engine *s)
 {
     struct incoming *in = s->incoming;
     while (in->next != NULL) {
         in = in->next;
     }
-    struct conn *c = in->conn;
+    struct tcp_conn *c = in->conn;
     incoming_drop(in);
-    conn_close(c);
+    tcp_close(c);
 }
 
-static void incoming_on_accept(void *ctx, struct conn *c)
+static void incoming_on_accept(void *ctx, struct tcp_conn *c)
 {
-    static const struct conn_callbacks callbacks = {
+    static const struct tcp_callbacks callbacks = {
         .on_data = incoming_on_data, .on_close = incoming_on_close};
-    struct session *s = ctx;
+    struct engine *s = ctx;
     if (s->stopping) {
-        conn_close(c);
+        tcp_close(c);
         return;
     }
-    if (s->n_incoming >= SESSION_MAX_INCOMING) {
+    if (s->n_incoming >= ENGINE_MAX_INCOMING) {
         incoming_drop_oldest(s);
     }
     struct incoming *in = mem_zalloc(sizeof *in);
@@ -128,30 +128,29 @@ static void incoming_on_accept(void *ctx, struct conn *c)
     in->next = s->incoming;
     s->incoming = in;
     s->n_incoming++;
-    conn_set_callbacks(c, &callbacks, in);
+    tcp_set_callbacks(c, &callbacks, in);
 }
 
 /* Those that say nothing go. */
-void session_incoming_tick(struct session *s)
+void engine_incoming_tick(struct engine *s)
 {
     uint64_t now = loop_now_ms(s->loop);
     for (struct incoming *in = s->incoming; in != NULL;) {
         struct incoming *next = in->next;
-        if (now - in->since_ms > SESSION_HANDSHAKE_MS) {
-            struct conn *c = in->conn;
+        if (now - in->since_ms > ENGINE_HANDSHAKE_MS) {
+            struct tcp_conn *c = in->conn;
             incoming_drop(in);
-            conn_close(c);
+            tcp_close(c);
         }
         in = next;
     }
 }
 
-/* See session.h. */
-void session_incoming_free(struct session *s)
+void engine_incoming_free(struct engine *s)
 {
     for (struct incoming *in = s->incoming; in != NULL;) {
         struct incoming *next = in->next;
-        conn_close(in->conn);
+        tcp_close(in->conn);
         free(in);
         in = next;
     }
@@ -159,20 +158,19 @@ void session_incoming_free(struct session *s)
     s->n_incoming = 0;
 }
 
-/* See session.h. A port that was not chosen is any free one. */
-int session_listen(struct session *s, struct err *e)
+/* See engine.h. A port that was not chosen is any free one. */
+int engine_listen(struct engine *s, struct err *e)
 {
-    s->listener = conn_listen(s->host, s->o.port, incoming_on_accept, s, e);
+    s->listener = tcp_listen(s->host, s->o.port, incoming_on_accept, s, e);
     if (s->listener == NULL) {
         return e != NULL && e->code != 0 ? e->code : BTC_E_NETWORK;
     }
-    s->shared.port = conn_listener_port(s->listener);
-    log_write(LOG_INFO, "session", "listening on port %u", s->shared.port);
+    s->shared.port = tcp_listener_port(s->listener);
+    log_write(LOG_INFO, "engine", "listening on port %u", s->shared.port);
     return 0;
 }
 
-/* See session_int.h. */
-bool session_is_limited(const struct session *s)
+bool engine_is_limited(const struct engine *s)
 {
     return s->down_bucket.rate > 0 || s->n_limited > 0;
 }
@@ -185,7 +183,7 @@ static uint64_t grant_part(struct bucket *b, uint64_t n, uint64_t now)
 
 /* All connections share the run's limit, those of a torrent its own: what one
  * does not use is there again at the next turn. */
-void session_grant_reads(struct session *s)
+void engine_grant_reads(struct engine *s)
 {
     uint64_t now = loop_now_ms(s->loop);
     uint64_t n = 0;
@@ -200,7 +198,7 @@ void session_grant_reads(struct session *s)
     for (const struct link *l = s->links; l != NULL; l = l->next) {
         uint64_t own = grant_part(&l->st->down_bucket, l->st->n_granted, now);
         if (l->conn != NULL) {
-            conn_grant_read(l->conn, own < all ? own : all);
+            tcp_grant_read(l->conn, own < all ? own : all);
         }
     }
 }

@@ -7,14 +7,14 @@
 #include <string.h>
 
 /* Seeding is wished for and not over. Before DONE nobody has looked yet. */
-static bool report_is_served(const struct session_torrent *st)
+static bool report_is_served(const struct engine_torrent *st)
 {
     return !st->s->o.check_only && !st->goal_reached &&
-           (st->announced_done || !session_torrent_goal(st));
+           (st->announced_done || !engine_torrent_goal(st));
 }
 
 /* What a torrent that runs does. */
-static const char *report_running_state(const struct session_torrent *st)
+static const char *report_running_state(const struct engine_torrent *st)
 {
     switch (torrent_state(st->t)) {
     case TORRENT_CHECKING:
@@ -31,7 +31,7 @@ static const char *report_running_state(const struct session_torrent *st)
 }
 
 /* Nothing wanted is missing, as far as is known. */
-static bool report_is_complete(const struct session_torrent *st)
+static bool report_is_complete(const struct engine_torrent *st)
 {
     if (st->t != NULL && st->ran) {
         return torrent_is_complete(st->t);
@@ -40,8 +40,7 @@ static bool report_is_complete(const struct session_torrent *st)
            st->stat.bytes_done >= st->stat.bytes_total;
 }
 
-/* See session.h. */
-const char *session_state_name(const struct session_torrent *st)
+const char *engine_state_name(const struct engine_torrent *st)
 {
     switch (st->phase) {
     case PHASE_STORAGE:
@@ -77,11 +76,11 @@ const char *session_state_name(const struct session_torrent *st)
     if (report_is_complete(st)) {
         return "complete";
     }
-    return st->row.wanted == DB_WANTED_PAUSE ? "paused" : "downloading";
+    return st->row.wanted == JOURNAL_WANTED_PAUSE ? "paused" : "downloading";
 }
 
 /* No payload moves: rows that only say so are not written. */
-bool session_is_idle(const struct session_torrent *st)
+bool engine_is_idle(const struct engine_torrent *st)
 {
     struct torrent_stats ts;
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
@@ -89,7 +88,7 @@ bool session_is_idle(const struct session_torrent *st)
 }
 
 /* Rates and peers are those of a running torrent. */
-static void report_stats(struct session_torrent *st, struct torrent_stats *ts)
+static void report_stats(struct engine_torrent *st, struct torrent_stats *ts)
 {
     *ts = (struct torrent_stats){.bytes_done = st->stat.bytes_done,
                                  .bytes_total = st->stat.bytes_total,
@@ -113,15 +112,14 @@ static int64_t report_eta(const struct torrent_stats *ts)
     return ts->down_rate > 0 ? (int64_t)(left / ts->down_rate) : -1;
 }
 
-/* See session.h. */
-void session_fill_progress(struct session_torrent *st, struct btc_progress *p)
+void engine_fill_progress(struct engine_torrent *st, struct btc_progress *p)
 {
     struct torrent_stats ts;
     report_stats(st, &ts);
     *p = (struct btc_progress){
         .id = st->id,
         .name = st->row.name,
-        .state = session_state_name(st),
+        .state = engine_state_name(st),
         .bytes_done = ts.bytes_done,
         .bytes_total = ts.bytes_total,
         .pieces_done = ts.pieces_done,
@@ -144,11 +142,11 @@ void session_fill_progress(struct session_torrent *st, struct btc_progress *p)
 
 /* The row as of this commit: bytes and pieces are verified and, with it,
  * durable. */
-void session_fill_stat(struct session_torrent *st, struct db_stat *out)
+void engine_fill_stat(struct engine_torrent *st, struct journal_stat *out)
 {
     struct torrent_stats ts;
     report_stats(st, &ts);
-    const char *state = session_state_name(st);
+    const char *state = engine_state_name(st);
     (void)snprintf(out->state, sizeof out->state, "%s", state);
     out->bytes_done = ts.bytes_done;
     out->bytes_total = ts.bytes_total;
@@ -171,7 +169,7 @@ void session_fill_stat(struct session_torrent *st, struct db_stat *out)
     }
     out->completed_at = st->stat.completed_at;
     if (st->tainted) { /* the last that was durable */
-        const struct db_stat *known =
+        const struct journal_stat *known =
             st->told_stat.state[0] != '\0' ? &st->told_stat : &st->stat;
         out->bytes_done = known->bytes_done;
         out->pieces_done = known->pieces_done;
@@ -185,14 +183,14 @@ void session_fill_stat(struct session_torrent *st, struct db_stat *out)
 /* --- events --- */
 
 /* Fills what is common and calls. */
-void session_tell(struct session_torrent *st, struct btc_event *ev)
+void engine_tell(struct engine_torrent *st, struct btc_event *ev)
 {
-    struct session *s = st->s;
+    struct engine *s = st->s;
     if (s->o.on_event == NULL || !(st->asked || s->o.follow_wishes)) {
         return;
     }
     struct btc_progress p;
-    session_fill_progress(st, &p);
+    engine_fill_progress(st, &p);
     ev->at = loop_unix_now();
     ev->id = st->id;
     ev->progress = &p;
@@ -201,32 +199,32 @@ void session_tell(struct session_torrent *st, struct btc_event *ev)
 }
 
 /* An event without details. */
-void session_tell_type(struct session_torrent *st, enum btc_event_type type)
+void engine_tell_type(struct engine_torrent *st, enum btc_event_type type)
 {
     struct btc_event ev = {.type = type};
-    session_tell(st, &ev);
+    engine_tell(st, &ev);
 }
 
 /* STATE, when it changed. */
-void session_tell_state(struct session_torrent *st)
+void engine_tell_state(struct engine_torrent *st)
 {
-    const char *state = session_state_name(st);
+    const char *state = engine_state_name(st);
     if (st->told_state == NULL || strcmp(st->told_state, state) != 0) {
         st->stat_dirty = true;
-        session_touch(st);
+        engine_touch(st);
         st->told_state = state;
-        session_tell_type(st, BTC_EVENT_STATE);
+        engine_tell_type(st, BTC_EVENT_STATE);
     }
 }
 
 /* STATS: all torrents of this run. */
-void session_tell_stats(struct session *s, bool asked)
+void engine_tell_stats(struct engine *s, bool asked)
 {
     size_t n = 0;
     if (s->o.on_event == NULL) {
         return;
     }
-    for (struct session_torrent *st = s->torrents; st != NULL;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         if (!st->asked && !s->o.follow_wishes) {
             continue;
@@ -236,8 +234,8 @@ void session_tell_stats(struct session *s, bool asked)
             s->progress =
                 mem_resize(s->progress, s->progress_cap, sizeof *s->progress);
         }
-        session_tell_state(st);
-        session_fill_progress(st, &s->progress[n++]);
+        engine_tell_state(st);
+        engine_fill_progress(st, &s->progress[n++]);
     }
     struct btc_event ev = {.type = BTC_EVENT_STATS,
                            .at = loop_unix_now(),
@@ -248,13 +246,13 @@ void session_tell_stats(struct session *s, bool asked)
 }
 
 /* ERROR; `st` NULL: the engine itself. */
-void session_tell_error(struct session *s, struct session_torrent *st, int code,
-                        const char *text)
+void engine_tell_error(struct engine *s, struct engine_torrent *st, int code,
+                       const char *text)
 {
     struct btc_event ev = {
         .type = BTC_EVENT_ERROR, .status = err_exit(code), .text = text};
     if (st != NULL) {
-        session_tell(st, &ev);
+        engine_tell(st, &ev);
     } else if (s->o.on_event != NULL) {
         ev.at = loop_unix_now();
         s->o.on_event(s->o.ctx, &ev);
@@ -262,9 +260,9 @@ void session_tell_error(struct session *s, struct session_torrent *st, int code,
 }
 
 /* See btc_map. */
-int session_map(struct session *s, int64_t id, struct btc_cell *cells, size_t n)
+int engine_map(struct engine *s, int64_t id, struct btc_cell *cells, size_t n)
 {
-    const struct session_torrent *st = session_find(s, id);
+    const struct engine_torrent *st = engine_find(s, id);
     memset(cells, 0, n * sizeof *cells);
     if (st == NULL || st->t == NULL) {
         return st == NULL ? BTC_E_NOTFOUND : 0;

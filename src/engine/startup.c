@@ -12,21 +12,21 @@
 #include <string.h>
 
 /* The wish changed while a job was out: back to where a stop leaves it. */
-static bool startup_is_off(struct session_torrent *st)
+static bool startup_is_off(struct engine_torrent *st)
 {
-    bool run = st->row.wanted == DB_WANTED_RUN || st->s->o.check_only;
+    bool run = st->row.wanted == JOURNAL_WANTED_RUN || st->s->o.check_only;
     if (!st->s->stopping && run && !st->remove) {
         return false;
     }
     st->phase = PHASE_IDLE;
-    session_wake(st->s);
+    engine_wake(st->s);
     return true;
 }
 
 /* --- the last step: files, then go --- */
 
 /* Gives the core what is trusted and what is to be hashed. */
-static void startup_hand_over(struct session_torrent *st)
+static void startup_hand_over(struct engine_torrent *st)
 {
     struct torrent *t = st->t;
     for (size_t i = 0; i < st->n_blocks; i++) {
@@ -47,13 +47,13 @@ static void startup_hand_over(struct session_torrent *st)
     st->pieces = NULL;
     st->blocks = NULL;
     st->n_pieces = st->n_blocks = 0;
-    session_torrent_run(st);
+    engine_torrent_run(st);
 }
 
-static void startup_create(struct session_torrent *st);
+static void startup_create(struct engine_torrent *st);
 
 /* A file that was not asked for when CREATE went out is wanted by now. */
-static bool startup_wants_more(const struct session_torrent *st)
+static bool startup_wants_more(const struct engine_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         if (!st->geom.files[i].pad && torrent_file_needed(st->t, i) &&
@@ -66,8 +66,8 @@ static bool startup_wants_more(const struct session_torrent *st)
 
 /* Why the files could not be made, and what helps when something that is no
  * data of the torrent's is in the way. */
-static void startup_create_text(const struct session_torrent *st,
-                                const struct disk_job *job,
+static void startup_create_text(const struct engine_torrent *st,
+                                const struct store_job *job,
                                 char text[static sizeof st->error])
 {
     int n = snprintf(text, sizeof st->error, "%s", job->error);
@@ -80,29 +80,29 @@ static void startup_create_text(const struct session_torrent *st,
 }
 
 /* The files are there, or could not be made. */
-static void startup_created(struct disk_job *job)
+static void startup_created(struct store_job *job)
 {
-    struct session_torrent *st = job->ctx;
-    session_job_done(st);
+    struct engine_torrent *st = job->ctx;
+    engine_job_done(st);
     int result = job->result;
     char text[sizeof st->error];
     startup_create_text(st, job, text);
-    session_job_free(job);
+    engine_job_free(job);
     if (startup_is_off(st)) {
         return;
     }
     if (result < 0) {
-        session_torrent_fail(st, result, text);
+        engine_torrent_fail(st, result, text);
     } else if (startup_wants_more(st)) {
         startup_create(st);
     } else {
         startup_hand_over(st);
     }
-    session_wake(st->s);
+    engine_wake(st->s);
 }
 
 /* Makes the files that something is wanted of. */
-static void startup_create(struct session_torrent *st)
+static void startup_create(struct engine_torrent *st)
 {
     if (st->s->o.check_only) {
         startup_hand_over(st);
@@ -110,7 +110,7 @@ static void startup_create(struct session_torrent *st)
     }
     bits_fini(&st->select);
     if (bits_init(&st->select, st->geom.n_files) < 0) {
-        session_torrent_fail(st, BTC_E_LIMIT, "too many files");
+        engine_torrent_fail(st, BTC_E_LIMIT, "too many files");
         return;
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
@@ -119,26 +119,26 @@ static void startup_create(struct session_torrent *st)
         }
     }
     st->phase = PHASE_CREATE;
-    struct disk_job *job = session_job(st, DISK_CREATE, startup_created);
+    struct store_job *job = engine_job(st, STORE_CREATE, startup_created);
     job->select = &st->select;
-    disk_submit(st->s->disk, job);
+    store_submit(st->s->disk, job);
 }
 
 /* --- the space there is --- */
 
 /* Refuses what cannot fit before a byte is fetched. */
-static void startup_spaced(struct disk_job *job)
+static void startup_spaced(struct store_job *job)
 {
-    struct session_torrent *st = job->ctx;
-    struct session *s = st->s;
-    session_job_done(st);
+    struct engine_torrent *st = job->ctx;
+    struct engine *s = st->s;
+    engine_job_done(st);
     uint64_t avail = job->bytes_free;
     int result = job->result;
-    session_job_free(job);
+    engine_job_free(job);
     if (startup_is_off(st)) {
         return;
     }
-    uint64_t floor = session_min_free(s);
+    uint64_t floor = engine_min_free(s);
     uint64_t need = st->bytes_missing;
     if (result == 0 && need > 0 && (avail < floor || avail - floor < need)) {
         char text[400];
@@ -150,32 +150,32 @@ static void startup_spaced(struct disk_job *job)
                        (unsigned long long)((need + (1u << 20) - 1) >> 20),
                        (unsigned long long)(avail >> 20),
                        (unsigned long long)(floor >> 20));
-        session_torrent_fail(st, BTC_E_NOSPACE, text);
-        session_wake(s);
+        engine_torrent_fail(st, BTC_E_NOSPACE, text);
+        engine_wake(s);
         return;
     }
     startup_create(st);
 }
 
 /* See startup_spaced. */
-static void startup_space(struct session_torrent *st)
+static void startup_space(struct engine_torrent *st)
 {
     if (st->s->o.check_only) {
         startup_create(st);
         return;
     }
-    disk_submit(st->s->disk, session_job(st, DISK_SPACE, startup_spaced));
+    store_submit(st->s->disk, engine_job(st, STORE_SPACE, startup_spaced));
 }
 
 /* --- data beyond the journal --- */
 
 /* Whole pieces of data that nobody claims: hash them, keep the good ones. */
-static void startup_scanned(struct disk_job *job)
+static void startup_scanned(struct store_job *job)
 {
-    struct session_torrent *st = job->ctx;
-    session_job_done(st);
+    struct engine_torrent *st = job->ctx;
+    engine_job_done(st);
     if (startup_is_off(st)) {
-        session_job_free(job);
+        engine_job_free(job);
         return;
     }
     for (uint32_t i = st->checked_from;
@@ -184,33 +184,33 @@ static void startup_scanned(struct disk_job *job)
             bits_set(&st->to_check, i);
         }
     }
-    session_job_free(job);
+    engine_job_free(job);
     startup_space(st);
-    session_wake(st->s);
+    engine_wake(st->s);
 }
 
 /* Asks the filesystem which pieces have data. */
-static void startup_scan(struct session_torrent *st)
+static void startup_scan(struct engine_torrent *st)
 {
     if (!st->scan_needed || st->s->o.verify == BTC_VERIFY_NONE) {
         startup_space(st);
         return;
     }
     st->phase = PHASE_SCAN;
-    struct disk_job *job = session_job(st, DISK_SCAN, startup_scanned);
+    struct store_job *job = engine_job(st, STORE_SCAN, startup_scanned);
     job->piece_length = st->geom.piece_length;
     job->n_pieces = st->geom.n_pieces;
-    disk_submit(st->s->disk, job);
+    store_submit(st->s->disk, job);
 }
 
 /* --- fingerprints --- */
 
 /* A file changed by somebody else: its claims are hashed again, also if this
  * run is interrupted before it has come to them. */
-static void startup_recheck_file(struct session_torrent *st, uint32_t file)
+static void startup_recheck_file(struct engine_torrent *st, uint32_t file)
 {
     uint32_t first, end;
-    geom_file_pieces(&st->geom, file, &first, &end);
+    layout_file_pieces(&st->geom, file, &first, &end);
     for (uint32_t i = first; i < end; i++) {
         if (bits_get(&st->claimed, i)) {
             bits_set(&st->to_check, i);
@@ -222,19 +222,19 @@ static void startup_recheck_file(struct session_torrent *st, uint32_t file)
                    "%.400s was changed by somebody else: its pieces are hashed "
                    "again",
                    st->files[file].path);
-    session_journal_event(st, DB_LEVEL_WARN, "file-changed", text);
+    engine_commit_event(st, JOURNAL_LEVEL_WARN, "file-changed", text);
 }
 
 /* A file is gone: its pieces are lost, an event row says so. */
-static void startup_lose_file(struct session_torrent *st, uint32_t file)
+static void startup_lose_file(struct engine_torrent *st, uint32_t file)
 {
     uint32_t first, end;
-    geom_file_pieces(&st->geom, file, &first, &end);
+    layout_file_pieces(&st->geom, file, &first, &end);
     for (uint32_t i = first; i < end; i++) {
         if (bits_clear(&st->claimed, i)) {
-            db_del_piece(st->facts, st->id, i);
+            journal_del_piece(st->facts, st->id, i);
         }
-        db_del_blocks(st->facts, st->id, i);
+        journal_del_blocks(st->facts, st->id, i);
     }
     size_t kept = 0;
     for (size_t i = 0; i < st->n_blocks; i++) {
@@ -247,27 +247,27 @@ static void startup_lose_file(struct session_torrent *st, uint32_t file)
     (void)snprintf(text, sizeof text,
                    "%.400s is gone: its pieces are fetched again",
                    st->files[file].path);
-    session_journal_event(st, DB_LEVEL_WARN, "file-lost", text);
+    engine_commit_event(st, JOURNAL_LEVEL_WARN, "file-lost", text);
     st->stat_dirty = true;
 }
 
 /* The file's fingerprint as it is now goes into the journal. */
-static void startup_take_print(struct session_torrent *st, uint32_t file,
-                               const struct disk_print *p)
+static void startup_take_print(struct engine_torrent *st, uint32_t file,
+                               const struct store_print *p)
 {
-    struct db_file *f = &st->files[file];
+    struct journal_file *f = &st->files[file];
     f->has_print = p->exists;
     f->dev = p->dev;
     f->ino = p->ino;
     f->size = p->size;
     f->mtime_ns = p->mtime_ns;
-    db_put_file(st->facts, st->id, f);
+    journal_put_file(st->facts, st->id, f);
 }
 
 /* What the judge needs of each file. Index i of the array is file map[i]. */
-static size_t startup_collect(struct session_torrent *st,
-                              const struct disk_print *prints,
-                              struct startup_file *out, uint32_t *map)
+static size_t startup_collect(struct engine_torrent *st,
+                              const struct store_print *prints,
+                              struct trust_file *out, uint32_t *map)
 {
     struct bits blocks;
     size_t n = 0;
@@ -277,16 +277,16 @@ static size_t startup_collect(struct session_torrent *st,
         bits_set(&blocks, st->blocks[i].piece);
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        const struct db_file *f = &st->files[i];
-        const struct disk_print *p = &prints[i];
+        const struct journal_file *f = &st->files[i];
+        const struct store_print *p = &prints[i];
         if (f->pad || f->length == 0) {
             continue;
         }
         uint32_t first, end;
-        geom_file_pieces(&st->geom, i, &first, &end);
+        layout_file_pieces(&st->geom, i, &first, &end);
         bool whole = bits_next_clear(&st->claimed, first) >= end;
         map[n] = i;
-        out[n++] = (struct startup_file){
+        out[n++] = (struct trust_file){
             .length = f->length,
             .claimed = bits_next_set(&st->claimed, first) < end ||
                        bits_next_set(&blocks, first) < end,
@@ -309,8 +309,8 @@ static size_t startup_collect(struct session_torrent *st,
 
 /* What a wanted file may still take. Allocated data of unknown worth counts as
  * there; so do journaled bytes that a file system keeps in fewer blocks. */
-static uint64_t startup_missing(const struct db_file *f,
-                                const struct startup_print *now)
+static uint64_t startup_missing(const struct journal_file *f,
+                                const struct trust_print *now)
 {
     uint64_t there = now->blocks * 512;
     there = there > f->bytes_done ? there : f->bytes_done;
@@ -319,9 +319,9 @@ static uint64_t startup_missing(const struct db_file *f,
 }
 
 /* Carries the verdicts out. */
-static void startup_apply(struct session_torrent *st,
-                          const struct disk_print *prints,
-                          const struct startup_file *files, const uint32_t *map,
+static void startup_apply(struct engine_torrent *st,
+                          const struct store_print *prints,
+                          const struct trust_file *files, const uint32_t *map,
                           size_t n)
 {
     bool trust = st->s->o.verify == BTC_VERIFY_NONE;
@@ -329,13 +329,13 @@ static void startup_apply(struct session_torrent *st,
     for (size_t i = 0; i < n; i++) {
         uint32_t file = map[i];
         st->bytes_missing += startup_missing(&st->files[file], &files[i].now);
-        if (files[i].verdict == STARTUP_LOST) {
+        if (files[i].verdict == TRUST_LOST) {
             startup_lose_file(st, file);
-        } else if (files[i].verdict == STARTUP_RECHECK && !trust) {
+        } else if (files[i].verdict == TRUST_RECHECK && !trust) {
             startup_recheck_file(st, file);
         }
         st->scan_needed |= files[i].beyond;
-        if (files[i].verdict != STARTUP_TRUST ||
+        if (files[i].verdict != TRUST_TRUST ||
             files[i].now.mtime_ns != st->files[file].mtime_ns) {
             startup_take_print(st, file, &prints[file]);
         }
@@ -343,7 +343,7 @@ static void startup_apply(struct session_torrent *st,
 }
 
 /* Claims older than somebody's wish for a check. */
-static void startup_apply_wishes(struct session_torrent *st)
+static void startup_apply_wishes(struct engine_torrent *st)
 {
     const struct btc_run_options *o = &st->s->o;
     int64_t since = st->row.verify_since;
@@ -355,11 +355,11 @@ static void startup_apply_wishes(struct session_torrent *st)
     for (size_t i = 0; i < st->n_pieces; i++) {
         uint32_t piece = st->pieces[i].piece;
         int64_t limit = since;
-        struct geom_spans it;
-        struct geom_span s;
-        geom_spans_init(&it, &st->geom, geom_piece_offset(&st->geom, piece),
-                        geom_piece_size(&st->geom, piece));
-        while (geom_spans_next(&it, &s)) {
+        struct layout_spans it;
+        struct layout_span s;
+        layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
+                          layout_piece_size(&st->geom, piece));
+        while (layout_spans_next(&it, &s)) {
             int64_t f = s.pad ? 0 : st->files[s.file].verify_since;
             limit = f > limit ? f : limit;
         }
@@ -377,24 +377,24 @@ static void startup_apply_wishes(struct session_torrent *st)
 }
 
 /* --accept-loss: the journal forgets its claims and starts over. */
-static void startup_forget_all(struct session_torrent *st)
+static void startup_forget_all(struct engine_torrent *st)
 {
     for (size_t i = 0; i < st->n_pieces; i++) {
-        db_del_piece(st->facts, st->id, st->pieces[i].piece);
+        journal_del_piece(st->facts, st->id, st->pieces[i].piece);
     }
     for (size_t i = 0; i < st->n_blocks; i++) {
-        db_del_blocks(st->facts, st->id, st->blocks[i].piece);
+        journal_del_blocks(st->facts, st->id, st->blocks[i].piece);
     }
     bits_zero(&st->claimed);
     st->n_blocks = st->n_pieces = 0;
-    db_put_accepted_loss(st->facts, st->id);
-    session_journal_event(st, DB_LEVEL_WARN, "accept-loss",
-                          "the storage was absent: starting over as wished");
+    journal_put_accepted_loss(st->facts, st->id);
+    engine_commit_event(st, JOURNAL_LEVEL_WARN, "accept-loss",
+                        "the storage was absent: starting over as wished");
     st->stat_dirty = true;
 }
 
 /* The storage is gone: nothing is created, nothing is lost. */
-static void startup_absent(struct session_torrent *st, bool root)
+static void startup_absent(struct engine_torrent *st, bool root)
 {
     char text[500];
     (void)snprintf(text, sizeof text,
@@ -403,34 +403,33 @@ static void startup_absent(struct session_torrent *st, bool root)
                         : "%.300s: no such folder for \"%.80s\"; create it or "
                           "bring the storage back",
                    st->row.save_path, st->row.name);
-    session_torrent_fail(st, BTC_E_STORAGE, text);
+    engine_torrent_fail(st, BTC_E_STORAGE, text);
 }
 
 /* The fingerprints are here. */
-static void startup_judged(struct session_torrent *st,
-                           const struct disk_job *job)
+static void startup_judged(struct engine_torrent *st,
+                           const struct store_job *job)
 {
-    const struct session *s = st->s;
+    const struct engine *s = st->s;
     bool quiet = st->stat.updated_at < s->before.heartbeat_at;
-    struct startup_run run = {
-        .had_run = s->before.id != 0,
-        .clean = s->before.ended_at != 0,
-        .same_boot = s->same_boot,
-        .interval_s = (s->journal_interval_ms + 999) / 1000,
-        .started_at = s->before.started_at,
-        .heartbeat_at = quiet ? st->stat.updated_at : s->before.heartbeat_at,
-        .root_dev = st->stat.root_dev};
-    struct startup_print root = {.exists = job->root.exists,
-                                 .dev = job->root.dev};
-    struct startup_file *files =
-        mem_calloc(st->geom.n_files + 1, sizeof *files);
+    struct trust_run run = {.had_run = s->before.id != 0,
+                            .clean = s->before.ended_at != 0,
+                            .same_boot = s->same_boot,
+                            .interval_s = (s->journal_interval_ms + 999) / 1000,
+                            .started_at = s->before.started_at,
+                            .heartbeat_at = quiet ? st->stat.updated_at
+                                                  : s->before.heartbeat_at,
+                            .root_dev = st->stat.root_dev};
+    struct trust_print root = {.exists = job->root.exists,
+                               .dev = job->root.dev};
+    struct trust_file *files = mem_calloc(st->geom.n_files + 1, sizeof *files);
     uint32_t *map = mem_calloc(st->geom.n_files + 1, sizeof *map);
     size_t n = startup_collect(st, job->prints, files, map);
-    bool there = startup_judge(&run, &root, files, n);
+    bool there = trust_judge(&run, &root, files, n);
     if (!there && root.exists && (s->o.accept_loss || st->row.accept_loss)) {
         startup_forget_all(st);
         n = startup_collect(st, job->prints, files, map);
-        there = startup_judge(&run, &root, files, n);
+        there = trust_judge(&run, &root, files, n);
     }
     if (there) {
         st->stat.root_dev = root.dev;
@@ -445,29 +444,28 @@ static void startup_judged(struct session_torrent *st,
 }
 
 /* Answer to STAT. */
-static void startup_stated(struct disk_job *job)
+static void startup_stated(struct store_job *job)
 {
-    struct session_torrent *st = job->ctx;
-    session_job_done(st);
+    struct engine_torrent *st = job->ctx;
+    engine_job_done(st);
     if (!startup_is_off(st)) {
         if (job->result < 0) {
-            session_torrent_fail(st, job->result, job->error);
+            engine_torrent_fail(st, job->result, job->error);
         } else {
             startup_judged(st, job);
         }
     }
-    session_job_free(job);
-    session_wake(st->s);
+    engine_job_free(job);
+    engine_wake(st->s);
 }
 
-/* See session.h. */
-void session_startup_begin(struct session_torrent *st)
+void engine_startup_begin(struct engine_torrent *st)
 {
     bits_fini(&st->claimed);
     bits_fini(&st->to_check);
     if (bits_init(&st->claimed, st->geom.n_pieces) < 0 ||
         bits_init(&st->to_check, st->geom.n_pieces) < 0) {
-        session_torrent_fail(st, BTC_E_LIMIT, "too many pieces");
+        engine_torrent_fail(st, BTC_E_LIMIT, "too many pieces");
         return;
     }
     for (size_t i = 0; i < st->n_pieces; i++) {
@@ -475,11 +473,11 @@ void session_startup_begin(struct session_torrent *st)
     }
     st->scan_needed = false;
     st->phase = PHASE_STAT;
-    disk_submit(st->s->disk, session_job(st, DISK_STAT, startup_stated));
+    store_submit(st->s->disk, engine_job(st, STORE_STAT, startup_stated));
 }
 
 /* A wish while the core runs: the claims are hashed again beside it. */
-void session_startup_verify(struct session_torrent *st, int64_t since)
+void engine_startup_verify(struct engine_torrent *st, int64_t since)
 {
     struct event ev = {.type = EVENT_TICK};
     st->verify_taken = since;
@@ -488,6 +486,6 @@ void session_startup_verify(struct session_torrent *st, int64_t since)
             torrent_check_piece(st->t, i, true);
         }
     }
-    session_tell_type(st, BTC_EVENT_CHECKING);
-    session_event(st, &ev);
+    engine_tell_type(st, BTC_EVENT_CHECKING);
+    engine_event(st, &ev);
 }

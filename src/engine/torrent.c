@@ -6,56 +6,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Out of everything by which the session finds it. */
-static void session_torrent_unlink(struct session_torrent *st)
+/* Out of everything by which the engine finds it. */
+static void engine_torrent_unlink(struct engine_torrent *st)
 {
-    struct session *s = st->s;
+    struct engine *s = st->s;
     if (st->touched) {
         LL_DELETE2(s->touched, st, next_touched);
     }
     s->n_limited -= st->limited ? 1 : 0;
     s->unfinished = s->unfinished == st ? NULL : s->unfinished;
-    session_journal_unlink(st);
+    engine_commit_unlink(st);
     heap_remove(&s->due, &st->due);
     HASH_DELETE(hh, s->torrents, st);
 }
 
 /* Takes the row's strings over. */
-struct session_torrent *session_torrent_new(struct session *s,
-                                            struct db_torrent *row)
+struct engine_torrent *engine_torrent_new(struct engine *s,
+                                          struct journal_torrent *row)
 {
-    struct session_torrent *st = mem_zalloc(sizeof *st);
+    struct engine_torrent *st = mem_zalloc(sizeof *st);
     st->s = s;
     st->id = row->id;
     st->row = *row;
     row->name = row->save_path = row->label = NULL;
-    st->facts = db_batch_new();
-    st->syncing = db_batch_new();
+    st->facts = journal_batch_new();
+    st->syncing = journal_batch_new();
     HASH_ADD(hh, s->torrents, id, sizeof st->id, st);
-    session_touch(st);
+    engine_touch(st);
     return st;
 }
 
-/* Frees what session_torrent_load and _begin made. */
-void session_torrent_unload(struct session_torrent *st)
+/* Frees what engine_torrent_load and _begin made. */
+void engine_torrent_unload(struct engine_torrent *st)
 {
-    session_close_links(st);
+    engine_close_links(st);
     torrent_free(st->t);
     st->ran = false;
     st->t = NULL;
     if (st->store != NULL) {
-        disk_store_free(st->store);
+        store_tree_free(st->store);
         st->store = NULL;
     }
     metainfo_free(st->meta);
     st->meta = NULL;
-    free(st->geom_files);
-    st->geom_files = NULL;
-    db_files_free(st->files, st->n_files);
+    free(st->layout_files);
+    st->layout_files = NULL;
+    journal_files_free(st->files, st->n_files);
     free(st->pieces);
     free(st->blocks);
     free(st->peers);
-    db_trackers_free(st->trackers, st->n_trackers);
+    journal_trackers_free(st->trackers, st->n_trackers);
     st->files = NULL;
     st->pieces = NULL;
     st->blocks = NULL;
@@ -70,17 +70,16 @@ void session_torrent_unload(struct session_torrent *st)
     st->n_collected = st->n_files_collected = 0;
 }
 
-/* See session.h. */
-void session_torrent_free(struct session_torrent *st)
+void engine_torrent_free(struct engine_torrent *st)
 {
-    session_torrent_unload(st);
-    session_torrent_unlink(st);
+    engine_torrent_unload(st);
+    engine_torrent_unlink(st);
     for (uint32_t i = 0; i < st->n_links; i++) {
         BTC_ASSERT(st->links[i] == NULL);
     }
     free(st->links);
-    db_batch_free(st->facts);
-    db_batch_free(st->syncing);
+    journal_batch_free(st->facts);
+    journal_batch_free(st->syncing);
     free(st->fresh_pieces);
     free(st->fresh_files);
     free(st->row.name);
@@ -89,42 +88,41 @@ void session_torrent_free(struct session_torrent *st)
     free(st);
 }
 
-/* See session.h. */
-void session_torrent_load(struct session_torrent *st, struct db *db)
+void engine_torrent_load(struct engine_torrent *st, struct journal *db)
 {
     struct err *e = &st->load_error;
     uint8_t *info = NULL;
     size_t len = 0;
     *e = (struct err){0};
-    int err = db_load_stat(db, st->id, &st->loaded_stat, e);
+    int err = journal_load_stat(db, st->id, &st->loaded_stat, e);
     st->loaded_known = err == 0;
     if (err == 0) {
-        err = db_load_info(db, st->id, &info, &len, e);
+        err = journal_load_info(db, st->id, &info, &len, e);
     }
     if (err == 0) {
         err = metainfo_parse_info(slice_of(info, len), &st->meta, e);
     }
     if (err == 0) {
-        err = db_load_files(db, st->id, &st->files, &st->n_files, e);
+        err = journal_load_files(db, st->id, &st->files, &st->n_files, e);
     }
     if (err == 0) {
-        err = db_load_pieces(db, st->id, &st->pieces, &st->n_pieces, e);
+        err = journal_load_pieces(db, st->id, &st->pieces, &st->n_pieces, e);
     }
     if (err == 0) {
-        err = db_load_blocks(db, st->id, &st->blocks, &st->n_blocks, e);
+        err = journal_load_blocks(db, st->id, &st->blocks, &st->n_blocks, e);
     }
     if (err == 0) {
-        err = db_load_peers(db, st->id, SESSION_PEERS_LOADED, &st->peers,
-                            &st->n_peers, e);
+        err = journal_load_peers(db, st->id, ENGINE_PEERS_LOADED, &st->peers,
+                                 &st->n_peers, e);
     }
     if (err == 0) {
-        (void)db_load_trackers(db, st->id, &st->trackers, &st->n_trackers, e);
+        (void)journal_load_trackers(db, st->id, &st->trackers, &st->n_trackers,
+                                    e);
     }
     free(info);
 }
 
-/* See session_int.h. */
-void session_torrent_loaded(struct session_torrent *st)
+void engine_torrent_loaded(struct engine_torrent *st)
 {
     st->stat = st->loaded_stat;
     st->stat_known = st->loaded_known;
@@ -132,7 +130,7 @@ void session_torrent_loaded(struct session_torrent *st)
 
 /* What was loaded fits together. Not on the database thread: the row may change
  * while that one loads. */
-static void session_torrent_check_load(struct session_torrent *st)
+static void engine_torrent_check_load(struct engine_torrent *st)
 {
     if (st->load_error.code == 0 &&
         (st->n_files != st->meta->n_files ||
@@ -144,34 +142,33 @@ static void session_torrent_check_load(struct session_torrent *st)
     }
 }
 
-/* See session_int.h. */
-void session_torrent_open_store(struct session_torrent *st)
+void engine_torrent_open_store(struct engine_torrent *st)
 {
     uint32_t n = st->meta->n_files;
-    struct disk_file *files = mem_calloc(n > 0 ? n : 1, sizeof *files);
-    st->geom_files = mem_calloc(n > 0 ? n : 1, sizeof *st->geom_files);
+    struct store_file *files = mem_calloc(n > 0 ? n : 1, sizeof *files);
+    st->layout_files = mem_calloc(n > 0 ? n : 1, sizeof *st->layout_files);
     for (uint32_t i = 0; i < n; i++) {
         const struct metainfo_file *m = &st->meta->files[i];
-        files[i] = (struct disk_file){.path = st->files[i].path,
-                                      .offset = m->offset,
-                                      .length = m->length,
-                                      .pad = m->pad};
-        st->geom_files[i] = (struct geom_file){
+        files[i] = (struct store_file){.path = st->files[i].path,
+                                       .offset = m->offset,
+                                       .length = m->length,
+                                       .pad = m->pad};
+        st->layout_files[i] = (struct layout_file){
             .offset = m->offset, .length = m->length, .pad = m->pad};
     }
-    st->geom = (struct geom){.total = st->meta->total_size,
-                             .piece_length = st->meta->piece_length,
-                             .n_pieces = st->meta->n_pieces,
-                             .n_files = n,
-                             .files = st->geom_files};
+    st->geom = (struct layout){.total = st->meta->total_size,
+                               .piece_length = st->meta->piece_length,
+                               .n_pieces = st->meta->n_pieces,
+                               .n_files = n,
+                               .files = st->layout_files};
     st->let_go = false;
-    st->store = disk_store_new(st->s->disk, st->row.save_path, files, n,
+    st->store = store_tree_new(st->s->disk, st->row.save_path, files, n,
                                st->row.alloc_full);
     free(files);
 }
 
 /* The core takes the files' priorities. */
-void session_torrent_prioritize(struct session_torrent *st)
+void engine_torrent_prioritize(struct engine_torrent *st)
 {
     uint8_t *prio = mem_calloc(st->n_files + 1, 1);
     for (size_t i = 0; i < st->n_files; i++) {
@@ -183,9 +180,9 @@ void session_torrent_prioritize(struct session_torrent *st)
 
 /* The core's object with what the journal knows but for pieces and blocks,
  * which the startup verification decides on. */
-static void session_torrent_open_core(struct session_torrent *st)
+static void engine_torrent_open_core(struct engine_torrent *st)
 {
-    struct session *s = st->s;
+    struct engine *s = st->s;
     struct torrent_config c = {.shared = &s->shared,
                                .geom = &st->geom,
                                .info_hash = st->meta->info_hash,
@@ -203,7 +200,7 @@ static void session_torrent_open_core(struct session_torrent *st)
     st->ran = false;
     bucket_init(&st->down_bucket, (uint64_t)st->row.down_limit,
                 loop_now_ms(s->loop));
-    session_torrent_prioritize(st);
+    engine_torrent_prioritize(st);
     for (size_t i = 0; i < st->n_trackers; i++) {
         int at = torrent_add_tracker(st->t, st->trackers[i].url,
                                      st->trackers[i].tier);
@@ -213,7 +210,7 @@ static void session_torrent_open_core(struct session_torrent *st)
         }
     }
     for (size_t i = 0; i < st->n_peers; i++) {
-        const struct db_peer *p = &st->peers[i];
+        const struct journal_peer *p = &st->peers[i];
         struct addr a;
         struct peerset_entry old = {.bytes_down = (uint64_t)p->bytes_down,
                                     .bytes_up = (uint64_t)p->bytes_up,
@@ -233,28 +230,27 @@ static void session_torrent_open_core(struct session_torrent *st)
     }
 }
 
-/* See session.h. */
-void session_torrent_begin(struct session_torrent *st)
+void engine_torrent_begin(struct engine_torrent *st)
 {
-    session_touch(st);
-    session_torrent_check_load(st);
+    engine_touch(st);
+    engine_torrent_check_load(st);
     if (st->load_error.code != 0) {
-        session_torrent_fail(st, st->load_error.code, st->load_error.msg);
+        engine_torrent_fail(st, st->load_error.code, st->load_error.msg);
         return;
     }
     st->tainted = false;
     st->announced_done = st->done_pending = st->goal_reached = false;
-    session_torrent_open_store(st);
-    session_torrent_open_core(st);
+    engine_torrent_open_store(st);
+    engine_torrent_open_core(st);
     if (!st->told_added) {
         st->told_added = true;
-        session_tell_type(st, BTC_EVENT_ADDED);
+        engine_tell_type(st, BTC_EVENT_ADDED);
     }
-    session_startup_begin(st);
+    engine_startup_begin(st);
 }
 
 /* Startup is through: the core goes. */
-void session_torrent_run(struct session_torrent *st)
+void engine_torrent_run(struct engine_torrent *st)
 {
     st->phase = PHASE_RUN;
     st->ran = true;
@@ -263,28 +259,28 @@ void session_torrent_run(struct session_torrent *st)
     st->retry_ms = 0;
     st->seeding_ms = 0;
     struct event ev = {.type = EVENT_START};
-    session_event(st, &ev);
+    engine_event(st, &ev);
     struct torrent_stats ts;
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
     if (ts.pieces_checking > 0) {
-        session_tell_type(st, BTC_EVENT_CHECKING);
+        engine_tell_type(st, BTC_EVENT_CHECKING);
     }
     st->stat_dirty = true;
     if (st->row.verify_since > st->verify_taken && !st->s->o.check_only) {
-        session_startup_verify(st, st->row.verify_since); /* came meanwhile */
+        engine_startup_verify(st, st->row.verify_since); /* came meanwhile */
     }
 }
 
-/* Graceful; session_torrent_stopped follows, maybe at once. */
-void session_torrent_stop(struct session_torrent *st)
+/* Graceful; engine_torrent_stopped follows, maybe at once. */
+void engine_torrent_stop(struct engine_torrent *st)
 {
-    session_touch(st);
+    engine_touch(st);
     switch (st->phase) {
     case PHASE_RUN: {
         st->phase = PHASE_STOPPING;
-        disk_cancel_low(st->s->disk, st->store);
+        store_cancel_low(st->s->disk, st->store);
         struct event ev = {.type = EVENT_STOP};
-        session_event(st, &ev);
+        engine_event(st, &ev);
         break;
     }
     case PHASE_STORAGE:
@@ -304,11 +300,11 @@ void session_torrent_stop(struct session_torrent *st)
 
 /* Where a torrent that does not run stands: by what ended it. NOSPACE and
  * STORAGE are looked at again after a while. */
-static void session_torrent_rest(struct session_torrent *st)
+static void engine_torrent_rest(struct engine_torrent *st)
 {
-    uint64_t wait = st->status == BTC_E_NOSPACE   ? SESSION_SPACE_MS * 10
-                    : st->status == BTC_E_STORAGE ? SESSION_STORAGE_MS
-                                                  : SESSION_ERROR_MS;
+    uint64_t wait = st->status == BTC_E_NOSPACE   ? ENGINE_SPACE_MS * 10
+                    : st->status == BTC_E_STORAGE ? ENGINE_STORAGE_MS
+                                                  : ENGINE_ERROR_MS;
     st->retry_ms = loop_now_ms(st->s->loop) + wait;
     st->phase = st->status == BTC_E_STORAGE   ? PHASE_STORAGE
                 : st->status == BTC_E_NOSPACE ? PHASE_SPACE
@@ -317,21 +313,21 @@ static void session_torrent_rest(struct session_torrent *st)
 }
 
 /* The core has wound down. Its facts stay for the next commit. */
-void session_torrent_stopped(struct session_torrent *st)
+void engine_torrent_stopped(struct engine_torrent *st)
 {
     if (st->phase != PHASE_STOPPING) {
         return;
     }
-    session_torrent_rest(st);
+    engine_torrent_rest(st);
     st->stat_dirty = true;
-    session_tell_state(st);
+    engine_tell_state(st);
     st->s->journal_now = true;
 }
 
 /* The check of existing data ended: what was owed is done. */
-void session_torrent_checked(struct session_torrent *st)
+void engine_torrent_checked(struct engine_torrent *st)
 {
-    db_put_verify_done(st->facts, st->id, st->verify_taken);
+    journal_put_verify_done(st->facts, st->id, st->verify_taken);
     if (st->row.verify_since <= st->verify_taken) {
         st->row.verify_since = 0;
     }
@@ -342,7 +338,7 @@ void session_torrent_checked(struct session_torrent *st)
 }
 
 /* btc verify: the outcome over what is wanted. */
-static void session_torrent_verified(struct session_torrent *st)
+static void engine_torrent_verified(struct engine_torrent *st)
 {
     uint32_t missing = picker_n_wanted_left(torrent_picker(st->t));
     st->announced_done = st->goal_reached = true;
@@ -352,40 +348,39 @@ static void session_torrent_verified(struct session_torrent *st)
                        "fetches them",
                        missing, st->geom.n_pieces);
         st->status = BTC_E_VERIFY;
-        session_tell_error(st->s, st, BTC_E_VERIFY, st->error);
+        engine_tell_error(st->s, st, BTC_E_VERIFY, st->error);
     }
-    session_torrent_stop(st);
+    engine_torrent_stop(st);
 }
 
 /* Complete, and the journal says so: that is what DONE means. */
-void session_torrent_done(struct session_torrent *st)
+void engine_torrent_done(struct engine_torrent *st)
 {
     if (st->s->o.check_only) {
-        session_torrent_verified(st);
+        engine_torrent_verified(st);
         return;
     }
     if (st->announced_done || !torrent_is_complete(st->t)) {
         return;
     }
     st->announced_done = true;
-    st->goal_reached = session_torrent_goal(st);
-    session_tell_state(st);
-    session_journal_event(st, DB_LEVEL_INFO, "complete",
-                          "everything wanted is verified and durable");
-    session_tell_type(st, BTC_EVENT_DONE);
+    st->goal_reached = engine_torrent_goal(st);
+    engine_tell_state(st);
+    engine_commit_event(st, JOURNAL_LEVEL_INFO, "complete",
+                        "everything wanted is verified and durable");
+    engine_tell_type(st, BTC_EVENT_DONE);
     if (st->goal_reached && st->s->o.follow_wishes) {
-        session_torrent_stop(st);
+        engine_torrent_stop(st);
     }
 }
 
 /* The torrent cannot go on by itself. NOSPACE and STORAGE wait for better times
  * where the run lives on. */
-void session_torrent_fail(struct session_torrent *st, int code,
-                          const char *text)
+void engine_torrent_fail(struct engine_torrent *st, int code, const char *text)
 {
-    struct session *s = st->s;
+    struct engine *s = st->s;
     bool told = st->status == code;
-    session_touch(st);
+    engine_touch(st);
     st->status = code;
     if (text != st->error) { /* a failed job's text may stand there already */
         (void)snprintf(st->error, sizeof st->error, "%s", text);
@@ -394,29 +389,29 @@ void session_torrent_fail(struct session_torrent *st, int code,
     if (!told) {
         /* Who follows the run hears of it as an event: not twice. */
         if (s->o.on_event != NULL) {
-            db_put_event(s->batch, st->id, DB_LEVEL_ERROR, err_name(code),
-                         text);
+            journal_put_event(s->batch, st->id, JOURNAL_LEVEL_ERROR,
+                              err_name(code), text);
         } else {
-            session_journal_event(st, DB_LEVEL_ERROR, err_name(code), text);
+            engine_commit_event(st, JOURNAL_LEVEL_ERROR, err_name(code), text);
         }
-        session_tell_error(s, st, code, text);
+        engine_tell_error(s, st, code, text);
     }
     if (st->phase == PHASE_RUN) {
-        session_torrent_stop(st);
+        engine_torrent_stop(st);
         return;
     }
     if (st->phase != PHASE_STOPPING) { /* then it comes to rest by itself */
-        session_torrent_rest(st);
+        engine_torrent_rest(st);
     }
-    session_tell_state(st);
+    engine_tell_state(st);
 }
 
 /* --- what a wish or a goal makes of it --- */
 
 /* The seeding goal: the run's own option beats the torrent's wish. */
-bool session_torrent_goal(const struct session_torrent *st)
+bool engine_torrent_goal(const struct engine_torrent *st)
 {
-    enum db_seed_mode mode = st->row.seed_mode;
+    enum journal_seed_mode mode = st->row.seed_mode;
     int64_t goal = st->row.seed_goal;
     if (st->s->o.seed != NULL) {
         (void)api_parse_seed(st->s->o.seed, &mode, &goal, NULL);
@@ -424,28 +419,26 @@ bool session_torrent_goal(const struct session_torrent *st)
     struct torrent_stats ts;
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
     switch (mode) {
-    case DB_SEED_NONE:
+    case JOURNAL_SEED_NONE:
         return true;
-    case DB_SEED_FOREVER:
+    case JOURNAL_SEED_FOREVER:
         return false;
-    case DB_SEED_RATIO:
+    case JOURNAL_SEED_RATIO:
         return (double)ts.uploaded * 1000.0 >=
                (double)ts.bytes_total * (double)goal;
-    case DB_SEED_TIME:
+    case JOURNAL_SEED_TIME:
         return st->stat.seeding_s >= goal;
     }
     return true;
 }
 
-/* See session_int.h. */
-bool session_torrent_rests(const struct session_torrent *st)
+bool engine_torrent_rests(const struct engine_torrent *st)
 {
     return st->phase == PHASE_IDLE || st->phase == PHASE_STORAGE ||
            st->phase == PHASE_SPACE || st->phase == PHASE_ERROR;
 }
 
-/* See session.h. */
-bool session_torrent_is_over(const struct session_torrent *st)
+bool engine_torrent_is_over(const struct engine_torrent *st)
 {
     if (st->restart) {
         return false; /* it only stopped to begin anew */
@@ -469,7 +462,7 @@ bool session_torrent_is_over(const struct session_torrent *st)
 }
 
 /* No peer, no hope of one: a foreground run says so instead of waiting. */
-static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
+static void engine_torrent_hopeless(struct engine_torrent *st, uint64_t now)
 {
     struct torrent_stats ts;
     torrent_get_stats(st->t, now, &ts);
@@ -484,7 +477,7 @@ static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
         const struct announce_tracker *k = announce_get(a, i);
         if (k->state != ANNOUNCE_UNSUPPORTED && k->state != ANNOUNCE_DISABLED) {
             spoken = spoken == NULL ? k : spoken;
-            if (k->failures < SESSION_TRACKER_TRIES) {
+            if (k->failures < ENGINE_TRACKER_TRIES) {
                 return;
             }
         }
@@ -492,7 +485,7 @@ static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
     for (uint32_t i = 0; i < peerset_count(torrent_peerset(st->t)); i++) {
         const struct peerset_entry *e = peerset_at(torrent_peerset(st->t), i);
         if (e->connectable && !e->banned && !e->is_self &&
-            e->failures < SESSION_TRACKER_TRIES) {
+            e->failures < ENGINE_TRACKER_TRIES) {
             return;
         }
     }
@@ -506,47 +499,46 @@ static void session_torrent_hopeless(struct session_torrent *st, uint64_t now)
                        "no tracker answers and no peer is known (%.90s: %.90s)",
                        spoken->url, spoken->error);
     }
-    session_torrent_fail(st, BTC_E_NETWORK, text);
+    engine_torrent_fail(st, BTC_E_NETWORK, text);
 }
 
 /* It will be looked at again. */
-static bool session_torrent_waits(const struct session_torrent *st)
+static bool engine_torrent_waits(const struct engine_torrent *st)
 {
     return st->retry_ms > 0 && st->s->o.follow_wishes && !st->s->stopping &&
-           !st->restart && st->phase != PHASE_IDLE && session_torrent_rests(st);
+           !st->restart && st->phase != PHASE_IDLE && engine_torrent_rests(st);
 }
 
 /* The storage or the space may be back. */
-static void session_torrent_retry(struct session_torrent *st, uint64_t now)
+static void engine_torrent_retry(struct engine_torrent *st, uint64_t now)
 {
-    if (!session_torrent_waits(st) || now < st->retry_ms) {
+    if (!engine_torrent_waits(st) || now < st->retry_ms) {
         return;
     }
-    st->retry_ms = now + SESSION_STORAGE_MS;
-    if (st->row.wanted == DB_WANTED_RUN && !st->data_gone) {
+    st->retry_ms = now + ENGINE_STORAGE_MS;
+    if (st->row.wanted == JOURNAL_WANTED_RUN && !st->data_gone) {
         st->restart = true;
-    } else if (st->row.wanted != DB_WANTED_PAUSE || st->data_gone) {
-        session_wish_remove(st);
+    } else if (st->row.wanted != JOURNAL_WANTED_PAUSE || st->data_gone) {
+        engine_wish_remove(st);
     }
 }
 
-/* See session_int.h. */
-uint64_t session_min_free(const struct session *s)
+uint64_t engine_min_free(const struct engine *s)
 {
     if (s->o.min_free == UINT64_MAX) {
         return 0;
     }
-    return s->o.min_free > 0 ? s->o.min_free : SESSION_MIN_FREE;
+    return s->o.min_free > 0 ? s->o.min_free : ENGINE_MIN_FREE;
 }
 
 /* Answer to the look at free space while data comes in. */
-static void session_torrent_spaced(struct disk_job *job)
+static void engine_torrent_spaced(struct store_job *job)
 {
-    struct session_torrent *st = job->ctx;
-    struct session *s = st->s;
-    session_job_done(st);
+    struct engine_torrent *st = job->ctx;
+    struct engine *s = st->s;
+    engine_job_done(st);
     st->space_busy = false;
-    uint64_t floor = session_min_free(s);
+    uint64_t floor = engine_min_free(s);
     if (job->result == 0 && job->bytes_free < floor && st->phase == PHASE_RUN &&
         torrent_state(st->t) == TORRENT_DOWNLOADING) {
         char text[400];
@@ -554,47 +546,44 @@ static void session_torrent_spaced(struct disk_job *job)
                        "%.300s: less than %llu MiB are free (--min-free); make "
                        "room, then `btc resume`",
                        st->row.save_path, (unsigned long long)(floor >> 20));
-        session_torrent_fail(st, BTC_E_NOSPACE, text);
+        engine_torrent_fail(st, BTC_E_NOSPACE, text);
     }
-    session_job_free(job);
-    session_wake(s);
+    engine_job_free(job);
+    engine_wake(s);
 }
 
 /* Stops before the disk is full, so that the journal can still be written. */
-static void session_torrent_watch_space(struct session_torrent *st,
-                                        uint64_t now)
+static void engine_torrent_watch_space(struct engine_torrent *st, uint64_t now)
 {
     if (torrent_state(st->t) != TORRENT_DOWNLOADING || st->space_busy ||
-        now - st->space_ms < SESSION_SPACE_MS || session_min_free(st->s) == 0) {
+        now - st->space_ms < ENGINE_SPACE_MS || engine_min_free(st->s) == 0) {
         return;
     }
     st->space_ms = now;
     st->space_busy = true;
-    disk_submit(st->s->disk,
-                session_job(st, DISK_SPACE, session_torrent_spaced));
+    store_submit(st->s->disk,
+                 engine_job(st, STORE_SPACE, engine_torrent_spaced));
 }
 
 /* The core waits for a time. */
-static bool session_torrent_is_live(const struct session_torrent *st)
+static bool engine_torrent_is_live(const struct engine_torrent *st)
 {
     return st->t != NULL &&
            (st->phase == PHASE_RUN || st->phase == PHASE_STOPPING);
 }
 
-/* See session.h. */
-void session_torrent_tick(struct session_torrent *st)
+void engine_torrent_tick(struct engine_torrent *st)
 {
     uint64_t now = loop_now_ms(st->s->loop);
-    session_touch(st);
-    session_torrent_retry(st, now);
-    if (session_torrent_is_live(st) && now >= torrent_deadline(st->t)) {
+    engine_touch(st);
+    engine_torrent_retry(st, now);
+    if (engine_torrent_is_live(st) && now >= torrent_deadline(st->t)) {
         struct event ev = {.type = EVENT_TICK};
-        session_event(st, &ev);
+        engine_event(st, &ev);
     }
 }
 
-/* See session.h. */
-void session_torrent_second(struct session_torrent *st)
+void engine_torrent_second(struct engine_torrent *st)
 {
     uint64_t now = loop_now_ms(st->s->loop);
     if (st->phase != PHASE_RUN) {
@@ -607,24 +596,23 @@ void session_torrent_second(struct session_torrent *st)
             st->seeding_ms = now;
         }
     }
-    if (st->announced_done && !st->goal_reached && session_torrent_goal(st)) {
+    if (st->announced_done && !st->goal_reached && engine_torrent_goal(st)) {
         st->goal_reached = true;
         if (st->s->o.follow_wishes) {
-            session_torrent_stop(st);
+            engine_torrent_stop(st);
         }
     }
-    session_torrent_watch_space(st, now);
-    session_torrent_hopeless(st, now);
+    engine_torrent_watch_space(st, now);
+    engine_torrent_hopeless(st, now);
 }
 
-/* See session.h. */
-uint64_t session_torrent_deadline(const struct session_torrent *st)
+uint64_t engine_torrent_deadline(const struct engine_torrent *st)
 {
     uint64_t at = UINT64_MAX;
-    if (session_torrent_is_live(st)) {
+    if (engine_torrent_is_live(st)) {
         at = torrent_deadline(st->t);
     }
-    if (session_torrent_waits(st) && st->retry_ms < at) {
+    if (engine_torrent_waits(st) && st->retry_ms < at) {
         at = st->retry_ms;
     }
     return at;

@@ -7,43 +7,43 @@
 #include <string.h>
 
 /* On the database thread. */
-static void wish_load(void *ctx, struct db *db)
+static void wish_load(void *ctx, struct journal *db)
 {
-    session_torrent_load(ctx, db);
+    engine_torrent_load(ctx, db);
 }
 
 /* Loaded: begins, unless the wish has changed meanwhile. */
 static void wish_loaded(void *ctx)
 {
-    struct session_torrent *st = ctx;
+    struct engine_torrent *st = ctx;
     st->phase = PHASE_IDLE;
-    session_torrent_loaded(st);
-    session_touch(st);
-    if (!st->s->stopping && st->row.wanted == DB_WANTED_RUN && !st->remove) {
-        session_torrent_begin(st);
+    engine_torrent_loaded(st);
+    engine_touch(st);
+    if (!st->s->stopping && st->row.wanted == JOURNAL_WANTED_RUN &&
+        !st->remove) {
+        engine_torrent_begin(st);
     }
-    session_wake(st->s);
+    engine_wake(st->s);
 }
 
 /* Reads the rows again and begins. The journal holds everything of it. */
-void session_torrent_reload(struct session_torrent *st)
+void engine_torrent_reload(struct engine_torrent *st)
 {
     st->restart = false;
-    session_torrent_unload(st);
+    engine_torrent_unload(st);
     st->phase = PHASE_LOADING;
-    db_thread_call(st->s->db_thread, wish_load, wish_loaded, st);
+    journal_thread_call(st->s->journal_thread, wish_load, wish_loaded, st);
 }
 
-/* See session_int.h. */
-void session_wish_remove(struct session_torrent *st)
+void engine_wish_remove(struct engine_torrent *st)
 {
     st->remove = true;
     st->restart = false;
-    session_torrent_stop(st);
+    engine_torrent_stop(st);
 }
 
-/* See session_int.h. Who changes his mind in time keeps the torrent. */
-void session_wish_wanted(struct session_torrent *st)
+/* See engine_int.h. Who changes his mind in time keeps the torrent. */
+void engine_wish_wanted(struct engine_torrent *st)
 {
     bool idle = st->phase == PHASE_IDLE;
     st->remove = st->deleting || st->data_gone;
@@ -51,40 +51,40 @@ void session_wish_wanted(struct session_torrent *st)
         return; /* the next step of the removal sees this wish */
     }
     switch (st->row.wanted) {
-    case DB_WANTED_RUN:
+    case JOURNAL_WANTED_RUN:
         st->status = 0; /* a new try may tell its error anew */
         st->error[0] = '\0';
-        st->restart = session_torrent_rests(st) || st->phase == PHASE_STOPPING;
+        st->restart = engine_torrent_rests(st) || st->phase == PHASE_STOPPING;
         st->asked |=
             !st->s->o.follow_wishes && st->restart && st->s->o.n_ids == 0;
         break;
-    case DB_WANTED_PAUSE:
-        session_torrent_stop(st);
+    case JOURNAL_WANTED_PAUSE:
+        engine_torrent_stop(st);
         if (st->s->o.follow_wishes && st->phase == PHASE_IDLE) {
             st->status = 0; /* it waits for nothing */
             st->error[0] = '\0';
         }
         st->restart = false;
         break;
-    case DB_WANTED_REMOVE:
-    case DB_WANTED_REMOVE_DATA:
-        session_wish_remove(st);
+    case JOURNAL_WANTED_REMOVE:
+    case JOURNAL_WANTED_REMOVE_DATA:
+        engine_wish_remove(st);
         break;
     }
-    if (!idle || st->row.wanted != DB_WANTED_RUN) {
-        session_tell_state(st);
+    if (!idle || st->row.wanted != JOURNAL_WANTED_RUN) {
+        engine_tell_state(st);
     }
 }
 
 /* It is wished to run and does not, because it had nothing left to do. */
-static bool wish_is_at_rest(const struct session_torrent *st)
+static bool wish_is_at_rest(const struct engine_torrent *st)
 {
-    return st->phase == PHASE_IDLE && st->row.wanted == DB_WANTED_RUN &&
+    return st->phase == PHASE_IDLE && st->row.wanted == JOURNAL_WANTED_RUN &&
            !st->remove;
 }
 
 /* Files. */
-static void wish_priorities(struct session_torrent *st, const uint8_t *prio,
+static void wish_priorities(struct engine_torrent *st, const uint8_t *prio,
                             uint32_t n)
 {
     bool more = false, other = false;
@@ -96,11 +96,11 @@ static void wish_priorities(struct session_torrent *st, const uint8_t *prio,
         }
     }
     if (other) {
-        session_torrent_prioritize(st);
+        engine_torrent_prioritize(st);
     }
     if (more && st->phase == PHASE_RUN) {
         /* Files that are wanted now must be made first: from the start. */
-        session_torrent_stop(st);
+        engine_torrent_stop(st);
         st->restart = true;
     } else if (more && wish_is_at_rest(st)) {
         st->restart = true;
@@ -108,9 +108,9 @@ static void wish_priorities(struct session_torrent *st, const uint8_t *prio,
 }
 
 /* Sources that somebody added. */
-static void wish_sources(struct session_torrent *st,
-                         const struct db_wish_peers *peers,
-                         const struct db_wish_trackers *trackers)
+static void wish_sources(struct engine_torrent *st,
+                         const struct journal_wish_peers *peers,
+                         const struct journal_wish_trackers *trackers)
 {
     for (size_t i = 0; i < peers->n; i++) {
         struct addr a;
@@ -126,7 +126,8 @@ static void wish_sources(struct session_torrent *st,
 }
 
 /* Limits and the like of a torrent that is loaded. */
-static void wish_apply(struct session_torrent *st, const struct db_torrent *row)
+static void wish_apply(struct engine_torrent *st,
+                       const struct journal_torrent *row)
 {
     torrent_set_limits(st->t, (uint64_t)row->up_limit,
                        row->max_peers > 0 ? (uint32_t)row->max_peers
@@ -136,7 +137,7 @@ static void wish_apply(struct session_torrent *st, const struct db_torrent *row)
     bucket_set_rate(&st->down_bucket, (uint64_t)row->down_limit,
                     loop_now_ms(st->s->loop));
     if (free) {
-        session_grant_reads(st->s);
+        engine_grant_reads(st->s);
     }
     if (row->sequential != st->row.sequential) {
         torrent_set_sequential(st->t, row->sequential);
@@ -145,14 +146,15 @@ static void wish_apply(struct session_torrent *st, const struct db_torrent *row)
         return; /* none, or a snapshot from before the commit that ends it */
     }
     if (st->phase == PHASE_RUN) {
-        session_startup_verify(st, row->verify_since);
+        engine_startup_verify(st, row->verify_since);
     } else if (wish_is_at_rest(st)) {
         st->restart = true;
     }
 }
 
 /* The strings change hands. */
-static void wish_take_row(struct session_torrent *st, struct db_torrent *row)
+static void wish_take_row(struct engine_torrent *st,
+                          struct journal_torrent *row)
 {
     free(st->row.name);
     free(st->row.save_path);
@@ -162,9 +164,9 @@ static void wish_take_row(struct session_torrent *st, struct db_torrent *row)
 }
 
 /* A new seeding goal: what had reached the old one may go on. */
-static void wish_goal(struct session_torrent *st)
+static void wish_goal(struct engine_torrent *st)
 {
-    if (st->t == NULL || !st->goal_reached || session_torrent_goal(st)) {
+    if (st->t == NULL || !st->goal_reached || engine_torrent_goal(st)) {
         return;
     }
     if (st->phase == PHASE_RUN) {
@@ -175,27 +177,27 @@ static void wish_goal(struct session_torrent *st)
 }
 
 /* One torrent. */
-static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
+static void wish_torrent(struct engine *s, struct journal_wishes *w, size_t i)
 {
-    struct db_torrent *row = &w->torrents[i];
-    struct session_torrent *st = session_find(s, row->id);
-    if (st == NULL && session_is_removed(s, row->id)) {
+    struct journal_torrent *row = &w->torrents[i];
+    struct engine_torrent *st = engine_find(s, row->id);
+    if (st == NULL && engine_is_removed(s, row->id)) {
         return;
     }
     if (st == NULL) {
-        st = session_torrent_new(s, row);
-        if (st->row.wanted == DB_WANTED_REMOVE ||
-            st->row.wanted == DB_WANTED_REMOVE_DATA) {
-            session_wish_remove(st);
+        st = engine_torrent_new(s, row);
+        if (st->row.wanted == JOURNAL_WANTED_REMOVE ||
+            st->row.wanted == JOURNAL_WANTED_REMOVE_DATA) {
+            engine_wish_remove(st);
         } else {
-            session_torrent_reload(st); /* a paused one has its facts, too */
+            engine_torrent_reload(st); /* a paused one has its facts, too */
         }
         return;
     }
-    session_touch(st);
+    engine_touch(st);
     bool changed =
         row->wanted != st->row.wanted ||
-        (row->wanted == DB_WANTED_RUN && row->starts != st->row.starts);
+        (row->wanted == JOURNAL_WANTED_RUN && row->starts != st->row.starts);
     bool goal = row->seed_mode != st->row.seed_mode ||
                 row->seed_goal != st->row.seed_goal;
     if (st->t != NULL && st->phase != PHASE_LOADING) {
@@ -208,16 +210,16 @@ static void wish_torrent(struct session *s, struct db_wishes *w, size_t i)
         wish_goal(st);
     }
     if (changed) {
-        session_wish_wanted(st);
+        engine_wish_wanted(st);
     }
     if (st->t != NULL && st->phase == PHASE_RUN) {
         struct event ev = {.type = EVENT_TICK};
-        session_event(st, &ev);
+        engine_event(st, &ev);
     }
 }
 
 /* The row of an id is there; rows come in the order of their ids. */
-static bool wish_has(const struct db_wishes *w, int64_t id)
+static bool wish_has(const struct journal_wishes *w, int64_t id)
 {
     size_t from = 0, to = w->n;
     while (from < to) {
@@ -232,28 +234,28 @@ static bool wish_has(const struct db_wishes *w, int64_t id)
 }
 
 /* Rows that somebody deleted by hand: their torrents stop. */
-static void wish_gone(struct session *s, const struct db_wishes *w)
+static void wish_gone(struct engine *s, const struct journal_wishes *w)
 {
-    for (struct session_torrent *st = s->torrents; st != NULL;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         if (!wish_has(w, st->id) && !st->remove) {
             st->remove = true; /* its files are not ours to delete */
             st->restart = false;
-            session_torrent_stop(st);
+            engine_torrent_stop(st);
         }
     }
 }
 
 /* Loop thread: somebody else wrote. */
-void session_wishes(void *ctx, struct db_wishes *w)
+void engine_wishes(void *ctx, struct journal_wishes *w)
 {
-    struct session *s = ctx;
+    struct engine *s = ctx;
     if (!s->stopping) {
         wish_gone(s, w);
         for (size_t i = 0; i < w->n; i++) {
             wish_torrent(s, w, i);
         }
     }
-    db_wishes_free(w);
-    session_wake(s);
+    journal_wishes_free(w);
+    engine_wake(s);
 }

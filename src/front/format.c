@@ -7,12 +7,12 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const cli_format_units[] = {"B",   "KiB", "MiB", "GiB",
-                                               "TiB", "PiB", "EiB"};
+static const char *const front_format_units[] = {"B",   "KiB", "MiB", "GiB",
+                                                 "TiB", "PiB", "EiB"};
 
 /* The number alone; the unit's index goes to *unit. */
-static void cli_format_number(char buf[CLI_FORMAT_MAX], uint64_t bytes,
-                              unsigned *unit)
+static void front_format_number(char buf[FRONT_FORMAT_MAX], uint64_t bytes,
+                                unsigned *unit)
 {
     unsigned i = 0;
 
@@ -21,84 +21,86 @@ static void cli_format_number(char buf[CLI_FORMAT_MAX], uint64_t bytes,
     }
     *unit = i;
     if (i == 0) {
-        snprintf(buf, CLI_FORMAT_MAX, "%u", (unsigned)bytes);
+        snprintf(buf, FRONT_FORMAT_MAX, "%u", (unsigned)bytes);
         return;
     }
     uint64_t whole = bytes >> (10 * i);
     /* the next ten bits are the fraction in 1/1024 */
     uint64_t tenth = (bytes >> (10 * (i - 1)) & 1023) * 10 / 1024;
     if (whole < 100) {
-        snprintf(buf, CLI_FORMAT_MAX, "%u.%u", (unsigned)whole,
+        snprintf(buf, FRONT_FORMAT_MAX, "%u.%u", (unsigned)whole,
                  (unsigned)tenth);
     } else {
-        snprintf(buf, CLI_FORMAT_MAX, "%u", (unsigned)whole);
+        snprintf(buf, FRONT_FORMAT_MAX, "%u", (unsigned)whole);
     }
 }
 
 /* A size with its unit. */
-const char *cli_format_size(char buf[CLI_FORMAT_MAX], uint64_t bytes)
+const char *front_format_size(char buf[FRONT_FORMAT_MAX], uint64_t bytes)
 {
     unsigned unit = 0;
 
-    cli_format_number(buf, bytes, &unit);
+    front_format_number(buf, bytes, &unit);
     size_t len = strlen(buf);
-    snprintf(buf + len, CLI_FORMAT_MAX - len, " %s", cli_format_units[unit]);
+    snprintf(buf + len, FRONT_FORMAT_MAX - len, " %s",
+             front_format_units[unit]);
     return buf;
 }
 
 /* A rate with its unit. */
-const char *cli_format_rate(char buf[CLI_FORMAT_MAX], uint64_t per_second)
+const char *front_format_rate(char buf[FRONT_FORMAT_MAX], uint64_t per_second)
 {
-    cli_format_size(buf, per_second);
+    front_format_size(buf, per_second);
     size_t len = strlen(buf);
-    snprintf(buf + len, CLI_FORMAT_MAX - len, "/s");
+    snprintf(buf + len, FRONT_FORMAT_MAX - len, "/s");
     return buf;
 }
 
 /* How much of how much. */
-const char *cli_format_share(char buf[CLI_FORMAT_MAX], uint64_t done,
-                             uint64_t total)
+const char *front_format_share(char buf[FRONT_FORMAT_MAX], uint64_t done,
+                               uint64_t total)
 {
-    char a[CLI_FORMAT_MAX];
-    char b[CLI_FORMAT_MAX];
+    char a[FRONT_FORMAT_MAX];
+    char b[FRONT_FORMAT_MAX];
     unsigned unit_a = 0;
     unsigned unit_b = 0;
 
-    cli_format_number(a, done, &unit_a);
-    cli_format_number(b, total, &unit_b);
+    front_format_number(a, done, &unit_a);
+    front_format_number(b, total, &unit_b);
     if (unit_a == unit_b || done == 0) {
-        snprintf(buf, CLI_FORMAT_MAX, "%.9s/%.9s %s", a, b,
-                 cli_format_units[unit_b]);
+        snprintf(buf, FRONT_FORMAT_MAX, "%.9s/%.9s %s", a, b,
+                 front_format_units[unit_b]);
     } else {
-        snprintf(buf, CLI_FORMAT_MAX, "%.9s %s/%.9s %s", a,
-                 cli_format_units[unit_a], b, cli_format_units[unit_b]);
+        snprintf(buf, FRONT_FORMAT_MAX, "%.9s %s/%.9s %s", a,
+                 front_format_units[unit_a], b, front_format_units[unit_b]);
     }
     return buf;
 }
 
 /* A length of time in its two largest units. */
-const char *cli_format_duration(char buf[CLI_FORMAT_MAX], int64_t seconds)
+const char *front_format_duration(char buf[FRONT_FORMAT_MAX], int64_t seconds)
 {
     long long s = seconds;
 
     if (s < 0) {
-        snprintf(buf, CLI_FORMAT_MAX, "-");
+        snprintf(buf, FRONT_FORMAT_MAX, "-");
     } else if (s < 60) {
-        snprintf(buf, CLI_FORMAT_MAX, "%llds", s);
+        snprintf(buf, FRONT_FORMAT_MAX, "%llds", s);
     } else if (s < 3600) {
-        snprintf(buf, CLI_FORMAT_MAX, "%lldm%02llds", s / 60, s % 60);
+        snprintf(buf, FRONT_FORMAT_MAX, "%lldm%02llds", s / 60, s % 60);
     } else if (s < 86400) {
-        snprintf(buf, CLI_FORMAT_MAX, "%lldh%02lldm", s / 3600, s / 60 % 60);
+        snprintf(buf, FRONT_FORMAT_MAX, "%lldh%02lldm", s / 3600, s / 60 % 60);
     } else if (s < 86400LL * 1000) {
-        snprintf(buf, CLI_FORMAT_MAX, "%lldd%02lldh", s / 86400, s / 3600 % 24);
+        snprintf(buf, FRONT_FORMAT_MAX, "%lldd%02lldh", s / 86400,
+                 s / 3600 % 24);
     } else {
-        snprintf(buf, CLI_FORMAT_MAX, ">999d");
+        snprintf(buf, FRONT_FORMAT_MAX, ">999d");
     }
     return buf;
 }
 
 /* Thousandths, rounded down. */
-unsigned cli_format_permille(uint64_t done, uint64_t total)
+unsigned front_format_permille(uint64_t done, uint64_t total)
 {
     if (done >= total) {
         return total == 0 ? 0 : 1000;
@@ -109,45 +111,46 @@ unsigned cli_format_permille(uint64_t done, uint64_t total)
 }
 
 /* A share in per cent. */
-const char *cli_format_percent(char buf[CLI_FORMAT_MAX], uint64_t done,
-                               uint64_t total)
+const char *front_format_percent(char buf[FRONT_FORMAT_MAX], uint64_t done,
+                                 uint64_t total)
 {
-    unsigned permille = cli_format_permille(done, total);
+    unsigned permille = front_format_permille(done, total);
 
     if (permille == 1000) {
-        snprintf(buf, CLI_FORMAT_MAX, "100 %%");
+        snprintf(buf, FRONT_FORMAT_MAX, "100 %%");
     } else {
-        snprintf(buf, CLI_FORMAT_MAX, "%u.%u %%", permille / 10, permille % 10);
+        snprintf(buf, FRONT_FORMAT_MAX, "%u.%u %%", permille / 10,
+                 permille % 10);
     }
     return buf;
 }
 
 /* Date (unless `clock`) and time of day, local. */
-static const char *cli_format_local(char buf[CLI_FORMAT_MAX], int64_t unix_s,
-                                    bool clock)
+static const char *front_format_local(char buf[FRONT_FORMAT_MAX],
+                                      int64_t unix_s, bool clock)
 {
     time_t at = (time_t)unix_s;
     struct tm tm;
     size_t n = 0;
 
     if (unix_s > 0 && localtime_r(&at, &tm) != NULL) {
-        n = clock ? strftime(buf, CLI_FORMAT_MAX, "%H:%M:%S", &tm)
-                  : strftime(buf, CLI_FORMAT_MAX, "%Y-%m-%d %H:%M:%S", &tm);
+        n = clock ? strftime(buf, FRONT_FORMAT_MAX, "%H:%M:%S", &tm)
+                  : strftime(buf, FRONT_FORMAT_MAX, "%Y-%m-%d %H:%M:%S", &tm);
     }
     if (n == 0) {
-        snprintf(buf, CLI_FORMAT_MAX, "-");
+        snprintf(buf, FRONT_FORMAT_MAX, "-");
     }
     return buf;
 }
 
 /* Date and time. */
-const char *cli_format_time(char buf[CLI_FORMAT_MAX], int64_t unix_s)
+const char *front_format_time(char buf[FRONT_FORMAT_MAX], int64_t unix_s)
 {
-    return cli_format_local(buf, unix_s, false);
+    return front_format_local(buf, unix_s, false);
 }
 
 /* The time of day. */
-const char *cli_format_clock(char buf[CLI_FORMAT_MAX], int64_t unix_s)
+const char *front_format_clock(char buf[FRONT_FORMAT_MAX], int64_t unix_s)
 {
-    return cli_format_local(buf, unix_s, true);
+    return front_format_local(buf, unix_s, true);
 }

@@ -8,25 +8,25 @@
 
 #include "btc/btc.h"
 
-json_t *cli_json_text(const char *s); /* NULL: null; mends UTF-8 */
-json_t *cli_json_uint(uint64_t n);
-json_t *cli_json_known(int64_t n); /* less than 0: null */
-json_t *cli_json_row(const struct btc_value *v, size_t n);
-json_t *cli_json_progress(const struct btc_progress *p);
-json_t *cli_json_info(const struct btc_source_info *i);
+json_t *front_json_text(const char *s); /* NULL: null; mends UTF-8 */
+json_t *front_json_uint(uint64_t n);
+json_t *front_json_known(int64_t n); /* less than 0: null */
+json_t *front_json_row(const struct btc_value *v, size_t n);
+json_t *front_json_progress(const struct btc_progress *p);
+json_t *front_json_info(const struct btc_source_info *i);
 /* {"status", "message", "retryable"} */
-json_t *cli_json_error(int status, const char *message);
+json_t *front_json_error(int status, const char *message);
 /* {"schema", "status", "retryable", "error": {...}} */
-json_t *cli_json_failure(int status, const char *message);
+json_t *front_json_failure(int status, const char *message);
 /* {"event": "error", ...} */
-json_t *cli_json_failure_event(int status, const char *message);
+json_t *front_json_failure_event(int status, const char *message);
 /* An event as --ndjson streams it. */
-json_t *cli_json_event(const struct btc_event *ev);
+json_t *front_json_event(const struct btc_event *ev);
 /* {"schema": "btc/1"} */
-json_t *cli_json_object(void);
+json_t *front_json_object(void);
 
 /* Both take the reference. Indented, and as one line that is flushed. */
-void cli_json_print(FILE *f, json_t *j);
-void cli_json_line(FILE *f, json_t *j);
+void front_json_print(FILE *f, json_t *j);
+void front_json_line(FILE *f, json_t *j);
 
 #endif

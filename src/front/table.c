@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLI_TABLE_GAP 2 /* spaces between columns */
+#define FRONT_TABLE_GAP 2 /* spaces between columns */
 
-struct cli_table {
-    const struct cli_column *columns; /* borrows */
+struct front_table {
+    const struct front_column *columns; /* borrows */
     size_t n_columns;
     char **cells; /* owns; row by row */
     size_t n_cells;
@@ -18,9 +18,10 @@ struct cli_table {
 };
 
 /* An empty table. */
-struct cli_table *cli_table_new(const struct cli_column *columns, size_t n)
+struct front_table *front_table_new(const struct front_column *columns,
+                                    size_t n)
 {
-    struct cli_table *t = mem_calloc(1, sizeof(*t));
+    struct front_table *t = mem_calloc(1, sizeof(*t));
 
     t->columns = columns;
     t->n_columns = n;
@@ -28,7 +29,7 @@ struct cli_table *cli_table_new(const struct cli_column *columns, size_t n)
 }
 
 /* Frees the cells, too. */
-void cli_table_free(struct cli_table *t)
+void front_table_free(struct front_table *t)
 {
     if (t == NULL) {
         return;
@@ -41,28 +42,28 @@ void cli_table_free(struct cli_table *t)
 }
 
 /* Copies the text into the next cell. */
-void cli_table_cell(struct cli_table *t, const char *text)
+void front_table_cell(struct front_table *t, const char *text)
 {
-    struct cli_text clean = {0};
+    struct front_text clean = {0};
 
     if (t->n_cells == t->cap) {
         t->cap = t->cap == 0 ? 64 : t->cap * 2;
         t->cells = mem_resize(t->cells, t->cap, sizeof(*t->cells));
     }
-    cli_text_clean(&clean, text == NULL ? "-" : text, true);
-    t->cells[t->n_cells++] = mem_strdup(cli_text_str(&clean));
-    cli_text_free(&clean);
+    front_text_clean(&clean, text == NULL ? "-" : text, true);
+    t->cells[t->n_cells++] = mem_strdup(front_text_str(&clean));
+    front_text_free(&clean);
 }
 
 /* Complete rows. */
-size_t cli_table_rows(const struct cli_table *t)
+size_t front_table_rows(const struct front_table *t)
 {
     return t->n_cells / t->n_columns;
 }
 
 /* Columns that one cell of column `c` may take at least. */
-static size_t cli_table_least(const struct cli_table *t, const size_t *widths,
-                              size_t c)
+static size_t front_table_least(const struct front_table *t,
+                                const size_t *widths, size_t c)
 {
     size_t min = t->columns[c].min;
 
@@ -70,22 +71,23 @@ static size_t cli_table_least(const struct cli_table *t, const size_t *widths,
 }
 
 /* Width of the shown columns, flexible ones at their least or at full width. */
-static size_t cli_table_total(const struct cli_table *t, const size_t *widths,
-                              const bool *shown, bool least)
+static size_t front_table_total(const struct front_table *t,
+                                const size_t *widths, const bool *shown,
+                                bool least)
 {
     size_t total = 0;
 
     for (size_t c = 0; c < t->n_columns; c++) {
         if (shown[c]) {
-            total += total == 0 ? 0 : CLI_TABLE_GAP;
-            total += least ? cli_table_least(t, widths, c) : widths[c];
+            total += total == 0 ? 0 : FRONT_TABLE_GAP;
+            total += least ? front_table_least(t, widths, c) : widths[c];
         }
     }
     return total;
 }
 
 /* Takes away the shown column that goes first; false = none may go. */
-static bool cli_table_drop(const struct cli_table *t, bool *shown)
+static bool front_table_drop(const struct front_table *t, bool *shown)
 {
     size_t worst = t->n_columns;
 
@@ -104,13 +106,13 @@ static bool cli_table_drop(const struct cli_table *t, bool *shown)
 }
 
 /* Makes the widest flexible column one narrower; false = none can be. */
-static bool cli_table_squeeze(const struct cli_table *t, size_t *widths,
-                              const bool *shown)
+static bool front_table_squeeze(const struct front_table *t, size_t *widths,
+                                const bool *shown)
 {
     size_t widest = t->n_columns;
 
     for (size_t c = 0; c < t->n_columns; c++) {
-        if (shown[c] && cli_table_least(t, widths, c) < widths[c] &&
+        if (shown[c] && front_table_least(t, widths, c) < widths[c] &&
             (widest == t->n_columns || widths[c] > widths[widest])) {
             widest = c;
         }
@@ -123,37 +125,38 @@ static bool cli_table_squeeze(const struct cli_table *t, size_t *widths,
 }
 
 /* Decides which columns are shown and how wide. */
-static void cli_table_layout(const struct cli_table *t, size_t width,
-                             size_t *widths, bool *shown)
+static void front_table_layout(const struct front_table *t, size_t width,
+                               size_t *widths, bool *shown)
 {
     for (size_t c = 0; c < t->n_columns; c++) {
         shown[c] = true;
-        widths[c] = cli_text_width(t->columns[c].title);
+        widths[c] = front_text_width(t->columns[c].title);
     }
     for (size_t i = 0, c = 0; i < t->n_cells; i++) {
-        size_t w = cli_text_width(t->cells[i]);
+        size_t w = front_text_width(t->cells[i]);
         widths[c] = w > widths[c] ? w : widths[c];
         c = c + 1 == t->n_columns ? 0 : c + 1;
     }
     if (width == 0) {
         return;
     }
-    while (cli_table_total(t, widths, shown, true) > width) {
-        if (!cli_table_drop(t, shown)) {
+    while (front_table_total(t, widths, shown, true) > width) {
+        if (!front_table_drop(t, shown)) {
             break;
         }
     }
-    while (cli_table_total(t, widths, shown, false) > width) {
-        if (!cli_table_squeeze(t, widths, shown)) {
+    while (front_table_total(t, widths, shown, false) > width) {
+        if (!front_table_squeeze(t, widths, shown)) {
             break;
         }
     }
 }
 
 /* One line: `cell(c)` for each shown column, without blanks at its end. */
-static void cli_table_line(const struct cli_table *t, char *const *cells,
-                           const size_t *widths, const bool *shown,
-                           const struct cli_screen *s, struct cli_text *out)
+static void front_table_line(const struct front_table *t, char *const *cells,
+                             const size_t *widths, const bool *shown,
+                             const struct front_screen *s,
+                             struct front_text *out)
 {
     size_t blanks = 0;
 
@@ -161,46 +164,47 @@ static void cli_table_line(const struct cli_table *t, char *const *cells,
         if (!shown[c]) {
             continue;
         }
-        struct cli_text cell = {0};
+        struct front_text cell = {0};
         const char *text = cells == NULL ? t->columns[c].title : cells[c];
         size_t used = t->columns[c].end
-                          ? cli_text_fit_end(&cell, text, widths[c], s->utf8)
-                          : cli_text_fit(&cell, text, widths[c], s->utf8);
+                          ? front_text_fit_end(&cell, text, widths[c], s->utf8)
+                          : front_text_fit(&cell, text, widths[c], s->utf8);
         size_t pad = widths[c] > used ? widths[c] - used : 0;
-        cli_text_repeat(out, " ", blanks + (t->columns[c].right ? pad : 0));
-        cli_text_puts(out, cli_text_str(&cell));
-        blanks = CLI_TABLE_GAP + (t->columns[c].right ? 0 : pad);
-        cli_text_free(&cell);
+        front_text_repeat(out, " ", blanks + (t->columns[c].right ? pad : 0));
+        front_text_puts(out, front_text_str(&cell));
+        blanks = FRONT_TABLE_GAP + (t->columns[c].right ? 0 : pad);
+        front_text_free(&cell);
     }
 }
 
 /* The whole table as text. */
-void cli_table_render(const struct cli_table *t, const struct cli_screen *s,
-                      struct cli_text *out)
+void front_table_render(const struct front_table *t,
+                        const struct front_screen *s, struct front_text *out)
 {
     size_t *widths = mem_calloc(t->n_columns, sizeof(*widths));
     bool *shown = mem_calloc(t->n_columns, sizeof(*shown));
 
-    cli_table_layout(t, s->width, widths, shown);
-    cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_BOLD));
-    cli_table_line(t, NULL, widths, shown, s, out);
-    cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
-    cli_text_puts(out, "\n");
-    for (size_t row = 0; row < cli_table_rows(t); row++) {
-        cli_table_line(t, t->cells + row * t->n_columns, widths, shown, s, out);
-        cli_text_puts(out, "\n");
+    front_table_layout(t, s->width, widths, shown);
+    front_text_puts(out, front_term_colour(s, FRONT_COLOUR_BOLD));
+    front_table_line(t, NULL, widths, shown, s, out);
+    front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
+    front_text_puts(out, "\n");
+    for (size_t row = 0; row < front_table_rows(t); row++) {
+        front_table_line(t, t->cells + row * t->n_columns, widths, shown, s,
+                         out);
+        front_text_puts(out, "\n");
     }
     free(widths);
     free(shown);
 }
 
 /* Prints the table. */
-void cli_table_print(const struct cli_table *t, const struct cli_screen *s,
-                     FILE *f)
+void front_table_print(const struct front_table *t,
+                       const struct front_screen *s, FILE *f)
 {
-    struct cli_text out = {0};
+    struct front_text out = {0};
 
-    cli_table_render(t, s, &out);
-    fputs(cli_text_str(&out), f);
-    cli_text_free(&out);
+    front_table_render(t, s, &out);
+    fputs(front_text_str(&out), f);
+    front_text_free(&out);
 }

@@ -6,7 +6,7 @@
 #include "front/term.h"
 #include "front/text.h"
 
-struct cli_column {
+struct front_column {
     const char *title;
     bool right;    /* numbers */
     unsigned drop; /* 0 = never dropped; the largest goes first */
@@ -14,18 +14,19 @@ struct cli_column {
     bool end;      /* what is cut keeps its end */
 };
 
-struct cli_table;
+struct front_table;
 
 /* `columns` is borrowed. */
-struct cli_table *cli_table_new(const struct cli_column *columns, size_t n);
-void cli_table_free(struct cli_table *t); /* NULL allowed */
+struct front_table *front_table_new(const struct front_column *columns,
+                                    size_t n);
+void front_table_free(struct front_table *t); /* NULL allowed */
 /* The next cell; NULL is "-". */
-void cli_table_cell(struct cli_table *t, const char *text);
-size_t cli_table_rows(const struct cli_table *t);
+void front_table_cell(struct front_table *t, const char *text);
+size_t front_table_rows(const struct front_table *t);
 /* Title line and rows, each ended by a newline. */
-void cli_table_render(const struct cli_table *t, const struct cli_screen *s,
-                      struct cli_text *out);
-void cli_table_print(const struct cli_table *t, const struct cli_screen *s,
-                     FILE *f);
+void front_table_render(const struct front_table *t,
+                        const struct front_screen *s, struct front_text *out);
+void front_table_print(const struct front_table *t,
+                       const struct front_screen *s, FILE *f);
 
 #endif

@@ -8,40 +8,40 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define CLI_TERM_WIDTH  80 /* of a terminal that does not say */
-#define CLI_TERM_HEIGHT 24
+#define FRONT_TERM_WIDTH  80 /* of a terminal that does not say */
+#define FRONT_TERM_HEIGHT 24
 
 /* Whether the user's locale is UTF-8; said once at the start. */
-static bool cli_term_is_utf8 = true;
+static bool front_term_is_utf8 = true;
 
 /* Takes the user's locale; where that is not UTF-8, its answer is kept for the
  * terminal and the widths still come from a UTF-8 locale. */
-void cli_term_init(void)
+void front_term_init(void)
 {
     setlocale(LC_CTYPE, "");
-    cli_term_is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    if (!cli_term_is_utf8) {
+    front_term_is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    if (!front_term_is_utf8) {
         setlocale(LC_CTYPE, "C.UTF-8");
     }
 }
 
 /* The size of the terminal at `fd`, COLUMNS and LINES where it has none. */
-void cli_term_resize(struct cli_screen *s, int fd)
+void front_term_resize(struct front_screen *s, int fd)
 {
     struct winsize size = {0};
 
-    s->width = CLI_TERM_WIDTH;
-    s->height = CLI_TERM_HEIGHT;
+    s->width = FRONT_TERM_WIDTH;
+    s->height = FRONT_TERM_HEIGHT;
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         s->width = size.ws_col;
-        s->height = size.ws_row > 0 ? size.ws_row : CLI_TERM_HEIGHT;
+        s->height = size.ws_row > 0 ? size.ws_row : FRONT_TERM_HEIGHT;
     }
 }
 
 /* What `f` can show. */
-struct cli_screen cli_term_screen(FILE *f)
+struct front_screen front_term_screen(FILE *f)
 {
-    struct cli_screen s = {.utf8 = true};
+    struct front_screen s = {.utf8 = true};
     const char *term = getenv("TERM");
     const char *no_color = getenv("NO_COLOR");
     int fd = fileno(f);
@@ -51,14 +51,14 @@ struct cli_screen cli_term_screen(FILE *f)
         return s;
     }
     s.tty = true;
-    s.utf8 = cli_term_is_utf8;
+    s.utf8 = front_term_is_utf8;
     s.colour = !s.dumb && (no_color == NULL || no_color[0] == '\0');
-    cli_term_resize(&s, fd);
+    front_term_resize(&s, fd);
     return s;
 }
 
 /* A colour's sequence; NONE ends all of them. */
-const char *cli_term_colour(const struct cli_screen *s, enum cli_colour c)
+const char *front_term_colour(const struct front_screen *s, enum front_colour c)
 {
     static const char *const codes[] = {"\033[0m",  "\033[1m",  "\033[2m",
                                         "\033[31m", "\033[32m", "\033[33m",

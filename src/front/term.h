@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-struct cli_screen {
+struct front_screen {
     bool tty;
     bool utf8;     /* may be shown more than ASCII; true for a file or a pipe */
     bool colour;   /* a terminal, not TERM=dumb, no NO_COLOR */
@@ -16,21 +16,22 @@ struct cli_screen {
 };
 
 /* Once at the start: the locale, and UTF-8 widths in any locale. */
-void cli_term_init(void);
-struct cli_screen cli_term_screen(FILE *f);
+void front_term_init(void);
+struct front_screen front_term_screen(FILE *f);
 /* Asks for the size again (a terminal may have been resized). */
-void cli_term_resize(struct cli_screen *s, int fd);
+void front_term_resize(struct front_screen *s, int fd);
 
 /* Colours, as ESC sequences or "" where they are not wanted. */
-enum cli_colour {
-    CLI_COLOUR_NONE,
-    CLI_COLOUR_BOLD,
-    CLI_COLOUR_DIM,
-    CLI_COLOUR_RED,
-    CLI_COLOUR_GREEN,
-    CLI_COLOUR_YELLOW,
-    CLI_COLOUR_CYAN
+enum front_colour {
+    FRONT_COLOUR_NONE,
+    FRONT_COLOUR_BOLD,
+    FRONT_COLOUR_DIM,
+    FRONT_COLOUR_RED,
+    FRONT_COLOUR_GREEN,
+    FRONT_COLOUR_YELLOW,
+    FRONT_COLOUR_CYAN
 };
-const char *cli_term_colour(const struct cli_screen *s, enum cli_colour c);
+const char *front_term_colour(const struct front_screen *s,
+                              enum front_colour c);
 
 #endif

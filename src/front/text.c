@@ -8,17 +8,17 @@
 #include <string.h>
 #include <wchar.h>
 
-#define CLI_TEXT_BAD 0xFFFDU /* the replacement character */
+#define FRONT_TEXT_BAD 0xFFFDU /* the replacement character */
 
 /* Gives the memory back; `t` is empty and usable afterwards. */
-void cli_text_free(struct cli_text *t)
+void front_text_free(struct front_text *t)
 {
     free(t->data);
-    *t = (struct cli_text){0};
+    *t = (struct front_text){0};
 }
 
 /* Empties `t` and keeps its memory. */
-void cli_text_clear(struct cli_text *t)
+void front_text_clear(struct front_text *t)
 {
     t->len = 0;
     if (t->data != NULL) {
@@ -27,13 +27,13 @@ void cli_text_clear(struct cli_text *t)
 }
 
 /* The text as a string. */
-const char *cli_text_str(const struct cli_text *t)
+const char *front_text_str(const struct front_text *t)
 {
     return t->data == NULL ? "" : t->data;
 }
 
 /* Appends `n` bytes. */
-void cli_text_add(struct cli_text *t, const char *s, size_t n)
+void front_text_add(struct front_text *t, const char *s, size_t n)
 {
     if (n >= t->cap - t->len) {
         t->cap = (t->len + n + 1) * 2;
@@ -47,21 +47,21 @@ void cli_text_add(struct cli_text *t, const char *s, size_t n)
 }
 
 /* Appends a string. */
-void cli_text_puts(struct cli_text *t, const char *s)
+void front_text_puts(struct front_text *t, const char *s)
 {
-    cli_text_add(t, s, strlen(s));
+    front_text_add(t, s, strlen(s));
 }
 
 /* Appends a string `times` times. */
-void cli_text_repeat(struct cli_text *t, const char *s, size_t times)
+void front_text_repeat(struct front_text *t, const char *s, size_t times)
 {
     for (size_t i = 0; i < times; i++) {
-        cli_text_puts(t, s);
+        front_text_puts(t, s);
     }
 }
 
 /* Appends formatted text. */
-void cli_text_printf(struct cli_text *t, const char *fmt, ...)
+void front_text_printf(struct front_text *t, const char *fmt, ...)
 {
     char *s = NULL;
     va_list args;
@@ -72,12 +72,12 @@ void cli_text_printf(struct cli_text *t, const char *fmt, ...)
     if (n < 0) {
         return;
     }
-    cli_text_add(t, s, (size_t)n);
+    front_text_add(t, s, (size_t)n);
     free(s);
 }
 
 /* How many bytes a character has by its first one; 0 = not a first byte. */
-static size_t cli_text_length(unsigned char first)
+static size_t front_text_length(unsigned char first)
 {
     if (first < 0x80) {
         return 1;
@@ -92,11 +92,11 @@ static size_t cli_text_length(unsigned char first)
 }
 
 /* Decodes one character (RFC 3629: no surrogates, no overlong forms). */
-size_t cli_text_decode(const char *s, uint32_t *cp)
+size_t front_text_decode(const char *s, uint32_t *cp)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned char first = (unsigned char)s[0];
-    size_t n = cli_text_length(first);
+    size_t n = front_text_length(first);
 
     *cp = first;
     if (first == 0) {
@@ -105,7 +105,7 @@ size_t cli_text_decode(const char *s, uint32_t *cp)
     if (n == 1) {
         return 1;
     }
-    *cp = CLI_TEXT_BAD;
+    *cp = FRONT_TEXT_BAD;
     if (n == 0) {
         return 1;
     }
@@ -126,7 +126,7 @@ size_t cli_text_decode(const char *s, uint32_t *cp)
 }
 
 /* Columns of one character as libc sees it; unknown ones count as one. */
-unsigned cli_text_columns(uint32_t cp)
+unsigned front_text_columns(uint32_t cp)
 {
     int n = wcwidth((wchar_t)cp);
 
@@ -134,7 +134,7 @@ unsigned cli_text_columns(uint32_t cp)
 }
 
 /* Bytes of a colour sequence at `s`, 0 = none. */
-static size_t cli_text_escape(const char *s)
+static size_t front_text_escape(const char *s)
 {
     if (s[0] != '\033' || s[1] != '[') {
         return 0;
@@ -144,16 +144,16 @@ static size_t cli_text_escape(const char *s)
 }
 
 /* Columns of a string. */
-size_t cli_text_width(const char *s)
+size_t front_text_width(const char *s)
 {
     size_t width = 0;
     uint32_t cp = 0;
 
     while (*s != '\0') {
-        size_t skip = cli_text_escape(s);
+        size_t skip = front_text_escape(s);
         if (skip == 0) {
-            skip = cli_text_decode(s, &cp);
-            width += cli_text_columns(cp);
+            skip = front_text_decode(s, &cp);
+            width += front_text_columns(cp);
         }
         s += skip;
     }
@@ -161,7 +161,7 @@ size_t cli_text_width(const char *s)
 }
 
 /* Whether a terminal may see this character. */
-static bool cli_text_is_safe(uint32_t cp)
+static bool front_text_is_safe(uint32_t cp)
 {
     if (cp < 0x20 || (cp >= 0x7F && cp < 0xA0)) {
         return false;
@@ -175,11 +175,11 @@ static bool cli_text_is_safe(uint32_t cp)
 }
 
 /* Takes the next character of *s as it may be shown; its columns. */
-static size_t cli_text_next(const char **s, const char **shown, size_t *len,
-                            bool utf8)
+static size_t front_text_next(const char **s, const char **shown, size_t *len,
+                              bool utf8)
 {
     uint32_t cp = 0;
-    size_t used = cli_text_decode(*s, &cp);
+    size_t used = front_text_decode(*s, &cp);
 
     *shown = *s;
     *len = used;
@@ -189,29 +189,29 @@ static size_t cli_text_next(const char **s, const char **shown, size_t *len,
         *len = 1;
         return 1;
     }
-    if (cp == CLI_TEXT_BAD || !cli_text_is_safe(cp)) {
+    if (cp == FRONT_TEXT_BAD || !front_text_is_safe(cp)) {
         *shown = utf8 ? "\xEF\xBF\xBD" : "?";
         *len = utf8 ? 3 : 1;
         return 1;
     }
-    return cli_text_columns(cp);
+    return front_text_columns(cp);
 }
 
 /* Appends a stranger's text. */
-void cli_text_clean(struct cli_text *t, const char *s, bool utf8)
+void front_text_clean(struct front_text *t, const char *s, bool utf8)
 {
     const char *shown = NULL;
     size_t len = 0;
 
     while (*s != '\0') {
-        cli_text_next(&s, &shown, &len, utf8);
-        cli_text_add(t, shown, len);
+        front_text_next(&s, &shown, &len, utf8);
+        front_text_add(t, shown, len);
     }
 }
 
 /* What stands for what was cut, and its columns: nothing where it does not fit.
  */
-static const char *cli_text_dots(size_t width, bool utf8, size_t *columns)
+static const char *front_text_dots(size_t width, bool utf8, size_t *columns)
 {
     *columns = utf8 ? 1 : 3;
     if (width < *columns) {
@@ -222,80 +222,79 @@ static const char *cli_text_dots(size_t width, bool utf8, size_t *columns)
 }
 
 /* The beginning of `at` in `width` columns, with dots behind it. */
-static size_t cli_text_cut_end(struct cli_text *t, const char *at, size_t width,
-                               bool utf8)
+static size_t front_text_cut_end(struct front_text *t, const char *at,
+                                 size_t width, bool utf8)
 {
     size_t n_dots = 0;
-    const char *dots = cli_text_dots(width, utf8, &n_dots);
+    const char *dots = front_text_dots(width, utf8, &n_dots);
     size_t used = 0;
     uint32_t cp = 0;
 
     while (*at != '\0') {
-        size_t n = cli_text_decode(at, &cp);
-        size_t columns = cli_text_columns(cp);
+        size_t n = front_text_decode(at, &cp);
+        size_t columns = front_text_columns(cp);
         if (used + columns > width - n_dots) {
             break;
         }
-        cli_text_add(t, at, n);
+        front_text_add(t, at, n);
         used += columns;
         at += n;
     }
-    cli_text_puts(t, dots);
+    front_text_puts(t, dots);
     return used + n_dots;
 }
 
 /* The end of `at`, which has `left` columns, with dots before it. What combines
  * with a letter that was cut goes, too. */
-static size_t cli_text_cut_begin(struct cli_text *t, const char *at,
-                                 size_t left, size_t width, bool utf8)
+static size_t front_text_cut_begin(struct front_text *t, const char *at,
+                                   size_t left, size_t width, bool utf8)
 {
     size_t n_dots = 0;
-    const char *dots = cli_text_dots(width, utf8, &n_dots);
+    const char *dots = front_text_dots(width, utf8, &n_dots);
     uint32_t cp = 0;
 
     while (*at != '\0') {
-        size_t n = cli_text_decode(at, &cp);
-        size_t columns = cli_text_columns(cp);
+        size_t n = front_text_decode(at, &cp);
+        size_t columns = front_text_columns(cp);
         if (left <= width - n_dots && columns > 0) {
             break;
         }
         left -= columns;
         at += n;
     }
-    cli_text_puts(t, dots);
-    cli_text_puts(t, at);
+    front_text_puts(t, dots);
+    front_text_puts(t, at);
     return left + n_dots;
 }
 
 /* Appends a stranger's text in at most `width` columns, cut at either end. */
-static size_t cli_text_fit_either(struct cli_text *t, const char *s,
-                                  size_t width, bool utf8, bool end)
+static size_t front_text_fit_either(struct front_text *t, const char *s,
+                                    size_t width, bool utf8, bool end)
 {
-    struct cli_text whole = {0};
+    struct front_text whole = {0};
 
-    cli_text_clean(&whole, s, utf8);
-    const char *at = cli_text_str(&whole);
-    size_t used = cli_text_width(at);
+    front_text_clean(&whole, s, utf8);
+    const char *at = front_text_str(&whole);
+    size_t used = front_text_width(at);
     if (used <= width) {
-        cli_text_puts(t, at);
+        front_text_puts(t, at);
     } else if (end) {
-        used = cli_text_cut_begin(t, at, used, width, utf8);
+        used = front_text_cut_begin(t, at, used, width, utf8);
     } else {
-        used = cli_text_cut_end(t, at, width, utf8);
+        used = front_text_cut_end(t, at, width, utf8);
     }
-    cli_text_free(&whole);
+    front_text_free(&whole);
     return used;
 }
 
-/* See cli_text.h. */
-size_t cli_text_fit(struct cli_text *t, const char *s, size_t width, bool utf8)
+size_t front_text_fit(struct front_text *t, const char *s, size_t width,
+                      bool utf8)
 {
-    return cli_text_fit_either(t, s, width, utf8, false);
+    return front_text_fit_either(t, s, width, utf8, false);
 }
 
-/* See cli_text.h. */
-size_t cli_text_fit_end(struct cli_text *t, const char *s, size_t width,
-                        bool utf8)
+size_t front_text_fit_end(struct front_text *t, const char *s, size_t width,
+                          bool utf8)
 {
-    return cli_text_fit_either(t, s, width, utf8, true);
+    return front_text_fit_either(t, s, width, utf8, true);
 }

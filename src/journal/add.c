@@ -11,23 +11,23 @@
 #include <string.h>
 
 /* Columns of torrent that are wishes. */
-static const char *const db_wish_columns[] = {
+static const char *const journal_wish_columns[] = {
     "name",        "save_path",  "wanted",   "sequential", "seed_mode",
     "seed_goal",   "down_limit", "up_limit", "max_peers",  "verify_since",
     "accept_loss", "alloc_full", "label",
 };
 
-/* Candidates that db_find names when a text is ambiguous. */
-#define DB_FIND_MAX 5
+/* Candidates that journal_find names when a text is ambiguous. */
+#define JOURNAL_FIND_MAX 5
 
 /* Id of the torrent with a hash, 0 when there is none. */
-static int db_find_hash(struct db *db, const char *hex, int64_t *id,
-                        struct err *e)
+static int journal_find_hash(struct journal *db, const char *hex, int64_t *id,
+                             struct err *e)
 {
     sqlite3_stmt *s = NULL;
     *id = 0;
-    int code =
-        db_prepare(db, "SELECT id FROM torrent WHERE info_hash = ?1", &s, e);
+    int code = journal_prepare(
+        db, "SELECT id FROM torrent WHERE info_hash = ?1", &s, e);
     if (code != 0) {
         return code;
     }
@@ -36,15 +36,16 @@ static int db_find_hash(struct db *db, const char *hex, int64_t *id,
     if (rc == SQLITE_ROW) {
         *id = sqlite3_column_int64(s, 0);
     } else if (rc != SQLITE_DONE) {
-        code = db_fail(db, e, "cannot read");
+        code = journal_fail(db, e, "cannot read");
     }
     (void)sqlite3_finalize(s);
     return code;
 }
 
 /* The row of torrent. */
-static int db_insert_torrent(struct db *db, const struct db_torrent *t,
-                             const char *hex, int64_t *id, struct err *e)
+static int journal_insert_torrent(struct journal *db,
+                                  const struct journal_torrent *t,
+                                  const char *hex, int64_t *id, struct err *e)
 {
     static const char sql[] =
         "INSERT INTO torrent (info_hash, name, save_path, wanted, sequential,"
@@ -53,16 +54,16 @@ static int db_insert_torrent(struct db *db, const struct db_torrent *t,
         " piece_length, n_pieces, n_files) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
         " ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db, sql, &s, e);
+    int code = journal_prepare(db, sql, &s, e);
     if (code != 0) {
         return code;
     }
-    db_bind_text(s, 1, hex);
-    db_bind_text(s, 2, t->name);
-    db_bind_text(s, 3, t->save_path);
-    db_bind_text(s, 4, db_wanted_name(t->wanted));
+    journal_bind_text(s, 1, hex);
+    journal_bind_text(s, 2, t->name);
+    journal_bind_text(s, 3, t->save_path);
+    journal_bind_text(s, 4, journal_wanted_name(t->wanted));
     (void)sqlite3_bind_int(s, 5, t->sequential);
-    db_bind_text(s, 6, db_seed_mode_name(t->seed_mode));
+    journal_bind_text(s, 6, journal_seed_mode_name(t->seed_mode));
     (void)sqlite3_bind_int64(s, 7, t->seed_goal);
     (void)sqlite3_bind_int64(s, 8, t->down_limit);
     (void)sqlite3_bind_int64(s, 9, t->up_limit);
@@ -71,72 +72,73 @@ static int db_insert_torrent(struct db *db, const struct db_torrent *t,
     (void)sqlite3_bind_int(s, 12, t->accept_loss);
     (void)sqlite3_bind_int(s, 13, t->alloc_full);
     (void)sqlite3_bind_int(s, 14, t->is_private);
-    db_bind_text(s, 15, t->label);
-    (void)sqlite3_bind_int64(s, 16, t->added_at > 0 ? t->added_at : db_now());
-    db_bind_u64(s, 17, t->total_size);
+    journal_bind_text(s, 15, t->label);
+    (void)sqlite3_bind_int64(s, 16,
+                             t->added_at > 0 ? t->added_at : journal_now());
+    journal_bind_u64(s, 17, t->total_size);
     (void)sqlite3_bind_int64(s, 18, t->piece_length);
     (void)sqlite3_bind_int64(s, 19, t->n_pieces);
     (void)sqlite3_bind_int64(s, 20, t->n_files);
-    code = db_run_stmt(db, s, e);
+    code = journal_run_stmt(db, s, e);
     *id = sqlite3_last_insert_rowid(db->sql);
     (void)sqlite3_finalize(s);
     return code;
 }
 
 /* The info dictionary. */
-static int db_insert_info(struct db *db, int64_t id, const struct db_add *a,
-                          struct err *e)
+static int journal_insert_info(struct journal *db, int64_t id,
+                               const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
     if (a->info_len == 0) {
         return 0;
     }
-    int code = db_prepare(
+    int code = journal_prepare(
         db, "INSERT INTO metainfo (torrent_id, info) VALUES (?1, ?2)", &s, e);
     if (code != 0) {
         return code;
     }
     (void)sqlite3_bind_int64(s, 1, id);
     (void)sqlite3_bind_blob64(s, 2, a->info, a->info_len, SQLITE_STATIC);
-    code = db_run_stmt(db, s, e);
+    code = journal_run_stmt(db, s, e);
     (void)sqlite3_finalize(s);
     return code;
 }
 
 /* The rows of file, and the sum of what is wished. */
-static int db_insert_files(struct db *db, int64_t id, const struct db_add *a,
-                           struct err *e)
+static int journal_insert_files(struct journal *db, int64_t id,
+                                const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
     uint64_t total = 0;
-    int code = db_prepare(
+    int code = journal_prepare(
         db,
         "INSERT INTO file (torrent_id, file, path, \"offset\", length, pad,"
         " priority) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         &s, e);
     for (uint32_t i = 0; code == 0 && i < a->torrent.n_files; i++) {
-        const struct db_file *f = &a->files[i];
+        const struct journal_file *f = &a->files[i];
         (void)sqlite3_bind_int64(s, 1, id);
         (void)sqlite3_bind_int64(s, 2, i);
-        db_bind_text(s, 3, f->path);
-        db_bind_u64(s, 4, f->offset);
-        db_bind_u64(s, 5, f->length);
+        journal_bind_text(s, 3, f->path);
+        journal_bind_u64(s, 4, f->offset);
+        journal_bind_u64(s, 5, f->length);
         (void)sqlite3_bind_int(s, 6, f->pad);
         (void)sqlite3_bind_int(s, 7, f->priority);
-        code = db_run_stmt(db, s, e);
+        code = journal_run_stmt(db, s, e);
         total += f->pad || f->priority == 0 ? 0 : f->length;
     }
     (void)sqlite3_finalize(s);
     if (code != 0 || a->torrent.n_files == 0) {
         return code;
     }
-    code = db_prepare(
+    code = journal_prepare(
         db, "UPDATE torrent_stat SET bytes_total = ?2 WHERE torrent_id = ?1",
         &s, e);
     if (code == 0) {
         (void)sqlite3_bind_int64(s, 1, id);
-        db_bind_u64(s, 2, total);
-        code = db_run_stmt(db, s, e);
+        journal_bind_u64(s, 2, total);
+        code = journal_run_stmt(db, s, e);
         (void)sqlite3_finalize(s);
     }
     return code;
@@ -144,37 +146,39 @@ static int db_insert_files(struct db *db, int64_t id, const struct db_add *a,
 
 /* Trackers that are not there yet. OR IGNORE: what the schema does not take (a
  * url that is none) is left out, it must not spoil the rest. */
-static int db_insert_trackers(struct db *db, int64_t id, const struct db_add *a,
-                              struct err *e)
+static int journal_insert_trackers(struct journal *db, int64_t id,
+                                   const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db,
-                          "INSERT OR IGNORE INTO tracker (torrent_id, tier,"
-                          " url) VALUES (?1, ?2, ?3)",
-                          &s, e);
+    int code =
+        journal_prepare(db,
+                        "INSERT OR IGNORE INTO tracker (torrent_id, tier,"
+                        " url) VALUES (?1, ?2, ?3)",
+                        &s, e);
     for (uint32_t i = 0; code == 0 && i < a->n_trackers; i++) {
         (void)sqlite3_bind_int64(s, 1, id);
         (void)sqlite3_bind_int64(s, 2, a->trackers[i].tier);
-        db_bind_text(s, 3, a->trackers[i].url);
-        code = db_run_stmt(db, s, e);
+        journal_bind_text(s, 3, a->trackers[i].url);
+        code = journal_run_stmt(db, s, e);
     }
     (void)sqlite3_finalize(s);
     return code;
 }
 
 /* Web seeds that are not there yet. */
-static int db_insert_web_seeds(struct db *db, int64_t id,
-                               const struct db_add *a, struct err *e)
+static int journal_insert_web_seeds(struct journal *db, int64_t id,
+                                    const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db,
-                          "INSERT OR IGNORE INTO web_seed (torrent_id, url)"
-                          " VALUES (?1, ?2)",
-                          &s, e);
+    int code =
+        journal_prepare(db,
+                        "INSERT OR IGNORE INTO web_seed (torrent_id, url)"
+                        " VALUES (?1, ?2)",
+                        &s, e);
     for (uint32_t i = 0; code == 0 && i < a->n_web_seeds; i++) {
         (void)sqlite3_bind_int64(s, 1, id);
-        db_bind_text(s, 2, a->web_seeds[i]);
-        code = db_run_stmt(db, s, e);
+        journal_bind_text(s, 2, a->web_seeds[i]);
+        code = journal_run_stmt(db, s, e);
     }
     (void)sqlite3_finalize(s);
     return code;
@@ -182,79 +186,80 @@ static int db_insert_web_seeds(struct db *db, int64_t id,
 
 /* Peers that are not there yet; one that is becomes the user's when he names
  * it. */
-static int db_insert_peers(struct db *db, int64_t id, const struct db_add *a,
-                           struct err *e)
+static int journal_insert_peers(struct journal *db, int64_t id,
+                                const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db,
-                          "INSERT INTO peer (torrent_id, address, port,"
-                          " source) VALUES (?1, ?2, ?3, ?4)"
-                          " ON CONFLICT DO UPDATE SET source = excluded.source"
-                          " WHERE excluded.source = 'user'"
-                          " AND source <> 'user'",
-                          &s, e);
+    int code =
+        journal_prepare(db,
+                        "INSERT INTO peer (torrent_id, address, port,"
+                        " source) VALUES (?1, ?2, ?3, ?4)"
+                        " ON CONFLICT DO UPDATE SET source = excluded.source"
+                        " WHERE excluded.source = 'user'"
+                        " AND source <> 'user'",
+                        &s, e);
     for (uint32_t i = 0; code == 0 && i < a->n_peers; i++) {
-        const struct db_peer *p = &a->peers[i];
-        if (!db_is_address(p->address, p->port)) {
+        const struct journal_peer *p = &a->peers[i];
+        if (!journal_is_address(p->address, p->port)) {
             continue;
         }
         (void)sqlite3_bind_int64(s, 1, id);
-        db_bind_text(s, 2, p->address);
+        journal_bind_text(s, 2, p->address);
         (void)sqlite3_bind_int(s, 3, p->port);
-        db_bind_text(s, 4, p->source[0] ? p->source : "user");
-        code = db_run_stmt(db, s, e);
+        journal_bind_text(s, 4, p->source[0] ? p->source : "user");
+        code = journal_run_stmt(db, s, e);
     }
     (void)sqlite3_finalize(s);
     return code;
 }
 
 /* Everything that is known about where the data may be had. */
-static int db_insert_sources(struct db *db, int64_t id, const struct db_add *a,
-                             struct err *e)
+static int journal_insert_sources(struct journal *db, int64_t id,
+                                  const struct journal_add *a, struct err *e)
 {
-    int code = db_insert_trackers(db, id, a, e);
+    int code = journal_insert_trackers(db, id, a, e);
     if (code == 0) {
-        code = db_insert_web_seeds(db, id, a, e);
+        code = journal_insert_web_seeds(db, id, a, e);
     }
     if (code == 0) {
-        code = db_insert_peers(db, id, a, e);
+        code = journal_insert_peers(db, id, a, e);
     }
     return code;
 }
 
 /* Adds a torrent. */
-int db_add_torrent(struct db *db, const struct db_add *a, int64_t *id,
-                   struct err *e)
+int journal_add_torrent(struct journal *db, const struct journal_add *a,
+                        int64_t *id, struct err *e)
 {
     char hex[41];
     bytes_to_hex(a->torrent.info_hash, sizeof(a->torrent.info_hash), hex);
     *id = 0;
-    int code = db_begin(db, e);
+    int code = journal_begin(db, e);
     if (code != 0) {
         return code;
     }
-    code = db_find_hash(db, hex, id, e);
+    code = journal_find_hash(db, hex, id, e);
     if (code == 0 && *id != 0) {
         code = err_set(e, BTC_E_EXISTS, "the torrent is there already: %lld",
                        (long long)*id);
     }
     if (code == 0) {
-        code = db_insert_torrent(db, &a->torrent, hex, id, e);
+        code = journal_insert_torrent(db, &a->torrent, hex, id, e);
     }
     if (code == 0) {
-        code = db_insert_info(db, *id, a, e);
+        code = journal_insert_info(db, *id, a, e);
     }
     if (code == 0) {
-        code = db_insert_files(db, *id, a, e);
+        code = journal_insert_files(db, *id, a, e);
     }
     if (code == 0) {
-        code = db_insert_sources(db, *id, a, e);
+        code = journal_insert_sources(db, *id, a, e);
     }
-    return db_end(db, code, e);
+    return journal_end(db, code, e);
 }
 
 /* Gives the error for a torrent that is not there. */
-static int db_no_torrent(int64_t id, struct err *e)
+static int journal_no_torrent(int64_t id, struct err *e)
 {
     return err_set(e, BTC_E_NOTFOUND,
                    "there is no torrent %lld: `btc status` lists them",
@@ -262,40 +267,41 @@ static int db_no_torrent(int64_t id, struct err *e)
 }
 
 /* Is there such a torrent? */
-static int db_require(struct db *db, int64_t id, struct err *e)
+static int journal_require(struct journal *db, int64_t id, struct err *e)
 {
     char sql[80];
     int64_t has;
     (void)snprintf(sql, sizeof(sql), "SELECT 1 FROM torrent WHERE id = %lld",
                    (long long)id);
-    int code = db_query_int(db, sql, 0, &has, e);
-    return code == 0 && has == 0 ? db_no_torrent(id, e) : code;
+    int code = journal_query_int(db, sql, 0, &has, e);
+    return code == 0 && has == 0 ? journal_no_torrent(id, e) : code;
 }
 
 /* Adds trackers, web seeds and peers to a known torrent. */
-int db_add_sources(struct db *db, int64_t id, const struct db_add *a,
-                   struct err *e)
+int journal_add_sources(struct journal *db, int64_t id,
+                        const struct journal_add *a, struct err *e)
 {
-    int code = db_begin(db, e);
+    int code = journal_begin(db, e);
     if (code != 0) {
         return code;
     }
-    code = db_require(db, id, e);
+    code = journal_require(db, id, e);
     if (code == 0) {
-        code = db_insert_sources(db, id, a, e);
+        code = journal_insert_sources(db, id, a, e);
     }
-    return db_end(db, code, e);
+    return journal_end(db, code, e);
 }
 
 /* Runs an update of one row that must be there; SQLite's refusal in its own
  * words. */
-static int db_run_wish(struct db *db, sqlite3_stmt *s, const char *column,
-                       const char *value, struct err *e)
+static int journal_run_wish(struct journal *db, sqlite3_stmt *s,
+                            const char *column, const char *value,
+                            struct err *e)
 {
     int rc = sqlite3_step(s);
     int code = 0;
     if (rc != SQLITE_DONE) {
-        code = db_fail(db, e, "database");
+        code = journal_fail(db, e, "database");
         if (code == BTC_E_USAGE) {
             const char *text = sqlite3_errmsg(db->sql);
             const char *rule = "CHECK constraint failed: ";
@@ -311,12 +317,12 @@ static int db_run_wish(struct db *db, sqlite3_stmt *s, const char *column,
 }
 
 /* Writes a wish. */
-int db_set_wish(struct db *db, int64_t id, const char *column,
-                const char *value, struct err *e)
+int journal_set_wish(struct journal *db, int64_t id, const char *column,
+                     const char *value, struct err *e)
 {
     size_t i = 0;
-    size_t n = sizeof(db_wish_columns) / sizeof(db_wish_columns[0]);
-    while (i < n && strcmp(db_wish_columns[i], column) != 0) {
+    size_t n = sizeof(journal_wish_columns) / sizeof(journal_wish_columns[0]);
+    while (i < n && strcmp(journal_wish_columns[i], column) != 0) {
         i++;
     }
     if (i == n) {
@@ -325,34 +331,35 @@ int db_set_wish(struct db *db, int64_t id, const char *column,
     }
     char sql[96];
     (void)snprintf(sql, sizeof(sql), "UPDATE torrent SET %s = ?2 WHERE id = ?1",
-                   db_wish_columns[i]);
+                   journal_wish_columns[i]);
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db, sql, &s, e);
+    int code = journal_prepare(db, sql, &s, e);
     if (code != 0) {
         return code;
     }
     (void)sqlite3_bind_int64(s, 1, id);
     if (strcmp(column, "label") == 0) {
-        db_bind_text(s, 2, value); /* "" takes the label away */
+        journal_bind_text(s, 2, value); /* "" takes the label away */
     } else if (value) {
         (void)sqlite3_bind_text(s, 2, value, -1, SQLITE_STATIC);
     }
-    code = db_run_wish(db, s, column, value, e);
+    code = journal_run_wish(db, s, column, value, e);
     if (code == 0 && sqlite3_changes(db->sql) == 0) {
-        code = db_no_torrent(id, e);
+        code = journal_no_torrent(id, e);
     }
     return code;
 }
 
 /* Writes the wished priority of a file. */
-int db_set_file_priority(struct db *db, int64_t id, uint32_t file,
-                         uint8_t priority, struct err *e)
+int journal_set_file_priority(struct journal *db, int64_t id, uint32_t file,
+                              uint8_t priority, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db,
-                          "UPDATE file SET priority = ?3"
-                          " WHERE torrent_id = ?1 AND file = ?2 AND NOT pad",
-                          &s, e);
+    int code =
+        journal_prepare(db,
+                        "UPDATE file SET priority = ?3"
+                        " WHERE torrent_id = ?1 AND file = ?2 AND NOT pad",
+                        &s, e);
     if (code != 0) {
         return code;
     }
@@ -361,7 +368,7 @@ int db_set_file_priority(struct db *db, int64_t id, uint32_t file,
     (void)sqlite3_bind_int64(s, 1, id);
     (void)sqlite3_bind_int64(s, 2, file);
     (void)sqlite3_bind_int(s, 3, priority);
-    code = db_run_wish(db, s, "priority", value, e);
+    code = journal_run_wish(db, s, "priority", value, e);
     if (code == 0 && sqlite3_changes(db->sql) == 0) {
         code = err_set(e, BTC_E_NOTFOUND,
                        "torrent %lld has no file %u: `btc files %lld` lists "
@@ -373,55 +380,59 @@ int db_set_file_priority(struct db *db, int64_t id, uint32_t file,
 
 /* Writes the wished priorities of all files; rows that say so already are left
  * alone. */
-int db_set_priorities(struct db *db, int64_t id, const uint8_t *priority,
-                      uint32_t n_files, struct err *e)
+int journal_set_priorities(struct journal *db, int64_t id,
+                           const uint8_t *priority, uint32_t n_files,
+                           struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = db_begin(db, e);
+    int code = journal_begin(db, e);
     if (code != 0) {
         return code;
     }
-    code = db_require(db, id, e);
+    code = journal_require(db, id, e);
     if (code == 0) {
-        code = db_prepare(db,
-                          "UPDATE file SET priority = ?3 WHERE torrent_id = ?1"
-                          " AND file = ?2 AND NOT pad AND priority <> ?3",
-                          &s, e);
+        code = journal_prepare(
+            db,
+            "UPDATE file SET priority = ?3 WHERE torrent_id = ?1"
+            " AND file = ?2 AND NOT pad AND priority <> ?3",
+            &s, e);
     }
     for (uint32_t i = 0; code == 0 && i < n_files; i++) {
         (void)sqlite3_bind_int64(s, 1, id);
         (void)sqlite3_bind_int64(s, 2, i);
         (void)sqlite3_bind_int(s, 3, priority[i]);
-        code = db_run_stmt(db, s, e);
+        code = journal_run_stmt(db, s, e);
     }
     (void)sqlite3_finalize(s);
-    return db_end(db, code, e);
+    return journal_end(db, code, e);
 }
 
 /* Tells about something. */
-int db_event_now(struct db *db, int64_t torrent_id, enum db_level level,
-                 const char *kind, const char *text, struct err *e)
+int journal_event_now(struct journal *db, int64_t torrent_id,
+                      enum journal_level level, const char *kind,
+                      const char *text, struct err *e)
 {
-    struct db_batch *b = db_batch_new();
-    db_put_event(b, torrent_id, level, kind, text);
-    int code = db_apply(db, b, e);
-    db_batch_free(b);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_event(b, torrent_id, level, kind, text);
+    int code = journal_apply(db, b, e);
+    journal_batch_free(b);
     return code;
 }
 
-/* What db_find found so far. */
-struct db_found {
+/* What journal_find found so far. */
+struct journal_found {
     size_t n;
     int64_t id;
     char names[256]; /* of the candidates */
 };
 
-/* Runs one of db_find's queries. */
-static int db_find_by(struct db *db, const char *sql, const char *text,
-                      struct db_found *f, struct err *e)
+/* Runs one of journal_find's queries. */
+static int journal_find_by(struct journal *db, const char *sql,
+                           const char *text, struct journal_found *f,
+                           struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db, sql, &s, e);
+    int code = journal_prepare(db, sql, &s, e);
     if (code != 0) {
         return code;
     }
@@ -430,7 +441,7 @@ static int db_find_by(struct db *db, const char *sql, const char *text,
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         size_t at = strlen(f->names);
         f->id = sqlite3_column_int64(s, 0);
-        if (f->n++ < DB_FIND_MAX) {
+        if (f->n++ < JOURNAL_FIND_MAX) {
             (void)snprintf(f->names + at, sizeof(f->names) - at,
                            "%s%lld (%.8s %.24s)", at ? ", " : "",
                            (long long)f->id,
@@ -439,14 +450,14 @@ static int db_find_by(struct db *db, const char *sql, const char *text,
         }
     }
     if (rc != SQLITE_DONE) {
-        code = db_fail(db, e, "cannot read");
+        code = journal_fail(db, e, "cannot read");
     }
     (void)sqlite3_finalize(s);
     return code;
 }
 
 /* Could the text be the beginning of an info hash? */
-static bool db_is_prefix(const char *text)
+static bool journal_is_prefix(const char *text)
 {
     size_t len = strlen(text);
     return len >= 4 && len <= 40 &&
@@ -454,30 +465,31 @@ static bool db_is_prefix(const char *text)
 }
 
 /* Row id, name, or prefix of the info hash: the first that fits. */
-int db_find(struct db *db, const char *text, int64_t *id, struct err *e)
+int journal_find(struct journal *db, const char *text, int64_t *id,
+                 struct err *e)
 {
-    struct db_found f = {.n = 0};
+    struct journal_found f = {.n = 0};
     uint64_t number;
     int code = 0;
     *id = 0;
     if (bytes_parse_u64(slice_str(text), &number)) {
-        code = db_find_by(db,
-                          "SELECT id, info_hash, name FROM torrent"
-                          " WHERE id = CAST(?1 AS INTEGER)",
-                          text, &f, e);
+        code = journal_find_by(db,
+                               "SELECT id, info_hash, name FROM torrent"
+                               " WHERE id = CAST(?1 AS INTEGER)",
+                               text, &f, e);
     }
     if (code == 0 && f.n == 0) {
-        code = db_find_by(db,
-                          "SELECT id, info_hash, name FROM torrent"
-                          " WHERE name = ?1 ORDER BY id",
-                          text, &f, e);
+        code = journal_find_by(db,
+                               "SELECT id, info_hash, name FROM torrent"
+                               " WHERE name = ?1 ORDER BY id",
+                               text, &f, e);
     }
-    if (code == 0 && f.n == 0 && db_is_prefix(text)) {
-        code = db_find_by(db,
-                          "SELECT id, info_hash, name FROM torrent"
-                          " WHERE info_hash BETWEEN lower(?1)"
-                          " AND lower(?1) || 'g' ORDER BY id",
-                          text, &f, e);
+    if (code == 0 && f.n == 0 && journal_is_prefix(text)) {
+        code = journal_find_by(db,
+                               "SELECT id, info_hash, name FROM torrent"
+                               " WHERE info_hash BETWEEN lower(?1)"
+                               " AND lower(?1) || 'g' ORDER BY id",
+                               text, &f, e);
     }
     if (code != 0) {
         return code;
@@ -491,7 +503,7 @@ int db_find(struct db *db, const char *text, int64_t *id, struct err *e)
     }
     if (f.n > 1) {
         return err_set(e, BTC_E_NOTFOUND, "'%s' fits %zu torrents: %s%s", text,
-                       f.n, f.names, f.n > DB_FIND_MAX ? ", ..." : "");
+                       f.n, f.names, f.n > JOURNAL_FIND_MAX ? ", ..." : "");
     }
     *id = f.id;
     return 0;

@@ -10,28 +10,28 @@
 #include <string.h>
 
 /* clang-format off */
-static const char *const db_sql[DB_STMT_COUNT] = {
-    [DB_STMT_HAS_TORRENT] = "SELECT 1 FROM torrent WHERE id = ?1",
-    [DB_STMT_PUT_PIECE] =
+static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
+    [JOURNAL_STMT_HAS_TORRENT] = "SELECT 1 FROM torrent WHERE id = ?1",
+    [JOURNAL_STMT_PUT_PIECE] =
         "INSERT INTO piece (torrent_id, piece, verified_at)"
         " VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE"
         " SET verified_at = excluded.verified_at"
         " WHERE verified_at IS NOT excluded.verified_at",
-    [DB_STMT_DEL_PIECE] =
+    [JOURNAL_STMT_DEL_PIECE] =
         "DELETE FROM piece WHERE torrent_id = ?1 AND piece = ?2",
-    [DB_STMT_PUT_BLOCK] =
+    [JOURNAL_STMT_PUT_BLOCK] =
         "INSERT INTO block (torrent_id, piece, block) VALUES (?1, ?2, ?3)"
         " ON CONFLICT DO NOTHING",
-    [DB_STMT_DEL_BLOCKS] =
+    [JOURNAL_STMT_DEL_BLOCKS] =
         "DELETE FROM block WHERE torrent_id = ?1 AND piece = ?2",
-    [DB_STMT_PUT_FILE] =
+    [JOURNAL_STMT_PUT_FILE] =
         "UPDATE file SET dev = ?3, ino = ?4, size = ?5, mtime_ns = ?6,"
         " verify_since = ?7, bytes_done = ?8"
         " WHERE torrent_id = ?1 AND file = ?2"
         " AND (dev, ino, size, mtime_ns, verify_since, bytes_done)"
         " IS NOT (?3, ?4, ?5, ?6, ?7, ?8)",
     /* who was named by the user stays the user's: his row is a wish */
-    [DB_STMT_PUT_PEER] =
+    [JOURNAL_STMT_PUT_PEER] =
         "INSERT INTO peer (torrent_id, address, port, source, client,"
         " connected, choking, interested, banned, is_seed, connectable,"
         " down_rate, up_rate, bytes_down, bytes_up, failures, last_seen)"
@@ -47,23 +47,23 @@ static const char *const db_sql[DB_STMT_COUNT] = {
         " connectable, down_rate, up_rate, bytes_down, bytes_up, failures,"
         " last_seen) IS NOT (coalesce(?5, client), ?6, ?7, ?8, ?9, ?10, ?11,"
         " ?12, ?13, ?14, ?15, ?16, coalesce(?17, last_seen))",
-    [DB_STMT_DEL_PEER] =
+    [JOURNAL_STMT_DEL_PEER] =
         "DELETE FROM peer WHERE torrent_id = ?1 AND address = ?2"
         " AND port = ?3",
-    [DB_STMT_TRIM_PEERS] =
+    [JOURNAL_STMT_TRIM_PEERS] =
         "DELETE FROM peer WHERE torrent_id = ?1 AND NOT connected"
         " AND source <> 'user' AND (address, port) NOT IN"
         " (SELECT address, port FROM peer WHERE torrent_id = ?1"
-        " ORDER BY " DB_PEER_ORDER
-        " LIMIT " DB_TEXT_OF2(DB_PEERS_LIVE_MAX) ")",
+        " ORDER BY " JOURNAL_PEER_ORDER
+        " LIMIT " JOURNAL_TEXT_OF2(JOURNAL_PEERS_LIVE_MAX) ")",
     /* no insert: who deleted the row does not want it back */
-    [DB_STMT_PUT_TRACKER] =
+    [JOURNAL_STMT_PUT_TRACKER] =
         "UPDATE tracker SET state = coalesce(?3, state), last_announce = ?4,"
         " next_announce = ?5, seeders = ?6, leechers = ?7, error = ?8,"
         " tracker_id = ?9 WHERE torrent_id = ?1 AND url = ?2"
         " AND (state, last_announce, next_announce, seeders, leechers, error,"
         " tracker_id) IS NOT (coalesce(?3, state), ?4, ?5, ?6, ?7, ?8, ?9)",
-    [DB_STMT_PUT_STAT] =
+    [JOURNAL_STMT_PUT_STAT] =
         "UPDATE torrent_stat SET state = ?2, bytes_done = ?3,"
         " bytes_total = ?4, pieces_done = ?5, down_rate = ?6, up_rate = ?7,"
         " eta_s = ?8, peers = ?9, seeds = ?10, downloaded = ?11,"
@@ -75,39 +75,39 @@ static const char *const db_sql[DB_STMT_COUNT] = {
         " error_code, error, checked_to, completed_at, seeding_s, root_dev)"
         " IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
         " ?15, ?16, ?17, ?18, ?19)",
-    [DB_STMT_PUT_EVENT] =
+    [JOURNAL_STMT_PUT_EVENT] =
         "INSERT INTO event (at, torrent_id, level, kind, text)"
         " VALUES (?1, ?2, ?3, ?4, coalesce(?5, ''))",
-    [DB_STMT_VERIFY_DONE] =
+    [JOURNAL_STMT_VERIFY_DONE] =
         "UPDATE torrent SET verify_since = 0"
         " WHERE id = ?1 AND verify_since <> 0 AND verify_since <= ?3",
-    [DB_STMT_ACCEPTED_LOSS] =
+    [JOURNAL_STMT_ACCEPTED_LOSS] =
         "UPDATE torrent SET accept_loss = 0"
         " WHERE id = ?1 AND accept_loss <> 0",
-    [DB_STMT_HEARTBEAT] = "UPDATE run SET heartbeat_at = ?2 WHERE id = ?1",
-    [DB_STMT_RUN_END] =
+    [JOURNAL_STMT_HEARTBEAT] = "UPDATE run SET heartbeat_at = ?2 WHERE id = ?1",
+    [JOURNAL_STMT_RUN_END] =
         "UPDATE run SET heartbeat_at = ?2, ended_at = ?2 WHERE id = ?1",
-    [DB_STMT_RUN_END_STATS] =
+    [JOURNAL_STMT_RUN_END_STATS] =
         "UPDATE torrent_stat SET down_rate = 0, up_rate = 0, eta_s = NULL,"
         " peers = 0, seeds = 0 WHERE (down_rate, up_rate, eta_s, peers,"
         " seeds) IS NOT (0, 0, NULL, 0, 0)",
-    [DB_STMT_RUN_END_PEERS] =
+    [JOURNAL_STMT_RUN_END_PEERS] =
         "UPDATE peer SET connected = 0, choking = 0, interested = 0,"
         " down_rate = 0, up_rate = 0 WHERE connected",
-    [DB_STMT_DATA_VERSION] = "PRAGMA data_version",
+    [JOURNAL_STMT_DATA_VERSION] = "PRAGMA data_version",
 };
 /* clang-format on */
 
 /* A kept statement, ready to bind. */
-int db_stmt(struct db *db, enum db_stmt which, sqlite3_stmt **out,
-            struct err *e)
+int journal_stmt(struct journal *db, enum journal_stmt which,
+                 sqlite3_stmt **out, struct err *e)
 {
     if (!db->stmts[which] &&
-        sqlite3_prepare_v3(db->sql, db_sql[which], -1,
+        sqlite3_prepare_v3(db->sql, journal_sql[which], -1,
                            SQLITE_PREPARE_PERSISTENT, &db->stmts[which],
                            NULL) != SQLITE_OK) {
         *out = NULL;
-        return db_fail(db, e, "database");
+        return journal_fail(db, e, "database");
     }
     *out = db->stmts[which];
     (void)sqlite3_clear_bindings(*out);
@@ -115,11 +115,12 @@ int db_stmt(struct db *db, enum db_stmt which, sqlite3_stmt **out,
 }
 
 /* Statement of an op whose parameters are ints: the torrent, a, b or n. */
-static int db_apply_ints(struct db *db, enum db_stmt which,
-                         const struct db_op *op, int64_t third, struct err *e)
+static int journal_apply_ints(struct journal *db, enum journal_stmt which,
+                              const struct journal_op *op, int64_t third,
+                              struct err *e)
 {
     sqlite3_stmt *s;
-    int code = db_stmt(db, which, &s, e);
+    int code = journal_stmt(db, which, &s, e);
     if (code != 0) {
         return code;
     }
@@ -131,30 +132,30 @@ static int db_apply_ints(struct db *db, enum db_stmt which,
     if (n > 2) {
         (void)sqlite3_bind_int64(s, 3, third);
     }
-    return db_run_stmt(db, s, e);
+    return journal_run_stmt(db, s, e);
 }
 
 /* A file's facts. */
-static void db_bind_file(sqlite3_stmt *s, const struct db_file *f)
+static void journal_bind_file(sqlite3_stmt *s, const struct journal_file *f)
 {
     (void)sqlite3_bind_int64(s, 2, f->file);
     if (f->has_print) {
-        db_bind_bits(s, 3, f->dev);
-        db_bind_bits(s, 4, f->ino);
-        db_bind_u64(s, 5, f->size);
+        journal_bind_bits(s, 3, f->dev);
+        journal_bind_bits(s, 4, f->ino);
+        journal_bind_u64(s, 5, f->size);
         (void)sqlite3_bind_int64(s, 6, f->mtime_ns);
     }
     (void)sqlite3_bind_int64(s, 7, f->verify_since > 0 ? f->verify_since : 0);
-    db_bind_u64(s, 8, f->bytes_done);
+    journal_bind_u64(s, 8, f->bytes_done);
 }
 
 /* A peer's record. */
-static void db_bind_peer(sqlite3_stmt *s, const struct db_peer *p)
+static void journal_bind_peer(sqlite3_stmt *s, const struct journal_peer *p)
 {
-    db_bind_text(s, 2, p->address);
+    journal_bind_text(s, 2, p->address);
     (void)sqlite3_bind_int(s, 3, p->port);
-    db_bind_text(s, 4, p->source);
-    db_bind_text(s, 5, p->client);
+    journal_bind_text(s, 4, p->source);
+    journal_bind_text(s, 5, p->client);
     (void)sqlite3_bind_int(s, 6, p->connected);
     (void)sqlite3_bind_int(s, 7, p->choking);
     (void)sqlite3_bind_int(s, 8, p->interested);
@@ -166,51 +167,52 @@ static void db_bind_peer(sqlite3_stmt *s, const struct db_peer *p)
     (void)sqlite3_bind_int64(s, 14, p->bytes_down);
     (void)sqlite3_bind_int64(s, 15, p->bytes_up);
     (void)sqlite3_bind_int64(s, 16, p->failures);
-    db_bind_time(s, 17, p->last_seen);
+    journal_bind_time(s, 17, p->last_seen);
 }
 
 /* A tracker's state. */
-static void db_bind_tracker(sqlite3_stmt *s, const struct db_tracker *t)
+static void journal_bind_tracker(sqlite3_stmt *s,
+                                 const struct journal_tracker *t)
 {
     const char *url = (const char *)(t + 1);
-    db_bind_text(s, 2, url);
-    db_bind_text(s, 3, t->state);
-    db_bind_time(s, 4, t->last_announce);
-    db_bind_time(s, 5, t->next_announce);
-    db_bind_count(s, 6, t->seeders);
-    db_bind_count(s, 7, t->leechers);
-    db_bind_text(s, 8, t->error);
-    db_bind_text(s, 9, t->tracker_id);
+    journal_bind_text(s, 2, url);
+    journal_bind_text(s, 3, t->state);
+    journal_bind_time(s, 4, t->last_announce);
+    journal_bind_time(s, 5, t->next_announce);
+    journal_bind_count(s, 6, t->seeders);
+    journal_bind_count(s, 7, t->leechers);
+    journal_bind_text(s, 8, t->error);
+    journal_bind_text(s, 9, t->tracker_id);
 }
 
 /* A torrent's live row. */
-static void db_bind_stat(sqlite3_stmt *s, const struct db_stat *t)
+static void journal_bind_stat(sqlite3_stmt *s, const struct journal_stat *t)
 {
-    db_bind_text(s, 2, t->state);
-    db_bind_u64(s, 3, t->bytes_done);
-    db_bind_u64(s, 4, t->bytes_total);
+    journal_bind_text(s, 2, t->state);
+    journal_bind_u64(s, 3, t->bytes_done);
+    journal_bind_u64(s, 4, t->bytes_total);
     (void)sqlite3_bind_int64(s, 5, t->pieces_done);
     (void)sqlite3_bind_int64(s, 6, t->down_rate);
     (void)sqlite3_bind_int64(s, 7, t->up_rate);
-    db_bind_count(s, 8, t->eta_s);
+    journal_bind_count(s, 8, t->eta_s);
     (void)sqlite3_bind_int64(s, 9, t->peers);
     (void)sqlite3_bind_int64(s, 10, t->seeds);
-    db_bind_u64(s, 11, t->downloaded);
-    db_bind_u64(s, 12, t->uploaded);
-    db_bind_u64(s, 13, t->wasted);
+    journal_bind_u64(s, 11, t->downloaded);
+    journal_bind_u64(s, 12, t->uploaded);
+    journal_bind_u64(s, 13, t->wasted);
     (void)sqlite3_bind_int64(s, 14, t->error_code);
-    db_bind_text(s, 15, t->error);
+    journal_bind_text(s, 15, t->error);
     (void)sqlite3_bind_int64(s, 16, t->checked_to);
-    db_bind_time(s, 17, t->completed_at);
+    journal_bind_time(s, 17, t->completed_at);
     (void)sqlite3_bind_int64(s, 18, t->seeding_s);
     if (t->root_dev != 0) {
-        db_bind_bits(s, 19, t->root_dev);
+        journal_bind_bits(s, 19, t->root_dev);
     }
 }
 
 /* An event; its first two parameters stand the other way round. */
-static void db_bind_event(sqlite3_stmt *s, const struct db_op *op,
-                          const char *kind)
+static void journal_bind_event(sqlite3_stmt *s, const struct journal_op *op,
+                               const char *kind)
 {
     (void)sqlite3_bind_int64(s, 1, op->n);
     if (op->id != 0) {
@@ -218,111 +220,117 @@ static void db_bind_event(sqlite3_stmt *s, const struct db_op *op,
     } else {
         (void)sqlite3_bind_null(s, 2);
     }
-    db_bind_text(s, 3, db_level_name((enum db_level)op->a));
-    db_bind_text(s, 4, kind);
-    db_bind_text(s, 5, kind + strlen(kind) + 1);
+    journal_bind_text(s, 3, journal_level_name((enum journal_level)op->a));
+    journal_bind_text(s, 4, kind);
+    journal_bind_text(s, 5, kind + strlen(kind) + 1);
 }
 
 /* An op with bump memory. */
-static int db_apply_row(struct db *db, enum db_stmt which,
-                        const struct db_op *op, const void *ext, struct err *e)
+static int journal_apply_row(struct journal *db, enum journal_stmt which,
+                             const struct journal_op *op, const void *ext,
+                             struct err *e)
 {
     sqlite3_stmt *s;
     BTC_ASSERT(ext != NULL);
-    int code = db_stmt(db, which, &s, e);
+    int code = journal_stmt(db, which, &s, e);
     if (code != 0) {
         return code;
     }
     (void)sqlite3_bind_int64(s, 1, op->id);
-    if (which == DB_STMT_PUT_FILE) {
-        db_bind_file(s, ext);
-    } else if (which == DB_STMT_PUT_PEER) {
-        db_bind_peer(s, ext);
-    } else if (which == DB_STMT_PUT_TRACKER) {
-        db_bind_tracker(s, ext);
-    } else if (which == DB_STMT_PUT_STAT) {
-        db_bind_stat(s, ext);
-    } else if (which == DB_STMT_DEL_PEER) {
-        db_bind_text(s, 2, ext);
+    if (which == JOURNAL_STMT_PUT_FILE) {
+        journal_bind_file(s, ext);
+    } else if (which == JOURNAL_STMT_PUT_PEER) {
+        journal_bind_peer(s, ext);
+    } else if (which == JOURNAL_STMT_PUT_TRACKER) {
+        journal_bind_tracker(s, ext);
+    } else if (which == JOURNAL_STMT_PUT_STAT) {
+        journal_bind_stat(s, ext);
+    } else if (which == JOURNAL_STMT_DEL_PEER) {
+        journal_bind_text(s, 2, ext);
         (void)sqlite3_bind_int64(s, 3, op->a);
     } else {
-        db_bind_event(s, op, ext);
+        journal_bind_event(s, op, ext);
     }
-    return db_run_stmt(db, s, e);
+    return journal_run_stmt(db, s, e);
 }
 
 /* A verified piece needs no blocks any more. */
-static int db_apply_piece(struct db *db, const struct db_op *op, struct err *e)
+static int journal_apply_piece(struct journal *db, const struct journal_op *op,
+                               struct err *e)
 {
-    int code = db_apply_ints(db, DB_STMT_PUT_PIECE, op, op->n, e);
-    return code ? code : db_apply_ints(db, DB_STMT_DEL_BLOCKS, op, 0, e);
+    int code = journal_apply_ints(db, JOURNAL_STMT_PUT_PIECE, op, op->n, e);
+    return code ? code
+                : journal_apply_ints(db, JOURNAL_STMT_DEL_BLOCKS, op, 0, e);
 }
 
 /* Heartbeat or end of our run. */
-static int db_apply_run(struct db *db, const struct db_op *op, struct err *e)
+static int journal_apply_run(struct journal *db, const struct journal_op *op,
+                             struct err *e)
 {
-    bool end = op->kind == DB_OP_RUN_END;
+    bool end = op->kind == JOURNAL_OP_RUN_END;
     sqlite3_stmt *s;
-    int code = db_stmt(db, end ? DB_STMT_RUN_END : DB_STMT_HEARTBEAT, &s, e);
+    int code = journal_stmt(
+        db, end ? JOURNAL_STMT_RUN_END : JOURNAL_STMT_HEARTBEAT, &s, e);
     if (code == 0) {
         (void)sqlite3_bind_int64(s, 1, db->run_id);
         (void)sqlite3_bind_int64(s, 2, op->n);
-        code = db_run_stmt(db, s, e);
+        code = journal_run_stmt(db, s, e);
     }
     if (code == 0 && end) {
-        code = db_stmt(db, DB_STMT_RUN_END_STATS, &s, e);
-        code = code ? code : db_run_stmt(db, s, e);
+        code = journal_stmt(db, JOURNAL_STMT_RUN_END_STATS, &s, e);
+        code = code ? code : journal_run_stmt(db, s, e);
     }
     if (code == 0 && end) {
-        code = db_stmt(db, DB_STMT_RUN_END_PEERS, &s, e);
-        code = code ? code : db_run_stmt(db, s, e);
+        code = journal_stmt(db, JOURNAL_STMT_RUN_END_PEERS, &s, e);
+        code = code ? code : journal_run_stmt(db, s, e);
     }
     return code;
 }
 
 /* One op. */
-static int db_apply_op(struct db *db, const struct db_op *op, const void *ext,
-                       struct err *e)
+static int journal_apply_op(struct journal *db, const struct journal_op *op,
+                            const void *ext, struct err *e)
 {
     switch (op->kind) {
-    case DB_OP_PUT_PIECE:
-        return db_apply_piece(db, op, e);
-    case DB_OP_DEL_PIECE:
-        return db_apply_ints(db, DB_STMT_DEL_PIECE, op, 0, e);
-    case DB_OP_PUT_BLOCK:
-        return db_apply_ints(db, DB_STMT_PUT_BLOCK, op, op->b, e);
-    case DB_OP_DEL_BLOCKS:
-        return db_apply_ints(db, DB_STMT_DEL_BLOCKS, op, 0, e);
-    case DB_OP_PUT_FILE:
-        return db_apply_row(db, DB_STMT_PUT_FILE, op, ext, e);
-    case DB_OP_PUT_PEER:
-        return db_apply_row(db, DB_STMT_PUT_PEER, op, ext, e);
-    case DB_OP_DEL_PEER:
-        return db_apply_row(db, DB_STMT_DEL_PEER, op, ext, e);
-    case DB_OP_TRIM_PEERS:
-        return db_apply_ints(db, DB_STMT_TRIM_PEERS, op, 0, e);
-    case DB_OP_PUT_TRACKER:
-        return db_apply_row(db, DB_STMT_PUT_TRACKER, op, ext, e);
-    case DB_OP_PUT_STAT:
-        return db_apply_row(db, DB_STMT_PUT_STAT, op, ext, e);
-    case DB_OP_PUT_EVENT:
-        return db_apply_row(db, DB_STMT_PUT_EVENT, op, ext, e);
-    case DB_OP_VERIFY_DONE:
-        return db_apply_ints(db, DB_STMT_VERIFY_DONE, op, op->n, e);
-    case DB_OP_ACCEPTED_LOSS:
-        return db_apply_ints(db, DB_STMT_ACCEPTED_LOSS, op, 0, e);
-    case DB_OP_HEARTBEAT:
-    case DB_OP_RUN_END:
-        return db_apply_run(db, op, e);
+    case JOURNAL_OP_PUT_PIECE:
+        return journal_apply_piece(db, op, e);
+    case JOURNAL_OP_DEL_PIECE:
+        return journal_apply_ints(db, JOURNAL_STMT_DEL_PIECE, op, 0, e);
+    case JOURNAL_OP_PUT_BLOCK:
+        return journal_apply_ints(db, JOURNAL_STMT_PUT_BLOCK, op, op->b, e);
+    case JOURNAL_OP_DEL_BLOCKS:
+        return journal_apply_ints(db, JOURNAL_STMT_DEL_BLOCKS, op, 0, e);
+    case JOURNAL_OP_PUT_FILE:
+        return journal_apply_row(db, JOURNAL_STMT_PUT_FILE, op, ext, e);
+    case JOURNAL_OP_PUT_PEER:
+        return journal_apply_row(db, JOURNAL_STMT_PUT_PEER, op, ext, e);
+    case JOURNAL_OP_DEL_PEER:
+        return journal_apply_row(db, JOURNAL_STMT_DEL_PEER, op, ext, e);
+    case JOURNAL_OP_TRIM_PEERS:
+        return journal_apply_ints(db, JOURNAL_STMT_TRIM_PEERS, op, 0, e);
+    case JOURNAL_OP_PUT_TRACKER:
+        return journal_apply_row(db, JOURNAL_STMT_PUT_TRACKER, op, ext, e);
+    case JOURNAL_OP_PUT_STAT:
+        return journal_apply_row(db, JOURNAL_STMT_PUT_STAT, op, ext, e);
+    case JOURNAL_OP_PUT_EVENT:
+        return journal_apply_row(db, JOURNAL_STMT_PUT_EVENT, op, ext, e);
+    case JOURNAL_OP_VERIFY_DONE:
+        return journal_apply_ints(db, JOURNAL_STMT_VERIFY_DONE, op, op->n, e);
+    case JOURNAL_OP_ACCEPTED_LOSS:
+        return journal_apply_ints(db, JOURNAL_STMT_ACCEPTED_LOSS, op, 0, e);
+    case JOURNAL_OP_HEARTBEAT:
+    case JOURNAL_OP_RUN_END:
+        return journal_apply_run(db, op, e);
     }
     return err_set(e, BTC_E_INTERNAL, "unknown op in a batch");
 }
 
 /* Is the torrent still there? */
-static int db_apply_has(struct db *db, int64_t id, bool *has, struct err *e)
+static int journal_apply_has(struct journal *db, int64_t id, bool *has,
+                             struct err *e)
 {
     sqlite3_stmt *s;
-    int code = db_stmt(db, DB_STMT_HAS_TORRENT, &s, e);
+    int code = journal_stmt(db, JOURNAL_STMT_HAS_TORRENT, &s, e);
     if (code != 0) {
         return code;
     }
@@ -330,28 +338,28 @@ static int db_apply_has(struct db *db, int64_t id, bool *has, struct err *e)
     int rc = sqlite3_step(s);
     *has = rc == SQLITE_ROW;
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-        code = db_fail(db, e, "database");
+        code = journal_fail(db, e, "database");
     }
     (void)sqlite3_reset(s);
     return code;
 }
 
-/* See db_int.h. */
-int db_apply_ops(struct db *db, const struct db_batch *b, struct err *e)
+int journal_apply_ops(struct journal *db, const struct journal_batch *b,
+                      struct err *e)
 {
     int64_t id = 0; /* the torrent that `has` is about */
     bool has = true;
     for (size_t i = 0; i < b->n_ops; i++) {
-        const struct db_op *op = &b->ops[i];
+        const struct journal_op *op = &b->ops[i];
         int code = 0;
         if (op->id != id) {
             id = op->id;
             has = true;
-            code = id != 0 ? db_apply_has(db, id, &has, e) : 0;
+            code = id != 0 ? journal_apply_has(db, id, &has, e) : 0;
         }
         if (code == 0 && has) {
             const void *ext = b->ext ? b->ext + op->ext : NULL;
-            code = db_apply_op(db, op, ext, e);
+            code = journal_apply_op(db, op, ext, e);
         }
         if (code != 0) {
             return code;
@@ -362,11 +370,11 @@ int db_apply_ops(struct db *db, const struct db_batch *b, struct err *e)
 
 /* SQLite cannot use the WAL anew while somebody reads what stood there before:
  * a transaction left open in another program lets it grow without an end. */
-static int db_apply_warning(struct db *db, int64_t wal, struct err *e)
+static int journal_apply_warning(struct journal *db, int64_t wal, struct err *e)
 {
     char text[256];
     sqlite3_stmt *s;
-    int code = db_stmt(db, DB_STMT_PUT_EVENT, &s, e);
+    int code = journal_stmt(db, JOURNAL_STMT_PUT_EVENT, &s, e);
     if (code != 0) {
         return code;
     }
@@ -375,34 +383,34 @@ static int db_apply_warning(struct db *db, int64_t wal, struct err *e)
                    "very long: the file beside it that ends in -wal has grown "
                    "to %lld MiB; end that program",
                    (long long)wal >> 20);
-    (void)sqlite3_bind_int64(s, 1, db_now());
-    db_bind_text(s, 3, db_level_name(DB_LEVEL_WARN));
-    db_bind_text(s, 4, "reader");
-    db_bind_text(s, 5, text);
-    return db_run_stmt(db, s, e);
+    (void)sqlite3_bind_int64(s, 1, journal_now());
+    journal_bind_text(s, 3, journal_level_name(JOURNAL_LEVEL_WARN));
+    journal_bind_text(s, 4, "reader");
+    journal_bind_text(s, 5, text);
+    return journal_run_stmt(db, s, e);
 }
 
 /* Inside the transaction: the ops, and what there is to tell. */
-static int db_apply_all(struct db *db, const struct db_batch *b, int64_t wal,
-                        struct err *e)
+static int journal_apply_all(struct journal *db, const struct journal_batch *b,
+                             int64_t wal, struct err *e)
 {
-    int code = db_apply_ops(db, b, e);
+    int code = journal_apply_ops(db, b, e);
     if (code == 0 && wal >= db->wal_warn) {
-        code = db_apply_warning(db, wal, e);
+        code = journal_apply_warning(db, wal, e);
     }
     return code;
 }
 
 /* Applies a batch: all of it or nothing. */
-int db_apply(struct db *db, struct db_batch *b, struct err *e)
+int journal_apply(struct journal *db, struct journal_batch *b, struct err *e)
 {
     if (b->n_ops == 0) {
         return 0;
     }
-    int64_t wal = db->lock_fd >= 0 ? db_wal_size(db->path) : 0;
-    int code = db_begin(db, e);
+    int64_t wal = db->lock_fd >= 0 ? journal_wal_size(db->path) : 0;
+    int code = journal_begin(db, e);
     if (code == 0) {
-        code = db_end(db, db_apply_all(db, b, wal, e), e);
+        code = journal_end(db, journal_apply_all(db, b, wal, e), e);
     }
     if (code == 0 && wal >= db->wal_warn) {
         db->wal_warn = wal * 2; /* it has been told */

@@ -1,6 +1,6 @@
-/* The journal: SQLite behind rows. One connection (struct db) is used by one
- * thread at a time; the engine hands its connection to a db_thread, which
- * groups commits and watches for foreign writes (wishes).
+/* The journal: SQLite behind rows. One connection (struct journal) is used by
+ * one thread at a time; the engine hands its connection to a journal_thread,
+ * which groups commits and watches for foreign writes (wishes).
  *
  * Nothing here knows the protocol: rows in, rows out. The SQL of the schema,
  * its views and guards lives in schema/NNN_name.sql, embedded at build time.
@@ -14,59 +14,62 @@
 #include "base/err.h"
 #include "net/loop.h"
 
-#define DB_BUSY_MS      5000 /* patience with another writer */
-#define DB_WISH_POLL_MS 250  /* PRAGMA data_version this often */
-#define DB_NAME_MAX     256
+#define JOURNAL_BUSY_MS      5000 /* patience with another writer */
+#define JOURNAL_WISH_POLL_MS 250  /* PRAGMA data_version this often */
+#define JOURNAL_NAME_MAX     256
 
-struct db;
+struct journal;
 
 enum {
-    DB_CREATE = 1, /* make the file, its folder and the schema when absent */
-    DB_READ_ONLY = 2,
-    DB_ENGINE = 4 /* take the engine lock: BTC_E_LOCKED when another has it */
+    JOURNAL_CREATE =
+        1, /* make the file, its folder and the schema when absent */
+    JOURNAL_READ_ONLY = 2,
+    JOURNAL_ENGINE =
+        4 /* take the engine lock: BTC_E_LOCKED when another has it */
 };
 
 /* Opens, checks the header and user_version, migrates (in one transaction, with
- * a backup FILE.backup-vN beside it first). BTC_E_NOTFOUND without DB_CREATE;
- * BTC_E_DB for damage, no database, a newer schema; BTC_E_LOCKED. The engine
- * lock is an flock on FILE-lock that the kernel drops with the process; it
- * holds the pid for people. Pragmas: WAL, synchronous FULL, foreign_keys on,
- * busy_timeout.
+ * a backup FILE.backup-vN beside it first). BTC_E_NOTFOUND without
+ * JOURNAL_CREATE; BTC_E_DB for damage, no database, a newer schema;
+ * BTC_E_LOCKED. The engine lock is an flock on FILE-lock that the kernel drops
+ * with the process; it holds the pid for people. Pragmas: WAL, synchronous
+ * FULL, foreign_keys on, busy_timeout.
  */
-int db_open(const char *path, unsigned flags, struct db **out, struct err *e);
-void db_close(struct db *db); /* NULL allowed; releases the lock */
-const char *db_path(const struct db *db);
-/* The engine lock on a handle that was opened without DB_ENGINE. */
-int db_lock_engine(struct db *db, struct err *e);
-void db_unlock_engine(struct db *db);
+int journal_open(const char *path, unsigned flags, struct journal **out,
+                 struct err *e);
+void journal_close(struct journal *db); /* NULL allowed; releases the lock */
+const char *journal_path(const struct journal *db);
+/* The engine lock on a handle that was opened without JOURNAL_ENGINE. */
+int journal_lock_engine(struct journal *db, struct err *e);
+void journal_unlock_engine(struct journal *db);
 /* Pid of the engine that holds the lock now; 0 = no engine, -1 = one that has
  * not signed yet. Needs no lock. */
-int64_t db_engine_pid(const char *path);
+int64_t journal_engine_pid(const char *path);
 
 /* --- rows --- */
 
 /* Wishes of a torrent: written by anybody, read by the engine. */
-enum db_wanted {
-    DB_WANTED_RUN,
-    DB_WANTED_PAUSE,
-    DB_WANTED_REMOVE,     /* forget it */
-    DB_WANTED_REMOVE_DATA /* and delete its files */
+enum journal_wanted {
+    JOURNAL_WANTED_RUN,
+    JOURNAL_WANTED_PAUSE,
+    JOURNAL_WANTED_REMOVE,     /* forget it */
+    JOURNAL_WANTED_REMOVE_DATA /* and delete its files */
 };
-enum db_seed_mode {
-    DB_SEED_NONE,
-    DB_SEED_FOREVER,
-    DB_SEED_RATIO, /* seed_goal: ratio * 1000 */
-    DB_SEED_TIME   /* seed_goal: seconds */
+enum journal_seed_mode {
+    JOURNAL_SEED_NONE,
+    JOURNAL_SEED_FOREVER,
+    JOURNAL_SEED_RATIO, /* seed_goal: ratio * 1000 */
+    JOURNAL_SEED_TIME   /* seed_goal: seconds */
 };
-struct db_torrent {
+struct journal_torrent {
     int64_t id;
     uint8_t info_hash[20];
     char *name;      /* owns */
     char *save_path; /* owns; absolute */
-    enum db_wanted wanted;
+    enum journal_wanted wanted;
     int64_t starts; /* times that `run` was wished: more than before is news */
     bool sequential;
-    enum db_seed_mode seed_mode;
+    enum journal_seed_mode seed_mode;
     int64_t seed_goal;
     int64_t down_limit; /* bytes/s, 0 = none */
     int64_t up_limit;
@@ -84,7 +87,7 @@ struct db_torrent {
     uint32_t n_pieces;
     uint32_t n_files;
 };
-struct db_file {
+struct journal_file {
     uint32_t file;
     char *path; /* owns */
     uint64_t offset;
@@ -97,15 +100,15 @@ struct db_file {
     int64_t verify_since; /* like the torrent's, for this file's pieces */
     uint64_t bytes_done;  /* fact */
 };
-struct db_piece {
+struct journal_piece {
     uint32_t piece;
     int64_t verified_at; /* unix */
 };
-struct db_block {
+struct journal_block {
     uint32_t piece;
     uint32_t block;
 };
-struct db_peer {
+struct journal_peer {
     char address[48]; /* numeric IP */
     uint16_t port;
     char source[16];
@@ -116,7 +119,7 @@ struct db_peer {
     int64_t failures;
     int64_t last_seen; /* unix, 0 = never */
 };
-struct db_tracker {
+struct journal_tracker {
     char *url; /* owns */
     uint32_t tier;
     char state[16];
@@ -127,7 +130,7 @@ struct db_tracker {
     char tracker_id[256];
 };
 /* Live facts: one row per torrent in torrent_stat. */
-struct db_stat {
+struct journal_stat {
     char state[20];       /* a state of the list in schema/README.md */
     uint64_t bytes_done;  /* verified and durable, wanted files only */
     uint64_t bytes_total; /* wanted files */
@@ -145,135 +148,153 @@ struct db_stat {
     uint64_t root_dev;    /* filesystem of the save path when data was there */
     int64_t updated_at;   /* unix; loaded alone: the commit stamps the row */
 };
-enum db_level {
-    DB_LEVEL_ERROR,
-    DB_LEVEL_WARN,
-    DB_LEVEL_INFO
+enum journal_level {
+    JOURNAL_LEVEL_ERROR,
+    JOURNAL_LEVEL_WARN,
+    JOURNAL_LEVEL_INFO
 };
 
 /* --- the front's side: immediate, own transaction each --- */
 
-struct db_add {
-    struct db_torrent torrent; /* id ignored */
-    const uint8_t *info;       /* exact info dictionary -> metainfo */
+struct journal_add {
+    struct journal_torrent torrent; /* id ignored */
+    const uint8_t *info;            /* exact info dictionary -> metainfo */
     size_t info_len;
-    const struct db_file *files;
-    const struct db_tracker *trackers; /* url, tier */
+    const struct journal_file *files;
+    const struct journal_tracker *trackers; /* url, tier */
     uint32_t n_trackers;
     char *const *web_seeds;
     uint32_t n_web_seeds;
-    const struct db_peer *peers; /* address, port, source */
+    const struct journal_peer *peers; /* address, port, source */
     uint32_t n_peers;
 };
 /* *id and 0; BTC_E_EXISTS with *id of the torrent that has the hash. */
-int db_add_torrent(struct db *db, const struct db_add *a, int64_t *id,
-                   struct err *e);
+int journal_add_torrent(struct journal *db, const struct journal_add *a,
+                        int64_t *id, struct err *e);
 /* Adds trackers, peers that are not there yet to a known torrent. */
-int db_add_sources(struct db *db, int64_t id, const struct db_add *a,
-                   struct err *e);
+int journal_add_sources(struct journal *db, int64_t id,
+                        const struct journal_add *a, struct err *e);
 /* A wish: `column` is one of the wish columns of `torrent` (checked against a
  * list); the value is bound as text or int by the schema's guards: a refused
  * one gives BTC_E_USAGE with SQLite's reason. */
-int db_set_wish(struct db *db, int64_t id, const char *column,
-                const char *value, struct err *e);
-int db_set_file_priority(struct db *db, int64_t id, uint32_t file,
-                         uint8_t priority, struct err *e);
+int journal_set_wish(struct journal *db, int64_t id, const char *column,
+                     const char *value, struct err *e);
+int journal_set_file_priority(struct journal *db, int64_t id, uint32_t file,
+                              uint8_t priority, struct err *e);
 /* Those of all files at once (pads are left alone), in one transaction. */
-int db_set_priorities(struct db *db, int64_t id, const uint8_t *priority,
-                      uint32_t n_files, struct err *e);
+int journal_set_priorities(struct journal *db, int64_t id,
+                           const uint8_t *priority, uint32_t n_files,
+                           struct err *e);
 /* Row id, name, or unique prefix (>= 4 digits) of the info hash. NOTFOUND (also
  * when ambiguous, with the candidates in the text). */
-int db_find(struct db *db, const char *text, int64_t *id, struct err *e);
-int db_event_now(struct db *db, int64_t torrent_id, enum db_level level,
-                 const char *kind, const char *text, struct err *e);
-
-/* --- loading (arrays malloc'ed; free with db_free_*) --- */
-
-int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
-                     struct err *e); /* ascending ids */
-/* The one with the hash, or with the id: *n is 0 or 1. */
-int db_load_by_hash(struct db *db, const uint8_t *info_hash,
-                    struct db_torrent **out, size_t *n, struct err *e);
-int db_load_by_id(struct db *db, int64_t id, struct db_torrent **out, size_t *n,
-                  struct err *e);
-void db_torrents_free(struct db_torrent *rows, size_t n);
-int db_load_files(struct db *db, int64_t id, struct db_file **out, size_t *n,
-                  struct err *e);
-void db_files_free(struct db_file *rows, size_t n);
-int db_load_pieces(struct db *db, int64_t id, struct db_piece **out, size_t *n,
-                   struct err *e); /* ascending */
-int db_load_blocks(struct db *db, int64_t id, struct db_block **out, size_t *n,
-                   struct err *e); /* ascending */
-int db_load_peers(struct db *db, int64_t id, size_t max, struct db_peer **out,
-                  size_t *n, struct err *e); /* best record first */
-int db_load_trackers(struct db *db, int64_t id, struct db_tracker **out,
-                     size_t *n, struct err *e);
-void db_trackers_free(struct db_tracker *rows, size_t n);
-int db_load_stat(struct db *db, int64_t id, struct db_stat *out, struct err *e);
-int db_load_info(struct db *db, int64_t id, uint8_t **out, size_t *len,
+int journal_find(struct journal *db, const char *text, int64_t *id,
                  struct err *e);
+int journal_event_now(struct journal *db, int64_t torrent_id,
+                      enum journal_level level, const char *kind,
+                      const char *text, struct err *e);
+
+/* --- loading (arrays malloc'ed; free with journal_free_*) --- */
+
+int journal_load_torrents(struct journal *db, struct journal_torrent **out,
+                          size_t *n, struct err *e); /* ascending ids */
+/* The one with the hash, or with the id: *n is 0 or 1. */
+int journal_load_by_hash(struct journal *db, const uint8_t *info_hash,
+                         struct journal_torrent **out, size_t *n,
+                         struct err *e);
+int journal_load_by_id(struct journal *db, int64_t id,
+                       struct journal_torrent **out, size_t *n, struct err *e);
+void journal_torrents_free(struct journal_torrent *rows, size_t n);
+int journal_load_files(struct journal *db, int64_t id,
+                       struct journal_file **out, size_t *n, struct err *e);
+void journal_files_free(struct journal_file *rows, size_t n);
+int journal_load_pieces(struct journal *db, int64_t id,
+                        struct journal_piece **out, size_t *n,
+                        struct err *e); /* ascending */
+int journal_load_blocks(struct journal *db, int64_t id,
+                        struct journal_block **out, size_t *n,
+                        struct err *e); /* ascending */
+int journal_load_peers(struct journal *db, int64_t id, size_t max,
+                       struct journal_peer **out, size_t *n,
+                       struct err *e); /* best record first */
+int journal_load_trackers(struct journal *db, int64_t id,
+                          struct journal_tracker **out, size_t *n,
+                          struct err *e);
+void journal_trackers_free(struct journal_tracker *rows, size_t n);
+int journal_load_stat(struct journal *db, int64_t id, struct journal_stat *out,
+                      struct err *e);
+int journal_load_info(struct journal *db, int64_t id, uint8_t **out,
+                      size_t *len, struct err *e);
 /* The run before this one. */
-struct db_run {
+struct journal_run {
     int64_t id; /* 0 = there was none */
     char boot_id[40];
     int64_t started_at, heartbeat_at, ended_at; /* unix; ended 0 = not clean */
 };
 /* Inserts this run's row (version, pid, boot id) and gives the one before. */
-int db_begin_run(struct db *db, struct db_run *before, struct err *e);
+int journal_begin_run(struct journal *db, struct journal_run *before,
+                      struct err *e);
 
 /* --- the engine's side: batches of facts --- */
 
 /* A batch is filled on the loop thread and applied in one transaction. */
-struct db_batch;
-struct db_batch *db_batch_new(void);
-void db_batch_free(struct db_batch *b); /* NULL allowed */
+struct journal_batch;
+struct journal_batch *journal_batch_new(void);
+void journal_batch_free(struct journal_batch *b); /* NULL allowed */
 /* Takes out what claims that data is there (pieces, blocks, files, a finished
  * verification); what takes claims back and the rest stay. */
-void db_batch_drop_claims(struct db_batch *b);
-bool db_batch_is_empty(const struct db_batch *b);
-size_t db_batch_bytes(const struct db_batch *b); /* memory it takes */
+void journal_batch_drop_claims(struct journal_batch *b);
+bool journal_batch_is_empty(const struct journal_batch *b);
+size_t journal_batch_bytes(const struct journal_batch *b); /* memory it takes */
 /* Moves everything behind what dst holds; src is empty then, and the caller's
  * to free. */
-void db_batch_append(struct db_batch *dst, struct db_batch *src);
+void journal_batch_append(struct journal_batch *dst, struct journal_batch *src);
 
-void db_put_piece(struct db_batch *b, int64_t id, uint32_t piece,
-                  int64_t verified_at); /* its block rows go */
-void db_del_piece(struct db_batch *b, int64_t id, uint32_t piece);
-void db_put_block(struct db_batch *b, int64_t id, uint32_t piece,
-                  uint32_t block);
-void db_del_blocks(struct db_batch *b, int64_t id, uint32_t piece);
-void db_put_file(struct db_batch *b, int64_t id, const struct db_file *f);
+void journal_put_piece(struct journal_batch *b, int64_t id, uint32_t piece,
+                       int64_t verified_at); /* its block rows go */
+void journal_del_piece(struct journal_batch *b, int64_t id, uint32_t piece);
+void journal_put_block(struct journal_batch *b, int64_t id, uint32_t piece,
+                       uint32_t block);
+void journal_del_blocks(struct journal_batch *b, int64_t id, uint32_t piece);
+void journal_put_file(struct journal_batch *b, int64_t id,
+                      const struct journal_file *f);
 /* fingerprint, verify_since and bytes_done only */
-void db_put_peer(struct db_batch *b, int64_t id, const struct db_peer *p);
-void db_del_peer(struct db_batch *b, int64_t id, const char *address,
-                 uint16_t port);
+void journal_put_peer(struct journal_batch *b, int64_t id,
+                      const struct journal_peer *p);
+void journal_del_peer(struct journal_batch *b, int64_t id, const char *address,
+                      uint16_t port);
 /* Keeps those that are connected or the user's, and the best of the rest. */
-void db_trim_peers(struct db_batch *b, int64_t id);
-void db_put_tracker(struct db_batch *b, int64_t id, const struct db_tracker *t);
-void db_put_stat(struct db_batch *b, int64_t id, const struct db_stat *s);
-void db_put_event(struct db_batch *b, int64_t id, enum db_level level,
-                  const char *kind, const char *text); /* id 0: the engine */
+void journal_trim_peers(struct journal_batch *b, int64_t id);
+void journal_put_tracker(struct journal_batch *b, int64_t id,
+                         const struct journal_tracker *t);
+void journal_put_stat(struct journal_batch *b, int64_t id,
+                      const struct journal_stat *s);
+void journal_put_event(struct journal_batch *b, int64_t id,
+                       enum journal_level level, const char *kind,
+                       const char *text); /* id 0: the engine */
 /* verify_since = 0, unless it was wished for again after `until`. */
-void db_put_verify_done(struct db_batch *b, int64_t id, int64_t until);
-void db_put_accepted_loss(struct db_batch *b, int64_t id); /* accept_loss=0 */
-void db_put_heartbeat(struct db_batch *b);
-void db_put_run_end(struct db_batch *b);
+void journal_put_verify_done(struct journal_batch *b, int64_t id,
+                             int64_t until);
+void journal_put_accepted_loss(struct journal_batch *b,
+                               int64_t id); /* accept_loss=0 */
+void journal_put_heartbeat(struct journal_batch *b);
+void journal_put_run_end(struct journal_batch *b);
 /* Applies in one transaction; on failure nothing of it has happened. */
-int db_apply(struct db *db, struct db_batch *b, struct err *e);
+int journal_apply(struct journal *db, struct journal_batch *b, struct err *e);
 
 /* --- removal --- */
 
-enum db_removal_step {
-    DB_REMOVAL_GONE,   /* no row of it is left */
-    DB_REMOVAL_DELETE, /* its files are to be deleted first: the fields below */
-    DB_REMOVAL_KEEP    /* it is wished back: `wanted` */
+enum journal_removal_step {
+    JOURNAL_REMOVAL_GONE,   /* no row of it is left */
+    JOURNAL_REMOVAL_DELETE, /* its files are to be deleted first: the fields
+                               below */
+    JOURNAL_REMOVAL_KEEP    /* it is wished back: `wanted` */
 };
 
-struct db_removal {
-    enum db_removal_step step;
-    enum db_wanted wanted; /* as it stands in the row */
-    char *save_path;       /* owns */
-    struct db_file *files; /* owns */
+struct journal_removal {
+    enum journal_removal_step step;
+    enum journal_wanted wanted; /* as it stands in the row */
+    char *save_path;            /* owns */
+    struct journal_file *files; /* owns */
     size_t n_files;
     bool *shared;      /* owns; per file: another torrent has it, too */
     uint64_t root_dev; /* filesystem on which data was; 0 = none, unknown */
@@ -283,98 +304,101 @@ struct db_removal {
  * go, and the event "removed" comes, when `remove` is wished, or `remove-data`
  * and the caller has deleted its files (`data_gone`). When its files are gone
  * and it is wished back, it has no claims any more. */
-int db_remove_torrent(struct db *db, int64_t id, bool data_gone,
-                      struct db_removal *out, struct err *e);
-void db_removal_fini(struct db_removal *r);
+int journal_remove_torrent(struct journal *db, int64_t id, bool data_gone,
+                           struct journal_removal *out, struct err *e);
+void journal_removal_fini(struct journal_removal *r);
 
 /* Files of a torrent that is there (`id`) or is to come (0). */
-struct db_near_files {
+struct journal_near_files {
     int64_t id;
     const char *save_path;
-    const struct db_file *files; /* path, pad */
+    const struct journal_file *files; /* path, pad */
     size_t n;
 };
 /* `other` has the place of `file`, which is `path`. Other than 0 ends the walk
  * and is given back. */
-typedef int db_near_fn(void *ctx, const struct db_torrent *other, uint32_t file,
-                       const char *path);
+typedef int journal_near_fn(void *ctx, const struct journal_torrent *other,
+                            uint32_t file, const char *path);
 /* Each file that another torrent has, too, but for one that is only to be
  * forgotten. */
-int db_near(struct db *db, const struct db_near_files *ours, db_near_fn *fn,
-            void *ctx, struct err *e);
+int journal_near(struct journal *db, const struct journal_near_files *ours,
+                 journal_near_fn *fn, void *ctx, struct err *e);
 
 /* --- the thread --- */
 
-struct db_thread;
-struct db_wishes {
-    struct db_torrent *torrents;
+struct journal_thread;
+struct journal_wishes {
+    struct journal_torrent *torrents;
     size_t n;
-    struct db_wish_files {
+    struct journal_wish_files {
         uint8_t *priority; /* n_files of the torrent */
         uint32_t n;
-    } * files;             /* parallel to torrents */
-    struct db_wish_peers { /* peers with source 'user' */
-        struct db_peer *p;
+    } * files;                  /* parallel to torrents */
+    struct journal_wish_peers { /* peers with source 'user' */
+        struct journal_peer *p;
         size_t n;
     } * peers;
-    struct db_wish_trackers {
-        struct db_tracker *t;
+    struct journal_wish_trackers {
+        struct journal_tracker *t;
         size_t n;
     } * trackers;
 };
-struct db_thread_callbacks {
+struct journal_thread_callbacks {
     /* A batch was committed (code 0) or failed (the text in `e`); the batch
      * comes back: the caller frees it or submits it again. Loop thread. */
-    void (*on_committed)(void *ctx, struct db_batch *b, int code,
+    void (*on_committed)(void *ctx, struct journal_batch *b, int code,
                          const struct err *e);
     /* Somebody else wrote: everything as it is wished now, to be freed with
-     * db_wishes_free. Also called once at the start. Loop thread. */
-    void (*on_wishes)(void *ctx, struct db_wishes *w);
+     * journal_wishes_free. Also called once at the start. Loop thread. */
+    void (*on_wishes)(void *ctx, struct journal_wishes *w);
 };
-void db_wishes_free(struct db_wishes *w);
+void journal_wishes_free(struct journal_wishes *w);
 
-/* Takes over the connection (db must not be used until db_thread_stop). */
-struct db_thread *db_thread_start(struct db *db, struct loop *l,
-                                  const struct db_thread_callbacks *cb,
-                                  void *ctx);
-void db_thread_submit(struct db_thread *t, struct db_batch *b);
+/* Takes over the connection (db must not be used until journal_thread_stop). */
+struct journal_thread *
+journal_thread_start(struct journal *db, struct loop *l,
+                     const struct journal_thread_callbacks *cb, void *ctx);
+void journal_thread_submit(struct journal_thread *t, struct journal_batch *b);
 /* Runs `fn` on the database thread (loading a torrent while the engine runs);
  * `done` on the loop thread afterwards. */
-void db_thread_call(struct db_thread *t, void (*fn)(void *ctx, struct db *db),
-                    void (*done)(void *ctx), void *ctx);
+void journal_thread_call(struct journal_thread *t,
+                         void (*fn)(void *ctx, struct journal *db),
+                         void (*done)(void *ctx), void *ctx);
 /* Finishes what is queued (callbacks included), ends the thread and gives the
  * connection back. */
-struct db *db_thread_stop(struct db_thread *t);
+struct journal *journal_thread_stop(struct journal_thread *t);
 
 /* --- reading for people --- */
 
-enum db_type {
-    DB_NULL,
-    DB_INT,
-    DB_REAL,
-    DB_TEXT,
-    DB_BLOB
+enum journal_type {
+    JOURNAL_NULL,
+    JOURNAL_INT,
+    JOURNAL_REAL,
+    JOURNAL_TEXT,
+    JOURNAL_BLOB
 };
-struct db_value {
+struct journal_value {
     const char *column; /* its name */
-    enum db_type type;
+    enum journal_type type;
     int64_t i;
     double real;
     struct slice text; /* TEXT and BLOB */
 };
 /* One call per row; a value other than 0 ends the query and is given back. */
-typedef int db_row_fn(void *ctx, const struct db_value *v, size_t n);
+typedef int journal_row_fn(void *ctx, const struct journal_value *v, size_t n);
 /* SELECT * FROM a view of INTERFACE (checked against a list: progress,
  * file_progress, piece_map, peer_list, tracker_list, log, why), for one torrent
  * (0 = all), `limit` rows (0 = all; for log the newest). */
-int db_query_view(struct db *db, const char *view, int64_t id, int64_t limit,
-                  db_row_fn *fn, void *ctx, struct err *e);
+int journal_query_view(struct journal *db, const char *view, int64_t id,
+                       int64_t limit, journal_row_fn *fn, void *ctx,
+                       struct err *e);
 
-int db_check(struct db *db, db_row_fn *fn, void *ctx, struct err *e);
+int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
+                  struct err *e);
 /* integrity_check and foreign_key_check; BTC_E_DB with rows given */
-int db_backup(struct db *db, const char *to, struct err *e);
+int journal_backup(struct journal *db, const char *to, struct err *e);
 /* online; BTC_E_EXISTS when `to` is there */
-const char *db_schema_text(void); /* all migrations, as SQL */
-int db_schema_version(void);      /* what this program writes */
+const char *journal_schema_text(void); /* all migrations, as SQL */
+int journal_schema_version(void);      /* what this program writes */
 
 #endif

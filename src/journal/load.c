@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* A growing array of rows of one size. */
-struct db_rows {
+struct journal_rows {
     void *p; /* owns */
     size_t n;
     size_t cap;
@@ -18,7 +18,7 @@ struct db_rows {
 };
 
 /* A zeroed row at the end. */
-static void *db_rows_add(struct db_rows *r)
+static void *journal_rows_add(struct journal_rows *r)
 {
     if (r->n == r->cap) {
         r->cap = r->cap + r->cap / 2 + 16;
@@ -30,23 +30,23 @@ static void *db_rows_add(struct db_rows *r)
 }
 
 /* Reads one row of a result into the zeroed row of the array. */
-typedef void db_read_fn(sqlite3_stmt *s, void *row);
+typedef void journal_read_fn(sqlite3_stmt *s, void *row);
 
 /* Where a loader's rows come from and how they are read. */
-struct db_query {
+struct journal_query {
     const char *sql;
     int64_t id;  /* ?1, when the query has one */
     int64_t max; /* ?2, the same */
-    db_read_fn *read;
+    journal_read_fn *read;
     const char *text[2]; /* ?3 and ?4, the same */
 };
 
 /* Runs a query and reads all rows. */
-static int db_load(struct db *db, const struct db_query *q, struct db_rows *out,
-                   struct err *e)
+static int journal_load(struct journal *db, const struct journal_query *q,
+                        struct journal_rows *out, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db, q->sql, &s, e);
+    int code = journal_prepare(db, q->sql, &s, e);
     if (code != 0) {
         return code;
     }
@@ -62,30 +62,30 @@ static int db_load(struct db *db, const struct db_query *q, struct db_rows *out,
     }
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        q->read(s, db_rows_add(out));
+        q->read(s, journal_rows_add(out));
     }
     if (rc != SQLITE_DONE) {
-        code = db_fail(db, e, "cannot read");
+        code = journal_fail(db, e, "cannot read");
     }
     (void)sqlite3_finalize(s);
     return code;
 }
 
 /* A text column into memory of our own; NULL stays NULL. */
-static char *db_col_str(sqlite3_stmt *s, int i)
+static char *journal_col_str(sqlite3_stmt *s, int i)
 {
     return mem_strdup((const char *)sqlite3_column_text(s, i));
 }
 
 /* A text column into a field, cut to fit; NULL gives "". */
-static void db_col_text(sqlite3_stmt *s, int i, char *dst, size_t cap)
+static void journal_col_text(sqlite3_stmt *s, int i, char *dst, size_t cap)
 {
     const char *text = (const char *)sqlite3_column_text(s, i);
     (void)snprintf(dst, cap, "%s", text ? text : "");
 }
 
 /* A count that may be unknown: -1. */
-static int64_t db_col_count(sqlite3_stmt *s, int i)
+static int64_t journal_col_count(sqlite3_stmt *s, int i)
 {
     return sqlite3_column_type(s, i) == SQLITE_NULL
                ? -1
@@ -93,14 +93,14 @@ static int64_t db_col_count(sqlite3_stmt *s, int i)
 }
 
 /* A size; the schema lets none be negative. */
-static uint64_t db_col_u64(sqlite3_stmt *s, int i)
+static uint64_t journal_col_u64(sqlite3_stmt *s, int i)
 {
     int64_t v = sqlite3_column_int64(s, i);
     return v < 0 ? 0 : (uint64_t)v;
 }
 
 /* All 64 bits. */
-static uint64_t db_col_bits(sqlite3_stmt *s, int i)
+static uint64_t journal_col_bits(sqlite3_stmt *s, int i)
 {
     int64_t v = sqlite3_column_int64(s, i);
     uint64_t bits;
@@ -109,54 +109,55 @@ static uint64_t db_col_bits(sqlite3_stmt *s, int i)
 }
 
 /* An index or count that the program holds in 32 bits. */
-static uint32_t db_col_u32(sqlite3_stmt *s, int i)
+static uint32_t journal_col_u32(sqlite3_stmt *s, int i)
 {
-    uint64_t v = db_col_u64(s, i);
+    uint64_t v = journal_col_u64(s, i);
     return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
-#define DB_SELECT_TORRENT                                                     \
+#define JOURNAL_SELECT_TORRENT                                                \
     "SELECT t.id, info_hash, name, save_path, wanted, sequential, seed_mode," \
     " seed_goal, down_limit, up_limit, max_peers, t.verify_since,"            \
     " accept_loss, alloc_full, is_private, label, added_at, total_size,"      \
     " piece_length, n_pieces, n_files, starts "
 
 /* wanted as it stands in the table; the schema knows no other words. */
-static enum db_wanted db_col_wanted(sqlite3_stmt *s, int i)
+static enum journal_wanted journal_col_wanted(sqlite3_stmt *s, int i)
 {
     struct slice text = slice_str((const char *)sqlite3_column_text(s, i));
-    int w = DB_WANTED_REMOVE_DATA;
-    while (w > DB_WANTED_RUN &&
-           !slice_eq_str(text, db_wanted_name((enum db_wanted)w))) {
+    int w = JOURNAL_WANTED_REMOVE_DATA;
+    while (w > JOURNAL_WANTED_RUN &&
+           !slice_eq_str(text, journal_wanted_name((enum journal_wanted)w))) {
         w--;
     }
-    return (enum db_wanted)w;
+    return (enum journal_wanted)w;
 }
 
 /* seed_mode as it stands in the table. */
-static enum db_seed_mode db_col_seed_mode(sqlite3_stmt *s, int i)
+static enum journal_seed_mode journal_col_seed_mode(sqlite3_stmt *s, int i)
 {
     struct slice text = slice_str((const char *)sqlite3_column_text(s, i));
-    int m = DB_SEED_TIME;
-    while (m > DB_SEED_NONE &&
-           !slice_eq_str(text, db_seed_mode_name((enum db_seed_mode)m))) {
+    int m = JOURNAL_SEED_TIME;
+    while (m > JOURNAL_SEED_NONE &&
+           !slice_eq_str(text,
+                         journal_seed_mode_name((enum journal_seed_mode)m))) {
         m--;
     }
-    return (enum db_seed_mode)m;
+    return (enum journal_seed_mode)m;
 }
 
 /* A row of torrent. */
-static void db_read_torrent(sqlite3_stmt *s, void *row)
+static void journal_read_torrent(sqlite3_stmt *s, void *row)
 {
-    struct db_torrent *t = row;
+    struct journal_torrent *t = row;
     t->id = sqlite3_column_int64(s, 0);
     (void)bytes_from_hex(slice_str((const char *)sqlite3_column_text(s, 1)),
                          t->info_hash, sizeof(t->info_hash));
-    t->name = db_col_str(s, 2);
-    t->save_path = db_col_str(s, 3);
-    t->wanted = db_col_wanted(s, 4);
+    t->name = journal_col_str(s, 2);
+    t->save_path = journal_col_str(s, 3);
+    t->wanted = journal_col_wanted(s, 4);
     t->sequential = sqlite3_column_int(s, 5) != 0;
-    t->seed_mode = db_col_seed_mode(s, 6);
+    t->seed_mode = journal_col_seed_mode(s, 6);
     t->seed_goal = sqlite3_column_int64(s, 7);
     t->down_limit = sqlite3_column_int64(s, 8);
     t->up_limit = sqlite3_column_int64(s, 9);
@@ -165,24 +166,25 @@ static void db_read_torrent(sqlite3_stmt *s, void *row)
     t->accept_loss = sqlite3_column_int(s, 12) != 0;
     t->alloc_full = sqlite3_column_int(s, 13) != 0;
     t->is_private = sqlite3_column_int(s, 14) != 0;
-    t->label = db_col_str(s, 15);
+    t->label = journal_col_str(s, 15);
     t->added_at = sqlite3_column_int64(s, 16);
-    t->total_size = db_col_u64(s, 17);
-    t->piece_length = db_col_u32(s, 18);
-    t->n_pieces = db_col_u32(s, 19);
-    t->n_files = db_col_u32(s, 20);
+    t->total_size = journal_col_u64(s, 17);
+    t->piece_length = journal_col_u32(s, 18);
+    t->n_pieces = journal_col_u32(s, 19);
+    t->n_files = journal_col_u32(s, 20);
     t->starts = sqlite3_column_int64(s, 21);
 }
 
 /* The torrents of a query. */
-static int db_load_torrents_by(struct db *db, const struct db_query *q,
-                               struct db_torrent **out, size_t *n,
-                               struct err *e)
+static int journal_load_torrents_by(struct journal *db,
+                                    const struct journal_query *q,
+                                    struct journal_torrent **out, size_t *n,
+                                    struct err *e)
 {
-    struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, q, &r, e);
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, q, &r, e);
     if (code != 0) {
-        db_torrents_free(r.p, r.n);
+        journal_torrents_free(r.p, r.n);
         r.p = NULL;
         r.n = 0;
     }
@@ -192,69 +194,69 @@ static int db_load_torrents_by(struct db *db, const struct db_query *q,
 }
 
 /* All torrents. */
-int db_load_torrents(struct db *db, struct db_torrent **out, size_t *n,
-                     struct err *e)
+int journal_load_torrents(struct journal *db, struct journal_torrent **out,
+                          size_t *n, struct err *e)
 {
-    const struct db_query q = {.sql = DB_SELECT_TORRENT
-                               "FROM torrent AS t ORDER BY t.id",
-                               .read = db_read_torrent};
-    return db_load_torrents_by(db, &q, out, n, e);
+    const struct journal_query q = {.sql = JOURNAL_SELECT_TORRENT
+                                    "FROM torrent AS t ORDER BY t.id",
+                                    .read = journal_read_torrent};
+    return journal_load_torrents_by(db, &q, out, n, e);
 }
 
 /* The one with an id, if there is one. */
-int db_load_by_id(struct db *db, int64_t id, struct db_torrent **out, size_t *n,
-                  struct err *e)
+int journal_load_by_id(struct journal *db, int64_t id,
+                       struct journal_torrent **out, size_t *n, struct err *e)
 {
-    const struct db_query q = {.sql = DB_SELECT_TORRENT
-                               "FROM torrent AS t WHERE t.id = ?1",
-                               .id = id,
-                               .read = db_read_torrent};
-    return db_load_torrents_by(db, &q, out, n, e);
+    const struct journal_query q = {.sql = JOURNAL_SELECT_TORRENT
+                                    "FROM torrent AS t WHERE t.id = ?1",
+                                    .id = id,
+                                    .read = journal_read_torrent};
+    return journal_load_torrents_by(db, &q, out, n, e);
 }
 
 /* The one with a hash, if there is one. */
-int db_load_by_hash(struct db *db, const uint8_t *info_hash,
-                    struct db_torrent **out, size_t *n, struct err *e)
+int journal_load_by_hash(struct journal *db, const uint8_t *info_hash,
+                         struct journal_torrent **out, size_t *n, struct err *e)
 {
     char hex[41];
     bytes_to_hex(info_hash, 20, hex);
-    const struct db_query q = {.sql = DB_SELECT_TORRENT
-                               "FROM torrent AS t WHERE info_hash = ?3",
-                               .read = db_read_torrent,
-                               .text = {hex}};
-    return db_load_torrents_by(db, &q, out, n, e);
+    const struct journal_query q = {.sql = JOURNAL_SELECT_TORRENT
+                                    "FROM torrent AS t WHERE info_hash = ?3",
+                                    .read = journal_read_torrent,
+                                    .text = {hex}};
+    return journal_load_torrents_by(db, &q, out, n, e);
 }
 
 /* Those of one folder whose paths begin with a name. The first file of each
  * tells, and there is an index of them; CROSS JOIN: that is where to begin. */
-int db_load_named(struct db *db, const char *folder, const char *name,
-                  struct db_torrent **out, size_t *n, struct err *e)
+int journal_load_named(struct journal *db, const char *folder, const char *name,
+                       struct journal_torrent **out, size_t *n, struct err *e)
 {
-    static const char sql[] = DB_SELECT_TORRENT
+    static const char sql[] = JOURNAL_SELECT_TORRENT
         "FROM file AS f CROSS JOIN torrent AS t ON t.id = f.torrent_id"
         " WHERE f.file = 0 AND t.save_path = ?3"
         " AND f.path >= ?4 AND f.path < ?4 || '0'"
         " AND (f.path = ?4 OR f.path > ?4 || '/')"
         " ORDER BY t.id";
-    const struct db_query q = {
-        .sql = sql, .read = db_read_torrent, .text = {folder, name}};
-    return db_load_torrents_by(db, &q, out, n, e);
+    const struct journal_query q = {
+        .sql = sql, .read = journal_read_torrent, .text = {folder, name}};
+    return journal_load_torrents_by(db, &q, out, n, e);
 }
 
 /* Those that lie in a folder or below it. */
-int db_load_below(struct db *db, const char *folder, struct db_torrent **out,
-                  size_t *n, struct err *e)
+int journal_load_below(struct journal *db, const char *folder,
+                       struct journal_torrent **out, size_t *n, struct err *e)
 {
-    static const char sql[] = DB_SELECT_TORRENT
+    static const char sql[] = JOURNAL_SELECT_TORRENT
         "FROM torrent AS t WHERE save_path = ?3"
         " OR (save_path > ?3 || '/' AND save_path < ?3 || '0') ORDER BY t.id";
-    const struct db_query q = {
-        .sql = sql, .read = db_read_torrent, .text = {folder}};
-    return db_load_torrents_by(db, &q, out, n, e);
+    const struct journal_query q = {
+        .sql = sql, .read = journal_read_torrent, .text = {folder}};
+    return journal_load_torrents_by(db, &q, out, n, e);
 }
 
-/* Frees what db_load_torrents gave. */
-void db_torrents_free(struct db_torrent *rows, size_t n)
+/* Frees what journal_load_torrents gave. */
+void journal_torrents_free(struct journal_torrent *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(rows[i].name);
@@ -265,37 +267,38 @@ void db_torrents_free(struct db_torrent *rows, size_t n)
 }
 
 /* A row of file. */
-static void db_read_file(sqlite3_stmt *s, void *row)
+static void journal_read_file(sqlite3_stmt *s, void *row)
 {
-    struct db_file *f = row;
-    f->file = db_col_u32(s, 0);
-    f->path = db_col_str(s, 1);
-    f->offset = db_col_u64(s, 2);
-    f->length = db_col_u64(s, 3);
+    struct journal_file *f = row;
+    f->file = journal_col_u32(s, 0);
+    f->path = journal_col_str(s, 1);
+    f->offset = journal_col_u64(s, 2);
+    f->length = journal_col_u64(s, 3);
     f->pad = sqlite3_column_int(s, 4) != 0;
     f->priority = (uint8_t)sqlite3_column_int(s, 5);
     f->has_print = sqlite3_column_type(s, 6) != SQLITE_NULL;
-    f->dev = db_col_bits(s, 6);
-    f->ino = db_col_bits(s, 7);
-    f->size = db_col_u64(s, 8);
+    f->dev = journal_col_bits(s, 6);
+    f->ino = journal_col_bits(s, 7);
+    f->size = journal_col_u64(s, 8);
     f->mtime_ns = sqlite3_column_int64(s, 9);
     f->verify_since = sqlite3_column_int64(s, 10);
-    f->bytes_done = db_col_u64(s, 11);
+    f->bytes_done = journal_col_u64(s, 11);
 }
 
 /* The files of a torrent, pads too. */
-int db_load_files(struct db *db, int64_t id, struct db_file **out, size_t *n,
-                  struct err *e)
+int journal_load_files(struct journal *db, int64_t id,
+                       struct journal_file **out, size_t *n, struct err *e)
 {
     static const char sql[] =
         "SELECT file, path, \"offset\", length, pad, priority, dev, ino, size,"
         " mtime_ns, verify_since, bytes_done FROM file WHERE torrent_id = ?1"
         " ORDER BY file";
-    const struct db_query q = {.sql = sql, .id = id, .read = db_read_file};
-    struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, &q, &r, e);
+    const struct journal_query q = {
+        .sql = sql, .id = id, .read = journal_read_file};
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, &q, &r, e);
     if (code != 0) {
-        db_files_free(r.p, r.n);
+        journal_files_free(r.p, r.n);
         r.p = NULL;
         r.n = 0;
     }
@@ -304,8 +307,8 @@ int db_load_files(struct db *db, int64_t id, struct db_file **out, size_t *n,
     return code;
 }
 
-/* Frees what db_load_files gave. */
-void db_files_free(struct db_file *rows, size_t n)
+/* Frees what journal_load_files gave. */
+void journal_files_free(struct journal_file *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(rows[i].path);
@@ -314,7 +317,7 @@ void db_files_free(struct db_file *rows, size_t n)
 }
 
 /* Ends a loader of rows without text of their own. */
-static int db_load_end(int code, struct db_rows *r, size_t *n)
+static int journal_load_end(int code, struct journal_rows *r, size_t *n)
 {
     if (code != 0) {
         free(r->p);
@@ -326,57 +329,59 @@ static int db_load_end(int code, struct db_rows *r, size_t *n)
 }
 
 /* A row of piece. */
-static void db_read_piece(sqlite3_stmt *s, void *row)
+static void journal_read_piece(sqlite3_stmt *s, void *row)
 {
-    struct db_piece *p = row;
-    p->piece = db_col_u32(s, 0);
+    struct journal_piece *p = row;
+    p->piece = journal_col_u32(s, 0);
     p->verified_at = sqlite3_column_int64(s, 1);
 }
 
 /* The verified pieces of a torrent. */
-int db_load_pieces(struct db *db, int64_t id, struct db_piece **out, size_t *n,
-                   struct err *e)
+int journal_load_pieces(struct journal *db, int64_t id,
+                        struct journal_piece **out, size_t *n, struct err *e)
 {
     static const char sql[] = "SELECT piece, verified_at FROM piece"
                               " WHERE torrent_id = ?1 ORDER BY piece";
-    const struct db_query q = {.sql = sql, .id = id, .read = db_read_piece};
-    struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, &q, &r, e);
-    code = db_load_end(code, &r, n);
+    const struct journal_query q = {
+        .sql = sql, .id = id, .read = journal_read_piece};
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, &q, &r, e);
+    code = journal_load_end(code, &r, n);
     *out = r.p;
     return code;
 }
 
 /* A row of block. */
-static void db_read_block(sqlite3_stmt *s, void *row)
+static void journal_read_block(sqlite3_stmt *s, void *row)
 {
-    struct db_block *b = row;
-    b->piece = db_col_u32(s, 0);
-    b->block = db_col_u32(s, 1);
+    struct journal_block *b = row;
+    b->piece = journal_col_u32(s, 0);
+    b->block = journal_col_u32(s, 1);
 }
 
 /* The durable blocks of incomplete pieces. */
-int db_load_blocks(struct db *db, int64_t id, struct db_block **out, size_t *n,
-                   struct err *e)
+int journal_load_blocks(struct journal *db, int64_t id,
+                        struct journal_block **out, size_t *n, struct err *e)
 {
     static const char sql[] = "SELECT piece, block FROM block"
                               " WHERE torrent_id = ?1 ORDER BY piece, block";
-    const struct db_query q = {.sql = sql, .id = id, .read = db_read_block};
-    struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, &q, &r, e);
-    code = db_load_end(code, &r, n);
+    const struct journal_query q = {
+        .sql = sql, .id = id, .read = journal_read_block};
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, &q, &r, e);
+    code = journal_load_end(code, &r, n);
     *out = r.p;
     return code;
 }
 
 /* A row of peer. */
-static void db_read_peer(sqlite3_stmt *s, void *row)
+static void journal_read_peer(sqlite3_stmt *s, void *row)
 {
-    struct db_peer *p = row;
-    db_col_text(s, 0, p->address, sizeof(p->address));
+    struct journal_peer *p = row;
+    journal_col_text(s, 0, p->address, sizeof(p->address));
     p->port = (uint16_t)sqlite3_column_int(s, 1);
-    db_col_text(s, 2, p->source, sizeof(p->source));
-    db_col_text(s, 3, p->client, sizeof(p->client));
+    journal_col_text(s, 2, p->source, sizeof(p->source));
+    journal_col_text(s, 3, p->client, sizeof(p->client));
     p->connected = sqlite3_column_int(s, 4) != 0;
     p->choking = sqlite3_column_int(s, 5) != 0;
     p->interested = sqlite3_column_int(s, 6) != 0;
@@ -391,72 +396,75 @@ static void db_read_peer(sqlite3_stmt *s, void *row)
     p->last_seen = sqlite3_column_int64(s, 15);
 }
 
-#define DB_PEER_COLUMNS                                              \
+#define JOURNAL_PEER_COLUMNS                                         \
     "address, port, source, client, connected, choking, interested," \
     " banned, is_seed, connectable, down_rate, up_rate, bytes_down," \
     " bytes_up, failures, last_seen"
 
 /* Known peers, the best record first. */
-int db_load_peers(struct db *db, int64_t id, size_t max, struct db_peer **out,
-                  size_t *n, struct err *e)
+int journal_load_peers(struct journal *db, int64_t id, size_t max,
+                       struct journal_peer **out, size_t *n, struct err *e)
 {
     static const char sql[] =
-        "SELECT " DB_PEER_COLUMNS " FROM peer WHERE torrent_id = ?1"
-        " ORDER BY " DB_PEER_ORDER " LIMIT ?2";
-    const struct db_query q = {.sql = sql,
-                               .id = id,
-                               .max =
-                                   max > INT32_MAX ? INT32_MAX : (int64_t)max,
-                               .read = db_read_peer};
-    struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, &q, &r, e);
-    code = db_load_end(code, &r, n);
+        "SELECT " JOURNAL_PEER_COLUMNS " FROM peer WHERE torrent_id = ?1"
+        " ORDER BY " JOURNAL_PEER_ORDER " LIMIT ?2";
+    const struct journal_query q = {.sql = sql,
+                                    .id = id,
+                                    .max = max > INT32_MAX ? INT32_MAX
+                                                           : (int64_t)max,
+                                    .read = journal_read_peer};
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, &q, &r, e);
+    code = journal_load_end(code, &r, n);
     *out = r.p;
     return code;
 }
 
 /* The peers that people wished for. */
-int db_load_user_peers(struct db *db, int64_t id, struct db_peer **out,
-                       size_t *n, struct err *e)
+int journal_load_user_peers(struct journal *db, int64_t id,
+                            struct journal_peer **out, size_t *n, struct err *e)
 {
-    static const char sql[] = "SELECT " DB_PEER_COLUMNS " FROM peer"
+    static const char sql[] = "SELECT " JOURNAL_PEER_COLUMNS " FROM peer"
                               " WHERE torrent_id = ?1 AND source = 'user'";
-    const struct db_query q = {.sql = sql, .id = id, .read = db_read_peer};
-    struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, &q, &r, e);
-    code = db_load_end(code, &r, n);
+    const struct journal_query q = {
+        .sql = sql, .id = id, .read = journal_read_peer};
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, &q, &r, e);
+    code = journal_load_end(code, &r, n);
     *out = r.p;
     return code;
 }
 
 /* A row of tracker. */
-static void db_read_tracker(sqlite3_stmt *s, void *row)
+static void journal_read_tracker(sqlite3_stmt *s, void *row)
 {
-    struct db_tracker *t = row;
-    t->url = db_col_str(s, 0);
-    t->tier = db_col_u32(s, 1);
-    db_col_text(s, 2, t->state, sizeof(t->state));
+    struct journal_tracker *t = row;
+    t->url = journal_col_str(s, 0);
+    t->tier = journal_col_u32(s, 1);
+    journal_col_text(s, 2, t->state, sizeof(t->state));
     t->last_announce = sqlite3_column_int64(s, 3);
     t->next_announce = sqlite3_column_int64(s, 4);
-    t->seeders = db_col_count(s, 5);
-    t->leechers = db_col_count(s, 6);
-    db_col_text(s, 7, t->error, sizeof(t->error));
-    db_col_text(s, 8, t->tracker_id, sizeof(t->tracker_id));
+    t->seeders = journal_col_count(s, 5);
+    t->leechers = journal_col_count(s, 6);
+    journal_col_text(s, 7, t->error, sizeof(t->error));
+    journal_col_text(s, 8, t->tracker_id, sizeof(t->tracker_id));
 }
 
 /* The trackers of a torrent, by tier. */
-int db_load_trackers(struct db *db, int64_t id, struct db_tracker **out,
-                     size_t *n, struct err *e)
+int journal_load_trackers(struct journal *db, int64_t id,
+                          struct journal_tracker **out, size_t *n,
+                          struct err *e)
 {
     static const char sql[] =
         "SELECT url, tier, state, last_announce, next_announce, seeders,"
         " leechers, error, tracker_id FROM tracker WHERE torrent_id = ?1"
         " ORDER BY tier, id";
-    const struct db_query q = {.sql = sql, .id = id, .read = db_read_tracker};
-    struct db_rows r = {.size = sizeof(**out)};
-    int code = db_load(db, &q, &r, e);
+    const struct journal_query q = {
+        .sql = sql, .id = id, .read = journal_read_tracker};
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, &q, &r, e);
     if (code != 0) {
-        db_trackers_free(r.p, r.n);
+        journal_trackers_free(r.p, r.n);
         r.p = NULL;
         r.n = 0;
     }
@@ -465,8 +473,8 @@ int db_load_trackers(struct db *db, int64_t id, struct db_tracker **out,
     return code;
 }
 
-/* Frees what db_load_trackers gave. */
-void db_trackers_free(struct db_tracker *rows, size_t n)
+/* Frees what journal_load_trackers gave. */
+void journal_trackers_free(struct journal_tracker *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(rows[i].url);
@@ -475,42 +483,44 @@ void db_trackers_free(struct db_tracker *rows, size_t n)
 }
 
 /* A row of torrent_stat. */
-static void db_read_stat(sqlite3_stmt *s, void *row)
+static void journal_read_stat(sqlite3_stmt *s, void *row)
 {
-    struct db_stat *t = row;
-    db_col_text(s, 0, t->state, sizeof(t->state));
-    t->bytes_done = db_col_u64(s, 1);
-    t->bytes_total = db_col_u64(s, 2);
-    t->pieces_done = db_col_u32(s, 3);
+    struct journal_stat *t = row;
+    journal_col_text(s, 0, t->state, sizeof(t->state));
+    t->bytes_done = journal_col_u64(s, 1);
+    t->bytes_total = journal_col_u64(s, 2);
+    t->pieces_done = journal_col_u32(s, 3);
     t->down_rate = sqlite3_column_int64(s, 4);
     t->up_rate = sqlite3_column_int64(s, 5);
-    t->eta_s = db_col_count(s, 6);
+    t->eta_s = journal_col_count(s, 6);
     t->peers = sqlite3_column_int64(s, 7);
     t->seeds = sqlite3_column_int64(s, 8);
-    t->downloaded = db_col_u64(s, 9);
-    t->uploaded = db_col_u64(s, 10);
-    t->wasted = db_col_u64(s, 11);
+    t->downloaded = journal_col_u64(s, 9);
+    t->uploaded = journal_col_u64(s, 10);
+    t->wasted = journal_col_u64(s, 11);
     t->error_code = sqlite3_column_int64(s, 12);
-    db_col_text(s, 13, t->error, sizeof(t->error));
-    t->checked_to = db_col_u32(s, 14);
+    journal_col_text(s, 13, t->error, sizeof(t->error));
+    t->checked_to = journal_col_u32(s, 14);
     t->completed_at = sqlite3_column_int64(s, 15);
     t->seeding_s = sqlite3_column_int64(s, 16);
-    t->root_dev = db_col_bits(s, 17);
+    t->root_dev = journal_col_bits(s, 17);
     t->updated_at = sqlite3_column_int64(s, 18);
 }
 
 /* The live facts of a torrent. */
-int db_load_stat(struct db *db, int64_t id, struct db_stat *out, struct err *e)
+int journal_load_stat(struct journal *db, int64_t id, struct journal_stat *out,
+                      struct err *e)
 {
     static const char sql[] =
         "SELECT state, bytes_done, bytes_total, pieces_done, down_rate,"
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
         " error_code, error, checked_to, completed_at, seeding_s, root_dev,"
         " updated_at FROM torrent_stat WHERE torrent_id = ?1";
-    const struct db_query q = {.sql = sql, .id = id, .read = db_read_stat};
-    struct db_rows r = {.size = sizeof(*out)};
-    int code = db_load(db, &q, &r, e);
-    const struct db_stat *row = r.p;
+    const struct journal_query q = {
+        .sql = sql, .id = id, .read = journal_read_stat};
+    struct journal_rows r = {.size = sizeof(*out)};
+    int code = journal_load(db, &q, &r, e);
+    const struct journal_stat *row = r.p;
     if (row) {
         *out = *row;
     } else if (code == 0) {
@@ -522,14 +532,14 @@ int db_load_stat(struct db *db, int64_t id, struct db_stat *out, struct err *e)
 }
 
 /* The info dictionary of a torrent. */
-int db_load_info(struct db *db, int64_t id, uint8_t **out, size_t *len,
-                 struct err *e)
+int journal_load_info(struct journal *db, int64_t id, uint8_t **out,
+                      size_t *len, struct err *e)
 {
     sqlite3_stmt *s = NULL;
     *out = NULL;
     *len = 0;
-    int code = db_prepare(db, "SELECT info FROM metainfo WHERE torrent_id = ?1",
-                          &s, e);
+    int code = journal_prepare(
+        db, "SELECT info FROM metainfo WHERE torrent_id = ?1", &s, e);
     if (code != 0) {
         return code;
     }
@@ -544,7 +554,7 @@ int db_load_info(struct db *db, int64_t id, uint8_t **out, size_t *len,
         code = err_set(e, BTC_E_NOTFOUND, "torrent %lld has no metadata yet",
                        (long long)id);
     } else {
-        code = db_fail(db, e, "cannot read");
+        code = journal_fail(db, e, "cannot read");
     }
     (void)sqlite3_finalize(s);
     return code;

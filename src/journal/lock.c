@@ -19,12 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* db_engine_pid holds the lock for an instant: worth some more tries. */
-#define DB_LOCK_TRIES    20
-#define DB_LOCK_RETRY_NS 5000000
+/* journal_engine_pid holds the lock for an instant: worth some more tries. */
+#define JOURNAL_LOCK_TRIES    20
+#define JOURNAL_LOCK_RETRY_NS 5000000
 
 /* The pid in a lock file, 0 when there is none. */
-static int64_t db_lock_read_pid(int fd)
+static int64_t journal_lock_read_pid(int fd)
 {
     char text[32];
     ssize_t n = pread(fd, text, sizeof(text), 0);
@@ -40,7 +40,7 @@ static int64_t db_lock_read_pid(int fd)
 }
 
 /* Writes our pid into the locked file; only people read it, so it may fail. */
-static void db_lock_write_pid(int fd)
+static void journal_lock_write_pid(int fd)
 {
     char text[32];
     int len = snprintf(text, sizeof(text), "%lld\n", (long long)getpid());
@@ -50,23 +50,23 @@ static void db_lock_write_pid(int fd)
 }
 
 /* Tries the lock a few times. */
-static int db_lock_try(int fd)
+static int journal_lock_try(int fd)
 {
-    for (int i = 0; i < DB_LOCK_TRIES; i++) {
+    for (int i = 0; i < JOURNAL_LOCK_TRIES; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
             return 0;
         }
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return errno;
         }
-        struct timespec t = {.tv_sec = 0, .tv_nsec = DB_LOCK_RETRY_NS};
+        struct timespec t = {.tv_sec = 0, .tv_nsec = JOURNAL_LOCK_RETRY_NS};
         (void)nanosleep(&t, NULL);
     }
     return EWOULDBLOCK;
 }
 
 /* Takes the engine lock of a database. */
-int db_lock_take(const char *path, int *fd, struct err *e)
+int journal_lock_take(const char *path, int *fd, struct err *e)
 {
     char *name = mem_printf("%s-lock", path);
     int code = 0;
@@ -76,12 +76,12 @@ int db_lock_take(const char *path, int *fd, struct err *e)
         free(name);
         return code;
     }
-    int rc = db_lock_try(lock);
+    int rc = journal_lock_try(lock);
     if (rc == EWOULDBLOCK) {
         code = err_set(e, BTC_E_LOCKED,
                        "another btc (pid %lld) works on %s: `btc status` "
                        "shows it, `btc add` gives it more to do",
-                       (long long)db_lock_read_pid(lock), path);
+                       (long long)journal_lock_read_pid(lock), path);
     } else if (rc != 0) {
         code = err_set_errno(e, rc, "cannot lock %s", name);
     }
@@ -90,13 +90,13 @@ int db_lock_take(const char *path, int *fd, struct err *e)
         (void)close(lock);
         return code;
     }
-    db_lock_write_pid(lock);
+    journal_lock_write_pid(lock);
     *fd = lock;
     return 0;
 }
 
 /* Gives the lock back; -1 = it was not ours. */
-void db_lock_drop(int fd)
+void journal_lock_drop(int fd)
 {
     if (fd >= 0) {
         (void)!ftruncate(fd, 0);
@@ -105,23 +105,23 @@ void db_lock_drop(int fd)
 }
 
 /* The engine lock on an open handle. */
-int db_lock_engine(struct db *db, struct err *e)
+int journal_lock_engine(struct journal *db, struct err *e)
 {
     BTC_ASSERT(db->lock_fd < 0);
-    return db_lock_take(db->path, &db->lock_fd, e);
+    return journal_lock_take(db->path, &db->lock_fd, e);
 }
 
 /* Gives the engine lock back; the handle stays open. */
-void db_unlock_engine(struct db *db)
+void journal_unlock_engine(struct journal *db)
 {
-    db_lock_drop(db->lock_fd);
+    journal_lock_drop(db->lock_fd);
     db->lock_fd = -1;
 }
 
 /* Pid of the engine that holds the lock now. */
-int64_t db_engine_pid(const char *path)
+int64_t journal_engine_pid(const char *path)
 {
-    char *real = db_resolve(path);
+    char *real = journal_resolve(path);
     char *name = mem_printf("%s-lock", real);
     int64_t pid = 0;
     int fd = open(name, O_RDONLY | O_CLOEXEC);
@@ -129,7 +129,7 @@ int64_t db_engine_pid(const char *path)
         if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
             (void)flock(fd, LOCK_UN);
         } else if (errno == EWOULDBLOCK) {
-            pid = db_lock_read_pid(fd);
+            pid = journal_lock_read_pid(fd);
             pid = pid > 0 ? pid : -1; /* held, but not yet signed */
         }
         (void)close(fd);

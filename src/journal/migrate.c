@@ -19,7 +19,7 @@
 
 /* Names a file that has no name yet, never in the place of another; 0 or an
  * errno. Where the file system cannot do that at once it can mostly link. */
-static int db_rename_new(const char *from, const char *to)
+static int journal_rename_new(const char *from, const char *to)
 {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
         return 0;
@@ -35,12 +35,12 @@ static int db_rename_new(const char *from, const char *to)
 }
 
 /* Puts a finished copy in its place. */
-static int db_place_copy(const char *tmp, const char *to, bool replace,
-                         struct err *e)
+static int journal_place_copy(const char *tmp, const char *to, bool replace,
+                              struct err *e)
 {
     int err = 0;
     if (!replace) {
-        err = db_rename_new(tmp, to);
+        err = journal_rename_new(tmp, to);
     } else if (rename(tmp, to) != 0) {
         err = errno;
     }
@@ -51,14 +51,14 @@ static int db_place_copy(const char *tmp, const char *to, bool replace,
         return err_set_errno(e, err, "cannot name the copy %s", to);
     }
     char *copy = mem_strdup(to);
-    int code = db_sync_path(dirname(copy), e);
+    int code = journal_sync_path(dirname(copy), e);
     free(copy);
     return code;
 }
 
 /* The empty file that the copy goes into: SQLite would not say why it cannot be
  * made. */
-static int db_make_copy(const char *tmp, const char *to, struct err *e)
+static int journal_make_copy(const char *tmp, const char *to, struct err *e)
 {
     int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) {
@@ -69,7 +69,8 @@ static int db_make_copy(const char *tmp, const char *to, struct err *e)
 }
 
 /* A copy of the database as it stands, durable before it has its name. */
-int db_copy_to(struct db *db, const char *to, bool replace, struct err *e)
+int journal_copy_to(struct journal *db, const char *to, bool replace,
+                    struct err *e)
 {
     if (!replace && access(to, F_OK) == 0) {
         return err_set(e, BTC_E_EXISTS, "%s exists: name another file", to);
@@ -77,20 +78,20 @@ int db_copy_to(struct db *db, const char *to, bool replace, struct err *e)
     char *tmp = mem_printf("%s.tmp-%lld", to, (long long)getpid());
     (void)unlink(tmp); /* of a killed process that had our pid */
     sqlite3_stmt *s = NULL;
-    int code = db_make_copy(tmp, to, e);
+    int code = journal_make_copy(tmp, to, e);
     if (code == 0) {
-        code = db_prepare(db, "VACUUM INTO ?1", &s, e);
+        code = journal_prepare(db, "VACUUM INTO ?1", &s, e);
     }
     if (code == 0) {
         (void)sqlite3_bind_text(s, 1, tmp, -1, SQLITE_STATIC);
-        code = db_run_stmt(db, s, e);
+        code = journal_run_stmt(db, s, e);
     }
     (void)sqlite3_finalize(s);
     if (code == 0) {
-        code = db_sync_path(tmp, e);
+        code = journal_sync_path(tmp, e);
     }
     if (code == 0) {
-        code = db_place_copy(tmp, to, replace, e);
+        code = journal_place_copy(tmp, to, replace, e);
     }
     if (code != 0) {
         (void)unlink(tmp);
@@ -99,21 +100,22 @@ int db_copy_to(struct db *db, const char *to, bool replace, struct err *e)
     return code;
 }
 
-/* One migration inside the transaction that db_migrate_step opened. */
-static int db_migrate_apply(struct db *db, const struct db_migration *m,
-                            struct err *e)
+/* One migration inside the transaction that journal_migrate_step opened. */
+static int journal_migrate_apply(struct journal *db,
+                                 const struct journal_migration *m,
+                                 struct err *e)
 {
     char pragma[64];
     int64_t broken;
-    int code = db_exec(db, m->sql, e);
+    int code = journal_exec(db, m->sql, e);
     if (code == 0) {
         (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d",
                        m->version);
-        code = db_exec(db, pragma, e);
+        code = journal_exec(db, pragma, e);
     }
     if (code == 0) {
-        code = db_query_int(db, "SELECT count(*) FROM pragma_foreign_key_check",
-                            0, &broken, e);
+        code = journal_query_int(
+            db, "SELECT count(*) FROM pragma_foreign_key_check", 0, &broken, e);
     }
     if (code == 0 && broken > 0) {
         code = err_set(e, BTC_E_DB,
@@ -124,43 +126,45 @@ static int db_migrate_apply(struct db *db, const struct db_migration *m,
 }
 
 /* One migration in one transaction, unless somebody else has just done it. */
-static int db_migrate_step(struct db *db, const struct db_migration *m,
-                           struct err *e)
+static int journal_migrate_step(struct journal *db,
+                                const struct journal_migration *m,
+                                struct err *e)
 {
     int64_t version = 0;
-    int code = db_begin(db, e);
+    int code = journal_begin(db, e);
     if (code != 0) {
         return code;
     }
-    code = db_query_int(db, "PRAGMA user_version", 0, &version, e);
+    code = journal_query_int(db, "PRAGMA user_version", 0, &version, e);
     if (code == 0 && version < m->version) {
-        code = db_migrate_apply(db, m, e);
+        code = journal_migrate_apply(db, m, e);
         if (code != 0) {
             (void)err_prefix(e, "migration %s", m->name);
         }
     }
-    return db_end(db, code, e);
+    return journal_end(db, code, e);
 }
 
 /* The copy of an older database, and the right to change it: not under an
  * engine of an older btc. */
-static int db_migrate_prepare(struct db *db, int64_t version, struct err *e)
+static int journal_migrate_prepare(struct journal *db, int64_t version,
+                                   struct err *e)
 {
     if (db->lock_fd < 0) {
-        int code = db_lock_take(db->path, &db->lock_fd, e);
+        int code = journal_lock_take(db->path, &db->lock_fd, e);
         if (code != 0) {
             return code;
         }
     }
     char *to = mem_printf("%s.backup-v%lld", db->path, (long long)version);
-    int code = db_copy_to(db, to, true, e);
+    int code = journal_copy_to(db, to, true, e);
     free(to);
     return code;
 }
 
 /* The error for a version that this program does not write. */
-static int db_migrate_refuse(struct db *db, int64_t version, int known,
-                             struct err *e)
+static int journal_migrate_refuse(struct journal *db, int64_t version,
+                                  int known, struct err *e)
 {
     if (version > known) {
         return err_set(e, BTC_E_DB,
@@ -176,46 +180,46 @@ static int db_migrate_refuse(struct db *db, int64_t version, int known,
 }
 
 /* Runs what is missing. */
-int db_migrate(struct db *db, const struct db_migration *list, size_t n,
-               struct err *e)
+int journal_migrate(struct journal *db, const struct journal_migration *list,
+                    size_t n, struct err *e)
 {
     int known = list[n - 1].version;
     int64_t version = 0;
-    int code = db_query_int(db, "PRAGMA user_version", 0, &version, e);
+    int code = journal_query_int(db, "PRAGMA user_version", 0, &version, e);
     if (code != 0 || version == known) {
         return code;
     }
-    if (version > known || (db->flags & DB_READ_ONLY)) {
-        return db_migrate_refuse(db, version, known, e);
+    if (version > known || (db->flags & JOURNAL_READ_ONLY)) {
+        return journal_migrate_refuse(db, version, known, e);
     }
     bool had_lock = db->lock_fd >= 0;
     if (version > 0) {
-        code = db_migrate_prepare(db, version, e);
+        code = journal_migrate_prepare(db, version, e);
     }
     if (code == 0) {
-        code = db_exec(db, "PRAGMA foreign_keys = OFF", e);
+        code = journal_exec(db, "PRAGMA foreign_keys = OFF", e);
     }
     for (size_t i = 0; code == 0 && i < n; i++) {
         if (list[i].version > version) {
-            code = db_migrate_step(db, &list[i], e);
+            code = journal_migrate_step(db, &list[i], e);
         }
     }
-    int back = db_exec(db, "PRAGMA foreign_keys = ON", code ? NULL : e);
+    int back = journal_exec(db, "PRAGMA foreign_keys = ON", code ? NULL : e);
     if (!had_lock) {
-        db_lock_drop(db->lock_fd);
+        journal_lock_drop(db->lock_fd);
         db->lock_fd = -1;
     }
     return code ? code : back;
 }
 
 /* What this program writes. */
-int db_schema_version(void)
+int journal_schema_version(void)
 {
-    return db_migrations[db_n_migrations - 1].version;
+    return journal_migrations[journal_n_migrations - 1].version;
 }
 
 /* All migrations: `btc db schema | sqlite3 new.db` makes an empty journal. */
-const char *db_schema_text(void)
+const char *journal_schema_text(void)
 {
-    return db_all_sql;
+    return journal_all_sql;
 }

@@ -1,9 +1,9 @@
 /* Opening the journal.
  *
- * Order in db_open: resolve the path (so that the lock and SQLite mean the same
- * file whatever link led here), take the engine lock, open, set the pragmas,
- * look who the file is, create or migrate. Nothing is written to a file that is
- * not ours.
+ * Order in journal_open: resolve the path (so that the lock and SQLite mean the
+ * same file whatever link led here), take the engine lock, open, set the
+ * pragmas, look who the file is, create or migrate. Nothing is written to a
+ * file that is not ours.
  *
  * The WAL is kept on disk when the last connection closes (PERSIST_WAL): a user
  * who may only read the folder could otherwise not open a WAL database at rest.
@@ -24,31 +24,31 @@
 #include <unistd.h>
 
 /* Pages in the WAL before they are moved to the file: 4 MiB. */
-#define DB_CHECKPOINT_PAGES 1000
+#define JOURNAL_CHECKPOINT_PAGES 1000
 /* A WAL that grew beyond this (a reader was in the way) is cut again. */
-#define DB_WAL_LIMIT (8 << 20)
+#define JOURNAL_WAL_LIMIT (8 << 20)
 /* Bytes of the smallest database: one page. */
-#define DB_SIZE_MIN 512
+#define JOURNAL_SIZE_MIN 512
 /* Links followed, one behind the other: as many as the kernel follows. */
-#define DB_LINKS_MAX 40
+#define JOURNAL_LINKS_MAX 40
 /* Between two tries at something that SQLite does not wait for by itself. */
-#define DB_RETRY_MS 20
+#define JOURNAL_RETRY_MS 20
 
 /* Unix seconds. */
-int64_t db_now(void)
+int64_t journal_now(void)
 {
     return (int64_t)time(NULL);
 }
 
 /* Lets other processes go on for a moment. */
-static void db_sleep(long ms)
+static void journal_sleep(long ms)
 {
     struct timespec t = {.tv_sec = 0, .tv_nsec = ms * 1000000};
     (void)nanosleep(&t, NULL);
 }
 
 /* Forces a file or folder to disk. */
-int db_sync_path(const char *path, struct err *e)
+int journal_sync_path(const char *path, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -64,7 +64,7 @@ int db_sync_path(const char *path, struct err *e)
 }
 
 /* Where a link leads; NULL when there is none. */
-static char *db_follow(const char *path)
+static char *journal_follow(const char *path)
 {
     char to[PATH_MAX];
     ssize_t n = readlink(path, to, sizeof(to) - 1);
@@ -82,7 +82,7 @@ static char *db_follow(const char *path)
 }
 
 /* Its folder with links resolved; the path itself when there is no folder. */
-static char *db_resolve_absent(const char *path)
+static char *journal_resolve_absent(const char *path)
 {
     char *copy1 = mem_strdup(path);
     char *copy2 = mem_strdup(path);
@@ -100,18 +100,18 @@ static char *db_resolve_absent(const char *path)
 
 /* Absolute path with links resolved, those too that lead to a file which SQLite
  * is yet to make: the lock must lie where everybody looks for it later. */
-char *db_resolve(const char *path)
+char *journal_resolve(const char *path)
 {
     char *at = mem_strdup(path);
     char *out = NULL;
     for (int i = 0; at && !out; i++) {
         char *next = NULL;
         out = realpath(at, NULL);
-        if (!out && i < DB_LINKS_MAX) {
-            next = db_follow(at);
+        if (!out && i < JOURNAL_LINKS_MAX) {
+            next = journal_follow(at);
         }
         if (!out && !next) {
-            out = db_resolve_absent(at);
+            out = journal_resolve_absent(at);
         }
         free(at);
         at = next;
@@ -120,17 +120,17 @@ char *db_resolve(const char *path)
 }
 
 /* Makes a new name durable (a file's content is SQLite's matter). */
-static int db_sync_folder(const char *path, struct err *e)
+static int journal_sync_folder(const char *path, struct err *e)
 {
     char *copy = mem_strdup(path);
-    int code = db_sync_path(dirname(copy), e);
+    int code = journal_sync_path(dirname(copy), e);
     free(copy);
     return code;
 }
 
 /* Makes the folders above a path, private to the user. Their names must be as
  * durable as what will stand in the file. */
-static int db_make_folders(const char *path, struct err *e)
+static int journal_make_folders(const char *path, struct err *e)
 {
     char *p = mem_strdup(path);
     int code = 0;
@@ -140,7 +140,7 @@ static int db_make_folders(const char *path, struct err *e)
         }
         *c = '\0';
         if (mkdir(p, 0700) == 0) {
-            code = db_sync_folder(p, e);
+            code = journal_sync_folder(p, e);
         } else if (errno != EEXIST) {
             code = err_set_errno(e, errno,
                                  "%s: cannot make the folder %s, name another "
@@ -154,8 +154,8 @@ static int db_make_folders(const char *path, struct err *e)
 }
 
 /* What lies at the path, before SQLite may touch it. */
-static int db_check_file(const char *path, unsigned flags, bool *absent,
-                         struct err *e)
+static int journal_check_file(const char *path, unsigned flags, bool *absent,
+                              struct err *e)
 {
     struct stat st;
     *absent = false;
@@ -172,8 +172,8 @@ static int db_check_file(const char *path, unsigned flags, bool *absent,
         return err_set_errno(e, errno, "%s: cannot look at it", path);
     }
     *absent = true;
-    if ((flags & DB_CREATE) && !(flags & DB_READ_ONLY)) {
-        return db_make_folders(path, e);
+    if ((flags & JOURNAL_CREATE) && !(flags & JOURNAL_READ_ONLY)) {
+        return journal_make_folders(path, e);
     }
     return err_set(e, BTC_E_NOTFOUND,
                    "there is no database %s: `btc get` or `btc add` makes "
@@ -182,7 +182,7 @@ static int db_check_file(const char *path, unsigned flags, bool *absent,
 }
 
 /* Percent-encodes a path into a file: URI that must not be locked. */
-static char *db_immutable_uri(const char *path)
+static char *journal_immutable_uri(const char *path)
 {
     size_t len = strlen(path);
     char *uri = mem_alloc(len * 3 + 32);
@@ -201,9 +201,9 @@ static char *db_immutable_uri(const char *path)
 
 /* Why SQLite could not open the file, which it does not tell well: it looks for
  * other files in between, and that leaves their errno. */
-static int db_connect_fail(struct db *db, struct err *e)
+static int journal_connect_fail(struct journal *db, struct err *e)
 {
-    int how = db->flags & DB_READ_ONLY ? R_OK : R_OK | W_OK;
+    int how = db->flags & JOURNAL_READ_ONLY ? R_OK : R_OK | W_OK;
     int why = access(db->path, F_OK) == 0 ? 0 : errno;
     bool absent = why != 0;
     if (!absent) {
@@ -214,7 +214,7 @@ static int db_connect_fail(struct db *db, struct err *e)
         free(copy);
     }
     if (why == 0) {
-        return db_fail(db, e, "cannot open");
+        return journal_fail(db, e, "cannot open");
     }
     (void)err_set_errno(e, why,
                         "%s cannot be %s: name another file with --db FILE or "
@@ -225,14 +225,14 @@ static int db_connect_fail(struct db *db, struct err *e)
 }
 
 /* Opens the connection and makes it safe against a hostile file. */
-static int db_connect(struct db *db, bool immutable, struct err *e)
+static int journal_connect(struct journal *db, bool immutable, struct err *e)
 {
-    int mode = (db->flags & DB_READ_ONLY) ? SQLITE_OPEN_READONLY
-                                          : SQLITE_OPEN_READWRITE;
-    if (db->flags & DB_CREATE) {
+    int mode = (db->flags & JOURNAL_READ_ONLY) ? SQLITE_OPEN_READONLY
+                                               : SQLITE_OPEN_READWRITE;
+    if (db->flags & JOURNAL_CREATE) {
         mode |= SQLITE_OPEN_CREATE;
     }
-    char *uri = immutable ? db_immutable_uri(db->path) : NULL;
+    char *uri = immutable ? journal_immutable_uri(db->path) : NULL;
     int rc = sqlite3_open_v2(
         uri ? uri : db->path, &db->sql,
         mode | SQLITE_OPEN_NOMUTEX | (uri ? SQLITE_OPEN_URI : 0), NULL);
@@ -241,10 +241,10 @@ static int db_connect(struct db *db, bool immutable, struct err *e)
         return err_set(e, BTC_E_INTERNAL, "%s: no memory", db->path);
     }
     if (rc != SQLITE_OK) {
-        return db_connect_fail(db, e);
+        return journal_connect_fail(db, e);
     }
     (void)sqlite3_extended_result_codes(db->sql, 1);
-    (void)sqlite3_busy_timeout(db->sql, DB_BUSY_MS);
+    (void)sqlite3_busy_timeout(db->sql, JOURNAL_BUSY_MS);
     (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
@@ -252,15 +252,14 @@ static int db_connect(struct db *db, bool immutable, struct err *e)
     int persist = 1;
     (void)sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL,
                                &persist);
-    return db_exec(db,
-                   "PRAGMA cell_size_check = ON;"
-                   "PRAGMA mmap_size = 0;"
-                   "PRAGMA foreign_keys = ON",
-                   e);
+    return journal_exec(db,
+                        "PRAGMA cell_size_check = ON;"
+                        "PRAGMA mmap_size = 0;"
+                        "PRAGMA foreign_keys = ON",
+                        e);
 }
 
-/* See db_int.h. */
-int64_t db_wal_size(const char *path)
+int64_t journal_wal_size(const char *path)
 {
     struct stat st;
     char *wal = mem_printf("%s-wal", path);
@@ -271,65 +270,67 @@ int64_t db_wal_size(const char *path)
 
 /* First look into the file: SQLite really opens it here. A reader who cannot
  * make the WAL's files and does not need them reads the file as it stands. */
-static int db_probe(struct db *db, struct err *e)
+static int journal_probe(struct journal *db, struct err *e)
 {
     int64_t n;
-    int code = db_query_int(db, "PRAGMA schema_version", 0, &n, e);
+    int code = journal_query_int(db, "PRAGMA schema_version", 0, &n, e);
     int rc = sqlite3_errcode(db->sql) & 0xff;
-    if (code == 0 || !(db->flags & DB_READ_ONLY) ||
+    if (code == 0 || !(db->flags & JOURNAL_READ_ONLY) ||
         (rc != SQLITE_CANTOPEN && rc != SQLITE_READONLY) ||
-        db_wal_size(db->path) > 0) {
+        journal_wal_size(db->path) > 0) {
         return code;
     }
     (void)sqlite3_close(db->sql);
     db->sql = NULL;
-    code = db_connect(db, true, e);
-    return code ? code : db_query_int(db, "PRAGMA schema_version", 0, &n, e);
+    code = journal_connect(db, true, e);
+    return code ? code
+                : journal_query_int(db, "PRAGMA schema_version", 0, &n, e);
 }
 
 /* A file too short for a database, but not empty, looks empty to SQLite. */
-static bool db_is_stub(const char *path)
+static bool journal_is_stub(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && st.st_size > 0 && st.st_size < DB_SIZE_MIN;
+    return stat(path, &st) == 0 && st.st_size > 0 &&
+           st.st_size < JOURNAL_SIZE_MIN;
 }
 
 /* Who the file is. *fresh: nothing in it yet. */
-static int db_identify(struct db *db, bool *fresh, struct err *e)
+static int journal_identify(struct journal *db, bool *fresh, struct err *e)
 {
     int64_t app = 0;
     int64_t tables = 0;
     int64_t version = 0;
-    int code = db_probe(db, e);
+    int code = journal_probe(db, e);
     if ((code == BTC_E_DB &&
          (sqlite3_errcode(db->sql) & 0xff) == SQLITE_NOTADB) ||
-        (code == 0 && db_is_stub(db->path))) {
+        (code == 0 && journal_is_stub(db->path))) {
         return err_set(e, BTC_E_DB,
                        "%s is not a database: give another file with --db "
                        "FILE, or move this one away",
                        db->path);
     }
     if (code == 0) {
-        code = db_query_int(db, "PRAGMA application_id", 0, &app, e);
+        code = journal_query_int(db, "PRAGMA application_id", 0, &app, e);
     }
     if (code == 0) {
-        code = db_query_int(db, "PRAGMA user_version", 0, &version, e);
+        code = journal_query_int(db, "PRAGMA user_version", 0, &version, e);
     }
     if (code == 0) {
-        code = db_query_int(db, "SELECT count(*) FROM sqlite_schema", 0,
-                            &tables, e);
+        code = journal_query_int(db, "SELECT count(*) FROM sqlite_schema", 0,
+                                 &tables, e);
     }
     if (code != 0) {
         return code;
     }
     *fresh = app == 0 && version == 0 && tables == 0;
-    if (*fresh && !(db->flags & DB_CREATE)) {
+    if (*fresh && !(db->flags & JOURNAL_CREATE)) {
         return err_set(e, BTC_E_DB,
                        "%s is empty, not a btc database: delete it, or name "
                        "another with --db FILE",
                        db->path);
     }
-    if (!*fresh && app != DB_APPLICATION_ID) {
+    if (!*fresh && app != JOURNAL_APPLICATION_ID) {
         return err_set(e, BTC_E_DB,
                        "%s is a database of another program (application_id "
                        "%lld): name another file with --db FILE",
@@ -343,18 +344,19 @@ static int db_identify(struct db *db, bool *fresh, struct err *e)
  * mode with a rollback journal: only EXTRA makes sure that this one is gone for
  * good before the WAL says anything; when a power cut brought it back, it would
  * roll the file back to nothing. */
-static int db_set_wal(struct db *db, struct err *e)
+static int journal_set_wal(struct journal *db, struct err *e)
 {
-    int code = db_exec(db, "PRAGMA synchronous = EXTRA", e);
+    int code = journal_exec(db, "PRAGMA synchronous = EXTRA", e);
     if (code != 0) {
         return code;
     }
-    for (int waited = 0; waited <= DB_BUSY_MS; waited += DB_RETRY_MS) {
-        code = db_exec(db, "PRAGMA journal_mode = WAL", e);
+    for (int waited = 0; waited <= JOURNAL_BUSY_MS;
+         waited += JOURNAL_RETRY_MS) {
+        code = journal_exec(db, "PRAGMA journal_mode = WAL", e);
         if (code != BTC_E_LOCKED) {
             break;
         }
-        db_sleep(DB_RETRY_MS);
+        journal_sleep(JOURNAL_RETRY_MS);
     }
     if (code != 0) {
         return code;
@@ -364,40 +366,41 @@ static int db_set_wal(struct db *db, struct err *e)
                    "PRAGMA synchronous = FULL;"
                    "PRAGMA wal_autocheckpoint = %d;"
                    "PRAGMA journal_size_limit = %d",
-                   DB_CHECKPOINT_PAGES, DB_WAL_LIMIT);
-    return db_exec(db, sql, e);
+                   JOURNAL_CHECKPOINT_PAGES, JOURNAL_WAL_LIMIT);
+    return journal_exec(db, sql, e);
 }
 
 /* Everything behind the lock. */
-static int db_open_file(struct db *db, bool absent, struct err *e)
+static int journal_open_file(struct journal *db, bool absent, struct err *e)
 {
     bool fresh = false;
-    int code = db_connect(db, false, e);
+    int code = journal_connect(db, false, e);
     if (code == 0) {
-        code = db_identify(db, &fresh, e);
+        code = journal_identify(db, &fresh, e);
     }
-    if (code == 0 && !(db->flags & DB_READ_ONLY)) {
+    if (code == 0 && !(db->flags & JOURNAL_READ_ONLY)) {
         if (sqlite3_db_readonly(db->sql, "main") == 1) {
             return err_set(e, BTC_E_PERMISSION,
                            "%s cannot be written: change its rights or name "
                            "another with --db FILE",
                            db->path);
         }
-        code = db_set_wal(db, e);
+        code = journal_set_wal(db, e);
     }
     if (code == 0) {
-        code = db_migrate(db, db_migrations, db_n_migrations, e);
+        code = journal_migrate(db, journal_migrations, journal_n_migrations, e);
     }
     /* Also what a killed process had no time to sync: SQLite syncs the name of
      * a WAL only when it makes it. */
-    if (code == 0 && (absent || fresh || (db->flags & DB_ENGINE))) {
-        code = db_sync_folder(db->path, e);
+    if (code == 0 && (absent || fresh || (db->flags & JOURNAL_ENGINE))) {
+        code = journal_sync_folder(db->path, e);
     }
     return code;
 }
 
 /* Opens the journal. */
-int db_open(const char *path, unsigned flags, struct db **out, struct err *e)
+int journal_open(const char *path, unsigned flags, struct journal **out,
+                 struct err *e)
 {
     *out = NULL;
     if (!path || !*path) {
@@ -405,23 +408,24 @@ int db_open(const char *path, unsigned flags, struct db **out, struct err *e)
                        "the database's path is empty: give --db FILE");
     }
     bool absent;
-    int code = db_check_file(path, flags, &absent, e);
+    int code = journal_check_file(path, flags, &absent, e);
     if (code != 0) {
         return code;
     }
-    struct db *db = mem_zalloc(sizeof(*db));
-    db->path = db_resolve(path);
-    db->flags = flags & DB_READ_ONLY ? flags & ~(unsigned)DB_CREATE : flags;
+    struct journal *db = mem_zalloc(sizeof(*db));
+    db->path = journal_resolve(path);
+    db->flags =
+        flags & JOURNAL_READ_ONLY ? flags & ~(unsigned)JOURNAL_CREATE : flags;
     db->lock_fd = -1;
-    db->wal_warn = DB_WAL_WARN;
-    if (flags & DB_ENGINE) {
-        code = db_lock_take(db->path, &db->lock_fd, e);
+    db->wal_warn = JOURNAL_WAL_WARN;
+    if (flags & JOURNAL_ENGINE) {
+        code = journal_lock_take(db->path, &db->lock_fd, e);
     }
     if (code == 0) {
-        code = db_open_file(db, absent, e);
+        code = journal_open_file(db, absent, e);
     }
     if (code != 0) {
-        db_close(db);
+        journal_close(db);
         return code;
     }
     *out = db;
@@ -429,23 +433,23 @@ int db_open(const char *path, unsigned flags, struct db **out, struct err *e)
 }
 
 /* Closes the journal and gives the engine lock back. */
-void db_close(struct db *db)
+void journal_close(struct journal *db)
 {
     if (!db) {
         return;
     }
-    for (size_t i = 0; i < DB_STMT_COUNT; i++) {
+    for (size_t i = 0; i < JOURNAL_STMT_COUNT; i++) {
         (void)sqlite3_finalize(db->stmts[i]);
     }
     int rc = sqlite3_close(db->sql);
     BTC_ASSERT(rc == SQLITE_OK); /* a statement of ours was left open */
-    db_lock_drop(db->lock_fd);
+    journal_lock_drop(db->lock_fd);
     free(db->path);
     free(db);
 }
 
 /* The file's absolute path. */
-const char *db_path(const struct db *db)
+const char *journal_path(const struct journal *db)
 {
     return db->path;
 }

@@ -12,26 +12,26 @@
 #include <string.h>
 
 /* Its rows of all tables, and a word on it in the log. */
-static int db_remove_rows(struct db *db, int64_t id, const char *name,
-                          struct err *e)
+static int journal_remove_rows(struct journal *db, int64_t id, const char *name,
+                               struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db, "DELETE FROM torrent WHERE id = ?1", &s, e);
+    int code = journal_prepare(db, "DELETE FROM torrent WHERE id = ?1", &s, e);
     if (code != 0) {
         return code;
     }
     (void)sqlite3_bind_int64(s, 1, id);
-    code = db_run_stmt(db, s, e);
+    code = journal_run_stmt(db, s, e);
     (void)sqlite3_finalize(s);
-    struct db_batch *b = db_batch_new();
-    db_put_event(b, 0, DB_LEVEL_INFO, "removed", name);
-    code = code ? code : db_apply_ops(db, b, e);
-    db_batch_free(b);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_event(b, 0, JOURNAL_LEVEL_INFO, "removed", name);
+    code = code ? code : journal_apply_ops(db, b, e);
+    journal_batch_free(b);
     return code;
 }
 
 /* It stays, but its data is gone already: no claim outlives the data. */
-static int db_remove_claims(struct db *db, int64_t id, struct err *e)
+static int journal_remove_claims(struct journal *db, int64_t id, struct err *e)
 {
     static const char *const sql[] = {
         "DELETE FROM piece WHERE torrent_id = ?1",
@@ -46,10 +46,10 @@ static int db_remove_claims(struct db *db, int64_t id, struct err *e)
     int code = 0;
     for (size_t i = 0; code == 0 && i < sizeof(sql) / sizeof(*sql); i++) {
         sqlite3_stmt *s = NULL;
-        code = db_prepare(db, sql[i], &s, e);
+        code = journal_prepare(db, sql[i], &s, e);
         if (code == 0) {
             (void)sqlite3_bind_int64(s, 1, id);
-            code = db_run_stmt(db, s, e);
+            code = journal_run_stmt(db, s, e);
             (void)sqlite3_finalize(s);
         }
     }
@@ -57,10 +57,10 @@ static int db_remove_claims(struct db *db, int64_t id, struct err *e)
 }
 
 /* Another torrent has the file, too: it stays. */
-static int db_remove_shared(void *ctx, const struct db_torrent *other,
-                            uint32_t file, const char *path)
+static int journal_remove_shared(void *ctx, const struct journal_torrent *other,
+                                 uint32_t file, const char *path)
 {
-    struct db_removal *r = ctx;
+    struct journal_removal *r = ctx;
     (void)other;
     (void)path;
     r->shared[file] = true;
@@ -68,74 +68,76 @@ static int db_remove_shared(void *ctx, const struct db_torrent *other,
 }
 
 /* What others have stays. */
-static int db_remove_share(struct db *db, int64_t id, struct db_removal *r,
-                           struct err *e)
+static int journal_remove_share(struct journal *db, int64_t id,
+                                struct journal_removal *r, struct err *e)
 {
-    const struct db_near_files ours = {.id = id,
-                                       .save_path = r->save_path,
-                                       .files = r->files,
-                                       .n = r->n_files};
+    const struct journal_near_files ours = {.id = id,
+                                            .save_path = r->save_path,
+                                            .files = r->files,
+                                            .n = r->n_files};
     r->shared = mem_calloc(r->n_files + 1, sizeof(*r->shared));
-    return db_near(db, &ours, db_remove_shared, r, e);
+    return journal_near(db, &ours, journal_remove_shared, r, e);
 }
 
 /* What is needed to delete the files. */
-static int db_remove_load(struct db *db, const struct db_torrent *t,
-                          struct db_removal *out, struct err *e)
+static int journal_remove_load(struct journal *db,
+                               const struct journal_torrent *t,
+                               struct journal_removal *out, struct err *e)
 {
-    struct db_stat stat;
-    out->step = DB_REMOVAL_DELETE;
+    struct journal_stat stat;
+    out->step = JOURNAL_REMOVAL_DELETE;
     out->save_path = mem_strdup(t->save_path);
-    int code = db_load_stat(db, t->id, &stat, e);
+    int code = journal_load_stat(db, t->id, &stat, e);
     if (code == 0) {
         out->root_dev = stat.bytes_done > 0 ? stat.root_dev : 0;
-        code = db_load_files(db, t->id, &out->files, &out->n_files, e);
+        code = journal_load_files(db, t->id, &out->files, &out->n_files, e);
     }
-    return code ? code : db_remove_share(db, t->id, out, e);
+    return code ? code : journal_remove_share(db, t->id, out, e);
 }
 
 /* The torrent's row, by what is wished of it. */
-static int db_remove_row(struct db *db, const struct db_torrent *t,
-                         bool data_gone, struct db_removal *out, struct err *e)
+static int journal_remove_row(struct journal *db,
+                              const struct journal_torrent *t, bool data_gone,
+                              struct journal_removal *out, struct err *e)
 {
-    bool data = t->wanted == DB_WANTED_REMOVE_DATA && !data_gone;
+    bool data = t->wanted == JOURNAL_WANTED_REMOVE_DATA && !data_gone;
     out->wanted = t->wanted;
-    if (t->wanted != DB_WANTED_REMOVE && t->wanted != DB_WANTED_REMOVE_DATA) {
-        out->step = DB_REMOVAL_KEEP;
-        return data_gone ? db_remove_claims(db, t->id, e) : 0;
+    if (t->wanted != JOURNAL_WANTED_REMOVE &&
+        t->wanted != JOURNAL_WANTED_REMOVE_DATA) {
+        out->step = JOURNAL_REMOVAL_KEEP;
+        return data_gone ? journal_remove_claims(db, t->id, e) : 0;
     }
     if (!data) {
-        out->step = DB_REMOVAL_GONE;
-        return db_remove_rows(db, t->id, t->name, e);
+        out->step = JOURNAL_REMOVAL_GONE;
+        return journal_remove_rows(db, t->id, t->name, e);
     }
-    return db_remove_load(db, t, out, e);
+    return journal_remove_load(db, t, out, e);
 }
 
-/* See db.h. */
-int db_remove_torrent(struct db *db, int64_t id, bool data_gone,
-                      struct db_removal *out, struct err *e)
+int journal_remove_torrent(struct journal *db, int64_t id, bool data_gone,
+                           struct journal_removal *out, struct err *e)
 {
-    struct db_torrent *row = NULL;
+    struct journal_torrent *row = NULL;
     size_t n = 0;
     memset(out, 0, sizeof(*out));
-    out->step = DB_REMOVAL_GONE;
-    int code = db_begin(db, e);
+    out->step = JOURNAL_REMOVAL_GONE;
+    int code = journal_begin(db, e);
     if (code != 0) {
         return code;
     }
-    code = db_load_by_id(db, id, &row, &n, e);
+    code = journal_load_by_id(db, id, &row, &n, e);
     if (code == 0 && n > 0) {
-        code = db_remove_row(db, row, data_gone, out, e);
+        code = journal_remove_row(db, row, data_gone, out, e);
     }
-    db_torrents_free(row, n);
-    return db_end(db, code, e);
+    journal_torrents_free(row, n);
+    return journal_end(db, code, e);
 }
 
-/* Frees what db_remove_torrent gave. */
-void db_removal_fini(struct db_removal *r)
+/* Frees what journal_remove_torrent gave. */
+void journal_removal_fini(struct journal_removal *r)
 {
     free(r->save_path);
-    db_files_free(r->files, r->n_files);
+    journal_files_free(r->files, r->n_files);
     free(r->shared);
     r->shared = NULL;
     r->save_path = NULL;

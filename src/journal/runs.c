@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* The id of this boot of the machine, "" when the system has none. */
-static void db_boot_id(char *out, size_t cap)
+static void journal_boot_id(char *out, size_t cap)
 {
     out[0] = '\0';
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -24,14 +24,15 @@ static void db_boot_id(char *out, size_t cap)
 }
 
 /* The newest run, id 0 when there is none. */
-static int db_newest_run(struct db *db, struct db_run *out, struct err *e)
+static int journal_newest_run(struct journal *db, struct journal_run *out,
+                              struct err *e)
 {
     memset(out, 0, sizeof(*out));
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db,
-                          "SELECT id, boot_id, started_at, heartbeat_at,"
-                          " ended_at FROM run ORDER BY id DESC LIMIT 1",
-                          &s, e);
+    int code = journal_prepare(db,
+                               "SELECT id, boot_id, started_at, heartbeat_at,"
+                               " ended_at FROM run ORDER BY id DESC LIMIT 1",
+                               &s, e);
     if (code != 0) {
         return code;
     }
@@ -44,72 +45,77 @@ static int db_newest_run(struct db *db, struct db_run *out, struct err *e)
         out->heartbeat_at = sqlite3_column_int64(s, 3);
         out->ended_at = sqlite3_column_int64(s, 4);
     } else if (rc != SQLITE_DONE) {
-        code = db_fail(db, e, "cannot read");
+        code = journal_fail(db, e, "cannot read");
     }
     (void)sqlite3_finalize(s);
     return code;
 }
 
 /* Our row. */
-static int db_insert_run(struct db *db, int64_t *id, struct err *e)
+static int journal_insert_run(struct journal *db, int64_t *id, struct err *e)
 {
     char boot[40];
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db,
-                          "INSERT INTO run (pid, version, boot_id, started_at,"
-                          " heartbeat_at) VALUES (?1, ?2, ?3, ?4, ?4)",
-                          &s, e);
+    int code =
+        journal_prepare(db,
+                        "INSERT INTO run (pid, version, boot_id, started_at,"
+                        " heartbeat_at) VALUES (?1, ?2, ?3, ?4, ?4)",
+                        &s, e);
     if (code != 0) {
         return code;
     }
-    db_boot_id(boot, sizeof(boot));
+    journal_boot_id(boot, sizeof(boot));
     (void)sqlite3_bind_int64(s, 1, getpid());
     (void)sqlite3_bind_text(s, 2, BTC_VERSION, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(s, 3, boot, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(s, 4, db_now());
-    code = db_run_stmt(db, s, e);
+    (void)sqlite3_bind_int64(s, 4, journal_now());
+    code = journal_run_stmt(db, s, e);
     *id = sqlite3_last_insert_rowid(db->sql);
     (void)sqlite3_finalize(s);
     return code;
 }
 
-static const char db_sql_clear[] =
+static const char journal_sql_clear[] =
     "UPDATE torrent_stat SET down_rate = 0, up_rate = 0, eta_s = NULL,"
     " peers = 0, seeds = 0 WHERE (down_rate, up_rate, eta_s, peers, seeds)"
     " IS NOT (0, 0, NULL, 0, 0);"
     "UPDATE peer SET connected = 0, choking = 0, interested = 0,"
     " down_rate = 0, up_rate = 0 WHERE connected;";
 
-static const char db_sql_trim[] =
+static const char journal_sql_trim[] =
     "DELETE FROM run WHERE id <= (SELECT max(id) FROM run)"
-    " - " DB_TEXT_OF2(
-        DB_RUNS_MAX) ";"
-                     "DELETE FROM peer WHERE (torrent_id, address, port) IN"
-                     " (SELECT torrent_id, address, port FROM"
-                     " (SELECT torrent_id, address, port, row_number() OVER"
-                     " (PARTITION BY torrent_id ORDER BY " DB_PEER_ORDER
-                     ") AS place"
-                     " FROM peer) WHERE place > " DB_TEXT_OF2(DB_PEERS_MAX) ")";
+    " - " JOURNAL_TEXT_OF2(
+        JOURNAL_RUNS_MAX) ";"
+                          "DELETE FROM peer WHERE (torrent_id, address, port) "
+                          "IN"
+                          " (SELECT torrent_id, address, port FROM"
+                          " (SELECT torrent_id, address, port, row_number() "
+                          "OVER"
+                          " (PARTITION BY torrent_id ORDER "
+                          "BY " JOURNAL_PEER_ORDER ") AS place"
+                          " FROM peer) WHERE place > " JOURNAL_TEXT_OF2(
+                              JOURNAL_PEERS_MAX) ")";
 
 /* Inserts this run's row and gives the one before. */
-int db_begin_run(struct db *db, struct db_run *before, struct err *e)
+int journal_begin_run(struct journal *db, struct journal_run *before,
+                      struct err *e)
 {
     int64_t id = 0;
-    int code = db_begin(db, e);
+    int code = journal_begin(db, e);
     if (code != 0) {
         return code;
     }
-    code = db_newest_run(db, before, e);
+    code = journal_newest_run(db, before, e);
     if (code == 0) {
-        code = db_exec(db, db_sql_clear, e);
+        code = journal_exec(db, journal_sql_clear, e);
     }
     if (code == 0) {
-        code = db_insert_run(db, &id, e);
+        code = journal_insert_run(db, &id, e);
     }
     if (code == 0) {
-        code = db_exec(db, db_sql_trim, e);
+        code = journal_exec(db, journal_sql_trim, e);
     }
-    code = db_end(db, code, e);
+    code = journal_end(db, code, e);
     if (code == 0) {
         db->run_id = id;
     }

@@ -14,87 +14,88 @@
 #include <string.h>
 
 /* A place that a file of ours has. */
-struct db_place {
+struct journal_place {
     char *path; /* owns */
     uint32_t file;
 };
 
 /* What is compared with whom. */
-struct db_near {
-    struct db *db;           /* borrows */
-    int64_t id;              /* not itself */
-    struct db_place *places; /* owns; sorted by path */
+struct journal_near {
+    struct journal *db;           /* borrows */
+    int64_t id;                   /* not itself */
+    struct journal_place *places; /* owns; sorted by path */
     size_t n;
-    db_near_fn *fn;
+    journal_near_fn *fn;
     void *ctx;
 };
 
 /* "/" and "a" are "/a". */
-static char *db_near_join(const char *folder, const char *path)
+static char *journal_near_join(const char *folder, const char *path)
 {
     return mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
 }
 
 /* For qsort and bsearch. */
-static int db_near_compare(const void *a, const void *b)
+static int journal_near_compare(const void *a, const void *b)
 {
-    const struct db_place *x = a;
-    const struct db_place *y = b;
+    const struct journal_place *x = a;
+    const struct journal_place *y = b;
     return strcmp(x->path, y->path);
 }
 
 /* The files of one torrent that stand among the places. */
-static int db_near_meet(const struct db_near *x, const struct db_torrent *other,
-                        struct err *e)
+static int journal_near_meet(const struct journal_near *x,
+                             const struct journal_torrent *other, struct err *e)
 {
-    struct db_file *files = NULL;
+    struct journal_file *files = NULL;
     size_t n = 0;
-    int code = db_load_files(x->db, other->id, &files, &n, e);
+    int code = journal_load_files(x->db, other->id, &files, &n, e);
     for (size_t i = 0; code == 0 && i < n; i++) {
-        struct db_place key = {
-            .path = db_near_join(other->save_path, files[i].path)};
-        const struct db_place *found =
+        struct journal_place key = {
+            .path = journal_near_join(other->save_path, files[i].path)};
+        const struct journal_place *found =
             files[i].pad ? NULL
                          : bsearch(&key, x->places, x->n, sizeof(*x->places),
-                                   db_near_compare);
+                                   journal_near_compare);
         if (found) {
             code = x->fn(x->ctx, other, found->file, key.path);
         }
         free(key.path);
     }
-    db_files_free(files, n);
+    journal_files_free(files, n);
     return code;
 }
 
 /* The same for some torrents, which are freed. */
-static int db_near_meet_all(const struct db_near *x, struct db_torrent *rows,
-                            size_t n, int code, struct err *e)
+static int journal_near_meet_all(const struct journal_near *x,
+                                 struct journal_torrent *rows, size_t n,
+                                 int code, struct err *e)
 {
     for (size_t i = 0; code == 0 && i < n; i++) {
-        if (rows[i].id != x->id && rows[i].wanted != DB_WANTED_REMOVE) {
-            code = db_near_meet(x, &rows[i], e);
+        if (rows[i].id != x->id && rows[i].wanted != JOURNAL_WANTED_REMOVE) {
+            code = journal_near_meet(x, &rows[i], e);
         }
     }
-    db_torrents_free(rows, n);
+    journal_torrents_free(rows, n);
     return code;
 }
 
 /* Torrents in the folder of `place` or one above it, if their paths begin with
  * the element that leads there. */
-static int db_near_above(const struct db_near *x, const char *place,
-                         struct err *e)
+static int journal_near_above(const struct journal_near *x, const char *place,
+                              struct err *e)
 {
     char *folder = mem_strdup(place);
     int code = 0;
     for (char *at = strrchr(folder, '/'); code == 0 && at != NULL;
          at = strrchr(folder, '/')) {
         char *name = mem_strdup(at + 1);
-        struct db_torrent *rows;
+        struct journal_torrent *rows;
         size_t n;
         *at = '\0';
-        code = db_load_named(x->db, *folder != '\0' ? folder : "/", name, &rows,
-                             &n, e);
-        code = db_near_meet_all(x, rows, n, code, e);
+        code = journal_load_named(x->db, *folder != '\0' ? folder : "/", name,
+                                  &rows, &n, e);
+        code = journal_near_meet_all(x, rows, n, code, e);
         free(name);
     }
     free(folder);
@@ -102,36 +103,35 @@ static int db_near_above(const struct db_near *x, const char *place,
 }
 
 /* Torrents at `place` or below it. */
-static int db_near_below(const struct db_near *x, const char *place,
-                         struct err *e)
+static int journal_near_below(const struct journal_near *x, const char *place,
+                              struct err *e)
 {
-    struct db_torrent *rows;
+    struct journal_torrent *rows;
     size_t n;
-    int code = db_load_below(x->db, place, &rows, &n, e);
-    return db_near_meet_all(x, rows, n, code, e);
+    int code = journal_load_below(x->db, place, &rows, &n, e);
+    return journal_near_meet_all(x, rows, n, code, e);
 }
 
-/* See db.h. */
-int db_near(struct db *db, const struct db_near_files *ours, db_near_fn *fn,
-            void *ctx, struct err *e)
+int journal_near(struct journal *db, const struct journal_near_files *ours,
+                 journal_near_fn *fn, void *ctx, struct err *e)
 {
-    struct db_near x = {.db = db, .id = ours->id, .fn = fn, .ctx = ctx};
+    struct journal_near x = {.db = db, .id = ours->id, .fn = fn, .ctx = ctx};
     x.places = mem_calloc(ours->n + 1, sizeof(*x.places));
     for (size_t i = 0; i < ours->n; i++) {
         if (!ours->files[i].pad) {
             x.places[x.n].file = (uint32_t)i;
             x.places[x.n++].path =
-                db_near_join(ours->save_path, ours->files[i].path);
+                journal_near_join(ours->save_path, ours->files[i].path);
         }
     }
-    qsort(x.places, x.n, sizeof(*x.places), db_near_compare);
+    qsort(x.places, x.n, sizeof(*x.places), journal_near_compare);
     int code = 0;
     if (x.n > 0) {
         const char *path = ours->files[0].path;
         char *top = mem_strndup(path, strcspn(path, "/"));
-        char *place = db_near_join(ours->save_path, top);
-        code = db_near_above(&x, place, e);
-        code = code == 0 ? db_near_below(&x, place, e) : code;
+        char *place = journal_near_join(ours->save_path, top);
+        code = journal_near_above(&x, place, e);
+        code = code == 0 ? journal_near_below(&x, place, e) : code;
         free(place);
         free(top);
     }

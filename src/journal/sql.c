@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Code for a result of SQLite. */
-int db_code(sqlite3 *sql, int rc)
+int journal_code(sqlite3 *sql, int rc)
 {
     int os = sql ? sqlite3_system_errno(sql) : 0;
     switch (rc & 0xff) {
@@ -40,7 +40,7 @@ int db_code(sqlite3 *sql, int rc)
 }
 
 /* What helps after an error of SQLite, "" when there is nothing to say. */
-static const char *db_advice(int code)
+static const char *journal_advice(int code)
 {
     switch (code) {
     case BTC_E_LOCKED:
@@ -59,58 +59,59 @@ static const char *db_advice(int code)
 }
 
 /* SQLite's last error as ours. */
-int db_fail(struct db *db, struct err *e, const char *what)
+int journal_fail(struct journal *db, struct err *e, const char *what)
 {
-    int code = db_code(db->sql, sqlite3_extended_errcode(db->sql));
+    int code = journal_code(db->sql, sqlite3_extended_errcode(db->sql));
     if (code == 0) {
         code = BTC_E_INTERNAL;
     }
     return err_set(e, code, "%s: %s: %s%s", db->path, what,
-                   sqlite3_errmsg(db->sql), db_advice(code));
+                   sqlite3_errmsg(db->sql), journal_advice(code));
 }
 
 /* Runs SQL that gives no rows. */
-int db_exec(struct db *db, const char *sql, struct err *e)
+int journal_exec(struct journal *db, const char *sql, struct err *e)
 {
     if (sqlite3_exec(db->sql, sql, NULL, NULL, NULL) != SQLITE_OK) {
-        return db_fail(db, e, "database");
+        return journal_fail(db, e, "database");
     }
     return 0;
 }
 
 /* One statement for one use. */
-int db_prepare(struct db *db, const char *sql, sqlite3_stmt **out,
-               struct err *e)
+int journal_prepare(struct journal *db, const char *sql, sqlite3_stmt **out,
+                    struct err *e)
 {
     if (sqlite3_prepare_v2(db->sql, sql, -1, out, NULL) != SQLITE_OK) {
-        return db_fail(db, e, "database");
+        return journal_fail(db, e, "database");
     }
     return 0;
 }
 
 /* Runs a statement that gives no rows, then resets it. */
-int db_run_stmt(struct db *db, sqlite3_stmt *s, struct err *e)
+int journal_run_stmt(struct journal *db, sqlite3_stmt *s, struct err *e)
 {
     int rc = sqlite3_step(s);
-    int code =
-        rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : db_fail(db, e, "database");
+    int code = rc == SQLITE_DONE || rc == SQLITE_ROW
+                   ? 0
+                   : journal_fail(db, e, "database");
     (void)sqlite3_reset(s); /* repeats the error of the step */
     return code;
 }
 
 /* The first integer that a query gives. */
-int db_query_int(struct db *db, const char *sql, int64_t none, int64_t *out,
-                 struct err *e)
+int journal_query_int(struct journal *db, const char *sql, int64_t none,
+                      int64_t *out, struct err *e)
 {
     sqlite3_stmt *s = NULL;
     *out = none;
-    int code = db_prepare(db, sql, &s, e);
+    int code = journal_prepare(db, sql, &s, e);
     if (code == 0) {
         int rc = sqlite3_step(s);
         if (rc == SQLITE_ROW) {
             *out = sqlite3_column_int64(s, 0);
         } else if (rc != SQLITE_DONE) {
-            code = db_fail(db, e, "database");
+            code = journal_fail(db, e, "database");
         }
     }
     (void)sqlite3_finalize(s);
@@ -118,7 +119,7 @@ int db_query_int(struct db *db, const char *sql, int64_t none, int64_t *out,
 }
 
 /* Ends what is left of a transaction; a full disk may have done so already. */
-static void db_rollback(struct db *db)
+static void journal_rollback(struct journal *db)
 {
     if (!sqlite3_get_autocommit(db->sql)) {
         (void)sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
@@ -126,29 +127,29 @@ static void db_rollback(struct db *db)
 }
 
 /* Begins a transaction that may write. */
-int db_begin(struct db *db, struct err *e)
+int journal_begin(struct journal *db, struct err *e)
 {
-    int code = db_exec(db, "BEGIN IMMEDIATE", e);
+    int code = journal_exec(db, "BEGIN IMMEDIATE", e);
     if (code != 0) {
-        db_rollback(db);
+        journal_rollback(db);
     }
     return code;
 }
 
 /* Commits, or rolls back when something failed. */
-int db_end(struct db *db, int code, struct err *e)
+int journal_end(struct journal *db, int code, struct err *e)
 {
     if (code == 0) {
-        code = db_exec(db, "COMMIT", e);
+        code = journal_exec(db, "COMMIT", e);
     }
     if (code != 0) {
-        db_rollback(db);
+        journal_rollback(db);
     }
     return code;
 }
 
 /* Text, NULL when there is none. */
-void db_bind_text(sqlite3_stmt *s, int i, const char *text)
+void journal_bind_text(sqlite3_stmt *s, int i, const char *text)
 {
     if (text && *text) {
         (void)sqlite3_bind_text(s, i, text, -1, SQLITE_TRANSIENT);
@@ -158,13 +159,13 @@ void db_bind_text(sqlite3_stmt *s, int i, const char *text)
 }
 
 /* A time, NULL for never. */
-void db_bind_time(sqlite3_stmt *s, int i, int64_t t)
+void journal_bind_time(sqlite3_stmt *s, int i, int64_t t)
 {
-    db_bind_count(s, i, t > 0 ? t : -1);
+    journal_bind_count(s, i, t > 0 ? t : -1);
 }
 
 /* A count, NULL for unknown. */
-void db_bind_count(sqlite3_stmt *s, int i, int64_t n)
+void journal_bind_count(sqlite3_stmt *s, int i, int64_t n)
 {
     if (n < 0) {
         (void)sqlite3_bind_null(s, i);
@@ -174,13 +175,13 @@ void db_bind_count(sqlite3_stmt *s, int i, int64_t n)
 }
 
 /* A size. */
-void db_bind_u64(sqlite3_stmt *s, int i, uint64_t v)
+void journal_bind_u64(sqlite3_stmt *s, int i, uint64_t v)
 {
     (void)sqlite3_bind_int64(s, i, v > INT64_MAX ? INT64_MAX : (int64_t)v);
 }
 
 /* Any 64 bits. */
-void db_bind_bits(sqlite3_stmt *s, int i, uint64_t v)
+void journal_bind_bits(sqlite3_stmt *s, int i, uint64_t v)
 {
     int64_t bits;
     memcpy(&bits, &v, sizeof(bits));
@@ -188,7 +189,7 @@ void db_bind_bits(sqlite3_stmt *s, int i, uint64_t v)
 }
 
 /* What stands in torrent.wanted. */
-const char *db_wanted_name(enum db_wanted w)
+const char *journal_wanted_name(enum journal_wanted w)
 {
     static const char *const names[] = {"run", "pause", "remove",
                                         "remove-data"};
@@ -196,21 +197,21 @@ const char *db_wanted_name(enum db_wanted w)
 }
 
 /* What stands in torrent.seed_mode. */
-const char *db_seed_mode_name(enum db_seed_mode m)
+const char *journal_seed_mode_name(enum journal_seed_mode m)
 {
     static const char *const names[] = {"none", "forever", "ratio", "time"};
     return names[m];
 }
 
 /* What stands in event.level. */
-const char *db_level_name(enum db_level level)
+const char *journal_level_name(enum journal_level level)
 {
     static const char *const names[] = {"error", "warn", "info"};
     return names[level];
 }
 
 /* Copies text that may come from the network. */
-void db_clean_text(char *dst, size_t cap, const char *src)
+void journal_clean_text(char *dst, size_t cap, const char *src)
 {
     size_t len = src ? strnlen(src, cap - 1) : 0;
     bool utf8 = bytes_is_utf8(slice_of(src, len));
@@ -232,7 +233,7 @@ void db_clean_text(char *dst, size_t cap, const char *src)
 }
 
 /* A numeric address and a port that the schema takes. */
-bool db_is_address(const char *address, uint16_t port)
+bool journal_is_address(const char *address, uint16_t port)
 {
     size_t len = strlen(address);
     return port != 0 && len >= 2 && len <= 47 &&

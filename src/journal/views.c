@@ -8,16 +8,16 @@
 #include <string.h>
 
 /* Most columns that a view has; the widest has about 40. */
-#define DB_COLUMNS_MAX 64
+#define JOURNAL_COLUMNS_MAX 64
 
-struct db_view {
+struct journal_view {
     const char *name;
     const char *sql; /* ?1: torrent or 0, ?2: rows or -1 */
 };
 
 /* Where the torrent is given, the view is asked with a plain equality, so that
  * its tables' keys are used; so each query is there twice. */
-#define DB_VIEW(name, column, order)                                     \
+#define JOURNAL_VIEW(name, column, order)                                \
     {#name,                                                              \
      "SELECT * FROM " #name " WHERE " column " = ?1" order " LIMIT ?2"}, \
     {                                                                    \
@@ -25,105 +25,107 @@ struct db_view {
     }
 
 /* clang-format off */
-static const struct db_view db_views[] = {
-    DB_VIEW(progress, "id", " ORDER BY id"),
-    DB_VIEW(file_progress, "torrent_id", " ORDER BY torrent_id, file"),
-    DB_VIEW(piece_map, "torrent_id", ""), /* comes in order by itself */
-    DB_VIEW(peer_list, "torrent_id",
+static const struct journal_view journal_views[] = {
+    JOURNAL_VIEW(progress, "id", " ORDER BY id"),
+    JOURNAL_VIEW(file_progress, "torrent_id", " ORDER BY torrent_id, file"),
+    JOURNAL_VIEW(piece_map, "torrent_id", ""), /* comes in order by itself */
+    JOURNAL_VIEW(peer_list, "torrent_id",
             " ORDER BY torrent_id, connected DESC, bytes_down DESC, address"),
-    DB_VIEW(tracker_list, "torrent_id", " ORDER BY torrent_id, tier, id"),
+    JOURNAL_VIEW(tracker_list, "torrent_id", " ORDER BY torrent_id, tier, id"),
     {"log", "SELECT * FROM (SELECT * FROM log WHERE torrent_id = ?1"
             " ORDER BY id DESC LIMIT ?2) ORDER BY id"},
     {"log", "SELECT * FROM (SELECT * FROM log ORDER BY id DESC LIMIT ?2)"
             " ORDER BY id"},
-    DB_VIEW(why, "torrent_id", ""),
+    JOURNAL_VIEW(why, "torrent_id", ""),
 };
 /* clang-format on */
 
 /* One column of the row. */
-static void db_read_value(sqlite3_stmt *s, int i, struct db_value *v)
+static void journal_read_value(sqlite3_stmt *s, int i, struct journal_value *v)
 {
-    *v = (struct db_value){.column = sqlite3_column_name(s, i)};
+    *v = (struct journal_value){.column = sqlite3_column_name(s, i)};
     switch (sqlite3_column_type(s, i)) {
     case SQLITE_INTEGER:
-        v->type = DB_INT;
+        v->type = JOURNAL_INT;
         v->i = sqlite3_column_int64(s, i);
         break;
     case SQLITE_FLOAT:
-        v->type = DB_REAL;
+        v->type = JOURNAL_REAL;
         v->real = sqlite3_column_double(s, i);
         break;
     case SQLITE_TEXT:
-        v->type = DB_TEXT;
+        v->type = JOURNAL_TEXT;
         v->text.p = sqlite3_column_text(s, i);
         v->text.len = (size_t)sqlite3_column_bytes(s, i);
         break;
     case SQLITE_BLOB:
-        v->type = DB_BLOB;
+        v->type = JOURNAL_BLOB;
         v->text.p = sqlite3_column_blob(s, i);
         v->text.len = (size_t)sqlite3_column_bytes(s, i);
         break;
     default:
-        v->type = DB_NULL;
+        v->type = JOURNAL_NULL;
         break;
     }
 }
 
 /* Gives all rows of a bound statement to `fn`, then finalizes it. */
-static int db_each_row(struct db *db, sqlite3_stmt *s, db_row_fn *fn, void *ctx,
-                       struct err *e)
+static int journal_each_row(struct journal *db, sqlite3_stmt *s,
+                            journal_row_fn *fn, void *ctx, struct err *e)
 {
-    struct db_value row[DB_COLUMNS_MAX];
+    struct journal_value row[JOURNAL_COLUMNS_MAX];
     int n = sqlite3_column_count(s);
     int rc = SQLITE_DONE;
     int code = 0;
-    BTC_ASSERT(n <= DB_COLUMNS_MAX);
+    BTC_ASSERT(n <= JOURNAL_COLUMNS_MAX);
     while (code == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         for (int i = 0; i < n; i++) {
-            db_read_value(s, i, &row[i]);
+            journal_read_value(s, i, &row[i]);
         }
         code = fn(ctx, row, (size_t)n);
     }
     if (code == 0 && rc != SQLITE_DONE) {
-        code = db_fail(db, e, "cannot read");
+        code = journal_fail(db, e, "cannot read");
     }
     (void)sqlite3_finalize(s);
     return code;
 }
 
 /* A row function that first mends what no SQL can know. */
-struct db_mend {
-    db_row_fn *fn;
+struct journal_mend {
+    journal_row_fn *fn;
     void *ctx;
 };
 
 /* True when the column has that name. */
-static bool db_is_column(const struct db_value *v, const char *name)
+static bool journal_is_column(const struct journal_value *v, const char *name)
 {
     return strcmp(v->column, name) == 0;
 }
 
 /* No engine holds the lock: nothing is connected, nothing moves, even when the
  * last run was killed a moment ago. */
-static int db_mend_row(void *ctx, const struct db_value *row, size_t n)
+static int journal_mend_row(void *ctx, const struct journal_value *row,
+                            size_t n)
 {
-    const struct db_mend *m = ctx;
-    struct db_value copy[DB_COLUMNS_MAX];
+    const struct journal_mend *m = ctx;
+    struct journal_value copy[JOURNAL_COLUMNS_MAX];
     memcpy(copy, row, n * sizeof(*row));
     bool paused = false;
     for (size_t i = 0; i < n; i++) {
-        paused = paused || (db_is_column(&row[i], "wanted") &&
+        paused = paused || (journal_is_column(&row[i], "wanted") &&
                             slice_eq_str(row[i].text, "pause"));
     }
     for (size_t i = 0; i < n; i++) {
-        struct db_value *v = &copy[i];
-        if (db_is_column(v, "down_rate") || db_is_column(v, "up_rate") ||
-            db_is_column(v, "peers") || db_is_column(v, "seeds") ||
-            db_is_column(v, "connected")) {
+        struct journal_value *v = &copy[i];
+        if (journal_is_column(v, "down_rate") ||
+            journal_is_column(v, "up_rate") || journal_is_column(v, "peers") ||
+            journal_is_column(v, "seeds") ||
+            journal_is_column(v, "connected")) {
             v->i = 0;
-        } else if (db_is_column(v, "eta_s")) {
-            v->type = DB_NULL;
-        } else if (paused && db_is_column(v, "state") &&
+        } else if (journal_is_column(v, "eta_s")) {
+            v->type = JOURNAL_NULL;
+        } else if (paused && journal_is_column(v, "state") &&
                    !slice_eq_str(v->text, "complete")) {
             v->text = slice_str("paused");
         }
@@ -132,11 +134,12 @@ static int db_mend_row(void *ctx, const struct db_value *row, size_t n)
 }
 
 /* The view's query: the first of its two with a torrent, else the second. */
-static const char *db_view_sql(const char *view, bool all)
+static const char *journal_view_sql(const char *view, bool all)
 {
-    for (size_t i = 0; i < sizeof(db_views) / sizeof(db_views[0]); i++) {
-        if (strcmp(db_views[i].name, view) == 0) {
-            return db_views[i + (all ? 1 : 0)].sql;
+    for (size_t i = 0; i < sizeof(journal_views) / sizeof(journal_views[0]);
+         i++) {
+        if (strcmp(journal_views[i].name, view) == 0) {
+            return journal_views[i + (all ? 1 : 0)].sql;
         }
     }
     return NULL;
@@ -144,10 +147,11 @@ static const char *db_view_sql(const char *view, bool all)
 
 /* SELECT * FROM a view. Seven parameters: each is said in a word, none goes
  * with another. NOLINTNEXTLINE(readability-function-size) */
-int db_query_view(struct db *db, const char *view, int64_t id, int64_t limit,
-                  db_row_fn *fn, void *ctx, struct err *e)
+int journal_query_view(struct journal *db, const char *view, int64_t id,
+                       int64_t limit, journal_row_fn *fn, void *ctx,
+                       struct err *e)
 {
-    const char *sql = db_view_sql(view, id == 0);
+    const char *sql = journal_view_sql(view, id == 0);
     int64_t has = 0;
     char look[96];
     if (!sql) {
@@ -157,14 +161,14 @@ int db_query_view(struct db *db, const char *view, int64_t id, int64_t limit,
                    "SELECT 1 FROM sqlite_schema WHERE type = 'view'"
                    " AND name = '%s'",
                    view);
-    int code = db_query_int(db, look, 0, &has, e);
+    int code = journal_query_int(db, look, 0, &has, e);
     if (code == 0 && has == 0) {
         code = err_set(e, BTC_E_UNSUPPORTED, "%s has no view '%s' yet",
                        db->path, view);
     }
     sqlite3_stmt *s = NULL;
     if (code == 0) {
-        code = db_prepare(db, sql, &s, e);
+        code = journal_prepare(db, sql, &s, e);
     }
     if (code != 0) {
         return code;
@@ -173,25 +177,26 @@ int db_query_view(struct db *db, const char *view, int64_t id, int64_t limit,
         (void)sqlite3_bind_int64(s, 1, id);
     }
     (void)sqlite3_bind_int64(s, 2, limit > 0 ? limit : -1);
-    struct db_mend mend = {fn, ctx};
+    struct journal_mend mend = {fn, ctx};
     bool live = strcmp(view, "progress") == 0 || strcmp(view, "peer_list") == 0;
-    if (live && db->lock_fd < 0 && db_engine_pid(db->path) == 0) {
-        return db_each_row(db, s, db_mend_row, &mend, e);
+    if (live && db->lock_fd < 0 && journal_engine_pid(db->path) == 0) {
+        return journal_each_row(db, s, journal_mend_row, &mend, e);
     }
-    return db_each_row(db, s, fn, ctx, e);
+    return journal_each_row(db, s, fn, ctx, e);
 }
 
 /* Counts the rows that a check gives, and hands them on. */
-struct db_complaints {
-    db_row_fn *fn;
+struct journal_complaints {
+    journal_row_fn *fn;
     void *ctx;
     size_t n;
 };
 
 /* One row of a check; a single 'ok' is no complaint. */
-static int db_complain(void *ctx, const struct db_value *row, size_t n)
+static int journal_complain(void *ctx, const struct journal_value *row,
+                            size_t n)
 {
-    struct db_complaints *c = ctx;
+    struct journal_complaints *c = ctx;
     if (n == 1 && slice_eq_str(row[0].text, "ok")) {
         return 0;
     }
@@ -200,19 +205,20 @@ static int db_complain(void *ctx, const struct db_value *row, size_t n)
 }
 
 /* Is the file whole? */
-int db_check(struct db *db, db_row_fn *fn, void *ctx, struct err *e)
+int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
+                  struct err *e)
 {
-    struct db_complaints c = {fn, ctx, 0};
+    struct journal_complaints c = {fn, ctx, 0};
     sqlite3_stmt *s = NULL;
-    int code = db_prepare(db, "PRAGMA integrity_check", &s, e);
+    int code = journal_prepare(db, "PRAGMA integrity_check", &s, e);
     if (code == 0) {
-        code = db_each_row(db, s, db_complain, &c, e);
+        code = journal_each_row(db, s, journal_complain, &c, e);
     }
     if (code == 0) {
-        code = db_prepare(db, "PRAGMA foreign_key_check", &s, e);
+        code = journal_prepare(db, "PRAGMA foreign_key_check", &s, e);
     }
     if (code == 0) {
-        code = db_each_row(db, s, db_complain, &c, e);
+        code = journal_each_row(db, s, journal_complain, &c, e);
     }
     if (code == 0 && c.n > 0) {
         code = err_set(e, BTC_E_DB,
@@ -224,10 +230,10 @@ int db_check(struct db *db, db_row_fn *fn, void *ctx, struct err *e)
 }
 
 /* A copy of the database, taken while it is in use. */
-int db_backup(struct db *db, const char *to, struct err *e)
+int journal_backup(struct journal *db, const char *to, struct err *e)
 {
     if (!to || !*to) {
         return err_set(e, BTC_E_USAGE, "name the file of the backup");
     }
-    return db_copy_to(db, to, false, e);
+    return journal_copy_to(db, to, false, e);
 }

@@ -14,92 +14,91 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONN_ACCEPTS_MAX  16 /* per event: be fair to the connections */
-#define CONN_PORT_RETRIES 16 /* port 0: when IPv6 has what IPv4 got in use */
+#define TCP_ACCEPTS_MAX  16 /* per event: be fair to the connections */
+#define TCP_PORT_RETRIES 16 /* port 0: when IPv6 has what IPv4 got in use */
 
-struct conn_listener {
-    struct conn_host *host; /* borrows */
-    uv_poll_t poll[2];      /* IPv4, IPv6; those with a descriptor */
+struct tcp_listener {
+    struct tcp_host *host; /* borrows */
+    uv_poll_t poll[2];     /* IPv4, IPv6; those with a descriptor */
     uv_timer_t rest;
     int fd[2];     /* -1 = not this family */
     int n_handles; /* of libuv, not yet closed */
     bool is_closed;
     uint16_t port;
-    conn_accept_fn *fn;
+    tcp_accept_fn *fn;
     void *ctx; /* borrows */
-    TAILQ_ENTRY(conn_listener) link;
+    TAILQ_ENTRY(tcp_listener) link;
 };
 
-static const enum addr_family conn_listen_family[2] = {ADDR_V4, ADDR_V6};
+static const enum addr_family tcp_listen_family[2] = {ADDR_V4, ADDR_V6};
 
-static void conn_listener_on_poll(uv_poll_t *poll, int status, int events);
+static void tcp_listener_on_poll(uv_poll_t *poll, int status, int events);
 
 /* Watches the sockets. */
-static void conn_listener_start(struct conn_listener *l)
+static void tcp_listener_start(struct tcp_listener *l)
 {
     for (int i = 0; i < 2; i++) {
         if (l->fd[i] >= 0) {
-            (void)uv_poll_start(&l->poll[i], UV_READABLE,
-                                conn_listener_on_poll);
+            (void)uv_poll_start(&l->poll[i], UV_READABLE, tcp_listener_on_poll);
         }
     }
 }
 
 /* The rest is over. */
-static void conn_listener_on_rested(uv_timer_t *timer)
+static void tcp_listener_on_rested(uv_timer_t *timer)
 {
-    conn_listener_start(timer->data);
+    tcp_listener_start(timer->data);
 }
 
 /* Watches nothing for a while. */
-static void conn_listener_rest(struct conn_listener *l)
+static void tcp_listener_rest(struct tcp_listener *l)
 {
     for (int i = 0; i < 2; i++) {
         if (l->fd[i] >= 0) {
             (void)uv_poll_stop(&l->poll[i]);
         }
     }
-    (void)uv_timer_start(&l->rest, conn_listener_on_rested,
-                         CONN_ACCEPT_PAUSE_MS, 0);
+    (void)uv_timer_start(&l->rest, tcp_listener_on_rested, TCP_ACCEPT_PAUSE_MS,
+                         0);
 }
 
 /* Hands one accepted socket to the owner. */
-static void conn_listener_hand_over(struct conn_listener *l, int fd,
-                                    const struct sockaddr_storage *ss)
+static void tcp_listener_hand_over(struct tcp_listener *l, int fd,
+                                   const struct sockaddr_storage *ss)
 {
     struct addr remote = addr_from_sockaddr((const struct sockaddr *)ss);
-    struct conn *c = conn_adopt(l->host, fd, &remote);
+    struct tcp_conn *c = tcp_adopt(l->host, fd, &remote);
     if (c) {
         l->fn(l->ctx, c);
-        conn_close_unowned(c);
+        tcp_close_unowned(c);
     }
 }
 
 /* Somebody calls. */
-static void conn_listener_on_poll(uv_poll_t *poll, int status, int events)
+static void tcp_listener_on_poll(uv_poll_t *poll, int status, int events)
 {
-    struct conn_listener *l = poll->data;
+    struct tcp_listener *l = poll->data;
     int fd = l->fd[poll == &l->poll[0] ? 0 : 1];
     (void)status;
     (void)events;
-    for (int i = 0; i < CONN_ACCEPTS_MAX && !l->is_closed; i++) {
+    for (int i = 0; i < TCP_ACCEPTS_MAX && !l->is_closed; i++) {
         struct sockaddr_storage ss;
         socklen_t len = sizeof(ss);
         int new_fd = accept4(fd, (struct sockaddr *)&ss, &len,
                              SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (new_fd >= 0) {
-            conn_listener_hand_over(l, new_fd, &ss);
+            tcp_listener_hand_over(l, new_fd, &ss);
         } else if (errno == EAGAIN) {
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            conn_listener_rest(l);
+            tcp_listener_rest(l);
             return;
         }
     }
 }
 
 /* Binds and listens. 0 or errno. */
-static int conn_listen_bind(int fd, const struct addr *a)
+static int tcp_listen_bind(int fd, const struct addr *a)
 {
     struct sockaddr_storage ss;
     size_t len = addr_to_sockaddr(a, &ss);
@@ -112,7 +111,7 @@ static int conn_listen_bind(int fd, const struct addr *a)
         return errno;
     }
     if (bind(fd, (struct sockaddr *)&ss, (socklen_t)len) != 0 ||
-        listen(fd, CONN_LISTEN_BACKLOG) != 0) {
+        listen(fd, TCP_LISTEN_BACKLOG) != 0) {
         return errno;
     }
     return 0;
@@ -120,16 +119,16 @@ static int conn_listen_bind(int fd, const struct addr *a)
 
 /* One family's socket. 0, or a code with the text; *in_use tells a taken port
  * from the rest. */
-static int conn_listen_open(const struct conn_host_options *o,
-                            const struct addr *a, int *out, bool *in_use,
-                            struct err *e)
+static int tcp_listen_open(const struct tcp_host_options *o,
+                           const struct addr *a, int *out, bool *in_use,
+                           struct err *e)
 {
     int fd = -1;
-    int rc = conn_socket_new(o, a->family, &fd, e);
+    int rc = tcp_socket_new(o, a->family, &fd, e);
     if (rc != 0) {
         return rc;
     }
-    int os_error = conn_listen_bind(fd, a);
+    int os_error = tcp_listen_bind(fd, a);
     if (os_error == 0) {
         *out = fd;
         return 0;
@@ -150,7 +149,7 @@ static int conn_listen_open(const struct conn_host_options *o,
                                   : "";
     (void)err_set_errno(e, os_error, "cannot listen on port %u of %s%s",
                         (unsigned)a->port, text, hint);
-    rc = conn_socket_err(os_error);
+    rc = tcp_socket_err(os_error);
     if (e) {
         e->code = rc;
     }
@@ -158,7 +157,7 @@ static int conn_listen_open(const struct conn_host_options *o,
 }
 
 /* Closes what is open of the pair. */
-static void conn_listen_close_pair(int fd[2])
+static void tcp_listen_close_pair(int fd[2])
 {
     for (int i = 0; i < 2; i++) {
         if (fd[i] >= 0) {
@@ -170,36 +169,35 @@ static void conn_listen_close_pair(int fd[2])
 
 /* Both families on one port. IPv6 may be missing when nobody asked for it by
  * name; something must be there. */
-static int conn_listen_open_pair(const struct conn_host_options *o,
-                                 uint16_t port, int fd[2], bool *in_use,
-                                 struct err *e)
+static int tcp_listen_open_pair(const struct tcp_host_options *o, uint16_t port,
+                                int fd[2], bool *in_use, struct err *e)
 {
     int rc = BTC_E_NETWORK;
     fd[0] = -1;
     fd[1] = -1;
     for (int i = 0; i < 2; i++) {
-        enum addr_family family = conn_listen_family[i];
-        if (!conn_socket_has_family(o, family)) {
+        enum addr_family family = tcp_listen_family[i];
+        if (!tcp_socket_has_family(o, family)) {
             continue;
         }
-        struct addr a = conn_socket_bind_addr(o, family, port);
+        struct addr a = tcp_socket_bind_addr(o, family, port);
         *in_use = false;
-        rc = conn_listen_open(o, &a, &fd[i], in_use, e);
+        rc = tcp_listen_open(o, &a, &fd[i], in_use, e);
         bool optional = i == 1 && fd[0] >= 0 && !*in_use &&
                         o->bind6.family == ADDR_NONE && rc == BTC_E_NETWORK;
         if (rc != 0 && !optional) {
-            conn_listen_close_pair(fd);
+            tcp_listen_close_pair(fd);
             return rc;
         }
         if (rc == 0) {
-            port = conn_socket_local(fd[i]).port;
+            port = tcp_socket_local(fd[i]).port;
         }
     }
     return 0;
 }
 
 /* The handles of a listener; on failure those made so far are left to close. */
-static int conn_listener_init(struct conn_listener *l, struct err *e)
+static int tcp_listener_init(struct tcp_listener *l, struct err *e)
 {
     uv_loop_t *uv = loop_uv(l->host->loop);
     (void)uv_timer_init(uv, &l->rest);
@@ -223,46 +221,46 @@ static int conn_listener_init(struct conn_listener *l, struct err *e)
 }
 
 /* Opens the sockets; a free port is searched when none is named. */
-struct conn_listener *conn_listen(struct conn_host *h, uint16_t port,
-                                  conn_accept_fn *fn, void *ctx, struct err *e)
+struct tcp_listener *tcp_listen(struct tcp_host *h, uint16_t port,
+                                tcp_accept_fn *fn, void *ctx, struct err *e)
 {
     int fd[2];
     int rc;
     bool in_use;
-    int tries = port == 0 ? CONN_PORT_RETRIES : 1;
+    int tries = port == 0 ? TCP_PORT_RETRIES : 1;
     do {
         in_use = false;
-        rc = conn_listen_open_pair(&h->options, port, fd, &in_use, e);
+        rc = tcp_listen_open_pair(&h->options, port, fd, &in_use, e);
     } while (rc != 0 && in_use && --tries > 0);
     if (rc != 0) {
         return NULL;
     }
-    struct conn_listener *l = mem_zalloc(sizeof(*l));
+    struct tcp_listener *l = mem_zalloc(sizeof(*l));
     l->host = h;
     l->fd[0] = fd[0];
     l->fd[1] = fd[1];
-    l->port = conn_socket_local(fd[0] >= 0 ? fd[0] : fd[1]).port;
+    l->port = tcp_socket_local(fd[0] >= 0 ? fd[0] : fd[1]).port;
     l->fn = fn;
     l->ctx = ctx;
     TAILQ_INSERT_TAIL(&h->listeners, l, link);
-    if (conn_listener_init(l, e) != 0) {
-        conn_listener_close(l);
+    if (tcp_listener_init(l, e) != 0) {
+        tcp_listener_close(l);
         return NULL;
     }
-    conn_listener_start(l);
+    tcp_listener_start(l);
     return l;
 }
 
 /* The port it got. */
-uint16_t conn_listener_port(const struct conn_listener *l)
+uint16_t tcp_listener_port(const struct tcp_listener *l)
 {
     return l->port;
 }
 
 /* One of the handles has closed. */
-static void conn_listener_on_closed(uv_handle_t *handle)
+static void tcp_listener_on_closed(uv_handle_t *handle)
 {
-    struct conn_listener *l = handle->data;
+    struct tcp_listener *l = handle->data;
     l->n_handles--;
     if (l->n_handles == 0) {
         free(l);
@@ -270,18 +268,18 @@ static void conn_listener_on_closed(uv_handle_t *handle)
 }
 
 /* Also inside its accept callback. */
-void conn_listener_close(struct conn_listener *l)
+void tcp_listener_close(struct tcp_listener *l)
 {
     if (!l || l->is_closed) {
         return;
     }
     l->is_closed = true;
     TAILQ_REMOVE(&l->host->listeners, l, link);
-    uv_close((uv_handle_t *)&l->rest, conn_listener_on_closed);
+    uv_close((uv_handle_t *)&l->rest, tcp_listener_on_closed);
     for (int i = 0; i < 2; i++) {
         if (l->fd[i] >= 0) {
             if (l->poll[i].data) {
-                uv_close((uv_handle_t *)&l->poll[i], conn_listener_on_closed);
+                uv_close((uv_handle_t *)&l->poll[i], tcp_listener_on_closed);
             }
             (void)close(l->fd[i]);
             l->fd[i] = -1;

@@ -33,7 +33,7 @@ typedef void loop_fn(void *ctx);
 void loop_set_timer_fn(struct loop *l, loop_fn *fn, void *ctx);
 void loop_arm_timer(struct loop *l, uint64_t at_ms);
 /* `fn` is called after each batch of events, before the loop sleeps (where the
- * session flushes what it gathered). */
+ * engine flushes what it gathered). */
 void loop_set_idle_fn(struct loop *l, loop_fn *fn, void *ctx);
 /* For io modules: a hook runs after the idle fn, before the loop sleeps (conn
  * sends there what was queued in the turn). It gives true when it called out to

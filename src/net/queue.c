@@ -10,51 +10,51 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define CONN_QUEUE_IOV 16 /* memory chunks per system call */
+#define TCP_QUEUE_IOV 16 /* memory chunks per system call */
 
 /* No free chunks yet. */
-void conn_pool_init(struct conn_pool *p)
+void tcp_pool_init(struct tcp_pool *p)
 {
     TAILQ_INIT(&p->free);
     p->n_free = 0;
 }
 
 /* Frees a chunk that is in no list. */
-static void conn_chunk_free(struct conn_chunk *k)
+static void tcp_chunk_free(struct tcp_chunk *k)
 {
     free(k->large);
     free(k);
 }
 
 /* What it costs. */
-static size_t conn_chunk_memory(const struct conn_chunk *k)
+static size_t tcp_chunk_memory(const struct tcp_chunk *k)
 {
     return sizeof(*k) + k->cap;
 }
 
 /* Frees the free chunks. */
-void conn_pool_fini(struct conn_pool *p)
+void tcp_pool_fini(struct tcp_pool *p)
 {
     while (!TAILQ_EMPTY(&p->free)) {
-        struct conn_chunk *k = TAILQ_FIRST(&p->free);
+        struct tcp_chunk *k = TAILQ_FIRST(&p->free);
         TAILQ_REMOVE(&p->free, k, next);
-        conn_chunk_free(k);
+        tcp_chunk_free(k);
     }
     p->n_free = 0;
 }
 
 /* An empty large chunk. */
-static struct conn_chunk *conn_pool_take(struct conn_pool *p)
+static struct tcp_chunk *tcp_pool_take(struct tcp_pool *p)
 {
-    struct conn_chunk *k = TAILQ_FIRST(&p->free);
+    struct tcp_chunk *k = TAILQ_FIRST(&p->free);
     if (k) {
         TAILQ_REMOVE(&p->free, k, next);
         p->n_free--;
     } else {
         k = mem_zalloc(sizeof(*k));
-        k->large = mem_alloc(CONN_CHUNK_LEN);
+        k->large = mem_alloc(TCP_CHUNK_LEN);
         k->data = k->large;
-        k->cap = CONN_CHUNK_LEN;
+        k->cap = TCP_CHUNK_LEN;
     }
     k->start = 0;
     k->end = 0;
@@ -62,19 +62,19 @@ static struct conn_chunk *conn_pool_take(struct conn_pool *p)
 }
 
 /* An empty small chunk. */
-static struct conn_chunk *conn_chunk_small(void)
+static struct tcp_chunk *tcp_chunk_small(void)
 {
-    struct conn_chunk *k = mem_zalloc(sizeof(*k) + CONN_SMALL_LEN);
+    struct tcp_chunk *k = mem_zalloc(sizeof(*k) + TCP_SMALL_LEN);
     k->data = k->small;
-    k->cap = CONN_SMALL_LEN;
+    k->cap = TCP_SMALL_LEN;
     return k;
 }
 
 /* A memory chunk comes back. */
-static void conn_pool_give(struct conn_pool *p, struct conn_chunk *k)
+static void tcp_pool_give(struct tcp_pool *p, struct tcp_chunk *k)
 {
-    if (!k->large || p->n_free >= CONN_POOL_MAX) {
-        conn_chunk_free(k);
+    if (!k->large || p->n_free >= TCP_POOL_MAX) {
+        tcp_chunk_free(k);
         return;
     }
     TAILQ_INSERT_HEAD(&p->free, k, next);
@@ -82,10 +82,10 @@ static void conn_pool_give(struct conn_pool *p, struct conn_chunk *k)
 }
 
 /* Nothing to send. */
-void conn_queue_init(struct conn_queue *q, struct conn_pool *pool)
+void tcp_queue_init(struct tcp_queue *q, struct tcp_pool *pool)
 {
     q->pool = pool;
-    q->max = CONN_WRITE_MAX;
+    q->max = TCP_WRITE_MAX;
     TAILQ_INIT(&q->chunks);
     q->queued = 0;
     q->memory = 0;
@@ -93,69 +93,69 @@ void conn_queue_init(struct conn_queue *q, struct conn_pool *pool)
 
 /* Takes the first chunk off, then tells its owner: the release may do anything
  * to the queue. */
-static void conn_queue_pop(struct conn_queue *q)
+static void tcp_queue_pop(struct tcp_queue *q)
 {
-    struct conn_chunk *k = TAILQ_FIRST(&q->chunks);
+    struct tcp_chunk *k = TAILQ_FIRST(&q->chunks);
     TAILQ_REMOVE(&q->chunks, k, next);
     if (!k->is_file) {
         q->queued -= k->end - k->start;
-        q->memory -= conn_chunk_memory(k);
-        conn_pool_give(q->pool, k);
+        q->memory -= tcp_chunk_memory(k);
+        tcp_pool_give(q->pool, k);
         return;
     }
-    struct conn_file f = k->file;
+    struct tcp_file f = k->file;
     q->queued -= f.len;
-    q->memory -= conn_chunk_memory(k);
-    conn_chunk_free(k);
+    q->memory -= tcp_chunk_memory(k);
+    tcp_chunk_free(k);
     if (f.release) {
         f.release(f.ctx, f.arg);
     }
 }
 
 /* All of it goes. */
-void conn_queue_drop(struct conn_queue *q)
+void tcp_queue_drop(struct tcp_queue *q)
 {
     while (!TAILQ_EMPTY(&q->chunks)) {
-        conn_queue_pop(q);
+        tcp_queue_pop(q);
     }
 }
 
 /* To the end of the queue. */
-static void conn_queue_add(struct conn_queue *q, struct conn_chunk *k)
+static void tcp_queue_add(struct tcp_queue *q, struct tcp_chunk *k)
 {
     TAILQ_INSERT_TAIL(&q->chunks, k, next);
-    q->memory += conn_chunk_memory(k);
+    q->memory += tcp_chunk_memory(k);
 }
 
 /* A chunk with so many bytes of its own is still within the limit. */
-static bool conn_queue_has_room(const struct conn_queue *q, size_t cap)
+static bool tcp_queue_has_room(const struct tcp_queue *q, size_t cap)
 {
     return q->memory <= q->max &&
-           sizeof(struct conn_chunk) + cap <= q->max - q->memory;
+           sizeof(struct tcp_chunk) + cap <= q->max - q->memory;
 }
 
 /* The chunk that takes the next bytes; NULL over the limit. */
-static struct conn_chunk *conn_queue_tail(struct conn_queue *q, size_t len)
+static struct tcp_chunk *tcp_queue_tail(struct tcp_queue *q, size_t len)
 {
-    struct conn_chunk *k = TAILQ_LAST(&q->chunks, conn_chunk_list);
+    struct tcp_chunk *k = TAILQ_LAST(&q->chunks, tcp_chunk_list);
     if (k && k->end < k->cap) {
         return k;
     }
     bool follows = k && k->cap > 0; /* more than a few bytes by now */
-    bool small = len <= CONN_SMALL_LEN && !follows;
-    if (!conn_queue_has_room(q, small ? CONN_SMALL_LEN : CONN_CHUNK_LEN)) {
+    bool small = len <= TCP_SMALL_LEN && !follows;
+    if (!tcp_queue_has_room(q, small ? TCP_SMALL_LEN : TCP_CHUNK_LEN)) {
         return NULL;
     }
-    k = small ? conn_chunk_small() : conn_pool_take(q->pool);
-    conn_queue_add(q, k);
+    k = small ? tcp_chunk_small() : tcp_pool_take(q->pool);
+    tcp_queue_add(q, k);
     return k;
 }
 
 /* Copies the bytes to the end. */
-int conn_queue_put(struct conn_queue *q, struct slice data)
+int tcp_queue_put(struct tcp_queue *q, struct slice data)
 {
     while (data.len > 0) {
-        struct conn_chunk *k = conn_queue_tail(q, data.len);
+        struct tcp_chunk *k = tcp_queue_tail(q, data.len);
         if (!k) {
             return BTC_E_LIMIT;
         }
@@ -171,40 +171,40 @@ int conn_queue_put(struct conn_queue *q, struct slice data)
 }
 
 /* Remembers where the bytes are. */
-int conn_queue_put_const(struct conn_queue *q, struct slice data)
+int tcp_queue_put_const(struct tcp_queue *q, struct slice data)
 {
-    if (!conn_queue_has_room(q, 0)) {
+    if (!tcp_queue_has_room(q, 0)) {
         return BTC_E_LIMIT;
     }
     if (data.len > 0) {
-        struct conn_chunk *k = mem_zalloc(sizeof(*k));
+        struct tcp_chunk *k = mem_zalloc(sizeof(*k));
         k->data = data.p;
         k->end = data.len;
         q->queued += data.len;
-        conn_queue_add(q, k);
+        tcp_queue_add(q, k);
     }
     return 0;
 }
 
 /* Remembers the range. */
-int conn_queue_put_file(struct conn_queue *q, const struct conn_file *f)
+int tcp_queue_put_file(struct tcp_queue *q, const struct tcp_file *f)
 {
-    if (!conn_queue_has_room(q, 0) || f->len > SIZE_MAX - q->queued) {
+    if (!tcp_queue_has_room(q, 0) || f->len > SIZE_MAX - q->queued) {
         return BTC_E_LIMIT;
     }
-    struct conn_chunk *k = mem_zalloc(sizeof(*k));
+    struct tcp_chunk *k = mem_zalloc(sizeof(*k));
     k->is_file = true;
     k->file = *f;
     q->queued += f->len;
-    conn_queue_add(q, k);
+    tcp_queue_add(q, k);
     return 0;
 }
 
 /* n bytes of the memory chunks at the front are gone. */
-static void conn_queue_consume(struct conn_queue *q, size_t n)
+static void tcp_queue_consume(struct tcp_queue *q, size_t n)
 {
-    struct conn_chunk *next;
-    for (struct conn_chunk *k = TAILQ_FIRST(&q->chunks); n > 0; k = next) {
+    struct tcp_chunk *next;
+    for (struct tcp_chunk *k = TAILQ_FIRST(&q->chunks); n > 0; k = next) {
         size_t left = k->end - k->start;
         if (n < left) {
             k->start += n;
@@ -213,17 +213,17 @@ static void conn_queue_consume(struct conn_queue *q, size_t n)
         }
         n -= left;
         next = TAILQ_NEXT(k, next);
-        conn_queue_pop(q);
+        tcp_queue_pop(q);
     }
 }
 
 /* One sendmsg of the memory chunks at the front. 0 and *n, or errno. */
-static int conn_queue_send_bytes(struct conn_queue *q, int fd, size_t *n)
+static int tcp_queue_send_bytes(struct tcp_queue *q, int fd, size_t *n)
 {
-    struct iovec iov[CONN_QUEUE_IOV];
+    struct iovec iov[TCP_QUEUE_IOV];
     struct msghdr msg = {.msg_iov = iov};
-    struct conn_chunk *k = TAILQ_FIRST(&q->chunks);
-    for (; k && !k->is_file && msg.msg_iovlen < CONN_QUEUE_IOV;
+    struct tcp_chunk *k = TAILQ_FIRST(&q->chunks);
+    for (; k && !k->is_file && msg.msg_iovlen < TCP_QUEUE_IOV;
          k = TAILQ_NEXT(k, next)) {
         const uint8_t *from = k->data + k->start; /* iovec has no const */
         memcpy(&iov[msg.msg_iovlen].iov_base, &from, sizeof(from));
@@ -237,15 +237,15 @@ static int conn_queue_send_bytes(struct conn_queue *q, int fd, size_t *n)
         return errno;
     }
     *n = (size_t)rc;
-    conn_queue_consume(q, *n);
+    tcp_queue_consume(q, *n);
     return 0;
 }
 
 /* One sendfile of the file range at the front. 0 and *n, or errno; ENODATA when
  * the file ends before the range. */
-static int conn_queue_send_file(struct conn_queue *q, int fd, size_t *n)
+static int tcp_queue_send_file(struct tcp_queue *q, int fd, size_t *n)
 {
-    struct conn_chunk *k = TAILQ_FIRST(&q->chunks);
+    struct tcp_chunk *k = TAILQ_FIRST(&q->chunks);
     if (k->file.len > 0) {
         ssize_t rc = sendfile(fd, k->file.fd, &k->file.offset, k->file.len);
         if (rc <= 0) {
@@ -256,22 +256,20 @@ static int conn_queue_send_file(struct conn_queue *q, int fd, size_t *n)
         q->queued -= *n;
     }
     if (k->file.len == 0) {
-        conn_queue_pop(q);
+        tcp_queue_pop(q);
     }
     return 0;
 }
 
 /* Until empty, full or over the budget. */
-int conn_queue_write(struct conn_queue *q, int fd, size_t budget,
-                     uint64_t *sent)
+int tcp_queue_write(struct tcp_queue *q, int fd, size_t budget, uint64_t *sent)
 {
     size_t done = 0;
     int rc = 0;
     while (!TAILQ_EMPTY(&q->chunks) && done < budget && rc == 0) {
         size_t n = 0;
-        rc = TAILQ_FIRST(&q->chunks)->is_file
-                 ? conn_queue_send_file(q, fd, &n)
-                 : conn_queue_send_bytes(q, fd, &n);
+        rc = TAILQ_FIRST(&q->chunks)->is_file ? tcp_queue_send_file(q, fd, &n)
+                                              : tcp_queue_send_bytes(q, fd, &n);
         done += n;
         rc = rc == EINTR ? 0 : rc;
     }
@@ -283,16 +281,16 @@ int conn_queue_write(struct conn_queue *q, int fd, size_t budget,
     case ENODATA:
         return BTC_E_SHORT;
     default:
-        return conn_socket_err(rc);
+        return tcp_socket_err(rc);
     }
 }
 
 /* No file ranges: their release must not come in the middle of a close. */
-void conn_queue_write_last(struct conn_queue *q, int fd)
+void tcp_queue_write_last(struct tcp_queue *q, int fd)
 {
-    struct conn_chunk *k = TAILQ_FIRST(&q->chunks);
+    struct tcp_chunk *k = TAILQ_FIRST(&q->chunks);
     if (k && !k->is_file) {
         size_t n = 0;
-        (void)conn_queue_send_bytes(q, fd, &n);
+        (void)tcp_queue_send_bytes(q, fd, &n);
     }
 }

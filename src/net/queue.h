@@ -14,55 +14,54 @@
 #include "net/tcp.h"
 #include <sys/queue.h>
 
-#define CONN_CHUNK_LEN (16u << 10) /* bytes of a large memory chunk */
-#define CONN_SMALL_LEN 64u         /* of a small one */
-#define CONN_POOL_MAX  64u         /* free large chunks kept */
+#define TCP_CHUNK_LEN (16u << 10) /* bytes of a large memory chunk */
+#define TCP_SMALL_LEN 64u         /* of a small one */
+#define TCP_POOL_MAX  64u         /* free large chunks kept */
 
-struct conn_chunk {
-    TAILQ_ENTRY(conn_chunk) next;
+struct tcp_chunk {
+    TAILQ_ENTRY(tcp_chunk) next;
     bool is_file;
-    struct conn_file file; /* is_file: what is left of the range */
-    const uint8_t *data;   /* `large`, `small` or borrowed; NULL: is_file */
-    size_t start, end;     /* bytes of data that are left */
-    size_t cap;            /* bytes that may stand there; 0: borrowed */
-    uint8_t *large;        /* owns; CONN_CHUNK_LEN bytes, or NULL */
+    struct tcp_file file; /* is_file: what is left of the range */
+    const uint8_t *data;  /* `large`, `small` or borrowed; NULL: is_file */
+    size_t start, end;    /* bytes of data that are left */
+    size_t cap;           /* bytes that may stand there; 0: borrowed */
+    uint8_t *large;       /* owns; TCP_CHUNK_LEN bytes, or NULL */
     uint8_t small[];
 };
-TAILQ_HEAD(conn_chunk_list, conn_chunk);
+TAILQ_HEAD(tcp_chunk_list, tcp_chunk);
 
 /* Free memory chunks. */
-struct conn_pool {
-    struct conn_chunk_list free;
+struct tcp_pool {
+    struct tcp_chunk_list free;
     size_t n_free;
 };
 
-struct conn_queue {
-    struct conn_pool *pool; /* borrows */
-    struct conn_chunk_list chunks;
+struct tcp_queue {
+    struct tcp_pool *pool; /* borrows */
+    struct tcp_chunk_list chunks;
     size_t queued; /* bytes left, file ranges included */
     size_t memory; /* what the chunks cost; <= max */
-    size_t max;    /* CONN_WRITE_MAX unless set */
+    size_t max;    /* TCP_WRITE_MAX unless set */
 };
 
-void conn_pool_init(struct conn_pool *p);
-void conn_pool_fini(struct conn_pool *p);
+void tcp_pool_init(struct tcp_pool *p);
+void tcp_pool_fini(struct tcp_pool *p);
 
-void conn_queue_init(struct conn_queue *q, struct conn_pool *pool);
+void tcp_queue_init(struct tcp_queue *q, struct tcp_pool *pool);
 /* Throws away what is left; calls each release. */
-void conn_queue_drop(struct conn_queue *q);
+void tcp_queue_drop(struct tcp_queue *q);
 /* 0 or BTC_E_LIMIT with nothing (or a part) of it queued. */
-int conn_queue_put(struct conn_queue *q, struct slice data);
+int tcp_queue_put(struct tcp_queue *q, struct slice data);
 /* The same without a copy, of bytes that stay for ever. */
-int conn_queue_put_const(struct conn_queue *q, struct slice data);
+int tcp_queue_put_const(struct tcp_queue *q, struct slice data);
 /* 0 or BTC_E_LIMIT; the release is not called then. */
-int conn_queue_put_file(struct conn_queue *q, const struct conn_file *f);
+int tcp_queue_put_file(struct tcp_queue *q, const struct tcp_file *f);
 /* Sends to the socket until the queue is empty, the socket full, or about
  * `budget` bytes are gone. *sent grows. 0, or an error of the socket or file.
  * A release may drop the queue. */
-int conn_queue_write(struct conn_queue *q, int fd, size_t budget,
-                     uint64_t *sent);
+int tcp_queue_write(struct tcp_queue *q, int fd, size_t budget, uint64_t *sent);
 /* One attempt to send the bytes in memory at the front; errors do not matter
  * (for a connection that is about to be closed). */
-void conn_queue_write_last(struct conn_queue *q, int fd);
+void tcp_queue_write_last(struct tcp_queue *q, int fd);
 
 #endif

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* What went wrong with a connection, in our codes. */
-int conn_socket_err(int errno_value)
+int tcp_socket_err(int errno_value)
 {
     switch (errno_value) {
     case ENETUNREACH:
@@ -33,41 +33,41 @@ int conn_socket_err(int errno_value)
 }
 
 /* SO_ERROR, which reading clears. */
-int conn_socket_take_err(int fd, int fallback)
+int tcp_socket_take_err(int fd, int fallback)
 {
     int value = 0;
     socklen_t len = sizeof(value);
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &len) != 0) {
-        return conn_socket_err(errno);
+        return tcp_socket_err(errno);
     }
-    return value != 0 ? conn_socket_err(value) : fallback;
+    return value != 0 ? tcp_socket_err(value) : fallback;
 }
 
 /* Like err_set_errno, with this module's code. */
-static int conn_socket_fail(struct err *e, int errno_value, const char *what,
-                            const char *name)
+static int tcp_socket_fail(struct err *e, int errno_value, const char *what,
+                           const char *name)
 {
     (void)err_set_errno(e, errno_value, "%s%s", what, name);
     if (e) {
-        e->code = conn_socket_err(errno_value);
+        e->code = tcp_socket_err(errno_value);
     }
-    return conn_socket_err(errno_value);
+    return tcp_socket_err(errno_value);
 }
 
 /* Close-on-exec, non-blocking, on the device or not at all. */
-int conn_socket_new(const struct conn_host_options *o, enum addr_family family,
-                    int *out, struct err *e)
+int tcp_socket_new(const struct tcp_host_options *o, enum addr_family family,
+                   int *out, struct err *e)
 {
     int af = family == ADDR_V6 ? AF_INET6 : AF_INET;
     int fd = socket(af, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        return conn_socket_fail(e, errno, "cannot make a TCP socket", "");
+        return tcp_socket_fail(e, errno, "cannot make a TCP socket", "");
     }
     if (o->device[0] != '\0' &&
         setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, o->device,
                    (socklen_t)strnlen(o->device, sizeof(o->device))) != 0) {
-        int rc = conn_socket_fail(e, errno, "cannot use the network device ",
-                                  o->device);
+        int rc = tcp_socket_fail(e, errno, "cannot use the network device ",
+                                 o->device);
         (void)close(fd);
         return rc;
     }
@@ -76,26 +76,26 @@ int conn_socket_new(const struct conn_host_options *o, enum addr_family family,
 }
 
 /* The chosen address of a family, port ignored. */
-static const struct addr *conn_socket_option(const struct conn_host_options *o,
-                                             enum addr_family family)
+static const struct addr *tcp_socket_option(const struct tcp_host_options *o,
+                                            enum addr_family family)
 {
     return family == ADDR_V6 ? &o->bind6 : &o->bind4;
 }
 
 /* Naming an address of one family switches the other one off. */
-bool conn_socket_has_family(const struct conn_host_options *o,
-                            enum addr_family family)
+bool tcp_socket_has_family(const struct tcp_host_options *o,
+                           enum addr_family family)
 {
     const struct addr *other = family == ADDR_V6 ? &o->bind4 : &o->bind6;
-    return conn_socket_option(o, family)->family != ADDR_NONE ||
+    return tcp_socket_option(o, family)->family != ADDR_NONE ||
            other->family == ADDR_NONE;
 }
 
 /* 0.0.0.0 or :: when the user named none. */
-struct addr conn_socket_bind_addr(const struct conn_host_options *o,
-                                  enum addr_family family, uint16_t port)
+struct addr tcp_socket_bind_addr(const struct tcp_host_options *o,
+                                 enum addr_family family, uint16_t port)
 {
-    struct addr a = *conn_socket_option(o, family);
+    struct addr a = *tcp_socket_option(o, family);
     if (a.family == ADDR_NONE) {
         a = (struct addr){.family = (uint8_t)family};
     }
@@ -105,7 +105,7 @@ struct addr conn_socket_bind_addr(const struct conn_host_options *o,
 
 /* The kernel chooses the port at connect, when it knows the other end: ports
  * then do not run out. */
-static int conn_socket_bind_out(int fd, const struct addr *a, struct err *e)
+static int tcp_socket_bind_out(int fd, const struct addr *a, struct err *e)
 {
     struct sockaddr_storage ss;
     size_t len = addr_to_sockaddr(a, &ss);
@@ -115,48 +115,48 @@ static int conn_socket_bind_out(int fd, const struct addr *a, struct err *e)
         int saved = errno;
         char text[ADDR_TEXT_MAX];
         addr_format_ip(a, text);
-        return conn_socket_fail(e, saved, "cannot bind to ", text);
+        return tcp_socket_fail(e, saved, "cannot bind to ", text);
     }
     return 0;
 }
 
 /* For an outgoing connection. */
-int conn_socket_new_bound(const struct conn_host_options *o,
-                          enum addr_family family, int *out, struct err *e)
+int tcp_socket_new_bound(const struct tcp_host_options *o,
+                         enum addr_family family, int *out, struct err *e)
 {
     int fd = -1;
-    int rc = conn_socket_new(o, family, &fd, e);
+    int rc = tcp_socket_new(o, family, &fd, e);
     if (rc != 0) {
         return rc;
     }
-    struct addr a = conn_socket_bind_addr(o, family, 0);
-    if (conn_socket_option(o, family)->family != ADDR_NONE) {
-        rc = conn_socket_bind_out(fd, &a, e);
+    struct addr a = tcp_socket_bind_addr(o, family, 0);
+    if (tcp_socket_option(o, family)->family != ADDR_NONE) {
+        rc = tcp_socket_bind_out(fd, &a, e);
         if (rc != 0) {
             (void)close(fd);
             return rc;
         }
     }
-    conn_socket_set_nodelay(fd);
+    tcp_socket_set_nodelay(fd);
     *out = fd;
     return 0;
 }
 
 /* Our writes are gathered per turn: Nagle could only delay them. */
-void conn_socket_set_nodelay(int fd)
+void tcp_socket_set_nodelay(int fd)
 {
     int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 /* A shortage that passes. */
-bool conn_socket_is_exhausted(int errno_value)
+bool tcp_socket_is_exhausted(int errno_value)
 {
-    return conn_socket_err(errno_value) == BTC_E_LIMIT;
+    return tcp_socket_err(errno_value) == BTC_E_LIMIT;
 }
 
 /* Our end. */
-struct addr conn_socket_local(int fd)
+struct addr tcp_socket_local(int fd)
 {
     struct sockaddr_storage ss;
     socklen_t len = sizeof(ss);

@@ -7,25 +7,25 @@
 #include "net/tcp.h"
 
 /* A negative code for an errno of connect, send or recv. */
-int conn_socket_err(int errno_value);
+int tcp_socket_err(int errno_value);
 /* The socket's pending error as a code; `fallback` when it has none. */
-int conn_socket_take_err(int fd, int fallback);
+int tcp_socket_take_err(int fd, int fallback);
 /* A non-blocking TCP socket on the device; *out or a code with the text. */
-int conn_socket_new(const struct conn_host_options *o, enum addr_family family,
-                    int *out, struct err *e);
+int tcp_socket_new(const struct tcp_host_options *o, enum addr_family family,
+                   int *out, struct err *e);
 /* The same, bound to the host's address, for an outgoing connection. */
-int conn_socket_new_bound(const struct conn_host_options *o,
-                          enum addr_family family, int *out, struct err *e);
+int tcp_socket_new_bound(const struct tcp_host_options *o,
+                         enum addr_family family, int *out, struct err *e);
 /* Whether the options leave the family usable at all. */
-bool conn_socket_has_family(const struct conn_host_options *o,
-                            enum addr_family family);
+bool tcp_socket_has_family(const struct tcp_host_options *o,
+                           enum addr_family family);
 /* What to bind to for the family: the chosen address or any. */
-struct addr conn_socket_bind_addr(const struct conn_host_options *o,
-                                  enum addr_family family, uint16_t port);
-void conn_socket_set_nodelay(int fd);
+struct addr tcp_socket_bind_addr(const struct tcp_host_options *o,
+                                 enum addr_family family, uint16_t port);
+void tcp_socket_set_nodelay(int fd);
 /* Out of descriptors or memory for now. */
-bool conn_socket_is_exhausted(int errno_value);
+bool tcp_socket_is_exhausted(int errno_value);
 /* The local address; NONE when the kernel does not say. */
-struct addr conn_socket_local(int fd);
+struct addr tcp_socket_local(int fd);
 
 #endif

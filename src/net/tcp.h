@@ -3,7 +3,7 @@
  * file ranges (sendfile: a seeding byte never enters the process).
  *
  * Callbacks come on the loop thread. Inside any callback every function may be
- * called, conn_close too. After conn_close no further callback comes, but for
+ * called, tcp_close too. After tcp_close no further callback comes, but for
  * the release of queued file ranges. A conn is freed by itself once its handle
  * has closed.
  */
@@ -15,17 +15,17 @@
 #include "net/loop.h"
 #include <sys/types.h>
 
-#define CONN_SCRATCH         (256u << 10) /* one read at most */
-#define CONN_WRITE_MAX       (256u << 10) /* queued in memory, then close */
-#define CONN_CONNECT_MS      10000        /* then on_close with TIMEOUT */
-#define CONN_STALL_MS        120000       /* likewise, when no byte leaves */
-#define CONN_LISTEN_BACKLOG  128
-#define CONN_ACCEPT_PAUSE_MS 1000 /* out of descriptors: rest so long */
+#define TCP_SCRATCH         (256u << 10) /* one read at most */
+#define TCP_WRITE_MAX       (256u << 10) /* queued in memory, then close */
+#define TCP_CONNECT_MS      10000        /* then on_close with TIMEOUT */
+#define TCP_STALL_MS        120000       /* likewise, when no byte leaves */
+#define TCP_LISTEN_BACKLOG  128
+#define TCP_ACCEPT_PAUSE_MS 1000 /* out of descriptors: rest so long */
 
-struct conn;      /* one connection */
-struct conn_host; /* the loop's shared scratch and options */
+struct tcp_conn; /* one connection */
+struct tcp_host; /* the loop's shared scratch and options */
 
-struct conn_callbacks {
+struct tcp_callbacks {
     /* Connected (outgoing only). */
     void (*on_open)(void *ctx);
     /* Bytes arrived; `data` is scratch memory, dead after the call. */
@@ -42,41 +42,40 @@ struct conn_callbacks {
 /* With only one of bind4 and bind6 given the other family is off: its traffic
  * would leave by an address the user did not name. A device or an address that
  * is not there makes connecting and listening fail, never go around it. */
-struct conn_host_options {
+struct tcp_host_options {
     struct addr bind4, bind6; /* family NONE = any; port ignored */
     char device[16];          /* SO_BINDTODEVICE, "" = none */
-    uint32_t connect_ms;      /* 0 = CONN_CONNECT_MS */
-    uint32_t stall_ms;        /* 0 = CONN_STALL_MS */
+    uint32_t connect_ms;      /* 0 = TCP_CONNECT_MS */
+    uint32_t stall_ms;        /* 0 = TCP_STALL_MS */
 };
 
-struct conn_host *conn_host_new(struct loop *l,
-                                const struct conn_host_options *o);
-void conn_host_free(struct conn_host *h); /* closes what is still open */
+struct tcp_host *tcp_host_new(struct loop *l, const struct tcp_host_options *o);
+void tcp_host_free(struct tcp_host *h); /* closes what is still open */
 
 /* Starts connecting; NULL with *err_code when no socket could be had (limit of
  * open files: BTC_E_LIMIT; no route: BTC_E_NETWORK). */
-struct conn *conn_connect(struct conn_host *h, const struct addr *to,
-                          const struct conn_callbacks *cb, void *ctx,
-                          int *err_code);
-void conn_set_callbacks(struct conn *c, const struct conn_callbacks *cb,
-                        void *ctx); /* hands an accepted one to its owner */
-void conn_close(struct conn *c);    /* NULL allowed */
-const struct addr *conn_remote(const struct conn *c);
-bool conn_is_open(const struct conn *c); /* not connecting, not gone */
-struct addr conn_local(const struct conn *c);
+struct tcp_conn *tcp_connect(struct tcp_host *h, const struct addr *to,
+                             const struct tcp_callbacks *cb, void *ctx,
+                             int *err_code);
+void tcp_set_callbacks(struct tcp_conn *c, const struct tcp_callbacks *cb,
+                       void *ctx);  /* hands an accepted one to its owner */
+void tcp_close(struct tcp_conn *c); /* NULL allowed */
+const struct addr *tcp_remote(const struct tcp_conn *c);
+bool tcp_is_open(const struct tcp_conn *c); /* not connecting, not gone */
+struct addr tcp_local(const struct tcp_conn *c);
 
 /* Queues bytes (copied). They go to the kernel at the end of the turn, before
  * the loop sleeps, with all that the turn queued: a send is no system call. No
  * callback comes from inside it. */
-void conn_send(struct conn *c, struct slice data);
+void tcp_send(struct tcp_conn *c, struct slice data);
 /* What may be queued in memory, file ranges not counted. */
-void conn_set_write_max(struct conn *c, size_t bytes);
-/* conn_send without the copy, of bytes that stay for ever. */
-void conn_send_const(struct conn *c, struct slice data);
+void tcp_set_write_max(struct tcp_conn *c, size_t bytes);
+/* tcp_send without the copy, of bytes that stay for ever. */
+void tcp_send_const(struct tcp_conn *c, struct slice data);
 /* Queues len bytes of an open file. `release` is called exactly once, when the
  * range has been sent or the connection is gone (release may be NULL). If the
  * file ends early the connection is closed with BTC_E_SHORT. */
-struct conn_file {
+struct tcp_file {
     int fd;
     off_t offset;
     size_t len;
@@ -84,25 +83,26 @@ struct conn_file {
     void *ctx;
     void *arg;
 };
-void conn_send_file(struct conn *c, const struct conn_file *f);
+void tcp_send_file(struct tcp_conn *c, const struct tcp_file *f);
 /* Bytes queued and not yet taken by the kernel, file ranges included. */
-size_t conn_queued(const struct conn *c);
+size_t tcp_queued(const struct tcp_conn *c);
 /* Payload and protocol bytes the kernel took since the last call. */
-uint64_t conn_take_sent(struct conn *c);
+uint64_t tcp_take_sent(struct tcp_conn *c);
 /* Stops and resumes reading; data stays in the kernel meanwhile. */
-void conn_pause_read(struct conn *c);
-void conn_resume_read(struct conn *c);
+void tcp_pause_read(struct tcp_conn *c);
+void tcp_resume_read(struct tcp_conn *c);
 /* At most this many bytes in the next reads (a rate limit's grant); UINT64_MAX
  * = unlimited (default). At 0 reading stops until a new grant. */
-void conn_grant_read(struct conn *c, uint64_t bytes);
+void tcp_grant_read(struct tcp_conn *c, uint64_t bytes);
 
 /* Listening. port 0: the kernel chooses. IPv4 and IPv6 where there is IPv6. */
-struct conn_listener;
-typedef void conn_accept_fn(void *ctx, struct conn *c); /* owner sets callbacks,
-                                                         * else it is closed */
-struct conn_listener *conn_listen(struct conn_host *h, uint16_t port,
-                                  conn_accept_fn *fn, void *ctx, struct err *e);
-uint16_t conn_listener_port(const struct conn_listener *l);
-void conn_listener_close(struct conn_listener *l); /* NULL allowed */
+struct tcp_listener;
+typedef void tcp_accept_fn(void *ctx,
+                           struct tcp_conn *c); /* owner sets callbacks,
+                                                 * else it is closed */
+struct tcp_listener *tcp_listen(struct tcp_host *h, uint16_t port,
+                                tcp_accept_fn *fn, void *ctx, struct err *e);
+uint16_t tcp_listener_port(const struct tcp_listener *l);
+void tcp_listener_close(struct tcp_listener *l); /* NULL allowed */
 
 #endif

@@ -1,4 +1,4 @@
-/* CREATE: files and folders come to be; they go in disk_delete.c.
+/* CREATE: files and folders come to be; they go in delete.c.
  *
  * CREATE is the only job that makes a file; an empty mount point is never
  * filled by a write. What exists is kept: a shorter file is extended, a longer
@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 /* One folder; 0 also when it is there. */
-static int disk_make_dir(struct disk *d, const char *path)
+static int store_make_dir(struct store *d, const char *path)
 {
-    int rc = disk_sys_fault(d, "mkdir", path);
+    int rc = store_sys_fault(d, "mkdir", path);
     if (rc == 0 && mkdir(path, 0777) != 0 && errno != EEXIST) {
         rc = -errno;
     }
@@ -25,14 +25,14 @@ static int disk_make_dir(struct disk *d, const char *path)
 }
 
 /* The folders of a file, from the save path downwards. */
-static bool disk_make_dirs(struct disk_job *job, uint32_t file, char *path)
+static bool store_make_dirs(struct store_job *job, uint32_t file, char *path)
 {
     size_t from = strlen(job->store->save_path) + 1;
     for (char *p = path + from; (p = strchr(p, '/')) != NULL; p++) {
         *p = '\0';
-        int rc = disk_make_dir(job->store->d, path);
+        int rc = store_make_dir(job->store->d, path);
         if (rc != 0) {
-            disk_fail(job, file, path, -rc);
+            store_fail(job, file, path, -rc);
         }
         *p = '/';
         if (rc != 0) {
@@ -43,12 +43,12 @@ static bool disk_make_dirs(struct disk_job *job, uint32_t file, char *path)
 }
 
 /* Gives the file its length, and with `full` its blocks. Never shortens. */
-static int disk_make_length(struct disk_store *s, int fd, const char *path,
-                            uint64_t length, uint64_t size)
+static int store_make_length(struct store_tree *s, int fd, const char *path,
+                             uint64_t length, uint64_t size)
 {
     int rc = 0;
     if (s->full && length > 0) {
-        rc = disk_sys_fault(s->d, "fallocate", path);
+        rc = store_sys_fault(s->d, "fallocate", path);
         while (rc == 0 && fallocate(fd, 0, 0, (off_t)length) != 0) {
             rc = errno == EINTR ? 0 : -errno;
         }
@@ -59,7 +59,7 @@ static int disk_make_length(struct disk_store *s, int fd, const char *path,
     if (length <= size) {
         return 0;
     }
-    rc = disk_sys_fault(s->d, "ftruncate", path);
+    rc = store_sys_fault(s->d, "ftruncate", path);
     while (rc == 0 && ftruncate(fd, (off_t)length) != 0) {
         rc = errno == EINTR ? 0 : -errno;
     }
@@ -68,59 +68,59 @@ static int disk_make_length(struct disk_store *s, int fd, const char *path,
 
 /* A file that is not there yet. One that could not get its length goes again:
  * it would only hold back the space that the next try needs. */
-static void disk_make_new(struct disk_job *job, uint32_t file, char *path)
+static void store_make_new(struct store_job *job, uint32_t file, char *path)
 {
-    struct disk_store *s = job->store;
+    struct store_tree *s = job->store;
     int flags = O_RDWR | O_CREAT | O_EXCL;
-    int fd = disk_fd_open(s->d, path, flags);
+    int fd = store_fd_open(s->d, path, flags);
     if (fd == -ENOENT) {
-        if (!disk_make_dirs(job, file, path)) {
+        if (!store_make_dirs(job, file, path)) {
             return;
         }
-        fd = disk_fd_open(s->d, path, flags);
+        fd = store_fd_open(s->d, path, flags);
     }
     if (fd < 0) {
-        disk_fail(job, file, path, -fd);
+        store_fail(job, file, path, -fd);
         return;
     }
     struct stat st;
-    int rc = disk_make_length(s, fd, path, s->files[file].length, 0);
-    disk_store_saw(s, file, fstat(fd, &st) == 0 ? &st : NULL);
+    int rc = store_make_length(s, fd, path, s->files[file].length, 0);
+    store_tree_saw(s, file, fstat(fd, &st) == 0 ? &st : NULL);
     (void)close(fd);
     if (rc != 0) {
         (void)unlink(path);
-        disk_fail(job, file, path, -rc);
+        store_fail(job, file, path, -rc);
         return;
     }
-    disk_store_named(s, file);
+    store_tree_named(s, file);
 }
 
 /* A file that is there: a descriptor of it may be in the cache. */
-static void disk_make_longer(struct disk_job *job, uint32_t file,
-                             const char *path, uint64_t size)
+static void store_make_longer(struct store_job *job, uint32_t file,
+                              const char *path, uint64_t size)
 {
-    struct disk_store *s = job->store;
-    struct disk_fd *f = disk_fd_get(job, file, true);
+    struct store_tree *s = job->store;
+    struct store_fd *f = store_fd_get(job, file, true);
     if (!f) {
         return;
     }
-    int rc = disk_make_length(s, f->fd, path, s->files[file].length, size);
-    disk_fd_put(f);
+    int rc = store_make_length(s, f->fd, path, s->files[file].length, size);
+    store_fd_put(f);
     if (rc != 0) {
-        disk_fail(job, file, path, -rc);
+        store_fail(job, file, path, -rc);
     }
 }
 
 /* Refuses what must not be touched; true when it may be used. */
-static bool disk_make_accepts(struct disk_job *job, uint32_t file,
-                              const char *path, const struct stat *st)
+static bool store_make_accepts(struct store_job *job, uint32_t file,
+                               const char *path, const struct stat *st)
 {
     char reason[96];
     uint64_t length = job->store->files[file].length;
     if (!S_ISREG(st->st_mode)) {
-        disk_fail_with(job, file, path, BTC_E_EXISTS,
-                       S_ISDIR(st->st_mode) ? "is a folder"
-                                            : "is not a regular file");
+        store_fail_with(job, file, path, BTC_E_EXISTS,
+                        S_ISDIR(st->st_mode) ? "is a folder"
+                                             : "is not a regular file");
         return false;
     }
     if ((uint64_t)st->st_size > length) {
@@ -128,15 +128,15 @@ static bool disk_make_accepts(struct disk_job *job, uint32_t file,
                        "exists and is longer: %" PRId64
                        " bytes, the torrent's has %" PRIu64,
                        (int64_t)st->st_size, length);
-        disk_fail_with(job, file, path, BTC_E_EXISTS, reason);
+        store_fail_with(job, file, path, BTC_E_EXISTS, reason);
         return false;
     }
     return true;
 }
 
 /* Whether an existing file lacks bytes or, with `full`, blocks. */
-static bool disk_make_lacks(const struct disk_store *s, uint32_t file,
-                            const struct stat *st)
+static bool store_make_lacks(const struct store_tree *s, uint32_t file,
+                             const struct stat *st)
 {
     uint64_t length = s->files[file].length;
     return (uint64_t)st->st_size < length ||
@@ -144,40 +144,40 @@ static bool disk_make_lacks(const struct disk_store *s, uint32_t file,
 }
 
 /* One file. */
-static void disk_make_file(struct disk_job *job, uint32_t file)
+static void store_make_file(struct store_job *job, uint32_t file)
 {
     char path[PATH_MAX];
     struct stat st;
-    int rc = disk_store_path(job->store, file, path);
+    int rc = store_tree_path(job->store, file, path);
     if (rc == 0) {
-        rc = disk_sys_stat(job->store->d, path, &st);
+        rc = store_sys_stat(job->store->d, path, &st);
     }
     if (rc == -ENOENT) {
-        disk_make_new(job, file, path);
+        store_make_new(job, file, path);
     } else if (rc == -ENOTDIR) {
-        disk_fail_with(job, file, path, BTC_E_EXISTS,
-                       "a file is in the place of one of its folders");
+        store_fail_with(job, file, path, BTC_E_EXISTS,
+                        "a file is in the place of one of its folders");
     } else if (rc != 0) {
-        disk_fail(job, file, path, -rc);
-    } else if (disk_make_accepts(job, file, path, &st) &&
-               disk_make_lacks(job->store, file, &st)) {
-        disk_make_longer(job, file, path, (uint64_t)st.st_size);
+        store_fail(job, file, path, -rc);
+    } else if (store_make_accepts(job, file, path, &st) &&
+               store_make_lacks(job->store, file, &st)) {
+        store_make_longer(job, file, path, (uint64_t)st.st_size);
     }
 }
 
 /* CREATE. */
-void disk_run_create(struct disk_worker *w, struct disk_job *job)
+void store_run_create(struct store_worker *w, struct store_job *job)
 {
-    struct disk_store *s = job->store;
+    struct store_tree *s = job->store;
     (void)w;
-    if (!disk_store_has_root(s)) {
-        disk_fail(job, DISK_NO_FILE, s->save_path, ENOENT);
+    if (!store_tree_has_root(s)) {
+        store_fail(job, STORE_NO_FILE, s->save_path, ENOENT);
         return;
     }
     for (uint32_t i = 0; i < s->n_files && job->result == 0; i++) {
         bool wanted = !job->select || bits_get(job->select, i);
         if (wanted && !s->files[i].pad) {
-            disk_make_file(job, i);
+            store_make_file(job, i);
         }
     }
 }

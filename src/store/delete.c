@@ -14,21 +14,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DISK_DELETE_OPEN (O_PATH | O_DIRECTORY | O_CLOEXEC)
+#define STORE_DELETE_OPEN (O_PATH | O_DIRECTORY | O_CLOEXEC)
 
 /* Where a DELETE stands. */
-struct disk_delete {
-    struct disk_job *job;
+struct store_delete {
+    struct store_job *job;
     int root;     /* the save path */
     uint32_t dir; /* the folder that is open, 0 = none but the save path */
     int fd;       /* of it; -errno: it cannot be opened; ELOOP: a link */
 };
 
 /* A folder below another one; -ELOOP when it is a link. */
-static int disk_delete_step(int parent, const char *name)
+static int store_delete_step(int parent, const char *name)
 {
     struct stat st;
-    int fd = openat(parent, name, DISK_DELETE_OPEN | O_NOFOLLOW);
+    int fd = openat(parent, name, STORE_DELETE_OPEN | O_NOFOLLOW);
     if (fd >= 0) {
         return fd;
     }
@@ -39,9 +39,9 @@ static int disk_delete_step(int parent, const char *name)
 }
 
 /* A folder of the store, from the save path downwards. */
-static int disk_delete_walk(const struct disk_delete *w, uint32_t dir)
+static int store_delete_walk(const struct store_delete *w, uint32_t dir)
 {
-    const struct disk_dir *d = &w->job->store->dirs[dir];
+    const struct store_dir *d = &w->job->store->dirs[dir];
     char path[PATH_MAX];
     int fd = w->root;
     if (d->len >= sizeof(path)) {
@@ -54,7 +54,7 @@ static int disk_delete_walk(const struct disk_delete *w, uint32_t dir)
         if (end) {
             *end++ = '\0';
         }
-        int next = disk_delete_step(fd, name);
+        int next = store_delete_step(fd, name);
         if (fd != w->root) {
             (void)close(fd);
         }
@@ -64,7 +64,7 @@ static int disk_delete_walk(const struct disk_delete *w, uint32_t dir)
 }
 
 /* The descriptor of a folder, kept until another one is asked for. */
-static int disk_delete_dir_fd(struct disk_delete *w, uint32_t dir)
+static int store_delete_dir_fd(struct store_delete *w, uint32_t dir)
 {
     if (dir == w->dir) {
         return dir == 0 ? w->root : w->fd;
@@ -73,12 +73,12 @@ static int disk_delete_dir_fd(struct disk_delete *w, uint32_t dir)
         (void)close(w->fd);
     }
     w->dir = dir;
-    w->fd = dir == 0 ? -1 : disk_delete_walk(w, dir);
+    w->fd = dir == 0 ? -1 : store_delete_walk(w, dir);
     return dir == 0 ? w->root : w->fd;
 }
 
 /* Why a thing in a file's place is not ours; NULL: it is. */
-static const char *disk_delete_refuses(const struct stat *st, uint64_t length)
+static const char *store_delete_refuses(const struct stat *st, uint64_t length)
 {
     if (S_ISDIR(st->st_mode)) {
         return "is a folder, not the torrent's file: it stays";
@@ -95,20 +95,20 @@ static const char *disk_delete_refuses(const struct stat *st, uint64_t length)
 }
 
 /* Unlinks one file; what is not there is fine. */
-static void disk_delete_file(struct disk_delete *w, uint32_t file)
+static void store_delete_file(struct store_delete *w, uint32_t file)
 {
-    struct disk_job *job = w->job;
-    const struct disk_file *f = &job->store->files[file];
+    struct store_job *job = w->job;
+    const struct store_file *f = &job->store->files[file];
     const char *slash = strrchr(f->path, '/');
     const char *name = slash ? slash + 1 : f->path;
     char path[PATH_MAX];
     struct stat st;
     const char *why = NULL;
-    int fd = disk_delete_dir_fd(w, job->store->dir_of[file]);
-    int rc = disk_store_path(job->store, file, path);
+    int fd = store_delete_dir_fd(w, job->store->dir_of[file]);
+    int rc = store_tree_path(job->store, file, path);
     if (rc == 0 && fd >= 0) {
         rc = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
-        why = rc == 0 ? disk_delete_refuses(&st, f->length) : NULL;
+        why = rc == 0 ? store_delete_refuses(&st, f->length) : NULL;
     } else if (rc == 0) {
         rc = fd;
         why = fd == -ELOOP ? "a folder of its path is a link: what lies behind "
@@ -116,27 +116,27 @@ static void disk_delete_file(struct disk_delete *w, uint32_t file)
                            : NULL;
     }
     if (why) {
-        disk_fail_with(job, file, path, BTC_E_EXISTS, why);
+        store_fail_with(job, file, path, BTC_E_EXISTS, why);
         return;
     }
-    rc = rc == 0 ? disk_sys_fault(job->store->d, "unlink", path) : rc;
+    rc = rc == 0 ? store_sys_fault(job->store->d, "unlink", path) : rc;
     if (rc == 0 && unlinkat(fd, name, 0) != 0) {
         rc = -errno;
     }
     if (rc == 0) {
         job->n_deleted++;
     } else if (rc != -ENOENT && rc != -ENOTDIR) {
-        disk_fail(job, file, path, -rc);
+        store_fail(job, file, path, -rc);
     }
 }
 
 /* Removes a folder if it is empty; all else is not ours to remove. */
-static void disk_delete_folder(struct disk_delete *w, uint32_t dir)
+static void store_delete_folder(struct store_delete *w, uint32_t dir)
 {
-    const struct disk_dir *d = &w->job->store->dirs[dir];
+    const struct store_dir *d = &w->job->store->dirs[dir];
     uint32_t from = w->job->store->dirs[d->parent].len;
     char name[PATH_MAX];
-    int fd = disk_delete_dir_fd(w, d->parent);
+    int fd = store_delete_dir_fd(w, d->parent);
     from += from > 0 ? 1 : 0;
     if (fd >= 0 && d->len - from < sizeof(name)) {
         memcpy(name, d->path + from, d->len - from);
@@ -147,18 +147,18 @@ static void disk_delete_folder(struct disk_delete *w, uint32_t dir)
 
 /* The folders that are left forget the names for good: after a power cut a file
  * must not be back whose torrent is gone. */
-static void disk_delete_sync(struct disk_job *job)
+static void store_delete_sync(struct store_job *job)
 {
-    struct disk_store *s = job->store;
+    struct store_tree *s = job->store;
     char path[PATH_MAX];
     for (uint32_t i = 0; i < s->n_dirs; i++) {
         int fd = -1;
-        if (disk_store_dir_path(s, i, path) == 0) {
-            fd = disk_sys_open(s->d, path, O_RDONLY | O_DIRECTORY);
+        if (store_tree_dir_path(s, i, path) == 0) {
+            fd = store_sys_open(s->d, path, O_RDONLY | O_DIRECTORY);
         }
-        int rc = fd >= 0 ? disk_sys_fsync(s->d, fd, path) : 0;
+        int rc = fd >= 0 ? store_sys_fsync(s->d, fd, path) : 0;
         if (rc != 0 && rc != -EINVAL) { /* EINVAL: there is no such thing */
-            disk_fail(job, DISK_NO_FILE, path, -rc);
+            store_fail(job, STORE_NO_FILE, path, -rc);
         }
         if (fd >= 0) {
             (void)close(fd);
@@ -167,7 +167,7 @@ static void disk_delete_sync(struct disk_job *job)
 }
 
 /* What is gone needs no SYNC. */
-static void disk_delete_claims(struct disk_store *s)
+static void store_delete_claims(struct store_tree *s)
 {
     pthread_mutex_lock(&s->d->fd_lock);
     memset(s->flags, 0, s->n_files);
@@ -179,13 +179,13 @@ static void disk_delete_claims(struct disk_store *s)
 }
 
 /* The save path, or a failure: then nothing is gone, it is out of reach. */
-static bool disk_delete_open(struct disk_delete *w)
+static bool store_delete_open(struct store_delete *w)
 {
     const char *path = w->job->store->save_path;
     struct stat st;
-    w->root = open(path, DISK_DELETE_OPEN);
+    w->root = open(path, STORE_DELETE_OPEN);
     if (w->root < 0) {
-        disk_fail(w->job, DISK_NO_FILE, path, errno);
+        store_fail(w->job, STORE_NO_FILE, path, errno);
         return false;
     }
     if (fstat(w->root, &st) == 0) {
@@ -198,26 +198,26 @@ static bool disk_delete_open(struct disk_delete *w)
 /* DELETE. Goes on after a failure and tells the first. Folders stand behind
  * their parents, so backwards they empty from below; the save path (0) stays.
  */
-void disk_run_delete(struct disk_worker *w, struct disk_job *job)
+void store_run_delete(struct store_worker *w, struct store_job *job)
 {
-    struct disk_store *s = job->store;
-    struct disk_delete d = {.job = job, .fd = -1};
+    struct store_tree *s = job->store;
+    struct store_delete d = {.job = job, .fd = -1};
     (void)w;
-    if (!disk_delete_open(&d)) {
+    if (!store_delete_open(&d)) {
         return;
     }
-    disk_fd_drop_all(s);
+    store_fd_drop_all(s);
     for (uint32_t i = 0; i < s->n_files; i++) {
         bool wanted = !job->select || bits_get(job->select, i);
         if (wanted && !s->files[i].pad) {
-            disk_delete_file(&d, i);
+            store_delete_file(&d, i);
         }
     }
     for (uint32_t i = s->n_dirs; i > 1; i--) {
-        disk_delete_folder(&d, i - 1);
+        store_delete_folder(&d, i - 1);
     }
-    (void)disk_delete_dir_fd(&d, 0);
+    (void)store_delete_dir_fd(&d, 0);
     (void)close(d.root);
-    disk_delete_sync(job);
-    disk_delete_claims(s);
+    store_delete_sync(job);
+    store_delete_claims(s);
 }

@@ -14,14 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum disk_kind {
-    DISK_PAD,
-    DISK_MEM,
-    DISK_FILE
+enum store_kind {
+    STORE_PAD,
+    STORE_MEM,
+    STORE_FILE
 };
 
-struct disk_seg {
-    enum disk_kind kind;
+struct store_seg {
+    enum store_kind kind;
     uint32_t file;
     uint32_t span;
     uint64_t offset; /* in the file */
@@ -30,8 +30,8 @@ struct disk_seg {
 };
 
 /* Where a walk stands. */
-struct disk_walk {
-    const struct disk_job *job;
+struct store_walk {
+    const struct store_job *job;
     uint8_t *const *blocks; /* NULL: the job has none */
     bool by_block;          /* no segment crosses the border of a block */
     uint32_t span;
@@ -39,16 +39,16 @@ struct disk_walk {
     uint64_t pos; /* in the piece */
 };
 
-static const uint8_t disk_zeros[DISK_BLOCK_LEN];
+static const uint8_t store_zeros[STORE_BLOCK_LEN];
 
 /* The length of all spans. */
-static uint64_t disk_job_len(const struct disk_job *job)
+static uint64_t store_job_len(const struct store_job *job)
 {
     uint64_t len = 0;
     for (uint32_t i = 0; i < job->n_spans; i++) {
-        const struct disk_span *span = &job->spans[i];
+        const struct store_span *span = &job->spans[i];
         BTC_ASSERT(span->file < job->store->n_files);
-        const struct disk_file *file = &job->store->files[span->file];
+        const struct store_file *file = &job->store->files[span->file];
         BTC_ASSERT(span->offset <= file->length &&
                    span->len <= file->length - span->offset);
         len += span->len;
@@ -57,38 +57,38 @@ static uint64_t disk_job_len(const struct disk_job *job)
 }
 
 /* Starts a walk. */
-static struct disk_walk disk_walk_start(const struct disk_job *job,
-                                        bool by_block)
+static struct store_walk store_walk_start(const struct store_job *job,
+                                          bool by_block)
 {
-    bool has_blocks = job->op == DISK_FINISH || job->op == DISK_WRITE;
-    return (struct disk_walk){.job = job,
-                              .blocks = has_blocks ? job->blocks : NULL,
-                              .by_block = by_block};
+    bool has_blocks = job->op == STORE_FINISH || job->op == STORE_WRITE;
+    return (struct store_walk){.job = job,
+                               .blocks = has_blocks ? job->blocks : NULL,
+                               .by_block = by_block};
 }
 
 /* The caller's memory of the block at `pos`; NULL = not in memory. */
-static const uint8_t *disk_walk_block(const struct disk_walk *w, uint64_t pos)
+static const uint8_t *store_walk_block(const struct store_walk *w, uint64_t pos)
 {
-    uint64_t block = pos / DISK_BLOCK_LEN;
+    uint64_t block = pos / STORE_BLOCK_LEN;
     return w->blocks && block < w->job->n_blocks ? w->blocks[block] : NULL;
 }
 
 /* How far a segment of the file reaches, at most `max`: to the next block that
  * is in memory. */
-static uint32_t disk_walk_run(const struct disk_walk *w, uint32_t max)
+static uint32_t store_walk_run(const struct store_walk *w, uint32_t max)
 {
-    uint64_t edge = DISK_BLOCK_LEN - w->pos % DISK_BLOCK_LEN;
+    uint64_t edge = STORE_BLOCK_LEN - w->pos % STORE_BLOCK_LEN;
     if (w->by_block) {
         return edge < max ? (uint32_t)edge : max;
     }
-    while (edge < max && !disk_walk_block(w, w->pos + edge)) {
-        edge += DISK_BLOCK_LEN;
+    while (edge < max && !store_walk_block(w, w->pos + edge)) {
+        edge += STORE_BLOCK_LEN;
     }
     return edge < max ? (uint32_t)edge : max;
 }
 
-/* The next segment, of at most DISK_CHUNK_LEN bytes; false at the end. */
-static bool disk_walk_next(struct disk_walk *w, struct disk_seg *seg)
+/* The next segment, of at most STORE_CHUNK_LEN bytes; false at the end. */
+static bool store_walk_next(struct store_walk *w, struct store_seg *seg)
 {
     while (w->span < w->job->n_spans &&
            w->in_span == w->job->spans[w->span].len) {
@@ -98,25 +98,25 @@ static bool disk_walk_next(struct disk_walk *w, struct disk_seg *seg)
     if (w->span == w->job->n_spans) {
         return false;
     }
-    const struct disk_span *span = &w->job->spans[w->span];
-    uint32_t in_block = (uint32_t)(w->pos % DISK_BLOCK_LEN);
-    uint32_t block_left = DISK_BLOCK_LEN - in_block;
+    const struct store_span *span = &w->job->spans[w->span];
+    uint32_t in_block = (uint32_t)(w->pos % STORE_BLOCK_LEN);
+    uint32_t block_left = STORE_BLOCK_LEN - in_block;
     uint32_t left = span->len - w->in_span;
-    const uint8_t *block = disk_walk_block(w, w->pos);
-    *seg = (struct disk_seg){.kind = DISK_FILE,
-                             .file = span->file,
-                             .span = w->span,
-                             .offset = span->offset + w->in_span};
+    const uint8_t *block = store_walk_block(w, w->pos);
+    *seg = (struct store_seg){.kind = STORE_FILE,
+                              .file = span->file,
+                              .span = w->span,
+                              .offset = span->offset + w->in_span};
     if (span->pad || w->job->store->files[span->file].pad) {
-        seg->kind = DISK_PAD;
-        seg->mem = disk_zeros;
+        seg->kind = STORE_PAD;
+        seg->mem = store_zeros;
     } else if (block) {
-        seg->kind = DISK_MEM;
+        seg->kind = STORE_MEM;
         seg->mem = block + in_block;
     }
-    if (seg->kind == DISK_FILE) {
-        left = left < DISK_CHUNK_LEN ? left : DISK_CHUNK_LEN;
-        seg->len = disk_walk_run(w, left);
+    if (seg->kind == STORE_FILE) {
+        left = left < STORE_CHUNK_LEN ? left : STORE_CHUNK_LEN;
+        seg->len = store_walk_run(w, left);
     } else {
         seg->len = left < block_left ? left : block_left;
     }
@@ -126,34 +126,35 @@ static bool disk_walk_next(struct disk_walk *w, struct disk_seg *seg)
 }
 
 /* A reader that keeps the descriptor of the file it reads. */
-struct disk_reader {
-    struct disk_job *job;
-    struct disk_fd *f; /* a reference; NULL = none */
+struct store_reader {
+    struct store_job *job;
+    struct store_fd *f; /* a reference; NULL = none */
     char path[PATH_MAX];
 };
 
 /* Ends it. */
-static void disk_reader_close(struct disk_reader *r)
+static void store_reader_close(struct store_reader *r)
 {
-    disk_fd_put(r->f);
+    store_fd_put(r->f);
     r->f = NULL;
 }
 
 /* Turns to a file; false after the job has been failed. Large spans are
  * announced to the kernel, which then reads ahead of the hash. */
-static bool disk_reader_open(struct disk_reader *r, const struct disk_seg *seg)
+static bool store_reader_open(struct store_reader *r,
+                              const struct store_seg *seg)
 {
     if (r->f && r->f->file == seg->file) {
         return true;
     }
-    disk_reader_close(r);
-    r->f = disk_fd_get(r->job, seg->file, false);
+    store_reader_close(r);
+    r->f = store_fd_get(r->job, seg->file, false);
     if (!r->f) {
         return false;
     }
-    (void)disk_store_path(r->job->store, seg->file, r->path);
-    const struct disk_span *span = &r->job->spans[seg->span];
-    if (span->len > DISK_CHUNK_LEN) {
+    (void)store_tree_path(r->job->store, seg->file, r->path);
+    const struct store_span *span = &r->job->spans[seg->span];
+    if (span->len > STORE_CHUNK_LEN) {
         (void)posix_fadvise(r->f->fd, (off_t)span->offset, (off_t)span->len,
                             POSIX_FADV_WILLNEED);
     }
@@ -161,49 +162,49 @@ static bool disk_reader_open(struct disk_reader *r, const struct disk_seg *seg)
 }
 
 /* The file ends before the segment does. */
-static void disk_fail_short(struct disk_reader *r, const struct disk_seg *seg,
-                            uint64_t got)
+static void store_fail_short(struct store_reader *r,
+                             const struct store_seg *seg, uint64_t got)
 {
     char reason[96];
     uint64_t want = r->job->store->files[seg->file].length;
     (void)snprintf(reason, sizeof(reason),
                    "is too short, it ends at byte %" PRIu64 " of %" PRIu64,
                    seg->offset + got, want);
-    disk_fail_with(r->job, seg->file, r->path, BTC_E_SHORT, reason);
+    store_fail_with(r->job, seg->file, r->path, BTC_E_SHORT, reason);
 }
 
 /* Reads a segment of a file; false after the job has been failed. */
-static bool disk_reader_read(struct disk_reader *r, const struct disk_seg *seg,
-                             uint8_t *buf)
+static bool store_reader_read(struct store_reader *r,
+                              const struct store_seg *seg, uint8_t *buf)
 {
-    if (!disk_reader_open(r, seg)) {
+    if (!store_reader_open(r, seg)) {
         return false;
     }
-    int64_t n = disk_sys_pread(r->job->store->d, r->f->fd, r->path, buf,
-                               seg->len, seg->offset);
+    int64_t n = store_sys_pread(r->job->store->d, r->f->fd, r->path, buf,
+                                seg->len, seg->offset);
     if (n < 0) {
-        disk_fail(r->job, seg->file, r->path, (int)-n);
+        store_fail(r->job, seg->file, r->path, (int)-n);
         return false;
     }
     if (n < seg->len) {
-        disk_fail_short(r, seg, (uint64_t)n);
+        store_fail_short(r, seg, (uint64_t)n);
         return false;
     }
     return true;
 }
 
 /* SHA-1 over the whole piece; false after the job has been failed. */
-static bool disk_hash_piece(struct disk_worker *w, struct disk_job *job,
-                            uint8_t out[SHA1_LEN])
+static bool store_hash_piece(struct store_worker *w, struct store_job *job,
+                             uint8_t out[SHA1_LEN])
 {
-    struct disk_reader r = {.job = job};
-    struct disk_walk walk = disk_walk_start(job, false);
-    struct disk_seg seg;
+    struct store_reader r = {.job = job};
+    struct store_walk walk = store_walk_start(job, false);
+    struct store_seg seg;
     bool ok = true;
     hash_sha1_start(w->hash);
-    while (ok && disk_walk_next(&walk, &seg)) {
-        if (seg.kind == DISK_FILE) {
-            ok = disk_reader_read(&r, &seg, w->buf);
+    while (ok && store_walk_next(&walk, &seg)) {
+        if (seg.kind == STORE_FILE) {
+            ok = store_reader_read(&r, &seg, w->buf);
             seg.mem = w->buf;
         }
         if (ok) {
@@ -211,37 +212,37 @@ static bool disk_hash_piece(struct disk_worker *w, struct disk_job *job,
         }
     }
     hash_finish(w->hash, out);
-    disk_reader_close(&r);
+    store_reader_close(&r);
     return ok;
 }
 
 /* SHA-1 of each block (WRITE: of those in memory, what it has for the others
  * means nothing); false after the job has been failed. */
-static bool disk_hash_blocks(struct disk_worker *w, struct disk_job *job)
+static bool store_hash_blocks(struct store_worker *w, struct store_job *job)
 {
-    struct disk_reader r = {.job = job};
-    struct disk_walk walk = disk_walk_start(job, true);
-    struct disk_seg seg;
-    uint64_t len = disk_job_len(job);
+    struct store_reader r = {.job = job};
+    struct store_walk walk = store_walk_start(job, true);
+    struct store_seg seg;
+    uint64_t len = store_job_len(job);
     bool ok = true;
     job->block_hashes = mem_calloc(job->n_blocks, sizeof(*job->block_hashes));
-    while (ok && disk_walk_next(&walk, &seg)) {
+    while (ok && store_walk_next(&walk, &seg)) {
         uint64_t begin = walk.pos - seg.len;
-        if (begin % DISK_BLOCK_LEN == 0) {
+        if (begin % STORE_BLOCK_LEN == 0) {
             hash_sha1_start(w->hash);
         }
-        if (seg.kind == DISK_FILE && job->op == DISK_FINISH) {
-            ok = disk_reader_read(&r, &seg, w->buf);
+        if (seg.kind == STORE_FILE && job->op == STORE_FINISH) {
+            ok = store_reader_read(&r, &seg, w->buf);
             seg.mem = w->buf;
         }
         if (ok && seg.mem) {
             hash_update(w->hash, seg.mem, seg.len);
         }
-        if (walk.pos % DISK_BLOCK_LEN == 0 || walk.pos == len) {
-            hash_finish(w->hash, job->block_hashes[begin / DISK_BLOCK_LEN]);
+        if (walk.pos % STORE_BLOCK_LEN == 0 || walk.pos == len) {
+            hash_finish(w->hash, job->block_hashes[begin / STORE_BLOCK_LEN]);
         }
     }
-    disk_reader_close(&r);
+    store_reader_close(&r);
     if (!ok) {
         free(job->block_hashes);
         job->block_hashes = NULL;
@@ -250,8 +251,8 @@ static bool disk_hash_blocks(struct disk_worker *w, struct disk_job *job)
 }
 
 /* Blocks of memory on their way into one place of one file. */
-struct disk_writer {
-    struct disk_job *job;
+struct store_writer {
+    struct store_job *job;
     struct iovec *iov; /* borrows; the worker's */
     int n_iov;
     uint32_t file;
@@ -260,35 +261,36 @@ struct disk_writer {
 };
 
 /* Writes what has gathered; false after the job has been failed. */
-static bool disk_writer_flush(struct disk_writer *w)
+static bool store_writer_flush(struct store_writer *w)
 {
     char path[PATH_MAX];
     if (w->n_iov == 0) {
         return true;
     }
-    struct disk_fd *f = disk_fd_get(w->job, w->file, true);
+    struct store_fd *f = store_fd_get(w->job, w->file, true);
     if (!f) {
         return false;
     }
-    (void)disk_store_path(w->job->store, w->file, path);
-    int rc = disk_sys_pwritev(w->job->store->d, f->fd, path, w->iov, w->n_iov,
-                              w->begin);
-    disk_store_wrote(w->job->store, w->file); /* also what was half written */
-    disk_fd_put(f);
+    (void)store_tree_path(w->job->store, w->file, path);
+    int rc = store_sys_pwritev(w->job->store->d, f->fd, path, w->iov, w->n_iov,
+                               w->begin);
+    store_tree_wrote(w->job->store, w->file); /* also what was half written */
+    store_fd_put(f);
     w->n_iov = 0;
     if (rc < 0) {
-        disk_fail(w->job, w->file, path, -rc);
+        store_fail(w->job, w->file, path, -rc);
     }
     return rc == 0;
 }
 
 /* Adds a segment of memory; false after the job has been failed. */
-static bool disk_writer_add(struct disk_writer *w, const struct disk_seg *seg)
+static bool store_writer_add(struct store_writer *w,
+                             const struct store_seg *seg)
 {
-    bool joins = w->n_iov > 0 && w->n_iov < DISK_MAX_IOV &&
+    bool joins = w->n_iov > 0 && w->n_iov < STORE_MAX_IOV &&
                  w->file == seg->file && w->end == seg->offset;
     if (!joins) {
-        if (!disk_writer_flush(w)) {
+        if (!store_writer_flush(w)) {
             return false;
         }
         w->file = seg->file;
@@ -304,42 +306,42 @@ static bool disk_writer_add(struct disk_writer *w, const struct disk_seg *seg)
 }
 
 /* Writes all blocks that are in memory. */
-static void disk_write_blocks(struct disk_worker *w, struct disk_job *job)
+static void store_write_blocks(struct store_worker *w, struct store_job *job)
 {
-    struct disk_writer writer = {.job = job, .iov = w->iov};
-    struct disk_walk walk = disk_walk_start(job, false);
-    struct disk_seg seg;
+    struct store_writer writer = {.job = job, .iov = w->iov};
+    struct store_walk walk = store_walk_start(job, false);
+    struct store_seg seg;
     bool ok = true;
-    while (ok && disk_walk_next(&walk, &seg)) {
-        ok = seg.kind != DISK_MEM || disk_writer_add(&writer, &seg);
+    while (ok && store_walk_next(&walk, &seg)) {
+        ok = seg.kind != STORE_MEM || store_writer_add(&writer, &seg);
     }
     if (ok) {
-        (void)disk_writer_flush(&writer);
+        (void)store_writer_flush(&writer);
     }
 }
 
 /* Our own bugs in what the caller handed over. */
-static void disk_check_blocks(const struct disk_job *job)
+static void store_check_blocks(const struct store_job *job)
 {
-    uint64_t len = disk_job_len(job);
-    BTC_ASSERT(job->n_blocks == (len + DISK_BLOCK_LEN - 1) / DISK_BLOCK_LEN);
+    uint64_t len = store_job_len(job);
+    BTC_ASSERT(job->n_blocks == (len + STORE_BLOCK_LEN - 1) / STORE_BLOCK_LEN);
     BTC_ASSERT(job->blocks || job->n_blocks == 0);
 }
 
 /* WRITE. */
-void disk_run_write(struct disk_worker *w, struct disk_job *job)
+void store_run_write(struct store_worker *w, struct store_job *job)
 {
-    disk_check_blocks(job);
-    if (!job->want_block_hashes || disk_hash_blocks(w, job)) {
-        disk_write_blocks(w, job);
+    store_check_blocks(job);
+    if (!job->want_block_hashes || store_hash_blocks(w, job)) {
+        store_write_blocks(w, job);
     }
 }
 
 /* Compares with the expected hash; false after the job has been failed. */
-static bool disk_check_hash(struct disk_worker *w, struct disk_job *job)
+static bool store_check_hash(struct store_worker *w, struct store_job *job)
 {
     uint8_t sum[SHA1_LEN];
-    if (!disk_hash_piece(w, job, sum)) {
+    if (!store_hash_piece(w, job, sum)) {
         return false;
     }
     if (memcmp(sum, job->expected, SHA1_LEN) != 0) {
@@ -352,57 +354,57 @@ static bool disk_check_hash(struct disk_worker *w, struct disk_job *job)
 
 /* FINISH. Only what matched is written. A piece whose bad block cannot be told,
  * because a block on disk cannot be read again, ends with that error. */
-void disk_run_finish(struct disk_worker *w, struct disk_job *job)
+void store_run_finish(struct store_worker *w, struct store_job *job)
 {
-    disk_check_blocks(job);
-    (void)disk_check_hash(w, job);
+    store_check_blocks(job);
+    (void)store_check_hash(w, job);
     int verdict = job->result;
     if (verdict == BTC_E_HASH || (verdict == 0 && job->want_block_hashes)) {
         job->result = 0;
-        if (disk_hash_blocks(w, job)) {
+        if (store_hash_blocks(w, job)) {
             job->result = verdict;
         }
     }
     if (job->result == 0) {
-        disk_write_blocks(w, job);
+        store_write_blocks(w, job);
     }
 }
 
 /* HASH. */
-void disk_run_hash(struct disk_worker *w, struct disk_job *job)
+void store_run_hash(struct store_worker *w, struct store_job *job)
 {
-    (void)disk_job_len(job);
-    (void)disk_check_hash(w, job);
+    (void)store_job_len(job);
+    (void)store_check_hash(w, job);
 }
 
 /* READ. */
-void disk_run_read(struct disk_worker *w, struct disk_job *job)
+void store_run_read(struct store_worker *w, struct store_job *job)
 {
-    struct disk_reader r = {.job = job};
-    struct disk_walk walk = disk_walk_start(job, false);
-    struct disk_seg seg;
+    struct store_reader r = {.job = job};
+    struct store_walk walk = store_walk_start(job, false);
+    struct store_seg seg;
     bool ok = true;
     (void)w;
-    (void)disk_job_len(job);
-    while (ok && disk_walk_next(&walk, &seg)) {
+    (void)store_job_len(job);
+    while (ok && store_walk_next(&walk, &seg)) {
         uint8_t *to = job->data + (walk.pos - seg.len);
-        if (seg.kind == DISK_PAD) {
+        if (seg.kind == STORE_PAD) {
             memset(to, 0, seg.len);
         } else {
-            ok = disk_reader_read(&r, &seg, to);
+            ok = store_reader_read(&r, &seg, to);
         }
     }
-    disk_reader_close(&r);
+    store_reader_close(&r);
 }
 
 /* Takes a reference on the file of a span. */
-static bool disk_prefetch_span(struct disk_job *job, uint32_t i)
+static bool store_prefetch_span(struct store_job *job, uint32_t i)
 {
-    const struct disk_span *span = &job->spans[i];
+    const struct store_span *span = &job->spans[i];
     if (span->pad || job->store->files[span->file].pad) {
         return true;
     }
-    struct disk_fd *f = disk_fd_get(job, span->file, false);
+    struct store_fd *f = store_fd_get(job, span->file, false);
     job->fds[i] = f ? f->fd : -1;
     return f != NULL;
 }
@@ -411,26 +413,26 @@ static bool disk_prefetch_span(struct disk_job *job, uint32_t i)
  * that sendfile will not wait for the device (readahead and WILLNEED return
  * before, RWF_NOWAIT and mincore must be asked again and again), and copying
  * 16 KiB costs less than handing the job over. */
-void disk_run_prefetch(struct disk_worker *w, struct disk_job *job)
+void store_run_prefetch(struct store_worker *w, struct store_job *job)
 {
-    struct disk_reader r = {.job = job};
-    struct disk_walk walk = disk_walk_start(job, false);
-    struct disk_seg seg;
+    struct store_reader r = {.job = job};
+    struct store_walk walk = store_walk_start(job, false);
+    struct store_seg seg;
     bool ok = true;
-    (void)disk_job_len(job);
+    (void)store_job_len(job);
     job->fds = mem_array(job->n_spans, sizeof(*job->fds));
     for (uint32_t i = 0; i < job->n_spans; i++) {
         job->fds[i] = -1;
     }
     for (uint32_t i = 0; ok && i < job->n_spans; i++) {
-        ok = disk_prefetch_span(job, i);
+        ok = store_prefetch_span(job, i);
     }
-    while (ok && disk_walk_next(&walk, &seg)) {
-        ok = seg.kind != DISK_FILE || disk_reader_read(&r, &seg, w->buf);
+    while (ok && store_walk_next(&walk, &seg)) {
+        ok = seg.kind != STORE_FILE || store_reader_read(&r, &seg, w->buf);
     }
-    disk_reader_close(&r);
+    store_reader_close(&r);
     for (uint32_t i = 0; !ok && i < job->n_spans; i++) {
-        disk_fd_release(job->store, job->spans[i].file, job->fds[i]);
+        store_fd_release(job->store, job->spans[i].file, job->fds[i]);
     }
     if (!ok) {
         free(job->fds);

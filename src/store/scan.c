@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 /* Takes away the pieces of file bytes [begin, end). */
-static void disk_scan_clear(struct disk_job *job, uint32_t file, uint64_t begin,
-                            uint64_t end)
+static void store_scan_clear(struct store_job *job, uint32_t file,
+                             uint64_t begin, uint64_t end)
 {
     if (begin >= end) {
         return;
@@ -29,87 +29,88 @@ static void disk_scan_clear(struct disk_job *job, uint32_t file, uint64_t begin,
 }
 
 /* lseek to data or a hole; -errno. */
-static int64_t disk_scan_seek(struct disk *d, int fd, const char *path,
-                              uint64_t at, int whence)
+static int64_t store_scan_seek(struct store *d, int fd, const char *path,
+                               uint64_t at, int whence)
 {
-    int rc = disk_sys_fault(d, "lseek", path);
+    int rc = store_sys_fault(d, "lseek", path);
     off_t to = rc != 0 ? 0 : lseek(fd, (off_t)at, whence);
     return rc != 0 ? rc : to >= 0 ? (int64_t)to : -errno;
 }
 
 /* Takes away what lies in holes of the first `size` bytes. */
-static void disk_scan_holes(struct disk_job *job, uint32_t file, int fd,
-                            const char *path, uint64_t size)
+static void store_scan_holes(struct store_job *job, uint32_t file, int fd,
+                             const char *path, uint64_t size)
 {
-    struct disk *d = job->store->d;
+    struct store *d = job->store->d;
     uint64_t at = 0;
     while (at < size) {
-        int64_t data = disk_scan_seek(d, fd, path, at, SEEK_DATA);
+        int64_t data = store_scan_seek(d, fd, path, at, SEEK_DATA);
         if (data == -ENXIO) {
-            disk_scan_clear(job, file, at, size);
+            store_scan_clear(job, file, at, size);
             return;
         }
         int64_t hole =
             data < 0 ? data
-                     : disk_scan_seek(d, fd, path, (uint64_t)data, SEEK_HOLE);
+                     : store_scan_seek(d, fd, path, (uint64_t)data, SEEK_HOLE);
         if (hole < 0) {
             return;
         }
-        disk_scan_clear(job, file, at,
-                        (uint64_t)data < size ? (uint64_t)data : size);
+        store_scan_clear(job, file, at,
+                         (uint64_t)data < size ? (uint64_t)data : size);
         at = (uint64_t)hole > at ? (uint64_t)hole : size;
     }
 }
 
 /* One open file. */
-static void disk_scan_open(struct disk_job *job, uint32_t file, int fd,
-                           const char *path)
+static void store_scan_open(struct store_job *job, uint32_t file, int fd,
+                            const char *path)
 {
     struct stat st;
     uint64_t length = job->store->files[file].length;
-    int rc = disk_sys_fstat(job->store->d, fd, path, &st);
+    int rc = store_sys_fstat(job->store->d, fd, path, &st);
     if (rc != 0) {
         return;
     }
     uint64_t size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     size = size < length ? size : length;
-    disk_scan_clear(job, file, size, length);
-    disk_scan_holes(job, file, fd, path, size);
+    store_scan_clear(job, file, size, length);
+    store_scan_holes(job, file, fd, path, size);
 }
 
 /* One file. Not through the cache, which torrents of many small files would
  * only push out. */
-static void disk_scan_file(struct disk_job *job, uint32_t file)
+static void store_scan_file(struct store_job *job, uint32_t file)
 {
     char path[PATH_MAX];
-    int fd = disk_store_path(job->store, file, path);
+    int fd = store_tree_path(job->store, file, path);
     if (fd == 0) {
-        fd = disk_fd_open(job->store->d, path, O_RDONLY);
+        fd = store_fd_open(job->store->d, path, O_RDONLY);
     }
     if (fd >= 0) {
-        disk_scan_open(job, file, fd, path);
+        store_scan_open(job, file, fd, path);
         (void)close(fd);
     } else if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES ||
                fd == -EPERM) {
-        disk_scan_clear(job, file, 0, job->store->files[file].length);
+        store_scan_clear(job, file, 0, job->store->files[file].length);
     }
 }
 
 /* SCAN. */
-void disk_run_scan(struct disk_worker *w, struct disk_job *job)
+void store_run_scan(struct store_worker *w, struct store_job *job)
 {
-    struct disk_store *s = job->store;
+    struct store_tree *s = job->store;
     (void)w;
     BTC_ASSERT(job->piece_length > 0);
     int rc = bits_init(&job->scan, job->n_pieces);
     if (rc != 0) {
-        disk_fail_with(job, DISK_NO_FILE, s->save_path, rc, "too many pieces");
+        store_fail_with(job, STORE_NO_FILE, s->save_path, rc,
+                        "too many pieces");
         return;
     }
     bits_fill(&job->scan);
     for (uint32_t i = 0; i < s->n_files; i++) {
         if (!s->files[i].pad && s->files[i].length > 0) {
-            disk_scan_file(job, i);
+            store_scan_file(job, i);
         }
     }
 }

@@ -31,20 +31,20 @@
 #include "base/hash.h"
 #include "net/loop.h"
 
-#define DISK_BLOCK_LEN 16384u
-#define DISK_MAX_OPEN  512 /* files kept open, over all stores */
+#define STORE_BLOCK_LEN 16384u
+#define STORE_MAX_OPEN  512 /* files kept open, over all stores */
 
-struct disk;
-struct disk_store;
+struct store;
+struct store_tree;
 
-struct disk_file {
+struct store_file {
     const char *path; /* relative, sanitised, '/' between elements */
     uint64_t offset;  /* in the torrent's stream */
     uint64_t length;
     bool pad; /* never opened, reads as zeros */
 };
 
-struct disk_options {
+struct store_options {
     /* Low jobs that run at once; 0 = number of cores, at least 2. One worker
      * more is kept free for the other jobs, and one thread for SYNC. */
     uint32_t threads;
@@ -56,29 +56,29 @@ struct disk_options {
  * time; set before the first job. `op` is open, create, mkdir, ftruncate,
  * fallocate, pread, pwrite, fdatasync, fsync (folders), fstat, stat, lseek,
  * statvfs or unlink. */
-typedef int disk_fault_fn(void *ctx, const char *op, const char *path);
+typedef int store_fault_fn(void *ctx, const char *op, const char *path);
 
-struct disk *disk_new(struct loop *l, const struct disk_options *o);
-void disk_free(struct disk *d); /* runs what is queued to its end first */
-void disk_set_fault(struct disk *d, disk_fault_fn *fn, void *ctx);
-uint32_t disk_threads(const struct disk *d);
-uint32_t disk_queued(const struct disk *d); /* jobs submitted and not done */
+struct store *store_new(struct loop *l, const struct store_options *o);
+void store_free(struct store *d); /* runs what is queued to its end first */
+void store_set_fault(struct store *d, store_fault_fn *fn, void *ctx);
+uint32_t store_threads(const struct store *d);
+uint32_t store_queued(const struct store *d); /* jobs submitted and not done */
 
 /* Leads to a file below the save path: no empty element, "." or "..". */
-bool disk_path_is_clean(const char *path);
+bool store_path_is_clean(const char *path);
 /* Copies everything; the paths must be clean. No file is touched. `full` =
  * fallocate at creation. */
-struct disk_store *disk_store_new(struct disk *d, const char *save_path,
-                                  const struct disk_file *files,
+struct store_tree *store_tree_new(struct store *d, const char *save_path,
+                                  const struct store_file *files,
                                   uint32_t n_files, bool full);
 /* Closes the files that nobody uses and no SYNC owes anything; they open again
  * when they are needed. */
-void disk_store_rest(struct disk_store *s);
+void store_tree_rest(struct store_tree *s);
 /* Closes its files; freed when its last job and last fd reference are gone. */
-void disk_store_free(struct disk_store *s);
+void store_tree_free(struct store_tree *s);
 
 /* What identifies a file's content without reading it. */
-struct disk_print {
+struct store_print {
     bool exists;
     bool is_file; /* a regular file */
     uint64_t dev, ino;
@@ -87,51 +87,51 @@ struct disk_print {
     uint64_t blocks;  /* 512-byte blocks allocated: 0 = no data at all */
 };
 
-struct disk_span {
+struct store_span {
     uint32_t file;
     bool pad;        /* zeros */
     uint64_t offset; /* in the file */
     uint32_t len;
 };
 
-enum disk_op {
-    DISK_CREATE,   /* creates all non-pad files that are absent (only those with
-                    * `select` set, NULL = all): folders, sparse size or
-                    * fallocate. Existing files are never truncated; a longer one
-                    * is BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
-    DISK_FINISH,   /* verdict over a whole piece, then write (see below) */
-    DISK_WRITE,    /* writes blocks[0..n_blocks) over the spans, NULL ones are
-                    * skipped; no verdict */
-    DISK_HASH,     /* reads the spans and compares; nothing is written */
-    DISK_READ,     /* reads the spans into `data` */
-    DISK_PREFETCH, /* brings the spans into the page cache, gives `fds` */
-    DISK_SYNC,     /* makes everything written so far durable */
-    DISK_STAT,     /* prints of all files, and of the save path */
-    DISK_SCAN,   /* which pieces may have data in all their bytes (SEEK_HOLE) */
-    DISK_DELETE, /* removes the files and the folders that become empty. No
-                  * link of a path is followed, and what is not the torrent's
-                  * (a folder or a longer file in a file's place) stays and is
-                  * BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
-    DISK_SPACE   /* bytes free at the save path */
+enum store_op {
+    STORE_CREATE, /* creates all non-pad files that are absent (only those with
+                   * `select` set, NULL = all): folders, sparse size or
+                   * fallocate. Existing files are never truncated; a longer one
+                   * is BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
+    STORE_FINISH, /* verdict over a whole piece, then write (see below) */
+    STORE_WRITE,  /* writes blocks[0..n_blocks) over the spans, NULL ones are
+                   * skipped; no verdict */
+    STORE_HASH,   /* reads the spans and compares; nothing is written */
+    STORE_READ,   /* reads the spans into `data` */
+    STORE_PREFETCH, /* brings the spans into the page cache, gives `fds` */
+    STORE_SYNC,     /* makes everything written so far durable */
+    STORE_STAT,     /* prints of all files, and of the save path */
+    STORE_SCAN, /* which pieces may have data in all their bytes (SEEK_HOLE) */
+    STORE_DELETE, /* removes the files and the folders that become empty. No
+                   * link of a path is followed, and what is not the torrent's
+                   * (a folder or a longer file in a file's place) stays and is
+                   * BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
+    STORE_SPACE   /* bytes free at the save path */
 };
 
-struct disk_job;
-typedef void disk_done_fn(struct disk_job *job);
+struct store_job;
+typedef void store_done_fn(struct store_job *job);
 
-struct disk_job {
-    enum disk_op op;
+struct store_job {
+    enum store_op op;
     bool low;               /* behind all others (verification) */
     bool want_block_hashes; /* FINISH: also when good; WRITE: of `blocks` */
-    struct disk_store *store;
-    disk_done_fn *done;
+    struct store_tree *store;
+    store_done_fn *done;
     void *ctx;    /* the caller's */
     uint64_t tag; /* the caller's */
 
-    struct disk_span *spans; /* borrows until done; in stream order */
+    struct store_span *spans; /* borrows until done; in stream order */
     uint32_t n_spans;
-    /* FINISH, WRITE: blocks of DISK_BLOCK_LEN (the last may be short), covering
-     * the spans from their start. NULL: on disk already (FINISH) or to be left
-     * alone (WRITE). Borrows until done. */
+    /* FINISH, WRITE: blocks of STORE_BLOCK_LEN (the last may be short),
+     * covering the spans from their start. NULL: on disk already (FINISH) or to
+     * be left alone (WRITE). Borrows until done. */
     uint8_t *const *blocks;
     uint32_t n_blocks;
     uint8_t expected[SHA1_LEN]; /* FINISH, HASH */
@@ -153,26 +153,26 @@ struct disk_job {
      * frees. */
     uint8_t (*block_hashes)[SHA1_LEN];
     int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but
-               * -1 holds a reference: disk_fd_release; caller frees */
-    struct disk_print *prints; /* STAT, SYNC: malloc'ed, one per file (SYNC:
-                                * `exists` is false for files not touched) */
-    struct disk_print root;    /* STAT, DELETE: the save path; exists and dev */
-    uint32_t n_deleted;        /* DELETE: files that were there */
-    struct bits scan;          /* SCAN: bits_init'ed by the disk; caller fini */
-    uint64_t bytes_free;       /* SPACE */
-    char error[160];           /* text for a person: which file, why */
+               * -1 holds a reference: store_fd_release; caller frees */
+    struct store_print *prints; /* STAT, SYNC: malloc'ed, one per file (SYNC:
+                                 * `exists` is false for files not touched) */
+    struct store_print root; /* STAT, DELETE: the save path; exists and dev */
+    uint32_t n_deleted;      /* DELETE: files that were there */
+    struct bits scan;        /* SCAN: bits_init'ed by the disk; caller fini */
+    uint64_t bytes_free;     /* SPACE */
+    char error[160];         /* text for a person: which file, why */
 
-    struct disk_job *next; /* the disk's */
+    struct store_job *next; /* the disk's */
 };
 
-void disk_submit(struct disk *d, struct disk_job *job);
+void store_submit(struct store *d, struct store_job *job);
 /* Gives up low jobs of the store that no worker has begun: done with
  * BTC_E_CANCELLED. */
-void disk_cancel_low(struct disk *d, struct disk_store *s);
+void store_cancel_low(struct store *d, struct store_tree *s);
 /* Ends a PREFETCH reference; any thread. */
-void disk_fd_release(struct disk_store *s, uint32_t file, int fd);
+void store_fd_release(struct store_tree *s, uint32_t file, int fd);
 /* The file was written by an earlier run or by somebody else and is claimed
  * now: the next SYNC includes it. */
-void disk_mark_dirty(struct disk_store *s, uint32_t file);
+void store_mark_dirty(struct store_tree *s, uint32_t file);
 
 #endif

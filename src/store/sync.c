@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 /* Files whose writeback is started together; below what the cache holds. */
-#define DISK_SYNC_BATCH 64u
+#define STORE_SYNC_BATCH 64u
 
 /* What a SYNC took. */
-struct disk_taken {
+struct store_taken {
     uint32_t *files; /* owns */
     uint32_t n_files;
     uint32_t *dirs; /* owns */
@@ -32,9 +32,9 @@ struct disk_taken {
 };
 
 /* From the kernel's form. */
-static struct disk_print disk_print_of(const struct stat *st)
+static struct store_print store_print_of(const struct stat *st)
 {
-    return (struct disk_print){
+    return (struct store_print){
         .exists = true,
         .is_file = S_ISREG(st->st_mode),
         .dev = st->st_dev,
@@ -47,15 +47,15 @@ static struct disk_print disk_print_of(const struct stat *st)
 }
 
 /* Takes what is to be synced. */
-static struct disk_taken disk_sync_take(struct disk_store *s)
+static struct store_taken store_sync_take(struct store_tree *s)
 {
-    struct disk_taken t = {0};
+    struct store_taken t = {0};
     pthread_mutex_lock(&s->d->fd_lock);
     t.files = mem_array(s->n_dirty, sizeof(*t.files));
     t.dirs = mem_array(s->n_dirs, sizeof(*t.dirs));
     for (uint32_t i = 0; i < s->n_files && s->n_dirty > 0; i++) {
-        if (s->flags[i] & DISK_DIRTY) {
-            s->flags[i] ^= DISK_DIRTY | DISK_SYNCING;
+        if (s->flags[i] & STORE_DIRTY) {
+            s->flags[i] ^= STORE_DIRTY | STORE_SYNCING;
             s->n_dirty--;
             t.files[t.n_files++] = i;
         }
@@ -73,156 +73,156 @@ static struct disk_taken disk_sync_take(struct disk_store *s)
 /* Starts writeback of some files at once, so that the device gets them together
  * and the first journal commit of the file system covers all. Only a hint: what
  * counts is the fdatasync behind it. */
-static void disk_sync_begin(struct disk_job *job, const uint32_t *files,
-                            uint32_t n)
+static void store_sync_begin(struct store_job *job, const uint32_t *files,
+                             uint32_t n)
 {
     for (uint32_t i = 0; n > 1 && i < n; i++) {
-        struct disk_fd *f = disk_fd_get(job, files[i], false);
+        struct store_fd *f = store_fd_get(job, files[i], false);
         if (f) {
             (void)sync_file_range(f->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-            disk_fd_put(f);
+            store_fd_put(f);
         }
     }
 }
 
 /* True when the path still leads to the open file. */
-static bool disk_sync_is_same(struct disk_job *job, uint32_t file,
-                              const char *path, const struct stat *open)
+static bool store_sync_is_same(struct store_job *job, uint32_t file,
+                               const char *path, const struct stat *open)
 {
     struct stat st;
-    int rc = disk_sys_stat(job->store->d, path, &st);
+    int rc = store_sys_stat(job->store->d, path, &st);
     if (rc != 0 && rc != -ENOENT && rc != -ENOTDIR) {
-        disk_fail(job, file, path, -rc);
+        store_fail(job, file, path, -rc);
         return false;
     }
     if (rc != 0 || st.st_dev != open->st_dev || st.st_ino != open->st_ino) {
-        disk_fail_with(job, file, path, BTC_E_STORAGE,
-                       "was removed or replaced while it was written");
-        disk_fd_drop(job->store, file);
+        store_fail_with(job, file, path, BTC_E_STORAGE,
+                        "was removed or replaced while it was written");
+        store_fd_drop(job->store, file);
         return false;
     }
     return true;
 }
 
 /* Good: if it leaves the cache now, nobody needs to sync it again. */
-static void disk_sync_good(struct disk_job *job, uint32_t file,
-                           const struct stat *st)
+static void store_sync_good(struct store_job *job, uint32_t file,
+                            const struct stat *st)
 {
-    struct disk_store *s = job->store;
-    job->prints[file] = disk_print_of(st);
+    struct store_tree *s = job->store;
+    job->prints[file] = store_print_of(st);
     pthread_mutex_lock(&s->d->fd_lock);
-    s->flags[file] &= (uint8_t)~DISK_SYNCING;
+    s->flags[file] &= (uint8_t)~STORE_SYNCING;
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
 /* One file: durable, then its print. */
-static void disk_sync_file(struct disk_job *job, uint32_t file)
+static void store_sync_file(struct store_job *job, uint32_t file)
 {
-    struct disk *d = job->store->d;
+    struct store *d = job->store->d;
     char path[PATH_MAX];
     struct stat st;
-    struct disk_fd *f = disk_fd_get(job, file, false);
+    struct store_fd *f = store_fd_get(job, file, false);
     if (!f) {
         return;
     }
-    (void)disk_store_path(job->store, file, path);
-    int rc = disk_sys_datasync(d, f->fd, path);
+    (void)store_tree_path(job->store, file, path);
+    int rc = store_sys_datasync(d, f->fd, path);
     if (rc != 0) {
         (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
     } else {
-        rc = disk_sys_fstat(d, f->fd, path, &st);
+        rc = store_sys_fstat(d, f->fd, path, &st);
     }
     if (rc != 0) {
-        disk_fail(job, file, path, -rc);
-    } else if (disk_sync_is_same(job, file, path, &st)) {
-        disk_sync_good(job, file, &st);
+        store_fail(job, file, path, -rc);
+    } else if (store_sync_is_same(job, file, path, &st)) {
+        store_sync_good(job, file, &st);
     }
-    disk_fd_put(f);
+    store_fd_put(f);
 }
 
 /* fsync of a folder. File systems that have no such thing say EINVAL. A folder
  * that somebody removed has no names left to keep, and what was written below
  * it has been missed already; only the save path must be there. */
-static void disk_sync_path(struct disk_job *job, const char *path, bool must)
+static void store_sync_path(struct store_job *job, const char *path, bool must)
 {
-    struct disk *d = job->store->d;
-    int fd = disk_fd_open(d, path, O_RDONLY | O_DIRECTORY);
+    struct store *d = job->store->d;
+    int fd = store_fd_open(d, path, O_RDONLY | O_DIRECTORY);
     int rc = fd == -ENOENT && !must ? 0 : fd;
     if (fd >= 0) {
-        rc = disk_sys_fsync(d, fd, path);
+        rc = store_sys_fsync(d, fd, path);
         (void)close(fd);
     }
     if (rc < 0 && rc != -EINVAL) {
-        disk_fail(job, DISK_NO_FILE, path, -rc);
+        store_fail(job, STORE_NO_FILE, path, -rc);
     }
 }
 
 /* The folder above the save path: its name may be new as well. Where we may not
  * look it was not made by us. */
-static void disk_sync_above(struct disk_job *job)
+static void store_sync_above(struct store_job *job)
 {
-    struct disk *d = job->store->d;
+    struct store *d = job->store->d;
     char path[PATH_MAX];
     int n = snprintf(path, sizeof(path), "%s/..", job->store->save_path);
     if (n < 0 || n >= PATH_MAX) {
         return;
     }
-    int fd = disk_fd_open(d, path, O_RDONLY | O_DIRECTORY);
+    int fd = store_fd_open(d, path, O_RDONLY | O_DIRECTORY);
     if (fd >= 0) {
         (void)close(fd);
-        disk_sync_path(job, path, true);
+        store_sync_path(job, path, true);
     } else if (fd != -EACCES && fd != -EPERM) {
-        disk_fail(job, DISK_NO_FILE, path, -fd);
+        store_fail(job, STORE_NO_FILE, path, -fd);
     }
 }
 
 /* The folders, from below. */
-static void disk_sync_dirs(struct disk_job *job, const struct disk_taken *t)
+static void store_sync_dirs(struct store_job *job, const struct store_taken *t)
 {
     char path[PATH_MAX];
     for (uint32_t i = t->n_dirs; i > 0; i--) {
-        if (disk_store_dir_path(job->store, t->dirs[i - 1], path) == 0) {
-            disk_sync_path(job, path, t->dirs[i - 1] == 0);
+        if (store_tree_dir_path(job->store, t->dirs[i - 1], path) == 0) {
+            store_sync_path(job, path, t->dirs[i - 1] == 0);
         }
         if (t->dirs[i - 1] == 0) {
-            disk_sync_above(job);
+            store_sync_above(job);
         }
     }
 }
 
 /* Waits for dirty files that are just leaving the cache, and collects what went
  * wrong there. */
-static void disk_sync_join(struct disk_job *job, const struct disk_taken *t)
+static void store_sync_join(struct store_job *job, const struct store_taken *t)
 {
-    struct disk_store *s = job->store;
-    uint32_t lost = DISK_NO_FILE;
+    struct store_tree *s = job->store;
+    uint32_t lost = STORE_NO_FILE;
     pthread_mutex_lock(&s->d->fd_lock);
     while (s->n_evicting > 0) {
         pthread_cond_wait(&s->d->evicted, &s->d->fd_lock);
     }
     for (uint32_t i = 0; i < t->n_files; i++) {
-        if (s->flags[t->files[i]] & DISK_LOST) {
-            s->flags[t->files[i]] &= (uint8_t)~DISK_LOST;
+        if (s->flags[t->files[i]] & STORE_LOST) {
+            s->flags[t->files[i]] &= (uint8_t)~STORE_LOST;
             lost = t->files[i];
         }
     }
     pthread_mutex_unlock(&s->d->fd_lock);
-    if (lost != DISK_NO_FILE) {
-        disk_fail(job, lost, NULL, EIO);
+    if (lost != STORE_NO_FILE) {
+        store_fail(job, lost, NULL, EIO);
     }
 }
 
 /* Takes note of the outcome. */
-static void disk_sync_end(struct disk_job *job, const struct disk_taken *t)
+static void store_sync_end(struct store_job *job, const struct store_taken *t)
 {
-    struct disk_store *s = job->store;
+    struct store_tree *s = job->store;
     bool failed = job->result != 0;
     pthread_mutex_lock(&s->d->fd_lock);
     for (uint32_t i = 0; i < t->n_files; i++) {
         uint8_t *flags = &s->flags[t->files[i]];
-        *flags &= (uint8_t)~DISK_SYNCING;
-        if (failed && !(*flags & DISK_DIRTY)) {
-            *flags |= DISK_DIRTY;
+        *flags &= (uint8_t)~STORE_SYNCING;
+        if (failed && !(*flags & STORE_DIRTY)) {
+            *flags |= STORE_DIRTY;
             s->n_dirty++;
         }
     }
@@ -231,27 +231,27 @@ static void disk_sync_end(struct disk_job *job, const struct disk_taken *t)
     }
     pthread_mutex_unlock(&s->d->fd_lock);
     for (uint32_t i = 0; !failed && i < t->n_files; i++) {
-        disk_fd_drop_written(s, t->files[i]);
+        store_fd_drop_written(s, t->files[i]);
     }
 }
 
 /* SYNC. */
-void disk_run_sync(struct disk_worker *w, struct disk_job *job)
+void store_run_sync(struct store_worker *w, struct store_job *job)
 {
     (void)w;
-    struct disk_taken t = disk_sync_take(job->store);
+    struct store_taken t = store_sync_take(job->store);
     job->prints = mem_calloc(job->store->n_files, sizeof(*job->prints));
     for (uint32_t i = 0; i < t.n_files; i++) {
-        if (i % DISK_SYNC_BATCH == 0) {
+        if (i % STORE_SYNC_BATCH == 0) {
             uint32_t left = t.n_files - i;
-            disk_sync_begin(job, &t.files[i],
-                            left < DISK_SYNC_BATCH ? left : DISK_SYNC_BATCH);
+            store_sync_begin(job, &t.files[i],
+                             left < STORE_SYNC_BATCH ? left : STORE_SYNC_BATCH);
         }
-        disk_sync_file(job, t.files[i]);
+        store_sync_file(job, t.files[i]);
     }
-    disk_sync_dirs(job, &t);
-    disk_sync_join(job, &t);
-    disk_sync_end(job, &t);
+    store_sync_dirs(job, &t);
+    store_sync_join(job, &t);
+    store_sync_end(job, &t);
     free(t.files);
     free(t.dirs);
     if (job->result != 0) {
@@ -262,51 +262,51 @@ void disk_run_sync(struct disk_worker *w, struct disk_job *job)
 
 /* The print of a path; not being there is no failure. Who asks knows the file
  * from here on. */
-static void disk_stat_path(struct disk_job *job, uint32_t file,
-                           const char *path, struct disk_print *out)
+static void store_stat_path(struct store_job *job, uint32_t file,
+                            const char *path, struct store_print *out)
 {
     struct stat st;
-    int rc = disk_sys_stat(job->store->d, path, &st);
-    if (file != DISK_NO_FILE) {
-        disk_store_saw(job->store, file, rc == 0 ? &st : NULL);
+    int rc = store_sys_stat(job->store->d, path, &st);
+    if (file != STORE_NO_FILE) {
+        store_tree_saw(job->store, file, rc == 0 ? &st : NULL);
     }
     if (rc == 0) {
-        *out = disk_print_of(&st);
+        *out = store_print_of(&st);
     } else if (rc != -ENOENT && rc != -ENOTDIR) {
-        disk_fail(job, file, path, -rc);
+        store_fail(job, file, path, -rc);
     }
 }
 
 /* One file. When somebody has put another in its place, the descriptor of the
  * old one must not be read or written any more. */
-static void disk_stat_file(struct disk_job *job, uint32_t file)
+static void store_stat_file(struct store_job *job, uint32_t file)
 {
-    struct disk_print *print = &job->prints[file];
+    struct store_print *print = &job->prints[file];
     char path[PATH_MAX];
     struct stat open;
-    int rc = disk_store_path(job->store, file, path);
+    int rc = store_tree_path(job->store, file, path);
     if (rc != 0) {
-        disk_fail(job, file, path, -rc);
+        store_fail(job, file, path, -rc);
         return;
     }
-    disk_stat_path(job, file, path, print);
-    if (disk_fd_identity(job->store, file, &open) &&
+    store_stat_path(job, file, path, print);
+    if (store_fd_identity(job->store, file, &open) &&
         (!print->exists || print->dev != open.st_dev ||
          print->ino != open.st_ino)) {
-        disk_fd_drop(job->store, file);
+        store_fd_drop(job->store, file);
     }
 }
 
 /* STAT. */
-void disk_run_stat(struct disk_worker *w, struct disk_job *job)
+void store_run_stat(struct store_worker *w, struct store_job *job)
 {
-    struct disk_store *s = job->store;
+    struct store_tree *s = job->store;
     (void)w;
     job->prints = mem_calloc(s->n_files, sizeof(*job->prints));
-    disk_stat_path(job, DISK_NO_FILE, s->save_path, &job->root);
+    store_stat_path(job, STORE_NO_FILE, s->save_path, &job->root);
     for (uint32_t i = 0; i < s->n_files && job->root.exists; i++) {
         if (!s->files[i].pad) {
-            disk_stat_file(job, i);
+            store_stat_file(job, i);
         }
     }
     if (job->result != 0) {
@@ -316,17 +316,17 @@ void disk_run_stat(struct disk_worker *w, struct disk_job *job)
 }
 
 /* SPACE. */
-void disk_run_space(struct disk_worker *w, struct disk_job *job)
+void store_run_space(struct store_worker *w, struct store_job *job)
 {
-    struct disk_store *s = job->store;
+    struct store_tree *s = job->store;
     struct statvfs vfs;
     (void)w;
-    int rc = disk_sys_fault(s->d, "statvfs", s->save_path);
+    int rc = store_sys_fault(s->d, "statvfs", s->save_path);
     while (rc == 0 && statvfs(s->save_path, &vfs) != 0) {
         rc = errno == EINTR ? 0 : -errno;
     }
     if (rc != 0) {
-        disk_fail(job, DISK_NO_FILE, s->save_path, -rc);
+        store_fail(job, STORE_NO_FILE, s->save_path, -rc);
         return;
     }
     job->bytes_free = (uint64_t)vfs.f_bavail * vfs.f_frsize;

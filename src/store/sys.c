@@ -12,16 +12,16 @@
 #include <unistd.h>
 
 /* What a test wants to fail; 0 or -errno. */
-int disk_sys_fault(struct disk *d, const char *op, const char *path)
+int store_sys_fault(struct store *d, const char *op, const char *path)
 {
     return d->fault ? -d->fault(d->fault_ctx, op, path) : 0;
 }
 
 /* Opens or creates. O_NONBLOCK so that a FIFO in a file's place cannot hold a
  * worker; it means nothing for a regular file. */
-int disk_sys_open(struct disk *d, const char *path, int flags)
+int store_sys_open(struct store *d, const char *path, int flags)
 {
-    int rc = disk_sys_fault(d, flags & O_CREAT ? "create" : "open", path);
+    int rc = store_sys_fault(d, flags & O_CREAT ? "create" : "open", path);
     while (rc == 0) {
         int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
         if (fd >= 0) {
@@ -33,23 +33,23 @@ int disk_sys_open(struct disk *d, const char *path, int flags)
 }
 
 /* By descriptor. */
-int disk_sys_fstat(struct disk *d, int fd, const char *path, struct stat *st)
+int store_sys_fstat(struct store *d, int fd, const char *path, struct stat *st)
 {
-    int rc = disk_sys_fault(d, "fstat", path);
+    int rc = store_sys_fault(d, "fstat", path);
     return rc != 0 ? rc : fstat(fd, st) == 0 ? 0 : -errno;
 }
 
 /* By name; links are followed. */
-int disk_sys_stat(struct disk *d, const char *path, struct stat *st)
+int store_sys_stat(struct store *d, const char *path, struct stat *st)
 {
-    int rc = disk_sys_fault(d, "stat", path);
+    int rc = store_sys_fault(d, "stat", path);
     return rc != 0 ? rc : stat(path, st) == 0 ? 0 : -errno;
 }
 
 /* The file's data, and of its metadata what is needed to read it. */
-int disk_sys_datasync(struct disk *d, int fd, const char *path)
+int store_sys_datasync(struct store *d, int fd, const char *path)
 {
-    int rc = disk_sys_fault(d, "fdatasync", path);
+    int rc = store_sys_fault(d, "fdatasync", path);
     if (rc != 0) {
         return rc;
     }
@@ -60,9 +60,9 @@ int disk_sys_datasync(struct disk *d, int fd, const char *path)
 }
 
 /* A folder: the names in it. */
-int disk_sys_fsync(struct disk *d, int fd, const char *path)
+int store_sys_fsync(struct store *d, int fd, const char *path)
 {
-    int rc = disk_sys_fault(d, "fsync", path);
+    int rc = store_sys_fault(d, "fsync", path);
     if (rc != 0) {
         return rc;
     }
@@ -73,11 +73,11 @@ int disk_sys_fsync(struct disk *d, int fd, const char *path)
 }
 
 /* Reads all of `len` that the file has. */
-int64_t disk_sys_pread(struct disk *d, int fd, const char *path, void *buf,
-                       size_t len, uint64_t off)
+int64_t store_sys_pread(struct store *d, int fd, const char *path, void *buf,
+                        size_t len, uint64_t off)
 {
     size_t got = 0;
-    int rc = disk_sys_fault(d, "pread", path);
+    int rc = store_sys_fault(d, "pread", path);
     while (rc == 0 && got < len) {
         ssize_t n = pread(fd, (char *)buf + got, len - got, (off_t)(off + got));
         if (n == 0) {
@@ -93,7 +93,7 @@ int64_t disk_sys_pread(struct disk *d, int fd, const char *path, void *buf,
 }
 
 /* Skips what was written; gives the count of buffers used up. */
-static int disk_sys_advance(struct iovec *iov, int n_iov, size_t n)
+static int store_sys_advance(struct iovec *iov, int n_iov, size_t n)
 {
     int used = 0;
     while (used < n_iov && n >= iov[used].iov_len) {
@@ -107,11 +107,11 @@ static int disk_sys_advance(struct iovec *iov, int n_iov, size_t n)
 }
 
 /* Writes all. */
-int disk_sys_pwritev(struct disk *d, int fd, const char *path,
-                     struct iovec *iov, int n_iov, uint64_t off)
+int store_sys_pwritev(struct store *d, int fd, const char *path,
+                      struct iovec *iov, int n_iov, uint64_t off)
 {
     while (n_iov > 0) {
-        int rc = disk_sys_fault(d, "pwrite", path);
+        int rc = store_sys_fault(d, "pwrite", path);
         if (rc != 0) {
             return rc;
         }
@@ -120,7 +120,7 @@ int disk_sys_pwritev(struct disk *d, int fd, const char *path,
             return -errno;
         }
         if (n > 0) {
-            int used = disk_sys_advance(iov, n_iov, (size_t)n);
+            int used = store_sys_advance(iov, n_iov, (size_t)n);
             iov += used;
             n_iov -= used;
             off += (uint64_t)n;
@@ -133,19 +133,19 @@ int disk_sys_pwritev(struct disk *d, int fd, const char *path,
 
 /* Whether the job counts on its files: then a missing one means that the
  * storage is not there. */
-static bool disk_op_needs_file(enum disk_op op)
+static bool store_op_needs_file(enum store_op op)
 {
-    return op == DISK_CREATE || op == DISK_FINISH || op == DISK_WRITE ||
-           op == DISK_SYNC || op == DISK_SPACE;
+    return op == STORE_CREATE || op == STORE_FINISH || op == STORE_WRITE ||
+           op == STORE_SYNC || op == STORE_SPACE;
 }
 
 /* The code of an errno, for this kind of job. */
-static int disk_error_code(enum disk_op op, int errnum)
+static int store_error_code(enum store_op op, int errnum)
 {
     switch (errnum) {
     case ENOENT:
     case ENOTDIR:
-        return disk_op_needs_file(op) ? BTC_E_STORAGE : BTC_E_SHORT;
+        return store_op_needs_file(op) ? BTC_E_STORAGE : BTC_E_SHORT;
     case ENODEV:
     case ENXIO:
     case ESTALE:
@@ -165,8 +165,8 @@ static int disk_error_code(enum disk_op op, int errnum)
 }
 
 /* "PATH: reason"; of a path that is too long the end is kept. */
-static void disk_error_text(struct disk_job *job, const char *path,
-                            const char *reason)
+static void store_error_text(struct store_job *job, const char *path,
+                             const char *reason)
 {
     size_t size = sizeof(job->error);
     size_t need = strlen(reason) + sizeof("...: ");
@@ -184,37 +184,37 @@ static void disk_error_text(struct disk_job *job, const char *path,
 }
 
 /* Records the first failure with a code and a reason of its own. */
-void disk_fail_with(struct disk_job *job, uint32_t file, const char *path,
-                    int code, const char *reason)
+void store_fail_with(struct store_job *job, uint32_t file, const char *path,
+                     int code, const char *reason)
 {
     char own[PATH_MAX];
     if (job->result != 0) {
         return;
     }
     job->result = code;
-    job->fail_file = file == DISK_NO_FILE ? -1 : (int32_t)file;
+    job->fail_file = file == STORE_NO_FILE ? -1 : (int32_t)file;
     if (!path) {
         /* When it is too long for PATH_MAX, what fits of it stands there. */
-        BTC_ASSERT(file != DISK_NO_FILE);
-        (void)disk_store_path(job->store, file, own);
+        BTC_ASSERT(file != STORE_NO_FILE);
+        (void)store_tree_path(job->store, file, own);
         path = own;
     }
-    disk_error_text(job, path, reason);
+    store_error_text(job, path, reason);
 }
 
 /* Records the first failure from an errno. */
-void disk_fail(struct disk_job *job, uint32_t file, const char *path,
-               int errnum)
+void store_fail(struct store_job *job, uint32_t file, const char *path,
+                int errnum)
 {
     char text[128];
-    const struct disk_store *s = job->store;
+    const struct store_tree *s = job->store;
     bool missing = errnum == ENOENT || errnum == ENOTDIR;
-    if (missing && !disk_store_has_root(s)) {
-        disk_fail_with(job, file, s->save_path, BTC_E_STORAGE,
-                       "the folder is missing (is its drive mounted?)");
+    if (missing && !store_tree_has_root(s)) {
+        store_fail_with(job, file, s->save_path, BTC_E_STORAGE,
+                        "the folder is missing (is its drive mounted?)");
         return;
     }
-    int code = disk_error_code(job->op, errnum);
-    disk_fail_with(job, file, path, code,
-                   strerror_r(errnum, text, sizeof(text)));
+    int code = store_error_code(job->op, errnum);
+    store_fail_with(job, file, path, code,
+                    strerror_r(errnum, text, sizeof(text)));
 }

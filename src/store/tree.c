@@ -16,7 +16,7 @@
 
 /* Our own check of what the metainfo parser promised: nothing that leads out
  * of the save path, no empty element. */
-bool disk_path_is_clean(const char *path)
+bool store_path_is_clean(const char *path)
 {
     const char *p = path;
     while (*p) {
@@ -34,8 +34,8 @@ bool disk_path_is_clean(const char *path)
 }
 
 /* Copies the files and their paths. */
-static void disk_store_copy(struct disk_store *s, const struct disk_file *files,
-                            uint32_t n_files)
+static void store_tree_copy(struct store_tree *s,
+                            const struct store_file *files, uint32_t n_files)
 {
     size_t total = 0;
     for (uint32_t i = 0; i < n_files; i++) {
@@ -47,7 +47,7 @@ static void disk_store_copy(struct disk_store *s, const struct disk_file *files,
     char *at = s->text;
     for (uint32_t i = 0; i < n_files; i++) {
         size_t len = strlen(files[i].path) + 1;
-        bool clean = files[i].pad || disk_path_is_clean(files[i].path);
+        bool clean = files[i].pad || store_path_is_clean(files[i].path);
         BTC_ASSERT(clean);
         s->files[i] = files[i];
         s->files[i].path = at;
@@ -57,7 +57,7 @@ static void disk_store_copy(struct disk_store *s, const struct disk_file *files,
 }
 
 /* The length of a path's folder part, without the last '/'. */
-static uint32_t disk_dir_len(const char *path)
+static uint32_t store_dir_len(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? (uint32_t)(slash - path) : 0;
@@ -65,8 +65,8 @@ static uint32_t disk_dir_len(const char *path)
 
 /* Tree order: as strings, but '/' before every other character, so that what
  * is below a folder follows it without a gap. */
-static int disk_dir_compare(const char *a, uint32_t a_len, const char *b,
-                            uint32_t b_len)
+static int store_dir_compare(const char *a, uint32_t a_len, const char *b,
+                             uint32_t b_len)
 {
     uint32_t i = 0;
     while (i < a_len && i < b_len && a[i] == b[i]) {
@@ -82,23 +82,23 @@ static int disk_dir_compare(const char *a, uint32_t a_len, const char *b,
 }
 
 /* A file's folder while the tree is built. */
-struct disk_dir_key {
+struct store_dir_key {
     const char *path;
     uint32_t len;
     uint32_t file;
 };
 
 /* For qsort. */
-static int disk_dir_key_compare(const void *a, const void *b)
+static int store_dir_key_compare(const void *a, const void *b)
 {
-    const struct disk_dir_key *x = a;
-    const struct disk_dir_key *y = b;
-    return disk_dir_compare(x->path, x->len, y->path, y->len);
+    const struct store_dir_key *x = a;
+    const struct store_dir_key *y = b;
+    return store_dir_compare(x->path, x->len, y->path, y->len);
 }
 
 /* Whether folder `dir` is `key` or lies above it. */
-static bool disk_dir_holds(const struct disk_dir *dir,
-                           const struct disk_dir_key *key)
+static bool store_dir_holds(const struct store_dir *dir,
+                            const struct store_dir_key *key)
 {
     return dir->len == 0 ||
            (dir->len <= key->len &&
@@ -107,10 +107,10 @@ static bool disk_dir_holds(const struct disk_dir *dir,
 }
 
 /* Adds the folders of `key` that are missing; `at` is the last one added. */
-static uint32_t disk_dirs_add(struct disk_store *s, uint32_t at,
-                              const struct disk_dir_key *key, uint32_t *cap)
+static uint32_t store_dirs_add(struct store_tree *s, uint32_t at,
+                               const struct store_dir_key *key, uint32_t *cap)
 {
-    while (!disk_dir_holds(&s->dirs[at], key)) {
+    while (!store_dir_holds(&s->dirs[at], key)) {
         at = s->dirs[at].parent;
     }
     while (s->dirs[at].len < key->len) {
@@ -124,43 +124,43 @@ static uint32_t disk_dirs_add(struct disk_store *s, uint32_t at,
             s->dirs = mem_resize(s->dirs, *cap, sizeof(*s->dirs));
         }
         s->dirs[s->n_dirs] =
-            (struct disk_dir){.path = key->path, .len = end, .parent = at};
+            (struct store_dir){.path = key->path, .len = end, .parent = at};
         at = s->n_dirs++;
     }
     return at;
 }
 
 /* The tree of folders: sorted, each is found next to the one before. */
-static void disk_store_plant(struct disk_store *s)
+static void store_tree_plant(struct store_tree *s)
 {
-    struct disk_dir_key *keys = mem_array(s->n_files, sizeof(*keys));
+    struct store_dir_key *keys = mem_array(s->n_files, sizeof(*keys));
     uint32_t n = 0;
     uint32_t cap = 16;
     uint32_t at = 0;
     s->dirs = mem_array(cap, sizeof(*s->dirs));
-    s->dirs[0] = (struct disk_dir){.path = s->text};
+    s->dirs[0] = (struct store_dir){.path = s->text};
     s->n_dirs = 1;
     s->dir_of = mem_calloc(s->n_files, sizeof(*s->dir_of));
     for (uint32_t i = 0; i < s->n_files; i++) {
         if (!s->files[i].pad) {
             const char *path = s->files[i].path;
-            keys[n++] = (struct disk_dir_key){path, disk_dir_len(path), i};
+            keys[n++] = (struct store_dir_key){path, store_dir_len(path), i};
         }
     }
-    qsort(keys, n, sizeof(*keys), disk_dir_key_compare);
+    qsort(keys, n, sizeof(*keys), store_dir_key_compare);
     for (uint32_t i = 0; i < n; i++) {
-        at = disk_dirs_add(s, at, &keys[i], &cap);
+        at = store_dirs_add(s, at, &keys[i], &cap);
         s->dir_of[keys[i].file] = at;
     }
     free(keys);
 }
 
 /* A store; no file is touched. */
-struct disk_store *disk_store_new(struct disk *d, const char *save_path,
-                                  const struct disk_file *files,
+struct store_tree *store_tree_new(struct store *d, const char *save_path,
+                                  const struct store_file *files,
                                   uint32_t n_files, bool full)
 {
-    struct disk_store *s = mem_zalloc(sizeof(*s));
+    struct store_tree *s = mem_zalloc(sizeof(*s));
     size_t len = strlen(save_path);
     while (len > 1 && save_path[len - 1] == '/') {
         len--;
@@ -169,9 +169,9 @@ struct disk_store *disk_store_new(struct disk *d, const char *save_path,
     s->save_path = len > 0 ? mem_strndup(save_path, len) : mem_strdup(".");
     s->full = full;
     s->refs = 1;
-    disk_store_copy(s, files, n_files);
-    disk_store_plant(s);
-    s->fds = mem_calloc(n_files, sizeof(struct disk_fd *));
+    store_tree_copy(s, files, n_files);
+    store_tree_plant(s);
+    s->fds = mem_calloc(n_files, sizeof(struct store_fd *));
     s->flags = mem_calloc(n_files, 1);
     s->seen = mem_calloc(n_files, sizeof(*s->seen));
     pthread_mutex_lock(&d->fd_lock);
@@ -181,7 +181,7 @@ struct disk_store *disk_store_new(struct disk *d, const char *save_path,
 }
 
 /* One reference more. */
-void disk_store_ref(struct disk_store *s)
+void store_tree_ref(struct store_tree *s)
 {
     pthread_mutex_lock(&s->d->fd_lock);
     s->refs++;
@@ -189,16 +189,16 @@ void disk_store_ref(struct disk_store *s)
 }
 
 /* One less; the last frees the store. */
-void disk_store_unref(struct disk_store *s)
+void store_tree_unref(struct store_tree *s)
 {
-    struct disk *d = s->d;
+    struct store *d = s->d;
     pthread_mutex_lock(&d->fd_lock);
     uint32_t left = --s->refs;
     pthread_mutex_unlock(&d->fd_lock);
     if (left > 0) {
         return;
     }
-    disk_fd_drop_all(s);
+    store_fd_drop_all(s);
     free(s->save_path);
     free(s->files);
     free(s->text);
@@ -208,11 +208,11 @@ void disk_store_unref(struct disk_store *s)
     free(s->flags);
     free(s->seen);
     free(s);
-    disk_unref(d);
+    store_unref(d);
 }
 
 /* save path + "/" + the first `len` bytes of `rel`. */
-static int disk_store_join(const struct disk_store *s, const char *rel,
+static int store_tree_join(const struct store_tree *s, const char *rel,
                            size_t len, char *out)
 {
     int n = snprintf(out, PATH_MAX, "%s%s%.*s", s->save_path,
@@ -221,30 +221,30 @@ static int disk_store_join(const struct disk_store *s, const char *rel,
 }
 
 /* A file's path. */
-int disk_store_path(const struct disk_store *s, uint32_t file, char *out)
+int store_tree_path(const struct store_tree *s, uint32_t file, char *out)
 {
     const char *rel = s->files[file].path;
-    return disk_store_join(s, rel, strlen(rel), out);
+    return store_tree_join(s, rel, strlen(rel), out);
 }
 
 /* A folder's path. */
-int disk_store_dir_path(const struct disk_store *s, uint32_t dir, char *out)
+int store_tree_dir_path(const struct store_tree *s, uint32_t dir, char *out)
 {
-    return disk_store_join(s, s->dirs[dir].path, s->dirs[dir].len, out);
+    return store_tree_join(s, s->dirs[dir].path, s->dirs[dir].len, out);
 }
 
 /* Whether the save path is there. */
-bool disk_store_has_root(const struct disk_store *s)
+bool store_tree_has_root(const struct store_tree *s)
 {
     struct stat st;
     return stat(s->save_path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* Queues the folders of a file; under fd_lock. */
-static void disk_store_queue_dirs(struct disk_store *s, uint32_t file)
+static void store_tree_queue_dirs(struct store_tree *s, uint32_t file)
 {
     uint32_t dir = s->dir_of[file];
-    s->flags[file] |= DISK_NAMED;
+    s->flags[file] |= STORE_NAMED;
     while (dir != 0) {
         s->dirs[dir].pending = true;
         dir = s->dirs[dir].parent;
@@ -253,46 +253,46 @@ static void disk_store_queue_dirs(struct disk_store *s, uint32_t file)
 }
 
 /* A name was made. */
-void disk_store_named(struct disk_store *s, uint32_t file)
+void store_tree_named(struct store_tree *s, uint32_t file)
 {
     pthread_mutex_lock(&s->d->fd_lock);
-    disk_store_queue_dirs(s, file);
+    store_tree_queue_dirs(s, file);
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
 /* Data was written. After the write: a SYNC that clears the flag must find the
  * data in the page cache. */
-void disk_store_wrote(struct disk_store *s, uint32_t file)
+void store_tree_wrote(struct store_tree *s, uint32_t file)
 {
     pthread_mutex_lock(&s->d->fd_lock);
-    if (!(s->flags[file] & DISK_DIRTY)) {
-        s->flags[file] |= DISK_DIRTY;
+    if (!(s->flags[file] & STORE_DIRTY)) {
+        s->flags[file] |= STORE_DIRTY;
         s->n_dirty++;
     }
-    if (!(s->flags[file] & DISK_NAMED)) {
-        disk_store_queue_dirs(s, file);
+    if (!(s->flags[file] & STORE_NAMED)) {
+        store_tree_queue_dirs(s, file);
     }
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
 /* Of the kernel's form what tells one file from another. */
-static struct disk_seen disk_seen_of(const struct stat *st)
+static struct store_seen store_seen_of(const struct stat *st)
 {
-    return (struct disk_seen){.dev = st->st_dev,
-                              .ino = st->st_ino,
-                              .size = (uint64_t)st->st_size,
-                              .mtime_ns =
-                                  (int64_t)st->st_mtim.tv_sec * 1000000000 +
-                                  (int64_t)st->st_mtim.tv_nsec,
-                              .known = true};
+    return (struct store_seen){.dev = st->st_dev,
+                               .ino = st->st_ino,
+                               .size = (uint64_t)st->st_size,
+                               .mtime_ns =
+                                   (int64_t)st->st_mtim.tv_sec * 1000000000 +
+                                   (int64_t)st->st_mtim.tv_nsec,
+                               .known = true};
 }
 
 /* Remembers a file. */
-void disk_store_saw(struct disk_store *s, uint32_t file, const struct stat *st)
+void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st)
 {
-    struct disk_seen seen = {0};
+    struct store_seen seen = {0};
     if (st) {
-        seen = disk_seen_of(st);
+        seen = store_seen_of(st);
     }
     pthread_mutex_lock(&s->d->fd_lock);
     s->seen[file] = seen;
@@ -300,22 +300,22 @@ void disk_store_saw(struct disk_store *s, uint32_t file, const struct stat *st)
 }
 
 /* Whether somebody has put another file in the place of the one we know. */
-bool disk_store_is_other(struct disk_store *s, uint32_t file,
+bool store_tree_is_other(struct store_tree *s, uint32_t file,
                          const struct stat *st)
 {
-    struct disk_seen now = disk_seen_of(st);
+    struct store_seen now = store_seen_of(st);
     pthread_mutex_lock(&s->d->fd_lock);
-    struct disk_seen old = s->seen[file];
+    struct store_seen old = s->seen[file];
     pthread_mutex_unlock(&s->d->fd_lock);
     return old.known && (now.dev != old.dev || now.ino != old.ino) &&
            (now.size != old.size || now.mtime_ns != old.mtime_ns);
 }
 
 /* Written by somebody else, claimed by us. */
-void disk_mark_dirty(struct disk_store *s, uint32_t file)
+void store_mark_dirty(struct store_tree *s, uint32_t file)
 {
     BTC_ASSERT(file < s->n_files);
     if (!s->files[file].pad) {
-        disk_store_wrote(s, file);
+        store_tree_wrote(s, file);
     }
 }

@@ -42,16 +42,16 @@ static void test_seed(void **state)
     static const struct {
         const char *text;
         int code;
-        enum db_seed_mode mode;
+        enum journal_seed_mode mode;
         int64_t goal;
-    } cases[] = {{"none", 0, DB_SEED_NONE, 0},
-                 {"forever", 0, DB_SEED_FOREVER, 0},
-                 {"ratio:1.0", 0, DB_SEED_RATIO, 1000},
-                 {"ratio:2", 0, DB_SEED_RATIO, 2000},
-                 {"ratio:0.05", 0, DB_SEED_RATIO, 50},
-                 {"ratio:1.234", 0, DB_SEED_RATIO, 1234},
-                 {"time:60m", 0, DB_SEED_TIME, 3600},
-                 {"time:1500ms", 0, DB_SEED_TIME, 2},
+    } cases[] = {{"none", 0, JOURNAL_SEED_NONE, 0},
+                 {"forever", 0, JOURNAL_SEED_FOREVER, 0},
+                 {"ratio:1.0", 0, JOURNAL_SEED_RATIO, 1000},
+                 {"ratio:2", 0, JOURNAL_SEED_RATIO, 2000},
+                 {"ratio:0.05", 0, JOURNAL_SEED_RATIO, 50},
+                 {"ratio:1.234", 0, JOURNAL_SEED_RATIO, 1234},
+                 {"time:60m", 0, JOURNAL_SEED_TIME, 3600},
+                 {"time:1500ms", 0, JOURNAL_SEED_TIME, 2},
                  {"ratio:1.2345", BTC_E_USAGE, 0, 0},
                  {"ratio:", BTC_E_USAGE, 0, 0},
                  {"ratio:.5", BTC_E_USAGE, 0, 0},
@@ -64,7 +64,7 @@ static void test_seed(void **state)
                  {"", BTC_E_USAGE, 0, 0},
                  {"forever ", BTC_E_USAGE, 0, 0}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        enum db_seed_mode mode = DB_SEED_NONE;
+        enum journal_seed_mode mode = JOURNAL_SEED_NONE;
         int64_t goal = -1;
         struct err e = {0};
         int code = api_parse_seed(cases[i].text, &mode, &goal, &e);
@@ -140,18 +140,19 @@ static void test_db_care(void **state)
 static void test_engine_pid(void **state)
 {
     struct kit *k = *state;
-    struct db *engine = NULL;
+    struct journal *engine = NULL;
     struct err e = {0};
     struct btc_run_options o = {0};
     assert_int_equal(btc_engine_pid(btc_path(k->b)), 0);
-    assert_int_equal(db_open(btc_path(k->b), DB_ENGINE, &engine, &e), 0);
+    assert_int_equal(journal_open(btc_path(k->b), JOURNAL_ENGINE, &engine, &e),
+                     0);
     assert_int_equal(btc_engine_pid(btc_path(k->b)), getpid());
     assert_int_equal(btc_run(k->b, &o, &k->e), BTC_STATUS_LOCKED);
     char pid[32];
     (void)snprintf(pid, sizeof(pid), "%lld", (long long)getpid());
     kit_assert_says(k, pid);
     kit_assert_says(k, "btc status");
-    db_close(engine);
+    journal_close(engine);
     assert_int_equal(btc_engine_pid(btc_path(k->b)), 0);
 }
 

@@ -55,7 +55,7 @@ static void test_rows(void **state)
 static void test_info(void **state)
 {
     struct kit *k = *state;
-    struct db *db = NULL;
+    struct journal *db = NULL;
     struct err e = {0};
     uint8_t *info = NULL;
     uint8_t hash[SHA1_LEN];
@@ -64,21 +64,22 @@ static void test_info(void **state)
     int64_t id = 0;
     kit_show("show", 1);
     assert_int_equal(kit_add(k, "show.torrent", NULL, &id, NULL), 0);
-    assert_int_equal(db_open(btc_path(k->b), DB_READ_ONLY, &db, &e), 0);
-    assert_int_equal(db_load_info(db, id, &info, &len, &e), 0);
+    assert_int_equal(journal_open(btc_path(k->b), JOURNAL_READ_ONLY, &db, &e),
+                     0);
+    assert_int_equal(journal_load_info(db, id, &info, &len, &e), 0);
     hash_sha1(slice_of(info, len), hash);
     bytes_to_hex(hash, sizeof(hash), hex);
     kit_assert_cell(k, "progress", id, "info_hash", hex);
-    struct db_torrent *rows = NULL;
+    struct journal_torrent *rows = NULL;
     size_t n = 0;
-    assert_int_equal(db_load_torrents(db, &rows, &n, &e), 0);
+    assert_int_equal(journal_load_torrents(db, &rows, &n, &e), 0);
     assert_int_equal(n, 1);
     assert_int_equal(rows[0].n_files, 5);
     assert_int_equal(rows[0].total_size, 109384);
-    assert_int_equal(rows[0].seed_mode, DB_SEED_NONE);
-    db_torrents_free(rows, n);
+    assert_int_equal(rows[0].seed_mode, JOURNAL_SEED_NONE);
+    journal_torrents_free(rows, n);
     free(info);
-    db_close(db);
+    journal_close(db);
 }
 
 static void test_choices(void **state)
@@ -226,13 +227,14 @@ static void test_known(void **state)
     kit_assert_says(k, "/files");
     kit_assert_says(k, "/other");
     /* a removal that no engine has carried out yet is taken back */
-    struct db *db = NULL;
-    assert_int_equal(db_open(btc_path(k->b), DB_ENGINE, &db, NULL), 0);
+    struct journal *db = NULL;
+    assert_int_equal(journal_open(btc_path(k->b), JOURNAL_ENGINE, &db, NULL),
+                     0);
     assert_int_equal(btc_remove(k->b, first, false, &k->e), 0);
     kit_assert_cell(k, "progress", first, "wanted", "remove");
     assert_int_equal(kit_add(k, "show.torrent", &o, &id, &known), 0);
     kit_assert_cell(k, "progress", first, "wanted", "run");
-    db_close(db);
+    journal_close(db);
 }
 
 /* Two torrents never write the same file. */

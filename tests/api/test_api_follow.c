@@ -10,7 +10,7 @@
 
 struct play {
     struct kit *k;
-    struct db *engine; /* owns; holds the lock */
+    struct journal *engine; /* owns; holds the lock */
     int64_t ids[MAX_SHOWS];
     char log[1024]; /* "ADDED:1 STATE:1=downloading ..." without STATS */
     int n_stats;
@@ -25,43 +25,43 @@ static const char *const event_names[] = {
     "STATS", "STATE",    "DONE",     "ERROR", "RELOAD"};
 
 /* All files of a torrent are there. */
-static void play_files(struct play *p, int which, struct db_batch *batch)
+static void play_files(struct play *p, int which, struct journal_batch *batch)
 {
-    struct db_file *files = NULL;
+    struct journal_file *files = NULL;
     size_t n = 0;
-    assert_int_equal(db_load_files(p->engine, p->ids[which], &files, &n, NULL),
-                     0);
+    assert_int_equal(
+        journal_load_files(p->engine, p->ids[which], &files, &n, NULL), 0);
     for (size_t i = 0; i < n; i++) {
         files[i].bytes_done = files[i].length;
-        db_put_file(batch, p->ids[which], &files[i]);
+        journal_put_file(batch, p->ids[which], &files[i]);
     }
-    db_files_free(files, n);
+    journal_files_free(files, n);
 }
 
 /* What the engine would write. */
 static void play_stat(struct play *p, int which, const char *state,
                       uint64_t done, const char *error)
 {
-    struct db_batch *batch = db_batch_new();
-    struct db_stat stat = {.bytes_done = done,
-                           .bytes_total = 93100,
-                           .pieces_done = 3,
-                           .down_rate = 1000,
-                           .eta_s = 60,
-                           .peers = 2,
-                           .seeds = 1,
-                           .downloaded = done,
-                           .uploaded = done / 2,
-                           .checked_to = 5,
-                           .error_code = error ? BTC_E_IO : 0};
+    struct journal_batch *batch = journal_batch_new();
+    struct journal_stat stat = {.bytes_done = done,
+                                .bytes_total = 93100,
+                                .pieces_done = 3,
+                                .down_rate = 1000,
+                                .eta_s = 60,
+                                .peers = 2,
+                                .seeds = 1,
+                                .downloaded = done,
+                                .uploaded = done / 2,
+                                .checked_to = 5,
+                                .error_code = error ? BTC_E_IO : 0};
     (void)snprintf(stat.state, sizeof(stat.state), "%s", state);
     (void)snprintf(stat.error, sizeof(stat.error), "%s", error ? error : "");
-    db_put_stat(batch, p->ids[which], &stat);
+    journal_put_stat(batch, p->ids[which], &stat);
     if (done == stat.bytes_total) {
         play_files(p, which, batch);
     }
-    assert_int_equal(db_apply(p->engine, batch, NULL), 0);
-    db_batch_free(batch);
+    assert_int_equal(journal_apply(p->engine, batch, NULL), 0);
+    journal_batch_free(batch);
 }
 
 static void play_event(void *ctx, const struct btc_event *ev)
@@ -93,7 +93,7 @@ static void play_event(void *ctx, const struct btc_event *ev)
 /* An engine with `n` torrents that download. */
 static void play_begin(struct play *p, struct kit *k, int n)
 {
-    struct db_run before;
+    struct journal_run before;
     memset(p, 0, sizeof(*p));
     p->k = k;
     for (int i = 0; i < n; i++) {
@@ -103,8 +103,9 @@ static void play_begin(struct play *p, struct kit *k, int n)
         kit_show(name, (uint8_t)i);
         assert_int_equal(kit_add(k, torrent, NULL, &p->ids[i], NULL), 0);
     }
-    assert_int_equal(db_open(btc_path(k->b), DB_ENGINE, &p->engine, NULL), 0);
-    assert_int_equal(db_begin_run(p->engine, &before, NULL), 0);
+    assert_int_equal(
+        journal_open(btc_path(k->b), JOURNAL_ENGINE, &p->engine, NULL), 0);
+    assert_int_equal(journal_begin_run(p->engine, &before, NULL), 0);
     for (int i = 0; i < n; i++) {
         play_stat(p, i, "downloading", 1000, NULL);
     }
@@ -120,7 +121,7 @@ static int play_follow(struct play *p, size_t n_ids, int64_t max_time_s)
                                 .ctx = p};
     p->k->e = (struct btc_error){0};
     int status = btc_follow(p->k->b, &o, &p->k->e);
-    db_close(p->engine);
+    journal_close(p->engine);
     return status;
 }
 
@@ -246,7 +247,7 @@ static void test_cleared(void **state)
 static void on_end(struct play *p, const struct btc_event *ev)
 {
     if (ev->type == BTC_EVENT_STATS && p->engine) {
-        db_close(p->engine);
+        journal_close(p->engine);
         p->engine = NULL;
     }
 }
@@ -265,7 +266,7 @@ static void on_last_rows(struct play *p, const struct btc_event *ev)
 {
     if (ev->type == BTC_EVENT_STATS && p->engine) {
         play_stat(p, 0, "complete", 93100, NULL);
-        db_close(p->engine);
+        journal_close(p->engine);
         p->engine = NULL;
     }
 }
@@ -301,11 +302,12 @@ static void test_signals(void **state)
 static void on_removed(struct play *p, const struct btc_event *ev)
 {
     if (ev->type == BTC_EVENT_ADDED) {
-        struct db_removal r;
+        struct journal_removal r;
         assert_int_equal(
-            db_set_wish(p->engine, p->ids[0], "wanted", "remove", NULL), 0);
+            journal_set_wish(p->engine, p->ids[0], "wanted", "remove", NULL),
+            0);
         assert_int_equal(
-            db_remove_torrent(p->engine, p->ids[0], false, &r, NULL), 0);
+            journal_remove_torrent(p->engine, p->ids[0], false, &r, NULL), 0);
     }
 }
 

@@ -46,24 +46,25 @@ static void test_create_refuses(void **state)
 static void test_map(void **state)
 {
     struct kit *k = *state;
-    struct db *db = NULL;
+    struct journal *db = NULL;
     struct btc_cell cells[13], few[2], many[26];
     int64_t id = make_real(k, false);
     assert_int_equal(btc_map(k->b, id, cells, 13, &k->e), 0);
     for (int i = 0; i < 13; i++) {
         assert_int_equal(cells[i].done + cells[i].active, 0);
     }
-    assert_int_equal(db_open(btc_path(k->b), 0, &db, NULL), 0);
-    struct db_batch *batch = db_batch_new();
-    struct db_stat stat = {.state = "checking", .checked_to = 9, .eta_s = -1};
+    assert_int_equal(journal_open(btc_path(k->b), 0, &db, NULL), 0);
+    struct journal_batch *batch = journal_batch_new();
+    struct journal_stat stat = {
+        .state = "checking", .checked_to = 9, .eta_s = -1};
     for (uint32_t i = 0; i < 6; i++) {
-        db_put_piece(batch, id, i, 1700000000);
+        journal_put_piece(batch, id, i, 1700000000);
     }
-    db_put_block(batch, id, 8, 0);
-    db_put_stat(batch, id, &stat);
-    assert_int_equal(db_apply(db, batch, NULL), 0);
-    db_batch_free(batch);
-    db_close(db);
+    journal_put_block(batch, id, 8, 0);
+    journal_put_stat(batch, id, &stat);
+    assert_int_equal(journal_apply(db, batch, NULL), 0);
+    journal_batch_free(batch);
+    journal_close(db);
     assert_int_equal(btc_map(k->b, id, cells, 13, &k->e), 0);
     assert_int_equal(cells[5].done, 8);
     assert_int_equal(cells[6].done, 0);

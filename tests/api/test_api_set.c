@@ -13,11 +13,11 @@ static int64_t add_show(struct kit *k, const char *name, uint8_t salt)
 }
 
 /* Changes when anybody else has written to the database. */
-static int64_t kit_changes(struct db *db)
+static int64_t kit_changes(struct journal *db)
 {
     int64_t version = 0;
-    assert_int_equal(db_query_int(db, "PRAGMA data_version", 0, &version, NULL),
-                     0);
+    assert_int_equal(
+        journal_query_int(db, "PRAGMA data_version", 0, &version, NULL), 0);
     return version;
 }
 
@@ -73,8 +73,8 @@ static void test_check(void **state)
         {"verify", "now", "x"},      {"nonsense", NULL, "x"},
     };
     int64_t id = add_show(k, "show", 1);
-    struct db *db = NULL;
-    assert_int_equal(db_open(btc_path(k->b), 0, &db, NULL), 0);
+    struct journal *db = NULL;
+    assert_int_equal(journal_open(btc_path(k->b), 0, &db, NULL), 0);
     int64_t before = kit_changes(db);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         const char *key = cases[i].key;
@@ -86,7 +86,7 @@ static void test_check(void **state)
     assert_int_equal(kit_changes(db), before);
     assert_int_equal(btc_set(k->b, id, "down", "3K", &k->e), 0);
     assert_int_not_equal(kit_changes(db), before);
-    db_close(db);
+    journal_close(db);
 }
 
 static void test_bad_values(void **state)
@@ -211,19 +211,19 @@ static void test_find(void **state)
 static void test_ambiguous(void **state)
 {
     struct kit *k = *state;
-    struct db *db = NULL;
+    struct journal *db = NULL;
     struct err e = {0};
     int64_t id = 0;
-    assert_int_equal(db_open(btc_path(k->b), 0, &db, &e), 0);
+    assert_int_equal(journal_open(btc_path(k->b), 0, &db, &e), 0);
     for (uint8_t i = 1; i <= 2; i++) {
         char name[] = "x1";
-        struct db_add a = {.torrent = {.name = name, .save_path = k->dir}};
+        struct journal_add a = {.torrent = {.name = name, .save_path = k->dir}};
         name[1] = (char)('0' + i);
         memset(a.torrent.info_hash, 0xab, sizeof(a.torrent.info_hash));
         a.torrent.info_hash[19] = i;
-        assert_int_equal(db_add_torrent(db, &a, &id, &e), 0);
+        assert_int_equal(journal_add_torrent(db, &a, &id, &e), 0);
     }
-    db_close(db);
+    journal_close(db);
     assert_int_equal(btc_find(k->b, "ababab", &id, &k->e),
                      BTC_STATUS_NOT_FOUND);
     kit_assert_says(k, "x1");
@@ -311,14 +311,15 @@ static void test_remove_fails(void **state)
 static void test_remove_wish(void **state)
 {
     struct kit *k = *state;
-    struct db *engine = NULL;
+    struct journal *engine = NULL;
     int64_t id = add_show(k, "show", 1);
     kit_write("show/readme.txt", "x", 1);
-    assert_int_equal(db_open(btc_path(k->b), DB_ENGINE, &engine, NULL), 0);
+    assert_int_equal(
+        journal_open(btc_path(k->b), JOURNAL_ENGINE, &engine, NULL), 0);
     assert_int_equal(btc_remove(k->b, id, true, &k->e), 0);
     kit_assert_cell(k, "progress", id, "wanted", "remove-data");
     assert_true(kit_exists("show/readme.txt"));
-    db_close(engine);
+    journal_close(engine);
 }
 
 int main(void)

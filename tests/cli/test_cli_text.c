@@ -34,7 +34,7 @@ static void test_width(void **state)
                  {"\033[2Jx", 5}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(cli_text_width(cases[i].text), cases[i].width);
+        assert_int_equal(front_text_width(cases[i].text), cases[i].width);
     }
 }
 
@@ -63,10 +63,10 @@ static void test_clean(void **state)
         {WIDE "\033x", false, "???x"}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct cli_text t = {0};
-        cli_text_clean(&t, cases[i].text, cases[i].utf8);
-        assert_string_equal(cli_text_str(&t), cases[i].shown);
-        cli_text_free(&t);
+        struct front_text t = {0};
+        front_text_clean(&t, cases[i].text, cases[i].utf8);
+        assert_string_equal(front_text_str(&t), cases[i].shown);
+        front_text_free(&t);
     }
 }
 
@@ -88,12 +88,12 @@ static void test_fit(void **state)
                  {"", 3, true, "", 0}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct cli_text t = {0};
+        struct front_text t = {0};
         assert_int_equal(
-            cli_text_fit(&t, cases[i].text, cases[i].width, cases[i].utf8),
+            front_text_fit(&t, cases[i].text, cases[i].width, cases[i].utf8),
             cases[i].used);
-        assert_string_equal(cli_text_str(&t), cases[i].shown);
-        cli_text_free(&t);
+        assert_string_equal(front_text_str(&t), cases[i].shown);
+        front_text_free(&t);
     }
 }
 
@@ -121,12 +121,12 @@ static void test_fit_end(void **state)
                  {"", 3, true, "", 0}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct cli_text t = {0};
-        assert_int_equal(
-            cli_text_fit_end(&t, cases[i].text, cases[i].width, cases[i].utf8),
-            cases[i].used);
-        assert_string_equal(cli_text_str(&t), cases[i].shown);
-        cli_text_free(&t);
+        struct front_text t = {0};
+        assert_int_equal(front_text_fit_end(&t, cases[i].text, cases[i].width,
+                                            cases[i].utf8),
+                         cases[i].used);
+        assert_string_equal(front_text_str(&t), cases[i].shown);
+        front_text_free(&t);
     }
 }
 
@@ -146,16 +146,16 @@ static void test_sizes(void **state)
                  {1048576, "1.0 MiB"},
                  {3005480960ULL, "2.7 GiB"},
                  {UINT64_MAX, "15.9 EiB"}};
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_string_equal(cli_format_size(buf, cases[i].bytes),
+        assert_string_equal(front_format_size(buf, cases[i].bytes),
                             cases[i].text);
     }
-    assert_string_equal(cli_format_rate(buf, 11744051), "11.1 MiB/s");
-    assert_string_equal(cli_format_share(buf, 0, 2048), "0/2.0 KiB");
-    assert_string_equal(cli_format_share(buf, 1024, 2048), "1.0/2.0 KiB");
-    assert_string_equal(cli_format_share(buf, 512, 2048), "512 B/2.0 KiB");
+    assert_string_equal(front_format_rate(buf, 11744051), "11.1 MiB/s");
+    assert_string_equal(front_format_share(buf, 0, 2048), "0/2.0 KiB");
+    assert_string_equal(front_format_share(buf, 1024, 2048), "1.0/2.0 KiB");
+    assert_string_equal(front_format_share(buf, 512, 2048), "512 B/2.0 KiB");
 }
 
 static void test_percent(void **state)
@@ -172,11 +172,11 @@ static void test_percent(void **state)
                  {UINT64_MAX - 1, UINT64_MAX, "99.9 %"},
                  {UINT64_MAX / 2, UINT64_MAX, "50.0 %"},
                  {6, 5, "100 %"}};
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_string_equal(
-            cli_format_percent(buf, cases[i].done, cases[i].total),
+            front_format_percent(buf, cases[i].done, cases[i].total),
             cases[i].text);
     }
 }
@@ -190,22 +190,22 @@ static void test_duration(void **state)
                  {60, "1m00s"},     {130, "2m10s"},      {3599, "59m59s"},
                  {3600, "1h00m"},   {86399, "23h59m"},   {86400, "1d00h"},
                  {187200, "2d04h"}, {86400000, ">999d"}, {INT64_MAX, ">999d"}};
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_string_equal(cli_format_duration(buf, cases[i].seconds),
+        assert_string_equal(front_format_duration(buf, cases[i].seconds),
                             cases[i].text);
     }
-    assert_string_equal(cli_format_time(buf, 1763798401),
+    assert_string_equal(front_format_time(buf, 1763798401),
                         "2025-11-22 08:00:01");
-    assert_string_equal(cli_format_clock(buf, 1763798401), "08:00:01");
-    assert_string_equal(cli_format_time(buf, 0), "-");
-    assert_string_equal(cli_format_time(buf, INT64_MAX), "-");
+    assert_string_equal(front_format_clock(buf, 1763798401), "08:00:01");
+    assert_string_equal(front_format_time(buf, 0), "-");
+    assert_string_equal(front_format_time(buf, INT64_MAX), "-");
 }
 
 static void test_table(void **state)
 {
-    static const struct cli_column columns[] = {
+    static const struct front_column columns[] = {
         {.title = "ID", .right = true},
         {.title = "NAME", .min = 6},
         {.title = "SIZE", .right = true, .drop = 1},
@@ -232,17 +232,17 @@ static void test_table(void **state)
                      "12  " WIDE "\n"}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct cli_screen s = {.utf8 = true, .width = cases[i].width};
-        struct cli_table *t = cli_table_new(columns, 4);
-        struct cli_text out = {0};
+        struct front_screen s = {.utf8 = true, .width = cases[i].width};
+        struct front_table *t = front_table_new(columns, 4);
+        struct front_text out = {0};
         for (size_t n = 0; n < 8; n++) {
-            cli_table_cell(t, cells[n]);
+            front_table_cell(t, cells[n]);
         }
-        assert_int_equal(cli_table_rows(t), 2);
-        cli_table_render(t, &s, &out);
-        assert_string_equal(cli_text_str(&out), cases[i].text);
-        cli_text_free(&out);
-        cli_table_free(t);
+        assert_int_equal(front_table_rows(t), 2);
+        front_table_render(t, &s, &out);
+        assert_string_equal(front_text_str(&out), cases[i].text);
+        front_text_free(&out);
+        front_table_free(t);
     }
 }
 
@@ -256,6 +256,6 @@ int main(void)
 
     setenv("TZ", "UTC", 1);
     setenv("LC_ALL", "C.UTF-8", 1);
-    cli_term_init();
+    front_term_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

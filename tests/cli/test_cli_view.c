@@ -51,11 +51,11 @@ static struct btc_progress progress(void)
 
 /* Renders torrents on a screen; free(). */
 static char *render(const struct btc_progress *p, size_t n,
-                    const struct cli_screen *s)
+                    const struct front_screen *s)
 {
     struct cli_track track = {0};
     struct cli_view v = {.screen = s, .track = &track};
-    struct cli_text out = {0};
+    struct front_text out = {0};
 
     for (size_t i = 0; i < n; i++) {
         cli_track_update(&track, &p[i], 0);
@@ -74,19 +74,19 @@ static void check_width(const char *frame, size_t width)
 {
     while (*frame != '\0') {
         size_t len = strcspn(frame, "\n");
-        struct cli_text line = {0};
+        struct front_text line = {0};
         assert_int_equal(frame[len], '\n');
-        cli_text_add(&line, frame, len);
-        if (cli_text_width(cli_text_str(&line)) >= width) {
+        front_text_add(&line, frame, len);
+        if (front_text_width(front_text_str(&line)) >= width) {
             fail_msg("wider than %zu: %s", width - 1, line.data);
         }
-        cli_text_free(&line);
+        front_text_free(&line);
         frame += len + 1;
     }
 }
 
 /* Draws a scene at all widths. */
-static void draw(struct cli_text *out, const char *title,
+static void draw(struct front_text *out, const char *title,
                  const struct btc_progress *p, size_t n)
 {
     static const struct {
@@ -96,20 +96,20 @@ static void draw(struct cli_text *out, const char *title,
         {20, true}, {40, true}, {80, true}, {200, true}, {80, false}};
 
     for (size_t i = 0; i < sizeof(screens) / sizeof(screens[0]); i++) {
-        struct cli_screen s = {.tty = true,
-                               .utf8 = screens[i].utf8,
-                               .width = screens[i].width,
-                               .height = 24};
+        struct front_screen s = {.tty = true,
+                                 .utf8 = screens[i].utf8,
+                                 .width = screens[i].width,
+                                 .height = 24};
         char *frame = render(p, n, &s);
         check_width(frame, s.width);
-        cli_text_printf(out, "== %s, %zu columns%s\n%s", title, s.width,
-                        s.utf8 ? "" : ", ASCII", frame);
+        front_text_printf(out, "== %s, %zu columns%s\n%s", title, s.width,
+                          s.utf8 ? "" : ", ASCII", frame);
         free(frame);
     }
 }
 
 /* One torrent in its states. */
-static void draw_single(struct cli_text *out)
+static void draw_single(struct front_text *out)
 {
     struct btc_progress p = progress();
 
@@ -146,7 +146,7 @@ static void draw_single(struct cli_text *out)
 }
 
 /* Several torrents. */
-static void draw_several(struct cli_text *out)
+static void draw_several(struct front_text *out)
 {
     struct btc_progress p[N_SEVERAL];
 
@@ -182,7 +182,7 @@ static char *read_golden(void)
 
 static void test_golden(void **state)
 {
-    struct cli_text out = {0};
+    struct front_text out = {0};
     const char *path = getenv("BTC_GOLDEN");
 
     (void)state;
@@ -208,7 +208,7 @@ static void test_golden(void **state)
         b += m + (b[m] != '\0' ? 1 : 0);
     }
     free(golden);
-    cli_text_free(&out);
+    front_text_free(&out);
 }
 
 static void test_all_widths(void **state)
@@ -219,11 +219,11 @@ static void test_all_widths(void **state)
     p[1].id = 2;
     for (size_t width = 10; width < 260; width++) {
         for (unsigned i = 0; i < 4; i++) {
-            struct cli_screen s = {.tty = true,
-                                   .utf8 = i % 2 == 0,
-                                   .colour = i >= 2,
-                                   .width = width,
-                                   .height = 24};
+            struct front_screen s = {.tty = true,
+                                     .utf8 = i % 2 == 0,
+                                     .colour = i >= 2,
+                                     .width = width,
+                                     .height = 24};
             char *one = render(p, 1, &s);
             char *two = render(p, 2, &s);
             check_width(one, width);
@@ -237,7 +237,7 @@ static void test_all_widths(void **state)
 static void test_many(void **state)
 {
     struct btc_progress p[40];
-    struct cli_screen s = {
+    struct front_screen s = {
         .tty = true, .utf8 = true, .width = 80, .height = 10};
 
     (void)state;
@@ -266,37 +266,37 @@ static void test_many(void **state)
 static void test_frames(void **state)
 {
     struct cli_live *l = cli_live_new(open("/dev/null", O_WRONLY | O_CLOEXEC));
-    struct cli_text out = {0};
+    struct front_text out = {0};
 
     (void)state;
     cli_live_frame(l, "one\ntwo\n", 80, &out);
     assert_string_equal(out.data, HIDE "one\033[K\ntwo\033[K\n" SHOW);
-    cli_text_clear(&out);
+    front_text_clear(&out);
     /* over the frame before, a log line above, the third row erased */
     cli_live_log(l, "btc: warning");
     cli_live_frame(l, "1\n", 80, &out);
     assert_string_equal(out.data, HIDE "\r\033[2Abtc: warning\033[K\n"
                                        "1\033[K\n" SHOW);
-    cli_text_clear(&out);
+    front_text_clear(&out);
     cli_live_frame(l, "0123456789\n\033[1mabc\033[0m\n", 80, &out);
-    cli_text_clear(&out);
+    front_text_clear(&out);
     /* a narrower terminal has wrapped the first line into three rows */
     cli_live_frame(l, "x\n", 4, &out);
     assert_string_equal(out.data, HIDE "\r\033[4A\033[Jx\033[K\n" SHOW);
-    cli_text_clear(&out);
+    front_text_clear(&out);
     cli_live_restart(l);
     cli_live_frame(l, "y\n", 4, &out);
     assert_string_equal(out.data, HIDE "y\033[K\n" SHOW);
-    cli_text_free(&out);
+    front_text_free(&out);
     cli_live_free(l);
 }
 
 static void test_colours(void **state)
 {
     struct btc_progress p = progress();
-    struct cli_screen s = {
+    struct front_screen s = {
         .tty = true, .utf8 = true, .width = 40, .height = 24, .colour = true};
-    struct cli_screen plain = s;
+    struct front_screen plain = s;
 
     (void)state;
     plain.colour = false;
@@ -320,9 +320,9 @@ static void test_colours(void **state)
 
 static void test_map(void **state)
 {
-    struct cli_screen s = {.tty = true, .utf8 = false, .width = 11};
+    struct front_screen s = {.tty = true, .utf8 = false, .width = 11};
     struct btc_cell many[25] = {0};
-    struct cli_text out = {0};
+    struct front_text out = {0};
 
     (void)state;
     assert_int_equal(cli_view_cells(&s, 1000, 3), 30);
@@ -330,10 +330,10 @@ static void test_map(void **state)
     many[24].done = 8;
     cli_view_map(&s, many, 25, &out); /* whole lines and a rest */
     assert_string_equal(out.data, "..........\n..........\n....#\n");
-    cli_text_clear(&out);
+    front_text_clear(&out);
     cli_view_map(&s, cells, 5, &out); /* stretched */
     assert_string_equal(out.data, "######**++\n");
-    cli_text_free(&out);
+    front_text_free(&out);
 }
 
 int main(void)
@@ -345,6 +345,6 @@ int main(void)
 
     setenv("TZ", "UTC", 1);
     setenv("LC_ALL", "C.UTF-8", 1);
-    cli_term_init();
+    front_term_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,13 +59,13 @@ static inline int test_db_teardown(void **state)
 }
 
 /* Opens, and it must work. */
-static inline struct db *test_db_open(const char *path, unsigned flags)
+static inline struct journal *test_db_open(const char *path, unsigned flags)
 {
-    struct db *db = NULL;
+    struct journal *db = NULL;
     struct err e = {0};
-    int code = db_open(path, flags, &db, &e);
+    int code = journal_open(path, flags, &db, &e);
     if (code != 0) {
-        print_error("db_open: %s %s\n", err_name(code), e.msg);
+        print_error("journal_open: %s %s\n", err_name(code), e.msg);
     }
     assert_int_equal(code, 0);
     return db;
@@ -75,9 +75,9 @@ static inline struct db *test_db_open(const char *path, unsigned flags)
 static inline void test_db_refused(const char *path, unsigned flags, int want,
                                    const char *text)
 {
-    struct db *db = NULL;
+    struct journal *db = NULL;
     struct err e = {0};
-    int code = db_open(path, flags, &db, &e);
+    int code = journal_open(path, flags, &db, &e);
     assert_null(db);
     if (code != want || !strstr(e.msg, text)) {
         print_error("%s: %s, wanted '%s'\n", err_name(code), e.msg, text);
@@ -135,7 +135,7 @@ static inline const char *test_db_get(const char *path, const char *text,
 
 /* A torrent of three files, one of them a pad, and 5 pieces. `n` makes hash and
  * name different. */
-static inline int64_t test_db_add(struct db *db, unsigned n)
+static inline int64_t test_db_add(struct journal *db, unsigned n)
 {
     static const uint8_t info[] = "d4:name1:xe";
     char name[32];
@@ -147,7 +147,7 @@ static inline int64_t test_db_add(struct db *db, unsigned n)
     char url1[] = "udp://tracker.test:6969";
     char seed[] = "http://seed.test/x/";
     char *seeds[] = {seed};
-    struct db_file files[] = {
+    struct journal_file files[] = {
         {.path = file0, .offset = 0, .length = 100000, .priority = 4},
         {.path = file1,
          .offset = 100000,
@@ -156,16 +156,16 @@ static inline int64_t test_db_add(struct db *db, unsigned n)
          .priority = 4},
         {.path = file2, .offset = 131072, .length = 150000, .priority = 4},
     };
-    struct db_tracker trackers[] = {{.url = url0, .tier = 0},
-                                    {.url = url1, .tier = 1}};
-    struct db_peer peers[] = {
+    struct journal_tracker trackers[] = {{.url = url0, .tier = 0},
+                                         {.url = url1, .tier = 1}};
+    struct journal_peer peers[] = {
         {.address = "10.1.2.3", .port = 6881, .source = "user"},
         {.address = "not an address", .port = 1, .source = "user"},
     };
-    struct db_add a = {
+    struct journal_add a = {
         .torrent = {.name = name,
                     .save_path = path,
-                    .seed_mode = DB_SEED_RATIO,
+                    .seed_mode = JOURNAL_SEED_RATIO,
                     .seed_goal = 2000,
                     .total_size = 281072,
                     .piece_length = 65536,
@@ -185,9 +185,9 @@ static inline int64_t test_db_add(struct db *db, unsigned n)
     struct err e = {0};
     (void)snprintf(name, sizeof(name), "torrent %u", n);
     memset(a.torrent.info_hash, (int)(0xa0 + n), 20);
-    int code = db_add_torrent(db, &a, &id, &e);
+    int code = journal_add_torrent(db, &a, &id, &e);
     if (code != 0) {
-        print_error("db_add_torrent: %s\n", e.msg);
+        print_error("journal_add_torrent: %s\n", e.msg);
     }
     assert_int_equal(code, 0);
     assert_true(id > 0);

@@ -7,76 +7,77 @@
 #include "journal/internal.h"
 
 /* The n-th batch: one piece, two blocks of the next. */
-static struct db_batch *batch_of(int64_t id, uint32_t n)
+static struct journal_batch *batch_of(int64_t id, uint32_t n)
 {
-    struct db_stat s = {
+    struct journal_stat s = {
         .state = "downloading", .eta_s = -1, .pieces_done = n + 1};
-    struct db_batch *b = db_batch_new();
-    db_put_piece(b, id, n, 1);
-    db_put_block(b, id, n + 1, 0);
-    db_put_block(b, id, n + 1, 1);
-    db_put_stat(b, id, &s);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_piece(b, id, n, 1);
+    journal_put_block(b, id, n + 1, 0);
+    journal_put_block(b, id, n + 1, 1);
+    journal_put_stat(b, id, &s);
     return b;
 }
 
 /* Exactly n batches are there, and they fit together. */
-static void expect_batches(struct db *db, int64_t id, uint32_t n)
+static void expect_batches(struct journal *db, int64_t id, uint32_t n)
 {
-    struct db_stat s;
-    struct db_piece *pieces;
-    struct db_block *blocks;
+    struct journal_stat s;
+    struct journal_piece *pieces;
+    struct journal_block *blocks;
     size_t n_pieces;
     size_t n_blocks;
     struct err e = {0};
-    int code = db_load_stat(db, id, &s, &e);
+    int code = journal_load_stat(db, id, &s, &e);
     if (code != 0) {
         print_error("%s\n", e.msg);
     }
     assert_int_equal(code, 0);
     assert_int_equal(s.pieces_done, n);
-    assert_int_equal(db_load_pieces(db, id, &pieces, &n_pieces, &e), 0);
+    assert_int_equal(journal_load_pieces(db, id, &pieces, &n_pieces, &e), 0);
     assert_int_equal(n_pieces, n);
-    assert_int_equal(db_load_blocks(db, id, &blocks, &n_blocks, &e), 0);
+    assert_int_equal(journal_load_blocks(db, id, &blocks, &n_blocks, &e), 0);
     assert_int_equal(n_blocks, n > 0 ? 2 : 0);
     free(pieces);
     free(blocks);
-    assert_int_equal(db_check(db, NULL, NULL, &e), 0);
+    assert_int_equal(journal_check(db, NULL, NULL, &e), 0);
 }
 
 /* Applies batches while the n-th operation and all behind it fail, for each n.
  * The same batch goes in when the disk is well again. */
 static void fail_commits(const char *path, int rc, int want)
 {
-    struct db *db = test_db_open(path, DB_CREATE | DB_ENGINE);
+    struct journal *db = test_db_open(path, JOURNAL_CREATE | JOURNAL_ENGINE);
     int64_t id = test_db_add(db, 1);
     uint32_t there = 0;
     bool done = false;
     /* a small WAL, so that checkpoints fail too */
-    assert_int_equal(db_exec(db, "PRAGMA wal_autocheckpoint = 5", NULL), 0);
+    assert_int_equal(journal_exec(db, "PRAGMA wal_autocheckpoint = 5", NULL),
+                     0);
     fault_rc = rc;
     for (int n = 1; !done; n++) {
-        struct db_batch *b = batch_of(id, there);
+        struct journal_batch *b = batch_of(id, there);
         struct err e = {0};
         fault_left = n;
-        int code = db_apply(db, b, &e);
+        int code = journal_apply(db, b, &e);
         done = fault_left != 0;
         fault_left = -1;
         /* what comes behind the commit (a checkpoint) may fail unseen */
         if (code != 0) {
             assert_true(code == want || code == BTC_E_IO);
             expect_batches(db, id, there);
-            assert_int_equal(db_apply(db, b, &e), 0);
+            assert_int_equal(journal_apply(db, b, &e), 0);
         }
         there++;
         expect_batches(db, id, there);
-        db_batch_free(b);
+        journal_batch_free(b);
         assert_true(n < 1000);
     }
     assert_true(there > 5);
-    db_close(db);
-    db = test_db_open(path, DB_ENGINE);
+    journal_close(db);
+    db = test_db_open(path, JOURNAL_ENGINE);
     expect_batches(db, id, there);
-    db_close(db);
+    journal_close(db);
 }
 
 static void test_io_error(void **state)
@@ -100,20 +101,20 @@ static void test_create(void **state)
     fault_rc = SQLITE_IOERR;
     for (int n = 1; !done; n++) {
         char path[128];
-        struct db *db = NULL;
+        struct journal *db = NULL;
         struct err e = {0};
         (void)snprintf(path, sizeof(path), "%s/%d.db", t->dir, n);
         fault_left = n;
-        int code = db_open(path, DB_CREATE | DB_ENGINE, &db, &e);
+        int code = journal_open(path, JOURNAL_CREATE | JOURNAL_ENGINE, &db, &e);
         done = fault_left != 0;
         fault_left = -1;
         assert_true(done ? code == 0 : (code == BTC_E_IO || code == 0));
         assert_true(code == 0 || e.msg[0] != '\0');
-        db_close(db);
-        db = test_db_open(path, DB_CREATE | DB_ENGINE);
+        journal_close(db);
+        db = test_db_open(path, JOURNAL_CREATE | JOURNAL_ENGINE);
         (void)test_db_add(db, 1);
-        assert_int_equal(db_check(db, NULL, NULL, &e), 0);
-        db_close(db);
+        assert_int_equal(journal_check(db, NULL, NULL, &e), 0);
+        journal_close(db);
         assert_true(n < 1000);
     }
 }
@@ -151,21 +152,23 @@ static void test_power_cut(void **state)
     char image[128];
     (void)snprintf(image, sizeof(image), "%s/image.db", t->dir);
     fault_keep = true;
-    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
     int64_t id = test_db_add(db, 1);
-    assert_int_equal(db_exec(db, "PRAGMA wal_autocheckpoint = 9", NULL), 0);
+    assert_int_equal(journal_exec(db, "PRAGMA wal_autocheckpoint = 9", NULL),
+                     0);
     for (uint32_t n = 0; n < 40; n++) {
         fault_keep = false;
         take_image(t->path, image);
-        struct db *cut = test_db_open(image, DB_CREATE | DB_ENGINE);
+        struct journal *cut =
+            test_db_open(image, JOURNAL_CREATE | JOURNAL_ENGINE);
         expect_batches(cut, id, n);
-        db_close(cut);
+        journal_close(cut);
         fault_keep = true;
-        struct db_batch *b = batch_of(id, n);
-        assert_int_equal(db_apply(db, b, NULL), 0);
-        db_batch_free(b);
+        struct journal_batch *b = batch_of(id, n);
+        assert_int_equal(journal_apply(db, b, NULL), 0);
+        journal_batch_free(b);
     }
-    db_close(db);
+    journal_close(db);
     fault_keep = false;
 }
 

@@ -17,39 +17,39 @@
 
 /* One batch: PER_BATCH blocks of piece `n`, the piece before becomes whole, and
  * the count of all in the live row. */
-static void fill(struct db_batch *b, int64_t id, uint32_t n)
+static void fill(struct journal_batch *b, int64_t id, uint32_t n)
 {
-    struct db_stat s = {
+    struct journal_stat s = {
         .state = "downloading", .eta_s = -1, .downloaded = n + 1};
     for (uint32_t i = 0; i < PER_BATCH; i++) {
-        db_put_block(b, id, n, i);
+        journal_put_block(b, id, n, i);
     }
     if (n > 0) {
-        db_put_piece(b, id, n - 1, 1);
+        journal_put_piece(b, id, n - 1, 1);
     }
-    db_put_stat(b, id, &s);
-    db_put_event(b, id, DB_LEVEL_INFO, "n", "one more");
+    journal_put_stat(b, id, &s);
+    journal_put_event(b, id, JOURNAL_LEVEL_INFO, "n", "one more");
 }
 
 /* The child: batches from `n` on until it dies. */
 static void child(const char *path, int64_t id, uint32_t n, int out)
 {
-    struct db *db = NULL;
-    struct db_run before;
+    struct journal *db = NULL;
+    struct journal_run before;
     struct err e = {0};
-    if (db_open(path, DB_ENGINE, &db, &e) != 0 ||
-        db_begin_run(db, &before, &e) != 0) {
+    if (journal_open(path, JOURNAL_ENGINE, &db, &e) != 0 ||
+        journal_begin_run(db, &before, &e) != 0) {
         (void)fprintf(stderr, "%s\n", e.msg);
         _exit(1);
     }
     for (;; n++) {
-        struct db_batch *b = db_batch_new();
+        struct journal_batch *b = journal_batch_new();
         fill(b, id, n);
-        if (db_apply(db, b, &e) != 0) {
+        if (journal_apply(db, b, &e) != 0) {
             (void)fprintf(stderr, "%s\n", e.msg);
             _exit(1);
         }
-        db_batch_free(b);
+        journal_batch_free(b);
         if (write(out, &n, sizeof(n)) != sizeof(n)) {
             _exit(0);
         }
@@ -57,23 +57,23 @@ static void child(const char *path, int64_t id, uint32_t n, int out)
 }
 
 /* The number of batches that are in the file; all of it must fit together. */
-static uint32_t check(struct db *db, int64_t id)
+static uint32_t check(struct journal *db, int64_t id)
 {
-    struct db_piece *pieces;
-    struct db_block *blocks;
-    struct db_stat s;
+    struct journal_piece *pieces;
+    struct journal_block *blocks;
+    struct journal_stat s;
     struct err e = {0};
     size_t n_pieces;
     size_t n_blocks;
-    assert_int_equal(db_check(db, NULL, NULL, &e), 0);
-    assert_int_equal(db_load_stat(db, id, &s, &e), 0);
+    assert_int_equal(journal_check(db, NULL, NULL, &e), 0);
+    assert_int_equal(journal_load_stat(db, id, &s, &e), 0);
     uint32_t n = (uint32_t)s.downloaded;
-    assert_int_equal(db_load_pieces(db, id, &pieces, &n_pieces, &e), 0);
+    assert_int_equal(journal_load_pieces(db, id, &pieces, &n_pieces, &e), 0);
     assert_int_equal(n_pieces, n > 0 ? n - 1 : 0);
     for (size_t i = 0; i < n_pieces; i++) {
         assert_int_equal(pieces[i].piece, i);
     }
-    assert_int_equal(db_load_blocks(db, id, &blocks, &n_blocks, &e), 0);
+    assert_int_equal(journal_load_blocks(db, id, &blocks, &n_blocks, &e), 0);
     assert_int_equal(n_blocks, n > 0 ? PER_BATCH : 0);
     for (size_t i = 0; i < n_blocks; i++) {
         assert_int_equal(blocks[i].piece, n - 1);
@@ -89,9 +89,9 @@ static void test_kill(void **state)
     struct rng rng;
     uint64_t seed = (uint64_t)time(NULL);
     rng_init(&rng, seed);
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    db_close(db);
+    journal_close(db);
     uint32_t there = 0;
     for (int i = 0; i < N_KILLS; i++) {
         int fds[2];
@@ -118,9 +118,9 @@ static void test_kill(void **state)
         }
         (void)close(fds[0]);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
-        db = test_db_open(t->path, i % 2 ? DB_READ_ONLY : 0);
+        db = test_db_open(t->path, i % 2 ? JOURNAL_READ_ONLY : 0);
         there = check(db, id);
-        db_close(db);
+        journal_close(db);
         if (there < last || there > last + 1) {
             print_error("seed %llu, kill %d: said %u, there %u\n",
                         (unsigned long long)seed, i, last, there);

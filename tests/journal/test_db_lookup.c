@@ -21,7 +21,7 @@ static void put(const struct test_db *t, unsigned id, const char *save_path,
 }
 
 /* The ids as text. Frees the rows. */
-static void assert_ids(struct db_torrent *rows, size_t n, const char *want)
+static void assert_ids(struct journal_torrent *rows, size_t n, const char *want)
 {
     char got[64] = "";
     for (size_t i = 0; i < n; i++) {
@@ -29,7 +29,7 @@ static void assert_ids(struct db_torrent *rows, size_t n, const char *want)
         (void)snprintf(got + at, sizeof(got) - at, "%s%lld", i ? " " : "",
                        (long long)rows[i].id);
     }
-    db_torrents_free(rows, n);
+    journal_torrents_free(rows, n);
     assert_string_equal(got, want);
 }
 
@@ -37,10 +37,10 @@ static void test_found(void **state)
 {
     struct test_db *t = *state;
     struct err e = {0};
-    struct db_torrent *rows;
+    struct journal_torrent *rows;
     size_t n;
     uint8_t hash[20] = {[19] = 3};
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     put(t, 1, "/a", "show");
     put(t, 2, "/a", "show/one");
     put(t, 3, "/a", "show.nfo");
@@ -49,28 +49,29 @@ static void test_found(void **state)
     put(t, 6, "/a/show2", "one");
     put(t, 7, "/", "show");
     put(t, 8, "/a", "sho");
-    assert_int_equal(db_load_named(db, "/a", "show", &rows, &n, &e), 0);
+    assert_int_equal(journal_load_named(db, "/a", "show", &rows, &n, &e), 0);
     assert_ids(rows, n, "1 2");
-    assert_int_equal(db_load_named(db, "/", "show", &rows, &n, &e), 0);
+    assert_int_equal(journal_load_named(db, "/", "show", &rows, &n, &e), 0);
     assert_ids(rows, n, "7");
-    assert_int_equal(db_load_named(db, "/a", "elsewhere", &rows, &n, &e), 0);
+    assert_int_equal(journal_load_named(db, "/a", "elsewhere", &rows, &n, &e),
+                     0);
     assert_ids(rows, n, "");
-    assert_int_equal(db_load_below(db, "/a/show", &rows, &n, &e), 0);
+    assert_int_equal(journal_load_below(db, "/a/show", &rows, &n, &e), 0);
     assert_ids(rows, n, "4 5");
-    assert_int_equal(db_load_by_hash(db, hash, &rows, &n, &e), 0);
+    assert_int_equal(journal_load_by_hash(db, hash, &rows, &n, &e), 0);
     assert_ids(rows, n, "3");
     hash[0] = 1;
-    assert_int_equal(db_load_by_hash(db, hash, &rows, &n, &e), 0);
+    assert_int_equal(journal_load_by_hash(db, hash, &rows, &n, &e), 0);
     assert_ids(rows, n, "");
-    assert_int_equal(db_load_by_id(db, 6, &rows, &n, &e), 0);
+    assert_int_equal(journal_load_by_id(db, 6, &rows, &n, &e), 0);
     assert_ids(rows, n, "6");
-    assert_int_equal(db_load_by_id(db, 60, &rows, &n, &e), 0);
+    assert_int_equal(journal_load_by_id(db, 60, &rows, &n, &e), 0);
     assert_ids(rows, n, "");
-    db_close(db);
+    journal_close(db);
 }
 
-/* What db_near has told: "other:file ". */
-static int note_meeting(void *ctx, const struct db_torrent *other,
+/* What journal_near has told: "other:file ". */
+static int note_meeting(void *ctx, const struct journal_torrent *other,
                         uint32_t file, const char *path)
 {
     char *got = ctx;
@@ -86,11 +87,11 @@ static void test_near(void **state)
     struct test_db *t = *state;
     struct err e = {0};
     char got[64] = "", one[] = "show/one", two[] = "show/two", pad[] = "show/p";
-    const struct db_file files[] = {
+    const struct journal_file files[] = {
         {.path = one}, {.path = pad, .pad = true}, {.path = two}};
-    struct db_near_files ours = {
+    struct journal_near_files ours = {
         .id = 1, .save_path = "/a/b", .files = files, .n = 3};
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     put(t, 1, "/a/b", "show/one"); /* ourselves */
     put(t, 2, "/a/b", "show/two");
     put(t, 3, "/a", "b/show/one");
@@ -102,18 +103,18 @@ static void test_near(void **state)
     assert_int_equal(test_db_sql(t->path, "UPDATE torrent SET wanted = 'remove'"
                                           " WHERE id = 8"),
                      SQLITE_OK);
-    assert_int_equal(db_near(db, &ours, note_meeting, got, &e), 0);
+    assert_int_equal(journal_near(db, &ours, note_meeting, got, &e), 0);
     assert_string_equal(got, "2:2 3:0 4:2 5:0 ");
     put(t, 9, "/a", "b/show/one"); /* ends the walk */
     ours.id = 0;
     got[0] = '\0';
-    assert_int_equal(db_near(db, &ours, note_meeting, got, &e), 77);
+    assert_int_equal(journal_near(db, &ours, note_meeting, got, &e), 77);
     assert_string_equal(got, "1:0 2:2 3:0 9:0 ");
     ours.n = 0;
     got[0] = '\0';
-    assert_int_equal(db_near(db, &ours, note_meeting, got, &e), 0);
+    assert_int_equal(journal_near(db, &ours, note_meeting, got, &e), 0);
     assert_string_equal(got, "");
-    db_close(db);
+    journal_close(db);
 }
 
 /* Called for each step of SQLite's machine. */
@@ -124,19 +125,19 @@ static int count_step(void *ctx)
 }
 
 /* Steps of all three lookups when they find nothing. */
-static unsigned lookup_steps(struct db *db)
+static unsigned lookup_steps(struct journal *db)
 {
     static const uint8_t hash[20] = {9};
     struct err e = {0};
-    struct db_torrent *rows;
+    struct journal_torrent *rows;
     size_t n;
     unsigned steps = 0;
     sqlite3_progress_handler(db->sql, 1, count_step, &steps);
-    assert_int_equal(db_load_named(db, "/a", "new", &rows, &n, &e), 0);
+    assert_int_equal(journal_load_named(db, "/a", "new", &rows, &n, &e), 0);
     assert_ids(rows, n, "");
-    assert_int_equal(db_load_below(db, "/a/new", &rows, &n, &e), 0);
+    assert_int_equal(journal_load_below(db, "/a/new", &rows, &n, &e), 0);
     assert_ids(rows, n, "");
-    assert_int_equal(db_load_by_hash(db, hash, &rows, &n, &e), 0);
+    assert_int_equal(journal_load_by_hash(db, hash, &rows, &n, &e), 0);
     assert_ids(rows, n, "");
     sqlite3_progress_handler(db->sql, 0, NULL, NULL);
     return steps;
@@ -145,7 +146,7 @@ static unsigned lookup_steps(struct db *db)
 static void test_cost(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     char name[32];
     put(t, 1, "/a", "first");
     unsigned few = lookup_steps(db);
@@ -155,7 +156,7 @@ static void test_cost(void **state)
     }
     assert_true(few > 10);
     assert_true(lookup_steps(db) < few + few / 2);
-    db_close(db);
+    journal_close(db);
 }
 
 int main(void)

@@ -17,29 +17,31 @@ static void test_create(void **state)
     char deep[160];
     char mark[32];
     struct stat st;
-    test_db_refused("", DB_CREATE, BTC_E_USAGE, "empty");
+    test_db_refused("", JOURNAL_CREATE, BTC_E_USAGE, "empty");
     test_db_refused(t->path, 0, BTC_E_NOTFOUND, "btc get");
-    test_db_refused(t->path, DB_CREATE | DB_READ_ONLY, BTC_E_NOTFOUND,
+    test_db_refused(t->path, JOURNAL_CREATE | JOURNAL_READ_ONLY, BTC_E_NOTFOUND,
                     "no database");
     (void)snprintf(deep, sizeof(deep), "%s/a/b/btc.db", t->dir);
-    struct db *db = test_db_open(deep, DB_CREATE);
-    assert_string_equal(db_path(db), deep);
-    (void)snprintf(mark, sizeof(mark), "%d", DB_APPLICATION_ID);
+    struct journal *db = test_db_open(deep, JOURNAL_CREATE);
+    assert_string_equal(journal_path(db), deep);
+    (void)snprintf(mark, sizeof(mark), "%d", JOURNAL_APPLICATION_ID);
     TEST_DB_IS(deep, "PRAGMA application_id", mark);
-    (void)snprintf(mark, sizeof(mark), "%d", db_schema_version());
+    (void)snprintf(mark, sizeof(mark), "%d", journal_schema_version());
     TEST_DB_IS(deep, "PRAGMA user_version", mark);
     TEST_DB_IS(deep, "PRAGMA journal_mode", "wal");
     TEST_DB_IS(deep, "PRAGMA integrity_check", "ok");
     int64_t v;
-    assert_int_equal(db_query_int(db, "PRAGMA synchronous", -1, &v, NULL), 0);
-    assert_int_equal(v, 2);
-    assert_int_equal(db_query_int(db, "PRAGMA foreign_keys", -1, &v, NULL), 0);
-    assert_int_equal(v, 1);
-    assert_int_equal(db_query_int(db, "PRAGMA trusted_schema", -1, &v, NULL),
+    assert_int_equal(journal_query_int(db, "PRAGMA synchronous", -1, &v, NULL),
                      0);
+    assert_int_equal(v, 2);
+    assert_int_equal(journal_query_int(db, "PRAGMA foreign_keys", -1, &v, NULL),
+                     0);
+    assert_int_equal(v, 1);
+    assert_int_equal(
+        journal_query_int(db, "PRAGMA trusted_schema", -1, &v, NULL), 0);
     assert_int_equal(v, 0);
-    db_close(db);
-    db_close(NULL);
+    journal_close(db);
+    journal_close(NULL);
     /* private folders, made on the way */
     (void)snprintf(deep, sizeof(deep), "%s/a", t->dir);
     assert_int_equal(stat(deep, &st), 0);
@@ -50,9 +52,9 @@ static void test_create(void **state)
 static void test_schema_text(void **state)
 {
     struct test_db *t = *state;
-    assert_int_equal(test_db_sql(t->path, db_schema_text()), SQLITE_OK);
-    db_close(test_db_open(t->path, 0));
-    assert_true(db_schema_version() >= 1);
+    assert_int_equal(test_db_sql(t->path, journal_schema_text()), SQLITE_OK);
+    journal_close(test_db_open(t->path, 0));
+    assert_true(journal_schema_version() >= 1);
 }
 
 /* Every kind of file that is not our database, with and without CREATE. */
@@ -68,22 +70,23 @@ static void test_not_ours(void **state)
             }
             assert_int_equal(fclose(f), 0);
             test_db_refused(t->path, 0, BTC_E_DB, "not a database");
-            test_db_refused(t->path, DB_CREATE | DB_ENGINE, BTC_E_DB,
+            test_db_refused(t->path, JOURNAL_CREATE | JOURNAL_ENGINE, BTC_E_DB,
                             "not a database");
-            test_db_refused(t->path, DB_READ_ONLY, BTC_E_DB, "not a database");
+            test_db_refused(t->path, JOURNAL_READ_ONLY, BTC_E_DB,
+                            "not a database");
             struct stat st; /* nothing was written to it */
             assert_int_equal(stat(t->path, &st), 0);
             assert_int_equal(st.st_size, sizes[i]);
         }
     }
     assert_int_equal(unlink(t->path), 0);
-    test_db_refused(t->dir, DB_CREATE, BTC_E_DB, "folder");
+    test_db_refused(t->dir, JOURNAL_CREATE, BTC_E_DB, "folder");
     assert_int_equal(test_db_sql(t->path, "CREATE TABLE other (a)"), SQLITE_OK);
-    test_db_refused(t->path, DB_CREATE, BTC_E_DB, "another program");
+    test_db_refused(t->path, JOURNAL_CREATE, BTC_E_DB, "another program");
     assert_int_equal(
         test_db_sql(t->path, "PRAGMA application_id = 7; DROP TABLE other"),
         SQLITE_OK);
-    test_db_refused(t->path, DB_CREATE, BTC_E_DB, "another program");
+    test_db_refused(t->path, JOURNAL_CREATE, BTC_E_DB, "another program");
 }
 
 /* An empty file (a crash while it was made) becomes a database; so does one
@@ -94,27 +97,29 @@ static void test_empty(void **state)
     FILE *f = fopen(t->path, "w");
     assert_int_equal(fclose(f), 0);
     test_db_refused(t->path, 0, BTC_E_DB, "is empty, not a btc database");
-    test_db_refused(t->path, DB_READ_ONLY | DB_CREATE, BTC_E_DB, "is empty");
-    db_close(test_db_open(t->path, DB_CREATE));
-    db_close(test_db_open(t->path, 0));
+    test_db_refused(t->path, JOURNAL_READ_ONLY | JOURNAL_CREATE, BTC_E_DB,
+                    "is empty");
+    journal_close(test_db_open(t->path, JOURNAL_CREATE));
+    journal_close(test_db_open(t->path, 0));
     assert_int_equal(unlink(t->path), 0);
     assert_int_equal(test_db_sql(t->path, "PRAGMA journal_mode = WAL"),
                      SQLITE_OK);
     test_db_refused(t->path, 0, BTC_E_DB, "is empty");
-    db_close(test_db_open(t->path, DB_CREATE));
+    journal_close(test_db_open(t->path, JOURNAL_CREATE));
 }
 
 static void test_newer(void **state)
 {
     struct test_db *t = *state;
-    db_close(test_db_open(t->path, DB_CREATE));
+    journal_close(test_db_open(t->path, JOURNAL_CREATE));
     assert_int_equal(test_db_sql(t->path, "PRAGMA user_version = 1000"),
                      SQLITE_OK);
     test_db_refused(t->path, 0, BTC_E_DB, "schema 1000");
-    test_db_refused(t->path, DB_CREATE | DB_ENGINE, BTC_E_DB, "newer btc");
-    test_db_refused(t->path, DB_READ_ONLY, BTC_E_DB, "knows up to");
+    test_db_refused(t->path, JOURNAL_CREATE | JOURNAL_ENGINE, BTC_E_DB,
+                    "newer btc");
+    test_db_refused(t->path, JOURNAL_READ_ONLY, BTC_E_DB, "knows up to");
     /* the refused engine does not keep the lock */
-    assert_int_equal(db_engine_pid(t->path), 0);
+    assert_int_equal(journal_engine_pid(t->path), 0);
 }
 
 /* One engine; also within a process, and by way of a link. */
@@ -122,18 +127,18 @@ static void test_engine_lock(void **state)
 {
     struct test_db *t = *state;
     char other[128];
-    assert_int_equal(db_engine_pid(t->path), 0);
-    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
-    assert_int_equal(db_engine_pid(t->path), getpid());
-    test_db_refused(t->path, DB_ENGINE, BTC_E_LOCKED, "another btc (pid ");
+    assert_int_equal(journal_engine_pid(t->path), 0);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    assert_int_equal(journal_engine_pid(t->path), getpid());
+    test_db_refused(t->path, JOURNAL_ENGINE, BTC_E_LOCKED, "another btc (pid ");
     (void)snprintf(other, sizeof(other), "%s/link.db", t->dir);
     assert_int_equal(symlink(t->path, other), 0);
-    test_db_refused(other, DB_ENGINE, BTC_E_LOCKED, "another btc");
-    assert_int_equal(db_engine_pid(other), getpid());
-    db_close(test_db_open(other, 0)); /* a front needs no lock */
-    db_close(db);
-    assert_int_equal(db_engine_pid(t->path), 0);
-    db_close(test_db_open(other, DB_ENGINE));
+    test_db_refused(other, JOURNAL_ENGINE, BTC_E_LOCKED, "another btc");
+    assert_int_equal(journal_engine_pid(other), getpid());
+    journal_close(test_db_open(other, 0)); /* a front needs no lock */
+    journal_close(db);
+    assert_int_equal(journal_engine_pid(t->path), 0);
+    journal_close(test_db_open(other, JOURNAL_ENGINE));
 }
 
 /* A link to a file that is not there yet: who made it by way of the link holds
@@ -146,16 +151,16 @@ static void test_engine_lock_link(void **state)
     (void)snprintf(link2, sizeof(link2), "%s/link2", t->dir);
     assert_int_equal(symlink("link2", link1), 0);
     assert_int_equal(symlink(t->path, link2), 0);
-    struct db *db = test_db_open(link1, DB_CREATE | DB_ENGINE);
-    assert_string_equal(db_path(db), t->path);
-    test_db_refused(t->path, DB_ENGINE, BTC_E_LOCKED, "another btc");
-    test_db_refused(link1, DB_ENGINE, BTC_E_LOCKED, "another btc");
-    assert_int_equal(db_engine_pid(link2), getpid());
-    db_close(db);
+    struct journal *db = test_db_open(link1, JOURNAL_CREATE | JOURNAL_ENGINE);
+    assert_string_equal(journal_path(db), t->path);
+    test_db_refused(t->path, JOURNAL_ENGINE, BTC_E_LOCKED, "another btc");
+    test_db_refused(link1, JOURNAL_ENGINE, BTC_E_LOCKED, "another btc");
+    assert_int_equal(journal_engine_pid(link2), getpid());
+    journal_close(db);
     assert_int_equal(unlink(t->path), 0);
     assert_int_equal(unlink(link2), 0);
     assert_int_equal(symlink("link1", link2), 0); /* a ring */
-    test_db_refused(link1, DB_CREATE | DB_ENGINE, BTC_E_IO, "link1");
+    test_db_refused(link1, JOURNAL_CREATE | JOURNAL_ENGINE, BTC_E_IO, "link1");
 }
 
 /* The lock goes with a killed engine. */
@@ -167,20 +172,21 @@ static void test_engine_killed(void **state)
     assert_int_equal(pipe(ready), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        struct db *db = NULL;
-        int code = db_open(t->path, DB_CREATE | DB_ENGINE, &db, NULL);
+        struct journal *db = NULL;
+        int code =
+            journal_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE, &db, NULL);
         (void)!write(ready[1], code == 0 ? "y" : "n", 1);
         (void)pause();
         _exit(0);
     }
     assert_int_equal(read(ready[0], &c, 1), 1);
     assert_int_equal(c, 'y');
-    assert_int_equal(db_engine_pid(t->path), pid);
-    test_db_refused(t->path, DB_ENGINE, BTC_E_LOCKED, "pid ");
+    assert_int_equal(journal_engine_pid(t->path), pid);
+    test_db_refused(t->path, JOURNAL_ENGINE, BTC_E_LOCKED, "pid ");
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    assert_int_equal(db_engine_pid(t->path), 0);
-    db_close(test_db_open(t->path, DB_ENGINE));
+    assert_int_equal(journal_engine_pid(t->path), 0);
+    journal_close(test_db_open(t->path, JOURNAL_ENGINE));
     (void)close(ready[0]);
     (void)close(ready[1]);
 }
@@ -190,19 +196,19 @@ static void test_engine_killed(void **state)
 static void test_read_only(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
     (void)test_db_add(db, 1);
-    struct db *reader = test_db_open(t->path, DB_READ_ONLY);
+    struct journal *reader = test_db_open(t->path, JOURNAL_READ_ONLY);
     int64_t id = 0;
-    assert_int_equal(db_find(reader, "torrent 1", &id, NULL), 0);
+    assert_int_equal(journal_find(reader, "torrent 1", &id, NULL), 0);
     struct err e = {0};
-    assert_int_equal(db_set_wish(reader, id, "wanted", "pause", &e),
+    assert_int_equal(journal_set_wish(reader, id, "wanted", "pause", &e),
                      BTC_E_PERMISSION);
-    db_close(reader);
-    db_close(db);
-    reader = test_db_open(t->path, DB_READ_ONLY);
-    assert_int_equal(db_find(reader, "torrent 1", &id, NULL), 0);
-    db_close(reader);
+    journal_close(reader);
+    journal_close(db);
+    reader = test_db_open(t->path, JOURNAL_READ_ONLY);
+    assert_int_equal(journal_find(reader, "torrent 1", &id, NULL), 0);
+    journal_close(reader);
 }
 
 /* In a process of its own, as nobody: reading a folder that cannot be written.
@@ -210,7 +216,7 @@ static void test_read_only(void **state)
 static int read_as_nobody(const char *path, bool wal)
 {
     char name[128];
-    struct db *db = NULL;
+    struct journal *db = NULL;
     int64_t id;
     if (!wal) {
         (void)snprintf(name, sizeof(name), "%s-wal", path);
@@ -221,16 +227,16 @@ static int read_as_nobody(const char *path, bool wal)
     if (setgid(65534) != 0 || setuid(65534) != 0) {
         return 1;
     }
-    if (db_open(path, 0, &db, NULL) != BTC_E_PERMISSION || db) {
+    if (journal_open(path, 0, &db, NULL) != BTC_E_PERMISSION || db) {
         return 2;
     }
     struct err e = {0};
-    if (db_open(path, DB_READ_ONLY, &db, &e) != 0) {
+    if (journal_open(path, JOURNAL_READ_ONLY, &db, &e) != 0) {
         (void)fprintf(stderr, "%s\n", e.msg);
         return 3;
     }
-    int code = db_find(db, "torrent 1", &id, NULL);
-    db_close(db);
+    int code = journal_find(db, "torrent 1", &id, NULL);
+    journal_close(db);
     return code == 0 ? 0 : 4;
 }
 
@@ -244,11 +250,12 @@ static void test_other_user(void **state)
     assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
     assert_int_equal(chmod(t->dir, 0755), 0);
     for (int mode = 0; mode < 3; mode++) { /* running, at rest, WAL gone */
-        struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
+        struct journal *db =
+            test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
         if (mode == 0) {
             (void)test_db_add(db, 1);
         } else {
-            db_close(db);
+            journal_close(db);
         }
         int status;
         pid_t pid = fork();
@@ -263,7 +270,7 @@ static void test_other_user(void **state)
         }
         assert_int_equal(status, 0);
         if (mode == 0) {
-            db_close(db);
+            journal_close(db);
         }
     }
 }
@@ -272,23 +279,24 @@ static void test_other_user(void **state)
 static void test_busy(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     sqlite3 *other = test_db_foreign(t->path);
     struct err e = {0};
     (void)sqlite3_busy_timeout(db->sql, 50); /* the test has less patience */
     int64_t id = test_db_add(db, 1);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", 0, 0, 0),
                      SQLITE_OK);
-    assert_int_equal(db_set_wish(db, id, "wanted", "pause", &e), BTC_E_LOCKED);
+    assert_int_equal(journal_set_wish(db, id, "wanted", "pause", &e),
+                     BTC_E_LOCKED);
     assert_non_null(strstr(e.msg, "another program"));
-    struct db_batch *b = db_batch_new();
-    db_put_block(b, id, 1, 1);
-    assert_int_equal(db_apply(db, b, &e), BTC_E_LOCKED);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_block(b, id, 1, 1);
+    assert_int_equal(journal_apply(db, b, &e), BTC_E_LOCKED);
     assert_int_equal(sqlite3_exec(other, "ROLLBACK", 0, 0, 0), SQLITE_OK);
-    assert_int_equal(db_apply(db, b, &e), 0);
-    db_batch_free(b);
+    assert_int_equal(journal_apply(db, b, &e), 0);
+    journal_batch_free(b);
     (void)sqlite3_close(other);
-    db_close(db);
+    journal_close(db);
     TEST_DB_IS(t->path, "SELECT count(*) FROM block", "1");
 }
 
@@ -305,10 +313,10 @@ static const char mig3_orphan[] =
     "CREATE TABLE b (id INTEGER REFERENCES a (id));"
     "INSERT INTO b VALUES (99);";
 
-/* A connection on a bare file, for db_migrate. */
-static struct db *open_bare(const char *path)
+/* A connection on a bare file, for journal_migrate. */
+static struct journal *open_bare(const char *path)
 {
-    struct db *db = mem_zalloc(sizeof(*db));
+    struct journal *db = mem_zalloc(sizeof(*db));
     db->path = mem_strdup(path);
     db->lock_fd = -1;
     assert_int_equal(sqlite3_open(path, &db->sql), SQLITE_OK);
@@ -320,26 +328,27 @@ static void test_migrate(void **state)
     struct test_db *t = *state;
     char backup[128];
     struct err e = {0};
-    const struct db_migration list[] = {
+    const struct journal_migration list[] = {
         {1, "001_a", mig1}, {2, "002_b", mig2}, {3, "003_c", mig3}};
-    struct db *db = open_bare(t->path);
-    assert_int_equal(db_migrate(db, list, 1, &e), 0);
-    assert_int_equal(db_exec(db, "INSERT INTO a VALUES (5, 'five')", &e), 0);
+    struct journal *db = open_bare(t->path);
+    assert_int_equal(journal_migrate(db, list, 1, &e), 0);
+    assert_int_equal(journal_exec(db, "INSERT INTO a VALUES (5, 'five')", &e),
+                     0);
     (void)snprintf(backup, sizeof(backup), "%s.backup-v1", t->path);
     assert_int_equal(access(backup, F_OK), -1); /* nothing was worth one */
-    assert_int_equal(db_migrate(db, list, 3, &e), 0);
-    db_close(db);
+    assert_int_equal(journal_migrate(db, list, 3, &e), 0);
+    journal_close(db);
     TEST_DB_IS(t->path, "PRAGMA user_version", "3");
     TEST_DB_IS(t->path, "SELECT w FROM a", "10");
     TEST_DB_IS(backup, "PRAGMA user_version", "1");
     TEST_DB_IS(backup, "SELECT v FROM a", "five");
     /* again: nothing to do; and an older program refuses */
     db = open_bare(t->path);
-    assert_int_equal(db_migrate(db, list, 3, &e), 0);
-    assert_int_equal(db_migrate(db, list, 2, &e), BTC_E_DB);
+    assert_int_equal(journal_migrate(db, list, 3, &e), 0);
+    assert_int_equal(journal_migrate(db, list, 2, &e), BTC_E_DB);
     assert_non_null(strstr(e.msg, "schema 3"));
     assert_int_equal(db->lock_fd, -1);
-    db_close(db);
+    journal_close(db);
 }
 
 /* A database of each version that there was is brought up to date: what is in
@@ -355,16 +364,16 @@ static void test_every_version(void **state)
     struct test_db *t = *state;
     struct err e = {0};
     static char fresh[65536], now[sizeof(fresh)];
-    db_close(test_db_open(t->path, DB_CREATE | DB_ENGINE));
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
     (void)test_db_get(t->path, all, fresh, sizeof(fresh));
     assert_in_range(strlen(fresh), 1000, sizeof(fresh) - 2);
-    for (size_t n = 1; n < db_n_migrations; n++) {
+    for (size_t n = 1; n < journal_n_migrations; n++) {
         assert_int_equal(unlink(t->path), 0);
-        struct db *db = open_bare(t->path);
-        assert_int_equal(db_migrate(db, db_migrations, n, &e), 0);
-        assert_int_equal(db_exec(db, row, &e), 0);
-        db_close(db);
-        db_close(test_db_open(t->path, DB_ENGINE));
+        struct journal *db = open_bare(t->path);
+        assert_int_equal(journal_migrate(db, journal_migrations, n, &e), 0);
+        assert_int_equal(journal_exec(db, row, &e), 0);
+        journal_close(db);
+        journal_close(test_db_open(t->path, JOURNAL_ENGINE));
         TEST_DB_IS(t->path, "SELECT name FROM torrent", "old");
         (void)test_db_get(t->path, all, now, sizeof(now));
         assert_string_equal(now, fresh);
@@ -378,14 +387,14 @@ static void test_migrate_fails(void **state)
     const char *const bad[] = {mig3_bad, mig3_orphan};
     struct err e = {0};
     for (size_t i = 0; i < 2; i++) {
-        const struct db_migration list[] = {
+        const struct journal_migration list[] = {
             {1, "001_a", mig1}, {2, "002_b", mig2}, {3, "003_bad", bad[i]}};
-        struct db *db = open_bare(t->path);
-        assert_int_equal(db_migrate(db, list, 1, &e), 0);
-        assert_true(db_migrate(db, list, 3, &e) < 0);
+        struct journal *db = open_bare(t->path);
+        assert_int_equal(journal_migrate(db, list, 1, &e), 0);
+        assert_true(journal_migrate(db, list, 3, &e) < 0);
         assert_non_null(strstr(e.msg, "003_bad"));
         assert_int_equal(db->lock_fd, -1);
-        db_close(db);
+        journal_close(db);
         TEST_DB_IS(t->path, "PRAGMA user_version", "2");
         TEST_DB_IS(t->path, "SELECT count(*) FROM sqlite_schema", "1");
         assert_int_equal(unlink(t->path), 0);
@@ -396,20 +405,21 @@ static void test_migrate_fails(void **state)
 static void test_migrate_locked(void **state)
 {
     struct test_db *t = *state;
-    const struct db_migration list[] = {{1, "001_a", mig1}, {2, "002_b", mig2}};
+    const struct journal_migration list[] = {{1, "001_a", mig1},
+                                             {2, "002_b", mig2}};
     struct err e = {0};
     int fd = -1;
-    struct db *db = open_bare(t->path);
-    assert_int_equal(db_migrate(db, list, 1, &e), 0);
-    assert_int_equal(db_lock_take(t->path, &fd, &e), 0);
-    assert_int_equal(db_migrate(db, list, 2, &e), BTC_E_LOCKED);
-    db_lock_drop(fd);
-    db->flags = DB_READ_ONLY;
-    assert_int_equal(db_migrate(db, list, 2, &e), BTC_E_DB);
+    struct journal *db = open_bare(t->path);
+    assert_int_equal(journal_migrate(db, list, 1, &e), 0);
+    assert_int_equal(journal_lock_take(t->path, &fd, &e), 0);
+    assert_int_equal(journal_migrate(db, list, 2, &e), BTC_E_LOCKED);
+    journal_lock_drop(fd);
+    db->flags = JOURNAL_READ_ONLY;
+    assert_int_equal(journal_migrate(db, list, 2, &e), BTC_E_DB);
     assert_non_null(strstr(e.msg, "btc resume"));
     db->flags = 0;
-    assert_int_equal(db_migrate(db, list, 2, &e), 0);
-    db_close(db);
+    assert_int_equal(journal_migrate(db, list, 2, &e), 0);
+    journal_close(db);
 }
 
 /* Two programs that make the same database at the same time. */
@@ -420,13 +430,13 @@ static void test_create_race(void **state)
     for (size_t i = 0; i < 4; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
-            struct db *db = NULL;
+            struct journal *db = NULL;
             struct err e = {0};
-            int code = db_open(t->path, DB_CREATE, &db, &e);
+            int code = journal_open(t->path, JOURNAL_CREATE, &db, &e);
             if (code != 0) {
                 (void)fprintf(stderr, "%s\n", e.msg);
             }
-            db_close(db);
+            journal_close(db);
             _exit(code == 0 ? 0 : 1);
         }
     }
@@ -435,7 +445,7 @@ static void test_create_race(void **state)
         assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
         assert_int_equal(status, 0);
     }
-    db_close(test_db_open(t->path, 0));
+    journal_close(test_db_open(t->path, 0));
 }
 
 static void test_backup(void **state)
@@ -443,22 +453,22 @@ static void test_backup(void **state)
     struct test_db *t = *state;
     char to[128];
     struct err e = {0};
-    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
     int64_t id = test_db_add(db, 1);
     assert_true(id > 0);
     (void)snprintf(to, sizeof(to), "%s/copy", t->dir);
-    assert_int_equal(db_backup(db, "", &e), BTC_E_USAGE);
-    assert_int_equal(db_backup(db, to, &e), 0);
-    assert_int_equal(db_backup(db, to, &e), BTC_E_EXISTS);
-    assert_int_equal(db_backup(db, t->path, &e), BTC_E_EXISTS);
-    db_close(db);
+    assert_int_equal(journal_backup(db, "", &e), BTC_E_USAGE);
+    assert_int_equal(journal_backup(db, to, &e), 0);
+    assert_int_equal(journal_backup(db, to, &e), BTC_E_EXISTS);
+    assert_int_equal(journal_backup(db, t->path, &e), BTC_E_EXISTS);
+    journal_close(db);
     db = test_db_open(to, 0);
-    assert_int_equal(db_find(db, "torrent 1", &id, &e), 0);
-    db_close(db);
+    assert_int_equal(journal_find(db, "torrent 1", &id, &e), 0);
+    journal_close(db);
     (void)snprintf(to, sizeof(to), "%s/no/such/copy", t->dir);
-    db = test_db_open(t->path, DB_READ_ONLY);
-    assert_true(db_backup(db, to, &e) < 0);
-    db_close(db);
+    db = test_db_open(t->path, JOURNAL_READ_ONLY);
+    assert_true(journal_backup(db, to, &e) < 0);
+    journal_close(db);
 }
 
 /* From here on this process can make no second name of a file, as on a stick
@@ -487,16 +497,16 @@ static void test_backup_no_links(void **state)
     char to[128];
     int status = -1;
     (void)snprintf(to, sizeof(to), "%s/copy", t->dir);
-    db_close(test_db_open(t->path, DB_CREATE));
+    journal_close(test_db_open(t->path, JOURNAL_CREATE));
     pid_t pid = fork();
     if (pid == 0) {
-        struct db *db = NULL;
-        int code = db_open(t->path, 0, &db, NULL);
+        struct journal *db = NULL;
+        int code = journal_open(t->path, 0, &db, NULL);
         if (!test_forbid_links()) {
             _exit(77);
         }
-        code = code != 0 ? 1 : db_backup(db, to, NULL) != 0 ? 2 : 0;
-        if (code == 0 && db_backup(db, to, NULL) != BTC_E_EXISTS) {
+        code = code != 0 ? 1 : journal_backup(db, to, NULL) != 0 ? 2 : 0;
+        if (code == 0 && journal_backup(db, to, NULL) != BTC_E_EXISTS) {
             code = 3;
         }
         _exit(code);
@@ -506,11 +516,11 @@ static void test_backup_no_links(void **state)
         skip();
     }
     assert_int_equal(status, 0);
-    db_close(test_db_open(to, 0));
+    journal_close(test_db_open(to, 0));
 }
 
 /* Counts rows of a check. */
-static int count_row(void *ctx, const struct db_value *v, size_t n)
+static int count_row(void *ctx, const struct journal_value *v, size_t n)
 {
     (void)v;
     assert_true(n > 0);
@@ -522,15 +532,15 @@ static int count_row(void *ctx, const struct db_value *v, size_t n)
 static void test_damage(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     size_t n = 0;
     struct err e = {0};
     for (unsigned i = 0; i < 20; i++) {
         (void)test_db_add(db, i);
     }
-    assert_int_equal(db_check(db, count_row, &n, &e), 0);
+    assert_int_equal(journal_check(db, count_row, &n, &e), 0);
     assert_int_equal(n, 0);
-    db_close(db);
+    journal_close(db);
     assert_int_equal(test_db_sql(t->path, "PRAGMA wal_checkpoint(TRUNCATE)"),
                      SQLITE_OK);
     struct stat st;
@@ -542,15 +552,15 @@ static void test_damage(void **state)
         assert_int_equal(pread(fd, &c, 1, at), 1);
         unsigned char flipped = c ^ 0xff;
         assert_int_equal(pwrite(fd, &flipped, 1, at), 1);
-        struct db *damaged = NULL;
-        int code = db_open(t->path, DB_READ_ONLY, &damaged, &e);
+        struct journal *damaged = NULL;
+        int code = journal_open(t->path, JOURNAL_READ_ONLY, &damaged, &e);
         if (code == 0) {
-            struct db_torrent *rows;
+            struct journal_torrent *rows;
             size_t n_rows;
-            (void)db_load_torrents(damaged, &rows, &n_rows, &e);
-            db_torrents_free(rows, n_rows);
-            code = db_check(damaged, count_row, &n, &e);
-            db_close(damaged);
+            (void)journal_load_torrents(damaged, &rows, &n_rows, &e);
+            journal_torrents_free(rows, n_rows);
+            code = journal_check(damaged, count_row, &n, &e);
+            journal_close(damaged);
         }
         assert_true(code == 0 || code == BTC_E_DB);
         refused += code != 0;
@@ -559,10 +569,10 @@ static void test_damage(void **state)
     }
     assert_true(refused > 5);
     assert_int_equal(truncate(t->path, st.st_size / 2), 0);
-    int code = db_open(t->path, 0, &db, &e);
+    int code = journal_open(t->path, 0, &db, &e);
     if (code == 0) {
-        code = db_check(db, count_row, &n, &e);
-        db_close(db);
+        code = journal_check(db, count_row, &n, &e);
+        journal_close(db);
     }
     assert_int_equal(code, BTC_E_DB);
 }

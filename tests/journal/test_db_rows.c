@@ -6,36 +6,36 @@
 #include "journal/internal.h"
 
 /* Applies and frees a batch; it must work. */
-static void apply(struct db *db, struct db_batch *b)
+static void apply(struct journal *db, struct journal_batch *b)
 {
     struct err e = {0};
-    int code = db_apply(db, b, &e);
+    int code = journal_apply(db, b, &e);
     if (code != 0) {
-        print_error("db_apply: %s\n", e.msg);
+        print_error("journal_apply: %s\n", e.msg);
     }
     assert_int_equal(code, 0);
-    db_batch_free(b);
+    journal_batch_free(b);
 }
 
 static void test_add_and_load(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
     assert_true(test_db_add(db, 2) > id);
-    struct db_torrent *torrents;
-    struct db_file *files;
-    struct db_tracker *trackers;
-    struct db_peer *peers;
+    struct journal_torrent *torrents;
+    struct journal_file *files;
+    struct journal_tracker *trackers;
+    struct journal_peer *peers;
     size_t n;
-    assert_int_equal(db_load_torrents(db, &torrents, &n, NULL), 0);
+    assert_int_equal(journal_load_torrents(db, &torrents, &n, NULL), 0);
     assert_int_equal(n, 2);
     assert_int_equal(torrents[0].id, id);
     assert_string_equal(torrents[0].name, "torrent 1");
     assert_string_equal(torrents[0].save_path, "/srv/data");
     assert_int_equal(torrents[0].info_hash[19], 0xa1);
-    assert_int_equal(torrents[0].wanted, DB_WANTED_RUN);
-    assert_int_equal(torrents[0].seed_mode, DB_SEED_RATIO);
+    assert_int_equal(torrents[0].wanted, JOURNAL_WANTED_RUN);
+    assert_int_equal(torrents[0].seed_mode, JOURNAL_SEED_RATIO);
     assert_int_equal(torrents[0].seed_goal, 2000);
     assert_int_equal(torrents[0].total_size, 281072);
     assert_int_equal(torrents[0].piece_length, 65536);
@@ -43,8 +43,8 @@ static void test_add_and_load(void **state)
     assert_int_equal(torrents[0].n_files, 3);
     assert_null(torrents[0].label);
     assert_true(torrents[0].added_at > 1000000000);
-    db_torrents_free(torrents, n);
-    assert_int_equal(db_load_files(db, id, &files, &n, NULL), 0);
+    journal_torrents_free(torrents, n);
+    assert_int_equal(journal_load_files(db, id, &files, &n, NULL), 0);
     assert_int_equal(n, 3);
     assert_string_equal(files[0].path, "x/one");
     assert_true(files[1].pad);
@@ -52,40 +52,40 @@ static void test_add_and_load(void **state)
     assert_int_equal(files[2].length, 150000);
     assert_int_equal(files[2].priority, 4);
     assert_false(files[2].has_print);
-    db_files_free(files, n);
-    assert_int_equal(db_load_trackers(db, id, &trackers, &n, NULL), 0);
+    journal_files_free(files, n);
+    assert_int_equal(journal_load_trackers(db, id, &trackers, &n, NULL), 0);
     assert_int_equal(n, 2);
     assert_string_equal(trackers[0].url, "http://tracker.test/announce");
     assert_int_equal(trackers[1].tier, 1);
     assert_int_equal(trackers[1].seeders, -1);
-    db_trackers_free(trackers, n);
-    assert_int_equal(db_load_peers(db, id, 100, &peers, &n, NULL), 0);
+    journal_trackers_free(trackers, n);
+    assert_int_equal(journal_load_peers(db, id, 100, &peers, &n, NULL), 0);
     assert_int_equal(n, 1);
     assert_string_equal(peers[0].address, "10.1.2.3");
     assert_int_equal(peers[0].port, 6881);
     assert_string_equal(peers[0].source, "user");
     free(peers);
     uint8_t *info;
-    assert_int_equal(db_load_info(db, id, &info, &n, NULL), 0);
+    assert_int_equal(journal_load_info(db, id, &info, &n, NULL), 0);
     assert_int_equal(n, 11);
     assert_memory_equal(info, "d4:name1:xe", 11);
     free(info);
     struct err e = {0};
-    assert_int_equal(db_load_info(db, 99, &info, &n, &e), BTC_E_NOTFOUND);
-    struct db_stat stat;
-    assert_int_equal(db_load_stat(db, id, &stat, NULL), 0);
+    assert_int_equal(journal_load_info(db, 99, &info, &n, &e), BTC_E_NOTFOUND);
+    struct journal_stat stat;
+    assert_int_equal(journal_load_stat(db, id, &stat, NULL), 0);
     assert_string_equal(stat.state, "checking");
     assert_int_equal(stat.bytes_total, 250000); /* no pads */
     assert_int_equal(stat.eta_s, -1);
-    assert_int_equal(db_load_stat(db, 99, &stat, &e), BTC_E_NOTFOUND);
-    db_close(db);
+    assert_int_equal(journal_load_stat(db, 99, &stat, &e), BTC_E_NOTFOUND);
+    journal_close(db);
     TEST_DB_IS(t->path, "SELECT url FROM web_seed", "http://seed.test/x/");
 }
 
 static void test_add_again(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
     int64_t again = 0;
     char name[] = "n";
@@ -94,29 +94,30 @@ static void test_add_again(void **state)
     char url[] = "http://other.test/a";
     char no_url[] = "what";
     struct err e = {0};
-    struct db_add a = {.torrent = {.name = name, .save_path = path}};
+    struct journal_add a = {.torrent = {.name = name, .save_path = path}};
     memset(a.torrent.info_hash, 0xa1, 20);
-    assert_int_equal(db_add_torrent(db, &a, &again, &e), BTC_E_EXISTS);
+    assert_int_equal(journal_add_torrent(db, &a, &again, &e), BTC_E_EXISTS);
     assert_int_equal(again, id);
     /* what the schema refuses leaves nothing behind */
     memset(a.torrent.info_hash, 1, 20);
     a.torrent.save_path = bad;
-    assert_int_equal(db_add_torrent(db, &a, &again, &e), BTC_E_USAGE);
+    assert_int_equal(journal_add_torrent(db, &a, &again, &e), BTC_E_USAGE);
     assert_non_null(strstr(e.msg, "save_path must be an absolute path"));
     TEST_DB_IS(t->path, "SELECT count(*) FROM torrent", "1");
     /* sources of a known one; a url that is none is left out */
-    struct db_tracker trackers[] = {{.url = url, .tier = 2}, {.url = no_url}};
-    struct db_peer peers[] = {
+    struct journal_tracker trackers[] = {{.url = url, .tier = 2},
+                                         {.url = no_url}};
+    struct journal_peer peers[] = {
         {.address = "10.1.2.3", .port = 6881, .source = "tracker"},
         {.address = "2001:db8::1", .port = 1}};
     a.trackers = trackers;
     a.n_trackers = 2;
     a.peers = peers;
     a.n_peers = 2;
-    assert_int_equal(db_add_sources(db, id, &a, &e), 0);
-    assert_int_equal(db_add_sources(db, id, &a, &e), 0);
-    assert_int_equal(db_add_sources(db, 77, &a, &e), BTC_E_NOTFOUND);
-    db_close(db);
+    assert_int_equal(journal_add_sources(db, id, &a, &e), 0);
+    assert_int_equal(journal_add_sources(db, id, &a, &e), 0);
+    assert_int_equal(journal_add_sources(db, 77, &a, &e), BTC_E_NOTFOUND);
+    journal_close(db);
     TEST_DB_IS(t->path, "SELECT count(*) FROM tracker", "3");
     TEST_DB_IS(t->path,
                "SELECT group_concat(address || source, ' ') FROM"
@@ -125,129 +126,130 @@ static void test_add_again(void **state)
 }
 
 static char batch_url[] = "udp://tracker.test:6969";
-static const struct db_file batch_file = {.file = 2,
-                                          .has_print = true,
-                                          .dev = UINT64_MAX,
-                                          .ino = 1ull << 63,
-                                          .size = 77,
-                                          .mtime_ns = -5,
-                                          .verify_since = 9,
-                                          .bytes_done = 65000};
-static const struct db_tracker batch_tracker = {.url = batch_url,
-                                                .state = "working",
-                                                .last_announce = 10,
-                                                .next_announce = 20,
-                                                .seeders = 0,
-                                                .leechers = -1,
-                                                .error = "bad \x1b[31m\xff",
-                                                .tracker_id = "tid"};
-static const struct db_stat batch_stat = {.state = "downloading",
-                                          .bytes_done = 65000,
-                                          .bytes_total = 250000,
-                                          .pieces_done = 1,
-                                          .down_rate = 5000,
-                                          .up_rate = 6,
-                                          .eta_s = 37,
-                                          .peers = 3,
-                                          .seeds = 2,
-                                          .downloaded = 70000,
-                                          .uploaded = 35000,
-                                          .wasted = 3,
-                                          .error_code = -9,
-                                          .error = "no space",
-                                          .checked_to = 4,
-                                          .seeding_s = 8,
-                                          .root_dev = UINT64_MAX - 1};
+static const struct journal_file batch_file = {.file = 2,
+                                               .has_print = true,
+                                               .dev = UINT64_MAX,
+                                               .ino = 1ull << 63,
+                                               .size = 77,
+                                               .mtime_ns = -5,
+                                               .verify_since = 9,
+                                               .bytes_done = 65000};
+static const struct journal_tracker batch_tracker = {.url = batch_url,
+                                                     .state = "working",
+                                                     .last_announce = 10,
+                                                     .next_announce = 20,
+                                                     .seeders = 0,
+                                                     .leechers = -1,
+                                                     .error =
+                                                         "bad \x1b[31m\xff",
+                                                     .tracker_id = "tid"};
+static const struct journal_stat batch_stat = {.state = "downloading",
+                                               .bytes_done = 65000,
+                                               .bytes_total = 250000,
+                                               .pieces_done = 1,
+                                               .down_rate = 5000,
+                                               .up_rate = 6,
+                                               .eta_s = 37,
+                                               .peers = 3,
+                                               .seeds = 2,
+                                               .downloaded = 70000,
+                                               .uploaded = 35000,
+                                               .wasted = 3,
+                                               .error_code = -9,
+                                               .error = "no space",
+                                               .checked_to = 4,
+                                               .seeding_s = 8,
+                                               .root_dev = UINT64_MAX - 1};
 
 /* Every kind of fact. */
-static void put_all(struct db *db, int64_t id)
+static void put_all(struct journal *db, int64_t id)
 {
-    struct db_batch *b = db_batch_new();
-    assert_true(db_batch_is_empty(b));
-    assert_int_equal(db_apply(db, b, NULL), 0);
-    db_put_block(b, id, 1, 3);
-    db_put_block(b, id, 1, 1);
-    db_put_block(b, id, 2, 0);
-    db_put_block(b, id, 2, 0); /* twice is once */
-    db_put_piece(b, id, 0, 1234);
-    db_put_file(b, id, &batch_file);
-    db_put_tracker(b, id, &batch_tracker);
-    db_put_stat(b, id, &batch_stat);
-    db_put_event(b, id, DB_LEVEL_WARN, "file", "one is missing");
-    db_put_event(b, 0, DB_LEVEL_INFO, "start", "");
-    db_put_heartbeat(b);
-    assert_false(db_batch_is_empty(b));
-    assert_true(db_batch_bytes(b) > 1000);
+    struct journal_batch *b = journal_batch_new();
+    assert_true(journal_batch_is_empty(b));
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    journal_put_block(b, id, 1, 3);
+    journal_put_block(b, id, 1, 1);
+    journal_put_block(b, id, 2, 0);
+    journal_put_block(b, id, 2, 0); /* twice is once */
+    journal_put_piece(b, id, 0, 1234);
+    journal_put_file(b, id, &batch_file);
+    journal_put_tracker(b, id, &batch_tracker);
+    journal_put_stat(b, id, &batch_stat);
+    journal_put_event(b, id, JOURNAL_LEVEL_WARN, "file", "one is missing");
+    journal_put_event(b, 0, JOURNAL_LEVEL_INFO, "start", "");
+    journal_put_heartbeat(b);
+    assert_false(journal_batch_is_empty(b));
+    assert_true(journal_batch_bytes(b) > 1000);
     apply(db, b);
 }
 
 /* What put_all put is what is loaded. */
-static void expect_all(struct db *db, int64_t id)
+static void expect_all(struct journal *db, int64_t id)
 {
-    struct db_block *blocks;
-    struct db_piece *pieces;
-    struct db_file *files;
-    struct db_tracker *trackers;
-    struct db_stat got;
+    struct journal_block *blocks;
+    struct journal_piece *pieces;
+    struct journal_file *files;
+    struct journal_tracker *trackers;
+    struct journal_stat got;
     size_t n;
-    assert_int_equal(db_load_blocks(db, id, &blocks, &n, NULL), 0);
+    assert_int_equal(journal_load_blocks(db, id, &blocks, &n, NULL), 0);
     assert_int_equal(n, 3);
     assert_int_equal(blocks[0].block, 1);
     assert_int_equal(blocks[1].block, 3);
     assert_int_equal(blocks[2].piece, 2);
     free(blocks);
-    assert_int_equal(db_load_pieces(db, id, &pieces, &n, NULL), 0);
+    assert_int_equal(journal_load_pieces(db, id, &pieces, &n, NULL), 0);
     assert_int_equal(n, 1);
     assert_int_equal(pieces[0].verified_at, 1234);
     free(pieces);
-    assert_int_equal(db_load_files(db, id, &files, &n, NULL), 0);
+    assert_int_equal(journal_load_files(db, id, &files, &n, NULL), 0);
     assert_true(files[2].has_print);
     assert_true(files[2].dev == UINT64_MAX && files[2].ino == 1ull << 63);
     assert_int_equal(files[2].size, 77);
     assert_int_equal(files[2].mtime_ns, -5);
     assert_int_equal(files[2].verify_since, 9);
     assert_int_equal(files[2].bytes_done, 65000);
-    db_files_free(files, n);
-    assert_int_equal(db_load_trackers(db, id, &trackers, &n, NULL), 0);
+    journal_files_free(files, n);
+    assert_int_equal(journal_load_trackers(db, id, &trackers, &n, NULL), 0);
     assert_string_equal(trackers[1].state, "working");
     assert_string_equal(trackers[1].error, "bad ?[31m?");
     assert_string_equal(trackers[1].tracker_id, "tid");
     assert_int_equal(trackers[1].seeders, 0);
     assert_int_equal(trackers[1].leechers, -1);
     assert_int_equal(trackers[1].next_announce, 20);
-    db_trackers_free(trackers, n);
+    journal_trackers_free(trackers, n);
     memset(&got, 0, sizeof(got));
-    assert_int_equal(db_load_stat(db, id, &got, NULL), 0);
-    assert_true(got.updated_at > 0 && got.updated_at <= db_now());
+    assert_int_equal(journal_load_stat(db, id, &got, NULL), 0);
+    assert_true(got.updated_at > 0 && got.updated_at <= journal_now());
     got.updated_at = 0; /* is not put */
     assert_memory_equal(&got, &batch_stat, sizeof(got));
 }
 
 /* Facts that replace others: a piece takes its blocks with it. */
-static void put_more(struct db *db, int64_t id)
+static void put_more(struct journal *db, int64_t id)
 {
-    struct db_file f = batch_file;
-    struct db_stat s = batch_stat;
-    struct db_batch *b = db_batch_new();
-    db_put_piece(b, id, 1, 2000);
-    db_put_piece(b, id, 0, 3000);
-    db_del_blocks(b, id, 2);
+    struct journal_file f = batch_file;
+    struct journal_stat s = batch_stat;
+    struct journal_batch *b = journal_batch_new();
+    journal_put_piece(b, id, 1, 2000);
+    journal_put_piece(b, id, 0, 3000);
+    journal_del_blocks(b, id, 2);
     f.has_print = false;
-    db_put_file(b, id, &f);
+    journal_put_file(b, id, &f);
     s.uploaded += 100;
     s.eta_s = -1;
     s.error[0] = '\0';
-    db_put_stat(b, id, &s);
+    journal_put_stat(b, id, &s);
     apply(db, b);
 }
 
 static void test_batch(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
-    struct db_run before;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    struct journal_run before;
     int64_t id = test_db_add(db, 1);
-    assert_int_equal(db_begin_run(db, &before, NULL), 0);
+    assert_int_equal(journal_begin_run(db, &before, NULL), 0);
     put_all(db, id);
     expect_all(db, id);
     put_more(db, id);
@@ -261,36 +263,36 @@ static void test_batch(void **state)
                "70000 35100");
     TEST_DB_IS(t->path, "SELECT eta_s IS NULL AND error IS NULL FROM progress",
                "1");
-    struct db_batch *b = db_batch_new();
-    db_del_piece(b, id, 1);
-    db_put_run_end(b);
+    struct journal_batch *b = journal_batch_new();
+    journal_del_piece(b, id, 1);
+    journal_put_run_end(b);
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT count(*) FROM piece", "1");
     TEST_DB_IS(t->path, "SELECT ended_at > 0 FROM run", "1");
     TEST_DB_IS(t->path, "SELECT down_rate + peers FROM torrent_stat", "0");
-    db_close(db);
+    journal_close(db);
 }
 
 static void test_append(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct db_batch *a = db_batch_new();
-    struct db_batch *b = db_batch_new();
-    db_put_event(a, id, DB_LEVEL_INFO, "one", "first");
-    db_put_event(b, id, DB_LEVEL_INFO, "two", "second");
-    db_put_block(b, id, 0, 0);
-    db_put_event(b, id, DB_LEVEL_INFO, "three", "third");
-    db_batch_append(a, b);
-    assert_true(db_batch_is_empty(b));
-    db_put_event(b, id, DB_LEVEL_INFO, "four", "fourth");
-    db_batch_append(a, b);
-    db_batch_append(a, b);
+    struct journal_batch *a = journal_batch_new();
+    struct journal_batch *b = journal_batch_new();
+    journal_put_event(a, id, JOURNAL_LEVEL_INFO, "one", "first");
+    journal_put_event(b, id, JOURNAL_LEVEL_INFO, "two", "second");
+    journal_put_block(b, id, 0, 0);
+    journal_put_event(b, id, JOURNAL_LEVEL_INFO, "three", "third");
+    journal_batch_append(a, b);
+    assert_true(journal_batch_is_empty(b));
+    journal_put_event(b, id, JOURNAL_LEVEL_INFO, "four", "fourth");
+    journal_batch_append(a, b);
+    journal_batch_append(a, b);
     apply(db, a);
-    db_batch_free(b);
-    db_batch_free(NULL);
-    db_close(db);
+    journal_batch_free(b);
+    journal_batch_free(NULL);
+    journal_close(db);
     TEST_DB_IS(t->path, "SELECT group_concat(kind || '-' || text) FROM log",
                "one-first,two-second,three-third,four-fourth");
 }
@@ -299,55 +301,56 @@ static void test_append(void **state)
 static void test_unchanged(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct db_stat s = {.state = "seeding", .eta_s = -1};
-    struct db_peer p = {.address = "10.0.0.9",
-                        .port = 5,
-                        .source = "dht",
-                        .client = "x",
-                        .last_seen = 7};
-    struct db_file f = {.file = 0, .has_print = true, .dev = 1};
-    struct db_tracker tr = {.state = "working", .seeders = -1, .leechers = 2};
+    struct journal_stat s = {.state = "seeding", .eta_s = -1};
+    struct journal_peer p = {.address = "10.0.0.9",
+                             .port = 5,
+                             .source = "dht",
+                             .client = "x",
+                             .last_seen = 7};
+    struct journal_file f = {.file = 0, .has_print = true, .dev = 1};
+    struct journal_tracker tr = {
+        .state = "working", .seeders = -1, .leechers = 2};
     char url[] = "udp://tracker.test:6969";
     tr.url = url;
     int before = 0;
     for (int i = 0; i < 3; i++) {
-        struct db_batch *b = db_batch_new();
-        db_put_stat(b, id, &s);
-        db_put_peer(b, id, &p);
-        db_put_file(b, id, &f);
-        db_put_tracker(b, id, &tr);
-        db_put_piece(b, id, 3, 77);
-        db_put_block(b, id, 2, 2);
+        struct journal_batch *b = journal_batch_new();
+        journal_put_stat(b, id, &s);
+        journal_put_peer(b, id, &p);
+        journal_put_file(b, id, &f);
+        journal_put_tracker(b, id, &tr);
+        journal_put_piece(b, id, 3, 77);
+        journal_put_block(b, id, 2, 2);
         apply(db, b);
         if (i > 0) {
             assert_int_equal(sqlite3_total_changes(db->sql), before);
         }
         before = sqlite3_total_changes(db->sql);
     }
-    db_close(db);
+    journal_close(db);
 }
 
 /* What belongs to a torrent that is gone is skipped; the rest stays whole. */
 static void test_gone(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t gone = test_db_add(db, 1);
     int64_t id = test_db_add(db, 2);
-    struct db_batch *b = db_batch_new();
-    struct db_removal r;
-    assert_int_equal(db_set_wish(db, gone, "wanted", "remove", NULL), 0);
-    assert_int_equal(db_remove_torrent(db, gone, false, &r, NULL), 0);
-    assert_int_equal(r.step, DB_REMOVAL_GONE);
-    db_put_block(b, gone, 0, 1);
-    db_put_event(b, gone, DB_LEVEL_INFO, "x", "y");
-    db_put_block(b, id, 0, 2);
-    db_put_block(b, gone, 0, 3);
-    db_put_block(b, 4711, 0, 4);
-    db_put_verify_done(b, 4711, INT64_MAX);
-    db_put_event(b, 0, DB_LEVEL_INFO, "gone", "it is removed");
+    struct journal_batch *b = journal_batch_new();
+    struct journal_removal r;
+    assert_int_equal(journal_set_wish(db, gone, "wanted", "remove", NULL), 0);
+    assert_int_equal(journal_remove_torrent(db, gone, false, &r, NULL), 0);
+    assert_int_equal(r.step, JOURNAL_REMOVAL_GONE);
+    journal_put_block(b, gone, 0, 1);
+    journal_put_event(b, gone, JOURNAL_LEVEL_INFO, "x", "y");
+    journal_put_block(b, id, 0, 2);
+    journal_put_block(b, gone, 0, 3);
+    journal_put_block(b, 4711, 0, 4);
+    journal_put_verify_done(b, 4711, INT64_MAX);
+    journal_put_event(b, 0, JOURNAL_LEVEL_INFO, "gone", "it is removed");
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT group_concat(block) FROM block", "2");
     TEST_DB_IS(t->path, "SELECT group_concat(kind) FROM event", "removed,gone");
@@ -365,7 +368,7 @@ static void test_gone(void **state)
     }
     /* its id is not given away again */
     assert_true(test_db_add(db, 1) > id);
-    db_close(db);
+    journal_close(db);
 }
 
 /* Whatever was wished when a removal began: what is wished now is done. */
@@ -375,98 +378,100 @@ static void test_removal(void **state)
     static const struct {
         const char *wanted;
         bool data_gone;
-        enum db_removal_step step;
+        enum journal_removal_step step;
         const char *left; /* rows of torrent, piece, block */
-    } cases[] = {{"run", false, DB_REMOVAL_KEEP, "1 1 1"},
-                 {"pause", false, DB_REMOVAL_KEEP, "1 1 1"},
-                 {"remove-data", false, DB_REMOVAL_DELETE, "1 1 1"},
-                 {"run", true, DB_REMOVAL_KEEP, "1 0 0"},
-                 {"pause", true, DB_REMOVAL_KEEP, "1 0 0"},
-                 {"remove-data", true, DB_REMOVAL_GONE, "0 0 0"},
-                 {"remove", false, DB_REMOVAL_GONE, "0 0 0"},
-                 {"remove", true, DB_REMOVAL_GONE, "0 0 0"}};
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    } cases[] = {{"run", false, JOURNAL_REMOVAL_KEEP, "1 1 1"},
+                 {"pause", false, JOURNAL_REMOVAL_KEEP, "1 1 1"},
+                 {"remove-data", false, JOURNAL_REMOVAL_DELETE, "1 1 1"},
+                 {"run", true, JOURNAL_REMOVAL_KEEP, "1 0 0"},
+                 {"pause", true, JOURNAL_REMOVAL_KEEP, "1 0 0"},
+                 {"remove-data", true, JOURNAL_REMOVAL_GONE, "0 0 0"},
+                 {"remove", false, JOURNAL_REMOVAL_GONE, "0 0 0"},
+                 {"remove", true, JOURNAL_REMOVAL_GONE, "0 0 0"}};
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int64_t id = test_db_add(db, (unsigned)i + 1);
-        struct db_batch *b = db_batch_new();
-        struct db_removal r;
+        struct journal_batch *b = journal_batch_new();
+        struct journal_removal r;
         char left[32];
-        db_put_piece(b, id, 0, 7);
-        db_put_block(b, id, 1, 0);
+        journal_put_piece(b, id, 0, 7);
+        journal_put_block(b, id, 1, 0);
         apply(db, b);
-        assert_int_equal(db_set_wish(db, id, "wanted", cases[i].wanted, NULL),
-                         0);
         assert_int_equal(
-            db_remove_torrent(db, id, cases[i].data_gone, &r, NULL), 0);
+            journal_set_wish(db, id, "wanted", cases[i].wanted, NULL), 0);
+        assert_int_equal(
+            journal_remove_torrent(db, id, cases[i].data_gone, &r, NULL), 0);
         assert_int_equal(r.step, cases[i].step);
-        assert_int_equal(r.n_files > 0, r.step == DB_REMOVAL_DELETE);
-        db_removal_fini(&r);
+        assert_int_equal(r.n_files > 0, r.step == JOURNAL_REMOVAL_DELETE);
+        journal_removal_fini(&r);
         (void)test_db_get(t->path,
                           "SELECT (SELECT count(*) FROM torrent) || ' ' ||"
                           " (SELECT count(*) FROM piece) || ' ' ||"
                           " (SELECT count(*) FROM block)",
                           left, sizeof(left));
         assert_string_equal(left, cases[i].left);
-        assert_int_equal(db_set_wish(db, id, "wanted", "remove", NULL),
-                         r.step == DB_REMOVAL_GONE ? BTC_E_NOTFOUND : 0);
-        assert_int_equal(db_remove_torrent(db, id, false, &r, NULL), 0);
-        assert_int_equal(r.step, DB_REMOVAL_GONE); /* also when it was gone */
+        assert_int_equal(journal_set_wish(db, id, "wanted", "remove", NULL),
+                         r.step == JOURNAL_REMOVAL_GONE ? BTC_E_NOTFOUND : 0);
+        assert_int_equal(journal_remove_torrent(db, id, false, &r, NULL), 0);
+        assert_int_equal(r.step,
+                         JOURNAL_REMOVAL_GONE); /* also when it was gone */
     }
     TEST_DB_IS(t->path, "SELECT count(*) FROM event WHERE kind = 'removed'",
                "8");
-    db_close(db);
+    journal_close(db);
 }
 
 static void test_flags_back(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    assert_int_equal(db_set_wish(db, id, "verify_since", "99", NULL), 0);
-    assert_int_equal(db_set_wish(db, id, "accept_loss", "1", NULL), 0);
+    assert_int_equal(journal_set_wish(db, id, "verify_since", "99", NULL), 0);
+    assert_int_equal(journal_set_wish(db, id, "accept_loss", "1", NULL), 0);
     TEST_DB_IS(t->path, "SELECT verify_since + accept_loss FROM torrent",
                "100");
-    struct db_batch *b = db_batch_new();
-    db_put_verify_done(b, id, INT64_MAX);
-    db_put_accepted_loss(b, id);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_verify_done(b, id, INT64_MAX);
+    journal_put_accepted_loss(b, id);
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT verify_since + accept_loss FROM torrent", "0");
-    db_close(db);
+    journal_close(db);
 }
 
 /* A failing commit leaves nothing, and the batch goes in when there is room. */
 static void test_full(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct db_batch *b = db_batch_new();
+    struct journal_batch *b = journal_batch_new();
     struct err e = {0};
-    db_put_piece(b, id, 4, 5);
+    journal_put_piece(b, id, 4, 5);
     for (uint32_t i = 0; i < 50000; i++) {
-        db_put_block(b, id, i / 16, i % 16);
+        journal_put_block(b, id, i / 16, i % 16);
     }
     int64_t pages;
     char sql[64];
-    assert_int_equal(db_query_int(db, "PRAGMA page_count", 0, &pages, NULL), 0);
+    assert_int_equal(
+        journal_query_int(db, "PRAGMA page_count", 0, &pages, NULL), 0);
     for (int64_t room = 0; room < 40; room += 7) {
         int64_t max = pages + room;
         (void)snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %lld",
                        (long long)max);
-        assert_int_equal(db_query_int(db, sql, 0, &(int64_t){0}, NULL), 0);
-        assert_int_equal(db_apply(db, b, &e), BTC_E_NOSPACE);
+        assert_int_equal(journal_query_int(db, sql, 0, &(int64_t){0}, NULL), 0);
+        assert_int_equal(journal_apply(db, b, &e), BTC_E_NOSPACE);
         assert_int_equal(e.code, BTC_E_NOSPACE);
         assert_non_null(strstr(e.msg, "make room"));
         TEST_DB_IS(t->path, "SELECT count(*) FROM piece", "0");
         TEST_DB_IS(t->path, "SELECT count(*) FROM block", "0");
     }
-    assert_int_equal(
-        db_query_int(db, "PRAGMA max_page_count = 1000000", 0, &pages, NULL),
-        0);
+    assert_int_equal(journal_query_int(db, "PRAGMA max_page_count = 1000000", 0,
+                                       &pages, NULL),
+                     0);
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT count(*) FROM block", "50000");
     TEST_DB_IS(t->path, "SELECT count(*) FROM piece", "1");
-    db_close(db);
+    journal_close(db);
 }
 
 /* Interrupts SQLite's n-th look at the handler. */
@@ -480,17 +485,17 @@ static int interrupt_nth(void *ctx)
 static void test_nth_step(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
     bool done = false;
     for (int nth = 1; !done; nth += 3) {
         int left = nth;
-        struct db_batch *b = db_batch_new();
-        db_put_piece(b, id, 0, 1);
-        db_put_block(b, id, 1, 1);
-        db_put_event(b, id, DB_LEVEL_INFO, "k", "t");
+        struct journal_batch *b = journal_batch_new();
+        journal_put_piece(b, id, 0, 1);
+        journal_put_block(b, id, 1, 1);
+        journal_put_event(b, id, JOURNAL_LEVEL_INFO, "k", "t");
         sqlite3_progress_handler(db->sql, 1, interrupt_nth, &left);
-        int code = db_apply(db, b, NULL);
+        int code = journal_apply(db, b, NULL);
         sqlite3_progress_handler(db->sql, 0, NULL, NULL);
         assert_true(sqlite3_get_autocommit(db->sql));
         char got[8];
@@ -502,27 +507,27 @@ static void test_nth_step(void **state)
         /* Behind the commit, only the answer is interrupted. */
         done = strcmp(got, "3") == 0;
         assert_true(done || (code != 0 && strcmp(got, "0") == 0));
-        db_batch_free(b);
+        journal_batch_free(b);
         assert_true(nth < 10000);
     }
-    db_close(db);
+    journal_close(db);
 }
 
 /* A record that the schema refuses is our bug, and says so. */
 static void test_bug(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct db_stat s = {.state = "dancing"};
-    struct db_batch *b = db_batch_new();
+    struct journal_stat s = {.state = "dancing"};
+    struct journal_batch *b = journal_batch_new();
     struct err e = {0};
-    db_put_stat(b, id, &s);
-    assert_int_equal(db_apply(db, b, &e), BTC_E_INTERNAL);
+    journal_put_stat(b, id, &s);
+    assert_int_equal(journal_apply(db, b, &e), BTC_E_INTERNAL);
     assert_int_equal(e.code, BTC_E_INTERNAL);
     assert_non_null(strstr(e.msg, "state must be"));
-    db_batch_free(b);
-    db_close(db);
+    journal_batch_free(b);
+    journal_close(db);
 }
 
 /* A reader that never ends holds up no commit; that the WAL grows behind him is
@@ -533,87 +538,88 @@ static void test_endless_reader(void **state)
     static const char told[] =
         "SELECT count(*) FROM event WHERE kind = 'reader' AND level = 'warn'"
         " AND text LIKE '%-wal has grown to 1 MiB%'";
-    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
     int64_t id = test_db_add(db, 1);
     sqlite3 *other = test_db_foreign(t->path);
-    assert_int_equal(db->wal_warn, DB_WAL_WARN);
+    assert_int_equal(db->wal_warn, JOURNAL_WAL_WARN);
     db->wal_warn = 1 << 20;
     assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT * FROM run", 0, 0, 0),
                      SQLITE_OK);
     uint32_t n = 0;
-    for (; db_wal_size(t->path) < 2 << 20 && n < 5000; n++) {
-        struct db_batch *b = db_batch_new();
-        db_put_block(b, id, n, 0);
-        assert_int_equal(db_apply(db, b, NULL), 0);
-        db_batch_free(b);
+    for (; journal_wal_size(t->path) < 2 << 20 && n < 5000; n++) {
+        struct journal_batch *b = journal_batch_new();
+        journal_put_block(b, id, n, 0);
+        assert_int_equal(journal_apply(db, b, NULL), 0);
+        journal_batch_free(b);
     }
     assert_true(n < 5000);
     TEST_DB_IS(t->path, told, "1");
     assert_true(db->wal_warn >= 2 << 20);
     (void)sqlite3_close(other);
-    db_close(db);
+    journal_close(db);
 }
 
 /* The worst go, but who is connected or was named by hand stays. */
 static void test_trim_peers(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct db_batch *b = db_batch_new();
+    struct journal_batch *b = journal_batch_new();
     char got[40];
     for (unsigned i = 0; i < 5000; i++) {
-        struct db_peer p = {.port = 1, .connected = i == 1, .bytes_down = i};
+        struct journal_peer p = {
+            .port = 1, .connected = i == 1, .bytes_down = i};
         (void)snprintf(p.source, sizeof(p.source), "%s",
                        i == 0 ? "user" : "tracker");
         (void)snprintf(p.address, sizeof(p.address), "10.0.%u.%u", i / 256,
                        i % 256);
-        db_put_peer(b, id, &p);
+        journal_put_peer(b, id, &p);
     }
-    db_trim_peers(b, id);
-    assert_int_equal(db_apply(db, b, NULL), 0);
+    journal_trim_peers(b, id);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
     (void)test_db_get(t->path,
                       "SELECT count(*) || ' ' || min(bytes_down) || ' ' ||"
                       " sum(bytes_down < 999) FROM peer",
                       got, sizeof(got));
     assert_string_equal(got, "4001 0 3"); /* two users: test_db_add's */
-    db_batch_free(b);
-    db_close(db);
+    journal_batch_free(b);
+    journal_close(db);
 }
 
 static void test_peers(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct db_run before;
-    struct db_batch *b = db_batch_new();
+    struct journal_run before;
+    struct journal_batch *b = journal_batch_new();
     for (unsigned i = 0; i < 700; i++) {
-        struct db_peer p = {.port = 1,
-                            .source = "tracker",
-                            .connected = true,
-                            .down_rate = 5,
-                            .bytes_down = i,
-                            .banned = i > 690};
+        struct journal_peer p = {.port = 1,
+                                 .source = "tracker",
+                                 .connected = true,
+                                 .down_rate = 5,
+                                 .bytes_down = i,
+                                 .banned = i > 690};
         (void)snprintf(p.address, sizeof(p.address), "10.0.%u.%u", i / 256,
                        i % 256);
-        db_put_peer(b, id, &p);
+        journal_put_peer(b, id, &p);
     }
-    struct db_peer user = {.address = "10.1.2.3",
-                           .port = 6881,
-                           .source = "pex",
-                           .client = "c\xc3\xa4\x01"};
-    db_put_peer(b, id, &user);
+    struct journal_peer user = {.address = "10.1.2.3",
+                                .port = 6881,
+                                .source = "pex",
+                                .client = "c\xc3\xa4\x01"};
+    journal_put_peer(b, id, &user);
     user.port = 0; /* nobody can dial it */
-    db_put_peer(b, id, &user);
-    db_del_peer(b, id, "10.0.2.100", 1);
+    journal_put_peer(b, id, &user);
+    journal_del_peer(b, id, "10.0.2.100", 1);
     apply(db, b);
-    assert_int_equal(db_begin_run(db, &before, NULL), 0);
+    assert_int_equal(journal_begin_run(db, &before, NULL), 0);
     TEST_DB_IS(t->path, "SELECT count(*) FROM peer", "500");
     TEST_DB_IS(t->path, "SELECT sum(connected + down_rate) FROM peer", "0");
-    struct db_peer *peers;
+    struct journal_peer *peers;
     size_t n;
-    assert_int_equal(db_load_peers(db, id, 3, &peers, &n, NULL), 0);
+    assert_int_equal(journal_load_peers(db, id, 3, &peers, &n, NULL), 0);
     assert_int_equal(n, 3);
     assert_string_equal(peers[0].source, "user"); /* stays the user's */
     assert_string_equal(peers[0].client, "c\xc3\xa4?");
@@ -622,41 +628,41 @@ static void test_peers(void **state)
     free(peers);
     TEST_DB_IS(t->path, "SELECT count(*) FROM peer WHERE address='10.0.2.100'",
                "0");
-    db_close(db);
+    journal_close(db);
 }
 
 static void test_runs(void **state)
 {
     struct test_db *t = *state;
-    struct db_run before;
-    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
-    assert_int_equal(db_begin_run(db, &before, NULL), 0);
+    struct journal_run before;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    assert_int_equal(journal_begin_run(db, &before, NULL), 0);
     assert_int_equal(before.id, 0);
-    db_close(db); /* as after a kill: no end */
-    db = test_db_open(t->path, DB_ENGINE);
-    assert_int_equal(db_begin_run(db, &before, NULL), 0);
+    journal_close(db); /* as after a kill: no end */
+    db = test_db_open(t->path, JOURNAL_ENGINE);
+    assert_int_equal(journal_begin_run(db, &before, NULL), 0);
     assert_int_equal(before.id, 1);
     assert_int_equal(before.ended_at, 0);
     assert_true(before.started_at > 0 && before.heartbeat_at > 0);
     if (access("/proc/sys/kernel/random/boot_id", R_OK) == 0) {
         assert_int_equal(strlen(before.boot_id), 36);
     }
-    struct db_batch *b = db_batch_new();
-    db_put_run_end(b);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_run_end(b);
     apply(db, b);
-    db_close(db);
-    db = test_db_open(t->path, DB_ENGINE);
-    assert_int_equal(db_begin_run(db, &before, NULL), 0);
+    journal_close(db);
+    db = test_db_open(t->path, JOURNAL_ENGINE);
+    assert_int_equal(journal_begin_run(db, &before, NULL), 0);
     assert_int_equal(before.id, 2);
     assert_true(before.ended_at > 0);
-    db_close(db);
+    journal_close(db);
     TEST_DB_IS(t->path, "SELECT version FROM run", BTC_VERSION);
 }
 
 static void test_find(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t one = test_db_add(db, 1);
     int64_t two = test_db_add(db, 2);
     int64_t id;
@@ -683,7 +689,7 @@ static void test_find(void **state)
         {"9223372036854775807", 0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        int code = db_find(db, rows[i].text, &id, &e);
+        int code = journal_find(db, rows[i].text, &id, &e);
         if (id != rows[i].want) {
             print_error("'%s'\n", rows[i].text);
         }
@@ -693,16 +699,16 @@ static void test_find(void **state)
     assert_int_equal(
         test_db_sql(t->path, "UPDATE torrent SET name = 'torrent 1'"),
         SQLITE_OK);
-    assert_int_equal(db_find(db, "torrent 1", &id, &e), BTC_E_NOTFOUND);
+    assert_int_equal(journal_find(db, "torrent 1", &id, &e), BTC_E_NOTFOUND);
     assert_non_null(strstr(e.msg, "1 (a1a1a1a1 torrent 1), 2 (a2a2"));
-    db_close(db);
+    journal_close(db);
 }
 
 /* Wishes by the program. */
 static void test_wishes(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
     const struct {
         const char *column;
@@ -736,7 +742,7 @@ static void test_wishes(void **state)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct err e = {0};
-        int code = db_set_wish(db, id, rows[i].column, rows[i].value, &e);
+        int code = journal_set_wish(db, id, rows[i].column, rows[i].value, &e);
         if (code != rows[i].want || !strstr(e.msg, rows[i].text)) {
             print_error("%s=%s: %s\n", rows[i].column, rows[i].value, e.msg);
         }
@@ -744,24 +750,28 @@ static void test_wishes(void **state)
         assert_non_null(strstr(e.msg, rows[i].text));
     }
     struct err e = {0};
-    assert_int_equal(db_set_wish(db, 99, "wanted", "run", &e), BTC_E_NOTFOUND);
-    assert_int_equal(db_set_file_priority(db, id, 2, 7, &e), 0);
-    assert_int_equal(db_set_file_priority(db, id, 2, 8, &e), BTC_E_USAGE);
+    assert_int_equal(journal_set_wish(db, 99, "wanted", "run", &e),
+                     BTC_E_NOTFOUND);
+    assert_int_equal(journal_set_file_priority(db, id, 2, 7, &e), 0);
+    assert_int_equal(journal_set_file_priority(db, id, 2, 8, &e), BTC_E_USAGE);
     assert_non_null(strstr(e.msg, "priority must be 0 to 7"));
-    assert_int_equal(db_set_file_priority(db, id, 1, 0, &e), BTC_E_NOTFOUND);
-    assert_int_equal(db_set_file_priority(db, id, 3, 0, &e), BTC_E_NOTFOUND);
+    assert_int_equal(journal_set_file_priority(db, id, 1, 0, &e),
+                     BTC_E_NOTFOUND);
+    assert_int_equal(journal_set_file_priority(db, id, 3, 0, &e),
+                     BTC_E_NOTFOUND);
     assert_int_equal(
-        db_event_now(db, id, DB_LEVEL_ERROR, "note", "by hand", &e), 0);
-    struct db_torrent *rows2;
+        journal_event_now(db, id, JOURNAL_LEVEL_ERROR, "note", "by hand", &e),
+        0);
+    struct journal_torrent *rows2;
     size_t n;
-    assert_int_equal(db_load_torrents(db, &rows2, &n, NULL), 0);
-    assert_int_equal(rows2[0].wanted, DB_WANTED_PAUSE);
-    assert_int_equal(rows2[0].seed_mode, DB_SEED_TIME);
+    assert_int_equal(journal_load_torrents(db, &rows2, &n, NULL), 0);
+    assert_int_equal(rows2[0].wanted, JOURNAL_WANTED_PAUSE);
+    assert_int_equal(rows2[0].seed_mode, JOURNAL_SEED_TIME);
     assert_int_equal(rows2[0].seed_goal, 3600);
     assert_int_equal(rows2[0].down_limit, 1048576);
     assert_string_equal(rows2[0].label, "it's; --");
-    db_torrents_free(rows2, n);
-    db_close(db);
+    journal_torrents_free(rows2, n);
+    journal_close(db);
     TEST_DB_IS(t->path, "SELECT level || text FROM log", "errorby hand");
 }
 
@@ -769,7 +779,7 @@ static void test_wishes(void **state)
 static void test_foreign(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     (void)test_db_add(db, 1);
     const struct {
         const char *sql;
@@ -824,36 +834,36 @@ static void test_foreign(void **state)
         assert_true((rc == SQLITE_OK) == rows[i].good);
     }
     struct err e = {0};
-    assert_int_equal(db_check(db, NULL, NULL, &e), 0);
-    db_close(db);
+    assert_int_equal(journal_check(db, NULL, NULL, &e), 0);
+    journal_close(db);
 }
 
 /* 100,000 rows are a matter of less than a second. */
 static void test_many(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct db_batch *b = db_batch_new();
+    struct journal_batch *b = journal_batch_new();
     for (uint32_t i = 0; i < 100000; i++) {
-        db_put_block(b, id, i / 16, i % 16);
+        journal_put_block(b, id, i / 16, i % 16);
     }
-    assert_true(db_batch_bytes(b) < 8u << 20);
+    assert_true(journal_batch_bytes(b) < 8u << 20);
     apply(db, b);
-    b = db_batch_new();
+    b = journal_batch_new();
     for (uint32_t i = 0; i < 6250; i++) {
-        db_put_piece(b, id, i, 1);
+        journal_put_piece(b, id, i, 1);
     }
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT count(*) FROM block", "0");
-    b = db_batch_new(); /* the log is capped */
+    b = journal_batch_new(); /* the log is capped */
     for (int i = 0; i < 10500; i++) {
-        db_put_event(b, i % 2 ? id : 0, DB_LEVEL_INFO, "k", "t");
+        journal_put_event(b, i % 2 ? id : 0, JOURNAL_LEVEL_INFO, "k", "t");
     }
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT count(*) || ' ' || min(id) FROM event",
                "10000 501");
-    db_close(db);
+    journal_close(db);
 }
 
 int main(void)

@@ -6,16 +6,16 @@
 /* A loop with a thread on it, and what came back. */
 struct rig {
     struct loop *loop;
-    struct db *db;
-    struct db_thread *thread;
+    struct journal *db;
+    struct journal_thread *thread;
     int64_t id;
     size_t n_ok;
     size_t n_failed;
     int last_code;
-    struct db_batch *back; /* the last one that failed */
+    struct journal_batch *back; /* the last one that failed */
     bool resubmit;
     size_t n_wishes;
-    struct db_wishes *wishes; /* the newest */
+    struct journal_wishes *wishes; /* the newest */
     size_t n_calls;
     size_t call_rows;
     size_t want_ok, want_wishes, want_calls, want_failed;
@@ -44,44 +44,44 @@ static void rig_run(struct rig *r)
     }
 }
 
-static void rig_on_committed(void *ctx, struct db_batch *b, int code,
+static void rig_on_committed(void *ctx, struct journal_batch *b, int code,
                              const struct err *e)
 {
     struct rig *r = ctx;
     r->last_code = code;
     if (code == 0) {
         r->n_ok++;
-        db_batch_free(b);
+        journal_batch_free(b);
     } else {
         assert_true(e->msg[0] != '\0');
         assert_int_equal(e->code, code);
-        assert_false(db_batch_is_empty(b));
+        assert_false(journal_batch_is_empty(b));
         r->n_failed++;
         if (r->resubmit) {
-            db_thread_submit(r->thread, b);
+            journal_thread_submit(r->thread, b);
         } else {
-            db_batch_free(r->back);
+            journal_batch_free(r->back);
             r->back = b;
         }
     }
     rig_look(r);
 }
 
-static void rig_on_wishes(void *ctx, struct db_wishes *w)
+static void rig_on_wishes(void *ctx, struct journal_wishes *w)
 {
     struct rig *r = ctx;
-    db_wishes_free(r->wishes);
+    journal_wishes_free(r->wishes);
     r->wishes = w;
     r->n_wishes++;
     rig_look(r);
 }
 
-static void rig_call(void *ctx, struct db *db)
+static void rig_call(void *ctx, struct journal *db)
 {
     struct rig *r = ctx;
-    struct db_block *blocks;
-    assert_int_equal(db_load_blocks(db, r->id, &blocks, &r->call_rows, NULL),
-                     0);
+    struct journal_block *blocks;
+    assert_int_equal(
+        journal_load_blocks(db, r->id, &blocks, &r->call_rows, NULL), 0);
     free(blocks);
 }
 
@@ -94,13 +94,14 @@ static void rig_on_called(void *ctx)
 
 static void rig_start(struct rig *r, const char *path)
 {
-    const struct db_thread_callbacks cb = {rig_on_committed, rig_on_wishes};
+    const struct journal_thread_callbacks cb = {rig_on_committed,
+                                                rig_on_wishes};
     memset(r, 0, sizeof(*r));
-    r->db = test_db_open(path, DB_CREATE | DB_ENGINE);
+    r->db = test_db_open(path, JOURNAL_CREATE | JOURNAL_ENGINE);
     r->id = test_db_add(r->db, 1);
     (void)sqlite3_busy_timeout(r->db->sql, 20);
     r->loop = loop_new();
-    r->thread = db_thread_start(r->db, r->loop, &cb, r);
+    r->thread = journal_thread_start(r->db, r->loop, &cb, r);
     /* the wishes as they are at the start */
     r->want_wishes = 1;
     rig_run(r);
@@ -109,18 +110,18 @@ static void rig_start(struct rig *r, const char *path)
 
 static void rig_stop(struct rig *r)
 {
-    assert_ptr_equal(db_thread_stop(r->thread), r->db);
+    assert_ptr_equal(journal_thread_stop(r->thread), r->db);
     loop_free(r->loop);
-    db_close(r->db);
-    db_wishes_free(r->wishes);
-    db_batch_free(r->back);
+    journal_close(r->db);
+    journal_wishes_free(r->wishes);
+    journal_batch_free(r->back);
 }
 
 static void submit_block(struct rig *r, uint32_t i)
 {
-    struct db_batch *b = db_batch_new();
-    db_put_block(b, r->id, i, 0);
-    db_thread_submit(r->thread, b);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_block(b, r->id, i, 0);
+    journal_thread_submit(r->thread, b);
 }
 
 static void test_commits(void **state)
@@ -131,7 +132,7 @@ static void test_commits(void **state)
     for (uint32_t i = 0; i < 50; i++) {
         submit_block(&r, i);
     }
-    db_thread_call(r.thread, rig_call, rig_on_called, &r);
+    journal_thread_call(r.thread, rig_call, rig_on_called, &r);
     r.want_ok = 50;
     r.want_calls = 1;
     rig_run(&r);
@@ -150,7 +151,7 @@ static void test_stop(void **state)
     for (uint32_t i = 0; i < 30; i++) {
         submit_block(&r, i);
     }
-    db_thread_call(r.thread, rig_call, rig_on_called, &r);
+    journal_thread_call(r.thread, rig_call, rig_on_called, &r);
     rig_stop(&r);
     assert_int_equal(r.n_ok, 30);
     assert_int_equal(r.n_calls, 1);
@@ -164,7 +165,7 @@ static void test_wishes(void **state)
     struct rig r;
     rig_start(&r, t->path);
     assert_int_equal(r.wishes->n, 1);
-    assert_int_equal(r.wishes->torrents[0].wanted, DB_WANTED_RUN);
+    assert_int_equal(r.wishes->torrents[0].wanted, JOURNAL_WANTED_RUN);
     assert_int_equal(r.wishes->files[0].n, 3);
     assert_int_equal(r.wishes->peers[0].n, 1);
     assert_int_equal(r.wishes->trackers[0].n, 2);
@@ -176,7 +177,7 @@ static void test_wishes(void **state)
         SQLITE_OK);
     r.want_wishes = 2;
     rig_run(&r);
-    assert_int_equal(r.wishes->torrents[0].wanted, DB_WANTED_PAUSE);
+    assert_int_equal(r.wishes->torrents[0].wanted, JOURNAL_WANTED_PAUSE);
     assert_int_equal(r.wishes->torrents[0].up_limit, 5);
     assert_int_equal(
         test_db_sql(t->path,
@@ -208,7 +209,7 @@ static void test_failing(void **state)
     rig_run(&r);
     assert_int_equal(r.last_code, BTC_E_LOCKED);
     assert_int_equal(sqlite3_exec(other, "ROLLBACK", 0, 0, 0), SQLITE_OK);
-    db_thread_submit(r.thread, r.back);
+    journal_thread_submit(r.thread, r.back);
     r.back = NULL;
     r.want_ok = 1;
     rig_run(&r);
@@ -251,7 +252,7 @@ static void test_idle(void **state)
     (void)snprintf(wal, sizeof(wal), "%s-wal", t->path);
     assert_int_equal(stat(wal, &before), 0);
     loop_set_timer_fn(r.loop, rig_on_timer, &r);
-    loop_arm_timer(r.loop, loop_now_ms(r.loop) + 3ul * DB_WISH_POLL_MS);
+    loop_arm_timer(r.loop, loop_now_ms(r.loop) + 3ul * JOURNAL_WISH_POLL_MS);
     loop_run(r.loop);
     assert_int_equal(stat(wal, &after), 0);
     assert_int_equal(before.st_size, after.st_size);

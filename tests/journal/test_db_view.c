@@ -1,4 +1,5 @@
-/* The views: what a person with sqlite3 sees, and what db_query_view gives. */
+/* The views: what a person with sqlite3 sees, and what journal_query_view
+ * gives. */
 #include "journal/test_db.h"
 
 #include "journal/internal.h"
@@ -28,7 +29,7 @@ static const struct {
 static void test_names(void **state)
 {
     struct test_db *t = *state;
-    db_close(test_db_open(t->path, DB_CREATE));
+    journal_close(test_db_open(t->path, JOURNAL_CREATE));
     sqlite3 *sql = test_db_foreign(t->path);
     for (size_t i = 0; i < sizeof(frozen) / sizeof(frozen[0]); i++) {
         char text[64];
@@ -50,19 +51,20 @@ static void test_names(void **state)
 }
 
 /* Puts live facts. */
-static void put_stat(struct db *db, int64_t id, const struct db_stat *s)
+static void put_stat(struct journal *db, int64_t id,
+                     const struct journal_stat *s)
 {
-    struct db_batch *b = db_batch_new();
-    db_put_stat(b, id, s);
-    assert_int_equal(db_apply(db, b, NULL), 0);
-    db_batch_free(b);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_stat(b, id, s);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    journal_batch_free(b);
 }
 
 /* percent never says more than is there. */
 static void test_percent(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
     const struct {
         uint64_t done;
@@ -81,15 +83,15 @@ static void test_percent(void **state)
         {1ull << 60, 1ull << 60, "100.0"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct db_stat s = {.state = "downloading",
-                            .eta_s = -1,
-                            .bytes_done = rows[i].done,
-                            .bytes_total = rows[i].total};
+        struct journal_stat s = {.state = "downloading",
+                                 .eta_s = -1,
+                                 .bytes_done = rows[i].done,
+                                 .bytes_total = rows[i].total};
         put_stat(db, id, &s);
         TEST_DB_IS(t->path, "SELECT percent FROM progress", rows[i].want);
         TEST_DB_IS(t->path, "SELECT typeof(percent) FROM progress", "real");
     }
-    db_close(db);
+    journal_close(db);
 }
 
 /* The columns that live and die with the engine, as one text. */
@@ -102,28 +104,28 @@ static const char live_sql[] =
 static void test_live(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
     int64_t id = test_db_add(db, 1);
-    struct db_run before;
-    struct db_stat s = {.state = "downloading",
-                        .down_rate = 9,
-                        .up_rate = 8,
-                        .eta_s = 7,
-                        .peers = 6,
-                        .seeds = 5};
-    struct db_peer p = {.address = "10.0.0.1",
-                        .port = 1,
-                        .source = "dht",
-                        .connected = true,
-                        .down_rate = 4};
-    assert_int_equal(db_begin_run(db, &before, NULL), 0);
-    struct db_batch *b = db_batch_new();
-    db_put_stat(b, id, &s);
-    db_put_peer(b, id, &p);
-    assert_int_equal(db_apply(db, b, NULL), 0);
-    db_batch_free(b);
+    struct journal_run before;
+    struct journal_stat s = {.state = "downloading",
+                             .down_rate = 9,
+                             .up_rate = 8,
+                             .eta_s = 7,
+                             .peers = 6,
+                             .seeds = 5};
+    struct journal_peer p = {.address = "10.0.0.1",
+                             .port = 1,
+                             .source = "dht",
+                             .connected = true,
+                             .down_rate = 4};
+    assert_int_equal(journal_begin_run(db, &before, NULL), 0);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_stat(b, id, &s);
+    journal_put_peer(b, id, &p);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    journal_batch_free(b);
     TEST_DB_IS(t->path, live_sql, "downloading 9 8 7 6 5 1 4");
-    assert_int_equal(db_set_wish(db, id, "wanted", "pause", NULL), 0);
+    assert_int_equal(journal_set_wish(db, id, "wanted", "pause", NULL), 0);
     TEST_DB_IS(t->path, live_sql, "downloading 9 8 7 6 5 1 4");
     /* nothing was written for long: it was killed */
     assert_int_equal(
@@ -132,13 +134,13 @@ static void test_live(void **state)
                     "UPDATE run SET heartbeat_at = heartbeat_at - 60"),
         SQLITE_OK);
     TEST_DB_IS(t->path, live_sql, "paused 0 0 - 0 0 0 0");
-    assert_int_equal(db_set_wish(db, id, "wanted", "run", NULL), 0);
+    assert_int_equal(journal_set_wish(db, id, "wanted", "run", NULL), 0);
     TEST_DB_IS(t->path, live_sql, "downloading 0 0 - 0 0 0 0");
     /* a heartbeat alone brings it back */
-    b = db_batch_new();
-    db_put_heartbeat(b);
-    assert_int_equal(db_apply(db, b, NULL), 0);
-    db_batch_free(b);
+    b = journal_batch_new();
+    journal_put_heartbeat(b);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    journal_batch_free(b);
     TEST_DB_IS(t->path, live_sql, "downloading 9 8 7 6 5 1 4");
     /* an idle seed writes nothing, and keeps its peers */
     assert_int_equal(
@@ -149,12 +151,12 @@ static void test_live(void **state)
         SQLITE_OK);
     TEST_DB_IS(t->path, live_sql, "seeding 0 0 - 6 5 1 0");
     /* the end of the run ends it all */
-    b = db_batch_new();
-    db_put_run_end(b);
-    assert_int_equal(db_apply(db, b, NULL), 0);
-    db_batch_free(b);
+    b = journal_batch_new();
+    journal_put_run_end(b);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    journal_batch_free(b);
     TEST_DB_IS(t->path, live_sql, "seeding 0 0 - 0 0 0 0");
-    db_close(db);
+    journal_close(db);
 }
 
 /* Sums what piece_map gives. */
@@ -163,7 +165,7 @@ struct map {
     int64_t blocks_done, blocks_total, last;
 };
 
-static int on_piece(void *ctx, const struct db_value *v, size_t n)
+static int on_piece(void *ctx, const struct journal_value *v, size_t n)
 {
     struct map *m = ctx;
     assert_int_equal(n, 6);
@@ -176,26 +178,27 @@ static int on_piece(void *ctx, const struct db_value *v, size_t n)
     m->verified += slice_eq_str(v[2].text, "verified");
     m->blocks_done += v[3].i;
     m->blocks_total += v[4].i;
-    assert_int_equal(v[5].type,
-                     slice_eq_str(v[2].text, "verified") ? DB_INT : DB_NULL);
+    assert_int_equal(v[5].type, slice_eq_str(v[2].text, "verified")
+                                    ? JOURNAL_INT
+                                    : JOURNAL_NULL);
     return 0;
 }
 
 static void test_piece_map(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
     (void)test_db_add(db, 2);
-    struct db_batch *b = db_batch_new();
-    db_put_piece(b, id, 4, 99); /* the short one: 18928 bytes */
-    db_put_block(b, id, 2, 0);
-    db_put_block(b, id, 2, 3);
-    assert_int_equal(db_apply(db, b, NULL), 0);
-    db_batch_free(b);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_piece(b, id, 4, 99); /* the short one: 18928 bytes */
+    journal_put_block(b, id, 2, 0);
+    journal_put_block(b, id, 2, 3);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    journal_batch_free(b);
     struct map m = {.last = -1};
-    assert_int_equal(db_query_view(db, "piece_map", id, 0, on_piece, &m, NULL),
-                     0);
+    assert_int_equal(
+        journal_query_view(db, "piece_map", id, 0, on_piece, &m, NULL), 0);
     assert_int_equal(m.n, 5);
     assert_int_equal(m.missing, 3);
     assert_int_equal(m.partial, 1);
@@ -211,15 +214,15 @@ static void test_piece_map(void **state)
                     " 16384 * 131073 - 1, 16384, 131073, 1)"),
         SQLITE_OK);
     m = (struct map){.last = -1};
-    assert_int_equal(db_query_view(db, "piece_map", 3, 0, on_piece, &m, NULL),
-                     0);
+    assert_int_equal(
+        journal_query_view(db, "piece_map", 3, 0, on_piece, &m, NULL), 0);
     assert_int_equal(m.n, 131073);
     assert_int_equal(m.blocks_total, 131073);
     m = (struct map){.last = -1};
-    assert_int_equal(db_query_view(db, "piece_map", 3, 10, on_piece, &m, NULL),
-                     0);
+    assert_int_equal(
+        journal_query_view(db, "piece_map", 3, 10, on_piece, &m, NULL), 0);
     assert_int_equal(m.n, 10);
-    db_close(db);
+    journal_close(db);
 }
 
 /* Keeps the text of the first column that has a name. */
@@ -230,7 +233,7 @@ struct pick {
     int stop_with;
 };
 
-static int on_row(void *ctx, const struct db_value *v, size_t n)
+static int on_row(void *ctx, const struct journal_value *v, size_t n)
 {
     struct pick *p = ctx;
     p->rows++;
@@ -239,15 +242,15 @@ static int on_row(void *ctx, const struct db_value *v, size_t n)
         if (strcmp(v[i].column, p->column) != 0) {
             continue;
         }
-        if (v[i].type == DB_TEXT) {
+        if (v[i].type == JOURNAL_TEXT) {
             (void)snprintf(p->text + at, sizeof(p->text) - at, "%.*s,",
                            (int)v[i].text.len, (const char *)v[i].text.p);
-        } else if (v[i].type == DB_INT) {
+        } else if (v[i].type == JOURNAL_INT) {
             (void)snprintf(p->text + at, sizeof(p->text) - at, "%lld,",
                            (long long)v[i].i);
         } else {
             (void)snprintf(p->text + at, sizeof(p->text) - at, "%s,",
-                           v[i].type == DB_REAL ? "real" : "null");
+                           v[i].type == JOURNAL_REAL ? "real" : "null");
         }
     }
     return p->stop_with;
@@ -256,17 +259,17 @@ static int on_row(void *ctx, const struct db_value *v, size_t n)
 static void test_query(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     (void)test_db_add(db, 1);
     (void)test_db_add(db, 2);
-    struct db_batch *b = db_batch_new();
+    struct journal_batch *b = journal_batch_new();
     for (int i = 0; i < 5; i++) {
         char text[8];
         (void)snprintf(text, sizeof(text), "%d", i);
-        db_put_event(b, i % 2 + 1, DB_LEVEL_INFO, "k", text);
+        journal_put_event(b, i % 2 + 1, JOURNAL_LEVEL_INFO, "k", text);
     }
-    assert_int_equal(db_apply(db, b, NULL), 0);
-    db_batch_free(b);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    journal_batch_free(b);
     const struct {
         const char *view;
         int64_t id;
@@ -292,38 +295,40 @@ static void test_query(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct pick p = {.column = rows[i].column};
         struct err e = {0};
-        assert_int_equal(db_query_view(db, rows[i].view, rows[i].id,
-                                       rows[i].limit, on_row, &p, &e),
+        assert_int_equal(journal_query_view(db, rows[i].view, rows[i].id,
+                                            rows[i].limit, on_row, &p, &e),
                          0);
         assert_string_equal(p.text, rows[i].want);
     }
     struct err e = {0};
     struct pick p = {.column = "x", .stop_with = -77};
-    assert_int_equal(db_query_view(db, "progress", 0, 0, on_row, &p, &e), -77);
+    assert_int_equal(journal_query_view(db, "progress", 0, 0, on_row, &p, &e),
+                     -77);
     assert_int_equal(p.rows, 1);
-    assert_int_equal(db_query_view(db, "sqlite_schema", 0, 0, on_row, &p, &e),
-                     BTC_E_USAGE);
-    assert_int_equal(db_query_view(db, "why", 0, 0, on_row, &p, &e),
+    assert_int_equal(
+        journal_query_view(db, "sqlite_schema", 0, 0, on_row, &p, &e),
+        BTC_E_USAGE);
+    assert_int_equal(journal_query_view(db, "why", 0, 0, on_row, &p, &e),
                      BTC_E_UNSUPPORTED);
-    db_close(db);
+    journal_close(db);
 }
 
 /* Without an engine's lock nothing moves, however fresh the rows look. */
 static void test_no_engine(void **state)
 {
     struct test_db *t = *state;
-    struct db *db = test_db_open(t->path, DB_CREATE | DB_ENGINE);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
     int64_t id = test_db_add(db, 1);
-    struct db_run before;
-    struct db_stat s = {.state = "downloading",
-                        .down_rate = 9,
-                        .up_rate = 8,
-                        .eta_s = 7,
-                        .peers = 6,
-                        .seeds = 5};
-    assert_int_equal(db_begin_run(db, &before, NULL), 0);
+    struct journal_run before;
+    struct journal_stat s = {.state = "downloading",
+                             .down_rate = 9,
+                             .up_rate = 8,
+                             .eta_s = 7,
+                             .peers = 6,
+                             .seeds = 5};
+    assert_int_equal(journal_begin_run(db, &before, NULL), 0);
     put_stat(db, id, &s);
-    assert_int_equal(db_set_wish(db, id, "wanted", "pause", NULL), 0);
+    assert_int_equal(journal_set_wish(db, id, "wanted", "pause", NULL), 0);
     static const char *const columns[] = {"down_rate", "peers", "eta_s",
                                           "state"};
     static const char *const running[] = {"9,", "6,", "7,", "downloading,"};
@@ -331,13 +336,13 @@ static void test_no_engine(void **state)
     for (size_t i = 0; i < 8; i++) {
         struct pick p = {.column = columns[i % 4]};
         if (i == 4) {
-            db_close(db); /* without an end, as when killed */
+            journal_close(db); /* without an end, as when killed */
         }
-        struct db *reader = test_db_open(t->path, DB_READ_ONLY);
+        struct journal *reader = test_db_open(t->path, JOURNAL_READ_ONLY);
         assert_int_equal(
-            db_query_view(reader, "progress", id, 0, on_row, &p, NULL), 0);
+            journal_query_view(reader, "progress", id, 0, on_row, &p, NULL), 0);
         assert_string_equal(p.text, i < 4 ? running[i] : killed[i - 4]);
-        db_close(reader);
+        journal_close(reader);
     }
 }
 

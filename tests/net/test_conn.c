@@ -25,7 +25,7 @@ struct world;
 /* One of our connections and what happened to it. */
 struct side {
     struct world *w;
-    struct conn *c;
+    struct tcp_conn *c;
     int n_open, n_data, n_drained, n_close, err;
     size_t received;
     uint8_t *keep; /* owns; the received bytes */
@@ -37,8 +37,8 @@ struct side {
 
 struct world {
     struct loop *loop;
-    struct conn_host *host;
-    struct conn_listener *listener;
+    struct tcp_host *host;
+    struct tcp_listener *listener;
     struct side out; /* we connect */
     struct side in;  /* we accepted */
     int raw;         /* a socket that is not ours */
@@ -94,24 +94,24 @@ static void side_on_close(void *ctx, int err)
     }
 }
 
-static const struct conn_callbacks side_callbacks = {
+static const struct tcp_callbacks side_callbacks = {
     .on_open = side_on_open,
     .on_data = side_on_data,
     .on_drained = side_on_drained,
     .on_close = side_on_close,
 };
 
-static void world_on_accept(void *ctx, struct conn *c)
+static void world_on_accept(void *ctx, struct tcp_conn *c)
 {
     struct world *w = ctx;
     w->n_accepted++;
     if (w->close_listener) {
-        conn_listener_close(w->listener);
+        tcp_listener_close(w->listener);
         w->listener = NULL;
     }
     if (!w->accept_unowned) {
         w->in.c = c;
-        conn_set_callbacks(c, &side_callbacks, &w->in);
+        tcp_set_callbacks(c, &side_callbacks, &w->in);
     }
 }
 
@@ -142,35 +142,35 @@ static void world_run(struct world *w, bool (*done)(struct world *w))
     loop_arm_timer(w->loop, UINT64_MAX);
 }
 
-static void world_init_with(struct world *w, const struct conn_host_options *o)
+static void world_init_with(struct world *w, const struct tcp_host_options *o)
 {
     memset(w, 0, sizeof(*w));
     w->out.w = w;
     w->in.w = w;
     w->loop = loop_new();
     assert_non_null(w->loop);
-    w->host = conn_host_new(w->loop, o);
+    w->host = tcp_host_new(w->loop, o);
 }
 
 static void world_listen(struct world *w)
 {
     struct err e = {0};
-    w->listener = conn_listen(w->host, 0, world_on_accept, w, &e);
+    w->listener = tcp_listen(w->host, 0, world_on_accept, w, &e);
     if (!w->listener) {
         fail_msg("%s", e.msg);
     }
-    assert_true(conn_listener_port(w->listener) != 0);
+    assert_true(tcp_listener_port(w->listener) != 0);
 }
 
 static void world_init(struct world *w)
 {
-    world_init_with(w, &(struct conn_host_options){0});
+    world_init_with(w, &(struct tcp_host_options){0});
     world_listen(w);
 }
 
 static void world_fini(struct world *w)
 {
-    conn_host_free(w->host);
+    tcp_host_free(w->host);
     loop_free(w->loop);
     free(w->out.keep);
     free(w->in.keep);
@@ -184,7 +184,7 @@ static struct addr loopback(uint16_t port)
 static void world_connect(struct world *w, const struct addr *to)
 {
     int err = 1;
-    w->out.c = conn_connect(w->host, to, &side_callbacks, &w->out, &err);
+    w->out.c = tcp_connect(w->host, to, &side_callbacks, &w->out, &err);
     assert_non_null(w->out.c);
     assert_int_equal(err, 0);
 }
@@ -197,7 +197,7 @@ static bool is_paired(struct world *w)
 /* Both ends ours. */
 static void world_pair(struct world *w)
 {
-    struct addr to = loopback(conn_listener_port(w->listener));
+    struct addr to = loopback(tcp_listener_port(w->listener));
     world_connect(w, &to);
     world_run(w, is_paired);
 }
@@ -287,7 +287,7 @@ static void check_pattern(const struct side *s, size_t len)
 
 static void reply_hook(struct side *s)
 {
-    conn_send(s->c, slice_str("pong"));
+    tcp_send(s->c, slice_str("pong"));
     s->data_hook = NULL;
 }
 
@@ -302,27 +302,27 @@ static void test_ping_pong(void **state)
     struct world w;
     world_init(&w);
     world_pair(&w);
-    struct addr to = loopback(conn_listener_port(w.listener));
-    struct addr from = conn_local(w.out.c);
-    assert_true(addr_eq(conn_remote(w.out.c), &to));
-    assert_true(addr_eq(conn_remote(w.in.c), &from));
+    struct addr to = loopback(tcp_listener_port(w.listener));
+    struct addr from = tcp_local(w.out.c);
+    assert_true(addr_eq(tcp_remote(w.out.c), &to));
+    assert_true(addr_eq(tcp_remote(w.in.c), &from));
     w.in.data_hook = reply_hook;
-    conn_send(w.out.c, slice_str("pi"));
-    conn_send(w.out.c, slice_str("ng"));
-    assert_int_equal(conn_queued(w.out.c), 4);
+    tcp_send(w.out.c, slice_str("pi"));
+    tcp_send(w.out.c, slice_str("ng"));
+    assert_int_equal(tcp_queued(w.out.c), 4);
     world_run(&w, is_ponged);
     assert_int_equal(w.in.n_data, 1); /* two sends, one write */
     assert_memory_equal(w.in.keep, "ping", 4);
     assert_memory_equal(w.out.keep, "pong", 4);
-    assert_int_equal(conn_queued(w.out.c), 0);
+    assert_int_equal(tcp_queued(w.out.c), 0);
     assert_int_equal(w.out.n_drained, 1);
-    assert_int_equal(conn_take_sent(w.out.c), 4);
-    assert_int_equal(conn_take_sent(w.out.c), 0);
-    conn_close(w.out.c);
+    assert_int_equal(tcp_take_sent(w.out.c), 4);
+    assert_int_equal(tcp_take_sent(w.out.c), 0);
+    tcp_close(w.out.c);
     world_run(&w, is_in_closed);
     assert_int_equal(w.in.err, BTC_E_CLOSED);
     assert_int_equal(w.out.n_close, 0); /* we closed it ourselves */
-    conn_close(NULL);
+    tcp_close(NULL);
     world_fini(&w);
 }
 
@@ -331,12 +331,12 @@ static void test_send_before_open_and_last_words(void **state)
     (void)state;
     struct world w;
     world_init(&w);
-    struct addr to = loopback(conn_listener_port(w.listener));
+    struct addr to = loopback(tcp_listener_port(w.listener));
     world_connect(&w, &to);
-    conn_send(w.out.c, slice_str("early "));
+    tcp_send(w.out.c, slice_str("early "));
     world_run(&w, is_paired);
-    conn_send(w.out.c, slice_str("late"));
-    conn_close(w.out.c); /* what was queued in the turn still goes */
+    tcp_send(w.out.c, slice_str("late"));
+    tcp_close(w.out.c); /* what was queued in the turn still goes */
     world_run(&w, is_in_closed);
     assert_int_equal(w.in.received, 10);
     assert_memory_equal(w.in.keep, "early late", 10);
@@ -358,11 +358,11 @@ static void test_ipv6_has_the_same_port(void **state)
     }
     if (has6) {
         struct addr to = {.family = ADDR_V6,
-                          .port = conn_listener_port(w.listener),
+                          .port = tcp_listener_port(w.listener),
                           .ip = {[15] = 1}};
         world_connect(&w, &to);
         world_run(&w, is_paired);
-        assert_int_equal(conn_remote(w.in.c)->family, ADDR_V6);
+        assert_int_equal(tcp_remote(w.in.c)->family, ADDR_V6);
     }
     world_fini(&w);
     if (!has6) {
@@ -394,7 +394,7 @@ static void test_connect_times_out(void **state)
     uint16_t port = 0;
     int fd = raw_bind(0, &port);
     int fill = raw_connect(port); /* the backlog is full: SYNs are dropped */
-    world_init_with(&w, &(struct conn_host_options){.connect_ms = 30});
+    world_init_with(&w, &(struct tcp_host_options){.connect_ms = 30});
     struct addr to = loopback(port);
     uint64_t start = loop_now_ms(w.loop);
     world_connect(&w, &to);
@@ -429,11 +429,11 @@ static void test_no_such_device_fails_closed(void **state)
     struct world w;
     struct err e = {0};
     int err = 0;
-    world_init_with(&w, &(struct conn_host_options){.device = "nodev17"});
+    world_init_with(&w, &(struct tcp_host_options){.device = "nodev17"});
     struct addr to = loopback(9);
-    assert_null(conn_connect(w.host, &to, &side_callbacks, &w.out, &err));
+    assert_null(tcp_connect(w.host, &to, &side_callbacks, &w.out, &err));
     assert_int_equal(err, BTC_E_NETWORK);
-    assert_null(conn_listen(w.host, 0, world_on_accept, &w, &e));
+    assert_null(tcp_listen(w.host, 0, world_on_accept, &w, &e));
     assert_int_equal(e.code, BTC_E_NETWORK);
     assert_non_null(strstr(e.msg, "nodev17"));
     world_fini(&w);
@@ -445,16 +445,16 @@ static void test_bound_address_is_used_and_the_other_family_is_off(void **state)
     struct world w;
     int err = 0;
     world_init_with(&w,
-                    &(struct conn_host_options){
+                    &(struct tcp_host_options){
                         .bind4 = {.family = ADDR_V4, .ip = {127, 0, 0, 3}}});
     world_listen(&w);
-    struct addr to = loopback(conn_listener_port(w.listener));
+    struct addr to = loopback(tcp_listener_port(w.listener));
     to.ip[3] = 3;
     world_connect(&w, &to);
     world_run(&w, is_paired);
-    assert_memory_equal(conn_remote(w.in.c)->ip, to.ip, 4);
+    assert_memory_equal(tcp_remote(w.in.c)->ip, to.ip, 4);
     struct addr six = {.family = ADDR_V6, .port = to.port, .ip = {[15] = 1}};
-    assert_null(conn_connect(w.host, &six, &side_callbacks, &w.out, &err));
+    assert_null(tcp_connect(w.host, &six, &side_callbacks, &w.out, &err));
     assert_int_equal(err, BTC_E_NETWORK);
     world_fini(&w);
 }
@@ -466,14 +466,14 @@ static void test_address_that_is_not_ours(void **state)
     struct err e = {0};
     int err = 0;
     world_init_with(&w,
-                    &(struct conn_host_options){
+                    &(struct tcp_host_options){
                         .bind4 = {.family = ADDR_V4, .ip = {192, 0, 2, 1}}});
     struct addr to = loopback(9);
-    assert_null(conn_connect(w.host, &to, &side_callbacks, &w.out, &err));
+    assert_null(tcp_connect(w.host, &to, &side_callbacks, &w.out, &err));
     assert_int_equal(err, BTC_E_NETWORK);
     assert_null(
-        conn_connect(w.host, &(struct addr){0}, &side_callbacks, &w.out, &err));
-    assert_null(conn_listen(w.host, 0, world_on_accept, &w, &e));
+        tcp_connect(w.host, &(struct addr){0}, &side_callbacks, &w.out, &err));
+    assert_null(tcp_listen(w.host, 0, world_on_accept, &w, &e));
     assert_int_equal(e.code, BTC_E_NETWORK);
     assert_non_null(strstr(e.msg, "192.0.2.1"));
     world_fini(&w);
@@ -488,7 +488,7 @@ static void test_busy_port_is_named(void **state)
     int fd = raw_bind(1, &port);
     char text[16];
     world_init(&w);
-    assert_null(conn_listen(w.host, port, world_on_accept, &w, &e));
+    assert_null(tcp_listen(w.host, port, world_on_accept, &w, &e));
     assert_int_equal(e.code, BTC_E_NETWORK);
     (void)snprintf(text, sizeof(text), "port %u", (unsigned)port);
     assert_non_null(strstr(e.msg, text));
@@ -509,7 +509,7 @@ static void test_accepted_without_owner_is_closed(void **state)
     world_init(&w);
     w.accept_unowned = true;
     w.close_listener = true; /* inside the callback */
-    int fd = raw_connect(conn_listener_port(w.listener));
+    int fd = raw_connect(tcp_listener_port(w.listener));
     world_run(&w, is_accept_counted);
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
     (void)close(fd);
@@ -526,7 +526,7 @@ static void test_accept_rests_without_descriptors(void **state)
     struct rlimit old;
     struct rlimit low;
     world_init(&w);
-    int fd = raw_connect(conn_listener_port(w.listener));
+    int fd = raw_connect(tcp_listener_port(w.listener));
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     low = old;
     low.rlim_cur = (rlim_t)fd + 1;
@@ -535,7 +535,7 @@ static void test_accept_rests_without_descriptors(void **state)
     assert_int_equal(w.n_accepted, 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     /* valgrind's own limit loses the first caller; another one is there. */
-    int other = raw_connect(conn_listener_port(w.listener));
+    int other = raw_connect(tcp_listener_port(w.listener));
     world_run(&w, is_accepted); /* after the rest, by itself */
     assert_true(w.n_turns < 20);
     assert_true(w.n_accepted >= 1);
@@ -558,7 +558,7 @@ static void test_data_before_the_end_is_delivered(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct world w;
         world_init(&w);
-        int fd = raw_connect(conn_listener_port(w.listener));
+        int fd = raw_connect(tcp_listener_port(w.listener));
         world_run(&w, is_accepted);
         raw_send(fd, "last words", 10);
         struct linger now = {.l_onoff = 1, .l_linger = 0};
@@ -590,24 +590,24 @@ static void test_grant_is_kept_to_the_byte(void **state)
     struct world w;
     uint8_t hundred[100] = {0};
     world_init(&w);
-    int fd = raw_connect(conn_listener_port(w.listener));
+    int fd = raw_connect(tcp_listener_port(w.listener));
     world_run(&w, is_accepted);
-    conn_grant_read(w.in.c, 0);
+    tcp_grant_read(w.in.c, 0);
     raw_send(fd, hundred, sizeof(hundred));
     world_spin(&w, 10);
     assert_int_equal(w.in.received, 0);
-    conn_grant_read(w.in.c, 10);
+    tcp_grant_read(w.in.c, 10);
     world_run(&w, has_ten);
     world_spin(&w, 10);
     assert_int_equal(w.in.received, 10);
-    conn_pause_read(w.in.c); /* a grant does not lift a pause */
-    conn_grant_read(w.in.c, 50);
+    tcp_pause_read(w.in.c); /* a grant does not lift a pause */
+    tcp_grant_read(w.in.c, 50);
     world_spin(&w, 10);
     assert_int_equal(w.in.received, 10);
-    conn_resume_read(w.in.c);
+    tcp_resume_read(w.in.c);
     world_spin(&w, 10);
     assert_int_equal(w.in.received, 60);
-    conn_grant_read(w.in.c, UINT64_MAX);
+    tcp_grant_read(w.in.c, UINT64_MAX);
     world_run(&w, has_all_hundred);
     assert_int_equal(w.in.received, 100);
     (void)close(fd);
@@ -616,24 +616,24 @@ static void test_grant_is_kept_to_the_byte(void **state)
 
 static void pause_hook(struct side *s)
 {
-    conn_pause_read(s->c);
+    tcp_pause_read(s->c);
 }
 
 static void test_pause_inside_on_data(void **state)
 {
     (void)state;
     struct world w;
-    size_t len = CONN_SCRATCH + 1000;
+    size_t len = TCP_SCRATCH + 1000;
     uint8_t *bytes = calloc(1, len);
     world_init(&w);
-    int fd = raw_connect(conn_listener_port(w.listener));
+    int fd = raw_connect(tcp_listener_port(w.listener));
     world_run(&w, is_accepted);
     w.in.data_hook = pause_hook;
     raw_send(fd, bytes, len);
     world_spin(&w, 10);
     assert_int_equal(w.in.n_data, 1);
     size_t before = w.in.received;
-    conn_resume_read(w.in.c);
+    tcp_resume_read(w.in.c);
     world_spin(&w, 10);
     assert_int_equal(w.in.n_data, 2);
     assert_true(w.in.received > before);
@@ -644,12 +644,12 @@ static void test_pause_inside_on_data(void **state)
 
 static void close_hook(struct side *s)
 {
-    conn_close(s->c);
-    conn_close(s->c); /* the second does nothing */
-    conn_send(s->c, slice_str("to nobody"));
-    conn_pause_read(s->c);
-    conn_grant_read(s->c, 1);
-    assert_int_equal(conn_local(s->c).family, ADDR_NONE);
+    tcp_close(s->c);
+    tcp_close(s->c); /* the second does nothing */
+    tcp_send(s->c, slice_str("to nobody"));
+    tcp_pause_read(s->c);
+    tcp_grant_read(s->c, 1);
+    assert_int_equal(tcp_local(s->c).family, ADDR_NONE);
 }
 
 static void test_close_inside_callbacks(void **state)
@@ -660,7 +660,7 @@ static void test_close_inside_callbacks(void **state)
     world_pair(&w);
     w.in.data_hook = close_hook;
     w.out.close_hook = close_hook;
-    conn_send(w.out.c, slice_str("x"));
+    tcp_send(w.out.c, slice_str("x"));
     world_run(&w, is_out_closed);
     assert_int_equal(w.in.n_data, 1);
     assert_int_equal(w.in.n_close, 0);
@@ -675,7 +675,7 @@ static void test_close_inside_on_drained(void **state)
     world_init(&w);
     world_pair(&w);
     w.out.drained_hook = close_hook;
-    conn_send(w.out.c, slice_str("x"));
+    tcp_send(w.out.c, slice_str("x"));
     world_run(&w, is_in_closed);
     assert_int_equal(w.in.received, 1);
     assert_int_equal(w.out.n_close, 0);
@@ -696,7 +696,7 @@ static void release_and_close(void *ctx, void *arg)
     struct world *w = ctx;
     (void)arg;
     w->n_released++;
-    conn_close(w->out.c);
+    tcp_close(w->out.c);
 }
 
 static int pattern_file(size_t len)
@@ -714,14 +714,14 @@ static int pattern_file(size_t len)
     return fd;
 }
 
-static struct conn_file range(struct world *w, int fd, size_t off, size_t len)
+static struct tcp_file range(struct world *w, int fd, size_t off, size_t len)
 {
-    return (struct conn_file){.fd = fd,
-                              .offset = (off_t)off,
-                              .len = len,
-                              .release = count_release,
-                              .ctx = w,
-                              .arg = &w->n_released};
+    return (struct tcp_file){.fd = fd,
+                             .offset = (off_t)off,
+                             .len = len,
+                             .release = count_release,
+                             .ctx = w,
+                             .arg = &w->n_released};
 }
 
 #define MIXED_LEN (24u << 20)
@@ -743,30 +743,30 @@ static void test_bytes_and_ranges_in_order(void **state)
     int n_ranges = 0;
     world_init(&w);
     world_pair(&w);
-    conn_set_write_max(w.out.c, 4u << 20);
+    tcp_set_write_max(w.out.c, 4u << 20);
     for (size_t off = 0, i = 0; off < MIXED_LEN; i++) {
         size_t n = piece[i % 10];
         n = n < MIXED_LEN - off ? n : MIXED_LEN - off;
         if (i % 10 < 5 ? i % 2 == 1 : i % 2 == 0) {
-            struct conn_file f = range(&w, fd, off, n);
-            conn_send_file(w.out.c, &f);
+            struct tcp_file f = range(&w, fd, off, n);
+            tcp_send_file(w.out.c, &f);
             n_ranges++;
-        } else if (conn_queued(w.out.c) < (2u << 20)) {
-            conn_send(w.out.c, slice_of(bytes + off, n));
+        } else if (tcp_queued(w.out.c) < (2u << 20)) {
+            tcp_send(w.out.c, slice_of(bytes + off, n));
         } else { /* within the memory limit: the rest goes as ranges */
-            struct conn_file f = range(&w, fd, off, n);
-            conn_send_file(w.out.c, &f);
+            struct tcp_file f = range(&w, fd, off, n);
+            tcp_send_file(w.out.c, &f);
             n_ranges++;
         }
         off += n;
     }
-    assert_int_equal(conn_queued(w.out.c), MIXED_LEN);
+    assert_int_equal(tcp_queued(w.out.c), MIXED_LEN);
     assert_int_equal(w.n_released, 0);
     world_run(&w, has_mixed);
     check_pattern(&w.in, MIXED_LEN);
     assert_int_equal(w.n_released, n_ranges);
-    assert_int_equal(conn_queued(w.out.c), 0);
-    assert_int_equal(conn_take_sent(w.out.c), MIXED_LEN);
+    assert_int_equal(tcp_queued(w.out.c), 0);
+    assert_int_equal(tcp_take_sent(w.out.c), MIXED_LEN);
     assert_true(w.out.n_drained >= 1);
     free(bytes);
     (void)close(fd);
@@ -780,9 +780,9 @@ static void test_short_file_closes(void **state)
     int fd = pattern_file(1000);
     world_init(&w);
     world_pair(&w);
-    struct conn_file f = range(&w, fd, 500, 600);
-    conn_send_file(w.out.c, &f);
-    conn_send_file(w.out.c, &f);
+    struct tcp_file f = range(&w, fd, 500, 600);
+    tcp_send_file(w.out.c, &f);
+    tcp_send_file(w.out.c, &f);
     world_run(&w, is_out_closed);
     assert_int_equal(w.out.err, BTC_E_SHORT);
     assert_int_equal(w.n_released, 2);
@@ -795,20 +795,20 @@ static void test_ranges_are_released_when_closed(void **state)
     (void)state;
     struct world w;
     int fd = pattern_file(4u << 20);
-    struct conn_file f;
+    struct tcp_file f;
     world_init(&w);
     world_pair(&w);
-    conn_pause_read(w.in.c);
+    tcp_pause_read(w.in.c);
     f = range(&w, fd, 0, 4u << 20);
     for (int i = 0; i < 8; i++) {
-        conn_send_file(w.out.c, &f); /* more than the kernel takes */
+        tcp_send_file(w.out.c, &f); /* more than the kernel takes */
     }
     world_spin(&w, 20);
     assert_true(w.n_released < 8);
-    assert_true(conn_queued(w.out.c) > 0);
-    conn_close(w.out.c);
+    assert_true(tcp_queued(w.out.c) > 0);
+    tcp_close(w.out.c);
     assert_int_equal(w.n_released, 8);
-    conn_send_file(w.out.c, &f); /* to a dead one: at once */
+    tcp_send_file(w.out.c, &f); /* to a dead one: at once */
     assert_int_equal(w.n_released, 9);
     (void)close(fd);
     world_fini(&w);
@@ -822,10 +822,10 @@ static void test_host_free_releases_without_callbacks(void **state)
     int fd = pattern_file(1000);
     world_init(&w);
     world_pair(&w);
-    struct conn_file f = range(&w, fd, 0, 1000);
-    conn_send_file(w.out.c, &f);
+    struct tcp_file f = range(&w, fd, 0, 1000);
+    tcp_send_file(w.out.c, &f);
     f.release = NULL;
-    conn_send_file(w.out.c, &f);
+    tcp_send_file(w.out.c, &f);
     world_fini(&w);
     assert_int_equal(w.n_released, 1);
     assert_int_equal(w.out.n_close + w.in.n_close, 0);
@@ -839,11 +839,11 @@ static void test_release_may_close(void **state)
     int fd = pattern_file(1000);
     world_init(&w);
     world_pair(&w);
-    struct conn_file f = range(&w, fd, 0, 1000);
+    struct tcp_file f = range(&w, fd, 0, 1000);
     f.release = release_and_close;
-    conn_send_file(w.out.c, &f);
-    conn_send(w.out.c, slice_str("more"));
-    conn_send_file(w.out.c, &f);
+    tcp_send_file(w.out.c, &f);
+    tcp_send(w.out.c, slice_str("more"));
+    tcp_send_file(w.out.c, &f);
     world_run(&w, is_in_closed);
     assert_int_equal(w.n_released, 2);
     assert_int_equal(w.out.n_close, 0);
@@ -861,10 +861,10 @@ static void test_release_of_a_broken_one_may_close(void **state)
     int fd = pattern_file(1000);
     world_init(&w);
     world_pair(&w);
-    struct conn_file f = range(&w, fd, 500, 600); /* too short */
+    struct tcp_file f = range(&w, fd, 500, 600); /* too short */
     f.release = release_and_close;
-    conn_send_file(w.out.c, &f);
-    conn_send_file(w.out.c, &f);
+    tcp_send_file(w.out.c, &f);
+    tcp_send_file(w.out.c, &f);
     world_run(&w, is_in_closed);
     assert_int_equal(w.n_released, 2);
     assert_int_equal(w.out.n_close, 0);
@@ -876,15 +876,15 @@ static void test_write_limit_closes(void **state)
 {
     (void)state;
     struct world w;
-    size_t len = CONN_WRITE_MAX / 4 + 1;
+    size_t len = TCP_WRITE_MAX / 4 + 1;
     uint8_t *bytes = calloc(1, len);
     world_init(&w);
     world_pair(&w);
     for (int i = 0; i < 4; i++) {
-        conn_send(w.out.c, slice_of(bytes, len));
+        tcp_send(w.out.c, slice_of(bytes, len));
     }
     assert_int_equal(w.out.n_close, 0); /* not from inside */
-    assert_true(conn_queued(w.out.c) <= CONN_WRITE_MAX);
+    assert_true(tcp_queued(w.out.c) <= TCP_WRITE_MAX);
     world_run(&w, is_out_closed);
     assert_int_equal(w.out.err, BTC_E_LIMIT);
     free(bytes);
@@ -905,12 +905,12 @@ static void test_who_does_not_read_is_closed(void **state)
     (void)state;
     static const uint8_t zeros[16384];
     struct world w;
-    world_init_with(&w, &(struct conn_host_options){.stall_ms = 300});
+    world_init_with(&w, &(struct tcp_host_options){.stall_ms = 300});
     world_listen(&w);
-    w.raw = raw_connect(conn_listener_port(w.listener));
+    w.raw = raw_connect(tcp_listener_port(w.listener));
     world_run(&w, is_accepted);
     for (int i = 0; i < 1024; i++) { /* more than the kernel takes */
-        conn_send_const(w.in.c, slice_of(zeros, sizeof(zeros)));
+        tcp_send_const(w.in.c, slice_of(zeros, sizeof(zeros)));
     }
     world_run(&w, is_half_read);
     world_run(&w, is_in_closed);
@@ -927,16 +927,16 @@ static void test_small_sends_cost_little(void **state)
     uint8_t header[13] = {0};
     int fd = pattern_file(65536);
     world_init(&w);
-    w.raw = raw_connect(conn_listener_port(w.listener));
+    w.raw = raw_connect(tcp_listener_port(w.listener));
     world_run(&w, is_accepted);
     for (int i = 0; i < 500; i++) {
-        struct conn_file f = range(&w, fd, 0, 65536);
-        conn_send(w.in.c, slice_of(header, sizeof(header)));
-        conn_send_file(w.in.c, &f);
+        struct tcp_file f = range(&w, fd, 0, 65536);
+        tcp_send(w.in.c, slice_of(header, sizeof(header)));
+        tcp_send_file(w.in.c, &f);
     }
     world_spin(&w, 5);
     assert_int_equal(w.in.n_close, 0);
-    assert_true(conn_queued(w.in.c) > 0);
+    assert_true(tcp_queued(w.in.c) > 0);
     (void)close(w.raw);
     world_run(&w, is_in_closed);
     assert_int_equal(w.n_released, 500);
@@ -950,15 +950,15 @@ static void test_writing_to_a_broken_socket(void **state)
     struct world w;
     int fd = pattern_file(1u << 20);
     world_init(&w);
-    int raw = raw_connect(conn_listener_port(w.listener));
+    int raw = raw_connect(tcp_listener_port(w.listener));
     world_run(&w, is_accepted);
-    conn_grant_read(w.in.c, 0); /* only the write can notice */
+    tcp_grant_read(w.in.c, 0); /* only the write can notice */
     world_spin(&w, 2);
     struct linger now = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(raw, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     (void)close(raw);
-    struct conn_file f = range(&w, fd, 0, 1u << 20);
-    conn_send_file(w.in.c, &f); /* sendfile: no SIGPIPE either */
+    struct tcp_file f = range(&w, fd, 0, 1u << 20);
+    tcp_send_file(w.in.c, &f); /* sendfile: no SIGPIPE either */
     world_run(&w, is_in_closed);
     assert_int_equal(w.in.err, BTC_E_CLOSED);
     assert_int_equal(w.n_released, 1);

@@ -248,13 +248,13 @@ static void sim_content_files(struct sim *s, struct sim_content *c,
             len -= sim_below(s, (uint32_t)(len / 2));
         }
         c->files[c->geom.n_files++] =
-            (struct geom_file){.offset = at, .length = len};
+            (struct layout_file){.offset = at, .length = len};
         at += len;
         uint64_t pad =
             (sh->piece_length - at % sh->piece_length) % sh->piece_length;
         if (sh->pads && i + 1 < n && pad > 0 && pad <= sh->total - at) {
             c->files[c->geom.n_files++] =
-                (struct geom_file){.offset = at, .length = pad, .pad = true};
+                (struct layout_file){.offset = at, .length = pad, .pad = true};
             at += pad;
         }
     }
@@ -269,7 +269,7 @@ struct sim_content *sim_content_new(struct sim *s, const struct sim_shape *sh)
     c->next = s->contents;
     s->contents = c;
     rng_bytes(&s->rng, c->info_hash, sizeof c->info_hash);
-    c->geom = (struct geom){
+    c->geom = (struct layout){
         .total = sh->total,
         .piece_length = sh->piece_length,
         .n_pieces =
@@ -286,7 +286,7 @@ struct sim_content *sim_content_new(struct sim *s, const struct sim_shape *sh)
     c->hashes =
         mem_calloc(c->geom.n_pieces > 0 ? c->geom.n_pieces : 1, SHA1_LEN);
     for (uint32_t i = 0; i < c->geom.n_pieces; i++) {
-        hash_sha1(sim_content_block(c, i, 0, geom_piece_size(&c->geom, i)),
+        hash_sha1(sim_content_block(c, i, 0, layout_piece_size(&c->geom, i)),
                   c->hashes + (size_t)i * SHA1_LEN);
     }
     return c;
@@ -296,5 +296,6 @@ struct sim_content *sim_content_new(struct sim *s, const struct sim_shape *sh)
 struct slice sim_content_block(const struct sim_content *c, uint32_t piece,
                                uint32_t begin, uint32_t len)
 {
-    return slice_of(c->data + geom_piece_offset(&c->geom, piece) + begin, len);
+    return slice_of(c->data + layout_piece_offset(&c->geom, piece) + begin,
+                    len);
 }

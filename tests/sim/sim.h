@@ -85,8 +85,8 @@ struct sim_link {
 };
 
 struct sim_content {
-    struct geom geom;
-    struct geom_file files[SIM_MAX_FILES];
+    struct layout geom;
+    struct layout_file files[SIM_MAX_FILES];
     uint8_t *data;   /* owns; what is true */
     uint8_t *hashes; /* owns */
     uint8_t info_hash[20];

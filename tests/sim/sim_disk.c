@@ -1,4 +1,4 @@
-/* Disks in memory that answer as io/disk does, in any order, late, or with an
+/* Disks in memory that answer as store does, in any order, late, or with an
  * error; and journals that believe every fact at once, which is the strictest
  * reading of "a claim never runs ahead of the data". */
 #include "sim/sim_node.h"
@@ -30,7 +30,7 @@ void sim_disk_init(struct sim_disk *d, struct sim *s, struct sim_content *c)
     d->written = mem_calloc(c->geom.n_pieces > 0 ? c->geom.n_pieces : 1,
                             sizeof(*d->written));
     for (uint32_t i = 0; i < c->geom.n_pieces; i++) {
-        (void)bits_init(&d->written[i], geom_n_blocks(&c->geom, i));
+        (void)bits_init(&d->written[i], layout_n_blocks(&c->geom, i));
     }
 }
 
@@ -64,19 +64,19 @@ void sim_disk_lose(struct sim_disk *d, uint32_t piece, uint32_t block)
 void sim_disk_spoil(struct sim_disk *d, uint32_t piece)
 {
     d->lossy = true;
-    d->data[geom_piece_offset(&d->c->geom, piece)] ^= 0x55;
+    d->data[layout_piece_offset(&d->c->geom, piece)] ^= 0x55;
 }
 
 /* Pads read as zeros whatever is there. */
 static void sim_disk_pads(const struct sim_disk *d, uint32_t piece,
                           uint8_t *buf)
 {
-    struct geom_spans it;
-    struct geom_span span;
+    struct layout_spans it;
+    struct layout_span span;
     uint32_t at = 0;
-    geom_spans_init(&it, &d->c->geom, geom_piece_offset(&d->c->geom, piece),
-                    geom_piece_size(&d->c->geom, piece));
-    while (geom_spans_next(&it, &span)) {
+    layout_spans_init(&it, &d->c->geom, layout_piece_offset(&d->c->geom, piece),
+                      layout_piece_size(&d->c->geom, piece));
+    while (layout_spans_next(&it, &span)) {
         if (span.pad) {
             memset(buf + at, 0, span.len);
         }
@@ -88,17 +88,17 @@ static void sim_disk_pads(const struct sim_disk *d, uint32_t piece,
 static int sim_disk_read(const struct sim_disk *d, uint32_t piece,
                          uint8_t *const *blocks, uint8_t *buf)
 {
-    const struct geom *g = &d->c->geom;
+    const struct layout *g = &d->c->geom;
     int result = 0;
-    for (uint32_t b = 0; b < geom_n_blocks(g, piece); b++) {
-        uint32_t at = b * GEOM_BLOCK_LEN;
-        uint32_t len = geom_block_size(g, piece, b);
+    for (uint32_t b = 0; b < layout_n_blocks(g, piece); b++) {
+        uint32_t at = b * LAYOUT_BLOCK_LEN;
+        uint32_t len = layout_block_size(g, piece, b);
         if (blocks != NULL && blocks[b] != NULL) {
             memcpy(buf + at, blocks[b], len);
-        } else if (geom_block_is_pad(g, piece, b)) {
+        } else if (layout_block_is_pad(g, piece, b)) {
             memset(buf + at, 0, len);
         } else if (bits_get(&d->written[piece], b)) {
-            memcpy(buf + at, d->data + geom_piece_offset(g, piece) + at, len);
+            memcpy(buf + at, d->data + layout_piece_offset(g, piece) + at, len);
         } else {
             result = BTC_E_SHORT;
         }
@@ -111,14 +111,14 @@ static int sim_disk_read(const struct sim_disk *d, uint32_t piece,
 static void sim_disk_write(struct sim_disk *d, const struct sim_job *j,
                            bool torn)
 {
-    const struct geom *g = &d->c->geom;
+    const struct layout *g = &d->c->geom;
     for (uint32_t b = 0; b < j->n_blocks; b++) {
         if (j->blocks[b] == NULL || (torn && sim_chance(d->s, 2))) {
             continue;
         }
-        memcpy(d->data + geom_piece_offset(g, j->piece) +
-                   (size_t)b * GEOM_BLOCK_LEN,
-               j->blocks[b], geom_block_size(g, j->piece, b));
+        memcpy(d->data + layout_piece_offset(g, j->piece) +
+                   (size_t)b * LAYOUT_BLOCK_LEN,
+               j->blocks[b], layout_block_size(g, j->piece, b));
         (void)bits_set(&d->written[j->piece], b);
     }
 }
@@ -150,30 +150,30 @@ static void sim_job_sum(const struct sim_job *j, uint8_t out[SHA1_LEN])
         hash_update(h, &b, sizeof b);
         if (j->blocks[b] != NULL) {
             hash_update(h, j->blocks[b],
-                        geom_block_size(&j->st->c->geom, j->piece, b));
+                        layout_block_size(&j->st->c->geom, j->piece, b));
         }
     }
     hash_finish(h, out);
     hash_free(h);
 }
 
-/* FINISH as io/disk does it. */
+/* FINISH as store does it. */
 static int sim_job_finish(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN],
                           bool *has_hashes)
 {
     struct sim_disk *d = &j->st->disk;
-    const struct geom *g = &j->st->c->geom;
-    uint8_t *buf = mem_alloc(geom_piece_size(g, j->piece));
+    const struct layout *g = &j->st->c->geom;
+    uint8_t *buf = mem_alloc(layout_piece_size(g, j->piece));
     uint8_t sum[SHA1_LEN];
     int result = sim_disk_read(d, j->piece, j->blocks, buf);
     if (result == 0) {
-        hash_sha1(slice_of(buf, geom_piece_size(g, j->piece)), sum);
+        hash_sha1(slice_of(buf, layout_piece_size(g, j->piece)), sum);
         bool good = memcmp(sum, j->st->c->hashes + (size_t)j->piece * SHA1_LEN,
                            SHA1_LEN) == 0;
         *has_hashes = !good || j->want_hashes;
         for (uint32_t b = 0; *has_hashes && b < j->n_blocks; b++) {
-            hash_sha1(slice_of(buf + (size_t)b * GEOM_BLOCK_LEN,
-                               geom_block_size(g, j->piece, b)),
+            hash_sha1(slice_of(buf + (size_t)b * LAYOUT_BLOCK_LEN,
+                               layout_block_size(g, j->piece, b)),
                       hashes[b]);
         }
         result = good ? sim_disk_fault(d) : BTC_E_HASH;
@@ -189,17 +189,17 @@ static int sim_job_finish(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN],
 static int sim_job_write(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN])
 {
     struct sim_disk *d = &j->st->disk;
-    const struct geom *g = &d->c->geom;
-    uint8_t *buf = mem_zalloc(geom_piece_size(g, j->piece));
+    const struct layout *g = &d->c->geom;
+    uint8_t *buf = mem_zalloc(layout_piece_size(g, j->piece));
     (void)sim_disk_read(d, j->piece, j->blocks, buf);
     int result = sim_disk_fault(d);
     sim_disk_write(d, j, result < 0);
     for (uint32_t b = 0; b < j->n_blocks; b++) {
-        size_t at = (size_t)b * GEOM_BLOCK_LEN;
+        size_t at = (size_t)b * LAYOUT_BLOCK_LEN;
         if (j->blocks[b] != NULL) {
-            hash_sha1(slice_of(buf + at, geom_block_size(g, j->piece, b)),
+            hash_sha1(slice_of(buf + at, layout_block_size(g, j->piece, b)),
                       hashes[b]);
-            d->data[geom_piece_offset(g, j->piece) + at] ^=
+            d->data[layout_piece_offset(g, j->piece) + at] ^=
                 sim_chance(d->s, d->spoils_one_in) ? 1 : 0;
         }
     }
@@ -211,7 +211,7 @@ static int sim_job_write(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN])
 static int sim_job_hash(const struct sim_job *j)
 {
     struct sim_disk *d = &j->st->disk;
-    uint32_t len = geom_piece_size(&d->c->geom, j->piece);
+    uint32_t len = layout_piece_size(&d->c->geom, j->piece);
     uint8_t *buf = mem_alloc(len);
     uint8_t sum[SHA1_LEN];
     int result = sim_disk_read(d, j->piece, NULL, buf);
@@ -278,8 +278,8 @@ static void sim_job_run(struct sim_job *j, bool aborted)
 static uint64_t sim_upload_send(struct sim_job *j, struct sim_conn *c)
 {
     struct sim *s = j->st->node->s;
-    const struct geom *g = &j->st->c->geom;
-    uint8_t *piece = mem_alloc(geom_piece_size(g, j->piece));
+    const struct layout *g = &j->st->c->geom;
+    uint8_t *piece = mem_alloc(layout_piece_size(g, j->piece));
     uint8_t *out =
         mem_alloc((size_t)j->range.len +
                   (size_t)WIRE_PIECE_HEADER * (j->range.len / j->chunk + 1));
@@ -369,8 +369,8 @@ void sim_disk_action(struct sim_torrent *st, const struct action *a)
     if (a->type == ACTION_UPLOAD) {
         j.range = a->upload.range;
         j.chunk = a->upload.chunk;
-        SIM_CHECK(s, geom_has_range(&st->c->geom, j.piece, j.range.begin,
-                                    j.range.len, UINT32_MAX));
+        SIM_CHECK(s, layout_has_range(&st->c->geom, j.piece, j.range.begin,
+                                      j.range.len, UINT32_MAX));
         SIM_CHECK(s, j.chunk > 0 && j.range.piece == a->piece);
         SIM_CHECK(s,
                   picker_state(torrent_picker(st->t), j.piece) == PICKER_HAVE);
@@ -382,7 +382,7 @@ void sim_disk_action(struct sim_torrent *st, const struct action *a)
         j.blocks = a->write.blocks;
         j.n_blocks = a->write.n_blocks;
         j.want_hashes = a->write.want_block_hashes;
-        SIM_CHECK(s, j.n_blocks == geom_n_blocks(&st->c->geom, a->piece));
+        SIM_CHECK(s, j.n_blocks == layout_n_blocks(&st->c->geom, a->piece));
     }
     sim_job_sum(&j, j.sum);
     struct sim_event *e =
@@ -434,7 +434,7 @@ void sim_journal_init(struct sim_journal *j, const struct sim_content *c)
     j->block = mem_calloc(c->geom.n_pieces > 0 ? c->geom.n_pieces : 1,
                           sizeof(*j->block));
     for (uint32_t i = 0; i < c->geom.n_pieces; i++) {
-        (void)bits_init(&j->block[i], geom_n_blocks(&c->geom, i));
+        (void)bits_init(&j->block[i], layout_n_blocks(&c->geom, i));
     }
 }
 

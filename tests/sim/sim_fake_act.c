@@ -56,13 +56,13 @@ static void fake_bad_request(struct sim_fake_conn *c)
 /* Blocks that nobody asked for, good ones even. */
 static void fake_unasked(struct sim_fake_conn *c)
 {
-    const struct geom *g = &c->f->c->geom;
+    const struct layout *g = &c->f->c->geom;
     for (int i = 0; i < 20 && c->link != NULL; i++) {
         uint32_t piece = sim_below(c->f->s, g->n_pieces);
-        uint32_t block = sim_below(c->f->s, geom_n_blocks(g, piece));
+        uint32_t block = sim_below(c->f->s, layout_n_blocks(g, piece));
         struct wire_block b = {.piece = piece,
-                               .begin = block * GEOM_BLOCK_LEN,
-                               .len = geom_block_size(g, piece, block)};
+                               .begin = block * LAYOUT_BLOCK_LEN,
+                               .len = layout_block_size(g, piece, block)};
         sim_fake_serve(c, &b);
     }
 }
@@ -127,8 +127,8 @@ static void fake_slow(struct sim_fake_conn *c)
  * first one, again and again. */
 static void fake_hold(struct sim_fake_conn *c)
 {
-    const struct wire_block first = {.len =
-                                         geom_block_size(&c->f->c->geom, 0, 0)};
+    const struct wire_block first = {
+        .len = layout_block_size(&c->f->c->geom, 0, 0)};
     if (c->n_ticks < FAKE_HOLD_TICKS) {
         c->choking = c->n_ticks / 6 % 2 == 0;
         sim_fake_simple(c, c->choking ? WIRE_CHOKE : WIRE_UNCHOKE);
@@ -148,9 +148,9 @@ static void fake_any_message(struct sim_fake_conn *c)
     static const enum wire_type ranged[] = {WIRE_REQUEST, WIRE_CANCEL,
                                             WIRE_REJECT};
     struct sim *s = c->f->s;
-    const struct geom *g = &c->f->c->geom;
+    const struct layout *g = &c->f->c->geom;
     uint32_t piece = sim_below(s, g->n_pieces);
-    uint32_t block = sim_below(s, geom_n_blocks(g, piece));
+    uint32_t block = sim_below(s, layout_n_blocks(g, piece));
     enum wire_type type;
     switch (sim_below(s, 4)) {
     case 0:
@@ -166,8 +166,8 @@ static void fake_any_message(struct sim_fake_conn *c)
         break;
     case 2:
         type = ranged[sim_below(s, c->fast ? 3 : 2)];
-        sim_fake_block_msg(c, type, piece, block * GEOM_BLOCK_LEN,
-                           geom_block_size(g, piece, block));
+        sim_fake_block_msg(c, type, piece, block * LAYOUT_BLOCK_LEN,
+                           layout_block_size(g, piece, block));
         break;
     default:
         fake_two_bitfields(c);

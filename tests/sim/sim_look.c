@@ -24,7 +24,7 @@ static uint32_t sim_torrent_books(struct sim_torrent *st)
     }
     n_known += n;
     while (picker_next_active(k, &it, &piece)) {
-        for (uint32_t b = 0; b < geom_n_blocks(&st->c->geom, piece); b++) {
+        for (uint32_t b = 0; b < layout_n_blocks(&st->c->geom, piece); b++) {
             uint32_t askers[PICKER_MAX_ASKERS];
             size_t left =
                 picker_askers(k, (struct picker_block){piece, b}, askers);

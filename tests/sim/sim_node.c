@@ -1,4 +1,4 @@
-/* Our core in the simulated world: what app/session does for a torrent, and the
+/* Our core in the simulated world: what the engine does for a torrent, and the
  * rules that hold for whatever the torrent says. */
 #include "sim/sim_node.h"
 
@@ -17,10 +17,10 @@ static void sim_node_look(struct sim_conn *c, const struct wire_msg *m)
     }
     enum picker_state state =
         picker_state(torrent_picker(st->t), m->block.piece);
-    SIM_CHECK(s, geom_is_block(&st->c->geom, m->block.piece, m->block.begin,
-                               m->block.len, &block));
+    SIM_CHECK(s, layout_is_block(&st->c->geom, m->block.piece, m->block.begin,
+                                 m->block.len, &block));
     SIM_CHECK(s, state != PICKER_HAVE && state != PICKER_CHECKING);
-    SIM_CHECK(s, !geom_block_is_pad(&st->c->geom, m->block.piece, block));
+    SIM_CHECK(s, !layout_block_is_pad(&st->c->geom, m->block.piece, block));
     st->n_requests++;
     if (st->first_request_ms == 0) {
         st->first_request_ms = s->now_ms;
@@ -412,7 +412,7 @@ struct sim_node *sim_node_new(struct sim *s, uint64_t rate, uint64_t pool_bytes)
 /* A torrent as the journal knows it. */
 static void sim_torrent_open(struct sim_torrent *st)
 {
-    const struct geom *g = &st->c->geom;
+    const struct layout *g = &st->c->geom;
     st->t = torrent_new(&st->config, st->node->s->now_ms);
     for (uint32_t i = 0; i < g->n_pieces; i++) {
         if (bits_get(&st->journal.piece, i)) {

@@ -116,10 +116,10 @@ static void test_fault(void **state)
 /* Blocks in the journal, those of whole pieces too. */
 static uint32_t journal_blocks(const struct sim_torrent *st)
 {
-    const struct geom *g = &st->c->geom;
+    const struct layout *g = &st->c->geom;
     uint32_t n = 0;
     for (uint32_t i = 0; i < g->n_pieces; i++) {
-        n += bits_get(&st->journal.piece, i) ? geom_n_blocks(g, i)
+        n += bits_get(&st->journal.piece, i) ? layout_n_blocks(g, i)
                                              : st->journal.block[i].count;
     }
     return n;
@@ -145,7 +145,7 @@ static void body_pulled(struct sim *s)
         torrent_flush(st->t);
         sim_drain(st);
         sim_run(s, 20 + sim_below(s, 50));
-        whole = st->journal.piece.count * geom_n_blocks(&c->geom, 0);
+        whole = st->journal.piece.count * layout_n_blocks(&c->geom, 0);
         blocks = journal_blocks(st);
     }
     SIM_CHECK(s, blocks > whole);

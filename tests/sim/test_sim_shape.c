@@ -65,10 +65,11 @@ static void body_pad_pieces(struct sim *s)
 {
     struct sim_shape sh = {.total = 640 * KIB, .piece_length = 16384};
     struct sim_content *c = sim_content_new(s, &sh);
-    c->files[0] = (struct geom_file){.length = 100 * KIB};
-    c->files[1] = (struct geom_file){
+    c->files[0] = (struct layout_file){.length = 100 * KIB};
+    c->files[1] = (struct layout_file){
         .offset = 100 * KIB, .length = 400 * KIB, .pad = true};
-    c->files[2] = (struct geom_file){.offset = 500 * KIB, .length = 140 * KIB};
+    c->files[2] =
+        (struct layout_file){.offset = 500 * KIB, .length = 140 * KIB};
     c->geom.n_files = 3;
     memset(c->data + 100 * KIB, 0, 400 * KIB);
     for (uint32_t i = 0; i < c->geom.n_pieces; i++) {

@@ -26,13 +26,13 @@
 
 struct kit {
     struct loop *l;
-    struct disk *d;
+    struct store *d;
     char dir[64];
 };
 
 /* A torrent: its files, its bytes (pads are zeros). */
 struct kit_torrent {
-    struct disk_file *files; /* borrows */
+    struct store_file *files; /* borrows */
     uint32_t n_files;
     uint32_t piece_length;
     uint64_t total;
@@ -42,7 +42,7 @@ struct kit_torrent {
 
 /* A piece as a job wants it. */
 struct kit_piece {
-    struct disk_span *spans; /* owns */
+    struct store_span *spans; /* owns */
     uint32_t n_spans;
     uint32_t len;
     uint8_t *bytes;   /* owns: a copy */
@@ -66,57 +66,57 @@ static inline void kit_remove(const char *dir)
 
 static inline void kit_open(struct kit *k, uint32_t threads)
 {
-    struct disk_options o = {.threads = threads};
+    struct store_options o = {.threads = threads};
     (void)snprintf(k->dir, sizeof(k->dir), "/tmp/btc-disk-XXXXXX");
     assert_non_null(mkdtemp(k->dir));
     k->l = loop_new();
     assert_non_null(k->l);
-    k->d = disk_new(k->l, &o);
+    k->d = store_new(k->l, &o);
     assert_non_null(k->d);
 }
 
 static inline void kit_close(struct kit *k)
 {
-    disk_free(k->d);
+    store_free(k->d);
     loop_free(k->l);
     kit_remove(k->dir);
 }
 
-static inline void kit_on_done(struct disk_job *job)
+static inline void kit_on_done(struct store_job *job)
 {
     loop_stop(job->ctx);
 }
 
 /* Runs one job to its end; its result. */
-static inline int kit_run(struct kit *k, struct disk_job *job)
+static inline int kit_run(struct kit *k, struct store_job *job)
 {
     job->ctx = k->l;
     job->done = kit_on_done;
-    disk_submit(k->d, job);
+    store_submit(k->d, job);
     loop_run(k->l);
     return job->result;
 }
 
 /* A job without more than its kind. */
-static inline struct disk_job kit_do(struct kit *k, struct disk_store *s,
-                                     enum disk_op op)
+static inline struct store_job kit_do(struct kit *k, struct store_tree *s,
+                                      enum store_op op)
 {
-    struct disk_job job = {.op = op, .store = s};
+    struct store_job job = {.op = op, .store = s};
     (void)kit_run(k, &job);
     return job;
 }
 
 /* SYNC, its prints thrown away. */
-static inline int kit_sync(struct kit *k, struct disk_store *s)
+static inline int kit_sync(struct kit *k, struct store_tree *s)
 {
-    struct disk_job job = kit_do(k, s, DISK_SYNC);
+    struct store_job job = kit_do(k, s, STORE_SYNC);
     free(job.prints);
     return job.result;
 }
 
 /* Lays the files one behind the other, fills all but pads with chance. */
 static inline void kit_torrent_init(struct kit_torrent *t,
-                                    struct disk_file *files, uint32_t n_files,
+                                    struct store_file *files, uint32_t n_files,
                                     uint32_t piece_length)
 {
     struct rng rng;
@@ -152,22 +152,22 @@ static inline void kit_piece_init(struct kit_piece *p,
     p->spans = mem_calloc(t->n_files, sizeof(*p->spans));
     p->n_spans = 0;
     for (uint32_t i = 0; i < t->n_files; i++) {
-        const struct disk_file *f = &t->files[i];
+        const struct store_file *f = &t->files[i];
         uint64_t from = f->offset > begin ? f->offset : begin;
         uint64_t to = f->offset + f->length < end ? f->offset + f->length : end;
         if (from < to) {
             p->spans[p->n_spans++] =
-                (struct disk_span){.file = i,
-                                   .pad = f->pad,
-                                   .offset = from - f->offset,
-                                   .len = (uint32_t)(to - from)};
+                (struct store_span){.file = i,
+                                    .pad = f->pad,
+                                    .offset = from - f->offset,
+                                    .len = (uint32_t)(to - from)};
         }
     }
     p->bytes = mem_dup(t->bytes + begin, p->len);
-    p->n_blocks = (p->len + DISK_BLOCK_LEN - 1) / DISK_BLOCK_LEN;
+    p->n_blocks = (p->len + STORE_BLOCK_LEN - 1) / STORE_BLOCK_LEN;
     p->blocks = mem_array(p->n_blocks, sizeof(*p->blocks));
     for (uint32_t i = 0; i < p->n_blocks; i++) {
-        p->blocks[i] = p->bytes + (size_t)i * DISK_BLOCK_LEN;
+        p->blocks[i] = p->bytes + (size_t)i * STORE_BLOCK_LEN;
     }
 }
 
@@ -179,27 +179,27 @@ static inline void kit_piece_fini(struct kit_piece *p)
 }
 
 /* A job over a piece; the hash that is right stands in it. */
-static inline struct disk_job kit_job(struct disk_store *s, enum disk_op op,
-                                      const struct kit_piece *p)
+static inline struct store_job kit_job(struct store_tree *s, enum store_op op,
+                                       const struct kit_piece *p)
 {
-    struct disk_job job = {.op = op,
-                           .store = s,
-                           .spans = p->spans,
-                           .n_spans = p->n_spans,
-                           .blocks = p->blocks,
-                           .n_blocks = p->n_blocks};
+    struct store_job job = {.op = op,
+                            .store = s,
+                            .spans = p->spans,
+                            .n_spans = p->n_spans,
+                            .blocks = p->blocks,
+                            .n_blocks = p->n_blocks};
     hash_sha1(slice_of(p->bytes, p->len), job.expected);
     return job;
 }
 
 /* Runs an operation over one piece. */
-static inline int kit_piece_do(struct kit *k, struct disk_store *s,
-                               enum disk_op op, const struct kit_torrent *t,
+static inline int kit_piece_do(struct kit *k, struct store_tree *s,
+                               enum store_op op, const struct kit_torrent *t,
                                uint32_t piece)
 {
     struct kit_piece p;
     kit_piece_init(&p, t, piece);
-    struct disk_job job = kit_job(s, op, &p);
+    struct store_job job = kit_job(s, op, &p);
     int rc = kit_run(k, &job);
     free(job.block_hashes);
     kit_piece_fini(&p);
@@ -252,10 +252,10 @@ static inline void kit_mkdir(const struct kit *k, const char *name)
     assert_int_equal(mkdir(kit_path(k, name, path, sizeof(path)), 0777), 0);
 }
 
-static inline struct disk_store *kit_store(struct kit *k,
+static inline struct store_tree *kit_store(struct kit *k,
                                            const struct kit_torrent *t)
 {
-    return disk_store_new(k->d, k->dir, t->files, t->n_files, false);
+    return store_tree_new(k->d, k->dir, t->files, t->n_files, false);
 }
 
 #endif

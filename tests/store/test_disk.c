@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 /* Small and empty files, a piece of many files, padding, a big one. */
-static struct disk_file test_mixed[] = {
+static struct store_file test_mixed[] = {
     {.path = "a/one", .length = 5},
     {.path = "a/empty", .length = 0},
     {.path = ".pad/1", .length = 16379, .pad = true},
@@ -23,7 +23,7 @@ static struct disk_file test_mixed[] = {
 static void test_expect_files(const struct kit *k, const struct kit_torrent *t)
 {
     for (uint32_t i = 0; i < t->n_files; i++) {
-        const struct disk_file *f = &t->files[i];
+        const struct store_file *f = &t->files[i];
         if (f->pad) {
             assert_false(kit_exists(k, f->path));
         } else {
@@ -33,13 +33,13 @@ static void test_expect_files(const struct kit *k, const struct kit_torrent *t)
 }
 
 /* Every piece can be read back. */
-static void test_expect_read(struct kit *k, struct disk_store *s,
+static void test_expect_read(struct kit *k, struct store_tree *s,
                              const struct kit_torrent *t)
 {
     for (uint32_t i = 0; i < t->n_pieces; i++) {
         struct kit_piece p;
         kit_piece_init(&p, t, i);
-        struct disk_job job = kit_job(s, DISK_READ, &p);
+        struct store_job job = kit_job(s, STORE_READ, &p);
         job.data = mem_alloc(p.len);
         memset(job.data, 0xaa, p.len);
         assert_int_equal(kit_run(k, &job), 0);
@@ -59,18 +59,18 @@ static void test_whole_torrents(void **state)
         struct kit_torrent t;
         kit_open(&k, 2);
         kit_torrent_init(&t, test_mixed, TEST_N_MIXED, lengths[i]);
-        struct disk_store *s = kit_store(&k, &t);
-        assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+        struct store_tree *s = kit_store(&k, &t);
+        assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
         for (uint32_t p = t.n_pieces; p > 0; p--) {
-            assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, p - 1), 0);
+            assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, p - 1), 0);
         }
         for (uint32_t p = 0; p < t.n_pieces; p++) {
-            assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, p), 0);
+            assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, p), 0);
         }
         test_expect_read(&k, s, &t);
         assert_int_equal(kit_sync(&k, s), 0);
         test_expect_files(&k, &t);
-        disk_store_free(s);
+        store_tree_free(s);
         kit_torrent_fini(&t);
         kit_close(&k);
     }
@@ -79,7 +79,7 @@ static void test_whole_torrents(void **state)
 /* A piece of 16 MiB over one file and the end of another. */
 static void test_large_piece(void **state)
 {
-    struct disk_file files[] = {
+    struct store_file files[] = {
         {.path = "x/small", .length = 1234},
         {.path = "x/large", .length = (16u << 20) + 4321},
     };
@@ -88,13 +88,13 @@ static void test_large_piece(void **state)
     struct kit_torrent t;
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 2, 16u << 20);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
     test_expect_files(&k, &t);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -105,38 +105,38 @@ static void test_many_files(void **state)
     enum {
         N = 1500
     };
-    static struct disk_file files[N];
+    static struct store_file files[N];
     static char names[N][24];
     (void)state;
     struct kit k;
     struct kit_torrent t;
     for (uint32_t i = 0; i < N; i++) {
         (void)snprintf(names[i], sizeof(names[i]), "d%u/f%u", i % 7, i);
-        files[i] = (struct disk_file){.path = names[i],
-                                      .length = (uint64_t)(i % 5) * 10};
+        files[i] = (struct store_file){.path = names[i],
+                                       .length = (uint64_t)(i % 5) * 10};
     }
     kit_open(&k, 2);
     kit_torrent_init(&t, files, N, 32768);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
-    struct disk_job sync = kit_do(&k, s, DISK_SYNC);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
+    struct store_job sync = kit_do(&k, s, STORE_SYNC);
     assert_int_equal(sync.result, 0);
     for (uint32_t i = 0; i < N; i++) {
         assert_int_equal(sync.prints[i].exists, files[i].length > 0);
     }
     free(sync.prints);
     test_expect_files(&k, &t);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
 
 /* The data blocks that a file has. */
-static uint64_t test_blocks(struct kit *k, struct disk_store *s, uint32_t file)
+static uint64_t test_blocks(struct kit *k, struct store_tree *s, uint32_t file)
 {
-    struct disk_job job = kit_do(k, s, DISK_STAT);
+    struct store_job job = kit_do(k, s, STORE_STAT);
     assert_int_equal(job.result, 0);
     uint64_t blocks = job.prints[file].blocks;
     free(job.prints);
@@ -146,7 +146,7 @@ static uint64_t test_blocks(struct kit *k, struct disk_store *s, uint32_t file)
 /* A bad piece: nothing is written, each block's hash is told. */
 static void test_finish_bad(void **state)
 {
-    struct disk_file files[] = {{.path = "f", .length = 100000}};
+    struct store_file files[] = {{.path = "f", .length = 100000}};
     (void)state;
     struct kit k;
     struct kit_torrent t;
@@ -154,16 +154,16 @@ static void test_finish_bad(void **state)
     uint8_t sum[SHA1_LEN];
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 1, 65536);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
     kit_piece_init(&p, &t, 0);
-    struct disk_job job = kit_job(s, DISK_FINISH, &p);
+    struct store_job job = kit_job(s, STORE_FINISH, &p);
     p.blocks[2][77] ^= 1;
     assert_int_equal(kit_run(&k, &job), BTC_E_HASH);
     assert_non_null(job.block_hashes);
     for (uint32_t i = 0; i < 4; i++) {
-        const uint8_t *good = t.bytes + (size_t)i * DISK_BLOCK_LEN;
-        hash_sha1(slice_of(good, DISK_BLOCK_LEN), sum);
+        const uint8_t *good = t.bytes + (size_t)i * STORE_BLOCK_LEN;
+        hash_sha1(slice_of(good, STORE_BLOCK_LEN), sum);
         bool same = memcmp(sum, job.block_hashes[i], SHA1_LEN) == 0;
         assert_int_equal(same, i != 2);
     }
@@ -173,26 +173,26 @@ static void test_finish_bad(void **state)
     assert_int_equal(kit_run(&k, &job), 0);
     assert_null(job.block_hashes);
     assert_int_not_equal(test_blocks(&k, s, 0), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 1), BTC_E_HASH);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 1), BTC_E_HASH);
     kit_piece_fini(&p);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
 
 /* The hashes of the blocks that a job had in memory; frees them. */
 static void test_block_hashes(const struct kit_torrent *t,
-                              const struct kit_piece *p, struct disk_job *job)
+                              const struct kit_piece *p, struct store_job *job)
 {
     uint8_t sum[SHA1_LEN];
     assert_non_null(job->block_hashes);
     for (uint32_t i = 0; i < p->n_blocks; i++) {
-        size_t at = (size_t)i * DISK_BLOCK_LEN;
+        size_t at = (size_t)i * STORE_BLOCK_LEN;
         size_t left = p->len - at;
         hash_sha1(slice_of(t->bytes + at,
-                           left < DISK_BLOCK_LEN ? left : DISK_BLOCK_LEN),
+                           left < STORE_BLOCK_LEN ? left : STORE_BLOCK_LEN),
                   sum);
-        if (job->blocks[i] != NULL || job->op == DISK_FINISH) {
+        if (job->blocks[i] != NULL || job->op == STORE_FINISH) {
             assert_memory_equal(sum, job->block_hashes[i], SHA1_LEN);
         }
     }
@@ -203,7 +203,7 @@ static void test_block_hashes(const struct kit_torrent *t,
  * subset of the blocks of a piece. */
 static void test_finish_partial(void **state)
 {
-    struct disk_file files[] = {
+    struct store_file files[] = {
         {.path = "f", .length = 30000},
         {.path = ".pad", .length = 9000, .pad = true},
         {.path = "g", .length = 33000},
@@ -216,11 +216,11 @@ static void test_finish_partial(void **state)
         uint8_t *on_disk[5];
         kit_open(&k, 2);
         kit_torrent_init(&t, files, 3, 1u << 17);
-        struct disk_store *s = kit_store(&k, &t);
-        assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+        struct store_tree *s = kit_store(&k, &t);
+        assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
         kit_piece_init(&p, &t, 0);
         assert_int_equal(p.n_blocks, 5);
-        struct disk_job job = kit_job(s, DISK_WRITE, &p);
+        struct store_job job = kit_job(s, STORE_WRITE, &p);
         memset(p.bytes + 30000, 0x55, 9000); /* must not matter */
         for (uint32_t i = 0; i < 5; i++) {
             on_disk[i] = mask >> i & 1 ? p.blocks[i] : NULL;
@@ -230,13 +230,13 @@ static void test_finish_partial(void **state)
         job.want_block_hashes = true;
         assert_int_equal(kit_run(&k, &job), 0);
         test_block_hashes(&t, &p, &job);
-        job.op = DISK_FINISH;
+        job.op = STORE_FINISH;
         job.blocks = p.blocks;
         assert_int_equal(kit_run(&k, &job), 0);
         test_block_hashes(&t, &p, &job);
         test_expect_files(&k, &t);
         kit_piece_fini(&p);
-        disk_store_free(s);
+        store_tree_free(s);
         kit_torrent_fini(&t);
         kit_close(&k);
     }
@@ -245,12 +245,12 @@ static void test_finish_partial(void **state)
 /* What each job says of files that are missing, short, or no files. */
 static void test_bad_files(void **state)
 {
-    static const enum disk_op ops[] = {DISK_HASH, DISK_READ, DISK_PREFETCH,
-                                       DISK_WRITE, DISK_FINISH};
+    static const enum store_op ops[] = {STORE_HASH, STORE_READ, STORE_PREFETCH,
+                                        STORE_WRITE, STORE_FINISH};
     static const int missing[] = {BTC_E_SHORT, BTC_E_SHORT, BTC_E_SHORT,
                                   BTC_E_STORAGE, BTC_E_STORAGE};
-    struct disk_file files[] = {{.path = "x/f", .length = 1000},
-                                {.path = "x/g", .length = 1000}};
+    struct store_file files[] = {{.path = "x/f", .length = 1000},
+                                 {.path = "x/g", .length = 1000}};
     (void)state;
     for (uint32_t i = 0; i < 5; i++) {
         struct kit k;
@@ -260,9 +260,9 @@ static void test_bad_files(void **state)
         kit_open(&k, 2);
         kit_torrent_init(&t, files, 2, 16384);
         kit_piece_init(&p, &t, 0);
-        struct disk_store *s = kit_store(&k, &t);
-        struct disk_job job = kit_job(s, ops[i], &p);
-        bool writes = ops[i] == DISK_WRITE || ops[i] == DISK_FINISH;
+        struct store_tree *s = kit_store(&k, &t);
+        struct store_job job = kit_job(s, ops[i], &p);
+        bool writes = ops[i] == STORE_WRITE || ops[i] == STORE_FINISH;
         job.data = data;
 
         assert_int_equal(kit_run(&k, &job), missing[i]);
@@ -285,21 +285,21 @@ static void test_bad_files(void **state)
         }
 
         char path[512];
-        disk_store_free(s);
+        store_tree_free(s);
         job.store = s = kit_store(&k, &t);
         assert_int_equal(unlink(kit_path(&k, "x/g", path, sizeof(path))), 0);
         kit_mkdir(&k, "x/g");
         assert_int_equal(kit_run(&k, &job), BTC_E_EXISTS);
         assert_int_equal(job.fail_file, 1);
 
-        disk_store_free(s);
+        store_tree_free(s);
         kit_remove(k.dir);
         job.store = s = kit_store(&k, &t);
         assert_int_equal(kit_run(&k, &job), BTC_E_STORAGE);
         assert_non_null(strstr(job.error, k.dir));
         assert_non_null(strstr(job.error, "the folder is missing"));
         kit_piece_fini(&p);
-        disk_store_free(s);
+        store_tree_free(s);
         kit_torrent_fini(&t);
         kit_close(&k);
     }
@@ -309,30 +309,30 @@ static void test_bad_files(void **state)
 static void test_error_text(void **state)
 {
     char name[220];
-    struct disk_file file = {.path = name, .length = 10};
+    struct store_file file = {.path = name, .length = 10};
     (void)state;
     struct kit k;
     memset(name, 'a', sizeof(name));
     memcpy(name + 205, "\xc3\xa4-end", 7);
     kit_open(&k, 2);
-    struct disk_store *s = disk_store_new(k.d, k.dir, &file, 1, false);
-    struct disk_span span = {.len = 10};
-    struct disk_job job = {
-        .op = DISK_HASH, .store = s, .spans = &span, .n_spans = 1};
+    struct store_tree *s = store_tree_new(k.d, k.dir, &file, 1, false);
+    struct store_span span = {.len = 10};
+    struct store_job job = {
+        .op = STORE_HASH, .store = s, .spans = &span, .n_spans = 1};
     assert_int_equal(kit_run(&k, &job), BTC_E_SHORT);
     assert_int_equal(strncmp(job.error, "...aaa", 6), 0);
     assert_non_null(strstr(job.error, "-end: No such file or directory"));
-    disk_store_free(s);
+    store_tree_free(s);
     kit_close(&k);
 }
 
 /* CREATE over what is there already. */
 static void test_create_existing(void **state)
 {
-    struct disk_file files[] = {{.path = "s/short", .length = 50},
-                                {.path = "same", .length = 4},
-                                {.path = "new", .length = 70000},
-                                {.path = "skipped", .length = 9}};
+    struct store_file files[] = {{.path = "s/short", .length = 50},
+                                 {.path = "same", .length = 4},
+                                 {.path = "new", .length = 70000},
+                                 {.path = "skipped", .length = 9}};
     struct bits select;
     (void)state;
     struct kit k;
@@ -341,11 +341,11 @@ static void test_create_existing(void **state)
     kit_mkdir(&k, "s");
     kit_put(&k, "s/short", "head", 4);
     kit_put(&k, "same", "same", 4);
-    struct disk_store *s = disk_store_new(k.d, k.dir, files, 4, false);
+    struct store_tree *s = store_tree_new(k.d, k.dir, files, 4, false);
     assert_int_equal(bits_init(&select, 4), 0);
     bits_fill(&select);
     bits_clear(&select, 3);
-    struct disk_job job = {.op = DISK_CREATE, .store = s, .select = &select};
+    struct store_job job = {.op = STORE_CREATE, .store = s, .select = &select};
     assert_int_equal(kit_run(&k, &job), 0);
     assert_int_equal(kit_run(&k, &job), 0);
     kit_expect(&k, "s/short", extended, 50);
@@ -363,7 +363,7 @@ static void test_create_existing(void **state)
     assert_non_null(strstr(job.error, "has 9"));
     kit_expect(&k, "skipped", "far too long", 12);
     bits_fini(&select);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_close(&k);
 }
 
@@ -378,8 +378,8 @@ static void test_create_blocked(void **state)
         {"f", NULL, "is a folder"},
         {NULL, "d", "in the place of one of its folders"},
     };
-    struct disk_file files[] = {{.path = "f", .length = 5},
-                                {.path = "d/e/g", .length = 5}};
+    struct store_file files[] = {{.path = "f", .length = 5},
+                                 {.path = "d/e/g", .length = 5}};
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct kit k;
@@ -389,12 +389,12 @@ static void test_create_blocked(void **state)
         } else {
             kit_put(&k, rows[i].file, "x", 1);
         }
-        struct disk_store *s = disk_store_new(k.d, k.dir, files, 2, false);
-        struct disk_job job = kit_do(&k, s, DISK_CREATE);
+        struct store_tree *s = store_tree_new(k.d, k.dir, files, 2, false);
+        struct store_job job = kit_do(&k, s, STORE_CREATE);
         assert_int_equal(job.result, BTC_E_EXISTS);
         assert_int_equal(job.fail_file, i);
         assert_non_null(strstr(job.error, rows[i].text));
-        disk_store_free(s);
+        store_tree_free(s);
         kit_close(&k);
     }
 }
@@ -402,14 +402,14 @@ static void test_create_blocked(void **state)
 /* Full allocation, and nothing at all without the save path. */
 static void test_create_full(void **state)
 {
-    struct disk_file files[] = {{.path = "a/f", .length = 100000},
-                                {.path = "b", .length = 0}};
+    struct store_file files[] = {{.path = "a/f", .length = 100000},
+                                 {.path = "b", .length = 0}};
     (void)state;
     struct kit k;
     kit_open(&k, 2);
-    struct disk_store *s = disk_store_new(k.d, k.dir, files, 2, true);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    struct disk_job job = kit_do(&k, s, DISK_STAT);
+    struct store_tree *s = store_tree_new(k.d, k.dir, files, 2, true);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    struct store_job job = kit_do(&k, s, STORE_STAT);
     assert_int_equal(job.result, 0);
     assert_true(job.root.exists);
     assert_int_equal(job.root.dev, job.prints[0].dev);
@@ -418,34 +418,34 @@ static void test_create_full(void **state)
                 job.prints[0].blocks == 0 /* no fallocate here */);
     assert_true(job.prints[1].exists && job.prints[1].is_file);
     free(job.prints);
-    disk_store_free(s);
+    store_tree_free(s);
 
     kit_remove(k.dir);
-    s = disk_store_new(k.d, k.dir, files, 2, true);
-    job = kit_do(&k, s, DISK_CREATE);
+    s = store_tree_new(k.d, k.dir, files, 2, true);
+    job = kit_do(&k, s, STORE_CREATE);
     assert_int_equal(job.result, BTC_E_STORAGE);
     assert_non_null(strstr(job.error, k.dir));
     struct stat st;
     assert_int_equal(stat(k.dir, &st), -1);
-    job = kit_do(&k, s, DISK_SPACE);
+    job = kit_do(&k, s, STORE_SPACE);
     assert_int_equal(job.result, BTC_E_STORAGE);
-    job = kit_do(&k, s, DISK_STAT);
+    job = kit_do(&k, s, STORE_STAT);
     assert_int_equal(job.result, 0);
     assert_false(job.root.exists);
     assert_false(job.prints[0].exists);
     free(job.prints);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_close(&k);
 }
 
 /* The pieces that SCAN finds, as a string of bits. */
-static void test_expect_scan(struct kit *k, struct disk_store *s,
+static void test_expect_scan(struct kit *k, struct store_tree *s,
                              uint32_t n_pieces, const char *expected)
 {
-    struct disk_job job = {.op = DISK_SCAN,
-                           .store = s,
-                           .piece_length = 65536,
-                           .n_pieces = n_pieces};
+    struct store_job job = {.op = STORE_SCAN,
+                            .store = s,
+                            .piece_length = 65536,
+                            .n_pieces = n_pieces};
     char got[64] = "";
     assert_int_equal(kit_run(k, &job), 0);
     for (uint32_t i = 0; i < n_pieces; i++) {
@@ -459,7 +459,7 @@ static void test_expect_scan(struct kit *k, struct disk_store *s,
  * 64 KiB are fine: pieces are that long. */
 static void test_scan(void **state)
 {
-    struct disk_file files[] = {
+    struct store_file files[] = {
         {.path = "a", .length = 196608},
         {.path = "b/tiny", .length = 100},
         {.path = ".pad", .length = 65536 - 100, .pad = true},
@@ -473,14 +473,14 @@ static void test_scan(void **state)
     struct kit_torrent t;
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 7, 65536);
-    struct disk_store *s = kit_store(&k, &t);
+    struct store_tree *s = kit_store(&k, &t);
     assert_int_equal(t.n_pieces, 7);
     test_expect_scan(&k, s, 7, "0000010");
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
     test_expect_scan(&k, s, 7, "0000010");
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 3), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 6), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 3), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 6), 0);
     test_expect_scan(&k, s, 7, "0101011");
     kit_put(&k, "c", t.bytes, 65535);
     kit_put(&k, "d", t.bytes, 1000);
@@ -488,7 +488,7 @@ static void test_scan(void **state)
     kit_put(&k, "c", t.bytes, 65536);
     kit_put(&k, "d", t.bytes, 999);
     test_expect_scan(&k, s, 7, "0101110");
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -496,68 +496,68 @@ static void test_scan(void **state)
 /* More pieces than a bitmap may have: an error, not a crash. */
 static void test_scan_limit(void **state)
 {
-    struct disk_file file = {.path = "f", .length = 1};
+    struct store_file file = {.path = "f", .length = 1};
     (void)state;
     struct kit k;
     kit_open(&k, 2);
-    struct disk_store *s = disk_store_new(k.d, k.dir, &file, 1, false);
-    struct disk_job job = {.op = DISK_SCAN,
-                           .store = s,
-                           .piece_length = 1,
-                           .n_pieces = BITS_MAX + 1};
+    struct store_tree *s = store_tree_new(k.d, k.dir, &file, 1, false);
+    struct store_job job = {.op = STORE_SCAN,
+                            .store = s,
+                            .piece_length = 1,
+                            .n_pieces = BITS_MAX + 1};
     assert_int_equal(kit_run(&k, &job), BTC_E_LIMIT);
     assert_null(job.scan.p);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_close(&k);
 }
 
 /* Only what was made goes, and never the save path. */
 static void test_delete(void **state)
 {
-    struct disk_file files[] = {{.path = "t/a/one", .length = 5},
-                                {.path = "t/a/b/two", .length = 5},
-                                {.path = "t/three", .length = 5},
-                                {.path = "u/four", .length = 0}};
+    struct store_file files[] = {{.path = "t/a/one", .length = 5},
+                                 {.path = "t/a/b/two", .length = 5},
+                                 {.path = "t/three", .length = 5},
+                                 {.path = "u/four", .length = 0}};
     (void)state;
     struct kit k;
     char path[512];
     kit_open(&k, 2);
-    struct disk_store *s = disk_store_new(k.d, k.dir, files, 4, false);
-    assert_int_equal(kit_do(&k, s, DISK_DELETE).result, 0);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    disk_mark_dirty(s, 0);
+    struct store_tree *s = store_tree_new(k.d, k.dir, files, 4, false);
+    assert_int_equal(kit_do(&k, s, STORE_DELETE).result, 0);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    store_mark_dirty(s, 0);
     kit_put(&k, "t/a/mine", "x", 1);
     assert_int_equal(unlink(kit_path(&k, "t/three", path, sizeof(path))), 0);
-    assert_int_equal(kit_do(&k, s, DISK_DELETE).result, 0);
+    assert_int_equal(kit_do(&k, s, STORE_DELETE).result, 0);
     assert_true(kit_exists(&k, "t/a/mine"));
     assert_false(kit_exists(&k, "t/a/one"));
     assert_false(kit_exists(&k, "t/a/b"));
     assert_false(kit_exists(&k, "u"));
     assert_int_equal(kit_sync(&k, s), 0); /* nothing is left to be synced */
     assert_int_equal(unlink(kit_path(&k, "t/a/mine", path, sizeof(path))), 0);
-    assert_int_equal(kit_do(&k, s, DISK_DELETE).result, 0);
+    assert_int_equal(kit_do(&k, s, STORE_DELETE).result, 0);
     assert_false(kit_exists(&k, "t"));
     assert_true(kit_exists(&k, "."));
-    disk_store_free(s);
+    store_tree_free(s);
     kit_close(&k);
 }
 
 /* What is not the torrent's own stays, each for itself; the rest goes. */
 static void test_delete_others(void **state)
 {
-    struct disk_file files[] = {{.path = "t/link/far", .length = 5},
-                                {.path = "t/longer", .length = 5},
-                                {.path = "t/folder", .length = 5},
-                                {.path = "t/file/below", .length = 5},
-                                {.path = "t/linked", .length = 5},
-                                {.path = "t/own", .length = 5}};
+    struct store_file files[] = {{.path = "t/link/far", .length = 5},
+                                 {.path = "t/longer", .length = 5},
+                                 {.path = "t/folder", .length = 5},
+                                 {.path = "t/file/below", .length = 5},
+                                 {.path = "t/linked", .length = 5},
+                                 {.path = "t/own", .length = 5}};
     (void)state;
     struct kit k;
     char path[512], root[512];
     kit_open(&k, 2);
-    struct disk_store *s = disk_store_new(
+    struct store_tree *s = store_tree_new(
         k.d, kit_path(&k, "root", root, sizeof(root)), files, 6, false);
-    struct disk_job job = kit_do(&k, s, DISK_DELETE);
+    struct store_job job = kit_do(&k, s, STORE_DELETE);
     assert_int_equal(job.result, BTC_E_STORAGE); /* not: nothing to be done */
     kit_mkdir(&k, "far");
     kit_mkdir(&k, "root");
@@ -574,7 +574,7 @@ static void test_delete_others(void **state)
     assert_int_equal(symlink("../../far/far",
                              kit_path(&k, "root/t/linked", path, sizeof(path))),
                      0);
-    job = kit_do(&k, s, DISK_DELETE);
+    job = kit_do(&k, s, STORE_DELETE);
     assert_int_equal(job.result, BTC_E_EXISTS);
     assert_int_equal(job.fail_file, 0);
     assert_non_null(strstr(job.error, "is a link"));
@@ -587,7 +587,7 @@ static void test_delete_others(void **state)
     assert_true(kit_exists(&k, "root/t/file"));
     assert_false(kit_exists(&k, "root/t/linked"));
     assert_false(kit_exists(&k, "root/t/own"));
-    disk_store_free(s);
+    store_tree_free(s);
     kit_close(&k);
 }
 
@@ -599,11 +599,11 @@ static void test_prints(void **state)
     struct kit_torrent t;
     kit_open(&k, 2);
     kit_torrent_init(&t, test_mixed, TEST_N_MIXED, 32768);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
-    struct disk_job sync = kit_do(&k, s, DISK_SYNC);
-    struct disk_job stat = kit_do(&k, s, DISK_STAT);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
+    struct store_job sync = kit_do(&k, s, STORE_SYNC);
+    struct store_job stat = kit_do(&k, s, STORE_STAT);
     assert_int_equal(sync.result, 0);
     assert_int_equal(stat.result, 0);
     for (uint32_t i = 0; i < t.n_files; i++) {
@@ -620,17 +620,17 @@ static void test_prints(void **state)
     }
     free(sync.prints);
     free(stat.prints);
-    disk_mark_dirty(s, 8);
-    sync = kit_do(&k, s, DISK_SYNC);
+    store_mark_dirty(s, 8);
+    sync = kit_do(&k, s, STORE_SYNC);
     assert_int_equal(sync.result, 0);
     for (uint32_t i = 0; i < t.n_files; i++) {
         assert_int_equal(sync.prints[i].exists, i == 8);
     }
     free(sync.prints);
-    struct disk_job space = kit_do(&k, s, DISK_SPACE);
+    struct store_job space = kit_do(&k, s, STORE_SPACE);
     assert_int_equal(space.result, 0);
     assert_true(space.bytes_free > 0);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -638,39 +638,39 @@ static void test_prints(void **state)
 /* A file that is removed or replaced under the descriptor makes no claim. */
 static void test_sync_replaced(void **state)
 {
-    struct disk_file files[] = {{.path = "f", .length = 16384}};
+    struct store_file files[] = {{.path = "f", .length = 16384}};
     (void)state;
     struct kit k;
     struct kit_torrent t;
     char path[512];
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 1, 16384);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(unlink(kit_path(&k, "f", path, sizeof(path))), 0);
     assert_int_equal(kit_sync(&k, s), BTC_E_STORAGE);
     assert_int_equal(kit_sync(&k, s), BTC_E_STORAGE);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(unlink(path), 0);
     kit_put(&k, "f", t.bytes, 5);
     assert_int_equal(kit_sync(&k, s), BTC_E_STORAGE);
 
     /* STAT looks too, so that nothing reads what is no longer there. */
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, BTC_E_STORAGE);
-    struct disk_job stat = kit_do(&k, s, DISK_STAT);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, BTC_E_STORAGE);
+    struct store_job stat = kit_do(&k, s, STORE_STAT);
     free(stat.prints);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
-    stat = kit_do(&k, s, DISK_STAT);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
+    stat = kit_do(&k, s, STORE_STAT);
     assert_int_equal(stat.result, 0);
     assert_false(stat.prints[0].exists);
     free(stat.prints);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), BTC_E_SHORT);
-    disk_store_free(s);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), BTC_E_SHORT);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -679,7 +679,7 @@ static void test_sync_replaced(void **state)
  * the new one, so no print may say that all is as we left it. */
 static void test_write_replaced(void **state)
 {
-    struct disk_file files[] = {{.path = "f", .length = 32768}};
+    struct store_file files[] = {{.path = "f", .length = 32768}};
     uint8_t zeros[32768] = {0};
     struct timespec times[2];
     struct stat st;
@@ -691,35 +691,35 @@ static void test_write_replaced(void **state)
     kit_torrent_init(&t, files, 1, 16384);
     (void)kit_path(&k, "f", path, sizeof(path));
     (void)kit_path(&k, "away", away, sizeof(away));
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(kit_sync(&k, s), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(rename(path, away), 0);
     kit_put(&k, "f", zeros, sizeof(zeros));
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), BTC_E_STORAGE);
-    assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, 1), BTC_E_STORAGE);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), BTC_E_STORAGE);
+    assert_int_equal(kit_piece_do(&k, s, STORE_WRITE, &t, 1), BTC_E_STORAGE);
     kit_expect(&k, "f", zeros, sizeof(zeros));
 
     /* A copy that keeps the time is as good, like at a start; so is the file
      * itself when it comes back. */
     times[0] = times[1] = st.st_mtim;
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), 0);
     assert_int_equal(kit_sync(&k, s), 0);
     assert_int_equal(rename(away, path), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, 1), BTC_E_STORAGE);
-    struct disk_job stat = kit_do(&k, s, DISK_STAT); /* now we know */
+    assert_int_equal(kit_piece_do(&k, s, STORE_WRITE, &t, 1), BTC_E_STORAGE);
+    struct store_job stat = kit_do(&k, s, STORE_STAT); /* now we know */
     free(stat.prints);
-    assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, 1), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_WRITE, &t, 1), 0);
     assert_int_equal(rename(path, away), 0);
     kit_put(&k, "f", t.bytes, t.total);
-    stat = kit_do(&k, s, DISK_STAT); /* also with the old one open */
+    stat = kit_do(&k, s, STORE_STAT); /* also with the old one open */
     free(stat.prints);
-    assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, 1), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
-    disk_store_free(s);
+    assert_int_equal(kit_piece_do(&k, s, STORE_WRITE, &t, 1), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -744,7 +744,7 @@ static void test_prefetch(void **state)
         N = 40
     };
     static char names[N][8];
-    struct disk_file files[N];
+    struct store_file files[N];
     struct rlimit old;
     (void)state;
     struct kit k;
@@ -754,30 +754,30 @@ static void test_prefetch(void **state)
     struct rlimit low = {.rlim_cur = 32, .rlim_max = old.rlim_max};
     for (uint32_t i = 0; i < N; i++) {
         (void)snprintf(names[i], sizeof(names[i]), "%u", i);
-        files[i] = (struct disk_file){
+        files[i] = (struct store_file){
             .path = names[i], .length = 16384, .pad = i == 3};
     }
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
     kit_open(&k, 2); /* the cache holds 16 */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     kit_torrent_init(&t, files, N, 8 * 16384);
-    struct disk_store *s = kit_store(&k, &t);
+    struct store_tree *s = kit_store(&k, &t);
     uint32_t before = test_count_fds();
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
     for (uint32_t i = 0; i < t.n_pieces; i++) {
-        assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, i), 0);
+        assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, i), 0);
     }
     assert_true(test_count_fds() <= before + 16);
     kit_piece_init(&p, &t, 0);
-    struct disk_job job = kit_job(s, DISK_PREFETCH, &p);
+    struct store_job job = kit_job(s, STORE_PREFETCH, &p);
     assert_int_equal(kit_run(&k, &job), 0);
     assert_int_equal(job.fds[3], -1);
     for (uint32_t i = 1; i < t.n_pieces; i++) {
-        assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, i), 0);
-        assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, i), 0);
+        assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, i), 0);
+        assert_int_equal(kit_piece_do(&k, s, STORE_WRITE, &t, i), 0);
     }
     /* Writing makes new descriptors; those handed out go on to work. */
-    assert_int_equal(kit_piece_do(&k, s, DISK_WRITE, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_WRITE, &t, 0), 0);
     for (uint32_t i = 0; i < p.n_spans; i++) {
         uint8_t got[16384];
         if (i != 3) {
@@ -785,9 +785,9 @@ static void test_prefetch(void **state)
             assert_memory_equal(got, p.blocks[i], 16384);
         }
     }
-    disk_store_free(s); /* lives until the references are given back */
+    store_tree_free(s); /* lives until the references are given back */
     for (uint32_t i = 0; i < p.n_spans; i++) {
-        disk_fd_release(s, p.spans[i].file, job.fds[i]);
+        store_fd_release(s, p.spans[i].file, job.fds[i]);
     }
     free(job.fds);
     kit_piece_fini(&p);
@@ -799,20 +799,20 @@ static void test_prefetch(void **state)
 /* After a SYNC no file is open for writing: it could be executed. */
 static void test_closed_after_sync(void **state)
 {
-    struct disk_file files[] = {{.path = "f", .length = 16384}};
+    struct store_file files[] = {{.path = "f", .length = 16384}};
     (void)state;
     struct kit k;
     struct kit_torrent t;
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 1, 16384);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
     uint32_t before = test_count_fds();
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(test_count_fds(), before + 1);
     assert_int_equal(kit_sync(&k, s), 0);
     assert_int_equal(test_count_fds(), before);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -821,9 +821,9 @@ static void test_closed_after_sync(void **state)
  * that a SYNC is owed; and it works on. */
 static void test_rest(void **state)
 {
-    struct disk_file files[] = {{.path = "f", .length = 16384},
-                                {.path = "g", .length = 16384},
-                                {.path = "h", .length = 16384}};
+    struct store_file files[] = {{.path = "f", .length = 16384},
+                                 {.path = "g", .length = 16384},
+                                 {.path = "h", .length = 16384}};
     (void)state;
     struct kit k;
     struct kit_torrent t;
@@ -831,29 +831,29 @@ static void test_rest(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 3, 16384);
     kit_piece_init(&p, &t, 0);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
     uint32_t before = test_count_fds();
-    struct disk_job used = kit_job(s, DISK_PREFETCH, &p);
+    struct store_job used = kit_job(s, STORE_PREFETCH, &p);
     assert_int_equal(kit_run(&k, &used), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 2), BTC_E_HASH);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 2), BTC_E_HASH);
     assert_int_equal(test_count_fds(), before + 3);
-    disk_store_rest(s);
-    while (disk_queued(k.d) > 0) {
-        assert_int_equal(kit_do(&k, s, DISK_SPACE).result, 0);
+    store_tree_rest(s);
+    while (store_queued(k.d) > 0) {
+        assert_int_equal(kit_do(&k, s, STORE_SPACE).result, 0);
     }
     assert_int_equal(test_count_fds(), before + 2); /* h */
     assert_int_equal(kit_sync(&k, s), 0);
-    disk_fd_release(s, 0, used.fds[0]);
-    disk_store_rest(s);
-    while (disk_queued(k.d) > 0) {
-        assert_int_equal(kit_do(&k, s, DISK_SPACE).result, 0);
+    store_fd_release(s, 0, used.fds[0]);
+    store_tree_rest(s);
+    while (store_queued(k.d) > 0) {
+        assert_int_equal(kit_do(&k, s, STORE_SPACE).result, 0);
     }
     assert_int_equal(test_count_fds(), before);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 1), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 1), 0);
     free(used.fds);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_piece_fini(&p);
     kit_torrent_fini(&t);
     kit_close(&k);

@@ -10,7 +10,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-static struct disk_file test_files[] = {
+static struct store_file test_files[] = {
     {.path = "a/b/one", .length = 20000},
     {.path = ".pad", .length = 12768, .pad = true},
     {.path = "a/two", .length = 40000},
@@ -53,13 +53,13 @@ static void test_honest(const struct test_fault *f, uint32_t before, int rc)
 
 /* Create, write, finish, sync, read back; each job checked for honesty. Gives
  * whether the whole went well. */
-static bool test_scenario(struct kit *k, struct disk_store *s,
+static bool test_scenario(struct kit *k, struct store_tree *s,
                           struct kit_torrent *t, struct test_fault *f)
 {
-    static const enum disk_op ops[] = {DISK_WRITE, DISK_FINISH, DISK_HASH};
+    static const enum store_op ops[] = {STORE_WRITE, STORE_FINISH, STORE_HASH};
     bool ok = true;
     uint32_t before = f->n_hit;
-    int rc = kit_do(k, s, DISK_CREATE).result;
+    int rc = kit_do(k, s, STORE_CREATE).result;
     test_honest(f, before, rc);
     for (uint32_t i = 0; rc == 0 && i < 3 * t->n_pieces; i++) {
         before = f->n_hit;
@@ -68,7 +68,7 @@ static bool test_scenario(struct kit *k, struct disk_store *s,
     }
     ok = rc == 0;
     before = f->n_hit;
-    struct disk_job sync = kit_do(k, s, DISK_SYNC);
+    struct store_job sync = kit_do(k, s, STORE_SYNC);
     test_honest(f, before, sync.result);
     assert_int_equal(sync.prints != NULL, sync.result == 0);
     free(sync.prints);
@@ -76,17 +76,17 @@ static bool test_scenario(struct kit *k, struct disk_store *s,
 }
 
 /* All that was written is in the prints of one good SYNC or another. */
-static void test_again(struct kit *k, struct disk_store *s,
+static void test_again(struct kit *k, struct store_tree *s,
                        struct kit_torrent *t)
 {
-    assert_int_equal(kit_do(k, s, DISK_CREATE).result, 0);
+    assert_int_equal(kit_do(k, s, STORE_CREATE).result, 0);
     for (uint32_t i = 0; i < t->n_pieces; i++) {
-        assert_int_equal(kit_piece_do(k, s, DISK_FINISH, t, i), 0);
+        assert_int_equal(kit_piece_do(k, s, STORE_FINISH, t, i), 0);
     }
-    struct disk_job sync = kit_do(k, s, DISK_SYNC);
+    struct store_job sync = kit_do(k, s, STORE_SYNC);
     assert_int_equal(sync.result, 0);
     for (uint32_t i = 0; i < t->n_files; i++) {
-        const struct disk_file *file = &t->files[i];
+        const struct store_file *file = &t->files[i];
         assert_int_equal(sync.prints[i].exists, !file->pad && file->length > 0);
         if (!file->pad) {
             kit_expect(k, file->path, t->bytes + file->offset, file->length);
@@ -108,16 +108,16 @@ static void test_each_call(bool full, int errnum)
         f.at++;
         f.n_hit = 0;
         kit_open(&k, 2);
-        disk_set_fault(k.d, test_on_op, &f);
-        struct disk_store *s =
-            disk_store_new(k.d, k.dir, t.files, t.n_files, full);
+        store_set_fault(k.d, test_on_op, &f);
+        struct store_tree *s =
+            store_tree_new(k.d, k.dir, t.files, t.n_files, full);
         bool ok = test_scenario(&k, s, &t, &f);
         done = f.n_hit == 0;
         assert_int_equal(ok, done);
         if (!done) {
             test_again(&k, s, &t);
         }
-        disk_store_free(s);
+        store_tree_free(s);
         kit_close(&k);
     }
     assert_true(f.at > 40); /* it did count */
@@ -148,13 +148,13 @@ static void test_no_fallocate(void **state)
     struct stat st;
     char path[512];
     kit_open(&k, 2);
-    disk_set_fault(k.d, test_on_op, &f);
-    struct disk_store *s = disk_store_new(k.d, k.dir, test_files, 1, true);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    store_set_fault(k.d, test_on_op, &f);
+    struct store_tree *s = store_tree_new(k.d, k.dir, test_files, 1, true);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
     assert_int_equal(f.n_hit, 1);
     assert_int_equal(stat(kit_path(&k, "a/b/one", path, sizeof(path)), &st), 0);
     assert_int_equal(st.st_size, 20000);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_close(&k);
 }
 
@@ -168,16 +168,16 @@ static void test_create_no_space(void **state)
     (void)state;
     struct kit k;
     kit_open(&k, 2);
-    disk_set_fault(k.d, test_on_op, &f);
-    struct disk_store *s =
-        disk_store_new(k.d, k.dir, test_files, TEST_N_FILES, true);
-    struct disk_job job = kit_do(&k, s, DISK_CREATE);
+    store_set_fault(k.d, test_on_op, &f);
+    struct store_tree *s =
+        store_tree_new(k.d, k.dir, test_files, TEST_N_FILES, true);
+    struct store_job job = kit_do(&k, s, STORE_CREATE);
     assert_int_equal(job.result, BTC_E_NOSPACE);
     assert_int_equal(job.fail_file, 2);
     assert_non_null(strstr(job.error, "a/two: No space left"));
     assert_true(kit_exists(&k, "a/b/one"));
     assert_false(kit_exists(&k, "a/two"));
-    disk_store_free(s);
+    store_tree_free(s);
     kit_close(&k);
 }
 
@@ -189,7 +189,7 @@ static void test_lost_in_eviction(void **state)
         N = 40
     };
     static char names[N][8];
-    struct disk_file files[N];
+    struct store_file files[N];
     struct rlimit old;
     struct test_fault f = {.lock = PTHREAD_MUTEX_INITIALIZER,
                            .op = "fdatasync",
@@ -200,32 +200,32 @@ static void test_lost_in_eviction(void **state)
     struct kit_torrent t;
     for (uint32_t i = 0; i < N; i++) {
         (void)snprintf(names[i], sizeof(names[i]), "f%u", i);
-        files[i] = (struct disk_file){.path = names[i], .length = 16384};
+        files[i] = (struct store_file){.path = names[i], .length = 16384};
     }
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     struct rlimit low = {.rlim_cur = 32, .rlim_max = old.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
     kit_open(&k, 2); /* the cache holds 16 */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    disk_set_fault(k.d, test_on_op, &f);
+    store_set_fault(k.d, test_on_op, &f);
     kit_torrent_init(&t, files, N, 16384);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
     for (uint32_t i = 0; i < N; i++) {
-        assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, i), 0);
+        assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, i), 0);
     }
     assert_int_equal(f.n_hit, 1);
-    struct disk_job sync = kit_do(&k, s, DISK_SYNC);
+    struct store_job sync = kit_do(&k, s, STORE_SYNC);
     assert_int_equal(sync.result, BTC_E_IO);
     assert_int_equal(sync.fail_file, 2);
     assert_null(sync.prints);
-    sync = kit_do(&k, s, DISK_SYNC);
+    sync = kit_do(&k, s, STORE_SYNC);
     assert_int_equal(sync.result, 0);
     for (uint32_t i = 0; i < N; i++) {
         assert_true(sync.prints[i].exists);
     }
     free(sync.prints);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -234,8 +234,8 @@ static void test_lost_in_eviction(void **state)
  * is of no use, and neither hides the others. */
 static void test_scan_blind(void **state)
 {
-    struct disk_file files[] = {{.path = "f", .length = 2 * 16384},
-                                {.path = "g", .length = 16384}};
+    struct store_file files[] = {{.path = "f", .length = 2 * 16384},
+                                 {.path = "g", .length = 16384}};
     static const struct {
         const char *op;
         uint32_t at;
@@ -252,15 +252,15 @@ static void test_scan_blind(void **state)
     struct kit_torrent t;
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 2, 16384);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 2), 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 2), 0);
     assert_int_equal(kit_sync(&k, s), 0);
-    disk_set_fault(k.d, test_on_op, &f);
+    store_set_fault(k.d, test_on_op, &f);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct disk_job scan = {
-            .op = DISK_SCAN, .store = s, .piece_length = 16384, .n_pieces = 3};
+        struct store_job scan = {
+            .op = STORE_SCAN, .store = s, .piece_length = 16384, .n_pieces = 3};
         f.op = cases[i].op;
         f.at = cases[i].at;
         f.errnum = cases[i].errnum;
@@ -269,7 +269,7 @@ static void test_scan_blind(void **state)
         assert_int_equal(scan.scan.count, cases[i].want);
         bits_fini(&scan.scan);
     }
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -289,9 +289,9 @@ static uint32_t test_take_fds(int taken[64])
  * wait, and where that is not enough the failure blames no file. */
 static void test_no_descriptors(void **state)
 {
-    struct disk_file files[] = {{.path = "a/f", .length = 16384},
-                                {.path = "g", .length = 16384},
-                                {.path = "h/i", .length = 100}};
+    struct store_file files[] = {{.path = "a/f", .length = 16384},
+                                 {.path = "g", .length = 16384},
+                                 {.path = "h/i", .length = 100}};
     struct rlimit old;
     int taken[64];
     (void)state;
@@ -304,35 +304,35 @@ static void test_no_descriptors(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 3, 16384);
     kit_piece_init(&p, &t, 0);
-    struct disk_store *s = disk_store_new(k.d, k.dir, files, 2, false);
-    struct disk_store *more = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    struct store_tree *s = store_tree_new(k.d, k.dir, files, 2, false);
+    struct store_tree *more = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     struct rlimit low = {.rlim_cur = 64, .rlim_max = old.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
     uint32_t n = test_take_fds(taken);
     assert_int_equal(kit_sync(&k, s), 0); /* folders */
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
-    struct disk_job scan = {
-        .op = DISK_SCAN, .store = s, .piece_length = 16384, .n_pieces = 2};
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
+    struct store_job scan = {
+        .op = STORE_SCAN, .store = s, .piece_length = 16384, .n_pieces = 2};
     assert_int_equal(kit_run(&k, &scan), 0);
     assert_int_equal(scan.scan.count, 1);
     bits_fini(&scan.scan);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
-    assert_int_equal(kit_do(&k, more, DISK_CREATE).result, 0);
-    struct disk_job job = kit_job(s, DISK_PREFETCH, &p);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
+    assert_int_equal(kit_do(&k, more, STORE_CREATE).result, 0);
+    struct store_job job = kit_job(s, STORE_PREFETCH, &p);
     assert_int_equal(kit_run(&k, &job), 0); /* keeps the last one */
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 1), BTC_E_LIMIT);
-    disk_fd_release(s, 0, job.fds[0]);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 1), BTC_E_LIMIT);
+    store_fd_release(s, 0, job.fds[0]);
     free(job.fds);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 1), BTC_E_HASH);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 1), BTC_E_HASH);
     while (n > 0) {
         (void)close(taken[--n]);
     }
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    disk_store_free(s);
-    disk_store_free(more);
+    store_tree_free(s);
+    store_tree_free(more);
     kit_piece_fini(&p);
     kit_torrent_fini(&t);
     kit_close(&k);
@@ -388,7 +388,7 @@ struct test_count {
     uint32_t n_cancelled;
 };
 
-static void test_on_counted(struct disk_job *job)
+static void test_on_counted(struct store_job *job)
 {
     struct test_count *c = job->ctx;
     c->n_good += job->result == 0;
@@ -408,40 +408,40 @@ static void test_cancel_low(void **state)
     struct test_gate g = {.lock = PTHREAD_MUTEX_INITIALIZER,
                           .moved = PTHREAD_COND_INITIALIZER,
                           .op = "pread"};
-    struct disk_job jobs[N];
+    struct store_job jobs[N];
     (void)state;
     struct kit k;
     struct kit_torrent t;
     struct kit_piece p;
     kit_open(&k, THREADS);
-    disk_set_fault(k.d, test_on_gate, &g);
-    assert_int_equal(disk_threads(k.d), THREADS);
+    store_set_fault(k.d, test_on_gate, &g);
+    assert_int_equal(store_threads(k.d), THREADS);
     kit_torrent_init(&t, test_files, TEST_N_FILES, 32768);
     kit_piece_init(&p, &t, 0);
-    struct disk_store *s = kit_store(&k, &t);
-    struct disk_store *other = kit_store(&k, &t);
+    struct store_tree *s = kit_store(&k, &t);
+    struct store_tree *other = kit_store(&k, &t);
     struct test_count c = {.l = k.l, .left = N};
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     for (uint32_t i = 0; i < N; i++) {
-        jobs[i] = kit_job(i == N - 1 ? other : s, DISK_HASH, &p);
+        jobs[i] = kit_job(i == N - 1 ? other : s, STORE_HASH, &p);
         jobs[i].low = true;
         jobs[i].done = test_on_counted;
         jobs[i].ctx = &c;
-        disk_submit(k.d, &jobs[i]);
+        store_submit(k.d, &jobs[i]);
     }
     test_gate_await(&g, THREADS);
-    assert_int_equal(disk_queued(k.d), N);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 1), 0);
-    disk_cancel_low(k.d, s);
+    assert_int_equal(store_queued(k.d), N);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), 0);
+    store_cancel_low(k.d, s);
     test_gate_open(&g);
     loop_run(k.l);
     assert_int_equal(c.n_cancelled, N - 1 - THREADS);
     assert_int_equal(c.n_good, 1 + THREADS);
-    assert_int_equal(disk_queued(k.d), 0);
+    assert_int_equal(store_queued(k.d), 0);
     kit_piece_fini(&p);
-    disk_store_free(s);
-    disk_store_free(other);
+    store_tree_free(s);
+    store_tree_free(other);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -456,63 +456,63 @@ static void test_slow_sync(void **state)
     struct kit k;
     struct kit_torrent t;
     kit_open(&k, 1);
-    disk_set_fault(k.d, test_on_gate, &g);
+    store_set_fault(k.d, test_on_gate, &g);
     kit_torrent_init(&t, test_files, TEST_N_FILES, 32768);
-    struct disk_store *s = kit_store(&k, &t);
+    struct store_tree *s = kit_store(&k, &t);
     struct test_count c = {.l = k.l, .left = 1};
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
-    struct disk_job sync = {
-        .op = DISK_SYNC, .store = s, .done = test_on_counted, .ctx = &c};
-    disk_submit(k.d, &sync);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
+    struct store_job sync = {
+        .op = STORE_SYNC, .store = s, .done = test_on_counted, .ctx = &c};
+    store_submit(k.d, &sync);
     test_gate_await(&g, 1);
     for (uint32_t i = 0; i < 20; i++) {
-        assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, i % 2), 0);
+        assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, i % 2), 0);
     }
-    assert_int_equal(disk_queued(k.d), 1);
+    assert_int_equal(store_queued(k.d), 1);
     test_gate_open(&g);
     loop_run(k.l);
     assert_int_equal(sync.result, 0);
     assert_true(sync.prints[0].exists);
     assert_false(sync.prints[2].exists);
     free(sync.prints);
-    sync = kit_do(&k, s, DISK_SYNC);
+    sync = kit_do(&k, s, STORE_SYNC);
     assert_int_equal(sync.result, 0);
     assert_true(sync.prints[0].exists && sync.prints[2].exists);
     free(sync.prints);
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }
 
 /* A chain of jobs, each submitted by the callback of the one before. */
 struct test_chain {
-    struct disk *d;
-    struct disk_store *s;
-    struct disk_job job;
+    struct store *d;
+    struct store_tree *s;
+    struct store_job job;
     uint32_t left;
 };
 
-static void test_on_link(struct disk_job *job)
+static void test_on_link(struct store_job *job)
 {
     struct test_chain *c = job->ctx;
     free(job->prints);
     assert_int_equal(job->result, 0);
     if (--c->left > 0) {
-        disk_submit(c->d, job);
+        store_submit(c->d, job);
     } else {
-        disk_store_free(c->s);
+        store_tree_free(c->s);
     }
 }
 
-/* disk_free runs all to the end, and what callbacks add; stores freed while
+/* store_free runs all to the end, and what callbacks add; stores freed while
  * their jobs run or by a callback go with the last. */
 static void test_drain(void **state)
 {
     enum {
         N = 50
     };
-    struct disk_job jobs[N];
+    struct store_job jobs[N];
     struct test_count c = {.left = N};
     (void)state;
     struct kit k;
@@ -521,26 +521,28 @@ static void test_drain(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, test_files, TEST_N_FILES, 32768);
     kit_piece_init(&p, &t, 0);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
     struct test_chain chain = {.d = k.d, .s = kit_store(&k, &t), .left = 5};
-    chain.job = (struct disk_job){
-        .op = DISK_STAT, .store = chain.s, .done = test_on_link, .ctx = &chain};
-    disk_submit(k.d, &chain.job);
+    chain.job = (struct store_job){.op = STORE_STAT,
+                                   .store = chain.s,
+                                   .done = test_on_link,
+                                   .ctx = &chain};
+    store_submit(k.d, &chain.job);
     for (uint32_t i = 0; i < N; i++) {
-        jobs[i] = kit_job(s, DISK_FINISH, &p);
+        jobs[i] = kit_job(s, STORE_FINISH, &p);
         jobs[i].low = i % 2;
         jobs[i].done = test_on_counted;
         jobs[i].ctx = &c;
-        disk_submit(k.d, &jobs[i]);
+        store_submit(k.d, &jobs[i]);
     }
-    disk_store_free(s);
-    struct disk_store *late = kit_store(&k, &t); /* outlives the disk */
-    disk_free(k.d);
+    store_tree_free(s);
+    struct store_tree *late = kit_store(&k, &t); /* outlives the disk */
+    store_free(k.d);
     assert_int_equal(c.n_good, N);
     assert_int_equal(c.left, 0);
     assert_int_equal(chain.left, 0);
-    disk_store_free(late);
+    store_tree_free(late);
     k.d = NULL;
     kit_piece_fini(&p);
     kit_torrent_fini(&t);
@@ -553,15 +555,15 @@ static void test_many_jobs(void **state)
     enum {
         N = 200
     };
-    static const enum disk_op ops[] = {DISK_FINISH, DISK_READ, DISK_PREFETCH,
-                                       DISK_HASH,   DISK_SYNC, DISK_WRITE,
-                                       DISK_STAT,   DISK_SCAN, DISK_CREATE};
-    static struct disk_job jobs[N];
+    static const enum store_op ops[] = {
+        STORE_FINISH, STORE_READ, STORE_PREFETCH, STORE_HASH,  STORE_SYNC,
+        STORE_WRITE,  STORE_STAT, STORE_SCAN,     STORE_CREATE};
+    static struct store_job jobs[N];
     (void)state;
     struct kit k;
     struct kit_torrent t;
     struct kit_piece p[2];
-    struct disk_store *s[2];
+    struct store_tree *s[2];
     kit_open(&k, 4);
     kit_torrent_init(&t, test_files, TEST_N_FILES, 65536);
     assert_int_equal(t.n_pieces, 2);
@@ -569,9 +571,9 @@ static void test_many_jobs(void **state)
         s[i] = kit_store(&k, &t);
         kit_piece_init(&p[i], &t, i);
     }
-    assert_int_equal(kit_do(&k, s[0], DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s[0], DISK_FINISH, &t, 0), 0);
-    assert_int_equal(kit_piece_do(&k, s[0], DISK_FINISH, &t, 1), 0);
+    assert_int_equal(kit_do(&k, s[0], STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s[0], STORE_FINISH, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s[0], STORE_FINISH, &t, 1), 0);
     struct test_count c = {.l = k.l, .left = N};
     for (uint32_t i = 0; i < N; i++) {
         jobs[i] = kit_job(s[i / 9 % 2], ops[i % 9], &p[i % 2]);
@@ -581,16 +583,16 @@ static void test_many_jobs(void **state)
         jobs[i].data = mem_alloc(65536);
         jobs[i].done = test_on_counted;
         jobs[i].ctx = &c;
-        disk_submit(k.d, &jobs[i]);
+        store_submit(k.d, &jobs[i]);
     }
     loop_run(k.l);
     assert_int_equal(c.n_good, N);
     for (uint32_t i = 0; i < N; i++) {
         for (uint32_t j = 0; jobs[i].fds && j < jobs[i].n_spans; j++) {
-            disk_fd_release(jobs[i].store, jobs[i].spans[j].file,
-                            jobs[i].fds[j]);
+            store_fd_release(jobs[i].store, jobs[i].spans[j].file,
+                             jobs[i].fds[j]);
         }
-        if (jobs[i].op == DISK_READ) {
+        if (jobs[i].op == STORE_READ) {
             assert_memory_equal(jobs[i].data, p[i % 2].bytes, p[i % 2].len);
         }
         free(jobs[i].fds);
@@ -600,7 +602,7 @@ static void test_many_jobs(void **state)
     }
     for (uint32_t i = 0; i < 2; i++) {
         kit_piece_fini(&p[i]);
-        disk_store_free(s[i]);
+        store_tree_free(s[i]);
     }
     kit_torrent_fini(&t);
     kit_close(&k);
@@ -623,8 +625,8 @@ static void test_mount(const char *dir)
 /* A file system that is really full: a write that gets stuck half way. */
 static void test_full_file_system(void **state)
 {
-    struct disk_file files[] = {{.path = "f", .length = 300000},
-                                {.path = "g", .length = 300000}};
+    struct store_file files[] = {{.path = "f", .length = 300000},
+                                 {.path = "g", .length = 300000}};
     (void)state;
     struct kit k;
     struct kit_torrent t;
@@ -634,22 +636,22 @@ static void test_full_file_system(void **state)
     kit_open(&k, 2);
     test_mount(k.dir);
     kit_torrent_init(&t, files, 1, 1u << 19);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), BTC_E_NOSPACE);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), BTC_E_HASH);
-    assert_true(kit_do(&k, s, DISK_SPACE).bytes_free < 65536);
-    struct disk_store *full = disk_store_new(k.d, k.dir, files, 2, true);
-    struct disk_job job = kit_do(&k, full, DISK_CREATE);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), BTC_E_NOSPACE);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), BTC_E_HASH);
+    assert_true(kit_do(&k, s, STORE_SPACE).bytes_free < 65536);
+    struct store_tree *full = store_tree_new(k.d, k.dir, files, 2, true);
+    struct store_job job = kit_do(&k, full, STORE_CREATE);
     assert_int_equal(job.result, BTC_E_NOSPACE);
     assert_int_equal(mount("btc", k.dir, "tmpfs", MS_REMOUNT, "size=1m"), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(kit_sync(&k, s), 0);
     kit_expect(&k, "f", t.bytes, t.total);
-    disk_store_free(s);
-    disk_store_free(full);
+    store_tree_free(s);
+    store_tree_free(full);
     kit_torrent_fini(&t);
-    disk_free(k.d);
+    store_free(k.d);
     k.d = NULL;
     assert_int_equal(umount(k.dir), 0);
     kit_close(&k);
@@ -659,7 +661,7 @@ static void test_full_file_system(void **state)
  * the drive gone nothing is made in the empty folder below. */
 static void test_read_only(void **state)
 {
-    struct disk_file files[] = {{.path = "f", .length = 30000}};
+    struct store_file files[] = {{.path = "f", .length = 30000}};
     (void)state;
     struct kit k;
     struct kit_torrent t;
@@ -672,20 +674,21 @@ static void test_read_only(void **state)
     kit_put(&k, "f", t.bytes, t.total);
     assert_int_equal(mount("btc", k.dir, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL),
                      0);
-    struct disk_store *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, DISK_CREATE).result, 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_HASH, &t, 0), 0);
-    disk_mark_dirty(s, 0);
+    struct store_tree *s = kit_store(&k, &t);
+    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
+    store_mark_dirty(s, 0);
     assert_int_equal(kit_sync(&k, s), 0);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), BTC_E_PERMISSION);
-    disk_store_free(s);
-    disk_free(k.d);
-    k.d = disk_new(k.l, NULL);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0),
+                     BTC_E_PERMISSION);
+    store_tree_free(s);
+    store_free(k.d);
+    k.d = store_new(k.l, NULL);
     assert_int_equal(umount(k.dir), 0);
     s = kit_store(&k, &t);
-    assert_int_equal(kit_piece_do(&k, s, DISK_FINISH, &t, 0), BTC_E_STORAGE);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), BTC_E_STORAGE);
     assert_false(kit_exists(&k, "f"));
-    disk_store_free(s);
+    store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
 }

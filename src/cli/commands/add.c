@@ -9,7 +9,7 @@ static void cli_add_show(struct cli *c, struct btc *b,
                          const struct cli_sources *s)
 {
     bool engine = btc_engine_pid(btc_path(b)) != 0;
-    struct cli_text line = {0};
+    struct front_text line = {0};
     json_t *list = json_array();
 
     for (size_t i = 0; i < s->n; i++) {
@@ -18,32 +18,32 @@ static void cli_add_show(struct cli *c, struct btc *b,
         const char *hash = info->info_hash_v1;
         json_t *o = json_object();
         json_object_set_new(o, "id", json_integer(s->items[i].id));
-        json_object_set_new(o, "info_hash", cli_json_text(hash));
-        json_object_set_new(o, "name", cli_json_text(info->name));
+        json_object_set_new(o, "info_hash", front_json_text(hash));
+        json_object_set_new(o, "name", front_json_text(info->name));
         json_object_set_new(o, "known", json_boolean(s->items[i].known));
         json_array_append_new(list, o);
-        cli_text_clear(&line);
-        cli_text_clean(&line, info->name != NULL ? info->name : hash,
-                       c->err_screen.utf8);
+        front_text_clear(&line);
+        front_text_clean(&line, info->name != NULL ? info->name : hash,
+                         c->err_screen.utf8);
         cli_say(c, "%s %lld  %s", s->items[i].known ? "known as" : "added as",
-                (long long)s->items[i].id, cli_text_str(&line));
+                (long long)s->items[i].id, front_text_str(&line));
     }
     if (c->o.json) {
-        json_t *o = cli_json_object();
+        json_t *o = front_json_object();
         json_object_set(o, "torrents", list);
         json_object_set_new(o, "status",
                             json_integer(cli_sources_status(c, s)));
         if (json_array_size(s->errors) > 0) {
             json_object_set(o, "source_errors", s->errors);
         }
-        cli_json_print(c->out, o);
+        front_json_print(c->out, o);
     } else if (!engine && !c->o.paused) {
-        cli_text_clear(&line);
+        front_text_clear(&line);
         cli_say(c, "no engine runs: `%s` fetches it",
                 cli_open_hint(c, "resume", &line));
     }
     json_decref(list);
-    cli_text_free(&line);
+    front_text_free(&line);
 }
 
 /* Adds to the database. */

@@ -37,8 +37,8 @@ static char *cli_create_name(const char *given)
     while (begin > 0 && path[begin - 1] != '/') {
         begin--;
     }
-    struct cli_text name = {0};
-    cli_text_add(&name, path + begin, end - begin);
+    struct front_text name = {0};
+    front_text_add(&name, path + begin, end - begin);
     free(real);
     return name.data;
 }
@@ -60,15 +60,15 @@ static void cli_create_progress(void *ctx, uint64_t done, uint64_t total)
     p->bytes_total = total;
     p->down_rate = ms > 0 ? done / (uint64_t)ms * 1000 : 0;
     p->eta_s = p->down_rate > 0 ? (int64_t)((total - done) / p->down_rate) : -1;
-    struct cli_text frame = {0};
-    cli_term_resize(&w->c->err_screen, fileno(w->c->err));
+    struct front_text frame = {0};
+    front_term_resize(&w->c->err_screen, fileno(w->c->err));
     cli_view_hashing(&w->c->err_screen, p, &frame);
-    cli_live_draw(w->live, cli_text_str(&frame), w->c->err_screen.width);
-    cli_text_free(&frame);
+    cli_live_draw(w->live, front_text_str(&frame), w->c->err_screen.width);
+    front_text_free(&frame);
 }
 
 /* Appends text as it may stand in a URI. */
-static void cli_create_escape(struct cli_text *out, const char *s)
+static void cli_create_escape(struct front_text *out, const char *s)
 {
     static const char hex[] = "0123456789ABCDEF";
 
@@ -77,28 +77,28 @@ static void cli_create_escape(struct cli_text *out, const char *s)
         bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
                      (ch >= '0' && ch <= '9') || strchr("-._~", ch) != NULL;
         if (plain) {
-            cli_text_add(out, s, 1);
+            front_text_add(out, s, 1);
         } else {
-            cli_text_printf(out, "%%%c%c", hex[ch >> 4], hex[ch & 15]);
+            front_text_printf(out, "%%%c%c", hex[ch >> 4], hex[ch & 15]);
         }
     }
 }
 
 /* The magnet link of what was made. */
 static void cli_create_magnet(const struct cli *c, const char *hash,
-                              const char *name, struct cli_text *out)
+                              const char *name, struct front_text *out)
 {
-    cli_text_printf(out, "magnet:?xt=urn:btih:%s&dn=", hash);
+    front_text_printf(out, "magnet:?xt=urn:btih:%s&dn=", hash);
     cli_create_escape(out, name);
     for (size_t i = 0; i < c->o.trackers.n; i++) {
         const char *urls = c->o.trackers.items[i];
         while (*urls != '\0') {
             size_t n = strcspn(urls, ",");
-            struct cli_text url = {0};
-            cli_text_add(&url, urls, n);
-            cli_text_puts(out, "&tr=");
-            cli_create_escape(out, cli_text_str(&url));
-            cli_text_free(&url);
+            struct front_text url = {0};
+            front_text_add(&url, urls, n);
+            front_text_puts(out, "&tr=");
+            cli_create_escape(out, front_text_str(&url));
+            front_text_free(&url);
             urls += urls[n] == ',' ? n + 1 : n;
         }
     }
@@ -108,10 +108,10 @@ static void cli_create_magnet(const struct cli *c, const char *hash,
 static void cli_create_show(struct cli *c, const char *output, const char *name,
                             const struct btc_create_result *r)
 {
-    char size[CLI_FORMAT_MAX];
-    char piece[CLI_FORMAT_MAX];
+    char size[FRONT_FORMAT_MAX];
+    char piece[FRONT_FORMAT_MAX];
     bool to_stdout = strcmp(output, "-") == 0; /* then it has the torrent */
-    struct cli_text magnet = {0};
+    struct front_text magnet = {0};
 
     if (r->n_left_out > 0) {
         cli_say(c,
@@ -122,26 +122,26 @@ static void cli_create_show(struct cli *c, const char *output, const char *name,
     }
     cli_create_magnet(c, r->info_hash, name, &magnet);
     if (c->o.json) {
-        json_t *o = cli_json_object();
-        json_object_set_new(o, "output", cli_json_text(output));
-        json_object_set_new(o, "name", cli_json_text(name));
-        json_object_set_new(o, "info_hash_v1", cli_json_text(r->info_hash));
-        json_object_set_new(o, "total_size", cli_json_uint(r->total_size));
+        json_t *o = front_json_object();
+        json_object_set_new(o, "output", front_json_text(output));
+        json_object_set_new(o, "name", front_json_text(name));
+        json_object_set_new(o, "info_hash_v1", front_json_text(r->info_hash));
+        json_object_set_new(o, "total_size", front_json_uint(r->total_size));
         json_object_set_new(o, "piece_length", json_integer(r->piece_length));
         json_object_set_new(o, "piece_count", json_integer(r->piece_count));
         json_object_set_new(o, "file_count", json_integer(r->n_files));
-        json_object_set_new(o, "magnet", cli_json_text(magnet.data));
-        cli_json_print(c->out, o);
+        json_object_set_new(o, "magnet", front_json_text(magnet.data));
+        front_json_print(c->out, o);
     } else {
         cli_say(c, "%s: %s in %u file%s, %u pieces of %s",
                 to_stdout ? "standard output" : output,
-                cli_format_size(size, r->total_size), r->n_files,
+                front_format_size(size, r->total_size), r->n_files,
                 r->n_files == 1 ? "" : "s", r->piece_count,
-                cli_format_size(piece, r->piece_length));
+                front_format_size(piece, r->piece_length));
         fprintf(to_stdout ? c->err : c->out, "%s\n%s\n", r->info_hash,
                 magnet.data);
     }
-    cli_text_free(&magnet);
+    front_text_free(&magnet);
 }
 
 /* The library's options from ours. */
@@ -178,27 +178,27 @@ static int cli_create_make(struct cli *c)
     struct btc_create_result r = {0};
     struct btc_error e = {0};
     char *name = cli_create_name(c->args[0]);
-    struct cli_text output = {0};
+    struct front_text output = {0};
     const struct btc_progress p = {.name = name, .state = "hashing"};
 
     if (c->o.out != NULL) {
-        cli_text_puts(&output, c->o.out);
+        front_text_puts(&output, c->o.out);
     } else {
-        cli_text_printf(&output, "%s.torrent", name);
+        front_text_printf(&output, "%s.torrent", name);
     }
     cli_track_update(&w.track, &p, cli_run_now_ms());
     w.live = cli_create_has_bar(c) ? cli_live_new(fileno(c->err)) : NULL;
     struct btc_create_options o =
-        cli_create_options(c, cli_text_str(&output), &w);
+        cli_create_options(c, front_text_str(&output), &w);
     int status = btc_create(&o, &r, &e);
     cli_live_free(w.live);
     if (status == 0) {
-        cli_create_show(c, cli_text_str(&output), name, &r);
+        cli_create_show(c, front_text_str(&output), name, &r);
     } else {
         cli_fail(c, &e);
     }
     cli_track_fini(&w.track);
-    cli_text_free(&output);
+    front_text_free(&output);
     free(name);
     return status;
 }

@@ -9,31 +9,31 @@
 static int cli_db_problem(void *ctx, const struct btc_value *v, size_t n)
 {
     struct cli *c = ctx;
-    struct cli_text line = {0};
+    struct front_text line = {0};
 
     if (c->o.ndjson) {
-        cli_json_line(c->out, cli_json_row(v, n));
+        front_json_line(c->out, front_json_row(v, n));
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
         char number[32];
         snprintf(number, sizeof(number), "%lld", (long long)v[i].i);
-        cli_text_puts(&line, i == 0 ? "" : "  ");
+        front_text_puts(&line, i == 0 ? "" : "  ");
         if (v[i].type == BTC_TEXT) {
-            cli_text_clean(&line, v[i].text, c->out_screen.utf8);
+            front_text_clean(&line, v[i].text, c->out_screen.utf8);
         } else if (v[i].type == BTC_INT) {
-            cli_text_puts(&line, number);
+            front_text_puts(&line, number);
         }
     }
-    fprintf(c->out, "%s\n", cli_text_str(&line));
-    cli_text_free(&line);
+    fprintf(c->out, "%s\n", front_text_str(&line));
+    front_text_free(&line);
     return 0;
 }
 
 /* A problem as a row of an array. */
 static int cli_db_keep(void *ctx, const struct btc_value *v, size_t n)
 {
-    json_array_append_new(ctx, cli_json_row(v, n));
+    json_array_append_new(ctx, front_json_row(v, n));
     return 0;
 }
 
@@ -46,13 +46,14 @@ static int cli_db_check(struct cli *c, struct btc *b)
                            : btc_db_check(b, cli_db_problem, c, &e);
 
     if (c->o.json) {
-        json_t *o = cli_json_object();
+        json_t *o = front_json_object();
         json_object_set(o, "problems", problems);
         json_object_set_new(o, "status", json_integer(status));
         if (status != 0) {
-            json_object_set_new(o, "error", cli_json_error(status, e.message));
+            json_object_set_new(o, "error",
+                                front_json_error(status, e.message));
         }
-        cli_json_print(c->out, o);
+        front_json_print(c->out, o);
     }
     json_decref(problems);
     if (status != 0) {
@@ -73,12 +74,12 @@ static void cli_db_print(struct cli *c, const char *key, const char *text)
         fputs(n > 0 && text[n - 1] == '\n' ? "" : "\n", c->out);
         return;
     }
-    json_t *o = cli_json_object();
-    json_object_set_new(o, key, cli_json_text(text));
+    json_t *o = front_json_object();
+    json_object_set_new(o, key, front_json_text(text));
     if (c->o.json) {
-        cli_json_print(c->out, o);
+        front_json_print(c->out, o);
     } else {
-        cli_json_line(c->out, o);
+        front_json_line(c->out, o);
     }
 }
 

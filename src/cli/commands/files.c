@@ -3,7 +3,7 @@
 #include "cli/rows.h"
 #include "front/format.h"
 
-static const struct cli_column cli_files_columns[] = {
+static const struct front_column cli_files_columns[] = {
     {.title = "ID", .right = true, .drop = 2},
     {.title = "#", .right = true},
     {.title = "DONE", .right = true},
@@ -21,18 +21,19 @@ static const char *cli_files_priority(int64_t n)
 }
 
 /* A file; its number is the one that --select takes. */
-static void cli_files_cells(struct cli_table *t, const struct cli_rows *r,
+static void cli_files_cells(struct front_table *t, const struct cli_rows *r,
                             size_t row)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
 
     cli_rows_cell(t, r, row, "torrent_id");
     snprintf(buf, sizeof(buf), "%lld",
              (long long)cli_rows_int(r, row, "file", 0) + 1);
-    cli_table_cell(t, buf);
+    front_table_cell(t, buf);
     cli_rows_cell_share(t, r, row, "bytes_done", "length");
     cli_rows_cell_size(t, r, row, "length");
-    cli_table_cell(t, cli_files_priority(cli_rows_int(r, row, "priority", 4)));
+    front_table_cell(t,
+                     cli_files_priority(cli_rows_int(r, row, "priority", 4)));
     cli_rows_cell(t, r, row, "path");
 }
 

@@ -57,21 +57,21 @@ static int cli_get_engine(struct cli *c, struct btc *b,
 /* Says which words of the command line are lost on the engine that runs. */
 static void cli_get_tell_lost(const struct cli *c)
 {
-    struct cli_text names = {0};
+    struct front_text names = {0};
 
     for (unsigned id = 0; id < CLI_OPTION_N; id++) {
         if ((c->o.typed & CLI_GET_ENGINE & CLI_OPTION_BIT(id)) != 0) {
-            cli_text_printf(&names, "%s--%s", names.len > 0 ? ", " : "",
-                            cli_option_table[id].name);
+            front_text_printf(&names, "%s--%s", names.len > 0 ? ", " : "",
+                              cli_option_table[id].name);
         }
     }
     if (names.len > 0) {
         cli_say(c,
                 "btc: warning: the engine that runs keeps its own settings: no "
                 "effect of %s",
-                cli_text_str(&names));
+                front_text_str(&names));
     }
-    cli_text_free(&names);
+    front_text_free(&names);
 }
 
 /* Adds the sources and runs. */
@@ -100,14 +100,14 @@ static int cli_get_sources(struct cli *c, struct cli_sources *s)
 /* The object of a stop while sources are read; free(). */
 static char *cli_get_object(const struct cli *c, const char *text)
 {
-    struct cli_text out = {0};
+    struct front_text out = {0};
     json_t *o = c->o.json
-                    ? cli_json_failure(BTC_STATUS_INTERRUPTED, text)
-                    : cli_json_failure_event(BTC_STATUS_INTERRUPTED, text);
+                    ? front_json_failure(BTC_STATUS_INTERRUPTED, text)
+                    : front_json_failure_event(BTC_STATUS_INTERRUPTED, text);
     char *dump = json_dumps(o, c->o.json ? JSON_INDENT(2) : JSON_COMPACT);
 
-    cli_text_puts(&out, dump);
-    cli_text_puts(&out, "\n");
+    front_text_puts(&out, dump);
+    front_text_puts(&out, "\n");
     free(dump);
     json_decref(o);
     return out.data;

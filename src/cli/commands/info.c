@@ -9,40 +9,40 @@
 /* "name          value". */
 static void cli_info_line(struct cli *c, const char *name, const char *value)
 {
-    struct cli_text line = {0};
+    struct front_text line = {0};
 
-    cli_text_printf(&line, "%-*s", CLI_INFO_TAB, name);
-    cli_text_clean(&line, value == NULL ? "not known" : value,
-                   c->out_screen.utf8);
-    fprintf(c->out, "%s\n", cli_text_str(&line));
-    cli_text_free(&line);
+    front_text_printf(&line, "%-*s", CLI_INFO_TAB, name);
+    front_text_clean(&line, value == NULL ? "not known" : value,
+                     c->out_screen.utf8);
+    fprintf(c->out, "%s\n", front_text_str(&line));
+    front_text_free(&line);
 }
 
 /* Sizes and pieces. */
 static void cli_info_sizes(struct cli *c, const struct btc_source_info *i)
 {
-    char buf[CLI_FORMAT_MAX];
-    struct cli_text line = {0};
+    char buf[FRONT_FORMAT_MAX];
+    struct front_text line = {0};
 
     if (i->total_size >= 0) {
-        cli_text_printf(&line, "%s (%lld bytes)",
-                        cli_format_size(buf, (uint64_t)i->total_size),
-                        (long long)i->total_size);
+        front_text_printf(&line, "%s (%lld bytes)",
+                          front_format_size(buf, (uint64_t)i->total_size),
+                          (long long)i->total_size);
     }
-    cli_info_line(c, "size", i->total_size < 0 ? NULL : cli_text_str(&line));
-    cli_text_clear(&line);
+    cli_info_line(c, "size", i->total_size < 0 ? NULL : front_text_str(&line));
+    front_text_clear(&line);
     if (i->piece_length > 0) {
-        cli_text_printf(&line, "%lld of %s", (long long)i->piece_count,
-                        cli_format_size(buf, (uint64_t)i->piece_length));
-        cli_info_line(c, "pieces", cli_text_str(&line));
+        front_text_printf(&line, "%lld of %s", (long long)i->piece_count,
+                          front_format_size(buf, (uint64_t)i->piece_length));
+        cli_info_line(c, "pieces", front_text_str(&line));
     }
-    cli_text_free(&line);
+    front_text_free(&line);
 }
 
 /* Who it is. */
 static void cli_info_head(struct cli *c, const struct btc_source_info *i)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
 
     cli_info_line(c, "name", i->name);
     if (i->info_hash_v1 != NULL) {
@@ -59,7 +59,7 @@ static void cli_info_head(struct cli *c, const struct btc_source_info *i)
         cli_info_line(c, "comment", i->comment);
     }
     if (i->creation_date > 0) {
-        cli_info_line(c, "created", cli_format_time(buf, i->creation_date));
+        cli_info_line(c, "created", front_format_time(buf, i->creation_date));
     }
     if (i->created_by != NULL) {
         cli_info_line(c, "created by", i->created_by);
@@ -85,27 +85,27 @@ static void cli_info_ways(struct cli *c, const struct btc_source_info *i)
 /* The files, numbered as --select counts. */
 static void cli_info_files(struct cli *c, const struct btc_source_info *i)
 {
-    static const struct cli_column columns[] = {
+    static const struct front_column columns[] = {
         {.title = "#", .right = true},
         {.title = "SIZE", .right = true},
         {.title = "PATH", .min = 20, .end = true}};
-    struct cli_table *t = cli_table_new(columns, 3);
-    char buf[CLI_FORMAT_MAX];
+    struct front_table *t = front_table_new(columns, 3);
+    char buf[FRONT_FORMAT_MAX];
 
     for (size_t n = 0; n < i->n_files; n++) {
         if (i->files[n].pad) {
             continue;
         }
         snprintf(buf, sizeof(buf), "%zu", n + 1);
-        cli_table_cell(t, buf);
-        cli_table_cell(t, cli_format_size(buf, i->files[n].length));
-        cli_table_cell(t, i->files[n].path);
+        front_table_cell(t, buf);
+        front_table_cell(t, front_format_size(buf, i->files[n].length));
+        front_table_cell(t, i->files[n].path);
     }
-    if (cli_table_rows(t) > 0) {
+    if (front_table_rows(t) > 0) {
         fputc('\n', c->out);
-        cli_table_print(t, &c->out_screen, c->out);
+        front_table_print(t, &c->out_screen, c->out);
     }
-    cli_table_free(t);
+    front_table_free(t);
 }
 
 /* btc info SRC. */
@@ -121,7 +121,7 @@ static int cli_info_run(struct cli *c)
     }
     const struct btc_source_info *info = btc_source_info(s);
     if (c->o.json) {
-        cli_json_print(c->out, cli_json_info(info));
+        front_json_print(c->out, front_json_info(info));
     } else {
         cli_info_head(c, info);
         cli_info_ways(c, info);

@@ -4,7 +4,7 @@
 
 #define CLI_LOG_LIMIT 100 /* rows without --limit */
 
-static const struct cli_column cli_log_columns[] = {
+static const struct front_column cli_log_columns[] = {
     {.title = "TIME"},
     {.title = "ID", .right = true, .drop = 2},
     {.title = "LEVEL", .drop = 1},
@@ -12,7 +12,7 @@ static const struct cli_column cli_log_columns[] = {
     {.title = "TEXT", .min = 18}};
 
 /* An event. */
-static void cli_log_cells(struct cli_table *t, const struct cli_rows *r,
+static void cli_log_cells(struct front_table *t, const struct cli_rows *r,
                           size_t row)
 {
     cli_rows_cell_time(t, r, row, "at");

@@ -5,7 +5,7 @@
 #include "cli/rows.h"
 #include "front/format.h"
 
-static const struct cli_column cli_peers_columns[] = {
+static const struct front_column cli_peers_columns[] = {
     {.title = "ID", .right = true, .drop = 3},
     {.title = "ADDRESS", .min = 15},
     {.title = "FLAGS", .drop = 5},
@@ -17,22 +17,22 @@ static const struct cli_column cli_peers_columns[] = {
     {.title = "CLIENT", .drop = 4, .min = 8}};
 
 /* An address with its port; IPv6 in brackets. */
-static void cli_peers_address(struct cli_table *t, const struct cli_rows *r,
+static void cli_peers_address(struct front_table *t, const struct cli_rows *r,
                               size_t row)
 {
     const char *address = cli_rows_text(r, row, "address");
-    struct cli_text text = {0};
+    struct front_text text = {0};
     bool six = address != NULL && strchr(address, ':') != NULL;
 
-    cli_text_printf(&text, "%s%s%s:%lld", six ? "[" : "",
-                    address == NULL ? "?" : address, six ? "]" : "",
-                    (long long)cli_rows_int(r, row, "port", 0));
-    cli_table_cell(t, cli_text_str(&text));
-    cli_text_free(&text);
+    front_text_printf(&text, "%s%s%s:%lld", six ? "[" : "",
+                      address == NULL ? "?" : address, six ? "]" : "",
+                      (long long)cli_rows_int(r, row, "port", 0));
+    front_table_cell(t, front_text_str(&text));
+    front_text_free(&text);
 }
 
 /* c connected, C it chokes us, i it wants from us. */
-static void cli_peers_flags(struct cli_table *t, const struct cli_rows *r,
+static void cli_peers_flags(struct front_table *t, const struct cli_rows *r,
                             size_t row)
 {
     char flags[5] = "";
@@ -50,11 +50,11 @@ static void cli_peers_flags(struct cli_table *t, const struct cli_rows *r,
     if (cli_rows_int(r, row, "banned", 0) != 0) {
         flags[n++] = 'B';
     }
-    cli_table_cell(t, n == 0 ? NULL : flags);
+    front_table_cell(t, n == 0 ? NULL : flags);
 }
 
 /* A peer. */
-static void cli_peers_cells(struct cli_table *t, const struct cli_rows *r,
+static void cli_peers_cells(struct front_table *t, const struct cli_rows *r,
                             size_t row)
 {
     cli_rows_cell(t, r, row, "torrent_id");

@@ -14,20 +14,20 @@ static int cli_pieces_draw(struct cli *c, struct btc *b,
                            const struct cli_rows *rows, size_t row)
 {
     struct btc_error e = {0};
-    struct cli_text out = {0};
-    char percent[CLI_FORMAT_MAX];
+    struct front_text out = {0};
+    char percent[FRONT_FORMAT_MAX];
     int64_t total = cli_rows_int(rows, row, "pieces_total", 0);
     int64_t size = cli_rows_int(rows, row, "bytes_total", 0);
     const char *name = cli_rows_text(rows, row, "name");
     int status = 0;
 
-    cli_text_clean(&out, name == NULL ? "?" : name, c->out_screen.utf8);
-    cli_format_percent(percent,
-                       (uint64_t)cli_rows_int(rows, row, "bytes_done", 0),
-                       size < 0 ? 0 : (uint64_t)size);
-    cli_text_printf(&out, "  %lld of %lld pieces, %s\n",
-                    (long long)cli_rows_int(rows, row, "pieces_done", 0),
-                    (long long)total, percent);
+    front_text_clean(&out, name == NULL ? "?" : name, c->out_screen.utf8);
+    front_format_percent(percent,
+                         (uint64_t)cli_rows_int(rows, row, "bytes_done", 0),
+                         size < 0 ? 0 : (uint64_t)size);
+    front_text_printf(&out, "  %lld of %lld pieces, %s\n",
+                      (long long)cli_rows_int(rows, row, "pieces_done", 0),
+                      (long long)total, percent);
     size_t n = cli_view_cells(&c->out_screen, total < 0 ? 0 : (uint32_t)total,
                               CLI_PIECES_LINES);
     if (n > 0) {
@@ -38,8 +38,8 @@ static int cli_pieces_draw(struct cli *c, struct btc *b,
         }
         free(cells);
     }
-    fputs(cli_text_str(&out), c->out);
-    cli_text_free(&out);
+    fputs(front_text_str(&out), c->out);
+    front_text_free(&out);
     return status == 0 ? 0 : cli_fail(c, &e);
 }
 
@@ -48,7 +48,7 @@ static int cli_pieces_maps(struct cli *c, struct btc *b,
                            const struct cli_ids *ids)
 {
     struct btc_error e = {0};
-    struct cli_text legend = {0};
+    struct front_text legend = {0};
     struct cli_rows *rows = cli_rows_load(b, "progress", 0, 0, &e);
     int status = 0;
 
@@ -65,8 +65,8 @@ static int cli_pieces_maps(struct cli *c, struct btc *b,
         cli_say(c, "there are no torrents");
     } else if (status == 0) {
         cli_view_legend(&c->out_screen, &legend);
-        fputs(cli_text_str(&legend), c->out);
-        cli_text_free(&legend);
+        fputs(front_text_str(&legend), c->out);
+        front_text_free(&legend);
     }
     cli_rows_free(rows);
     return status;

@@ -110,12 +110,12 @@ static int cli_resume_nothing(struct cli *c, const struct cli_resume_count *n)
         cli_say(c, "nothing to resume");
     }
     if (c->o.json) {
-        json_t *o = cli_json_object();
+        json_t *o = front_json_object();
         json_object_set_new(o, "status", json_integer(0));
         json_object_set_new(o, "retryable", json_false());
         json_object_set_new(o, "error", json_null());
         json_object_set_new(o, "torrents", json_array());
-        cli_json_print(c->out, o);
+        front_json_print(c->out, o);
     }
     return 0;
 }

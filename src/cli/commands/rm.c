@@ -10,12 +10,12 @@
 /* What would go. */
 static void cli_rm_list(struct cli *c, const struct cli_wish *list, size_t n)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
 
     for (size_t i = 0; i < n; i++) {
         fprintf(c->err, "  %lld  %s%s%s%s%s\n", (long long)list[i].id,
                 list[i].name, c->o.data ? ", and its data: " : "",
-                c->o.data ? cli_format_size(buf, (uint64_t)list[i].bytes_done)
+                c->o.data ? front_format_size(buf, (uint64_t)list[i].bytes_done)
                           : "",
                 c->o.data ? " in " : "", c->o.data ? list[i].save_path : "");
     }
@@ -24,14 +24,14 @@ static void cli_rm_list(struct cli *c, const struct cli_wish *list, size_t n)
 /* What would go, for programs. */
 static void cli_rm_print(struct cli *c, const struct cli_wish *list, size_t n)
 {
-    json_t *o = cli_json_object();
+    json_t *o = front_json_object();
     json_t *torrents = json_array();
 
     for (size_t i = 0; i < n; i++) {
         json_array_append_new(torrents, cli_wish_json(&list[i]));
     }
     json_object_set_new(o, "would_remove", torrents);
-    cli_json_print(c->out, o);
+    front_json_print(c->out, o);
 }
 
 /* Reads an answer. */

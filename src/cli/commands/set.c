@@ -10,13 +10,13 @@
 static int cli_set_list_json(struct cli *c)
 {
     json_t *keys = json_object();
-    json_t *o = cli_json_object();
+    json_t *o = front_json_object();
 
     for (const struct btc_key *k = btc_set_keys(); k->key != NULL; k++) {
         json_object_set_new(keys, k->key, json_string(k->help));
     }
     json_object_set_new(o, "keys", keys);
-    cli_json_print(c->out, o);
+    front_json_print(c->out, o);
     return 0;
 }
 
@@ -38,7 +38,7 @@ static int cli_set_one(struct cli *c, struct btc *b, int64_t id,
                        const char *word, cli_set_fn *set)
 {
     struct btc_error e = {0};
-    struct cli_text key = {0};
+    struct front_text key = {0};
     size_t n = strcspn(word, "=");
 
     if (word[n] != '=' || n == 0) {
@@ -47,9 +47,9 @@ static int cli_set_one(struct cli *c, struct btc *b, int64_t id,
                              "keys",
                              word);
     }
-    cli_text_add(&key, word, n);
-    int status = set(b, id, cli_text_str(&key), word + n + 1, &e);
-    cli_text_free(&key);
+    front_text_add(&key, word, n);
+    int status = set(b, id, front_text_str(&key), word + n + 1, &e);
+    front_text_free(&key);
     return status == 0 ? 0 : cli_fail(c, &e);
 }
 
@@ -62,9 +62,9 @@ static int cli_set_print(struct cli *c, struct btc *b, int64_t id)
     if (rows == NULL) {
         return cli_fail(c, &e);
     }
-    json_t *o = cli_json_object();
+    json_t *o = front_json_object();
     json_object_set_new(o, "torrents", cli_rows_json(rows));
-    cli_json_print(c->out, o);
+    front_json_print(c->out, o);
     cli_rows_free(rows);
     return 0;
 }

@@ -10,7 +10,7 @@
 #include "front/format.h"
 #include "front/json.h"
 
-static const struct cli_column cli_status_columns[] = {
+static const struct front_column cli_status_columns[] = {
     {.title = "ID", .right = true},
     {.title = "NAME", .min = 10},
     {.title = "STATE", .drop = 1},
@@ -28,10 +28,10 @@ static const struct cli_column cli_status_columns[] = {
 static volatile sig_atomic_t cli_status_over;
 
 /* A torrent. */
-static void cli_status_cells(struct cli_table *t, const struct cli_rows *r,
+static void cli_status_cells(struct front_table *t, const struct cli_rows *r,
                              size_t row)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     int64_t left = cli_rows_int(r, row, "bytes_left", 0);
     int64_t eta = left > 0 ? cli_rows_int(r, row, "eta_s", -1) : -1;
 
@@ -42,7 +42,7 @@ static void cli_status_cells(struct cli_table *t, const struct cli_rows *r,
     cli_rows_cell_size(t, r, row, "bytes_total");
     cli_rows_cell_rate(t, r, row, "down_rate");
     cli_rows_cell_rate(t, r, row, "up_rate");
-    cli_table_cell(t, eta < 0 ? NULL : cli_format_duration(buf, eta));
+    front_table_cell(t, eta < 0 ? NULL : front_format_duration(buf, eta));
     cli_rows_cell(t, r, row, "peers");
     cli_rows_cell(t, r, row, "ratio");
 }
@@ -66,29 +66,30 @@ static int cli_status_load(struct btc *b, const struct cli_ids *ids,
 
 /* The table and what goes wrong, as text. */
 static void cli_status_text(const struct cli *c, const struct cli_rows *rows,
-                            struct cli_text *out)
+                            struct front_text *out)
 {
-    struct cli_screen s = c->out_screen;
+    struct front_screen s = c->out_screen;
 
     if (s.width > 0) {
         s.width--; /* the last column would wrap in the live view */
     }
-    struct cli_table *t = cli_table_new(cli_status_columns, CLI_STATUS_COLUMNS);
+    struct front_table *t =
+        front_table_new(cli_status_columns, CLI_STATUS_COLUMNS);
     for (size_t i = 0; i < cli_rows_count(rows); i++) {
         cli_status_cells(t, rows, i);
     }
-    cli_table_render(t, &s, out);
-    cli_table_free(t);
+    front_table_render(t, &s, out);
+    front_table_free(t);
     for (size_t i = 0; i < cli_rows_count(rows); i++) {
         const char *error = cli_rows_text(rows, i, "error");
         if (error != NULL) {
-            struct cli_text line = {0};
-            cli_text_printf(&line, "%lld: %s",
-                            (long long)cli_rows_int(rows, i, "id", 0), error);
-            cli_text_fit(out, cli_text_str(&line),
-                         s.width == 0 ? line.len : s.width, s.utf8);
-            cli_text_puts(out, "\n");
-            cli_text_free(&line);
+            struct front_text line = {0};
+            front_text_printf(&line, "%lld: %s",
+                              (long long)cli_rows_int(rows, i, "id", 0), error);
+            front_text_fit(out, front_text_str(&line),
+                           s.width == 0 ? line.len : s.width, s.utf8);
+            front_text_puts(out, "\n");
+            front_text_free(&line);
         }
     }
 }
@@ -109,17 +110,17 @@ static void cli_status_engine(const struct cli *c, struct btc *b,
     if (pid != 0) {
         cli_say(c, "the engine runs (pid %lld)", (long long)pid);
     } else if (unfinished > 0) {
-        struct cli_text hint = {0};
+        struct front_text hint = {0};
         cli_say(c, "no engine runs; `%s` goes on",
                 cli_open_hint(c, "resume", &hint));
-        cli_text_free(&hint);
+        front_text_free(&hint);
     }
 }
 
 /* All as one object. */
 static json_t *cli_status_object(struct btc *b, const struct cli_rows *rows)
 {
-    json_t *o = cli_json_object();
+    json_t *o = front_json_object();
     int64_t pid = btc_engine_pid(btc_path(b));
 
     json_object_set_new(o, "engine_pid",
@@ -133,22 +134,22 @@ static void cli_status_show(struct cli *c, struct btc *b,
                             const struct cli_rows *rows)
 {
     if (c->o.json) {
-        cli_json_print(c->out, cli_status_object(b, rows));
+        front_json_print(c->out, cli_status_object(b, rows));
     } else if (c->o.ndjson) {
         json_t *o = json_object();
         json_object_set_new(o, "event", json_string("stats"));
         json_object_set_new(o, "at", json_integer(time(NULL)));
         json_object_set_new(o, "torrents", cli_rows_json(rows));
-        cli_json_line(c->out, o);
+        front_json_line(c->out, o);
     } else if (cli_rows_count(rows) == 0) {
         cli_say(c, "no torrents; `btc get SRC` downloads one, `btc add SRC` "
                    "keeps one for later");
     } else {
-        struct cli_text text = {0};
+        struct front_text text = {0};
         cli_status_text(c, rows, &text);
-        fputs(cli_text_str(&text), c->out);
+        fputs(front_text_str(&text), c->out);
         fflush(c->out);
-        cli_text_free(&text);
+        front_text_free(&text);
         cli_status_engine(c, b, rows);
     }
 }
@@ -164,11 +165,11 @@ static void cli_status_handle(int number)
 static void cli_status_draw(struct cli *c, const struct cli_rows *rows,
                             struct cli_live *live)
 {
-    struct cli_text text = {0};
+    struct front_text text = {0};
 
-    cli_term_resize(&c->out_screen, fileno(c->out));
+    front_term_resize(&c->out_screen, fileno(c->out));
     if (cli_rows_count(rows) == 0) {
-        cli_text_puts(&text, "no torrents\n");
+        front_text_puts(&text, "no torrents\n");
     } else {
         cli_status_text(c, rows, &text);
     }
@@ -179,7 +180,7 @@ static void cli_status_draw(struct cli *c, const struct cli_rows *rows,
     }
     *end = '\0';
     cli_live_draw(live, text.data, c->out_screen.width);
-    cli_text_free(&text);
+    front_text_free(&text);
 }
 
 /* Again and again; on a terminal over itself. */

@@ -2,7 +2,7 @@
 #include "cli/commands/commands.h"
 #include "cli/rows.h"
 
-static const struct cli_column cli_trackers_columns[] = {
+static const struct front_column cli_trackers_columns[] = {
     {.title = "ID", .right = true, .drop = 4},
     {.title = "TIER", .right = true, .drop = 5},
     {.title = "STATE"},
@@ -14,7 +14,7 @@ static const struct cli_column cli_trackers_columns[] = {
     {.title = "ERROR", .drop = 1, .min = 10}};
 
 /* A tracker. */
-static void cli_trackers_cells(struct cli_table *t, const struct cli_rows *r,
+static void cli_trackers_cells(struct front_table *t, const struct cli_rows *r,
                                size_t row)
 {
     cli_rows_cell(t, r, row, "torrent_id");

@@ -11,13 +11,13 @@ static void cli_verify_report(const struct cli_run *r)
 {
     for (size_t i = 0; i < r->track.n; i++) {
         const struct btc_progress *p = &r->track.items[i].p;
-        char buf[CLI_FORMAT_MAX];
-        struct cli_text name = {0};
-        cli_text_clean(&name, p->name, r->c->err_screen.utf8);
-        cli_say(r->c, "%s  %u of %u pieces are good, %s", cli_text_str(&name),
+        char buf[FRONT_FORMAT_MAX];
+        struct front_text name = {0};
+        front_text_clean(&name, p->name, r->c->err_screen.utf8);
+        cli_say(r->c, "%s  %u of %u pieces are good, %s", front_text_str(&name),
                 p->pieces_done, p->pieces_total,
-                cli_format_percent(buf, p->bytes_done, p->bytes_total));
-        cli_text_free(&name);
+                front_format_percent(buf, p->bytes_done, p->bytes_total));
+        front_text_free(&name);
     }
 }
 

@@ -6,9 +6,9 @@
 static int cli_version_run(struct cli *c)
 {
     if (c->o.json) {
-        json_t *o = cli_json_object();
-        json_object_set_new(o, "version", cli_json_text(btc_version()));
-        cli_json_print(c->out, o);
+        json_t *o = front_json_object();
+        json_object_set_new(o, "version", front_json_text(btc_version()));
+        front_json_print(c->out, o);
     } else {
         fprintf(c->out, "btc %s\n", btc_version());
     }

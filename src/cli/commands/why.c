@@ -20,9 +20,9 @@ struct cli_why {
 };
 
 /* Adds a reason. */
-static void cli_why_add(struct cli_why *w, const struct cli_text *text)
+static void cli_why_add(struct cli_why *w, const struct front_text *text)
 {
-    json_array_append_new(w->reasons, cli_json_text(cli_text_str(text)));
+    json_array_append_new(w->reasons, front_json_text(front_text_str(text)));
 }
 
 /* Adds a reason from a fixed text. */
@@ -37,11 +37,11 @@ static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
     const char *state = cli_rows_text(p, 0, "state");
     const char *wanted = cli_rows_text(p, 0, "wanted");
     const char *error = cli_rows_text(p, 0, "error");
-    struct cli_text text = {0};
+    struct front_text text = {0};
 
     state = state == NULL ? "" : state;
     if (error != NULL) {
-        cli_text_printf(&text, "it says: %s", error);
+        front_text_printf(&text, "it says: %s", error);
         cli_why_add(w, &text);
     }
     if (wanted != NULL && strcmp(wanted, "pause") == 0) {
@@ -59,7 +59,7 @@ static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
     } else if (strcmp(state, "metadata") == 0) {
         cli_why_say(w, "its metadata has to come from a peer first");
     }
-    cli_text_free(&text);
+    front_text_free(&text);
 }
 
 /* Who is there to give something. */
@@ -68,7 +68,7 @@ static void cli_why_peers(struct cli_why *w)
     struct cli_rows *rows = cli_rows_load(w->b, "peer_list", w->id, 0, NULL);
     size_t connected = 0;
     size_t choking = 0;
-    struct cli_text text = {0};
+    struct front_text text = {0};
 
     if (rows == NULL) {
         return;
@@ -79,22 +79,23 @@ static void cli_why_peers(struct cli_why *w)
         choking += on && cli_rows_int(rows, i, "choking", 0) != 0 ? 1 : 0;
     }
     if (cli_rows_count(rows) == 0) {
-        cli_text_puts(&text, "no peer is known: see the trackers below, or "
-                             "name one with `btc set ID peer=HOST:PORT`");
+        front_text_puts(&text, "no peer is known: see the trackers below, or "
+                               "name one with `btc set ID peer=HOST:PORT`");
     } else if (connected == 0) {
-        cli_text_printf(&text, "peers: %zu known, none connected",
-                        cli_rows_count(rows));
+        front_text_printf(&text, "peers: %zu known, none connected",
+                          cli_rows_count(rows));
     } else if (choking == connected) {
-        cli_text_printf(&text,
-                        "peers: %zu connected, all of them choking us: it has "
-                        "to wait for its turn",
-                        connected);
+        front_text_printf(
+            &text,
+            "peers: %zu connected, all of them choking us: it has "
+            "to wait for its turn",
+            connected);
     } else {
-        cli_text_printf(&text, "peers: %zu connected, %zu of them choking us",
-                        connected, choking);
+        front_text_printf(&text, "peers: %zu connected, %zu of them choking us",
+                          connected, choking);
     }
     cli_why_add(w, &text);
-    cli_text_free(&text);
+    front_text_free(&text);
     cli_rows_free(rows);
 }
 
@@ -113,17 +114,17 @@ static void cli_why_trackers(struct cli_why *w)
     for (size_t i = 0; i < cli_rows_count(rows); i++) {
         const char *error = cli_rows_text(rows, i, "error");
         if (error != NULL) {
-            struct cli_text text = {0};
-            cli_text_printf(&text, "tracker %s: %s",
-                            cli_rows_text(rows, i, "url"), error);
+            struct front_text text = {0};
+            front_text_printf(&text, "tracker %s: %s",
+                              cli_rows_text(rows, i, "url"), error);
             cli_why_add(w, &text);
-            cli_text_free(&text);
+            front_text_free(&text);
         } else if (cli_rows_int(rows, i, "seeders", -1) == 0) {
-            struct cli_text text = {0};
-            cli_text_printf(&text, "tracker %s knows no seeder",
-                            cli_rows_text(rows, i, "url"));
+            struct front_text text = {0};
+            front_text_printf(&text, "tracker %s knows no seeder",
+                              cli_rows_text(rows, i, "url"));
             cli_why_add(w, &text);
-            cli_text_free(&text);
+            front_text_free(&text);
         }
     }
     cli_rows_free(rows);
@@ -184,7 +185,7 @@ static int cli_why_piece(void *ctx, const struct btc_value *v, size_t n)
 static void cli_why_map(struct cli_why *w)
 {
     struct cli_why_pieces p = {.ranges = w->missing};
-    struct cli_text text = {0};
+    struct front_text text = {0};
     size_t i = 0;
 
     if (btc_query(w->b, "piece_map", w->id, 0, cli_why_piece, &p, NULL) != 0) {
@@ -194,20 +195,20 @@ static void cli_why_map(struct cli_why *w)
     if (p.n_missing == 0) {
         return;
     }
-    cli_text_printf(&text, "missing pieces: %lld (%lld of them begun):",
-                    (long long)p.n_missing, (long long)p.n_partial);
+    front_text_printf(&text, "missing pieces: %lld (%lld of them begun):",
+                      (long long)p.n_missing, (long long)p.n_partial);
     for (; i < json_array_size(w->missing) && i < CLI_WHY_RANGES; i++) {
         const json_t *range = json_array_get(w->missing, i);
         long long a = json_integer_value(json_array_get(range, 0));
         long long b = json_integer_value(json_array_get(range, 1));
-        cli_text_printf(&text, a == b ? "%s %lld" : "%s %lld-%lld",
-                        i == 0 ? "" : ",", a, b);
+        front_text_printf(&text, a == b ? "%s %lld" : "%s %lld-%lld",
+                          i == 0 ? "" : ",", a, b);
     }
     if (i < json_array_size(w->missing)) {
-        cli_text_puts(&text, " ...");
+        front_text_puts(&text, " ...");
     }
     cli_why_add(w, &text);
-    cli_text_free(&text);
+    front_text_free(&text);
 }
 
 /* Which files they are in. */
@@ -226,13 +227,13 @@ static void cli_why_files(struct cli_why *w)
         if (done >= length || cli_rows_int(rows, i, "priority", 4) == 0) {
             continue;
         }
-        char buf[CLI_FORMAT_MAX];
-        struct cli_text text = {0};
-        cli_text_printf(
+        char buf[FRONT_FORMAT_MAX];
+        struct front_text text = {0};
+        front_text_printf(
             &text, "incomplete: %s (%s)", cli_rows_text(rows, i, "path"),
-            cli_format_percent(buf, (uint64_t)done, (uint64_t)length));
+            front_format_percent(buf, (uint64_t)done, (uint64_t)length));
         cli_why_add(w, &text);
-        cli_text_free(&text);
+        front_text_free(&text);
         named++;
     }
     cli_rows_free(rows);
@@ -244,28 +245,29 @@ static void cli_why_show(struct cli_why *w, const struct cli_rows *p)
     struct cli *c = w->c;
 
     if (c->o.json) {
-        json_t *o = cli_json_object();
+        json_t *o = front_json_object();
         json_object_set_new(o, "id", json_integer(w->id));
         json_object_set_new(o, "state",
-                            cli_json_text(cli_rows_text(p, 0, "state")));
+                            front_json_text(cli_rows_text(p, 0, "state")));
         json_object_set(o, "reasons", w->reasons);
         json_object_set(o, "missing", w->missing);
-        cli_json_print(c->out, o);
+        front_json_print(c->out, o);
         return;
     }
-    struct cli_text line = {0};
+    struct front_text line = {0};
     const char *name = cli_rows_text(p, 0, "name");
-    cli_text_clean(&line, name == NULL ? "?" : name, c->out_screen.utf8);
+    front_text_clean(&line, name == NULL ? "?" : name, c->out_screen.utf8);
     const char *state = cli_rows_text(p, 0, "state");
-    fprintf(c->out, "%s is %s\n", cli_text_str(&line),
+    fprintf(c->out, "%s is %s\n", front_text_str(&line),
             state == NULL ? "not known" : state);
     for (size_t i = 0; i < json_array_size(w->reasons); i++) {
-        cli_text_clear(&line);
-        cli_text_clean(&line, json_string_value(json_array_get(w->reasons, i)),
-                       c->out_screen.utf8);
-        fprintf(c->out, "- %s\n", cli_text_str(&line));
+        front_text_clear(&line);
+        front_text_clean(&line,
+                         json_string_value(json_array_get(w->reasons, i)),
+                         c->out_screen.utf8);
+        fprintf(c->out, "- %s\n", front_text_str(&line));
     }
-    cli_text_free(&line);
+    front_text_free(&line);
 }
 
 /* Gathers and shows. */

@@ -233,10 +233,10 @@ static void cli_options_set_list(struct cli_options *o, struct cli_list *list,
         value += strspn(value, " \t\n");
         size_t n = strcspn(value, " \t\n");
         if (n > 0) {
-            struct cli_text word = {0};
-            cli_text_add(&word, value, n);
-            cli_options_push(list, cli_options_keep(o, cli_text_str(&word)));
-            cli_text_free(&word);
+            struct front_text word = {0};
+            front_text_add(&word, value, n);
+            cli_options_push(list, cli_options_keep(o, front_text_str(&word)));
+            front_text_free(&word);
         }
         value += n;
     }
@@ -291,7 +291,7 @@ static char *cli_options_config_path(const struct cli_options *o, bool *must)
     const char *base = getenv("XDG_CONFIG_HOME");
     const char *home = getenv("HOME");
     const char *named = getenv("BTC_CONFIG");
-    struct cli_text path = {0};
+    struct front_text path = {0};
 
     *must = true;
     if (o->config != NULL) {
@@ -302,14 +302,14 @@ static char *cli_options_config_path(const struct cli_options *o, bool *must)
     }
     *must = false;
     if (base != NULL && base[0] == '/') {
-        cli_text_puts(&path, base);
+        front_text_puts(&path, base);
     } else if (home != NULL && home[0] == '/') {
-        cli_text_puts(&path, home);
-        cli_text_puts(&path, "/.config");
+        front_text_puts(&path, home);
+        front_text_puts(&path, "/.config");
     } else {
         return NULL;
     }
-    cli_text_puts(&path, "/btc/btc.conf");
+    front_text_puts(&path, "/btc/btc.conf");
     return path.data;
 }
 

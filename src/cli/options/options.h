@@ -171,7 +171,7 @@ bool cli_options_parse_number(const char *text, uint64_t *out);
  * none is near. */
 const char *cli_options_nearest(const char *text, const char *const *words);
 
-/* cli_config.c: gives each `name = value` of an INI file to cli_options_set,
+/* config.c: gives each `name = value` of an INI file to cli_options_set,
  * for the options in `set` that were not given above. A missing file is no
  * error unless `must`. */
 int cli_config_load(struct cli_options *o, const char *path, bool must,

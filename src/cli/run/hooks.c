@@ -19,11 +19,11 @@
 /* "NAME=value"; free(). */
 static char *cli_hooks_var(const char *name, const char *value)
 {
-    struct cli_text t = {0};
+    struct front_text t = {0};
 
-    cli_text_puts(&t, name);
-    cli_text_puts(&t, "=");
-    cli_text_puts(&t, value == NULL ? "" : value);
+    front_text_puts(&t, name);
+    front_text_puts(&t, "=");
+    front_text_puts(&t, value == NULL ? "" : value);
     return t.data;
 }
 

@@ -22,9 +22,9 @@ struct cli_live {
     int fd;
     size_t *widths; /* owns; columns of each line of the last frame */
     size_t n_widths;
-    size_t width;            /* of the terminal at the last frame */
-    pthread_mutex_t lock;    /* for pending */
-    struct cli_text pending; /* log lines for above the next frame */
+    size_t width;              /* of the terminal at the last frame */
+    pthread_mutex_t lock;      /* for pending */
+    struct front_text pending; /* log lines for above the next frame */
 };
 
 /* A view that has drawn nothing yet. */
@@ -62,8 +62,8 @@ void cli_live_free(struct cli_live *l)
     if (l == NULL) {
         return;
     }
-    cli_live_write(l->fd, cli_text_str(&l->pending), l->pending.len);
-    cli_text_free(&l->pending);
+    cli_live_write(l->fd, front_text_str(&l->pending), l->pending.len);
+    front_text_free(&l->pending);
     pthread_mutex_destroy(&l->lock);
     free(l->widths);
     free(l);
@@ -73,8 +73,8 @@ void cli_live_free(struct cli_live *l)
 void cli_live_log(struct cli_live *l, const char *line)
 {
     pthread_mutex_lock(&l->lock);
-    cli_text_puts(&l->pending, line);
-    cli_text_puts(&l->pending, "\n");
+    front_text_puts(&l->pending, line);
+    front_text_puts(&l->pending, "\n");
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -99,55 +99,55 @@ static size_t cli_live_rows(const struct cli_live *l, size_t width)
 
 /* Writes lines over what stands there; measures them when `keep`. */
 static void cli_live_lines(struct cli_live *l, const char *lines, bool keep,
-                           struct cli_text *out)
+                           struct front_text *out)
 {
-    struct cli_text line = {0};
+    struct front_text line = {0};
 
     while (*lines != '\0') {
         size_t n = strcspn(lines, "\n");
-        cli_text_add(out, lines, n);
-        cli_text_puts(out, "\033[K\n");
+        front_text_add(out, lines, n);
+        front_text_puts(out, "\033[K\n");
         if (keep) {
-            cli_text_clear(&line);
-            cli_text_add(&line, lines, n);
+            front_text_clear(&line);
+            front_text_add(&line, lines, n);
             l->widths =
                 mem_resize(l->widths, l->n_widths + 1, sizeof(*l->widths));
-            l->widths[l->n_widths++] = cli_text_width(cli_text_str(&line));
+            l->widths[l->n_widths++] = front_text_width(front_text_str(&line));
         }
         lines += lines[n] == '\0' ? n : n + 1;
     }
-    cli_text_free(&line);
+    front_text_free(&line);
 }
 
 /* One frame. */
 void cli_live_frame(struct cli_live *l, const char *lines, size_t width,
-                    struct cli_text *out)
+                    struct front_text *out)
 {
     size_t rows = cli_live_rows(l, width);
 
-    cli_text_puts(out, "\033[?25l");
+    front_text_puts(out, "\033[?25l");
     if (rows > 0) {
-        cli_text_printf(out, "\r\033[%zuA", rows);
+        front_text_printf(out, "\r\033[%zuA", rows);
         /* a terminal that was resized remembers which rows it had wrapped, and
          * joins them again later unless they are erased */
-        cli_text_puts(out, width != l->width ? "\033[J" : "");
+        front_text_puts(out, width != l->width ? "\033[J" : "");
     }
     l->width = width;
     pthread_mutex_lock(&l->lock);
-    cli_live_lines(l, cli_text_str(&l->pending), false, out);
-    cli_text_clear(&l->pending);
+    cli_live_lines(l, front_text_str(&l->pending), false, out);
+    front_text_clear(&l->pending);
     pthread_mutex_unlock(&l->lock);
     l->n_widths = 0;
     cli_live_lines(l, lines, true, out);
-    cli_text_puts(out, "\033[J\033[?25h");
+    front_text_puts(out, "\033[J\033[?25h");
 }
 
 /* Draws one frame. */
 void cli_live_draw(struct cli_live *l, const char *lines, size_t width)
 {
-    struct cli_text out = {0};
+    struct front_text out = {0};
 
     cli_live_frame(l, lines, width, &out);
     cli_live_write(l->fd, out.data, out.len);
-    cli_text_free(&out);
+    front_text_free(&out);
 }

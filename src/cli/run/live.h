@@ -22,6 +22,6 @@ void cli_live_draw(struct cli_live *l, const char *lines, size_t width);
 void cli_live_restart(struct cli_live *l);
 /* The bytes of one frame: for cli_live_draw and tests. */
 void cli_live_frame(struct cli_live *l, const char *lines, size_t width,
-                    struct cli_text *out);
+                    struct front_text *out);
 
 #endif

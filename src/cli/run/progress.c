@@ -24,7 +24,7 @@ struct cli_progress {
     enum cli_progress_choice how;
     bool daemon;           /* plain lines only when something changes */
     struct cli_live *live; /* owns; BAR */
-    struct cli_screen screen;
+    struct front_screen screen;
     int64_t line_ms; /* the last plain lines */
     bool ended;      /* the last frame */
 };
@@ -64,16 +64,16 @@ static void cli_progress_log(void *ctx, enum btc_log_level level,
     static const char *const names[] = {"error", "warning", "info", "debug",
                                         "trace"};
     struct cli_progress *p = ctx;
-    struct cli_text text = {0};
+    struct front_text text = {0};
 
-    cli_text_printf(&text,
-                    "btc: %s: ", names[level <= BTC_LOG_TRACE ? level : 0]);
+    front_text_printf(&text,
+                      "btc: %s: ", names[level <= BTC_LOG_TRACE ? level : 0]);
     if (level > BTC_LOG_INFO) {
-        cli_text_printf(&text, "%s: ", category);
+        front_text_printf(&text, "%s: ", category);
     }
-    cli_text_clean(&text, line, p->screen.utf8);
-    cli_progress_say(p, cli_text_str(&text));
-    cli_text_free(&text);
+    front_text_clean(&text, line, p->screen.utf8);
+    cli_progress_say(p, front_text_str(&text));
+    front_text_free(&text);
 }
 
 /* Begins. */
@@ -113,39 +113,43 @@ uint32_t cli_progress_tick_ms(const struct cli_progress *p)
 
 /* "12:00:01 debian.iso  43.1 %  1.2/2.8 GiB  11.2 MiB/s  ETA 2m10s  12 peers"
  */
-void cli_progress_line(const struct cli_screen *s, int64_t at,
-                       const struct btc_progress *p, struct cli_text *out)
+void cli_progress_line(const struct front_screen *s, int64_t at,
+                       const struct btc_progress *p, struct front_text *out)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     char state[64];
 
-    cli_text_puts(out, cli_format_clock(buf, at));
-    cli_text_puts(out, " ");
-    cli_text_clean(out, p->name, s->utf8);
+    front_text_puts(out, front_format_clock(buf, at));
+    front_text_puts(out, " ");
+    front_text_clean(out, p->name, s->utf8);
     if (strcmp(p->state, "downloading") != 0) {
-        cli_text_printf(out, "  %s", cli_track_state(p, state));
+        front_text_printf(out, "  %s", cli_track_state(p, state));
     }
     if (p->bytes_total > 0) {
-        cli_text_printf(out, "  %s",
-                        cli_format_percent(buf, p->bytes_done, p->bytes_total));
-        cli_text_printf(out, "  %s",
-                        cli_format_share(buf, p->bytes_done, p->bytes_total));
+        front_text_printf(
+            out, "  %s",
+            front_format_percent(buf, p->bytes_done, p->bytes_total));
+        front_text_printf(
+            out, "  %s",
+            front_format_share(buf, p->bytes_done, p->bytes_total));
     }
     if (strcmp(p->state, "downloading") == 0 || p->down_rate > 0) {
-        cli_text_printf(out, "  %s", cli_format_rate(buf, p->down_rate));
+        front_text_printf(out, "  %s", front_format_rate(buf, p->down_rate));
     }
     if (p->up_rate > 0) {
-        cli_text_printf(out, "  up %s", cli_format_rate(buf, p->up_rate));
+        front_text_printf(out, "  up %s", front_format_rate(buf, p->up_rate));
     }
     if (p->eta_s >= 0 && !cli_track_is_done(p)) {
-        cli_text_printf(out, "  ETA %s", cli_format_duration(buf, p->eta_s));
+        front_text_printf(out, "  ETA %s",
+                          front_format_duration(buf, p->eta_s));
     }
     if (p->peers > 0 || strcmp(p->state, "downloading") == 0) {
-        cli_text_printf(out, "  %u peer%s", p->peers, p->peers == 1 ? "" : "s");
+        front_text_printf(out, "  %u peer%s", p->peers,
+                          p->peers == 1 ? "" : "s");
     }
     if (p->error != NULL) {
-        cli_text_puts(out, "  ");
-        cli_text_clean(out, p->error, s->utf8);
+        front_text_puts(out, "  ");
+        front_text_clean(out, p->error, s->utf8);
     }
 }
 
@@ -153,20 +157,20 @@ void cli_progress_line(const struct cli_screen *s, int64_t at,
 static void cli_progress_one(struct cli_progress *p, int64_t at,
                              const struct btc_progress *facts)
 {
-    struct cli_text line = {0};
+    struct front_text line = {0};
 
     cli_progress_line(&p->screen, at, facts, &line);
-    cli_progress_say(p, cli_text_str(&line));
-    cli_text_free(&line);
+    cli_progress_say(p, front_text_str(&line));
+    front_text_free(&line);
 }
 
 /* A line on each torrent, or one on all of them. */
 static void cli_progress_all(struct cli_progress *p, int64_t at,
                              const struct cli_track *track, bool asked)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     struct cli_totals sum = cli_track_totals(track);
-    struct cli_text line = {0};
+    struct front_text line = {0};
 
     if (track->n <= CLI_PROGRESS_EACH) {
         for (size_t i = 0; i < track->n; i++) {
@@ -176,28 +180,29 @@ static void cli_progress_all(struct cli_progress *p, int64_t at,
         }
         return;
     }
-    cli_text_printf(&line, "%s ", cli_format_clock(buf, at));
-    cli_text_printf(&line, "%zu of %zu torrents done", sum.n_done, track->n);
-    cli_text_printf(&line, "  %s",
-                    cli_format_percent(buf, sum.bytes_done, sum.bytes_total));
-    cli_text_printf(&line, "  %s",
-                    cli_format_share(buf, sum.bytes_done, sum.bytes_total));
-    cli_text_printf(&line, "  %s", cli_format_rate(buf, sum.down_rate));
-    cli_text_printf(&line, "  ETA %s", cli_format_duration(buf, sum.eta_s));
-    cli_text_printf(&line, "  %u peers", sum.peers);
-    cli_progress_say(p, cli_text_str(&line));
-    cli_text_free(&line);
+    front_text_printf(&line, "%s ", front_format_clock(buf, at));
+    front_text_printf(&line, "%zu of %zu torrents done", sum.n_done, track->n);
+    front_text_printf(
+        &line, "  %s",
+        front_format_percent(buf, sum.bytes_done, sum.bytes_total));
+    front_text_printf(&line, "  %s",
+                      front_format_share(buf, sum.bytes_done, sum.bytes_total));
+    front_text_printf(&line, "  %s", front_format_rate(buf, sum.down_rate));
+    front_text_printf(&line, "  ETA %s", front_format_duration(buf, sum.eta_s));
+    front_text_printf(&line, "  %u peers", sum.peers);
+    cli_progress_say(p, front_text_str(&line));
+    front_text_free(&line);
 }
 
 /* Draws a frame. */
 static void cli_progress_draw(struct cli_progress *p,
                               const struct cli_track *track)
 {
-    struct cli_text frame = {0};
+    struct front_text frame = {0};
     struct cli_view view = {.screen = &p->screen, .track = track};
     struct btc_cell *cells = NULL;
 
-    cli_term_resize(&p->screen, fileno(p->c->err));
+    front_term_resize(&p->screen, fileno(p->c->err));
     if (cli_signal_resumed()) {
         cli_live_restart(p->live);
     }
@@ -214,8 +219,8 @@ static void cli_progress_draw(struct cli_progress *p,
         }
     }
     cli_view_render(&view, &frame);
-    cli_live_draw(p->live, cli_text_str(&frame), p->screen.width);
-    cli_text_free(&frame);
+    cli_live_draw(p->live, front_text_str(&frame), p->screen.width);
+    front_text_free(&frame);
     free(cells);
 }
 
@@ -236,7 +241,7 @@ static void cli_progress_stats(struct cli_progress *p,
             cli_progress_all(p, ev->at, track, false);
         }
     } else if (p->how == CLI_PROGRESS_JSON) {
-        cli_json_line(p->c->err, cli_json_event(ev));
+        front_json_line(p->c->err, front_json_event(ev));
     }
 }
 
@@ -246,18 +251,19 @@ static void cli_progress_note(struct cli_progress *p,
                               const struct cli_track *track)
 {
     const struct cli_torrent *item = cli_track_find(track, ev->id);
-    char buf[CLI_FORMAT_MAX];
-    struct cli_text line = {0};
+    char buf[FRONT_FORMAT_MAX];
+    struct front_text line = {0};
 
-    cli_text_printf(&line, "%s ", cli_format_clock(buf, ev->at));
-    cli_text_clean(&line, item == NULL ? "btc" : item->p.name, p->screen.utf8);
-    cli_text_puts(&line, ev->type == BTC_EVENT_FILE ? "  file complete: "
-                                                    : "  error: ");
-    cli_text_clean(&line,
-                   ev->text == NULL ? btc_status_text(ev->status) : ev->text,
-                   p->screen.utf8);
-    cli_progress_say(p, cli_text_str(&line));
-    cli_text_free(&line);
+    front_text_printf(&line, "%s ", front_format_clock(buf, ev->at));
+    front_text_clean(&line, item == NULL ? "btc" : item->p.name,
+                     p->screen.utf8);
+    front_text_puts(&line, ev->type == BTC_EVENT_FILE ? "  file complete: "
+                                                      : "  error: ");
+    front_text_clean(&line,
+                     ev->text == NULL ? btc_status_text(ev->status) : ev->text,
+                     p->screen.utf8);
+    cli_progress_say(p, front_text_str(&line));
+    front_text_free(&line);
 }
 
 /* Shows an event. */

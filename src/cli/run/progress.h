@@ -21,7 +21,7 @@ void cli_progress_event(struct cli_progress *p, const struct btc_event *ev,
 /* The last frame, from the last facts. */
 void cli_progress_end(struct cli_progress *p, struct cli_track *track);
 /* One plain line on a torrent, without a newline. */
-void cli_progress_line(const struct cli_screen *s, int64_t at,
-                       const struct btc_progress *p, struct cli_text *out);
+void cli_progress_line(const struct front_screen *s, int64_t at,
+                       const struct btc_progress *p, struct front_text *out);
 
 #endif

@@ -88,7 +88,7 @@ static void cli_run_event(void *ctx, const struct btc_event *ev)
 
     cli_run_take(r, ev, now_ms);
     if (r->c->o.ndjson && !r->broken) {
-        cli_json_line(r->c->out, cli_json_event(ev));
+        front_json_line(r->c->out, front_json_event(ev));
         if (ferror(r->c->out) != 0) {
             r->broken = true; /* nobody reads any more: stop in order */
             btc_signal(r->b, BTC_SIGNAL_STOP);
@@ -215,68 +215,69 @@ int cli_run_engine(struct cli_run *r, bool may_follow, struct btc_error *e)
 }
 
 /* Where a torrent's files lie: the folder and its name, or just the folder. */
-static void cli_run_place(const struct btc_progress *p, struct cli_text *out,
+static void cli_run_place(const struct btc_progress *p, struct front_text *out,
                           bool utf8)
 {
-    struct cli_text path = {0};
+    struct front_text path = {0};
     struct stat st;
 
-    cli_text_puts(&path, p->save_path == NULL ? "." : p->save_path);
+    front_text_puts(&path, p->save_path == NULL ? "." : p->save_path);
     size_t len = path.len;
-    cli_text_puts(&path, "/");
-    cli_text_puts(&path, p->name);
-    if (stat(cli_text_str(&path), &st) != 0) {
+    front_text_puts(&path, "/");
+    front_text_puts(&path, p->name);
+    if (stat(front_text_str(&path), &st) != 0) {
         path.data[len] = '\0';
     }
-    cli_text_clean(out, cli_text_str(&path), utf8);
-    cli_text_free(&path);
+    front_text_clean(out, front_text_str(&path), utf8);
+    front_text_free(&path);
 }
 
 /* How much of it this run has fetched, and how fast. */
 static void cli_run_fetched(const struct btc_progress *p, uint64_t fetched,
-                            uint64_t ms, struct cli_text *out)
+                            uint64_t ms, struct front_text *out)
 {
-    char buf[CLI_FORMAT_MAX];
-    char all[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
+    char all[FRONT_FORMAT_MAX];
 
     if (fetched == 0) {
-        cli_text_puts(out, ", nothing to fetch");
+        front_text_puts(out, ", nothing to fetch");
         return;
     }
-    cli_format_size(buf, fetched);
-    cli_format_size(all, p->bytes_total);
+    front_format_size(buf, fetched);
+    front_format_size(all, p->bytes_total);
     if (fetched < p->bytes_total && strcmp(buf, all) != 0) {
-        cli_text_printf(out, ", %s of it", buf); /* the rest was here before */
+        front_text_printf(out, ", %s of it",
+                          buf); /* the rest was here before */
     }
-    cli_text_printf(out, " in %s",
-                    cli_format_duration(buf, (int64_t)(ms / 1000)));
-    cli_text_printf(
+    front_text_printf(out, " in %s",
+                      front_format_duration(buf, (int64_t)(ms / 1000)));
+    front_text_printf(
         out, ", %s",
-        cli_format_rate(buf, fetched / ms * 1000 + fetched % ms * 1000 / ms));
+        front_format_rate(buf, fetched / ms * 1000 + fetched % ms * 1000 / ms));
 }
 
 /* The line on a torrent that is done. */
 static void cli_run_summary(const struct cli_run *r,
                             const struct cli_torrent *item)
 {
-    const struct cli_screen *s = &r->c->err_screen;
+    const struct front_screen *s = &r->c->err_screen;
     const struct btc_progress *p = &item->p;
     uint64_t fetched = p->downloaded - item->first_downloaded;
     int64_t end_ms = item->done_ms != 0 ? item->done_ms : cli_run_now_ms();
     int64_t ms = end_ms - r->began_ms < 1 ? 1 : end_ms - r->began_ms;
-    char buf[CLI_FORMAT_MAX];
-    struct cli_text line = {0};
+    char buf[FRONT_FORMAT_MAX];
+    struct front_text line = {0};
 
-    cli_text_puts(&line, cli_term_colour(s, CLI_COLOUR_GREEN));
-    cli_text_puts(&line, s->utf8 && s->tty ? "\xE2\x9C\x93 " : "done: ");
-    cli_text_puts(&line, cli_term_colour(s, CLI_COLOUR_NONE));
-    cli_text_clean(&line, p->name, s->utf8);
-    cli_text_printf(&line, "  %s", cli_format_size(buf, p->bytes_total));
+    front_text_puts(&line, front_term_colour(s, FRONT_COLOUR_GREEN));
+    front_text_puts(&line, s->utf8 && s->tty ? "\xE2\x9C\x93 " : "done: ");
+    front_text_puts(&line, front_term_colour(s, FRONT_COLOUR_NONE));
+    front_text_clean(&line, p->name, s->utf8);
+    front_text_printf(&line, "  %s", front_format_size(buf, p->bytes_total));
     cli_run_fetched(p, fetched, (uint64_t)ms, &line);
-    cli_text_puts(&line, "  ");
+    front_text_puts(&line, "  ");
     cli_run_place(p, &line, s->utf8);
-    cli_say(r->c, "%s", cli_text_str(&line));
-    cli_text_free(&line);
+    cli_say(r->c, "%s", front_text_str(&line));
+    front_text_free(&line);
 }
 
 /* Whether what is unfinished is paused, all of it: a bare resume would leave it
@@ -304,59 +305,59 @@ static bool cli_run_is_paused(const struct cli_run *r,
 static void cli_run_left(const struct cli_run *r, const char *how)
 {
     struct cli_totals sum = cli_track_totals(&r->track);
-    struct cli_text hint = {0};
-    char buf[CLI_FORMAT_MAX];
+    struct front_text hint = {0};
+    char buf[FRONT_FORMAT_MAX];
     const struct btc_progress *only;
 
     cli_open_hint(r->c, "resume", &hint);
     if (cli_run_is_paused(r, &only)) {
-        cli_text_puts(&hint, " ");
+        front_text_puts(&hint, " ");
         if (only == NULL) {
-            cli_text_puts(&hint, "ID");
+            front_text_puts(&hint, "ID");
         } else {
-            cli_text_printf(&hint, "%lld", (long long)only->id);
+            front_text_printf(&hint, "%lld", (long long)only->id);
         }
         cli_say(r->c, "paused at %s, state saved; `%s` goes on",
-                cli_format_percent(buf, sum.bytes_done, sum.bytes_total),
-                cli_text_str(&hint));
+                front_format_percent(buf, sum.bytes_done, sum.bytes_total),
+                front_text_str(&hint));
     } else if (r->followed) {
         cli_say(r->c, "left at %s; the engine that runs goes on",
-                cli_format_percent(buf, sum.bytes_done, sum.bytes_total));
+                front_format_percent(buf, sum.bytes_done, sum.bytes_total));
     } else if (r->track.n > 0 && sum.n_done == r->track.n) {
         cli_say(r->c, "stopped; everything is here and saved");
     } else if (sum.bytes_total == 0) {
         cli_say(r->c, "%s, state saved; `%s` goes on", how,
-                cli_text_str(&hint));
+                front_text_str(&hint));
     } else {
         cli_say(r->c, "%s at %s, state saved; `%s` goes on", how,
-                cli_format_percent(buf, sum.bytes_done, sum.bytes_total),
-                cli_text_str(&hint));
+                front_format_percent(buf, sum.bytes_done, sum.bytes_total),
+                front_text_str(&hint));
     }
-    cli_text_free(&hint);
+    front_text_free(&hint);
 }
 
 /* The object of --json at the end. */
 static void cli_run_print(struct cli_run *r, int status, const char *message,
                           json_t *errors)
 {
-    json_t *o = cli_json_object();
+    json_t *o = front_json_object();
     json_t *torrents = json_array();
 
     for (size_t i = 0; i < r->track.n; i++) {
         json_array_append_new(torrents,
-                              cli_json_progress(&r->track.items[i].p));
+                              front_json_progress(&r->track.items[i].p));
     }
     json_object_set_new(o, "status", json_integer(status));
     json_object_set_new(o, "retryable",
                         json_boolean(btc_status_is_retryable(status)));
     json_object_set_new(o, "error",
                         status == 0 ? json_null()
-                                    : cli_json_error(status, message));
+                                    : front_json_error(status, message));
     json_object_set_new(o, "torrents", torrents);
     if (errors != NULL && json_array_size(errors) > 0) {
         json_object_set(o, "source_errors", errors);
     }
-    cli_json_print(r->c->out, o);
+    front_json_print(r->c->out, o);
 }
 
 /* Says how it ended. */
@@ -384,7 +385,8 @@ int cli_run_report(struct cli_run *r, int status, const struct btc_error *e,
     if (r->c->o.json) {
         cli_run_print(r, status, e->message, errors);
     } else if (r->c->o.ndjson && status != 0 && !r->broken) {
-        cli_json_line(r->c->out, cli_json_failure_event(status, e->message));
+        front_json_line(r->c->out,
+                        front_json_failure_event(status, e->message));
     }
     return status;
 }

@@ -1,4 +1,4 @@
-/* Signals; see cli_signal.h. The handlers need one place to find the engine and
+/* Signals; see signal.h. The handlers need one place to find the engine and
  * the words: that and the counters are the module's only state. */
 #include "cli/run/signal.h"
 
@@ -124,7 +124,6 @@ static void cli_signal_install(int flags)
     }
 }
 
-/* See cli_signal.h. */
 void cli_signal_take(bool daemon)
 {
     cli_signal_count = 0;
@@ -141,7 +140,7 @@ void cli_signal_take(bool daemon)
     cli_signal_install(SA_RESTART);
 }
 
-/* See cli_signal.h. A wait that is under way is not begun again then. */
+/* See signal.h. A wait that is under way is not begun again then. */
 void cli_signal_ends(const struct cli_signal_words *words)
 {
     sigset_t old;
@@ -157,7 +156,7 @@ void cli_signal_ends(const struct cli_signal_words *words)
     cli_signal_mask(&old, false);
 }
 
-/* See cli_signal.h. PIPE is ignored from here on: an engine does not end
+/* See signal.h. PIPE is ignored from here on: an engine does not end
  * because nobody reads its standard output. */
 void cli_signal_start(struct btc *b)
 {
@@ -177,13 +176,11 @@ void cli_signal_start(struct btc *b)
     cli_signal_mask(&old, false);
 }
 
-/* See cli_signal.h. */
 void cli_signal_end(void)
 {
     cli_signal_engine = NULL;
 }
 
-/* See cli_signal.h. */
 void cli_signal_release(void)
 {
     for (size_t i = 0; cli_signal_taken && i < CLI_SIGNAL_N; i++) {
@@ -192,13 +189,11 @@ void cli_signal_release(void)
     cli_signal_taken = false;
 }
 
-/* See cli_signal.h. */
 int cli_signal_stops(void)
 {
     return cli_signal_count;
 }
 
-/* See cli_signal.h. */
 bool cli_signal_resumed(void)
 {
     bool came_back = cli_signal_came_back != 0;

@@ -145,7 +145,7 @@ const char *cli_track_state(const struct btc_progress *p, char buf[64])
 {
     if (p->state != NULL && strcmp(p->state, "checking") == 0 &&
         p->pieces_total > 0 && p->pieces_checking <= p->pieces_total) {
-        unsigned permille = cli_format_permille(
+        unsigned permille = front_format_permille(
             p->pieces_total - p->pieces_checking, p->pieces_total);
         snprintf(buf, 64, "checking %u %%", permille / 10);
     } else {

@@ -25,7 +25,7 @@ struct cli_fields {
 };
 
 /* Columns that a line may take. */
-static size_t cli_view_width(const struct cli_screen *s)
+static size_t cli_view_width(const struct front_screen *s)
 {
     size_t width = s->width == 0 ? 80 : s->width;
 
@@ -47,7 +47,7 @@ static size_t cli_view_fields_width(const struct cli_fields *f)
     size_t width = 0;
 
     for (size_t i = 0; i < f->n; i++) {
-        width += cli_text_width(f->items[i].text) + (i == 0 ? 0 : 3);
+        width += front_text_width(f->items[i].text) + (i == 0 ? 0 : 3);
     }
     return width;
 }
@@ -73,40 +73,40 @@ static bool cli_view_fields_drop(struct cli_fields *f)
 }
 
 /* Writes the figures that fit as one line. */
-static void cli_view_fields(const struct cli_screen *s, struct cli_fields *f,
-                            struct cli_text *out)
+static void cli_view_fields(const struct front_screen *s, struct cli_fields *f,
+                            struct front_text *out)
 {
-    struct cli_text line = {0};
+    struct front_text line = {0};
     size_t width = cli_view_width(s);
 
     while (cli_view_fields_width(f) > width && cli_view_fields_drop(f)) {
     }
     for (size_t i = 0; i < f->n; i++) {
-        cli_text_puts(&line, i == 0 ? "" : "   ");
-        cli_text_puts(&line, f->items[i].text);
+        front_text_puts(&line, i == 0 ? "" : "   ");
+        front_text_puts(&line, f->items[i].text);
     }
-    cli_text_fit(out, cli_text_str(&line), width, s->utf8);
-    cli_text_puts(out, "\n");
-    cli_text_free(&line);
+    front_text_fit(out, front_text_str(&line), width, s->utf8);
+    front_text_puts(out, "\n");
+    front_text_free(&line);
 }
 
 /* The colour of a torrent's state. */
-static enum cli_colour cli_view_colour(const struct btc_progress *p)
+static enum front_colour cli_view_colour(const struct btc_progress *p)
 {
     if (p->state == NULL || strcmp(p->state, "error") == 0) {
-        return CLI_COLOUR_RED;
+        return FRONT_COLOUR_RED;
     }
     if (cli_track_is_done(p)) {
-        return CLI_COLOUR_GREEN;
+        return FRONT_COLOUR_GREEN;
     }
-    return strncmp(p->state, "waiting", 7) == 0 ? CLI_COLOUR_YELLOW
-                                                : CLI_COLOUR_CYAN;
+    return strncmp(p->state, "waiting", 7) == 0 ? FRONT_COLOUR_YELLOW
+                                                : FRONT_COLOUR_CYAN;
 }
 
 /* A bar of `width` columns, its ends included. */
-static void cli_view_bar(const struct cli_screen *s,
+static void cli_view_bar(const struct front_screen *s,
                          const struct btc_progress *p, size_t width,
-                         struct cli_text *out)
+                         struct front_text *out)
 {
     static const char *const parts[] = {"",
                                         "\xE2\x96\x8F",
@@ -119,43 +119,44 @@ static void cli_view_bar(const struct cli_screen *s,
     size_t inner = width - 2;
     size_t steps = s->utf8 ? 8 : 1;
     size_t fill = inner * steps *
-                  cli_format_permille(p->bytes_done, p->bytes_total) / 1000;
+                  front_format_permille(p->bytes_done, p->bytes_total) / 1000;
     size_t rest = inner - fill / steps;
 
-    cli_text_puts(out, s->utf8 ? "\xE2\x96\x95" : "[");
-    cli_text_puts(out, cli_term_colour(s, cli_view_colour(p)));
-    cli_text_repeat(out, s->utf8 ? "\xE2\x96\x88" : "#", fill / steps);
+    front_text_puts(out, s->utf8 ? "\xE2\x96\x95" : "[");
+    front_text_puts(out, front_term_colour(s, cli_view_colour(p)));
+    front_text_repeat(out, s->utf8 ? "\xE2\x96\x88" : "#", fill / steps);
     if (s->utf8 && fill % 8 != 0) {
-        cli_text_puts(out, parts[fill % 8]);
+        front_text_puts(out, parts[fill % 8]);
         rest--;
     }
-    cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
-    cli_text_repeat(out, " ", rest);
-    cli_text_puts(out, s->utf8 ? "\xE2\x96\x8F" : "]");
+    front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
+    front_text_repeat(out, " ", rest);
+    front_text_puts(out, s->utf8 ? "\xE2\x96\x8F" : "]");
 }
 
 /* The share done, right in its columns. */
-static void cli_view_percent(const struct btc_progress *p, struct cli_text *out)
+static void cli_view_percent(const struct btc_progress *p,
+                             struct front_text *out)
 {
-    char percent[CLI_FORMAT_MAX];
+    char percent[FRONT_FORMAT_MAX];
 
     if (p->bytes_total == 0) {
         snprintf(percent, sizeof(percent), "-");
     } else {
-        cli_format_percent(percent, p->bytes_done, p->bytes_total);
+        front_format_percent(percent, p->bytes_done, p->bytes_total);
     }
-    cli_text_printf(out, "%*s", CLI_VIEW_PERCENT, percent);
+    front_text_printf(out, "%*s", CLI_VIEW_PERCENT, percent);
 }
 
 /* Whether a state of so many columns has room beside the name. */
-static bool cli_view_has_state(const struct cli_screen *s, size_t columns)
+static bool cli_view_has_state(const struct front_screen *s, size_t columns)
 {
     return cli_view_width(s) >= columns + 2 + CLI_VIEW_NAME;
 }
 
 /* The name, and the state at the right end where there is room. */
-static void cli_view_head(const struct cli_screen *s,
-                          const struct btc_progress *p, struct cli_text *out)
+static void cli_view_head(const struct front_screen *s,
+                          const struct btc_progress *p, struct front_text *out)
 {
     char state[64];
     size_t width = cli_view_width(s);
@@ -163,29 +164,29 @@ static void cli_view_head(const struct cli_screen *s,
     bool both = cli_view_has_state(s, right);
     size_t room = both ? width - right - 2 : width;
 
-    cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_BOLD));
-    size_t used = cli_text_fit(out, p->name, room, s->utf8);
-    cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
+    front_text_puts(out, front_term_colour(s, FRONT_COLOUR_BOLD));
+    size_t used = front_text_fit(out, p->name, room, s->utf8);
+    front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
     if (both) {
-        cli_text_repeat(out, " ", width - right - used);
-        cli_text_puts(out, cli_term_colour(s, cli_view_colour(p)));
-        cli_text_puts(out, state);
-        cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
+        front_text_repeat(out, " ", width - right - used);
+        front_text_puts(out, front_term_colour(s, cli_view_colour(p)));
+        front_text_puts(out, state);
+        front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
     }
-    cli_text_puts(out, "\n");
+    front_text_puts(out, "\n");
 }
 
 /* "down" or an arrow, and a rate. */
-static void cli_view_rate(const struct cli_screen *s, char *out, bool down,
+static void cli_view_rate(const struct front_screen *s, char *out, bool down,
                           uint64_t rate)
 {
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     const char *sign = down ? "down" : "up";
 
     if (s->utf8) {
         sign = down ? "\xE2\x86\x93" : "\xE2\x86\x91";
     }
-    snprintf(out, CLI_VIEW_FIELD, "%s %s", sign, cli_format_rate(buf, rate));
+    snprintf(out, CLI_VIEW_FIELD, "%s %s", sign, front_format_rate(buf, rate));
 }
 
 /* Peers, and how many of them have everything. */
@@ -204,11 +205,12 @@ static void cli_view_peers(char *out, const struct btc_progress *p)
 }
 
 /* The figures of one torrent. */
-static void cli_view_figures(const struct cli_screen *s,
-                             const struct btc_progress *p, struct cli_text *out)
+static void cli_view_figures(const struct front_screen *s,
+                             const struct btc_progress *p,
+                             struct front_text *out)
 {
     struct cli_fields f = {0};
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
     char state[64];
     bool done = cli_track_is_done(p);
 
@@ -226,7 +228,7 @@ static void cli_view_figures(const struct cli_screen *s,
     }
     if (p->bytes_total > 0) {
         snprintf(cli_view_field(&f, 3), CLI_VIEW_FIELD, "%s",
-                 cli_format_share(buf, p->bytes_done, p->bytes_total));
+                 front_format_share(buf, p->bytes_done, p->bytes_total));
     }
     if (!done && (p->bytes_total > 0 || p->down_rate > 0)) {
         cli_view_rate(s, cli_view_field(&f, f.n == 2 ? 2 : 0), true,
@@ -237,7 +239,7 @@ static void cli_view_figures(const struct cli_screen *s,
     }
     if (p->eta_s >= 0 && !done) {
         snprintf(cli_view_field(&f, 1), CLI_VIEW_FIELD, "ETA %s",
-                 cli_format_duration(buf, p->eta_s));
+                 front_format_duration(buf, p->eta_s));
     }
     if (done) {
         snprintf(cli_view_field(&f, 2), CLI_VIEW_FIELD, "ratio %.2f", p->ratio);
@@ -247,16 +249,16 @@ static void cli_view_figures(const struct cli_screen *s,
 }
 
 /* One torrent over several lines. */
-static void cli_view_single(const struct cli_view *v, struct cli_text *out)
+static void cli_view_single(const struct cli_view *v, struct front_text *out)
 {
-    const struct cli_screen *s = v->screen;
+    const struct front_screen *s = v->screen;
     const struct btc_progress *p = &v->track->items[0].p;
     size_t width = cli_view_width(s);
 
     cli_view_head(s, p, out);
     cli_view_bar(s, p, width - CLI_VIEW_PERCENT, out);
     cli_view_percent(p, out);
-    cli_text_puts(out, "\n");
+    front_text_puts(out, "\n");
     cli_view_figures(s, p, out);
     if (v->n_cells > 0 && (s->height == 0 || s->height > 7)) {
         cli_view_map(s, v->cells, v->n_cells, out);
@@ -264,43 +266,44 @@ static void cli_view_single(const struct cli_view *v, struct cli_text *out)
 }
 
 /* What is being hashed. */
-void cli_view_hashing(const struct cli_screen *s, const struct btc_progress *p,
-                      struct cli_text *out)
+void cli_view_hashing(const struct front_screen *s,
+                      const struct btc_progress *p, struct front_text *out)
 {
     struct cli_fields f = {0};
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
 
     cli_view_head(s, p, out);
     cli_view_bar(s, p, cli_view_width(s) - CLI_VIEW_PERCENT, out);
     cli_view_percent(p, out);
-    cli_text_puts(out, "\n");
+    front_text_puts(out, "\n");
     snprintf(cli_view_field(&f, 2), CLI_VIEW_FIELD, "%s",
-             cli_format_share(buf, p->bytes_done, p->bytes_total));
+             front_format_share(buf, p->bytes_done, p->bytes_total));
     snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD, "%s",
-             cli_format_rate(buf, p->down_rate));
+             front_format_rate(buf, p->down_rate));
     if (p->eta_s >= 0) {
         snprintf(cli_view_field(&f, 1), CLI_VIEW_FIELD, "ETA %s",
-                 cli_format_duration(buf, p->eta_s));
+                 front_format_duration(buf, p->eta_s));
     }
     cli_view_fields(s, &f, out);
 }
 
 /* Appends a figure of a compact line, left or right in its columns. */
-static void cli_view_column(struct cli_text *out, const char *text,
+static void cli_view_column(struct front_text *out, const char *text,
                             size_t width)
 {
-    size_t used = cli_text_width(text);
+    size_t used = front_text_width(text);
 
-    cli_text_repeat(out, " ", 2 + (used < width ? width - used : 0));
-    cli_text_puts(out, text);
+    front_text_repeat(out, " ", 2 + (used < width ? width - used : 0));
+    front_text_puts(out, text);
 }
 
 /* One torrent of several in one line. */
-static void cli_view_compact(const struct cli_screen *s,
-                             const struct btc_progress *p, struct cli_text *out)
+static void cli_view_compact(const struct front_screen *s,
+                             const struct btc_progress *p,
+                             struct front_text *out)
 {
     char buf[CLI_VIEW_FIELD];
-    char size[CLI_FORMAT_MAX];
+    char size[FRONT_FORMAT_MAX];
     char state[64];
     size_t width = cli_view_width(s);
     bool moving = strcmp(p->state, "downloading") == 0;
@@ -311,56 +314,56 @@ static void cli_view_compact(const struct cli_screen *s,
     rest += width >= 48 ? bar + 2 : 0;
     rest += width >= 64 ? 9 : 0;  /* time left */
     rest += width >= 90 ? 22 : 0; /* share */
-    size_t used = cli_text_fit(out, p->name, width - rest, s->utf8);
-    cli_text_repeat(out, " ", width - rest - used);
+    size_t used = front_text_fit(out, p->name, width - rest, s->utf8);
+    front_text_repeat(out, " ", width - rest - used);
     if (width >= 48) {
-        cli_text_puts(out, "  ");
+        front_text_puts(out, "  ");
         cli_view_bar(s, p, bar, out);
     }
     cli_view_percent(p, out);
     if (width >= 90) {
         cli_view_column(
-            out, cli_format_share(size, p->bytes_done, p->bytes_total), 20);
+            out, front_format_share(size, p->bytes_done, p->bytes_total), 20);
     }
     if (width >= 32) {
         if (moving) {
             cli_view_rate(s, buf, true, p->down_rate);
         }
-        cli_text_puts(out, cli_term_colour(s, moving ? CLI_COLOUR_NONE
-                                                     : cli_view_colour(p)));
-        struct cli_text cut = {0};
-        cli_text_fit(&cut, moving ? buf : cli_track_state(p, state), 15,
-                     s->utf8);
-        cli_view_column(out, cli_text_str(&cut), 15);
-        cli_text_free(&cut);
-        cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
+        front_text_puts(out, front_term_colour(s, moving ? FRONT_COLOUR_NONE
+                                                         : cli_view_colour(p)));
+        struct front_text cut = {0};
+        front_text_fit(&cut, moving ? buf : cli_track_state(p, state), 15,
+                       s->utf8);
+        cli_view_column(out, front_text_str(&cut), 15);
+        front_text_free(&cut);
+        front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
     }
     if (width >= 64 && moving) {
-        cli_view_column(out, cli_format_duration(size, p->eta_s), 7);
+        cli_view_column(out, front_format_duration(size, p->eta_s), 7);
     }
-    cli_text_puts(out, "\n");
+    front_text_puts(out, "\n");
 }
 
 /* The line for all torrents. */
-static void cli_view_total(const struct cli_view *v, struct cli_text *out)
+static void cli_view_total(const struct cli_view *v, struct front_text *out)
 {
     struct cli_totals sum = cli_track_totals(v->track);
     struct cli_fields f = {0};
-    char buf[CLI_FORMAT_MAX];
+    char buf[FRONT_FORMAT_MAX];
 
     snprintf(cli_view_field(&f, 4), CLI_VIEW_FIELD, "%zu of %zu done",
              sum.n_done, v->track->n);
     snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD, "%s",
-             cli_format_percent(buf, sum.bytes_done, sum.bytes_total));
+             front_format_percent(buf, sum.bytes_done, sum.bytes_total));
     snprintf(cli_view_field(&f, 3), CLI_VIEW_FIELD, "%s",
-             cli_format_share(buf, sum.bytes_done, sum.bytes_total));
+             front_format_share(buf, sum.bytes_done, sum.bytes_total));
     cli_view_rate(v->screen, cli_view_field(&f, 1), true, sum.down_rate);
     if (sum.up_rate > 0) {
         cli_view_rate(v->screen, cli_view_field(&f, 6), false, sum.up_rate);
     }
     if (sum.eta_s >= 0) {
         snprintf(cli_view_field(&f, 2), CLI_VIEW_FIELD, "ETA %s",
-                 cli_format_duration(buf, sum.eta_s));
+                 front_format_duration(buf, sum.eta_s));
     }
     snprintf(cli_view_field(&f, 5), CLI_VIEW_FIELD, "%u peer%s", sum.peers,
              sum.peers == 1 ? "" : "s");
@@ -368,7 +371,7 @@ static void cli_view_total(const struct cli_view *v, struct cli_text *out)
 }
 
 /* Several torrents: those that are not done first when not all fit. */
-static void cli_view_several(const struct cli_view *v, struct cli_text *out)
+static void cli_view_several(const struct cli_view *v, struct front_text *out)
 {
     size_t n = v->track->n;
     size_t height = v->screen->height;
@@ -389,13 +392,13 @@ static void cli_view_several(const struct cli_view *v, struct cli_text *out)
         }
     }
     if (shown < n) {
-        cli_text_printf(out, "and %zu more\n", n - shown);
+        front_text_printf(out, "and %zu more\n", n - shown);
     }
     cli_view_total(v, out);
 }
 
 /* The whole view. */
-void cli_view_render(const struct cli_view *v, struct cli_text *out)
+void cli_view_render(const struct cli_view *v, struct front_text *out)
 {
     if (v->track->n == 1) {
         cli_view_single(v, out);
@@ -403,7 +406,8 @@ void cli_view_render(const struct cli_view *v, struct cli_text *out)
         cli_view_several(v, out);
     }
     if (v->note != NULL) {
-        cli_text_fit(out, v->note, cli_view_width(v->screen), v->screen->utf8);
-        cli_text_puts(out, "\n");
+        front_text_fit(out, v->note, cli_view_width(v->screen),
+                       v->screen->utf8);
+        front_text_puts(out, "\n");
     }
 }

@@ -15,16 +15,16 @@ enum cli_map_sign {
 struct cli_map_look {
     const char *utf8;
     const char *ascii;
-    enum cli_colour colour;
+    enum front_colour colour;
     const char *meaning;
 };
 static const struct cli_map_look cli_map_looks[] = {
-    [CLI_MAP_MISSING] = {"\xC2\xB7", ".", CLI_COLOUR_DIM, "missing"},
-    [CLI_MAP_ACTIVE] = {"\xE2\x96\x91", "-", CLI_COLOUR_YELLOW, "under way"},
-    [CLI_MAP_SOME] = {"\xE2\x96\x92", "+", CLI_COLOUR_GREEN, "some verified"},
-    [CLI_MAP_MOST] = {"\xE2\x96\x93", "*", CLI_COLOUR_GREEN, "most"},
-    [CLI_MAP_ALL] = {"\xE2\x96\x88", "#", CLI_COLOUR_GREEN, "all"},
-    [CLI_MAP_CHECKING] = {"\xE2\x96\x9A", "?", CLI_COLOUR_CYAN, "checking"}};
+    [CLI_MAP_MISSING] = {"\xC2\xB7", ".", FRONT_COLOUR_DIM, "missing"},
+    [CLI_MAP_ACTIVE] = {"\xE2\x96\x91", "-", FRONT_COLOUR_YELLOW, "under way"},
+    [CLI_MAP_SOME] = {"\xE2\x96\x92", "+", FRONT_COLOUR_GREEN, "some verified"},
+    [CLI_MAP_MOST] = {"\xE2\x96\x93", "*", FRONT_COLOUR_GREEN, "most"},
+    [CLI_MAP_ALL] = {"\xE2\x96\x88", "#", FRONT_COLOUR_GREEN, "all"},
+    [CLI_MAP_CHECKING] = {"\xE2\x96\x9A", "?", FRONT_COLOUR_CYAN, "checking"}};
 
 /* The sign of a cell. */
 static enum cli_map_sign cli_map_sign(const struct btc_cell *cell)
@@ -45,7 +45,7 @@ static enum cli_map_sign cli_map_sign(const struct btc_cell *cell)
 }
 
 /* Columns of a map's line. */
-static size_t cli_map_width(const struct cli_screen *s)
+static size_t cli_map_width(const struct front_screen *s)
 {
     size_t width = s->width == 0 ? CLI_MAP_WIDTH : s->width;
 
@@ -53,7 +53,8 @@ static size_t cli_map_width(const struct cli_screen *s)
 }
 
 /* A cell per piece, or as many as there is room for. */
-size_t cli_view_cells(const struct cli_screen *s, uint32_t pieces, size_t lines)
+size_t cli_view_cells(const struct front_screen *s, uint32_t pieces,
+                      size_t lines)
 {
     size_t room = cli_map_width(s) * lines;
 
@@ -61,26 +62,26 @@ size_t cli_view_cells(const struct cli_screen *s, uint32_t pieces, size_t lines)
 }
 
 /* Writes one sign; the colour changes only where it must. */
-static void cli_map_put(const struct cli_screen *s, enum cli_map_sign sign,
-                        enum cli_colour *colour, struct cli_text *out)
+static void cli_map_put(const struct front_screen *s, enum cli_map_sign sign,
+                        enum front_colour *colour, struct front_text *out)
 {
     const struct cli_map_look *look = &cli_map_looks[sign];
 
     if (look->colour != *colour) {
-        cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
-        cli_text_puts(out, cli_term_colour(s, look->colour));
+        front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
+        front_text_puts(out, front_term_colour(s, look->colour));
         *colour = look->colour;
     }
-    cli_text_puts(out, s->utf8 ? look->utf8 : look->ascii);
+    front_text_puts(out, s->utf8 ? look->utf8 : look->ascii);
 }
 
 /* Draws the cells; fewer than a line of them are stretched to a whole one. */
-void cli_view_map(const struct cli_screen *s, const struct btc_cell *cells,
-                  size_t n, struct cli_text *out)
+void cli_view_map(const struct front_screen *s, const struct btc_cell *cells,
+                  size_t n, struct front_text *out)
 {
     size_t width = cli_map_width(s);
     size_t signs = n < width ? width : n;
-    enum cli_colour colour = CLI_COLOUR_NONE;
+    enum front_colour colour = FRONT_COLOUR_NONE;
 
     if (n == 0) {
         return;
@@ -88,15 +89,15 @@ void cli_view_map(const struct cli_screen *s, const struct btc_cell *cells,
     for (size_t i = 0; i < signs; i++) {
         cli_map_put(s, cli_map_sign(&cells[i * n / signs]), &colour, out);
         if (i % width == width - 1 || i == signs - 1) {
-            cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
-            cli_text_puts(out, "\n");
-            colour = CLI_COLOUR_NONE;
+            front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
+            front_text_puts(out, "\n");
+            colour = FRONT_COLOUR_NONE;
         }
     }
 }
 
 /* Says what the signs mean. */
-void cli_view_legend(const struct cli_screen *s, struct cli_text *out)
+void cli_view_legend(const struct front_screen *s, struct front_text *out)
 {
     static const enum cli_map_sign order[] = {
         CLI_MAP_MISSING, CLI_MAP_ACTIVE, CLI_MAP_SOME,
@@ -104,12 +105,12 @@ void cli_view_legend(const struct cli_screen *s, struct cli_text *out)
 
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         const struct cli_map_look *look = &cli_map_looks[order[i]];
-        cli_text_puts(out, i == 0 ? "" : "  ");
-        cli_text_puts(out, cli_term_colour(s, look->colour));
-        cli_text_puts(out, s->utf8 ? look->utf8 : look->ascii);
-        cli_text_puts(out, cli_term_colour(s, CLI_COLOUR_NONE));
-        cli_text_puts(out, " ");
-        cli_text_puts(out, look->meaning);
+        front_text_puts(out, i == 0 ? "" : "  ");
+        front_text_puts(out, front_term_colour(s, look->colour));
+        front_text_puts(out, s->utf8 ? look->utf8 : look->ascii);
+        front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
+        front_text_puts(out, " ");
+        front_text_puts(out, look->meaning);
     }
-    cli_text_puts(out, "\n");
+    front_text_puts(out, "\n");
 }

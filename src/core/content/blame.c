@@ -44,13 +44,11 @@ static void torrent_suspect_free(struct torrent *t, struct suspect_piece *s)
     free(s);
 }
 
-/* See torrent_int.h. */
 bool torrent_blame_wants_hashes(const struct torrent *t, uint32_t piece)
 {
     return torrent_suspect_find(t, piece) != NULL;
 }
 
-/* See torrent_int.h. */
 void torrent_blame_passed(struct torrent *t, uint32_t piece,
                           const uint8_t (*hashes)[SHA1_LEN])
 {
@@ -81,7 +79,7 @@ static struct suspect_piece *torrent_suspect_get(struct torrent *t,
     }
     s = mem_zalloc(sizeof *s);
     s->piece = piece;
-    s->n_blocks = geom_n_blocks(t->geom, piece);
+    s->n_blocks = layout_n_blocks(t->geom, piece);
     s->origin = mem_calloc(s->n_blocks, sizeof *s->origin);
     s->hashes = mem_calloc(s->n_blocks, SHA1_LEN);
     s->owner = PEERSET_NONE;
@@ -115,13 +113,12 @@ static bool torrent_blame_is_first(const struct torrent *t, uint32_t piece,
     return true;
 }
 
-/* See torrent_int.h. */
 void torrent_blame_failed(struct torrent *t, uint32_t piece,
                           const uint8_t (*hashes)[SHA1_LEN])
 {
     uint32_t one = PICKER_ORIGIN_NONE;
     bool several = false;
-    for (uint32_t i = 0; i < geom_n_blocks(t->geom, piece); i++) {
+    for (uint32_t i = 0; i < layout_n_blocks(t->geom, piece); i++) {
         uint32_t from =
             picker_origin(t->picker, (struct picker_block){piece, i});
         if (from == PICKER_ORIGIN_PAD) {
@@ -221,7 +218,6 @@ static void torrent_owner_choose(struct torrent *t, struct suspect_piece *s)
     }
 }
 
-/* See torrent_int.h. */
 void torrent_blame_tick(struct torrent *t)
 {
     struct suspect_piece *s, *next;
@@ -234,7 +230,6 @@ void torrent_blame_tick(struct torrent *t)
     }
 }
 
-/* See torrent_int.h. */
 bool torrent_blame_allows(const struct torrent *t, const struct peer *p,
                           uint32_t piece)
 {
@@ -242,7 +237,6 @@ bool torrent_blame_allows(const struct torrent *t, const struct peer *p,
     return s == NULL || s->owner == p->id;
 }
 
-/* See torrent_int.h. */
 void torrent_blame_block(struct torrent *t, const struct peer *p,
                          uint32_t piece)
 {
@@ -252,7 +246,6 @@ void torrent_blame_block(struct torrent *t, const struct peer *p,
     }
 }
 
-/* See torrent_int.h. */
 void torrent_blame_mask(struct torrent *t, const struct peer *p,
                         struct bits *only)
 {
@@ -268,7 +261,6 @@ void torrent_blame_mask(struct torrent *t, const struct peer *p,
     }
 }
 
-/* See torrent_int.h. */
 void torrent_blame_free(struct torrent *t)
 {
     struct suspect_piece *s, *next;

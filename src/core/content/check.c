@@ -13,7 +13,6 @@ uint32_t torrent_check_left(const struct torrent *t)
     return t->check.count + t->n_hashing;
 }
 
-/* See torrent.h. */
 bool torrent_waits_to_hash(const struct torrent *t)
 {
     return t->running && t->state != TORRENT_STOPPING && t->check.count > 0 &&

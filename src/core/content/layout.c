@@ -14,54 +14,56 @@
 
 /* Longest span given out at once; whole runs are longer only for spans of the
  * stream, never for pieces of a sane torrent. */
-#define GEOM_SPAN_MAX (1u << 30)
+#define LAYOUT_SPAN_MAX (1u << 30)
 
 /* Bytes in the piece. */
-uint32_t geom_piece_size(const struct geom *g, uint32_t piece)
+uint32_t layout_piece_size(const struct layout *g, uint32_t piece)
 {
     uint64_t left;
 
     BTC_ASSERT(piece < g->n_pieces);
-    left = g->total - geom_piece_offset(g, piece);
+    left = g->total - layout_piece_offset(g, piece);
     return left < g->piece_length ? (uint32_t)left : g->piece_length;
 }
 
 /* Where the piece starts in the stream. */
-uint64_t geom_piece_offset(const struct geom *g, uint32_t piece)
+uint64_t layout_piece_offset(const struct layout *g, uint32_t piece)
 {
     return (uint64_t)piece * g->piece_length;
 }
 
 /* Blocks in the piece. */
-uint32_t geom_n_blocks(const struct geom *g, uint32_t piece)
+uint32_t layout_n_blocks(const struct layout *g, uint32_t piece)
 {
-    uint32_t size = geom_piece_size(g, piece);
+    uint32_t size = layout_piece_size(g, piece);
 
-    return size / GEOM_BLOCK_LEN + (size % GEOM_BLOCK_LEN != 0);
+    return size / LAYOUT_BLOCK_LEN + (size % LAYOUT_BLOCK_LEN != 0);
 }
 
 /* Bytes in the block. */
-uint32_t geom_block_size(const struct geom *g, uint32_t piece, uint32_t block)
+uint32_t layout_block_size(const struct layout *g, uint32_t piece,
+                           uint32_t block)
 {
-    uint32_t size = geom_piece_size(g, piece);
-    uint64_t offset = (uint64_t)block * GEOM_BLOCK_LEN;
+    uint32_t size = layout_piece_size(g, piece);
+    uint64_t offset = (uint64_t)block * LAYOUT_BLOCK_LEN;
     uint32_t left;
 
     BTC_ASSERT(offset < size);
     left = size - (uint32_t)offset;
-    return left < GEOM_BLOCK_LEN ? left : GEOM_BLOCK_LEN;
+    return left < LAYOUT_BLOCK_LEN ? left : LAYOUT_BLOCK_LEN;
 }
 
 /* True when no byte of the block lies in a real file. */
-bool geom_block_is_pad(const struct geom *g, uint32_t piece, uint32_t block)
+bool layout_block_is_pad(const struct layout *g, uint32_t piece, uint32_t block)
 {
-    struct geom_spans it;
-    struct geom_span s;
+    struct layout_spans it;
+    struct layout_span s;
 
-    geom_spans_init(
-        &it, g, geom_piece_offset(g, piece) + (uint64_t)block * GEOM_BLOCK_LEN,
-        geom_block_size(g, piece, block));
-    while (geom_spans_next(&it, &s)) {
+    layout_spans_init(&it, g,
+                      layout_piece_offset(g, piece) +
+                          (uint64_t)block * LAYOUT_BLOCK_LEN,
+                      layout_block_size(g, piece, block));
+    while (layout_spans_next(&it, &s)) {
         if (!s.pad) {
             return false;
         }
@@ -70,33 +72,33 @@ bool geom_block_is_pad(const struct geom *g, uint32_t piece, uint32_t block)
 }
 
 /* A piece index off the wire. */
-bool geom_has_piece(const struct geom *g, uint32_t piece)
+bool layout_has_piece(const struct layout *g, uint32_t piece)
 {
     return piece < g->n_pieces;
 }
 
 /* A range off the wire. */
-bool geom_has_range(const struct geom *g, uint32_t piece, uint32_t begin,
-                    uint32_t len, uint32_t max_len)
+bool layout_has_range(const struct layout *g, uint32_t piece, uint32_t begin,
+                      uint32_t len, uint32_t max_len)
 {
     uint32_t size;
 
-    if (!geom_has_piece(g, piece) || len == 0 || len > max_len) {
+    if (!layout_has_piece(g, piece) || len == 0 || len > max_len) {
         return false;
     }
-    size = geom_piece_size(g, piece);
+    size = layout_piece_size(g, piece);
     return begin < size && len <= size - begin;
 }
 
 /* A block off the wire. */
-bool geom_is_block(const struct geom *g, uint32_t piece, uint32_t begin,
-                   uint32_t len, uint32_t *block)
+bool layout_is_block(const struct layout *g, uint32_t piece, uint32_t begin,
+                     uint32_t len, uint32_t *block)
 {
-    uint32_t idx = begin / GEOM_BLOCK_LEN;
+    uint32_t idx = begin / LAYOUT_BLOCK_LEN;
 
-    if (!geom_has_piece(g, piece) || begin % GEOM_BLOCK_LEN != 0 ||
-        idx >= geom_n_blocks(g, piece) ||
-        len != geom_block_size(g, piece, idx)) {
+    if (!layout_has_piece(g, piece) || begin % LAYOUT_BLOCK_LEN != 0 ||
+        idx >= layout_n_blocks(g, piece) ||
+        len != layout_block_size(g, piece, idx)) {
         return false;
     }
     *block = idx;
@@ -104,7 +106,7 @@ bool geom_is_block(const struct geom *g, uint32_t piece, uint32_t begin,
 }
 
 /* The last file that starts at or before the offset. */
-uint32_t geom_file_at(const struct geom *g, uint64_t offset)
+uint32_t layout_file_at(const struct layout *g, uint64_t offset)
 {
     uint32_t lo = 0;
     uint32_t hi = g->n_files;
@@ -123,10 +125,10 @@ uint32_t geom_file_at(const struct geom *g, uint64_t offset)
 }
 
 /* The half-open range of pieces that hold bytes of the file. */
-void geom_file_pieces(const struct geom *g, uint32_t file, uint32_t *first,
-                      uint32_t *end)
+void layout_file_pieces(const struct layout *g, uint32_t file, uint32_t *first,
+                        uint32_t *end)
 {
-    const struct geom_file *f;
+    const struct layout_file *f;
 
     BTC_ASSERT(file < g->n_files);
     f = &g->files[file];
@@ -146,20 +148,20 @@ void geom_file_pieces(const struct geom *g, uint32_t file, uint32_t *first,
 }
 
 /* Starts a walk. */
-void geom_spans_init(struct geom_spans *it, const struct geom *g,
-                     uint64_t offset, uint64_t len)
+void layout_spans_init(struct layout_spans *it, const struct layout *g,
+                       uint64_t offset, uint64_t len)
 {
     BTC_ASSERT(offset <= g->total && len <= g->total - offset);
     it->g = g;
     it->offset = offset;
     it->left = len;
-    it->file = len > 0 ? geom_file_at(g, offset) : 0;
+    it->file = len > 0 ? layout_file_at(g, offset) : 0;
 }
 
 /* The next run of bytes inside one file; false at the end. */
-bool geom_spans_next(struct geom_spans *it, struct geom_span *out)
+bool layout_spans_next(struct layout_spans *it, struct layout_span *out)
 {
-    const struct geom_file *f;
+    const struct layout_file *f;
     uint64_t len;
 
     if (it->left == 0) {
@@ -176,7 +178,7 @@ bool geom_spans_next(struct geom_spans *it, struct geom_span *out)
     out->offset = it->offset - f->offset;
     len = f->length - out->offset;
     len = len < it->left ? len : it->left;
-    out->len = len < GEOM_SPAN_MAX ? (uint32_t)len : GEOM_SPAN_MAX;
+    out->len = len < LAYOUT_SPAN_MAX ? (uint32_t)len : LAYOUT_SPAN_MAX;
     it->offset += out->len;
     it->left -= out->len;
     return true;

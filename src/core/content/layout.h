@@ -11,61 +11,63 @@
 
 #include "base/bytes.h"
 
-#define GEOM_BLOCK_LEN 16384u
+#define LAYOUT_BLOCK_LEN 16384u
 
-struct geom_file {
+struct layout_file {
     uint64_t offset; /* in the stream */
     uint64_t length;
     bool pad; /* zeros that are never on disk (BEP 47) */
 };
 
-struct geom {
+struct layout {
     uint64_t total;
     uint32_t piece_length;
     uint32_t n_pieces;
     uint32_t n_files;
-    const struct geom_file *files; /* borrows; ascending, without gaps */
+    const struct layout_file *files; /* borrows; ascending, without gaps */
 };
 
-uint32_t geom_piece_size(const struct geom *g, uint32_t piece);
-uint64_t geom_piece_offset(const struct geom *g, uint32_t piece);
-uint32_t geom_n_blocks(const struct geom *g, uint32_t piece);
-uint32_t geom_block_size(const struct geom *g, uint32_t piece, uint32_t block);
+uint32_t layout_piece_size(const struct layout *g, uint32_t piece);
+uint64_t layout_piece_offset(const struct layout *g, uint32_t piece);
+uint32_t layout_n_blocks(const struct layout *g, uint32_t piece);
+uint32_t layout_block_size(const struct layout *g, uint32_t piece,
+                           uint32_t block);
 /* The whole block lies in pad files: known zeros, never asked for. */
-bool geom_block_is_pad(const struct geom *g, uint32_t piece, uint32_t block);
+bool layout_block_is_pad(const struct layout *g, uint32_t piece,
+                         uint32_t block);
 
 /* From the wire. A piece index. */
-bool geom_has_piece(const struct geom *g, uint32_t piece);
+bool layout_has_piece(const struct layout *g, uint32_t piece);
 /* A range asked of us: inside the piece, len in 1..max_len. */
-bool geom_has_range(const struct geom *g, uint32_t piece, uint32_t begin,
-                    uint32_t len, uint32_t max_len);
+bool layout_has_range(const struct layout *g, uint32_t piece, uint32_t begin,
+                      uint32_t len, uint32_t max_len);
 /* A block sent to us: exactly one of our blocks; its index in `block`. */
-bool geom_is_block(const struct geom *g, uint32_t piece, uint32_t begin,
-                   uint32_t len, uint32_t *block);
+bool layout_is_block(const struct layout *g, uint32_t piece, uint32_t begin,
+                     uint32_t len, uint32_t *block);
 
 /* The file that holds a stream offset (offset < total); with files of length 0
  * around, the one that really has the byte. Binary search. */
-uint32_t geom_file_at(const struct geom *g, uint64_t offset);
+uint32_t layout_file_at(const struct layout *g, uint64_t offset);
 /* First piece and the one behind the last that hold bytes of the file;
  * *first == *end for an empty file. */
-void geom_file_pieces(const struct geom *g, uint32_t file, uint32_t *first,
-                      uint32_t *end);
+void layout_file_pieces(const struct layout *g, uint32_t file, uint32_t *first,
+                        uint32_t *end);
 
-struct geom_span {
+struct layout_span {
     uint32_t file;
     bool pad;
     uint64_t offset; /* in the file */
     uint32_t len;
 };
-struct geom_spans {
-    const struct geom *g;
+struct layout_spans {
+    const struct layout *g;
     uint64_t offset;
     uint64_t left;
     uint32_t file;
 };
 /* Walks the spans of stream bytes [offset, offset+len), inside the total. */
-void geom_spans_init(struct geom_spans *it, const struct geom *g,
-                     uint64_t offset, uint64_t len);
-bool geom_spans_next(struct geom_spans *it, struct geom_span *out);
+void layout_spans_init(struct layout_spans *it, const struct layout *g,
+                       uint64_t offset, uint64_t len);
+bool layout_spans_next(struct layout_spans *it, struct layout_span *out);
 
 #endif

@@ -13,7 +13,6 @@
 
 #define RELIEVE_SHARE 4 /* of the pool may wait for the rest of pieces */
 
-/* See torrent_int.h. */
 bool torrent_is_gone(int result)
 {
     return result == BTC_E_HASH || result == BTC_E_SHORT ||
@@ -38,7 +37,7 @@ static struct open_piece *torrent_open_get(struct torrent *t, uint32_t piece)
     }
     o = mem_zalloc(sizeof *o);
     o->piece = piece;
-    o->n_blocks = geom_n_blocks(t->geom, piece);
+    o->n_blocks = layout_n_blocks(t->geom, piece);
     o->mem = mem_calloc(o->n_blocks, sizeof *o->mem);
     o->writing = mem_calloc(o->n_blocks, sizeof *o->writing);
     o->place = mem_zalloc(o->n_blocks);
@@ -122,7 +121,6 @@ void torrent_disk_block(struct torrent *t, struct picker_block b, uint8_t *mem)
     }
 }
 
-/* See torrent_int.h. */
 void torrent_disk_restore(struct torrent *t, uint32_t piece, uint32_t block)
 {
     torrent_open_get(t, piece)->place[block] = BLOCK_DISK;
@@ -131,7 +129,6 @@ void torrent_disk_restore(struct torrent *t, uint32_t piece, uint32_t block)
     }
 }
 
-/* See torrent_int.h. */
 void torrent_disk_reclaim(struct torrent *t, uint32_t piece)
 {
     struct open_piece *o = torrent_open_find(t, piece);
@@ -146,7 +143,6 @@ void torrent_disk_reclaim(struct torrent *t, uint32_t piece)
     }
 }
 
-/* See torrent_int.h. */
 bool torrent_disk_is_busy(struct torrent *t, uint32_t piece)
 {
     const struct open_piece *o = torrent_open_find(t, piece);
@@ -201,7 +197,6 @@ static bool torrent_block_is_bad(struct torrent *t, const struct open_piece *o,
     return e != NULL && e->banned;
 }
 
-/* See torrent_int.h. */
 void torrent_disk_purge(struct torrent *t)
 {
     struct open_piece *o, *tmp;
@@ -270,7 +265,6 @@ void torrent_disk_relieve(struct torrent *t)
     }
 }
 
-/* See torrent.h. */
 void torrent_flush(struct torrent *t)
 {
     struct open_piece *o, *tmp;
@@ -322,7 +316,7 @@ static void torrent_piece_failed(struct torrent *t, struct open_piece *o,
                                  const uint8_t (*hashes)[SHA1_LEN])
 {
     uint32_t piece = o->piece;
-    t->wasted += geom_piece_size(t->geom, piece);
+    t->wasted += layout_piece_size(t->geom, piece);
     torrent_event(t, FACT_WARN, "hash-failed",
                   "piece %u does not match its hash and is fetched again",
                   piece);

@@ -8,7 +8,7 @@
 /* The bound in blocks; nothing is allocated before it is needed. */
 void pool_init(struct pool *p, uint64_t bytes)
 {
-    uint64_t n = bytes / GEOM_BLOCK_LEN;
+    uint64_t n = bytes / LAYOUT_BLOCK_LEN;
     if (n < POOL_MIN_BLOCKS) {
         n = POOL_MIN_BLOCKS;
     }
@@ -30,13 +30,11 @@ void pool_fini(struct pool *p)
     *p = (struct pool){0};
 }
 
-/* See pool.h. */
 uint32_t pool_room(const struct pool *p)
 {
     return p->max - p->in_use - p->reserved;
 }
 
-/* See pool.h. */
 bool pool_reserve(struct pool *p)
 {
     if (pool_room(p) == 0) {
@@ -46,14 +44,12 @@ bool pool_reserve(struct pool *p)
     return true;
 }
 
-/* See pool.h. */
 void pool_unreserve(struct pool *p)
 {
     BTC_ASSERT(p->reserved > 0);
     p->reserved--;
 }
 
-/* See pool.h. */
 uint8_t *pool_take(struct pool *p)
 {
     pool_unreserve(p);
@@ -61,10 +57,9 @@ uint8_t *pool_take(struct pool *p)
     if (p->n_free > 0) {
         return p->free[--p->n_free];
     }
-    return mem_alloc(GEOM_BLOCK_LEN);
+    return mem_alloc(LAYOUT_BLOCK_LEN);
 }
 
-/* See pool.h. */
 void pool_give(struct pool *p, uint8_t *block)
 {
     if (block == NULL) {

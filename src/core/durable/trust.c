@@ -3,8 +3,8 @@
 
 /* The same, or written last by the run that was killed. A device number is no
  * evidence: it may change with a reboot. */
-static bool startup_is_ours(const struct startup_run *run,
-                            const struct startup_file *f)
+static bool trust_is_ours(const struct trust_run *run,
+                          const struct trust_file *f)
 {
     if (!f->has_journal) {
         /* Claims without a fingerprint cannot be: it is journaled with them. */
@@ -28,39 +28,36 @@ static bool startup_is_ours(const struct startup_run *run,
     if (f->now.mtime_ns < f->journal.mtime_ns && run->same_boot) {
         return false;
     }
-    int64_t until = run->heartbeat_at + run->interval_s + STARTUP_GRACE_S;
+    int64_t until = run->heartbeat_at + run->interval_s + TRUST_GRACE_S;
     return at <= until;
 }
 
 /* One file. */
-static void startup_judge_file(const struct startup_run *run,
-                               struct startup_file *f)
+static void trust_judge_file(const struct trust_run *run, struct trust_file *f)
 {
     if (!f->now.exists) {
-        f->verdict = f->claimed ? STARTUP_LOST : STARTUP_NOTHING;
+        f->verdict = f->claimed ? TRUST_LOST : TRUST_NOTHING;
         return;
     }
-    bool ours = startup_is_ours(run, f) && f->now.size >= f->length;
+    bool ours = trust_is_ours(run, f) && f->now.size >= f->length;
     f->beyond = f->now.blocks > 0 &&
                 !(ours && run->clean && f->now.size == f->journal.size);
     if (!f->claimed) {
-        f->verdict = STARTUP_NOTHING;
+        f->verdict = TRUST_NOTHING;
     } else {
-        f->verdict = ours ? STARTUP_TRUST : STARTUP_RECHECK;
+        f->verdict = ours ? TRUST_TRUST : TRUST_RECHECK;
     }
 }
 
-/* See startup.h. */
-bool startup_judge(const struct startup_run *run,
-                   const struct startup_print *root, struct startup_file *files,
-                   size_t n)
+bool trust_judge(const struct trust_run *run, const struct trust_print *root,
+                 struct trust_file *files, size_t n)
 {
     size_t claimed = 0, lost = 0;
     for (size_t i = 0; i < n; i++) {
         files[i].beyond = false;
-        startup_judge_file(run, &files[i]);
+        trust_judge_file(run, &files[i]);
         claimed += files[i].claimed ? 1 : 0;
-        lost += files[i].verdict == STARTUP_LOST ? 1 : 0;
+        lost += files[i].verdict == TRUST_LOST ? 1 : 0;
     }
     if (!root->exists) {
         return false;

@@ -18,34 +18,34 @@
 /* A killed run may have written for so long after its last heartbeat, beside a
  * journal interval: the sync before the commit, the granularity of both clocks.
  */
-#define STARTUP_GRACE_S 2
+#define TRUST_GRACE_S 2
 
-struct startup_print {
+struct trust_print {
     bool exists;
     uint64_t dev, ino, size;
     int64_t mtime_ns;
     uint64_t blocks; /* allocated; 0 = holds no data */
 };
 
-enum startup_verdict {
-    STARTUP_NOTHING, /* the journal claims nothing in it */
-    STARTUP_TRUST,   /* claims stand */
-    STARTUP_RECHECK, /* changed by somebody else: hash every claim again */
-    STARTUP_LOST     /* the file is gone: its claims are lost */
+enum trust_verdict {
+    TRUST_NOTHING, /* the journal claims nothing in it */
+    TRUST_TRUST,   /* claims stand */
+    TRUST_RECHECK, /* changed by somebody else: hash every claim again */
+    TRUST_LOST     /* the file is gone: its claims are lost */
 };
 
-struct startup_file {
+struct trust_file {
     uint64_t length;  /* 0 and pads: leave out of the array */
     bool claimed;     /* the journal claims pieces or blocks in it */
     bool whole;       /* it claims all of them: nobody had to write here */
     bool has_journal; /* `journal` is known */
-    struct startup_print journal; /* `exists` and `blocks` unused */
-    struct startup_print now;
-    enum startup_verdict verdict; /* out */
-    bool beyond;                  /* out: may hold data beyond the journal */
+    struct trust_print journal; /* `exists` and `blocks` unused */
+    struct trust_print now;
+    enum trust_verdict verdict; /* out */
+    bool beyond;                /* out: may hold data beyond the journal */
 };
 
-struct startup_run {
+struct trust_run {
     bool had_run;         /* there was one before */
     bool clean;           /* and it ended by itself */
     bool same_boot;       /* the system has run on since: nothing was lost */
@@ -60,8 +60,7 @@ struct startup_run {
  * exist, or all files that hold claims are absent, or some are and the save
  * path lies on another filesystem than journaled. Then nothing may be created.
  */
-bool startup_judge(const struct startup_run *run,
-                   const struct startup_print *root, struct startup_file *files,
-                   size_t n);
+bool trust_judge(const struct trust_run *run, const struct trust_print *root,
+                 struct trust_file *files, size_t n);
 
 #endif

@@ -2,7 +2,7 @@
  * time-outs.
  *
  * What a message asks for is checked here (geom, once) and done elsewhere:
- * requests and blocks in torrent_request.c, serving in torrent_upload.c. A peer
+ * requests and blocks in request.c, serving in upload.c. A peer
  * that breaks the protocol is closed; that is never an error of ours.
  */
 #include "base/err.h"
@@ -27,7 +27,6 @@ struct peer *torrent_peer_by_conn(struct torrent *t, uint32_t conn)
     return t->slots[slot];
 }
 
-/* See torrent_int.h. */
 struct peer *torrent_peer_by_id(struct torrent *t, uint32_t id)
 {
     struct peer *p;
@@ -114,7 +113,6 @@ void torrent_peer_output(struct torrent *t, struct peer *p)
 
 /* --- the end of a connection --- */
 
-/* See torrent_int.h. */
 void torrent_peer_close(struct torrent *t, struct peer *p, bool tell,
                         int result)
 {
@@ -296,7 +294,6 @@ static int torrent_on_handshake(struct torrent *t, struct peer *p,
     return 0;
 }
 
-/* See torrent_int.h. */
 void torrent_peer_connected(struct torrent *t, struct peer *p)
 {
     if (p->phase == PEER_CONNECTING) {
@@ -306,7 +303,7 @@ void torrent_peer_connected(struct torrent *t, struct peer *p)
     }
 }
 
-/* The session has read the handshake to learn which torrent it is for. */
+/* The engine has read the handshake to learn which torrent it is for. */
 void torrent_peer_accepted(struct torrent *t, struct peer *p,
                            const struct wire_handshake *h)
 {
@@ -388,7 +385,7 @@ static int torrent_on_bitfield(struct torrent *t, struct peer *p,
  * walk over all pieces for five bytes is not for them to cause. */
 static int torrent_on_have(struct torrent *t, struct peer *p, uint32_t piece)
 {
-    if (!geom_has_piece(t->geom, piece)) {
+    if (!layout_has_piece(t->geom, piece)) {
         return BTC_E_PROTO;
     }
     if (bits_get(&p->have, piece)) {
@@ -467,7 +464,7 @@ static int torrent_on_extended(struct torrent *t, struct peer *p,
 static int torrent_on_allowed_fast(struct torrent *t, struct peer *p,
                                    uint32_t piece)
 {
-    if (!p->has_fast || !geom_has_piece(t->geom, piece)) {
+    if (!p->has_fast || !layout_has_piece(t->geom, piece)) {
         return BTC_E_PROTO;
     }
     if (p->n_fast_in < PEER_MAX_FAST && !peer_has_fast_in(p, piece)) {
@@ -485,7 +482,7 @@ static int torrent_on_fast(struct torrent *t, struct peer *p,
         return BTC_E_PROTO;
     }
     if (m->type == WIRE_SUGGEST) {
-        return geom_has_piece(t->geom, m->piece) ? 0 : BTC_E_PROTO;
+        return layout_has_piece(t->geom, m->piece) ? 0 : BTC_E_PROTO;
     }
     torrent_request_rejected(t, p, &m->block);
     return 0;
@@ -619,7 +616,6 @@ static int torrent_peer_overdue(const struct torrent *t, const struct peer *p)
     return 0;
 }
 
-/* See torrent_int.h. */
 void torrent_peer_tick(struct torrent *t, struct peer *p, uint64_t elapsed_ms)
 {
     int err = torrent_peer_overdue(t, p);
@@ -631,9 +627,9 @@ void torrent_peer_tick(struct torrent *t, struct peer *p, uint64_t elapsed_ms)
         return;
     }
     uint32_t share = t->shared->pool->max / (t->n_active > 0 ? t->n_active : 1);
-    uint32_t block_len = t->geom->piece_length < GEOM_BLOCK_LEN
+    uint32_t block_len = t->geom->piece_length < LAYOUT_BLOCK_LEN
                              ? t->geom->piece_length
-                             : GEOM_BLOCK_LEN;
+                             : LAYOUT_BLOCK_LEN;
     peer_update_depth(p, elapsed_ms, block_len, share > 2 ? share : 2);
     torrent_request_overdue(t, p);
     if (t->now_ms - p->sent_ms > PEER_KEEPALIVE_MS) {

@@ -76,7 +76,6 @@ static struct peer *torrent_find_victim(struct torrent *t, const struct addr *a)
     return victim;
 }
 
-/* See torrent_int.h. */
 bool torrent_make_room(struct torrent *t, const struct addr *a)
 {
     if (t->n_peers < t->max_peers) {
@@ -90,7 +89,6 @@ bool torrent_make_room(struct torrent *t, const struct addr *a)
     return true;
 }
 
-/* See torrent.h. */
 uint32_t torrent_new_conn(struct torrent *t, const struct addr *a)
 {
     if (!t->running || t->check_only || t->state == TORRENT_STOPPING ||

@@ -30,7 +30,6 @@ struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
     return p;
 }
 
-/* See peer.h. */
 void peer_free(struct peer *p)
 {
     if (p == NULL) {
@@ -46,7 +45,6 @@ void peer_free(struct peer *p)
     free(p);
 }
 
-/* See peer.h. */
 struct peer_request *peer_req_at(struct peer *p, uint32_t i)
 {
     return &p->req[(p->req_head + i) & (p->req_cap - 1)];
@@ -66,7 +64,6 @@ static void peer_req_grow(struct peer *p)
     p->req_cap = cap;
 }
 
-/* See peer.h. */
 void peer_req_push(struct peer *p, struct picker_block b, uint64_t now_ms)
 {
     if (p->n_req == p->req_cap) {
@@ -102,27 +99,23 @@ void peer_req_remove(struct peer *p, uint32_t i)
     p->n_req--;
 }
 
-/* See peer.h. */
 bool peer_req_has(struct peer *p, struct picker_block b)
 {
     return (p->rx_active && p->rx.piece == b.piece && p->rx.block == b.block) ||
            peer_req_find(p, b) < p->n_req;
 }
 
-/* See peer.h. */
 bool peer_is_late(const struct peer *p)
 {
     return p->n_late > 0 || (p->rx_active && p->rx_late);
 }
 
-/* See peer.h. */
 void peer_dropped_add(struct peer *p, struct picker_block b)
 {
     p->dropped[p->n_dropped++ % PEER_MAX_DROPPED] = b;
     p->n_awaited++;
 }
 
-/* See peer.h. */
 bool peer_dropped_take(struct peer *p, struct picker_block b)
 {
     uint32_t n =
@@ -136,13 +129,11 @@ bool peer_dropped_take(struct peer *p, struct picker_block b)
     return false;
 }
 
-/* See peer.h. */
 struct wire_block *peer_up_at(struct peer *p, uint32_t i)
 {
     return &p->up[(p->up_head + i) & (p->up_cap - 1)];
 }
 
-/* See peer.h. */
 bool peer_up_push(struct peer *p, const struct wire_block *b)
 {
     if (p->n_up >= PEER_OUR_REQQ) {
@@ -164,7 +155,6 @@ bool peer_up_push(struct peer *p, const struct wire_block *b)
     return true;
 }
 
-/* See peer.h. */
 void peer_up_remove(struct peer *p, uint32_t i)
 {
     BTC_ASSERT(i < p->n_up);
@@ -175,27 +165,23 @@ void peer_up_remove(struct peer *p, uint32_t i)
     p->n_up--;
 }
 
-/* See peer.h. */
 int peer_put(struct peer *p, const uint8_t *bytes, size_t len)
 {
     return buf_append(&p->out, bytes, len);
 }
 
-/* See peer.h. */
 int peer_put_simple(struct peer *p, enum wire_type type)
 {
     uint8_t m[WIRE_HEADER_MAX];
     return peer_put(p, m, wire_encode_simple(type, m));
 }
 
-/* See peer.h. */
 int peer_put_piece_idx(struct peer *p, enum wire_type type, uint32_t piece)
 {
     uint8_t m[WIRE_HEADER_MAX];
     return peer_put(p, m, wire_encode_piece_idx(type, piece, m));
 }
 
-/* See peer.h. */
 int peer_put_block(struct peer *p, enum wire_type type,
                    const struct wire_block *b)
 {
@@ -203,13 +189,11 @@ int peer_put_block(struct peer *p, enum wire_type type,
     return peer_put(p, m, wire_encode_block(type, b, m));
 }
 
-/* See peer.h. */
 bool peer_is_seed(const struct peer *p)
 {
     return p->have.n > 0 && bits_is_full(&p->have);
 }
 
-/* See peer.h. */
 bool peer_has_fast_in(const struct peer *p, uint32_t piece)
 {
     for (uint32_t i = 0; i < p->n_fast_in; i++) {
@@ -220,7 +204,6 @@ bool peer_has_fast_in(const struct peer *p, uint32_t piece)
     return false;
 }
 
-/* See peer.h. */
 bool peer_has_fast_out(const struct peer *p, uint32_t piece)
 {
     for (uint32_t i = 0; i < p->n_fast_out; i++) {

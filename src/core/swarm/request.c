@@ -33,8 +33,8 @@ static void torrent_request_send(struct torrent *t, struct peer *p,
     for (size_t i = 0; i < n; i++) {
         struct wire_block w = {
             .piece = b[i].piece,
-            .begin = b[i].block * GEOM_BLOCK_LEN,
-            .len = geom_block_size(t->geom, b[i].piece, b[i].block)};
+            .begin = b[i].block * LAYOUT_BLOCK_LEN,
+            .len = layout_block_size(t->geom, b[i].piece, b[i].block)};
         bool again = p->n_late > 0 && peer_req_has(p, b[i]);
         bool room = !again && pool_reserve(t->shared->pool);
         if (!room || peer_put_block(p, WIRE_REQUEST, &w) < 0) {
@@ -79,7 +79,6 @@ static int torrent_fast_set(const struct torrent *t, const struct peer *p,
     return err;
 }
 
-/* See torrent_int.h. */
 void torrent_request_fill(struct torrent *t, struct peer *p)
 {
     if (!torrent_may_request(t, p)) {
@@ -124,7 +123,6 @@ static void torrent_request_round(struct torrent *t, uint32_t from, bool late)
     }
 }
 
-/* See torrent_int.h. */
 void torrent_request_fill_all(struct torrent *t)
 {
     uint32_t from = t->fill_from;
@@ -157,7 +155,6 @@ static void torrent_request_drop(struct torrent *t, struct peer *p, uint32_t i,
     }
 }
 
-/* See torrent_int.h. */
 void torrent_request_drop_all(struct torrent *t, struct peer *p, bool late)
 {
     while (p->n_req > 0) {
@@ -170,7 +167,7 @@ void torrent_request_rejected(struct torrent *t, struct peer *p,
                               const struct wire_block *w)
 {
     struct picker_block b = {.piece = w->piece};
-    if (!geom_is_block(t->geom, w->piece, w->begin, w->len, &b.block)) {
+    if (!layout_is_block(t->geom, w->piece, w->begin, w->len, &b.block)) {
         return;
     }
     uint32_t i = peer_req_find(p, b);
@@ -198,8 +195,8 @@ static void torrent_request_cancel(struct torrent *t, struct peer *p,
 {
     struct picker_block b = peer_req_at(p, i)->b;
     struct wire_block w = {.piece = b.piece,
-                           .begin = b.block * GEOM_BLOCK_LEN,
-                           .len = geom_block_size(t->geom, b.piece, b.block)};
+                           .begin = b.block * LAYOUT_BLOCK_LEN,
+                           .len = layout_block_size(t->geom, b.piece, b.block)};
     (void)peer_put_block(p, WIRE_CANCEL, &w);
     torrent_peer_output(t, p);
     torrent_request_drop(t, p, i, true);
@@ -221,7 +218,7 @@ static void torrent_block_overdue(struct torrent *t, struct peer *p)
     uint64_t age = t->now_ms - p->rx_ms;
     uint64_t rate = rate_get(&p->down, t->now_ms);
     uint32_t left =
-        geom_block_size(t->geom, p->rx.piece, p->rx.block) - p->rx_off;
+        layout_block_size(t->geom, p->rx.piece, p->rx.block) - p->rx_off;
     if (p->rx_mem == NULL || age <= limit) {
         return;
     }
@@ -257,7 +254,8 @@ void torrent_request_overdue(struct torrent *t, struct peer *p)
     }
     for (uint32_t i = 0; i < p->n_req && quiet > limit; i++) {
         uint64_t age = t->now_ms - peer_req_at(p, i)->asked_ms;
-        uint64_t due = rate > 0 ? (i + 1ull) * GEOM_BLOCK_LEN * 2000 / rate : 0;
+        uint64_t due =
+            rate > 0 ? (i + 1ull) * LAYOUT_BLOCK_LEN * 2000 / rate : 0;
         if (p->snubbed || (age > limit + due && t->n_active > 1)) {
             torrent_request_late(t, p, i);
         }
@@ -287,7 +285,7 @@ int torrent_block_begin(struct torrent *t, struct peer *p,
                         const struct wire_block *w)
 {
     struct picker_block b = {.piece = w->piece};
-    if (!geom_is_block(t->geom, w->piece, w->begin, w->len, &b.block)) {
+    if (!layout_is_block(t->geom, w->piece, w->begin, w->len, &b.block)) {
         return BTC_E_PROTO;
     }
     p->rx = b;
@@ -356,7 +354,6 @@ static void torrent_block_end(struct torrent *t, struct peer *p)
     torrent_disk_block(t, b, mem);
 }
 
-/* See torrent_int.h. */
 void torrent_block_data(struct torrent *t, struct peer *p,
                         const struct wire_payload *data)
 {

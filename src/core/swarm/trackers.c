@@ -14,7 +14,7 @@ uint64_t torrent_left(const struct torrent *t)
 {
     uint64_t left = 0;
     for (uint32_t i = 0; i < t->geom->n_files; i++) {
-        const struct geom_file *f = &t->geom->files[i];
+        const struct layout_file *f = &t->geom->files[i];
         left += f->pad ? 0 : f->length - t->file_done[i];
     }
     return left;

@@ -60,8 +60,9 @@ static bool torrent_upload_is_fast(struct torrent *t, const struct peer *p,
 void torrent_upload_request(struct torrent *t, struct peer *p,
                             const struct wire_block *b)
 {
-    if (!geom_has_piece(t->geom, b->piece) ||
-        !geom_has_range(t->geom, b->piece, b->begin, b->len, WIRE_MAX_BLOCK)) {
+    if (!layout_has_piece(t->geom, b->piece) ||
+        !layout_has_range(t->geom, b->piece, b->begin, b->len,
+                          WIRE_MAX_BLOCK)) {
         torrent_peer_close(t, p, true, BTC_E_PROTO);
         return;
     }

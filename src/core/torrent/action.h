@@ -1,4 +1,4 @@
-/* The vocabulary between a torrent and whoever drives it (the session over
+/* The vocabulary between a torrent and whoever drives it (the engine over
  * libuv, or a simulation): events go in, actions come out. Nothing else.
  *
  * Connections are named by a conn id that the torrent gives out; an id is never

@@ -6,30 +6,27 @@
 
 /* --- before and beside --- */
 
-/* See torrent.h. */
 void torrent_restore_piece(struct torrent *t, uint32_t piece)
 {
-    if (geom_has_piece(t->geom, piece) &&
+    if (layout_has_piece(t->geom, piece) &&
         picker_state(t->picker, piece) != PICKER_HAVE) {
         picker_set_have(t->picker, piece);
         torrent_count_files(t, piece, true, false);
     }
 }
 
-/* See torrent.h. */
 void torrent_restore_block(struct torrent *t, uint32_t piece, uint32_t block)
 {
-    if (geom_has_piece(t->geom, piece) &&
-        block < geom_n_blocks(t->geom, piece) &&
+    if (layout_has_piece(t->geom, piece) &&
+        block < layout_n_blocks(t->geom, piece) &&
         picker_state(t->picker, piece) != PICKER_HAVE) {
         torrent_disk_restore(t, piece, block);
     }
 }
 
-/* See torrent.h. */
 void torrent_check_piece(struct torrent *t, uint32_t piece, bool claimed)
 {
-    if (!geom_has_piece(t->geom, piece) ||
+    if (!layout_has_piece(t->geom, piece) ||
         picker_state(t->picker, piece) == PICKER_CHECKING ||
         torrent_disk_is_busy(t, piece)) {
         return;
@@ -49,14 +46,12 @@ void torrent_check_piece(struct torrent *t, uint32_t piece, bool claimed)
     t->refill = true; /* an input is wanted */
 }
 
-/* See torrent.h. */
 void torrent_restore_tracker(struct torrent *t, uint32_t tracker,
                              const char *tracker_id)
 {
     announce_restore(t->announce, tracker, tracker_id);
 }
 
-/* See torrent.h. */
 int torrent_add_tracker(struct torrent *t, const char *url, uint32_t tier)
 {
     uint32_t known = announce_count(t->announce);
@@ -91,13 +86,13 @@ void torrent_add_peer(struct torrent *t, const struct addr *a,
 /* A piece is as wanted as the most wanted file in it. */
 static uint8_t torrent_piece_prio(const struct torrent *t, uint32_t piece)
 {
-    struct geom_spans it;
-    struct geom_span s;
+    struct layout_spans it;
+    struct layout_span s;
     uint8_t prio = PICKER_PRIO_OFF;
     bool pad = true;
-    geom_spans_init(&it, t->geom, geom_piece_offset(t->geom, piece),
-                    geom_piece_size(t->geom, piece));
-    while (geom_spans_next(&it, &s)) {
+    layout_spans_init(&it, t->geom, layout_piece_offset(t->geom, piece),
+                      layout_piece_size(t->geom, piece));
+    while (layout_spans_next(&it, &s)) {
         pad &= s.pad;
         if (!s.pad && t->file_prio[s.file] > prio) {
             prio = t->file_prio[s.file];
@@ -111,7 +106,7 @@ static uint8_t torrent_piece_prio(const struct torrent *t, uint32_t piece)
 static bool torrent_take_priority(struct torrent *t, uint32_t file,
                                   uint8_t prio)
 {
-    const struct geom_file *f = &t->geom->files[file];
+    const struct layout_file *f = &t->geom->files[file];
     uint8_t before = t->file_prio[file];
     if (before == prio || prio > PICKER_PRIO_MAX) {
         return false;
@@ -140,7 +135,6 @@ static void torrent_priorities_changed(struct torrent *t)
     }
 }
 
-/* See torrent.h. */
 void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio)
 {
     BTC_ASSERT(file < t->geom->n_files);
@@ -148,14 +142,13 @@ void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio)
         return;
     }
     uint32_t first, end;
-    geom_file_pieces(t->geom, file, &first, &end);
+    layout_file_pieces(t->geom, file, &first, &end);
     for (uint32_t i = first; i < end; i++) {
         picker_set_priority(t->picker, i, torrent_piece_prio(t, i));
     }
     torrent_priorities_changed(t);
 }
 
-/* See torrent.h. */
 void torrent_set_priorities(struct torrent *t, const uint8_t *prio)
 {
     bool changed = false;
@@ -172,13 +165,11 @@ void torrent_set_priorities(struct torrent *t, const uint8_t *prio)
     }
 }
 
-/* See torrent.h. */
 void torrent_set_sequential(struct torrent *t, bool on)
 {
     picker_set_sequential(t->picker, on);
 }
 
-/* See torrent.h. */
 void torrent_set_limits(struct torrent *t, uint64_t up_limit,
                         uint32_t max_peers, uint64_t now_ms)
 {
@@ -189,13 +180,11 @@ void torrent_set_limits(struct torrent *t, uint64_t up_limit,
     }
 }
 
-/* See torrent.h. */
 void torrent_set_check_only(struct torrent *t)
 {
     t->check_only = true;
 }
 
-/* See torrent.h. */
 void torrent_set_hold(struct torrent *t, bool hold)
 {
     t->hold = hold;
@@ -204,68 +193,58 @@ void torrent_set_hold(struct torrent *t, bool hold)
 
 /* --- facts --- */
 
-/* See torrent.h. */
 enum torrent_state torrent_state(const struct torrent *t)
 {
     return t->state;
 }
 
-/* See torrent.h. */
 bool torrent_is_quiet(const struct torrent *t)
 {
     return t->n_jobs == 0;
 }
 
-/* See torrent.h. */
 bool torrent_is_stopped(const struct torrent *t)
 {
     return t->state == TORRENT_STOPPED;
 }
 
-/* See torrent.h. */
 bool torrent_is_complete(const struct torrent *t)
 {
     return picker_n_wanted_left(t->picker) == 0 && torrent_check_left(t) == 0;
 }
 
-/* See torrent.h. */
 const struct picker *torrent_picker(const struct torrent *t)
 {
     return t->picker;
 }
 
-/* See torrent.h. */
 struct peerset *torrent_peerset(struct torrent *t)
 {
     return t->peerset;
 }
 
-/* See torrent.h. */
 const struct announce *torrent_announce(const struct torrent *t)
 {
     return t->announce;
 }
 
-/* See torrent.h. */
 uint64_t torrent_file_done(const struct torrent *t, uint32_t file)
 {
     return t->file_done[file];
 }
 
-/* See torrent.h. */
 bool torrent_file_needed(const struct torrent *t, uint32_t file)
 {
     if (t->file_prio[file] != PICKER_PRIO_OFF) {
         return true;
     }
     uint32_t first, end;
-    geom_file_pieces(t->geom, file, &first, &end);
+    layout_file_pieces(t->geom, file, &first, &end);
     return first < end &&
            (picker_priority(t->picker, first) != PICKER_PRIO_OFF ||
             picker_priority(t->picker, end - 1) != PICKER_PRIO_OFF);
 }
 
-/* See torrent.h. */
 void torrent_get_stats(const struct torrent *t, uint64_t now_ms,
                        struct torrent_stats *out)
 {
@@ -288,7 +267,6 @@ void torrent_get_stats(const struct torrent *t, uint64_t now_ms,
     };
 }
 
-/* See torrent.h. */
 bool torrent_peer_info(const struct torrent *t, uint32_t peerset_id,
                        uint64_t now_ms, struct torrent_peer_info *out)
 {

@@ -70,7 +70,7 @@ struct suspect_piece {
 
 struct torrent {
     struct torrent_shared *shared;           /* borrows */
-    const struct geom *geom;                 /* borrows */
+    const struct layout *geom;               /* borrows */
     const uint8_t *info_hash, *piece_hashes; /* borrows */
     struct picker *picker;                   /* owns */
     struct peerset *peerset;                 /* owns */
@@ -143,7 +143,7 @@ void torrent_count_files(struct torrent *t, uint32_t piece, bool have,
 /* The piece is verified and on disk: counts, HAVE to all, facts. */
 void torrent_got_piece(struct torrent *t, uint32_t piece, bool downloaded);
 
-/* torrent_peer.c */
+/* conns.c */
 struct peer *torrent_peer_by_conn(struct torrent *t, uint32_t conn);
 struct peer *torrent_peer_by_id(struct torrent *t, uint32_t id);
 struct peer *torrent_peer_open(struct torrent *t, uint32_t id,
@@ -152,7 +152,7 @@ void torrent_peer_connected(struct torrent *t, struct peer *p);
 void torrent_peer_accepted(struct torrent *t, struct peer *p,
                            const struct wire_handshake *h);
 void torrent_peer_data(struct torrent *t, struct peer *p, struct slice data);
-/* Takes everything back and marks it CLOSED. `tell`: the session must close it
+/* Takes everything back and marks it CLOSED. `tell`: the engine must close it
  * (a CLOSE action); `result`: why. */
 void torrent_peer_close(struct torrent *t, struct peer *p, bool tell,
                         int result);
@@ -167,11 +167,11 @@ void torrent_ban(struct torrent *t, uint32_t id, const char *why);
     for (uint32_t each_i = 0; each_i < (t)->n_slots; each_i++) \
         if (((p) = (t)->slots[each_i]) != NULL && (p)->phase != PEER_CLOSED)
 
-/* torrent_room.c */
+/* evict.c */
 void torrent_peer_evict(struct torrent *t); /* makes room for others */
 bool torrent_make_room(struct torrent *t, const struct addr *a); /* for him */
 
-/* torrent_request.c */
+/* request.c */
 void torrent_request_fill(struct torrent *t, struct peer *p);
 void torrent_request_fill_all(struct torrent *t);
 /* Takes all its requests back; `late` = answers may still come. */
@@ -185,7 +185,7 @@ void torrent_block_data(struct torrent *t, struct peer *p,
                         const struct wire_payload *data);
 void torrent_block_abandon(struct torrent *t, struct peer *p);
 
-/* torrent_disk.c */
+/* pieces.c */
 /* A disk job found other things in the place of the data. */
 bool torrent_is_gone(int result);
 void torrent_disk_block(struct torrent *t, struct picker_block b, uint8_t *mem);
@@ -203,7 +203,7 @@ void torrent_disk_finished(struct torrent *t, const struct event *ev);
 void torrent_disk_written(struct torrent *t, const struct event *ev);
 void torrent_disk_free(struct torrent *t);
 
-/* torrent_blame.c */
+/* blame.c */
 bool torrent_blame_wants_hashes(const struct torrent *t, uint32_t piece);
 /* The piece passed: bad blocks of an earlier try are known now. */
 void torrent_blame_passed(struct torrent *t, uint32_t piece,
@@ -223,7 +223,7 @@ void torrent_blame_block(struct torrent *t, const struct peer *p,
 void torrent_blame_tick(struct torrent *t);
 void torrent_blame_free(struct torrent *t);
 
-/* torrent_upload.c */
+/* upload.c */
 void torrent_upload_request(struct torrent *t, struct peer *p,
                             const struct wire_block *b);
 void torrent_upload_cancel(struct torrent *t, struct peer *p,
@@ -235,13 +235,13 @@ void torrent_upload_interested(struct torrent *t, struct peer *p);
 void torrent_upload_rank(struct torrent *t);
 void torrent_upload_grant_fast(struct torrent *t, struct peer *p);
 
-/* torrent_check.c */
+/* check.c */
 void torrent_check_pump(struct torrent *t);
 void torrent_check_hashed(struct torrent *t, const struct event *ev);
 uint32_t torrent_check_left(const struct torrent *t);
 uint32_t torrent_check_floor(const struct torrent *t);
 
-/* torrent_announce.c */
+/* trackers.c */
 uint64_t torrent_left(const struct torrent *t); /* of all, wanted or not */
 void torrent_announce_pump(struct torrent *t);
 void torrent_announce_result(struct torrent *t, const struct event *ev);

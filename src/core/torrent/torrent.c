@@ -19,7 +19,6 @@
  * files, and each is told. */
 #define TORRENT_MAX_QUEUE (1u << 22)
 
-/* See torrent.h. */
 struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
 {
     struct torrent *t = mem_zalloc(sizeof *t);
@@ -59,7 +58,6 @@ struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
     return t;
 }
 
-/* See torrent.h. */
 void torrent_free(struct torrent *t)
 {
     if (t == NULL) {
@@ -144,7 +142,6 @@ void torrent_event(struct torrent *t, enum fact_level level, const char *kind,
     a->fact.text = mem_strdup(text);
 }
 
-/* See torrent_int.h. */
 void torrent_notify(struct torrent *t, enum notify_type type, uint32_t piece,
                     uint32_t file)
 {
@@ -196,7 +193,6 @@ static void torrent_take_back(struct torrent *t)
     t->lent_text = NULL;
 }
 
-/* See torrent.h. */
 bool torrent_next_action(struct torrent *t, struct action *out)
 {
     torrent_take_back(t);
@@ -261,7 +257,7 @@ static void torrent_update_state(struct torrent *t)
     }
 }
 
-/* The disk let us down: nothing more is asked for, the session decides. */
+/* The disk let us down: nothing more is asked for, the engine decides. */
 void torrent_fail(struct torrent *t, int result, const char *text)
 {
     if (t->state == TORRENT_FAILED || t->state == TORRENT_STOPPED) {
@@ -281,15 +277,14 @@ void torrent_fail(struct torrent *t, int result, const char *text)
     }
 }
 
-/* See torrent_int.h. */
 void torrent_count_files(struct torrent *t, uint32_t piece, bool have,
                          bool tell)
 {
-    struct geom_spans it;
-    struct geom_span s;
-    geom_spans_init(&it, t->geom, geom_piece_offset(t->geom, piece),
-                    geom_piece_size(t->geom, piece));
-    while (geom_spans_next(&it, &s)) {
+    struct layout_spans it;
+    struct layout_span s;
+    layout_spans_init(&it, t->geom, layout_piece_offset(t->geom, piece),
+                      layout_piece_size(t->geom, piece));
+    while (layout_spans_next(&it, &s)) {
         uint64_t more = have ? s.len : 0 - (uint64_t)s.len;
         t->file_done[s.file] += more;
         if (!s.pad && t->file_prio[s.file] != PICKER_PRIO_OFF) {
@@ -302,7 +297,6 @@ void torrent_count_files(struct torrent *t, uint32_t piece, bool have,
     }
 }
 
-/* See torrent_int.h. */
 void torrent_got_piece(struct torrent *t, uint32_t piece, bool downloaded)
 {
     if (picker_state(t->picker, piece) == PICKER_HAVE) {
@@ -459,7 +453,6 @@ static void torrent_dispatch(struct torrent *t, const struct event *ev)
     }
 }
 
-/* See torrent.h. */
 void torrent_input(struct torrent *t, const struct event *ev, uint64_t now_ms,
                    int64_t unix_now)
 {
@@ -525,7 +518,6 @@ uint64_t torrent_deadline(const struct torrent *t)
     return at;
 }
 
-/* See torrent.h. */
 void torrent_announce_now(struct torrent *t, uint64_t now_ms)
 {
     announce_now(t->announce, now_ms);

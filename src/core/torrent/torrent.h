@@ -5,9 +5,9 @@
  * EVENT_START. After every torrent_input, torrent_next_action until it gives
  * false; then arm a timer for torrent_deadline and send EVENT_TICK.
  *
- * Read torrent.c first (lifecycle, actions), then torrent_peer.c (messages),
- * torrent_request.c (what to ask of whom), torrent_disk.c (blocks on their way
- * to the disk), torrent_upload.c, torrent_check.c, torrent_announce.c.
+ * Read torrent.c first (lifecycle, actions), then conns.c (messages),
+ * request.c (what to ask of whom), pieces.c (blocks on their way
+ * to the disk), upload.c, check.c, trackers.c.
  */
 #ifndef BTC_CORE_TORRENT_TORRENT_H
 #define BTC_CORE_TORRENT_TORRENT_H
@@ -33,7 +33,7 @@ enum torrent_state {
     TORRENT_FAILED /* the disk: waits to be stopped */
 };
 
-/* What all torrents of a run share; owned by the session. */
+/* What all torrents of a run share; owned by the engine. */
 struct torrent_shared {
     struct rng *rng;
     struct pool *pool;
@@ -49,7 +49,7 @@ struct torrent_shared {
 
 struct torrent_config {
     struct torrent_shared *shared; /* borrowed */
-    const struct geom *geom;       /* borrowed, lives longer */
+    const struct layout *geom;     /* borrowed, lives longer */
     const uint8_t *info_hash;      /* 20 bytes, borrowed */
     const uint8_t *piece_hashes;   /* n_pieces * 20, borrowed */
     uint32_t max_peers;            /* 0 = default */

@@ -21,22 +21,22 @@ static int print_seed(void **state)
 }
 
 struct world {
-    struct geom g;
-    struct geom_file files[MAX_FILES];
+    struct layout g;
+    struct layout_file files[MAX_FILES];
 };
 
 /* A geom of the given file lengths; a negative one is a pad file. */
 static void world_init(struct world *w, uint32_t piece_length,
                        const int64_t *lengths, uint32_t n)
 {
-    w->g = (struct geom){
+    w->g = (struct layout){
         .piece_length = piece_length, .n_files = n, .files = w->files};
     for (uint32_t i = 0; i < n; i++) {
         bool pad = lengths[i] < 0;
         uint64_t len = (uint64_t)(pad ? -lengths[i] : lengths[i]);
 
-        w->files[i] =
-            (struct geom_file){.offset = w->g.total, .length = len, .pad = pad};
+        w->files[i] = (struct layout_file){
+            .offset = w->g.total, .length = len, .pad = pad};
         w->g.total += len;
     }
     w->g.n_pieces =
@@ -44,25 +44,25 @@ static void world_init(struct world *w, uint32_t piece_length,
 }
 
 /* Pieces and blocks tile the stream exactly. */
-static void check_tiling(const struct geom *g)
+static void check_tiling(const struct layout *g)
 {
     uint64_t at = 0;
 
     for (uint32_t i = 0; i < g->n_pieces; i++) {
-        uint32_t size = geom_piece_size(g, i);
+        uint32_t size = layout_piece_size(g, i);
         uint32_t sum = 0;
 
-        assert_true(geom_piece_offset(g, i) == at);
-        for (uint32_t b = 0; b < geom_n_blocks(g, i); b++) {
-            uint32_t len = geom_block_size(g, i, b);
+        assert_true(layout_piece_offset(g, i) == at);
+        for (uint32_t b = 0; b < layout_n_blocks(g, i); b++) {
+            uint32_t len = layout_block_size(g, i, b);
             uint32_t found = UINT32_MAX;
 
-            assert_in_range(len, 1, GEOM_BLOCK_LEN);
-            assert_true(geom_is_block(g, i, sum, len, &found));
+            assert_in_range(len, 1, LAYOUT_BLOCK_LEN);
+            assert_true(layout_is_block(g, i, sum, len, &found));
             assert_int_equal(found, b);
-            assert_false(geom_is_block(g, i, sum + 1, len, &found));
-            assert_false(geom_is_block(g, i, sum, len + 1, &found));
-            assert_false(geom_is_block(g, i, sum, len - 1, &found));
+            assert_false(layout_is_block(g, i, sum + 1, len, &found));
+            assert_false(layout_is_block(g, i, sum, len + 1, &found));
+            assert_false(layout_is_block(g, i, sum, len - 1, &found));
             sum += len;
         }
         assert_int_equal(sum, size);
@@ -94,24 +94,24 @@ static void test_pieces_tile(void **state)
 
 static void test_nothing(void **state)
 {
-    struct geom g = {.piece_length = 16384};
+    struct layout g = {.piece_length = 16384};
     int64_t empties[] = {0, 0, 0};
-    struct geom_spans it;
-    struct geom_span s;
+    struct layout_spans it;
+    struct layout_span s;
     struct world w;
     uint32_t first;
     uint32_t end;
     uint32_t block;
 
     (void)state;
-    assert_false(geom_has_piece(&g, 0));
-    assert_false(geom_has_range(&g, 0, 0, 1, 16384));
-    assert_false(geom_is_block(&g, 0, 0, 0, &block));
-    geom_spans_init(&it, &g, 0, 0);
-    assert_false(geom_spans_next(&it, &s));
+    assert_false(layout_has_piece(&g, 0));
+    assert_false(layout_has_range(&g, 0, 0, 1, 16384));
+    assert_false(layout_is_block(&g, 0, 0, 0, &block));
+    layout_spans_init(&it, &g, 0, 0);
+    assert_false(layout_spans_next(&it, &s));
     world_init(&w, 16384, empties, 3);
     for (uint32_t i = 0; i < 3; i++) {
-        geom_file_pieces(&w.g, i, &first, &end);
+        layout_file_pieces(&w.g, i, &first, &end);
         assert_int_equal(first, end);
     }
 }
@@ -148,8 +148,8 @@ static void test_ranges_of_the_wire(void **state)
     (void)state;
     world_init(&w, 20000, &total, 1);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(geom_has_range(&w.g, cases[i].piece, cases[i].begin,
-                                        cases[i].len, cases[i].max),
+        assert_int_equal(layout_has_range(&w.g, cases[i].piece, cases[i].begin,
+                                          cases[i].len, cases[i].max),
                          cases[i].ok);
     }
 }
@@ -175,8 +175,8 @@ static void test_blocks_of_the_wire(void **state)
     world_init(&w, 20000, &total, 1);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint32_t block = 99;
-        bool ok = geom_is_block(&w.g, cases[i].piece, cases[i].begin,
-                                cases[i].len, &block);
+        bool ok = layout_is_block(&w.g, cases[i].piece, cases[i].begin,
+                                  cases[i].len, &block);
 
         assert_int_equal(ok, cases[i].block >= 0);
         assert_int_equal(block, ok ? cases[i].block : 99);
@@ -188,8 +188,8 @@ static void test_huge(void **state)
 {
     static const int64_t lengths[] = {0, INT64_C(1) << 61, 0,
                                       (INT64_C(1) << 61) - 5, 0};
-    struct geom_spans it;
-    struct geom_span s;
+    struct layout_spans it;
+    struct layout_span s;
     struct world w;
     uint32_t first;
     uint32_t end;
@@ -198,24 +198,25 @@ static void test_huge(void **state)
     (void)state;
     world_init(&w, UINT32_C(3) << 30, lengths, 5);
     last = w.g.n_pieces - 1;
-    assert_true(geom_piece_offset(&w.g, last) < w.g.total);
-    assert_true(geom_piece_offset(&w.g, last) + geom_piece_size(&w.g, last) ==
+    assert_true(layout_piece_offset(&w.g, last) < w.g.total);
+    assert_true(layout_piece_offset(&w.g, last) +
+                    layout_piece_size(&w.g, last) ==
                 w.g.total);
-    assert_int_equal(geom_file_at(&w.g, w.g.total - 1), 3);
-    assert_int_equal(geom_file_at(&w.g, (UINT64_C(1) << 61) - 1), 1);
-    assert_int_equal(geom_file_at(&w.g, UINT64_C(1) << 61), 3);
-    geom_file_pieces(&w.g, 3, &first, &end);
+    assert_int_equal(layout_file_at(&w.g, w.g.total - 1), 3);
+    assert_int_equal(layout_file_at(&w.g, (UINT64_C(1) << 61) - 1), 1);
+    assert_int_equal(layout_file_at(&w.g, UINT64_C(1) << 61), 3);
+    layout_file_pieces(&w.g, 3, &first, &end);
     assert_int_equal(end, w.g.n_pieces);
     /* Longer than a span's length can say: comes in several. */
-    geom_spans_init(&it, &w.g, 1, UINT64_C(5) << 32);
+    layout_spans_init(&it, &w.g, 1, UINT64_C(5) << 32);
     for (uint64_t left = UINT64_C(5) << 32, at = 1; left > 0;) {
-        assert_true(geom_spans_next(&it, &s));
+        assert_true(layout_spans_next(&it, &s));
         assert_int_equal(s.file, 1);
         assert_true(s.offset == at && s.len > 0 && s.len <= left);
         at += s.len;
         left -= s.len;
     }
-    assert_false(geom_spans_next(&it, &s));
+    assert_false(layout_spans_next(&it, &s));
 }
 
 /* A small random torrent and the file that owns each of its bytes. */
@@ -245,14 +246,14 @@ static void model_init(struct model *m, struct rng *rng)
 /* The files' pieces and the owner of each byte. */
 static void model_check_files(const struct model *m)
 {
-    const struct geom *g = &m->w.g;
+    const struct layout *g = &m->w.g;
 
     for (uint32_t i = 0; i < g->n_files; i++) {
-        const struct geom_file *f = &g->files[i];
+        const struct layout_file *f = &g->files[i];
         uint32_t first;
         uint32_t end;
 
-        geom_file_pieces(g, i, &first, &end);
+        layout_file_pieces(g, i, &first, &end);
         assert_true(first <= end && end <= g->n_pieces);
         assert_int_equal(first == end, f->length == 0);
         if (first < end) {
@@ -262,36 +263,36 @@ static void model_check_files(const struct model *m)
         }
     }
     for (uint64_t i = 0; i < g->total; i++) {
-        assert_int_equal(geom_file_at(g, i), m->owner[i]);
+        assert_int_equal(layout_file_at(g, i), m->owner[i]);
     }
 }
 
 /* Which pieces (of one block here) are pads through and through. */
 static void model_check_pads(const struct model *m)
 {
-    const struct geom *g = &m->w.g;
+    const struct layout *g = &m->w.g;
 
     for (uint32_t i = 0; i < g->n_pieces; i++) {
         bool pad = true;
 
-        for (uint32_t k = 0; k < geom_piece_size(g, i); k++) {
-            pad = pad && g->files[m->owner[geom_piece_offset(g, i) + k]].pad;
+        for (uint32_t k = 0; k < layout_piece_size(g, i); k++) {
+            pad = pad && g->files[m->owner[layout_piece_offset(g, i) + k]].pad;
         }
-        assert_int_equal(geom_block_is_pad(g, i, 0), pad);
+        assert_int_equal(layout_block_is_pad(g, i, 0), pad);
     }
 }
 
 /* A random walk of spans covers its bytes exactly. */
 static void model_check_spans(const struct model *m, struct rng *rng)
 {
-    const struct geom *g = &m->w.g;
+    const struct layout *g = &m->w.g;
     uint32_t at = rng_below(rng, (uint32_t)g->total);
     uint32_t left = rng_below(rng, (uint32_t)g->total - at + 1);
-    struct geom_spans it;
-    struct geom_span s;
+    struct layout_spans it;
+    struct layout_span s;
 
-    geom_spans_init(&it, g, at, left);
-    while (geom_spans_next(&it, &s)) {
+    layout_spans_init(&it, g, at, left);
+    while (layout_spans_next(&it, &s)) {
         assert_true(s.len > 0 && s.len <= left);
         assert_int_equal(s.file, m->owner[at]);
         assert_int_equal(s.file, m->owner[at + s.len - 1]);
@@ -332,11 +333,11 @@ static void test_pad_blocks(void **state)
     (void)state;
     world_init(&w, 32768, lengths, 5);
     assert_int_equal(w.g.n_pieces, 3);
-    assert_false(geom_block_is_pad(&w.g, 0, 0));
-    assert_true(geom_block_is_pad(&w.g, 0, 1));
-    assert_false(geom_block_is_pad(&w.g, 1, 0));
-    assert_false(geom_block_is_pad(&w.g, 1, 1));
-    assert_true(geom_block_is_pad(&w.g, 2, 0));
+    assert_false(layout_block_is_pad(&w.g, 0, 0));
+    assert_true(layout_block_is_pad(&w.g, 0, 1));
+    assert_false(layout_block_is_pad(&w.g, 1, 0));
+    assert_false(layout_block_is_pad(&w.g, 1, 1));
+    assert_true(layout_block_is_pad(&w.g, 2, 0));
 }
 
 int main(void)

@@ -15,8 +15,8 @@
 #define MAX_PIECES 64
 
 struct swarm {
-    struct geom g;
-    struct geom_file files[4];
+    struct layout g;
+    struct layout_file files[4];
     struct rng rng;
     struct picker *p;
     uint32_t n_peers;
@@ -43,7 +43,7 @@ static void swarm_init(struct swarm *s, uint64_t seed, uint32_t blocks,
 {
     memset(s, 0, sizeof(*s));
     s->g.n_pieces = (uint32_t)strlen(rows[0]);
-    s->g.piece_length = blocks * GEOM_BLOCK_LEN;
+    s->g.piece_length = blocks * LAYOUT_BLOCK_LEN;
     s->g.total = (uint64_t)s->g.n_pieces * s->g.piece_length;
     s->g.n_files = 1;
     s->g.files = s->files;
@@ -279,7 +279,7 @@ static void test_flags_and_set(void **state)
 static void test_nothing(void **state)
 {
     struct bits none = {0};
-    struct geom empty = {.piece_length = GEOM_BLOCK_LEN};
+    struct layout empty = {.piece_length = LAYOUT_BLOCK_LEN};
     struct picker_block b;
     struct swarm s;
 
@@ -574,18 +574,18 @@ static void test_off_while_active(void **state)
 /* Pieces of 2 blocks: 0 data; 1 data, then zeros; 2 only zeros; 3 data. */
 static void swarm_init_pads(struct swarm *s)
 {
-    uint64_t len = 2 * (uint64_t)GEOM_BLOCK_LEN;
+    uint64_t len = 2 * (uint64_t)LAYOUT_BLOCK_LEN;
 
     memset(s, 0, sizeof(*s));
-    s->files[0] = (struct geom_file){.length = len + 100};
-    s->files[1] = (struct geom_file){
+    s->files[0] = (struct layout_file){.length = len + 100};
+    s->files[1] = (struct layout_file){
         .offset = len + 100, .length = 2 * len - 100, .pad = true};
-    s->files[2] = (struct geom_file){.offset = 3 * len, .length = len};
-    s->g = (struct geom){.total = 4 * len,
-                         .piece_length = (uint32_t)len,
-                         .n_pieces = 4,
-                         .n_files = 3,
-                         .files = s->files};
+    s->files[2] = (struct layout_file){.offset = 3 * len, .length = len};
+    s->g = (struct layout){.total = 4 * len,
+                           .piece_length = (uint32_t)len,
+                           .n_pieces = 4,
+                           .n_files = 3,
+                           .files = s->files};
     rng_init(&s->rng, 1);
     s->p = picker_new(&s->g, &s->rng);
     swarm_join(s, "****");

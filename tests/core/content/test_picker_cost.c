@@ -15,8 +15,8 @@
 #define MAX_PICK 16
 
 struct swarm {
-    struct geom g;
-    struct geom_file file;
+    struct layout g;
+    struct layout_file file;
     struct rng rng;
     struct picker *p;
 };
@@ -25,7 +25,7 @@ static void swarm_init(struct swarm *s, uint32_t n, uint32_t blocks)
 {
     memset(s, 0, sizeof(*s));
     s->g.n_pieces = n;
-    s->g.piece_length = blocks * GEOM_BLOCK_LEN;
+    s->g.piece_length = blocks * LAYOUT_BLOCK_LEN;
     s->g.total = (uint64_t)n * s->g.piece_length;
     s->g.n_files = 1;
     s->g.files = &s->file;

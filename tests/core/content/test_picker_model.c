@@ -36,8 +36,8 @@ struct piece {
 };
 
 struct model {
-    struct geom g;
-    struct geom_file files[MAX_FILES];
+    struct layout g;
+    struct layout_file files[MAX_FILES];
     struct rng chance; /* of the test */
     struct rng rng;    /* of the picker */
     struct picker *p;
@@ -108,9 +108,9 @@ static void model_init_geom(struct model *m)
 
     m->g.files = m->files;
     m->g.n_files = n;
-    m->g.piece_length = (1 + below(m, MAX_BLOCKS)) * GEOM_BLOCK_LEN;
+    m->g.piece_length = (1 + below(m, MAX_BLOCKS)) * LAYOUT_BLOCK_LEN;
     if (one_in(m, 4)) {
-        m->g.piece_length -= below(m, GEOM_BLOCK_LEN);
+        m->g.piece_length -= below(m, LAYOUT_BLOCK_LEN);
     }
     for (uint32_t i = 0; i < n; i++) {
         m->files[i].offset = m->g.total;
@@ -134,10 +134,10 @@ static void model_init(struct model *m, uint64_t seed)
         struct piece *pc = &m->pieces[i];
 
         pc->prio = PICKER_PRIO_NORMAL;
-        pc->n_blocks = geom_n_blocks(&m->g, i);
+        pc->n_blocks = layout_n_blocks(&m->g, i);
         for (uint32_t b = 0; b < pc->n_blocks; b++) {
             cell_clear(&pc->cells[b]);
-            pc->cells[b].pad = geom_block_is_pad(&m->g, i, b);
+            pc->cells[b].pad = layout_block_is_pad(&m->g, i, b);
         }
     }
 }

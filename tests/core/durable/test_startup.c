@@ -13,7 +13,7 @@
 #define HEARTBEAT 1000
 #define INTERVAL  5 /* of the journal */
 /* The last second in which the run before may have written. */
-#define LAST (HEARTBEAT + INTERVAL + STARTUP_GRACE_S)
+#define LAST (HEARTBEAT + INTERVAL + TRUST_GRACE_S)
 
 /* How the run before this one ended. */
 enum end {
@@ -34,120 +34,120 @@ static const struct {
     bool exists;
     uint64_t size, ino, blocks;
     int64_t mtime;
-    enum startup_verdict verdict;
+    enum trust_verdict verdict;
     bool beyond;
 } rows[] = {
     /* clang-format off */
     {"the same after a clean end", CLEAN,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, STARTUP_TRUST, false},
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, TRUST_TRUST, false},
     {"the same after a kill", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, STARTUP_TRUST, true},
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, TRUST_TRUST, true},
     {"written by the run that was killed", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, STARTUP_TRUST, true},
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, TRUST_TRUST, true},
     {"written just after its last heartbeat", KILLED,
      true, true, 100, 7, 50 * S, true, 100, 7, 8,
-     LAST * S, STARTUP_TRUST, true},
+     LAST * S, TRUST_TRUST, true},
     {"grown by the run that was killed", KILLED,
-     true, true, 60, 7, 50 * S, true, 100, 7, 8, 999 * S, STARTUP_TRUST, true},
+     true, true, 60, 7, 50 * S, true, 100, 7, 8, 999 * S, TRUST_TRUST, true},
     {"written long after its last heartbeat", KILLED,
      true, true, 100, 7, 50 * S, true, 100, 7, 8,
-     (LAST + 1) * S, STARTUP_RECHECK, true},
+     (LAST + 1) * S, TRUST_RECHECK, true},
     {"older than the journal says", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 49 * S, STARTUP_RECHECK, true},
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 49 * S, TRUST_RECHECK, true},
     {"older than the journal says after a cut", CUT,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 49 * S, STARTUP_TRUST, true},
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 49 * S, TRUST_TRUST, true},
     {"too short after a cut", CUT,
-     true, true, 100, 7, 50 * S, true, 99, 7, 8, 49 * S, STARTUP_RECHECK, true},
+     true, true, 100, 7, 50 * S, true, 99, 7, 8, 49 * S, TRUST_RECHECK, true},
     {"written long after the cut", CUT,
      true, true, 100, 7, 50 * S, true, 100, 7, 8, (LAST + 1) * S,
-     STARTUP_RECHECK, true},
+     TRUST_RECHECK, true},
     {"changed by somebody before the run that was killed", KILLED,
      true, true, 100, 7, 50 * S, true, 100, 7, 8,
-     STARTED * S - 1, STARTUP_RECHECK, true},
+     STARTED * S - 1, TRUST_RECHECK, true},
     {"changed in the first second of the run that was killed", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, STARTED * S, STARTUP_TRUST,
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, STARTED * S, TRUST_TRUST,
      true},
     {"changed while a run of others was killed", OTHERS,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, STARTUP_RECHECK, true},
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, TRUST_RECHECK, true},
     {"the same after a run of others was killed", OTHERS,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, STARTUP_TRUST, true},
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, TRUST_TRUST, true},
     {"changed by somebody before the cut", CUT,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 899 * S, STARTUP_RECHECK, true},
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 899 * S, TRUST_RECHECK, true},
     {"another file in its place", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 8, 8, 999 * S, STARTUP_RECHECK, true},
+     true, true, 100, 7, 50 * S, true, 100, 8, 8, 999 * S, TRUST_RECHECK, true},
     {"touched after a clean end", CLEAN,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 51 * S, STARTUP_RECHECK, true},
+     true, true, 100, 7, 50 * S, true, 100, 7, 8, 51 * S, TRUST_RECHECK, true},
     {"copied back, times kept", CLEAN,
-     true, true, 100, 7, 50 * S, true, 100, 9, 8, 50 * S, STARTUP_TRUST, false},
+     true, true, 100, 7, 50 * S, true, 100, 9, 8, 50 * S, TRUST_TRUST, false},
     {"too short after a clean end", CLEAN,
-     true, true, 100, 7, 50 * S, true, 99, 7, 8, 50 * S, STARTUP_RECHECK, true},
+     true, true, 100, 7, 50 * S, true, 99, 7, 8, 50 * S, TRUST_RECHECK, true},
     {"too short after a kill", KILLED,
-     true, true, 100, 7, 50 * S, true, 99, 7, 8, 60 * S, STARTUP_RECHECK, true},
+     true, true, 100, 7, 50 * S, true, 99, 7, 8, 60 * S, TRUST_RECHECK, true},
     {"short already in the journal", KILLED,
-     true, true, 60, 7, 50 * S, true, 60, 7, 8, 50 * S, STARTUP_RECHECK, true},
+     true, true, 60, 7, 50 * S, true, 60, 7, 8, 50 * S, TRUST_RECHECK, true},
     {"gone", CLEAN,
-     true, true, 100, 7, 50 * S, false, 0, 0, 0, 0, STARTUP_LOST, false},
+     true, true, 100, 7, 50 * S, false, 0, 0, 0, 0, TRUST_LOST, false},
     {"gone after a kill", KILLED,
-     true, true, 100, 7, 50 * S, false, 0, 0, 0, 0, STARTUP_LOST, false},
+     true, true, 100, 7, 50 * S, false, 0, 0, 0, 0, TRUST_LOST, false},
     {"claimed without a fingerprint", KILLED,
-     true, false, 0, 0, 0, true, 100, 7, 8, 50 * S, STARTUP_RECHECK, true},
+     true, false, 0, 0, 0, true, 100, 7, 8, 50 * S, TRUST_RECHECK, true},
     {"nothing claimed, no file", CLEAN,
-     false, true, 100, 7, 50 * S, false, 0, 0, 0, 0, STARTUP_NOTHING, false},
+     false, true, 100, 7, 50 * S, false, 0, 0, 0, 0, TRUST_NOTHING, false},
     {"nothing claimed, sparse", CLEAN,
-     false, true, 100, 7, 50 * S, true, 100, 7, 0, 50 * S, STARTUP_NOTHING, false},
+     false, true, 100, 7, 50 * S, true, 100, 7, 0, 50 * S, TRUST_NOTHING, false},
     {"nothing claimed, data of the run that was killed", KILLED,
-     false, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, STARTUP_NOTHING, true},
+     false, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, TRUST_NOTHING, true},
     {"never seen, with data: adopted", NONE,
-     false, false, 0, 0, 0, true, 100, 7, 8, 50 * S, STARTUP_NOTHING, true},
+     false, false, 0, 0, 0, true, 100, 7, 8, 50 * S, TRUST_NOTHING, true},
     {"never seen, no data", NONE,
-     false, false, 0, 0, 0, true, 100, 7, 0, 50 * S, STARTUP_NOTHING, false},
+     false, false, 0, 0, 0, true, 100, 7, 0, 50 * S, TRUST_NOTHING, false},
     /* clang-format on */
 };
 
-static struct startup_run run_of(enum end end)
+static struct trust_run run_of(enum end end)
 {
-    return (struct startup_run){.had_run = end != NONE,
-                                .clean = end == CLEAN,
-                                .same_boot = end != CUT,
-                                .interval_s = INTERVAL,
-                                .started_at = STARTED,
-                                .heartbeat_at =
-                                    end == OTHERS ? STARTED - 1 : HEARTBEAT,
-                                .root_dev = 1};
+    return (struct trust_run){.had_run = end != NONE,
+                              .clean = end == CLEAN,
+                              .same_boot = end != CUT,
+                              .interval_s = INTERVAL,
+                              .started_at = STARTED,
+                              .heartbeat_at =
+                                  end == OTHERS ? STARTED - 1 : HEARTBEAT,
+                              .root_dev = 1};
 }
 
 /* A row, beside a sound file so that the storage is there. */
 static void test_files(void **state)
 {
-    const struct startup_print root = {.exists = true, .dev = 1};
+    const struct trust_print root = {.exists = true, .dev = 1};
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct startup_run run = run_of(rows[i].end);
-        struct startup_print same = {
+        struct trust_run run = run_of(rows[i].end);
+        struct trust_print same = {
             .exists = true, .ino = 3, .size = 10, .mtime_ns = S, .blocks = 8};
-        struct startup_file f[2] = {{.length = 100,
-                                     .claimed = rows[i].claimed,
-                                     .has_journal = rows[i].has_journal,
-                                     .journal = {.ino = rows[i].j_ino,
-                                                 .size = rows[i].j_size,
-                                                 .mtime_ns = rows[i].j_mtime},
-                                     .now = {.exists = rows[i].exists,
-                                             .ino = rows[i].ino,
-                                             .size = rows[i].size,
-                                             .mtime_ns = rows[i].mtime,
-                                             .blocks = rows[i].blocks}},
-                                    {.length = 10,
-                                     .claimed = true,
-                                     .has_journal = true,
-                                     .journal = same,
-                                     .now = same}};
-        bool there = startup_judge(&run, &root, f, 2);
+        struct trust_file f[2] = {{.length = 100,
+                                   .claimed = rows[i].claimed,
+                                   .has_journal = rows[i].has_journal,
+                                   .journal = {.ino = rows[i].j_ino,
+                                               .size = rows[i].j_size,
+                                               .mtime_ns = rows[i].j_mtime},
+                                   .now = {.exists = rows[i].exists,
+                                           .ino = rows[i].ino,
+                                           .size = rows[i].size,
+                                           .mtime_ns = rows[i].mtime,
+                                           .blocks = rows[i].blocks}},
+                                  {.length = 10,
+                                   .claimed = true,
+                                   .has_journal = true,
+                                   .journal = same,
+                                   .now = same}};
+        bool there = trust_judge(&run, &root, f, 2);
         if (!there || f[0].verdict != rows[i].verdict ||
             f[0].beyond != rows[i].beyond) {
             fail_msg("%s: there %d, verdict %d, beyond %d", rows[i].what, there,
                      (int)f[0].verdict, f[0].beyond);
         }
-        assert_int_equal(f[1].verdict, STARTUP_TRUST);
+        assert_int_equal(f[1].verdict, TRUST_TRUST);
     }
 }
 
@@ -169,24 +169,24 @@ static void test_storage(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(storage) / sizeof(storage[0]); i++) {
-        struct startup_run run = run_of(CLEAN);
-        struct startup_print root = {.exists = storage[i].root,
-                                     .dev = storage[i].moved ? 2 : 1};
-        struct startup_print print = {
+        struct trust_run run = run_of(CLEAN);
+        struct trust_print root = {.exists = storage[i].root,
+                                   .dev = storage[i].moved ? 2 : 1};
+        struct trust_print print = {
             .exists = true, .ino = 3, .size = 10, .mtime_ns = S, .blocks = 8};
-        struct startup_file f[4] = {{0}};
+        struct trust_file f[4] = {{0}};
         size_t n = 0;
         for (; storage[i].files[n] != '\0'; n++) {
             char what = storage[i].files[n];
-            f[n] = (struct startup_file){.length = 10,
-                                         .claimed = what != '.',
-                                         .has_journal = true,
-                                         .journal = print};
+            f[n] = (struct trust_file){.length = 10,
+                                       .claimed = what != '.',
+                                       .has_journal = true,
+                                       .journal = print};
             if (what == 'c') {
                 f[n].now = print;
             }
         }
-        bool there = startup_judge(&run, &root, f, n);
+        bool there = trust_judge(&run, &root, f, n);
         if (there != storage[i].there) {
             fail_msg("row %zu (%s): %d", i, storage[i].files, there);
         }
@@ -196,11 +196,11 @@ static void test_storage(void **state)
 /* A device number that was never journaled is no evidence of a move. */
 static void test_unknown_device(void **state)
 {
-    struct startup_run run = run_of(CLEAN);
-    struct startup_print root = {.exists = true, .dev = 77};
-    struct startup_print print = {
+    struct trust_run run = run_of(CLEAN);
+    struct trust_print root = {.exists = true, .dev = 77};
+    struct trust_print print = {
         .exists = true, .ino = 3, .size = 10, .mtime_ns = S, .blocks = 8};
-    struct startup_file f[2] = {
+    struct trust_file f[2] = {
         {.length = 10, .claimed = true, .has_journal = true, .journal = print},
         {.length = 10,
          .claimed = true,
@@ -209,9 +209,9 @@ static void test_unknown_device(void **state)
          .now = print}};
     (void)state;
     run.root_dev = 0;
-    assert_true(startup_judge(&run, &root, f, 2));
-    assert_int_equal(f[0].verdict, STARTUP_LOST);
-    assert_int_equal(f[1].verdict, STARTUP_TRUST);
+    assert_true(trust_judge(&run, &root, f, 2));
+    assert_int_equal(f[0].verdict, TRUST_LOST);
+    assert_int_equal(f[1].verdict, TRUST_TRUST);
 }
 
 /* The run that was killed had nothing to write into a whole file. After a cut
@@ -221,29 +221,29 @@ static void test_whole(void **state)
     static const struct {
         enum end end;
         int64_t mtime;
-        enum startup_verdict verdict;
-    } cases[] = {{KILLED, 50 * S, STARTUP_TRUST},
-                 {KILLED, 50 * S + 1, STARTUP_RECHECK},
-                 {KILLED, 999 * S, STARTUP_RECHECK},
-                 {CUT, 999 * S, STARTUP_RECHECK},
-                 {CUT, 49 * S, STARTUP_TRUST}};
-    struct startup_print root = {.exists = true, .dev = 1};
+        enum trust_verdict verdict;
+    } cases[] = {{KILLED, 50 * S, TRUST_TRUST},
+                 {KILLED, 50 * S + 1, TRUST_RECHECK},
+                 {KILLED, 999 * S, TRUST_RECHECK},
+                 {CUT, 999 * S, TRUST_RECHECK},
+                 {CUT, 49 * S, TRUST_TRUST}};
+    struct trust_print root = {.exists = true, .dev = 1};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct startup_run run = run_of(cases[i].end);
-        struct startup_print print = {.exists = true,
-                                      .ino = 3,
-                                      .size = 10,
-                                      .mtime_ns = 50 * S,
-                                      .blocks = 8};
-        struct startup_file f = {.length = 10,
-                                 .claimed = true,
-                                 .whole = true,
-                                 .has_journal = true,
-                                 .journal = print,
-                                 .now = print};
+        struct trust_run run = run_of(cases[i].end);
+        struct trust_print print = {.exists = true,
+                                    .ino = 3,
+                                    .size = 10,
+                                    .mtime_ns = 50 * S,
+                                    .blocks = 8};
+        struct trust_file f = {.length = 10,
+                               .claimed = true,
+                               .whole = true,
+                               .has_journal = true,
+                               .journal = print,
+                               .now = print};
         f.now.mtime_ns = cases[i].mtime;
-        assert_true(startup_judge(&run, &root, &f, 1));
+        assert_true(trust_judge(&run, &root, &f, 1));
         assert_int_equal(f.verdict, cases[i].verdict);
     }
 }

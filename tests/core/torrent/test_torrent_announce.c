@@ -50,7 +50,7 @@ static void answer(struct kit *k)
 
 static void fetch(struct kit *k, uint32_t conn, uint32_t piece)
 {
-    for (uint32_t i = 0; i < geom_n_blocks(&k->geom, piece); i++) {
+    for (uint32_t i = 0; i < layout_n_blocks(&k->geom, piece); i++) {
         kit_block(k, conn, piece, i, true);
     }
     kit_answer(k, EVENT_FINISHED, piece, 0);

@@ -20,7 +20,7 @@ struct world {
     struct rng rng;
     struct pool pool;
     struct torrent_shared shared;
-    struct geom geom;
+    struct layout geom;
     struct torrent *t;
     uint8_t *prio;
 };
@@ -30,15 +30,15 @@ static const uint8_t zeros[20];
 static int world_setup(void **state)
 {
     struct world *w = mem_zalloc(sizeof *w);
-    struct geom_file *files = mem_calloc(N_FILES, sizeof *files);
+    struct layout_file *files = mem_calloc(N_FILES, sizeof *files);
     for (uint32_t i = 0; i < N_FILES; i++) {
-        files[i] = (struct geom_file){.offset = i, .length = 1};
+        files[i] = (struct layout_file){.offset = i, .length = 1};
     }
-    w->geom = (struct geom){.total = N_FILES,
-                            .piece_length = N_FILES,
-                            .n_pieces = 1,
-                            .n_files = N_FILES,
-                            .files = files};
+    w->geom = (struct layout){.total = N_FILES,
+                              .piece_length = N_FILES,
+                              .n_pieces = 1,
+                              .n_files = N_FILES,
+                              .files = files};
     rng_init(&w->rng, 1);
     pool_init(&w->pool, 1u << 20);
     w->shared = (struct torrent_shared){
@@ -65,8 +65,8 @@ static int world_teardown(void **state)
     torrent_free(w->t);
     pool_fini(&w->pool);
     free(w->prio);
-    const struct geom_file *files = w->geom.files;
-    struct geom_file *mine;
+    const struct layout_file *files = w->geom.files;
+    struct layout_file *mine;
     memcpy(&mine, &files, sizeof mine);
     free(mine);
     free(w);

@@ -332,8 +332,9 @@ static void test_rejects(void **state)
     for (int tick = 0; tick < 400; tick++) {
         for (uint32_t piece = 2; piece < 4; piece++) {
             for (uint32_t i = 0; i < 2; i++) {
-                struct wire_block b = range_of(
-                    piece, i * KIT_BLOCK, geom_block_size(&k->geom, piece, i));
+                struct wire_block b =
+                    range_of(piece, i * KIT_BLOCK,
+                             layout_block_size(&k->geom, piece, i));
                 char text[64];
                 (void)snprintf(text, sizeof text, "request %u/%u", piece,
                                b.begin);

@@ -31,8 +31,8 @@ struct kit {
     struct rng rng;
     struct pool pool;
     struct torrent_shared shared;
-    struct geom geom;
-    struct geom_file files[2];
+    struct layout geom;
+    struct layout_file files[2];
     uint8_t *data; /* owns */
     uint8_t hashes[KIT_PIECES][SHA1_LEN];
     uint8_t info_hash[SHA1_LEN];
@@ -57,17 +57,17 @@ static inline struct kit *kit_new_split(uint64_t first)
     memset(k->shared.peer_id, 'U', sizeof k->shared.peer_id);
     k->files[0].length = first > 0 ? first : KIT_TOTAL;
     k->files[1] =
-        (struct geom_file){.offset = first, .length = KIT_TOTAL - first};
-    k->geom = (struct geom){.total = KIT_TOTAL,
-                            .piece_length = KIT_PIECE,
-                            .n_pieces = KIT_PIECES,
-                            .n_files = first > 0 ? 2 : 1,
-                            .files = k->files};
+        (struct layout_file){.offset = first, .length = KIT_TOTAL - first};
+    k->geom = (struct layout){.total = KIT_TOTAL,
+                              .piece_length = KIT_PIECE,
+                              .n_pieces = KIT_PIECES,
+                              .n_files = first > 0 ? 2 : 1,
+                              .files = k->files};
     k->data = mem_alloc(KIT_TOTAL);
     rng_bytes(&k->rng, k->data, KIT_TOTAL);
     for (uint32_t i = 0; i < KIT_PIECES; i++) {
         hash_sha1(slice_of(k->data + (size_t)i * KIT_PIECE,
-                           geom_piece_size(&k->geom, i)),
+                           layout_piece_size(&k->geom, i)),
                   k->hashes[i]);
     }
     memset(k->info_hash, 'H', sizeof k->info_hash);
@@ -316,7 +316,7 @@ static inline void kit_block(struct kit *k, uint32_t conn, uint32_t piece,
 {
     struct wire_block b = {.piece = piece,
                            .begin = block * KIT_BLOCK,
-                           .len = geom_block_size(&k->geom, piece, block)};
+                           .len = layout_block_size(&k->geom, piece, block)};
     uint8_t *m = mem_alloc(WIRE_PIECE_HEADER + (size_t)b.len);
     size_t n = wire_encode_block(WIRE_PIECE, &b, m);
     memcpy(m + n, k->data + (size_t)piece * KIT_PIECE + b.begin, b.len);
@@ -336,10 +336,10 @@ static inline void kit_answer(struct kit *k, enum event_type type,
     k->jobs[piece] = false;
     memcpy(hashes, k->on_disk[piece], sizeof hashes);
     for (uint32_t i = 0;
-         type != EVENT_HASHED && i < geom_n_blocks(&k->geom, piece); i++) {
+         type != EVENT_HASHED && i < layout_n_blocks(&k->geom, piece); i++) {
         const uint8_t *block = k->blocks[piece][i];
         if (block != NULL) {
-            hash_sha1(slice_of(block, geom_block_size(&k->geom, piece, i)),
+            hash_sha1(slice_of(block, layout_block_size(&k->geom, piece, i)),
                       hashes[i]);
         }
     }

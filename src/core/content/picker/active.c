@@ -164,7 +164,7 @@ static void picker_active_grow(struct picker *p)
 /* A MISSING piece becomes ACTIVE, or FULL when it is nothing but pads. */
 struct picker_active *picker_active_add(struct picker *p, uint32_t piece)
 {
-    uint32_t n = geom_n_blocks(p->g, piece);
+    uint32_t n = layout_n_blocks(p->g, piece);
 
     BTC_ASSERT(p->pieces[piece].state == PICKER_MISSING);
     picker_set_state(p, piece, PICKER_ACTIVE);
@@ -177,7 +177,7 @@ struct picker_active *picker_active_add(struct picker *p, uint32_t piece)
     p->pos[piece] = p->n_active++;
     p->work += n;
     for (uint32_t b = 0; p->only_pad.n > 0 && b < n; b++) {
-        if (geom_block_is_pad(p->g, piece, b)) {
+        if (layout_block_is_pad(p->g, piece, b)) {
             a->cells[b].origin = PICKER_ORIGIN_PAD;
             a->n_free--;
             a->n_received++;

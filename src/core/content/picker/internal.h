@@ -78,9 +78,9 @@ struct picker_active {
 };
 
 struct picker {
-    const struct geom *g; /* borrows */
-    struct rng *rng;      /* borrows */
-    uint32_t n;           /* pieces */
+    const struct layout *g; /* borrows */
+    struct rng *rng;        /* borrows */
+    uint32_t n;             /* pieces */
     bool sequential;
     bool stale;     /* order, end and pos of pickable pieces are not kept */
     uint64_t churn; /* steps spent on the order since the last pick */

@@ -26,7 +26,7 @@ static void picker_mark_pads(struct picker *p, uint64_t from, uint64_t to)
 /* Finds the pieces that are nothing but pads. */
 static void picker_find_pads(struct picker *p)
 {
-    const struct geom *g = p->g;
+    const struct layout *g = p->g;
     uint64_t from = 0; /* zeros reach from here to the file */
     uint64_t zeros = 0;
 
@@ -39,7 +39,7 @@ static void picker_find_pads(struct picker *p)
     int rc = bits_init(&p->only_pad, p->n);
     BTC_ASSERT(rc == 0);
     for (uint32_t i = 0; i < g->n_files; i++) {
-        const struct geom_file *f = &g->files[i];
+        const struct layout_file *f = &g->files[i];
 
         if (!f->pad && f->length > 0) {
             picker_mark_pads(p, from, f->offset);
@@ -50,7 +50,7 @@ static void picker_find_pads(struct picker *p)
 }
 
 /* A picker for the torrent; nothing is here, everything is wanted. */
-struct picker *picker_new(const struct geom *g, struct rng *rng)
+struct picker *picker_new(const struct layout *g, struct rng *rng)
 {
     struct picker *p = mem_zalloc(sizeof(*p));
     int rc = 0;

@@ -45,7 +45,7 @@ struct picker_block {
 struct picker; /* opaque */
 
 /* `g` and `rng` are borrowed. All pieces MISSING, priority normal. */
-struct picker *picker_new(const struct geom *g, struct rng *rng);
+struct picker *picker_new(const struct layout *g, struct rng *rng);
 void picker_free(struct picker *p);
 
 enum picker_state picker_state(const struct picker *p, uint32_t piece);

@@ -70,7 +70,6 @@ void announce_free(struct announce *a)
     free(a);
 }
 
-/* See announce.h. */
 void announce_restore(struct announce *a, uint32_t i, const char *tracker_id)
 {
     BTC_ASSERT(i < a->n);

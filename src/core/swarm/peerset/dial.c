@@ -81,7 +81,6 @@ static uint64_t peerset_soonest(const struct peerset *ps, bool seeding)
     return soonest;
 }
 
-/* See peerset_priv.h. */
 void peerset_changed(struct peerset *ps)
 {
     ps->due[false].known = ps->due[true].known = false;
