@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +143,7 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     x->name = api_add_name(x);
     t->name = x->name;
     t->save_path = x->save_path;
-    t->wanted = o->paused ? JOURNAL_WANTED_PAUSE : JOURNAL_WANTED_RUN;
+    t->wanted = o->paused ? WANTED_PAUSE : WANTED_RUN;
     t->sequential = o->sequential;
     t->down_limit = api_add_limit(o->down_limit);
     t->up_limit = api_add_limit(o->up_limit);
@@ -318,8 +319,7 @@ int btc_add(struct btc *b, const struct btc_source *s,
     }
     if (code == 0 && !is_known) {
         char *text = mem_printf("added: %s", s->info.name);
-        (void)journal_event_now(x.db, *id, JOURNAL_LEVEL_INFO, "added", text,
-                                NULL);
+        (void)journal_event_now(x.db, *id, LEVEL_INFO, "added", text, NULL);
         free(text);
     }
     if (known) {

@@ -13,6 +13,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -444,7 +445,7 @@ static int api_follow_items(struct api_follow *f, struct err *e)
     for (size_t i = 0; i < cap; i++) {
         if (f->o->n_ids > 0) {
             f->items[f->n++].p.id = f->o->ids[i];
-        } else if (rows[i].wanted == JOURNAL_WANTED_RUN) {
+        } else if (rows[i].wanted == WANTED_RUN) {
             f->items[f->n++].p.id = rows[i].id;
         }
     }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -262,24 +263,24 @@ static bool api_parse_thousandths(struct slice s, int64_t *out)
     return true;
 }
 
-int api_parse_seed(const char *text, enum journal_seed_mode *mode,
-                   int64_t *goal, struct err *e)
+int api_parse_seed(const char *text, enum seed_mode *mode, int64_t *goal,
+                   struct err *e)
 {
     struct slice s = slice_str(text);
     uint64_t ms;
     *goal = 0;
     if (slice_eq_str(s, "none") || slice_eq_str(s, "forever")) {
-        *mode = s.p[0] == 'n' ? JOURNAL_SEED_NONE : JOURNAL_SEED_FOREVER;
+        *mode = s.p[0] == 'n' ? SEED_MODE_NONE : SEED_MODE_FOREVER;
         return 0;
     }
     if (slice_has_prefix(s, "ratio:") &&
         api_parse_thousandths(slice_sub(s, 6, s.len - 6), goal)) {
-        *mode = JOURNAL_SEED_RATIO;
+        *mode = SEED_MODE_RATIO;
         return 0;
     }
     if (slice_has_prefix(s, "time:") &&
         bytes_parse_duration_ms(slice_sub(s, 5, s.len - 5), &ms)) {
-        *mode = JOURNAL_SEED_TIME;
+        *mode = SEED_MODE_TIME;
         *goal = (int64_t)(ms / 1000 + (ms % 1000 != 0));
         return 0;
     }

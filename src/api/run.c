@@ -4,6 +4,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 static int api_run_check(struct btc *b, const struct btc_run_options *o,
                          struct err *e)
 {
-    enum journal_seed_mode mode;
+    enum seed_mode mode;
     int64_t goal;
     struct journal_stat stat;
     int code = 0;

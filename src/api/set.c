@@ -5,6 +5,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +89,7 @@ static int api_set_bool(const struct api_set *s, struct err *e)
 static int api_set_seed(const struct api_set *s, struct err *e)
 {
     static const char *const names[] = {"none", "forever", "ratio", "time"};
-    enum journal_seed_mode mode = JOURNAL_SEED_NONE;
+    enum seed_mode mode = SEED_MODE_NONE;
     int64_t goal;
     int code = api_parse_seed(s->value, &mode, &goal, e);
     if (code == 0) {

@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "model/fingerprint.h"
+#include "model/names.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +25,12 @@
 
 /* --- facts in --- */
 
-void engine_commit_event(struct engine_torrent *st, enum journal_level level,
+void engine_commit_event(struct engine_torrent *st, enum level level,
                          const char *kind, const char *text)
 {
-    enum log_level log = level == JOURNAL_LEVEL_ERROR  ? LOG_ERROR
-                         : level == JOURNAL_LEVEL_WARN ? LOG_WARN
-                                                       : LOG_INFO;
+    enum log_level log = level == LEVEL_ERROR  ? LOG_ERROR
+                         : level == LEVEL_WARN ? LOG_WARN
+                                               : LOG_INFO;
     log_write(log == LOG_ERROR ? LOG_WARN : log, kind, "%s", text);
     journal_put_event(st->s->batch, st->id, level, kind, text);
 }
@@ -146,9 +148,9 @@ void engine_fact(struct engine_torrent *st, const struct action *a)
         break;
     case FACT_EVENT:
         engine_commit_event(st,
-                            a->fact.level == FACT_ERROR  ? JOURNAL_LEVEL_ERROR
-                            : a->fact.level == FACT_WARN ? JOURNAL_LEVEL_WARN
-                                                         : JOURNAL_LEVEL_INFO,
+                            a->fact.level == LEVEL_ERROR  ? LEVEL_ERROR
+                            : a->fact.level == LEVEL_WARN ? LEVEL_WARN
+                                                          : LEVEL_INFO,
                             a->fact.kind, a->fact.text);
         break;
     }
@@ -257,7 +259,7 @@ static void commit_commit(struct engine *s)
 /* Fingerprints as they are after the sync go into the same commit as the claims
  * that the sync made true. */
 static void commit_prints(struct engine_torrent *st,
-                          const struct store_print *prints)
+                          const struct fingerprint *prints)
 {
     for (uint32_t i = 0; prints != NULL && i < st->geom.n_files; i++) {
         struct journal_file *f = &st->files[i];

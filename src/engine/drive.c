@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "model/block.h"
+#include "model/span.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +56,7 @@ void engine_job_piece(struct engine_torrent *st, struct store_job *job,
                       uint32_t piece, uint32_t begin, uint32_t len)
 {
     struct layout_spans it;
-    struct layout_span s;
+    struct span s;
     uint32_t cap = 0;
     layout_spans_init(&it, &st->geom,
                       layout_piece_offset(&st->geom, piece) + begin, len);
@@ -63,7 +65,7 @@ void engine_job_piece(struct engine_torrent *st, struct store_job *job,
             cap = cap > 0 ? cap * 2 : 4;
             job->spans = mem_resize(job->spans, cap, sizeof *job->spans);
         }
-        job->spans[job->n_spans++] = (struct store_span){
+        job->spans[job->n_spans++] = (struct span){
             .file = s.file, .pad = s.pad, .offset = s.offset, .len = s.len};
     }
     job->tag = piece;
@@ -371,11 +373,11 @@ static void upload_on_release(void *ctx, void *arg)
 /* One message's payload out of the spans, from byte `at` of the range. */
 static void upload_send_payload(struct upload *u, uint32_t at, uint32_t len)
 {
-    static const uint8_t zeros[WIRE_BLOCK_LEN];
+    static const uint8_t zeros[BLOCK_LEN];
     struct tcp_conn *c = u->link->conn;
     uint32_t start = 0; /* of the span, in the range */
     for (uint32_t i = 0; i < u->job.n_spans && len > 0; i++) {
-        const struct store_span *s = &u->job.spans[i];
+        const struct span *s = &u->job.spans[i];
         while (len > 0 && at >= start && at < start + s->len) {
             uint32_t off = at - start;
             uint32_t n = s->len - off < len ? s->len - off : len;

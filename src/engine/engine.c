@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/names.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -501,13 +502,13 @@ static bool engine_misses_file(struct engine *s, int64_t id)
  * nobody wishes for more since. */
 static bool engine_was_done(struct engine *s, const struct engine_torrent *st)
 {
-    enum journal_seed_mode mode = st->row.seed_mode;
+    enum seed_mode mode = st->row.seed_mode;
     int64_t goal;
     if (s->o.seed != NULL) {
         (void)api_parse_seed(s->o.seed, &mode, &goal, NULL);
     }
     return st->stat_known && strcmp(st->stat.state, "complete") == 0 &&
-           mode == JOURNAL_SEED_NONE && st->row.verify_since == 0 &&
+           mode == SEED_MODE_NONE && st->row.verify_since == 0 &&
            !engine_misses_file(s, st->id);
 }
 
@@ -516,11 +517,10 @@ static bool engine_is_asked(struct engine *s, const struct engine_torrent *st)
 {
     const struct journal_torrent *row = &st->row;
     if (s->o.n_ids == 0 && s->o.check_only) {
-        return row->wanted == JOURNAL_WANTED_RUN ||
-               row->wanted == JOURNAL_WANTED_PAUSE;
+        return row->wanted == WANTED_RUN || row->wanted == WANTED_PAUSE;
     }
     if (s->o.n_ids == 0) {
-        return row->wanted == JOURNAL_WANTED_RUN &&
+        return row->wanted == WANTED_RUN &&
                (s->o.follow_wishes || !engine_was_done(s, st));
     }
     for (size_t i = 0; i < s->o.n_ids; i++) {
@@ -576,8 +576,8 @@ static void engine_begin_all(struct engine *s)
          st = st->hh.next) {
         if (st->asked) {
             engine_torrent_begin(st);
-        } else if (st->row.wanted == JOURNAL_WANTED_REMOVE ||
-                   st->row.wanted == JOURNAL_WANTED_REMOVE_DATA) {
+        } else if (st->row.wanted == WANTED_REMOVE ||
+                   st->row.wanted == WANTED_REMOVE_DATA) {
             engine_wish_remove(st); /* an earlier run did not come to it */
         }
     }

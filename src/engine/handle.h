@@ -5,6 +5,7 @@
 
 #include "btc/btc.h"
 #include "journal/journal.h"
+#include "model/names.h"
 #include "net/loop.h"
 #include <stdatomic.h>
 
@@ -23,7 +24,7 @@ struct btc {
 void api_fill_error(struct btc_error *out, const struct err *e);
 /* From now on btc_signal does not touch the loop any more. */
 void api_forget_wakeup(struct btc *b);
-int api_parse_seed(const char *text, enum journal_seed_mode *mode,
-                   int64_t *goal, struct err *e);
+int api_parse_seed(const char *text, enum seed_mode *mode, int64_t *goal,
+                   struct err *e);
 
 #endif

@@ -3,6 +3,7 @@
 #define BTC_ENGINE_INTERNAL_H
 
 #include "engine/engine.h"
+#include "model/names.h"
 #include <utlist.h>
 
 /* One connection between a conn and a torrent's peer. */
@@ -103,7 +104,7 @@ void engine_commit_committed(void *ctx, struct journal_batch *b, int code,
                              const struct err *e);
 void engine_commit_peer(struct engine_torrent *st, uint32_t id);
 void engine_commit_tracker(struct engine_torrent *st, uint32_t i);
-void engine_commit_event(struct engine_torrent *st, enum journal_level level,
+void engine_commit_event(struct engine_torrent *st, enum level level,
                          const char *kind, const char *text);
 /* The torrent may have something for the next commit. */
 void engine_commit_move(struct engine_torrent *st);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "engine/delete.h"
 #include "engine/internal.h"
+#include "model/names.h"
 #include <stdlib.h>
 
 /* A step that is under way. */
@@ -65,8 +66,7 @@ static void remove_forget(struct engine_torrent *st)
  * tried again after a while, unless something else is wished by now. */
 static void remove_failed(struct engine_torrent *st, const struct err *e)
 {
-    bool back = st->row.wanted == JOURNAL_WANTED_RUN ||
-                st->row.wanted == JOURNAL_WANTED_PAUSE;
+    bool back = st->row.wanted == WANTED_RUN || st->row.wanted == WANTED_PAUSE;
     st->remove = false;
     if (back && !st->data_gone) {
         engine_wish_wanted(st);
@@ -77,7 +77,7 @@ static void remove_failed(struct engine_torrent *st, const struct err *e)
 
 /* Wished back. When its files are gone the database has dropped its claims, and
  * what is known of it here is no longer so. */
-static void remove_keep(struct engine_torrent *st, enum journal_wanted wanted)
+static void remove_keep(struct engine_torrent *st, enum wanted wanted)
 {
     st->row.wanted = wanted;
     st->remove = false;
@@ -102,8 +102,7 @@ static void remove_deleted(struct store_job *job)
     if (delete_judge(&m->r, job, &m->e) == 0) {
         st->data_gone = true;
         engine_commit_forget(st);
-    } else if (st->row.wanted !=
-               JOURNAL_WANTED_REMOVE) { /* else just its rows go */
+    } else if (st->row.wanted != WANTED_REMOVE) { /* else just its rows go */
         remove_failed(st, &m->e);
     }
     engine_job_free(job);

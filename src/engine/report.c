@@ -2,6 +2,7 @@
  */
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "model/names.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,7 @@ const char *engine_state_name(const struct engine_torrent *st)
     if (report_is_complete(st)) {
         return "complete";
     }
-    return st->row.wanted == JOURNAL_WANTED_PAUSE ? "paused" : "downloading";
+    return st->row.wanted == WANTED_PAUSE ? "paused" : "downloading";
 }
 
 /* No payload moves: rows that only say so are not written. */

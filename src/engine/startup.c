@@ -7,6 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/durable/trust.h"
+#include "model/fingerprint.h"
+#include "model/names.h"
+#include "model/span.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +17,7 @@
 /* The wish changed while a job was out: back to where a stop leaves it. */
 static bool startup_is_off(struct engine_torrent *st)
 {
-    bool run = st->row.wanted == JOURNAL_WANTED_RUN || st->s->o.check_only;
+    bool run = st->row.wanted == WANTED_RUN || st->s->o.check_only;
     if (!st->s->stopping && run && !st->remove) {
         return false;
     }
@@ -222,7 +225,7 @@ static void startup_recheck_file(struct engine_torrent *st, uint32_t file)
                    "%.400s was changed by somebody else: its pieces are hashed "
                    "again",
                    st->files[file].path);
-    engine_commit_event(st, JOURNAL_LEVEL_WARN, "file-changed", text);
+    engine_commit_event(st, LEVEL_WARN, "file-changed", text);
 }
 
 /* A file is gone: its pieces are lost, an event row says so. */
@@ -247,13 +250,13 @@ static void startup_lose_file(struct engine_torrent *st, uint32_t file)
     (void)snprintf(text, sizeof text,
                    "%.400s is gone: its pieces are fetched again",
                    st->files[file].path);
-    engine_commit_event(st, JOURNAL_LEVEL_WARN, "file-lost", text);
+    engine_commit_event(st, LEVEL_WARN, "file-lost", text);
     st->stat_dirty = true;
 }
 
 /* The file's fingerprint as it is now goes into the journal. */
 static void startup_take_print(struct engine_torrent *st, uint32_t file,
-                               const struct store_print *p)
+                               const struct fingerprint *p)
 {
     struct journal_file *f = &st->files[file];
     f->has_print = p->exists;
@@ -266,7 +269,7 @@ static void startup_take_print(struct engine_torrent *st, uint32_t file,
 
 /* What the judge needs of each file. Index i of the array is file map[i]. */
 static size_t startup_collect(struct engine_torrent *st,
-                              const struct store_print *prints,
+                              const struct fingerprint *prints,
                               struct trust_file *out, uint32_t *map)
 {
     struct bits blocks;
@@ -278,7 +281,7 @@ static size_t startup_collect(struct engine_torrent *st,
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         const struct journal_file *f = &st->files[i];
-        const struct store_print *p = &prints[i];
+        const struct fingerprint *p = &prints[i];
         if (f->pad || f->length == 0) {
             continue;
         }
@@ -310,7 +313,7 @@ static size_t startup_collect(struct engine_torrent *st,
 /* What a wanted file may still take. Allocated data of unknown worth counts as
  * there; so do journaled bytes that a file system keeps in fewer blocks. */
 static uint64_t startup_missing(const struct journal_file *f,
-                                const struct trust_print *now)
+                                const struct fingerprint *now)
 {
     uint64_t there = now->blocks * 512;
     there = there > f->bytes_done ? there : f->bytes_done;
@@ -320,7 +323,7 @@ static uint64_t startup_missing(const struct journal_file *f,
 
 /* Carries the verdicts out. */
 static void startup_apply(struct engine_torrent *st,
-                          const struct store_print *prints,
+                          const struct fingerprint *prints,
                           const struct trust_file *files, const uint32_t *map,
                           size_t n)
 {
@@ -356,7 +359,7 @@ static void startup_apply_wishes(struct engine_torrent *st)
         uint32_t piece = st->pieces[i].piece;
         int64_t limit = since;
         struct layout_spans it;
-        struct layout_span s;
+        struct span s;
         layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
                           layout_piece_size(&st->geom, piece));
         while (layout_spans_next(&it, &s)) {
@@ -388,7 +391,7 @@ static void startup_forget_all(struct engine_torrent *st)
     bits_zero(&st->claimed);
     st->n_blocks = st->n_pieces = 0;
     journal_put_accepted_loss(st->facts, st->id);
-    engine_commit_event(st, JOURNAL_LEVEL_WARN, "accept-loss",
+    engine_commit_event(st, LEVEL_WARN, "accept-loss",
                         "the storage was absent: starting over as wished");
     st->stat_dirty = true;
 }
@@ -420,7 +423,7 @@ static void startup_judged(struct engine_torrent *st,
                             .heartbeat_at = quiet ? st->stat.updated_at
                                                   : s->before.heartbeat_at,
                             .root_dev = st->stat.root_dev};
-    struct trust_print root = {.exists = job->root.exists,
+    struct fingerprint root = {.exists = job->root.exists,
                                .dev = job->root.dev};
     struct trust_file *files = mem_calloc(st->geom.n_files + 1, sizeof *files);
     uint32_t *map = mem_calloc(st->geom.n_files + 1, sizeof *map);

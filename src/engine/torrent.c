@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "model/names.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,7 +223,7 @@ static void engine_torrent_open_core(struct engine_torrent *st)
         if (addr_parse_ip(slice_str(p->address), p->port, &a) &&
             (p->connectable || p->banned || user)) {
             torrent_add_peer(
-                st->t, &a, user ? PEER_SOURCE_USER : PEER_SOURCE_JOURNAL, &old);
+                st->t, &a, user ? PEER_SOURCE_USER : PEER_SOURCE_RESUME, &old);
         }
     }
     if (s->o.check_only) {
@@ -366,7 +367,7 @@ void engine_torrent_done(struct engine_torrent *st)
     st->announced_done = true;
     st->goal_reached = engine_torrent_goal(st);
     engine_tell_state(st);
-    engine_commit_event(st, JOURNAL_LEVEL_INFO, "complete",
+    engine_commit_event(st, LEVEL_INFO, "complete",
                         "everything wanted is verified and durable");
     engine_tell_type(st, BTC_EVENT_DONE);
     if (st->goal_reached && st->s->o.follow_wishes) {
@@ -389,10 +390,10 @@ void engine_torrent_fail(struct engine_torrent *st, int code, const char *text)
     if (!told) {
         /* Who follows the run hears of it as an event: not twice. */
         if (s->o.on_event != NULL) {
-            journal_put_event(s->batch, st->id, JOURNAL_LEVEL_ERROR,
-                              err_name(code), text);
+            journal_put_event(s->batch, st->id, LEVEL_ERROR, err_name(code),
+                              text);
         } else {
-            engine_commit_event(st, JOURNAL_LEVEL_ERROR, err_name(code), text);
+            engine_commit_event(st, LEVEL_ERROR, err_name(code), text);
         }
         engine_tell_error(s, st, code, text);
     }
@@ -411,7 +412,7 @@ void engine_torrent_fail(struct engine_torrent *st, int code, const char *text)
 /* The seeding goal: the run's own option beats the torrent's wish. */
 bool engine_torrent_goal(const struct engine_torrent *st)
 {
-    enum journal_seed_mode mode = st->row.seed_mode;
+    enum seed_mode mode = st->row.seed_mode;
     int64_t goal = st->row.seed_goal;
     if (st->s->o.seed != NULL) {
         (void)api_parse_seed(st->s->o.seed, &mode, &goal, NULL);
@@ -419,14 +420,14 @@ bool engine_torrent_goal(const struct engine_torrent *st)
     struct torrent_stats ts;
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
     switch (mode) {
-    case JOURNAL_SEED_NONE:
+    case SEED_MODE_NONE:
         return true;
-    case JOURNAL_SEED_FOREVER:
+    case SEED_MODE_FOREVER:
         return false;
-    case JOURNAL_SEED_RATIO:
+    case SEED_MODE_RATIO:
         return (double)ts.uploaded * 1000.0 >=
                (double)ts.bytes_total * (double)goal;
-    case JOURNAL_SEED_TIME:
+    case SEED_MODE_TIME:
         return st->stat.seeding_s >= goal;
     }
     return true;
@@ -516,9 +517,9 @@ static void engine_torrent_retry(struct engine_torrent *st, uint64_t now)
         return;
     }
     st->retry_ms = now + ENGINE_STORAGE_MS;
-    if (st->row.wanted == JOURNAL_WANTED_RUN && !st->data_gone) {
+    if (st->row.wanted == WANTED_RUN && !st->data_gone) {
         st->restart = true;
-    } else if (st->row.wanted != JOURNAL_WANTED_PAUSE || st->data_gone) {
+    } else if (st->row.wanted != WANTED_PAUSE || st->data_gone) {
         engine_wish_remove(st);
     }
 }

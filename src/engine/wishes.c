@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "model/names.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +20,7 @@ static void wish_loaded(void *ctx)
     st->phase = PHASE_IDLE;
     engine_torrent_loaded(st);
     engine_touch(st);
-    if (!st->s->stopping && st->row.wanted == JOURNAL_WANTED_RUN &&
-        !st->remove) {
+    if (!st->s->stopping && st->row.wanted == WANTED_RUN && !st->remove) {
         engine_torrent_begin(st);
     }
     engine_wake(st->s);
@@ -51,14 +51,14 @@ void engine_wish_wanted(struct engine_torrent *st)
         return; /* the next step of the removal sees this wish */
     }
     switch (st->row.wanted) {
-    case JOURNAL_WANTED_RUN:
+    case WANTED_RUN:
         st->status = 0; /* a new try may tell its error anew */
         st->error[0] = '\0';
         st->restart = engine_torrent_rests(st) || st->phase == PHASE_STOPPING;
         st->asked |=
             !st->s->o.follow_wishes && st->restart && st->s->o.n_ids == 0;
         break;
-    case JOURNAL_WANTED_PAUSE:
+    case WANTED_PAUSE:
         engine_torrent_stop(st);
         if (st->s->o.follow_wishes && st->phase == PHASE_IDLE) {
             st->status = 0; /* it waits for nothing */
@@ -66,12 +66,12 @@ void engine_wish_wanted(struct engine_torrent *st)
         }
         st->restart = false;
         break;
-    case JOURNAL_WANTED_REMOVE:
-    case JOURNAL_WANTED_REMOVE_DATA:
+    case WANTED_REMOVE:
+    case WANTED_REMOVE_DATA:
         engine_wish_remove(st);
         break;
     }
-    if (!idle || st->row.wanted != JOURNAL_WANTED_RUN) {
+    if (!idle || st->row.wanted != WANTED_RUN) {
         engine_tell_state(st);
     }
 }
@@ -79,7 +79,7 @@ void engine_wish_wanted(struct engine_torrent *st)
 /* It is wished to run and does not, because it had nothing left to do. */
 static bool wish_is_at_rest(const struct engine_torrent *st)
 {
-    return st->phase == PHASE_IDLE && st->row.wanted == JOURNAL_WANTED_RUN &&
+    return st->phase == PHASE_IDLE && st->row.wanted == WANTED_RUN &&
            !st->remove;
 }
 
@@ -186,8 +186,8 @@ static void wish_torrent(struct engine *s, struct journal_wishes *w, size_t i)
     }
     if (st == NULL) {
         st = engine_torrent_new(s, row);
-        if (st->row.wanted == JOURNAL_WANTED_REMOVE ||
-            st->row.wanted == JOURNAL_WANTED_REMOVE_DATA) {
+        if (st->row.wanted == WANTED_REMOVE ||
+            st->row.wanted == WANTED_REMOVE_DATA) {
             engine_wish_remove(st);
         } else {
             engine_torrent_reload(st); /* a paused one has its facts, too */
@@ -195,9 +195,8 @@ static void wish_torrent(struct engine *s, struct journal_wishes *w, size_t i)
         return;
     }
     engine_touch(st);
-    bool changed =
-        row->wanted != st->row.wanted ||
-        (row->wanted == JOURNAL_WANTED_RUN && row->starts != st->row.starts);
+    bool changed = row->wanted != st->row.wanted ||
+                   (row->wanted == WANTED_RUN && row->starts != st->row.starts);
     bool goal = row->seed_mode != st->row.seed_mode ||
                 row->seed_goal != st->row.seed_goal;
     if (st->t != NULL && st->phase != PHASE_LOADING) {

@@ -5,6 +5,7 @@
 #include "journal/internal.h"
 
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,9 +62,9 @@ static int journal_insert_torrent(struct journal *db,
     journal_bind_text(s, 1, hex);
     journal_bind_text(s, 2, t->name);
     journal_bind_text(s, 3, t->save_path);
-    journal_bind_text(s, 4, journal_wanted_name(t->wanted));
+    journal_bind_text(s, 4, wanted_name(t->wanted));
     (void)sqlite3_bind_int(s, 5, t->sequential);
-    journal_bind_text(s, 6, journal_seed_mode_name(t->seed_mode));
+    journal_bind_text(s, 6, seed_mode_name(t->seed_mode));
     (void)sqlite3_bind_int64(s, 7, t->seed_goal);
     (void)sqlite3_bind_int64(s, 8, t->down_limit);
     (void)sqlite3_bind_int64(s, 9, t->up_limit);
@@ -408,9 +409,8 @@ int journal_set_priorities(struct journal *db, int64_t id,
 }
 
 /* Tells about something. */
-int journal_event_now(struct journal *db, int64_t torrent_id,
-                      enum journal_level level, const char *kind,
-                      const char *text, struct err *e)
+int journal_event_now(struct journal *db, int64_t torrent_id, enum level level,
+                      const char *kind, const char *text, struct err *e)
 {
     struct journal_batch *b = journal_batch_new();
     journal_put_event(b, torrent_id, level, kind, text);

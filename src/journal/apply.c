@@ -5,6 +5,7 @@
  * while they were on their way, and they must not hold up the others.
  */
 #include "journal/batch.h"
+#include "model/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -220,7 +221,7 @@ static void journal_bind_event(sqlite3_stmt *s, const struct journal_op *op,
     } else {
         (void)sqlite3_bind_null(s, 2);
     }
-    journal_bind_text(s, 3, journal_level_name((enum journal_level)op->a));
+    journal_bind_text(s, 3, level_name((enum level)op->a));
     journal_bind_text(s, 4, kind);
     journal_bind_text(s, 5, kind + strlen(kind) + 1);
 }
@@ -384,7 +385,7 @@ static int journal_apply_warning(struct journal *db, int64_t wal, struct err *e)
                    "to %lld MiB; end that program",
                    (long long)wal >> 20);
     (void)sqlite3_bind_int64(s, 1, journal_now());
-    journal_bind_text(s, 3, journal_level_name(JOURNAL_LEVEL_WARN));
+    journal_bind_text(s, 3, level_name(LEVEL_WARN));
     journal_bind_text(s, 4, "reader");
     journal_bind_text(s, 5, text);
     return journal_run_stmt(db, s, e);

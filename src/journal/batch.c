@@ -7,6 +7,7 @@
 #include "journal/batch.h"
 
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,9 +214,8 @@ void journal_put_stat(struct journal_batch *b, int64_t id,
 }
 
 /* Something to tell. It is dated now, not when it is committed. */
-void journal_put_event(struct journal_batch *b, int64_t id,
-                       enum journal_level level, const char *kind,
-                       const char *text)
+void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
+                       const char *kind, const char *text)
 {
     char clean[JOURNAL_EVENT_MAX];
     struct journal_op *op = journal_batch_op(b, JOURNAL_OP_PUT_EVENT, id);

@@ -16,6 +16,7 @@
 #define BTC_JOURNAL_INTERNAL_H
 
 #include "journal/journal.h"
+#include "model/names.h"
 
 #include <sqlite3.h>
 
@@ -155,9 +156,6 @@ int journal_copy_to(struct journal *db, const char *to, bool replace,
                     struct err *e);
 
 /* --- names of enums, as they stand in the tables --- */
-const char *journal_wanted_name(enum journal_wanted w);
-const char *journal_seed_mode_name(enum journal_seed_mode m);
-const char *journal_level_name(enum journal_level level);
 
 /* Copies text for a row: bytes that are not UTF-8 or not printable become '?'
  * (a peer's client or a tracker's error ends up on somebody's terminal). */

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "model/names.h"
 #include "net/loop.h"
 
 #define JOURNAL_BUSY_MS      5000 /* patience with another writer */
@@ -49,27 +50,15 @@ int64_t journal_engine_pid(const char *path);
 /* --- rows --- */
 
 /* Wishes of a torrent: written by anybody, read by the engine. */
-enum journal_wanted {
-    JOURNAL_WANTED_RUN,
-    JOURNAL_WANTED_PAUSE,
-    JOURNAL_WANTED_REMOVE,     /* forget it */
-    JOURNAL_WANTED_REMOVE_DATA /* and delete its files */
-};
-enum journal_seed_mode {
-    JOURNAL_SEED_NONE,
-    JOURNAL_SEED_FOREVER,
-    JOURNAL_SEED_RATIO, /* seed_goal: ratio * 1000 */
-    JOURNAL_SEED_TIME   /* seed_goal: seconds */
-};
 struct journal_torrent {
     int64_t id;
     uint8_t info_hash[20];
     char *name;      /* owns */
     char *save_path; /* owns; absolute */
-    enum journal_wanted wanted;
+    enum wanted wanted;
     int64_t starts; /* times that `run` was wished: more than before is news */
     bool sequential;
-    enum journal_seed_mode seed_mode;
+    enum seed_mode seed_mode;
     int64_t seed_goal;
     int64_t down_limit; /* bytes/s, 0 = none */
     int64_t up_limit;
@@ -148,12 +137,6 @@ struct journal_stat {
     uint64_t root_dev;    /* filesystem of the save path when data was there */
     int64_t updated_at;   /* unix; loaded alone: the commit stamps the row */
 };
-enum journal_level {
-    JOURNAL_LEVEL_ERROR,
-    JOURNAL_LEVEL_WARN,
-    JOURNAL_LEVEL_INFO
-};
-
 /* --- the front's side: immediate, own transaction each --- */
 
 struct journal_add {
@@ -189,9 +172,8 @@ int journal_set_priorities(struct journal *db, int64_t id,
  * when ambiguous, with the candidates in the text). */
 int journal_find(struct journal *db, const char *text, int64_t *id,
                  struct err *e);
-int journal_event_now(struct journal *db, int64_t torrent_id,
-                      enum journal_level level, const char *kind,
-                      const char *text, struct err *e);
+int journal_event_now(struct journal *db, int64_t torrent_id, enum level level,
+                      const char *kind, const char *text, struct err *e);
 
 /* --- loading (arrays malloc'ed; free with journal_free_*) --- */
 
@@ -268,8 +250,8 @@ void journal_put_tracker(struct journal_batch *b, int64_t id,
                          const struct journal_tracker *t);
 void journal_put_stat(struct journal_batch *b, int64_t id,
                       const struct journal_stat *s);
-void journal_put_event(struct journal_batch *b, int64_t id,
-                       enum journal_level level, const char *kind,
+void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
+                       const char *kind,
                        const char *text); /* id 0: the engine */
 /* verify_since = 0, unless it was wished for again after `until`. */
 void journal_put_verify_done(struct journal_batch *b, int64_t id,
@@ -292,7 +274,7 @@ enum journal_removal_step {
 
 struct journal_removal {
     enum journal_removal_step step;
-    enum journal_wanted wanted; /* as it stands in the row */
+    enum wanted wanted;         /* as it stands in the row */
     char *save_path;            /* owns */
     struct journal_file *files; /* owns */
     size_t n_files;

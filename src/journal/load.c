@@ -4,6 +4,7 @@
 #include "journal/internal.h"
 
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,28 +123,17 @@ static uint32_t journal_col_u32(sqlite3_stmt *s, int i)
     " piece_length, n_pieces, n_files, starts "
 
 /* wanted as it stands in the table; the schema knows no other words. */
-static enum journal_wanted journal_col_wanted(sqlite3_stmt *s, int i)
+static enum wanted journal_col_wanted(sqlite3_stmt *s, int i)
 {
     struct slice text = slice_str((const char *)sqlite3_column_text(s, i));
-    int w = JOURNAL_WANTED_REMOVE_DATA;
-    while (w > JOURNAL_WANTED_RUN &&
-           !slice_eq_str(text, journal_wanted_name((enum journal_wanted)w))) {
-        w--;
-    }
-    return (enum journal_wanted)w;
+    return wanted_from_name(text, WANTED_RUN);
 }
 
 /* seed_mode as it stands in the table. */
-static enum journal_seed_mode journal_col_seed_mode(sqlite3_stmt *s, int i)
+static enum seed_mode journal_col_seed_mode(sqlite3_stmt *s, int i)
 {
     struct slice text = slice_str((const char *)sqlite3_column_text(s, i));
-    int m = JOURNAL_SEED_TIME;
-    while (m > JOURNAL_SEED_NONE &&
-           !slice_eq_str(text,
-                         journal_seed_mode_name((enum journal_seed_mode)m))) {
-        m--;
-    }
-    return (enum journal_seed_mode)m;
+    return seed_mode_from_name(text, SEED_MODE_NONE);
 }
 
 /* A row of torrent. */

@@ -7,6 +7,7 @@
 #include "journal/internal.h"
 
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ static int journal_remove_rows(struct journal *db, int64_t id, const char *name,
     code = journal_run_stmt(db, s, e);
     (void)sqlite3_finalize(s);
     struct journal_batch *b = journal_batch_new();
-    journal_put_event(b, 0, JOURNAL_LEVEL_INFO, "removed", name);
+    journal_put_event(b, 0, LEVEL_INFO, "removed", name);
     code = code ? code : journal_apply_ops(db, b, e);
     journal_batch_free(b);
     return code;
@@ -100,10 +101,9 @@ static int journal_remove_row(struct journal *db,
                               const struct journal_torrent *t, bool data_gone,
                               struct journal_removal *out, struct err *e)
 {
-    bool data = t->wanted == JOURNAL_WANTED_REMOVE_DATA && !data_gone;
+    bool data = t->wanted == WANTED_REMOVE_DATA && !data_gone;
     out->wanted = t->wanted;
-    if (t->wanted != JOURNAL_WANTED_REMOVE &&
-        t->wanted != JOURNAL_WANTED_REMOVE_DATA) {
+    if (t->wanted != WANTED_REMOVE && t->wanted != WANTED_REMOVE_DATA) {
         out->step = JOURNAL_REMOVAL_KEEP;
         return data_gone ? journal_remove_claims(db, t->id, e) : 0;
     }

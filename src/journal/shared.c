@@ -9,6 +9,7 @@
 #include "journal/internal.h"
 
 #include "base/mem.h"
+#include "model/names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ static int journal_near_meet_all(const struct journal_near *x,
                                  int code, struct err *e)
 {
     for (size_t i = 0; code == 0 && i < n; i++) {
-        if (rows[i].id != x->id && rows[i].wanted != JOURNAL_WANTED_REMOVE) {
+        if (rows[i].id != x->id && rows[i].wanted != WANTED_REMOVE) {
             code = journal_near_meet(x, &rows[i], e);
         }
     }

@@ -2,6 +2,7 @@
  * in and out of rows.
  */
 #include "journal/internal.h"
+#include "model/names.h"
 
 #include <errno.h>
 #include <string.h>
@@ -186,28 +187,6 @@ void journal_bind_bits(sqlite3_stmt *s, int i, uint64_t v)
     int64_t bits;
     memcpy(&bits, &v, sizeof(bits));
     (void)sqlite3_bind_int64(s, i, bits);
-}
-
-/* What stands in torrent.wanted. */
-const char *journal_wanted_name(enum journal_wanted w)
-{
-    static const char *const names[] = {"run", "pause", "remove",
-                                        "remove-data"};
-    return names[w];
-}
-
-/* What stands in torrent.seed_mode. */
-const char *journal_seed_mode_name(enum journal_seed_mode m)
-{
-    static const char *const names[] = {"none", "forever", "ratio", "time"};
-    return names[m];
-}
-
-/* What stands in event.level. */
-const char *journal_level_name(enum journal_level level)
-{
-    static const char *const names[] = {"error", "warn", "info"};
-    return names[level];
 }
 
 /* Copies text that may come from the network. */

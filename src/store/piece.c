@@ -7,6 +7,8 @@
 #include "store/internal.h"
 
 #include "base/mem.h"
+#include "model/block.h"
+#include "model/span.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -39,14 +41,14 @@ struct store_walk {
     uint64_t pos; /* in the piece */
 };
 
-static const uint8_t store_zeros[STORE_BLOCK_LEN];
+static const uint8_t store_zeros[BLOCK_LEN];
 
 /* The length of all spans. */
 static uint64_t store_job_len(const struct store_job *job)
 {
     uint64_t len = 0;
     for (uint32_t i = 0; i < job->n_spans; i++) {
-        const struct store_span *span = &job->spans[i];
+        const struct span *span = &job->spans[i];
         BTC_ASSERT(span->file < job->store->n_files);
         const struct store_file *file = &job->store->files[span->file];
         BTC_ASSERT(span->offset <= file->length &&
@@ -69,7 +71,7 @@ static struct store_walk store_walk_start(const struct store_job *job,
 /* The caller's memory of the block at `pos`; NULL = not in memory. */
 static const uint8_t *store_walk_block(const struct store_walk *w, uint64_t pos)
 {
-    uint64_t block = pos / STORE_BLOCK_LEN;
+    uint64_t block = pos / BLOCK_LEN;
     return w->blocks && block < w->job->n_blocks ? w->blocks[block] : NULL;
 }
 
@@ -77,12 +79,12 @@ static const uint8_t *store_walk_block(const struct store_walk *w, uint64_t pos)
  * is in memory. */
 static uint32_t store_walk_run(const struct store_walk *w, uint32_t max)
 {
-    uint64_t edge = STORE_BLOCK_LEN - w->pos % STORE_BLOCK_LEN;
+    uint64_t edge = BLOCK_LEN - w->pos % BLOCK_LEN;
     if (w->by_block) {
         return edge < max ? (uint32_t)edge : max;
     }
     while (edge < max && !store_walk_block(w, w->pos + edge)) {
-        edge += STORE_BLOCK_LEN;
+        edge += BLOCK_LEN;
     }
     return edge < max ? (uint32_t)edge : max;
 }
@@ -98,9 +100,9 @@ static bool store_walk_next(struct store_walk *w, struct store_seg *seg)
     if (w->span == w->job->n_spans) {
         return false;
     }
-    const struct store_span *span = &w->job->spans[w->span];
-    uint32_t in_block = (uint32_t)(w->pos % STORE_BLOCK_LEN);
-    uint32_t block_left = STORE_BLOCK_LEN - in_block;
+    const struct span *span = &w->job->spans[w->span];
+    uint32_t in_block = (uint32_t)(w->pos % BLOCK_LEN);
+    uint32_t block_left = BLOCK_LEN - in_block;
     uint32_t left = span->len - w->in_span;
     const uint8_t *block = store_walk_block(w, w->pos);
     *seg = (struct store_seg){.kind = STORE_FILE,
@@ -153,7 +155,7 @@ static bool store_reader_open(struct store_reader *r,
         return false;
     }
     (void)store_tree_path(r->job->store, seg->file, r->path);
-    const struct store_span *span = &r->job->spans[seg->span];
+    const struct span *span = &r->job->spans[seg->span];
     if (span->len > STORE_CHUNK_LEN) {
         (void)posix_fadvise(r->f->fd, (off_t)span->offset, (off_t)span->len,
                             POSIX_FADV_WILLNEED);
@@ -228,7 +230,7 @@ static bool store_hash_blocks(struct store_worker *w, struct store_job *job)
     job->block_hashes = mem_calloc(job->n_blocks, sizeof(*job->block_hashes));
     while (ok && store_walk_next(&walk, &seg)) {
         uint64_t begin = walk.pos - seg.len;
-        if (begin % STORE_BLOCK_LEN == 0) {
+        if (begin % BLOCK_LEN == 0) {
             hash_sha1_start(w->hash);
         }
         if (seg.kind == STORE_FILE && job->op == STORE_FINISH) {
@@ -238,8 +240,8 @@ static bool store_hash_blocks(struct store_worker *w, struct store_job *job)
         if (ok && seg.mem) {
             hash_update(w->hash, seg.mem, seg.len);
         }
-        if (walk.pos % STORE_BLOCK_LEN == 0 || walk.pos == len) {
-            hash_finish(w->hash, job->block_hashes[begin / STORE_BLOCK_LEN]);
+        if (walk.pos % BLOCK_LEN == 0 || walk.pos == len) {
+            hash_finish(w->hash, job->block_hashes[begin / BLOCK_LEN]);
         }
     }
     store_reader_close(&r);
@@ -324,7 +326,7 @@ static void store_write_blocks(struct store_worker *w, struct store_job *job)
 static void store_check_blocks(const struct store_job *job)
 {
     uint64_t len = store_job_len(job);
-    BTC_ASSERT(job->n_blocks == (len + STORE_BLOCK_LEN - 1) / STORE_BLOCK_LEN);
+    BTC_ASSERT(job->n_blocks == (len + BLOCK_LEN - 1) / BLOCK_LEN);
     BTC_ASSERT(job->blocks || job->n_blocks == 0);
 }
 
@@ -400,7 +402,7 @@ void store_run_read(struct store_worker *w, struct store_job *job)
 /* Takes a reference on the file of a span. */
 static bool store_prefetch_span(struct store_job *job, uint32_t i)
 {
-    const struct store_span *span = &job->spans[i];
+    const struct span *span = &job->spans[i];
     if (span->pad || job->store->files[span->file].pad) {
         return true;
     }

@@ -29,10 +29,12 @@
 #include "base/bits.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "model/block.h"
+#include "model/fingerprint.h"
+#include "model/span.h"
 #include "net/loop.h"
 
-#define STORE_BLOCK_LEN 16384u
-#define STORE_MAX_OPEN  512 /* files kept open, over all stores */
+#define STORE_MAX_OPEN 512 /* files kept open, over all stores */
 
 struct store;
 struct store_tree;
@@ -77,23 +79,6 @@ void store_tree_rest(struct store_tree *s);
 /* Closes its files; freed when its last job and last fd reference are gone. */
 void store_tree_free(struct store_tree *s);
 
-/* What identifies a file's content without reading it. */
-struct store_print {
-    bool exists;
-    bool is_file; /* a regular file */
-    uint64_t dev, ino;
-    uint64_t size;
-    int64_t mtime_ns; /* since the epoch */
-    uint64_t blocks;  /* 512-byte blocks allocated: 0 = no data at all */
-};
-
-struct store_span {
-    uint32_t file;
-    bool pad;        /* zeros */
-    uint64_t offset; /* in the file */
-    uint32_t len;
-};
-
 enum store_op {
     STORE_CREATE, /* creates all non-pad files that are absent (only those with
                    * `select` set, NULL = all): folders, sparse size or
@@ -127,9 +112,9 @@ struct store_job {
     void *ctx;    /* the caller's */
     uint64_t tag; /* the caller's */
 
-    struct store_span *spans; /* borrows until done; in stream order */
+    struct span *spans; /* borrows until done; in stream order */
     uint32_t n_spans;
-    /* FINISH, WRITE: blocks of STORE_BLOCK_LEN (the last may be short),
+    /* FINISH, WRITE: blocks of BLOCK_LEN (the last may be short),
      * covering the spans from their start. NULL: on disk already (FINISH) or to
      * be left alone (WRITE). Borrows until done. */
     uint8_t *const *blocks;
@@ -154,9 +139,9 @@ struct store_job {
     uint8_t (*block_hashes)[SHA1_LEN];
     int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but
                * -1 holds a reference: store_fd_release; caller frees */
-    struct store_print *prints; /* STAT, SYNC: malloc'ed, one per file (SYNC:
+    struct fingerprint *prints; /* STAT, SYNC: malloc'ed, one per file (SYNC:
                                  * `exists` is false for files not touched) */
-    struct store_print root; /* STAT, DELETE: the save path; exists and dev */
+    struct fingerprint root; /* STAT, DELETE: the save path; exists and dev */
     uint32_t n_deleted;      /* DELETE: files that were there */
     struct bits scan;        /* SCAN: bits_init'ed by the disk; caller fini */
     uint64_t bytes_free;     /* SPACE */

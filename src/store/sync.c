@@ -12,6 +12,7 @@
 #include "store/internal.h"
 
 #include "base/mem.h"
+#include "model/fingerprint.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,17 +32,23 @@ struct store_taken {
     uint32_t n_dirs;
 };
 
-/* From the kernel's form. */
-static struct store_print store_print_of(const struct stat *st)
+/* A time of struct stat in nanoseconds since the epoch. */
+static int64_t store_time_ns(const struct timespec *t)
 {
-    return (struct store_print){
+    return (int64_t)t->tv_sec * 1000000000 + (int64_t)t->tv_nsec;
+}
+
+/* From the kernel's form. */
+static struct fingerprint store_fingerprint_of(const struct stat *st)
+{
+    return (struct fingerprint){
         .exists = true,
         .is_file = S_ISREG(st->st_mode),
         .dev = st->st_dev,
         .ino = st->st_ino,
         .size = (uint64_t)st->st_size,
-        .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 +
-                    (int64_t)st->st_mtim.tv_nsec,
+        .mtime_ns = store_time_ns(&st->st_mtim),
+        .ctime_ns = store_time_ns(&st->st_ctim),
         .blocks = (uint64_t)st->st_blocks,
     };
 }
@@ -109,7 +116,7 @@ static void store_sync_good(struct store_job *job, uint32_t file,
                             const struct stat *st)
 {
     struct store_tree *s = job->store;
-    job->prints[file] = store_print_of(st);
+    job->prints[file] = store_fingerprint_of(st);
     pthread_mutex_lock(&s->d->fd_lock);
     s->flags[file] &= (uint8_t)~STORE_SYNCING;
     pthread_mutex_unlock(&s->d->fd_lock);
@@ -263,7 +270,7 @@ void store_run_sync(struct store_worker *w, struct store_job *job)
 /* The print of a path; not being there is no failure. Who asks knows the file
  * from here on. */
 static void store_stat_path(struct store_job *job, uint32_t file,
-                            const char *path, struct store_print *out)
+                            const char *path, struct fingerprint *out)
 {
     struct stat st;
     int rc = store_sys_stat(job->store->d, path, &st);
@@ -271,7 +278,7 @@ static void store_stat_path(struct store_job *job, uint32_t file,
         store_tree_saw(job->store, file, rc == 0 ? &st : NULL);
     }
     if (rc == 0) {
-        *out = store_print_of(&st);
+        *out = store_fingerprint_of(&st);
     } else if (rc != -ENOENT && rc != -ENOTDIR) {
         store_fail(job, file, path, -rc);
     }
@@ -281,7 +288,7 @@ static void store_stat_path(struct store_job *job, uint32_t file,
  * old one must not be read or written any more. */
 static void store_stat_file(struct store_job *job, uint32_t file)
 {
-    struct store_print *print = &job->prints[file];
+    struct fingerprint *print = &job->prints[file];
     char path[PATH_MAX];
     struct stat open;
     int rc = store_tree_path(job->store, file, path);

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/fingerprint.h"
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -335,7 +336,7 @@ void store_submit(struct store *d, struct store_job *job)
     job->block_hashes = NULL;
     job->fds = NULL;
     job->prints = NULL;
-    job->root = (struct store_print){0};
+    job->root = (struct fingerprint){0};
     job->n_deleted = 0;
     job->scan = (struct bits){0};
     job->bytes_free = 0;

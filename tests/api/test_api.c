@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "base/log.h"
+#include "model/names.h"
 
 static void test_status_texts(void **state)
 {
@@ -42,16 +43,16 @@ static void test_seed(void **state)
     static const struct {
         const char *text;
         int code;
-        enum journal_seed_mode mode;
+        enum seed_mode mode;
         int64_t goal;
-    } cases[] = {{"none", 0, JOURNAL_SEED_NONE, 0},
-                 {"forever", 0, JOURNAL_SEED_FOREVER, 0},
-                 {"ratio:1.0", 0, JOURNAL_SEED_RATIO, 1000},
-                 {"ratio:2", 0, JOURNAL_SEED_RATIO, 2000},
-                 {"ratio:0.05", 0, JOURNAL_SEED_RATIO, 50},
-                 {"ratio:1.234", 0, JOURNAL_SEED_RATIO, 1234},
-                 {"time:60m", 0, JOURNAL_SEED_TIME, 3600},
-                 {"time:1500ms", 0, JOURNAL_SEED_TIME, 2},
+    } cases[] = {{"none", 0, SEED_MODE_NONE, 0},
+                 {"forever", 0, SEED_MODE_FOREVER, 0},
+                 {"ratio:1.0", 0, SEED_MODE_RATIO, 1000},
+                 {"ratio:2", 0, SEED_MODE_RATIO, 2000},
+                 {"ratio:0.05", 0, SEED_MODE_RATIO, 50},
+                 {"ratio:1.234", 0, SEED_MODE_RATIO, 1234},
+                 {"time:60m", 0, SEED_MODE_TIME, 3600},
+                 {"time:1500ms", 0, SEED_MODE_TIME, 2},
                  {"ratio:1.2345", BTC_E_USAGE, 0, 0},
                  {"ratio:", BTC_E_USAGE, 0, 0},
                  {"ratio:.5", BTC_E_USAGE, 0, 0},
@@ -64,7 +65,7 @@ static void test_seed(void **state)
                  {"", BTC_E_USAGE, 0, 0},
                  {"forever ", BTC_E_USAGE, 0, 0}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        enum journal_seed_mode mode = JOURNAL_SEED_NONE;
+        enum seed_mode mode = SEED_MODE_NONE;
         int64_t goal = -1;
         struct err e = {0};
         int code = api_parse_seed(cases[i].text, &mode, &goal, &e);

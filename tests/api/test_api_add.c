@@ -1,5 +1,6 @@
 /* Adding: rows, choices, names, places, torrents that are known. */
 #include "api/api_kit.h"
+#include "model/names.h"
 
 /* The options with their fields, and what they must give. */
 static void test_rows(void **state)
@@ -76,7 +77,7 @@ static void test_info(void **state)
     assert_int_equal(n, 1);
     assert_int_equal(rows[0].n_files, 5);
     assert_int_equal(rows[0].total_size, 109384);
-    assert_int_equal(rows[0].seed_mode, JOURNAL_SEED_NONE);
+    assert_int_equal(rows[0].seed_mode, SEED_MODE_NONE);
     journal_torrents_free(rows, n);
     free(info);
     journal_close(db);

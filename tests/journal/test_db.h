@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "journal/journal.h"
+#include "model/names.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,7 +166,7 @@ static inline int64_t test_db_add(struct journal *db, unsigned n)
     struct journal_add a = {
         .torrent = {.name = name,
                     .save_path = path,
-                    .seed_mode = JOURNAL_SEED_RATIO,
+                    .seed_mode = SEED_MODE_RATIO,
                     .seed_goal = 2000,
                     .total_size = 281072,
                     .piece_length = 65536,

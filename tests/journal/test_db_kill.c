@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "journal/internal.h"
+#include "model/names.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -28,7 +29,7 @@ static void fill(struct journal_batch *b, int64_t id, uint32_t n)
         journal_put_piece(b, id, n - 1, 1);
     }
     journal_put_stat(b, id, &s);
-    journal_put_event(b, id, JOURNAL_LEVEL_INFO, "n", "one more");
+    journal_put_event(b, id, LEVEL_INFO, "n", "one more");
 }
 
 /* The child: batches from `n` on until it dies. */

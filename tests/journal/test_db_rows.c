@@ -4,6 +4,7 @@
 #include "journal/test_db.h"
 
 #include "journal/internal.h"
+#include "model/names.h"
 
 /* Applies and frees a batch; it must work. */
 static void apply(struct journal *db, struct journal_batch *b)
@@ -34,8 +35,8 @@ static void test_add_and_load(void **state)
     assert_string_equal(torrents[0].name, "torrent 1");
     assert_string_equal(torrents[0].save_path, "/srv/data");
     assert_int_equal(torrents[0].info_hash[19], 0xa1);
-    assert_int_equal(torrents[0].wanted, JOURNAL_WANTED_RUN);
-    assert_int_equal(torrents[0].seed_mode, JOURNAL_SEED_RATIO);
+    assert_int_equal(torrents[0].wanted, WANTED_RUN);
+    assert_int_equal(torrents[0].seed_mode, SEED_MODE_RATIO);
     assert_int_equal(torrents[0].seed_goal, 2000);
     assert_int_equal(torrents[0].total_size, 281072);
     assert_int_equal(torrents[0].piece_length, 65536);
@@ -175,8 +176,8 @@ static void put_all(struct journal *db, int64_t id)
     journal_put_file(b, id, &batch_file);
     journal_put_tracker(b, id, &batch_tracker);
     journal_put_stat(b, id, &batch_stat);
-    journal_put_event(b, id, JOURNAL_LEVEL_WARN, "file", "one is missing");
-    journal_put_event(b, 0, JOURNAL_LEVEL_INFO, "start", "");
+    journal_put_event(b, id, LEVEL_WARN, "file", "one is missing");
+    journal_put_event(b, 0, LEVEL_INFO, "start", "");
     journal_put_heartbeat(b);
     assert_false(journal_batch_is_empty(b));
     assert_true(journal_batch_bytes(b) > 1000);
@@ -280,13 +281,13 @@ static void test_append(void **state)
     int64_t id = test_db_add(db, 1);
     struct journal_batch *a = journal_batch_new();
     struct journal_batch *b = journal_batch_new();
-    journal_put_event(a, id, JOURNAL_LEVEL_INFO, "one", "first");
-    journal_put_event(b, id, JOURNAL_LEVEL_INFO, "two", "second");
+    journal_put_event(a, id, LEVEL_INFO, "one", "first");
+    journal_put_event(b, id, LEVEL_INFO, "two", "second");
     journal_put_block(b, id, 0, 0);
-    journal_put_event(b, id, JOURNAL_LEVEL_INFO, "three", "third");
+    journal_put_event(b, id, LEVEL_INFO, "three", "third");
     journal_batch_append(a, b);
     assert_true(journal_batch_is_empty(b));
-    journal_put_event(b, id, JOURNAL_LEVEL_INFO, "four", "fourth");
+    journal_put_event(b, id, LEVEL_INFO, "four", "fourth");
     journal_batch_append(a, b);
     journal_batch_append(a, b);
     apply(db, a);
@@ -345,12 +346,12 @@ static void test_gone(void **state)
     assert_int_equal(journal_remove_torrent(db, gone, false, &r, NULL), 0);
     assert_int_equal(r.step, JOURNAL_REMOVAL_GONE);
     journal_put_block(b, gone, 0, 1);
-    journal_put_event(b, gone, JOURNAL_LEVEL_INFO, "x", "y");
+    journal_put_event(b, gone, LEVEL_INFO, "x", "y");
     journal_put_block(b, id, 0, 2);
     journal_put_block(b, gone, 0, 3);
     journal_put_block(b, 4711, 0, 4);
     journal_put_verify_done(b, 4711, INT64_MAX);
-    journal_put_event(b, 0, JOURNAL_LEVEL_INFO, "gone", "it is removed");
+    journal_put_event(b, 0, LEVEL_INFO, "gone", "it is removed");
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT group_concat(block) FROM block", "2");
     TEST_DB_IS(t->path, "SELECT group_concat(kind) FROM event", "removed,gone");
@@ -493,7 +494,7 @@ static void test_nth_step(void **state)
         struct journal_batch *b = journal_batch_new();
         journal_put_piece(b, id, 0, 1);
         journal_put_block(b, id, 1, 1);
-        journal_put_event(b, id, JOURNAL_LEVEL_INFO, "k", "t");
+        journal_put_event(b, id, LEVEL_INFO, "k", "t");
         sqlite3_progress_handler(db->sql, 1, interrupt_nth, &left);
         int code = journal_apply(db, b, NULL);
         sqlite3_progress_handler(db->sql, 0, NULL, NULL);
@@ -760,13 +761,12 @@ static void test_wishes(void **state)
     assert_int_equal(journal_set_file_priority(db, id, 3, 0, &e),
                      BTC_E_NOTFOUND);
     assert_int_equal(
-        journal_event_now(db, id, JOURNAL_LEVEL_ERROR, "note", "by hand", &e),
-        0);
+        journal_event_now(db, id, LEVEL_ERROR, "note", "by hand", &e), 0);
     struct journal_torrent *rows2;
     size_t n;
     assert_int_equal(journal_load_torrents(db, &rows2, &n, NULL), 0);
-    assert_int_equal(rows2[0].wanted, JOURNAL_WANTED_PAUSE);
-    assert_int_equal(rows2[0].seed_mode, JOURNAL_SEED_TIME);
+    assert_int_equal(rows2[0].wanted, WANTED_PAUSE);
+    assert_int_equal(rows2[0].seed_mode, SEED_MODE_TIME);
     assert_int_equal(rows2[0].seed_goal, 3600);
     assert_int_equal(rows2[0].down_limit, 1048576);
     assert_string_equal(rows2[0].label, "it's; --");
@@ -858,7 +858,7 @@ static void test_many(void **state)
     TEST_DB_IS(t->path, "SELECT count(*) FROM block", "0");
     b = journal_batch_new(); /* the log is capped */
     for (int i = 0; i < 10500; i++) {
-        journal_put_event(b, i % 2 ? id : 0, JOURNAL_LEVEL_INFO, "k", "t");
+        journal_put_event(b, i % 2 ? id : 0, LEVEL_INFO, "k", "t");
     }
     apply(db, b);
     TEST_DB_IS(t->path, "SELECT count(*) || ' ' || min(id) FROM event",

@@ -2,6 +2,7 @@
 #include "journal/test_db.h"
 
 #include "journal/internal.h"
+#include "model/names.h"
 
 /* A loop with a thread on it, and what came back. */
 struct rig {
@@ -165,7 +166,7 @@ static void test_wishes(void **state)
     struct rig r;
     rig_start(&r, t->path);
     assert_int_equal(r.wishes->n, 1);
-    assert_int_equal(r.wishes->torrents[0].wanted, JOURNAL_WANTED_RUN);
+    assert_int_equal(r.wishes->torrents[0].wanted, WANTED_RUN);
     assert_int_equal(r.wishes->files[0].n, 3);
     assert_int_equal(r.wishes->peers[0].n, 1);
     assert_int_equal(r.wishes->trackers[0].n, 2);
@@ -177,7 +178,7 @@ static void test_wishes(void **state)
         SQLITE_OK);
     r.want_wishes = 2;
     rig_run(&r);
-    assert_int_equal(r.wishes->torrents[0].wanted, JOURNAL_WANTED_PAUSE);
+    assert_int_equal(r.wishes->torrents[0].wanted, WANTED_PAUSE);
     assert_int_equal(r.wishes->torrents[0].up_limit, 5);
     assert_int_equal(
         test_db_sql(t->path,

@@ -3,6 +3,7 @@
 #include "journal/test_db.h"
 
 #include "journal/internal.h"
+#include "model/names.h"
 
 /* The frozen names and the order of the first columns. */
 static const struct {
@@ -266,7 +267,7 @@ static void test_query(void **state)
     for (int i = 0; i < 5; i++) {
         char text[8];
         (void)snprintf(text, sizeof(text), "%d", i);
-        journal_put_event(b, i % 2 + 1, JOURNAL_LEVEL_INFO, "k", text);
+        journal_put_event(b, i % 2 + 1, LEVEL_INFO, "k", text);
     }
     assert_int_equal(journal_apply(db, b, NULL), 0);
     journal_batch_free(b);

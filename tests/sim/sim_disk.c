@@ -1,6 +1,8 @@
 /* Disks in memory that answer as store does, in any order, late, or with an
  * error; and journals that believe every fact at once, which is the strictest
  * reading of "a claim never runs ahead of the data". */
+#include "model/block.h"
+#include "model/span.h"
 #include "sim/sim_node.h"
 
 /* A job that is out. Lives in its event's data. */
@@ -72,7 +74,7 @@ static void sim_disk_pads(const struct sim_disk *d, uint32_t piece,
                           uint8_t *buf)
 {
     struct layout_spans it;
-    struct layout_span span;
+    struct span span;
     uint32_t at = 0;
     layout_spans_init(&it, &d->c->geom, layout_piece_offset(&d->c->geom, piece),
                       layout_piece_size(&d->c->geom, piece));
@@ -91,7 +93,7 @@ static int sim_disk_read(const struct sim_disk *d, uint32_t piece,
     const struct layout *g = &d->c->geom;
     int result = 0;
     for (uint32_t b = 0; b < layout_n_blocks(g, piece); b++) {
-        uint32_t at = b * LAYOUT_BLOCK_LEN;
+        uint32_t at = b * BLOCK_LEN;
         uint32_t len = layout_block_size(g, piece, b);
         if (blocks != NULL && blocks[b] != NULL) {
             memcpy(buf + at, blocks[b], len);
@@ -117,7 +119,7 @@ static void sim_disk_write(struct sim_disk *d, const struct sim_job *j,
             continue;
         }
         memcpy(d->data + layout_piece_offset(g, j->piece) +
-                   (size_t)b * LAYOUT_BLOCK_LEN,
+                   (size_t)b * BLOCK_LEN,
                j->blocks[b], layout_block_size(g, j->piece, b));
         (void)bits_set(&d->written[j->piece], b);
     }
@@ -172,7 +174,7 @@ static int sim_job_finish(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN],
                            SHA1_LEN) == 0;
         *has_hashes = !good || j->want_hashes;
         for (uint32_t b = 0; *has_hashes && b < j->n_blocks; b++) {
-            hash_sha1(slice_of(buf + (size_t)b * LAYOUT_BLOCK_LEN,
+            hash_sha1(slice_of(buf + (size_t)b * BLOCK_LEN,
                                layout_block_size(g, j->piece, b)),
                       hashes[b]);
         }
@@ -195,7 +197,7 @@ static int sim_job_write(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN])
     int result = sim_disk_fault(d);
     sim_disk_write(d, j, result < 0);
     for (uint32_t b = 0; b < j->n_blocks; b++) {
-        size_t at = (size_t)b * LAYOUT_BLOCK_LEN;
+        size_t at = (size_t)b * BLOCK_LEN;
         if (j->blocks[b] != NULL) {
             hash_sha1(slice_of(buf + at, layout_block_size(g, j->piece, b)),
                       hashes[b]);

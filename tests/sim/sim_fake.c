@@ -1,5 +1,6 @@
 /* Peers that play a script, most of them badly. A fake has every piece unless
  * it is a leech; it accepts connections and may dial. */
+#include "model/block.h"
 #include "sim/sim_fake_priv.h"
 
 #define FAKE_TICK_MS   1000
@@ -149,7 +150,7 @@ static bool fake_lies(const struct sim_fake *f, const struct wire_block *b)
     case SIM_LIAR:
         return true;
     case SIM_LIAR_SOME:
-        return (b->piece * 31 + b->begin / LAYOUT_BLOCK_LEN * 7) % 8 == 0;
+        return (b->piece * 31 + b->begin / BLOCK_LEN * 7) % 8 == 0;
     case SIM_LIAR_PIECES:
         return b->piece % 2 == 0;
     case SIM_CHAOS:
@@ -194,8 +195,8 @@ void sim_fake_serve(struct sim_fake_conn *c, const struct wire_block *b)
 static bool fake_is_held(const struct sim_fake *f, const struct wire_block *b)
 {
     uint32_t piece = f->c->geom.n_pieces - 1;
-    return b->piece == piece && b->begin / LAYOUT_BLOCK_LEN + 1 ==
-                                    layout_n_blocks(&f->c->geom, piece);
+    return b->piece == piece &&
+           b->begin / BLOCK_LEN + 1 == layout_n_blocks(&f->c->geom, piece);
 }
 
 /* A request of our core: must be one that a peer can answer. */
@@ -203,7 +204,7 @@ static void fake_on_request(struct sim_fake_conn *c, const struct wire_block *b)
 {
     struct sim_fake *f = c->f;
     SIM_CHECK(f->s, layout_has_range(&f->c->geom, b->piece, b->begin, b->len,
-                                     LAYOUT_BLOCK_LEN));
+                                     BLOCK_LEN));
     SIM_CHECK(f->s, bits_get(&f->have, b->piece) ||
                         f->script == SIM_TWO_BITFIELDS ||
                         f->script == SIM_HAVES || f->script == SIM_CHAOS);
@@ -236,7 +237,7 @@ void sim_fake_ask(struct sim_fake_conn *c, uint32_t n)
     for (uint32_t i = 0; i < n && g->n_pieces > 0; i++) {
         uint32_t piece = sim_below(c->f->s, g->n_pieces);
         uint32_t block = sim_below(c->f->s, layout_n_blocks(g, piece));
-        sim_fake_block_msg(c, WIRE_REQUEST, piece, block * LAYOUT_BLOCK_LEN,
+        sim_fake_block_msg(c, WIRE_REQUEST, piece, block * BLOCK_LEN,
                            layout_block_size(g, piece, block));
     }
 }

@@ -1,4 +1,5 @@
 /* What the scripts do without being asked, once a second. */
+#include "model/block.h"
 #include "sim/sim_fake_priv.h"
 
 #define FAKE_CREEP_S    13 /* CREEP: likewise */
@@ -61,7 +62,7 @@ static void fake_unasked(struct sim_fake_conn *c)
         uint32_t piece = sim_below(c->f->s, g->n_pieces);
         uint32_t block = sim_below(c->f->s, layout_n_blocks(g, piece));
         struct wire_block b = {.piece = piece,
-                               .begin = block * LAYOUT_BLOCK_LEN,
+                               .begin = block * BLOCK_LEN,
                                .len = layout_block_size(g, piece, block)};
         sim_fake_serve(c, &b);
     }
@@ -166,7 +167,7 @@ static void fake_any_message(struct sim_fake_conn *c)
         break;
     case 2:
         type = ranged[sim_below(s, c->fast ? 3 : 2)];
-        sim_fake_block_msg(c, type, piece, block * LAYOUT_BLOCK_LEN,
+        sim_fake_block_msg(c, type, piece, block * BLOCK_LEN,
                            layout_block_size(g, piece, block));
         break;
     default:

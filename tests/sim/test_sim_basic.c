@@ -1,4 +1,5 @@
 /* The good cases: one seed, swarms, shapes of content. */
+#include "model/block.h"
 #include "sim/sim_fake.h"
 #include "sim/sim_node.h"
 
@@ -19,7 +20,7 @@ static void body_one_seed(struct sim *s)
     SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 10000));
     SIM_CHECK(s,
               st->told_complete && st->journal.piece.count == c->geom.n_pieces);
-    SIM_CHECK(s, f->n_blocks * LAYOUT_BLOCK_LEN < sh.total + sh.total / 4);
+    SIM_CHECK(s, f->n_blocks * BLOCK_LEN < sh.total + sh.total / 4);
 }
 
 static void test_one_seed(void **state)

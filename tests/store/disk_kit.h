@@ -14,6 +14,8 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "model/block.h"
+#include "model/span.h"
 #include "store/store.h"
 #include <ftw.h>
 #include <stdio.h>
@@ -42,7 +44,7 @@ struct kit_torrent {
 
 /* A piece as a job wants it. */
 struct kit_piece {
-    struct store_span *spans; /* owns */
+    struct span *spans; /* owns */
     uint32_t n_spans;
     uint32_t len;
     uint8_t *bytes;   /* owns: a copy */
@@ -157,17 +159,17 @@ static inline void kit_piece_init(struct kit_piece *p,
         uint64_t to = f->offset + f->length < end ? f->offset + f->length : end;
         if (from < to) {
             p->spans[p->n_spans++] =
-                (struct store_span){.file = i,
-                                    .pad = f->pad,
-                                    .offset = from - f->offset,
-                                    .len = (uint32_t)(to - from)};
+                (struct span){.file = i,
+                              .pad = f->pad,
+                              .offset = from - f->offset,
+                              .len = (uint32_t)(to - from)};
         }
     }
     p->bytes = mem_dup(t->bytes + begin, p->len);
-    p->n_blocks = (p->len + STORE_BLOCK_LEN - 1) / STORE_BLOCK_LEN;
+    p->n_blocks = (p->len + BLOCK_LEN - 1) / BLOCK_LEN;
     p->blocks = mem_array(p->n_blocks, sizeof(*p->blocks));
     for (uint32_t i = 0; i < p->n_blocks; i++) {
-        p->blocks[i] = p->bytes + (size_t)i * STORE_BLOCK_LEN;
+        p->blocks[i] = p->bytes + (size_t)i * BLOCK_LEN;
     }
 }
 

@@ -1,4 +1,6 @@
 /* The disk's jobs over pieces and stores, in a private folder. */
+#include "model/block.h"
+#include "model/span.h"
 #include "store/disk_kit.h"
 
 #include <dirent.h>
@@ -162,8 +164,8 @@ static void test_finish_bad(void **state)
     assert_int_equal(kit_run(&k, &job), BTC_E_HASH);
     assert_non_null(job.block_hashes);
     for (uint32_t i = 0; i < 4; i++) {
-        const uint8_t *good = t.bytes + (size_t)i * STORE_BLOCK_LEN;
-        hash_sha1(slice_of(good, STORE_BLOCK_LEN), sum);
+        const uint8_t *good = t.bytes + (size_t)i * BLOCK_LEN;
+        hash_sha1(slice_of(good, BLOCK_LEN), sum);
         bool same = memcmp(sum, job.block_hashes[i], SHA1_LEN) == 0;
         assert_int_equal(same, i != 2);
     }
@@ -187,10 +189,9 @@ static void test_block_hashes(const struct kit_torrent *t,
     uint8_t sum[SHA1_LEN];
     assert_non_null(job->block_hashes);
     for (uint32_t i = 0; i < p->n_blocks; i++) {
-        size_t at = (size_t)i * STORE_BLOCK_LEN;
+        size_t at = (size_t)i * BLOCK_LEN;
         size_t left = p->len - at;
-        hash_sha1(slice_of(t->bytes + at,
-                           left < STORE_BLOCK_LEN ? left : STORE_BLOCK_LEN),
+        hash_sha1(slice_of(t->bytes + at, left < BLOCK_LEN ? left : BLOCK_LEN),
                   sum);
         if (job->blocks[i] != NULL || job->op == STORE_FINISH) {
             assert_memory_equal(sum, job->block_hashes[i], SHA1_LEN);
@@ -316,7 +317,7 @@ static void test_error_text(void **state)
     memcpy(name + 205, "\xc3\xa4-end", 7);
     kit_open(&k, 2);
     struct store_tree *s = store_tree_new(k.d, k.dir, &file, 1, false);
-    struct store_span span = {.len = 10};
+    struct span span = {.len = 10};
     struct store_job job = {
         .op = STORE_HASH, .store = s, .spans = &span, .n_spans = 1};
     assert_int_equal(kit_run(&k, &job), BTC_E_SHORT);

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/torrent/internal.h"
+#include "model/names.h"
 
 #define CHECK_MAX_UNREAD 3 /* read errors in a row: not a bad spot any more */
 
@@ -97,7 +98,7 @@ static void torrent_check_lost(struct torrent *t, uint32_t piece, bool claimed)
     picker_set_missing(t->picker, piece);
     if (claimed) {
         torrent_event(
-            t, FACT_WARN, "piece-lost",
+            t, LEVEL_WARN, "piece-lost",
             "piece %u on disk is not what it was: it is fetched again", piece);
         torrent_fact(t, FACT_PIECE_LOST, piece, 0);
     }

@@ -11,6 +11,8 @@
 #include "core/content/layout.h"
 
 #include "base/err.h"
+#include "model/block.h"
+#include "model/span.h"
 
 /* Longest span given out at once; whole runs are longer only for spans of the
  * stream, never for pieces of a sane torrent. */
@@ -37,7 +39,7 @@ uint32_t layout_n_blocks(const struct layout *g, uint32_t piece)
 {
     uint32_t size = layout_piece_size(g, piece);
 
-    return size / LAYOUT_BLOCK_LEN + (size % LAYOUT_BLOCK_LEN != 0);
+    return (uint32_t)block_count(size);
 }
 
 /* Bytes in the block. */
@@ -45,24 +47,23 @@ uint32_t layout_block_size(const struct layout *g, uint32_t piece,
                            uint32_t block)
 {
     uint32_t size = layout_piece_size(g, piece);
-    uint64_t offset = (uint64_t)block * LAYOUT_BLOCK_LEN;
+    uint64_t offset = (uint64_t)block * BLOCK_LEN;
     uint32_t left;
 
     BTC_ASSERT(offset < size);
     left = size - (uint32_t)offset;
-    return left < LAYOUT_BLOCK_LEN ? left : LAYOUT_BLOCK_LEN;
+    return left < BLOCK_LEN ? left : BLOCK_LEN;
 }
 
 /* True when no byte of the block lies in a real file. */
 bool layout_block_is_pad(const struct layout *g, uint32_t piece, uint32_t block)
 {
     struct layout_spans it;
-    struct layout_span s;
+    struct span s;
 
-    layout_spans_init(&it, g,
-                      layout_piece_offset(g, piece) +
-                          (uint64_t)block * LAYOUT_BLOCK_LEN,
-                      layout_block_size(g, piece, block));
+    layout_spans_init(
+        &it, g, layout_piece_offset(g, piece) + (uint64_t)block * BLOCK_LEN,
+        layout_block_size(g, piece, block));
     while (layout_spans_next(&it, &s)) {
         if (!s.pad) {
             return false;
@@ -94,9 +95,9 @@ bool layout_has_range(const struct layout *g, uint32_t piece, uint32_t begin,
 bool layout_is_block(const struct layout *g, uint32_t piece, uint32_t begin,
                      uint32_t len, uint32_t *block)
 {
-    uint32_t idx = begin / LAYOUT_BLOCK_LEN;
+    uint32_t idx = begin / BLOCK_LEN;
 
-    if (!layout_has_piece(g, piece) || begin % LAYOUT_BLOCK_LEN != 0 ||
+    if (!layout_has_piece(g, piece) || begin % BLOCK_LEN != 0 ||
         idx >= layout_n_blocks(g, piece) ||
         len != layout_block_size(g, piece, idx)) {
         return false;
@@ -159,7 +160,7 @@ void layout_spans_init(struct layout_spans *it, const struct layout *g,
 }
 
 /* The next run of bytes inside one file; false at the end. */
-bool layout_spans_next(struct layout_spans *it, struct layout_span *out)
+bool layout_spans_next(struct layout_spans *it, struct span *out)
 {
     const struct layout_file *f;
     uint64_t len;

@@ -10,8 +10,8 @@
 #define BTC_CORE_CONTENT_LAYOUT_H
 
 #include "base/bytes.h"
-
-#define LAYOUT_BLOCK_LEN 16384u
+#include "model/block.h"
+#include "model/span.h"
 
 struct layout_file {
     uint64_t offset; /* in the stream */
@@ -53,12 +53,6 @@ uint32_t layout_file_at(const struct layout *g, uint64_t offset);
 void layout_file_pieces(const struct layout *g, uint32_t file, uint32_t *first,
                         uint32_t *end);
 
-struct layout_span {
-    uint32_t file;
-    bool pad;
-    uint64_t offset; /* in the file */
-    uint32_t len;
-};
 struct layout_spans {
     const struct layout *g;
     uint64_t offset;
@@ -68,6 +62,6 @@ struct layout_spans {
 /* Walks the spans of stream bytes [offset, offset+len), inside the total. */
 void layout_spans_init(struct layout_spans *it, const struct layout *g,
                        uint64_t offset, uint64_t len);
-bool layout_spans_next(struct layout_spans *it, struct layout_span *out);
+bool layout_spans_next(struct layout_spans *it, struct span *out);
 
 #endif

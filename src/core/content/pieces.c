@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/torrent/internal.h"
+#include "model/names.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -305,7 +306,7 @@ static void torrent_open_disown(struct torrent *t, const struct open_piece *o,
         }
     }
     if (n > 0) {
-        torrent_event(t, FACT_ERROR, "disk-changed",
+        torrent_event(t, LEVEL_ERROR, "disk-changed",
                       "%u blocks of piece %u are not what was written there", n,
                       o->piece);
     }
@@ -317,7 +318,7 @@ static void torrent_piece_failed(struct torrent *t, struct open_piece *o,
 {
     uint32_t piece = o->piece;
     t->wasted += layout_piece_size(t->geom, piece);
-    torrent_event(t, FACT_WARN, "hash-failed",
+    torrent_event(t, LEVEL_WARN, "hash-failed",
                   "piece %u does not match its hash and is fetched again",
                   piece);
     torrent_open_disown(t, o, hashes);

@@ -3,12 +3,13 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "model/block.h"
 #include <stdlib.h>
 
 /* The bound in blocks; nothing is allocated before it is needed. */
 void pool_init(struct pool *p, uint64_t bytes)
 {
-    uint64_t n = bytes / LAYOUT_BLOCK_LEN;
+    uint64_t n = bytes / BLOCK_LEN;
     if (n < POOL_MIN_BLOCKS) {
         n = POOL_MIN_BLOCKS;
     }
@@ -57,7 +58,7 @@ uint8_t *pool_take(struct pool *p)
     if (p->n_free > 0) {
         return p->free[--p->n_free];
     }
-    return mem_alloc(LAYOUT_BLOCK_LEN);
+    return mem_alloc(BLOCK_LEN);
 }
 
 void pool_give(struct pool *p, uint8_t *block)

@@ -1,5 +1,6 @@
 /* The judgement over fingerprints; see startup.h. */
 #include "core/durable/trust.h"
+#include "model/fingerprint.h"
 
 /* The same, or written last by the run that was killed. A device number is no
  * evidence: it may change with a reboot. */
@@ -49,7 +50,7 @@ static void trust_judge_file(const struct trust_run *run, struct trust_file *f)
     }
 }
 
-bool trust_judge(const struct trust_run *run, const struct trust_print *root,
+bool trust_judge(const struct trust_run *run, const struct fingerprint *root,
                  struct trust_file *files, size_t n)
 {
     size_t claimed = 0, lost = 0;

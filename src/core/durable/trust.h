@@ -11,6 +11,8 @@
 #ifndef BTC_CORE_DURABLE_TRUST_H
 #define BTC_CORE_DURABLE_TRUST_H
 
+#include "model/fingerprint.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,13 +21,6 @@
  * journal interval: the sync before the commit, the granularity of both clocks.
  */
 #define TRUST_GRACE_S 2
-
-struct trust_print {
-    bool exists;
-    uint64_t dev, ino, size;
-    int64_t mtime_ns;
-    uint64_t blocks; /* allocated; 0 = holds no data */
-};
 
 enum trust_verdict {
     TRUST_NOTHING, /* the journal claims nothing in it */
@@ -39,8 +34,8 @@ struct trust_file {
     bool claimed;     /* the journal claims pieces or blocks in it */
     bool whole;       /* it claims all of them: nobody had to write here */
     bool has_journal; /* `journal` is known */
-    struct trust_print journal; /* `exists` and `blocks` unused */
-    struct trust_print now;
+    struct fingerprint journal; /* `exists` and `blocks` unused */
+    struct fingerprint now;
     enum trust_verdict verdict; /* out */
     bool beyond;                /* out: may hold data beyond the journal */
 };
@@ -60,7 +55,7 @@ struct trust_run {
  * exist, or all files that hold claims are absent, or some are and the save
  * path lies on another filesystem than journaled. Then nothing may be created.
  */
-bool trust_judge(const struct trust_run *run, const struct trust_print *root,
+bool trust_judge(const struct trust_run *run, const struct fingerprint *root,
                  struct trust_file *files, size_t n);
 
 #endif

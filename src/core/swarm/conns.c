@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/torrent/internal.h"
+#include "model/block.h"
+#include "model/names.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,7 +189,7 @@ void torrent_ban(struct torrent *t, uint32_t id, const char *why)
     addr_format(&e->addr, text);
     peerset_ban(t->peerset, id);
     t->purge = true;
-    torrent_event(t, FACT_WARN, "ban", "%s is banned: %s", text, why);
+    torrent_event(t, LEVEL_WARN, "ban", "%s is banned: %s", text, why);
     torrent_fact(t, FACT_PEER, 0, id);
     struct peer *p;
     TORRENT_EACH_PEER(p, t)
@@ -627,9 +629,8 @@ void torrent_peer_tick(struct torrent *t, struct peer *p, uint64_t elapsed_ms)
         return;
     }
     uint32_t share = t->shared->pool->max / (t->n_active > 0 ? t->n_active : 1);
-    uint32_t block_len = t->geom->piece_length < LAYOUT_BLOCK_LEN
-                             ? t->geom->piece_length
-                             : LAYOUT_BLOCK_LEN;
+    uint32_t block_len =
+        t->geom->piece_length < BLOCK_LEN ? t->geom->piece_length : BLOCK_LEN;
     peer_update_depth(p, elapsed_ms, block_len, share > 2 ? share : 2);
     torrent_request_overdue(t, p);
     if (t->now_ms - p->sent_ms > PEER_KEEPALIVE_MS) {

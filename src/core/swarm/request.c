@@ -12,6 +12,7 @@
  */
 #include "base/err.h"
 #include "core/torrent/internal.h"
+#include "model/block.h"
 #include <string.h>
 
 #define REQUEST_BATCH 64 /* picked at once */
@@ -33,7 +34,7 @@ static void torrent_request_send(struct torrent *t, struct peer *p,
     for (size_t i = 0; i < n; i++) {
         struct wire_block w = {
             .piece = b[i].piece,
-            .begin = b[i].block * LAYOUT_BLOCK_LEN,
+            .begin = b[i].block * BLOCK_LEN,
             .len = layout_block_size(t->geom, b[i].piece, b[i].block)};
         bool again = p->n_late > 0 && peer_req_has(p, b[i]);
         bool room = !again && pool_reserve(t->shared->pool);
@@ -195,7 +196,7 @@ static void torrent_request_cancel(struct torrent *t, struct peer *p,
 {
     struct picker_block b = peer_req_at(p, i)->b;
     struct wire_block w = {.piece = b.piece,
-                           .begin = b.block * LAYOUT_BLOCK_LEN,
+                           .begin = b.block * BLOCK_LEN,
                            .len = layout_block_size(t->geom, b.piece, b.block)};
     (void)peer_put_block(p, WIRE_CANCEL, &w);
     torrent_peer_output(t, p);
@@ -254,8 +255,7 @@ void torrent_request_overdue(struct torrent *t, struct peer *p)
     }
     for (uint32_t i = 0; i < p->n_req && quiet > limit; i++) {
         uint64_t age = t->now_ms - peer_req_at(p, i)->asked_ms;
-        uint64_t due =
-            rate > 0 ? (i + 1ull) * LAYOUT_BLOCK_LEN * 2000 / rate : 0;
+        uint64_t due = rate > 0 ? (i + 1ull) * BLOCK_LEN * 2000 / rate : 0;
         if (p->snubbed || (age > limit + due && t->n_active > 1)) {
             torrent_request_late(t, p, i);
         }

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/torrent/internal.h"
+#include "model/names.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -72,7 +73,7 @@ static void torrent_announce_reply(struct torrent *t, const struct event *ev,
     }
     announce_on_new_peers(t->announce, tracker, n_new);
     if (news) { /* said once, not at every announce */
-        torrent_event(t, FACT_WARN, "tracker", "%s %s: %s", k->url,
+        torrent_event(t, LEVEL_WARN, "tracker", "%s %s: %s", k->url,
                       r->failure[0] != '\0' ? "refuses" : "warns", text);
     }
 }
@@ -108,7 +109,7 @@ void torrent_announce_result(struct torrent *t, const struct event *ev)
     if (err < 0) {
         const struct announce_tracker *k = announce_get(t->announce, tracker);
         if (k->error[0] == '\0' || strcmp(k->error, text) != 0) {
-            torrent_event(t, FACT_WARN, "tracker", "%s: %s", k->url, text);
+            torrent_event(t, LEVEL_WARN, "tracker", "%s: %s", k->url, text);
         }
         announce_on_error(t->announce, tracker, text, t->now_ms);
     }

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/torrent/internal.h"
+#include "model/names.h"
 #include <stdlib.h>
 
 /* Says CHOKE or UNCHOKE. What it asked for before a CHOKE is refused by name
@@ -148,7 +149,7 @@ void torrent_upload_done(struct torrent *t, const struct event *ev)
                 ev->result == BTC_E_STORAGE || ev->result == BTC_E_NOTFOUND;
     if (lost && picker_state(t->picker, ev->piece) == PICKER_HAVE &&
         t->state != TORRENT_STOPPING) {
-        torrent_event(t, FACT_ERROR, "read-failed",
+        torrent_event(t, LEVEL_ERROR, "read-failed",
                       "piece %u could not be read and is hashed again",
                       ev->piece);
         torrent_check_piece(t, ev->piece, true);

@@ -12,6 +12,7 @@
 
 #include "base/addr.h"
 #include "base/hash.h"
+#include "model/names.h"
 #include "proto/peer/wire.h"
 
 enum event_type {
@@ -83,12 +84,6 @@ enum fact_type {
     FACT_EVENT        /* level, kind, text */
 };
 
-enum fact_level {
-    FACT_ERROR,
-    FACT_WARN,
-    FACT_INFO
-};
-
 enum notify_type {
     NOTIFY_STATE,    /* torrent_state changed */
     NOTIFY_PIECE,    /* piece verified */
@@ -122,7 +117,7 @@ struct action {
             enum fact_type type;
             uint32_t block;
             uint32_t index; /* peerset id or tracker */
-            enum fact_level level;
+            enum level level;
             const char *kind; /* a literal */
             char *text;
         } fact;

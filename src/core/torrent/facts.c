@@ -3,6 +3,7 @@
  */
 #include "base/err.h"
 #include "core/torrent/internal.h"
+#include "model/span.h"
 
 /* --- before and beside --- */
 
@@ -87,7 +88,7 @@ void torrent_add_peer(struct torrent *t, const struct addr *a,
 static uint8_t torrent_piece_prio(const struct torrent *t, uint32_t piece)
 {
     struct layout_spans it;
-    struct layout_span s;
+    struct span s;
     uint8_t prio = PICKER_PRIO_OFF;
     bool pad = true;
     layout_spans_init(&it, t->geom, layout_piece_offset(t->geom, piece),

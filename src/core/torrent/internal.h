@@ -15,6 +15,7 @@
 #include "core/swarm/choker.h"
 #include "core/swarm/peer.h"
 #include "core/torrent/torrent.h"
+#include "model/names.h"
 
 #define TORRENT_UPLOAD_SLOTS   8
 #define TORRENT_CONNECTING     30      /* half-open connections at once */
@@ -131,7 +132,7 @@ struct torrent {
 struct action *torrent_push(struct torrent *t, enum action_type type);
 void torrent_fact(struct torrent *t, enum fact_type type, uint32_t piece,
                   uint32_t index);
-void torrent_event(struct torrent *t, enum fact_level level, const char *kind,
+void torrent_event(struct torrent *t, enum level level, const char *kind,
                    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void torrent_notify(struct torrent *t, enum notify_type type, uint32_t piece,
                     uint32_t file);

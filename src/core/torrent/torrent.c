@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/torrent/internal.h"
+#include "model/names.h"
+#include "model/span.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,7 +129,7 @@ void torrent_fact(struct torrent *t, enum fact_type type, uint32_t piece,
 }
 
 /* An `event` row. */
-void torrent_event(struct torrent *t, enum fact_level level, const char *kind,
+void torrent_event(struct torrent *t, enum level level, const char *kind,
                    const char *fmt, ...)
 {
     char text[512];
@@ -281,7 +283,7 @@ void torrent_count_files(struct torrent *t, uint32_t piece, bool have,
                          bool tell)
 {
     struct layout_spans it;
-    struct layout_span s;
+    struct span s;
     layout_spans_init(&it, t->geom, layout_piece_offset(t->geom, piece),
                       layout_piece_size(t->geom, piece));
     while (layout_spans_next(&it, &s)) {

@@ -10,9 +10,9 @@
 #define BTC_PROTO_PEER_WIRE_H
 
 #include "base/bytes.h"
+#include "model/block.h"
 
 #define WIRE_HANDSHAKE_LEN 68
-#define WIRE_BLOCK_LEN     16384u     /* what everybody asks for */
 #define WIRE_MAX_BLOCK     131072u    /* longest block asked of us or sent */
 #define WIRE_MAX_EXTENDED  65536u     /* longest BEP 10 or unknown message */
 #define WIRE_MAX_BITFIELD  (1u << 21) /* while the piece count is unknown */

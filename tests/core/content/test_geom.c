@@ -2,6 +2,8 @@
 #include "core/content/layout.h"
 
 #include "base/rng.h"
+#include "model/block.h"
+#include "model/span.h"
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,7 +59,7 @@ static void check_tiling(const struct layout *g)
             uint32_t len = layout_block_size(g, i, b);
             uint32_t found = UINT32_MAX;
 
-            assert_in_range(len, 1, LAYOUT_BLOCK_LEN);
+            assert_in_range(len, 1, BLOCK_LEN);
             assert_true(layout_is_block(g, i, sum, len, &found));
             assert_int_equal(found, b);
             assert_false(layout_is_block(g, i, sum + 1, len, &found));
@@ -97,7 +99,7 @@ static void test_nothing(void **state)
     struct layout g = {.piece_length = 16384};
     int64_t empties[] = {0, 0, 0};
     struct layout_spans it;
-    struct layout_span s;
+    struct span s;
     struct world w;
     uint32_t first;
     uint32_t end;
@@ -189,7 +191,7 @@ static void test_huge(void **state)
     static const int64_t lengths[] = {0, INT64_C(1) << 61, 0,
                                       (INT64_C(1) << 61) - 5, 0};
     struct layout_spans it;
-    struct layout_span s;
+    struct span s;
     struct world w;
     uint32_t first;
     uint32_t end;
@@ -289,7 +291,7 @@ static void model_check_spans(const struct model *m, struct rng *rng)
     uint32_t at = rng_below(rng, (uint32_t)g->total);
     uint32_t left = rng_below(rng, (uint32_t)g->total - at + 1);
     struct layout_spans it;
-    struct layout_span s;
+    struct span s;
 
     layout_spans_init(&it, g, at, left);
     while (layout_spans_next(&it, &s)) {

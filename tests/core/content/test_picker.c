@@ -4,6 +4,7 @@
 #include "core/content/picker/picker.h"
 
 #include "base/rng.h"
+#include "model/block.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static void swarm_init(struct swarm *s, uint64_t seed, uint32_t blocks,
 {
     memset(s, 0, sizeof(*s));
     s->g.n_pieces = (uint32_t)strlen(rows[0]);
-    s->g.piece_length = blocks * LAYOUT_BLOCK_LEN;
+    s->g.piece_length = blocks * BLOCK_LEN;
     s->g.total = (uint64_t)s->g.n_pieces * s->g.piece_length;
     s->g.n_files = 1;
     s->g.files = s->files;
@@ -279,7 +280,7 @@ static void test_flags_and_set(void **state)
 static void test_nothing(void **state)
 {
     struct bits none = {0};
-    struct layout empty = {.piece_length = LAYOUT_BLOCK_LEN};
+    struct layout empty = {.piece_length = BLOCK_LEN};
     struct picker_block b;
     struct swarm s;
 
@@ -574,7 +575,7 @@ static void test_off_while_active(void **state)
 /* Pieces of 2 blocks: 0 data; 1 data, then zeros; 2 only zeros; 3 data. */
 static void swarm_init_pads(struct swarm *s)
 {
-    uint64_t len = 2 * (uint64_t)LAYOUT_BLOCK_LEN;
+    uint64_t len = 2 * (uint64_t)BLOCK_LEN;
 
     memset(s, 0, sizeof(*s));
     s->files[0] = (struct layout_file){.length = len + 100};

@@ -3,6 +3,7 @@
  * because the torrent is larger.
  */
 #include "core/content/picker/internal.h"
+#include "model/block.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +26,7 @@ static void swarm_init(struct swarm *s, uint32_t n, uint32_t blocks)
 {
     memset(s, 0, sizeof(*s));
     s->g.n_pieces = n;
-    s->g.piece_length = blocks * LAYOUT_BLOCK_LEN;
+    s->g.piece_length = blocks * BLOCK_LEN;
     s->g.total = (uint64_t)n * s->g.piece_length;
     s->g.n_files = 1;
     s->g.files = &s->file;

@@ -5,6 +5,7 @@
 #include "core/content/picker/picker.h"
 
 #include "base/mem.h"
+#include "model/block.h"
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,9 +109,9 @@ static void model_init_geom(struct model *m)
 
     m->g.files = m->files;
     m->g.n_files = n;
-    m->g.piece_length = (1 + below(m, MAX_BLOCKS)) * LAYOUT_BLOCK_LEN;
+    m->g.piece_length = (1 + below(m, MAX_BLOCKS)) * BLOCK_LEN;
     if (one_in(m, 4)) {
-        m->g.piece_length -= below(m, LAYOUT_BLOCK_LEN);
+        m->g.piece_length -= below(m, BLOCK_LEN);
     }
     for (uint32_t i = 0; i < n; i++) {
         m->files[i].offset = m->g.total;

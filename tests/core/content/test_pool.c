@@ -2,6 +2,7 @@
 #include "core/content/pool.h"
 
 #include "base/rng.h"
+#include "model/block.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,7 @@ static void test_size(void **state)
         uint32_t max;
     } rows[] = {
         {0, POOL_MIN_BLOCKS}, {1, POOL_MIN_BLOCKS},
-        {1u << 20, 64},       {(1u << 20) + LAYOUT_BLOCK_LEN - 1, 64},
+        {1u << 20, 64},       {(1u << 20) + BLOCK_LEN - 1, 64},
         {64u << 20, 4096},
     };
     (void)state;
@@ -43,12 +44,12 @@ static void test_bound(void **state)
     assert_false(pool_reserve(&p));
     for (uint32_t i = 0; i < POOL_MIN_BLOCKS; i++) {
         block[i] = pool_take(&p);
-        memset(block[i], (int)i, LAYOUT_BLOCK_LEN);
+        memset(block[i], (int)i, BLOCK_LEN);
     }
     assert_false(pool_reserve(&p));
     assert_int_equal(p.in_use, POOL_MIN_BLOCKS);
     for (uint32_t i = 0; i < POOL_MIN_BLOCKS; i++) {
-        assert_int_equal(block[i][LAYOUT_BLOCK_LEN - 1], i);
+        assert_int_equal(block[i][BLOCK_LEN - 1], i);
         pool_give(&p, block[i]);
     }
     assert_int_equal(pool_room(&p), POOL_MIN_BLOCKS);

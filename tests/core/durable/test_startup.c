@@ -1,5 +1,6 @@
 /* The table "Startup verification" of the design, row by row. */
 #include "core/durable/trust.h"
+#include "model/fingerprint.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,11 +120,11 @@ static struct trust_run run_of(enum end end)
 /* A row, beside a sound file so that the storage is there. */
 static void test_files(void **state)
 {
-    const struct trust_print root = {.exists = true, .dev = 1};
+    const struct fingerprint root = {.exists = true, .dev = 1};
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct trust_run run = run_of(rows[i].end);
-        struct trust_print same = {
+        struct fingerprint same = {
             .exists = true, .ino = 3, .size = 10, .mtime_ns = S, .blocks = 8};
         struct trust_file f[2] = {{.length = 100,
                                    .claimed = rows[i].claimed,
@@ -170,9 +171,9 @@ static void test_storage(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(storage) / sizeof(storage[0]); i++) {
         struct trust_run run = run_of(CLEAN);
-        struct trust_print root = {.exists = storage[i].root,
+        struct fingerprint root = {.exists = storage[i].root,
                                    .dev = storage[i].moved ? 2 : 1};
-        struct trust_print print = {
+        struct fingerprint print = {
             .exists = true, .ino = 3, .size = 10, .mtime_ns = S, .blocks = 8};
         struct trust_file f[4] = {{0}};
         size_t n = 0;
@@ -197,8 +198,8 @@ static void test_storage(void **state)
 static void test_unknown_device(void **state)
 {
     struct trust_run run = run_of(CLEAN);
-    struct trust_print root = {.exists = true, .dev = 77};
-    struct trust_print print = {
+    struct fingerprint root = {.exists = true, .dev = 77};
+    struct fingerprint print = {
         .exists = true, .ino = 3, .size = 10, .mtime_ns = S, .blocks = 8};
     struct trust_file f[2] = {
         {.length = 10, .claimed = true, .has_journal = true, .journal = print},
@@ -227,11 +228,11 @@ static void test_whole(void **state)
                  {KILLED, 999 * S, TRUST_RECHECK},
                  {CUT, 999 * S, TRUST_RECHECK},
                  {CUT, 49 * S, TRUST_TRUST}};
-    struct trust_print root = {.exists = true, .dev = 1};
+    struct fingerprint root = {.exists = true, .dev = 1};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct trust_run run = run_of(cases[i].end);
-        struct trust_print print = {.exists = true,
+        struct fingerprint print = {.exists = true,
                                     .ino = 3,
                                     .size = 10,
                                     .mtime_ns = 50 * S,

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/rng.h"
+#include "model/block.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -148,14 +149,14 @@ static void test_depth_grows(void **state)
     p->latency_ms = 20;
     p->block_ms = 1;
     for (; p->depth < PEER_MAX_DEPTH && ticks < 100; ticks++) {
-        p->tick_bytes = (uint64_t)p->depth * LAYOUT_BLOCK_LEN;
-        peer_update_depth(p, 250, LAYOUT_BLOCK_LEN, 4096);
+        p->tick_bytes = (uint64_t)p->depth * BLOCK_LEN;
+        peer_update_depth(p, 250, BLOCK_LEN, 4096);
     }
     assert_in_range(ticks, 1, 8);
     /* and a pause of a second shuts it by half at most */
     uint32_t before = p->depth;
     for (int i = 0; i < 3; i++) {
-        peer_update_depth(p, 250, LAYOUT_BLOCK_LEN, 4096);
+        peer_update_depth(p, 250, BLOCK_LEN, 4096);
     }
     assert_true(p->depth >= before / 2);
     peer_free(p);

@@ -3,6 +3,7 @@
 #include "core/swarm/peerset/internal.h"
 
 #include "base/err.h"
+#include "model/names.h"
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,21 +114,6 @@ static void check_due(struct world *w, uint64_t now_ms)
         assert_int_equal(peerset_next(w->ps, false, now_ms), PEERSET_NONE);
         assert_true(peerset_deadline(w->ps, false) > now_ms);
     }
-}
-
-static void test_names(void **state)
-{
-    static const char *const names[] = {
-        "tracker", "user", "journal", "incoming", "pex", "dht", "lsd"};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        assert_string_equal(peer_source_name((enum peer_source)i), names[i]);
-        assert_int_equal(peer_source_from_name(names[i]), i);
-    }
-    assert_int_equal(peer_source_from_name("nobody"), PEER_SOURCE_JOURNAL);
-    assert_int_equal(peer_source_from_name(""), PEER_SOURCE_JOURNAL);
-    assert_int_equal(peer_source_from_name(NULL), PEER_SOURCE_JOURNAL);
 }
 
 static void test_one_entry_per_address(void **state)
@@ -259,7 +245,7 @@ static void test_back_off(void **state)
 static void test_known_peer_again_soon(void **state)
 {
     struct world *w = *state;
-    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_JOURNAL);
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_RESUME);
 
     peerset_get(w->ps, id)->last_seen = 5;
     assert_int_equal(peerset_next(w->ps, false, 0), id);
@@ -411,7 +397,7 @@ static void test_dialled_keeps_its_port(void **state)
 static void test_merge(void **state)
 {
     struct world *w = *state;
-    uint32_t known = add(w, "1.2.3.4:6881", PEER_SOURCE_JOURNAL);
+    uint32_t known = add(w, "1.2.3.4:6881", PEER_SOURCE_RESUME);
     uint32_t other = add(w, "1.2.3.4:6882", PEER_SOURCE_PEX);
 
     peerset_get(w->ps, known)->bytes_down = 1000;
@@ -428,7 +414,7 @@ static void test_merge(void **state)
     assert_int_equal(e->state, PEERSET_CONNECTED);
     assert_int_equal(e->bytes_down, 1010);
     assert_int_equal(e->bad_pieces, 2);
-    assert_int_equal(e->source, PEER_SOURCE_JOURNAL);
+    assert_int_equal(e->source, PEER_SOURCE_RESUME);
     check(w);
     /* A second connection from the same peer finds it taken. */
     uint32_t twin = incoming(w, "1.2.3.4:50001");
@@ -461,7 +447,7 @@ static void test_bans_are_by_ip(void **state)
     assert_int_equal(peerset_next(w->ps, false, 0), PEERSET_NONE);
     assert_int_equal(add(w, "1.2.3.4:6881", PEER_SOURCE_PEX), bad);
     /* From the journal it may come, to be shown; it is banned at once. */
-    uint32_t old = add(w, "1.2.3.4:6883", PEER_SOURCE_JOURNAL);
+    uint32_t old = add(w, "1.2.3.4:6883", PEER_SOURCE_RESUME);
     assert_true(peerset_get(w->ps, old)->banned);
     check(w);
 }
@@ -658,7 +644,6 @@ static void test_waiting_is_cheap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
         TEST(test_one_entry_per_address),
         TEST(test_not_dialable),
         TEST(test_best_first),

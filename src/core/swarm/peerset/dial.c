@@ -5,6 +5,7 @@
  * until something may bring it forward (peerset_changed).
  */
 #include "core/swarm/peerset/internal.h"
+#include "model/names.h"
 
 /* Failures of both kinds. */
 uint32_t peerset_failures(const struct peerset_node *node)
@@ -51,9 +52,9 @@ static int peerset_compare(const struct peerset_node *a,
     uint32_t fa = peerset_failures(a);
     uint32_t fb = peerset_failures(b);
     bool ka =
-        a->e.source == PEER_SOURCE_USER || a->e.source == PEER_SOURCE_JOURNAL;
+        a->e.source == PEER_SOURCE_USER || a->e.source == PEER_SOURCE_RESUME;
     bool kb =
-        b->e.source == PEER_SOURCE_USER || b->e.source == PEER_SOURCE_JOURNAL;
+        b->e.source == PEER_SOURCE_USER || b->e.source == PEER_SOURCE_RESUME;
 
     if (fa != fb) {
         return fa < fb ? -1 : 1;

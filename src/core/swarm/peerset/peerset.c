@@ -19,34 +19,9 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "model/names.h"
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const peerset_source_names[] = {
-    [PEER_SOURCE_TRACKER] = "tracker", [PEER_SOURCE_USER] = "user",
-    [PEER_SOURCE_JOURNAL] = "journal", [PEER_SOURCE_INCOMING] = "incoming",
-    [PEER_SOURCE_PEX] = "pex",         [PEER_SOURCE_DHT] = "dht",
-    [PEER_SOURCE_LSD] = "lsd",
-};
-#define PEERSET_N_SOURCES \
-    (sizeof(peerset_source_names) / sizeof(peerset_source_names[0]))
-
-/* The name under which a source is journaled. */
-const char *peer_source_name(enum peer_source s)
-{
-    return (size_t)s < PEERSET_N_SOURCES ? peerset_source_names[s] : "?";
-}
-
-/* The source of a name. */
-enum peer_source peer_source_from_name(const char *s)
-{
-    for (size_t i = 0; s && i < PEERSET_N_SOURCES; i++) {
-        if (strcmp(s, peerset_source_names[i]) == 0) {
-            return (enum peer_source)i;
-        }
-    }
-    return PEER_SOURCE_JOURNAL;
-}
 
 /* An empty set. */
 struct peerset *peerset_new(struct rng *rng)
@@ -176,7 +151,7 @@ int64_t peerset_add(struct peerset *ps, const struct addr *a,
     if (!node) {
         /* An outsider must not fill the set with a banned host's ports. */
         bool trusted =
-            source == PEER_SOURCE_USER || source == PEER_SOURCE_JOURNAL;
+            source == PEER_SOURCE_USER || source == PEER_SOURCE_RESUME;
 
         if (!addr_is_dialable(a) || (!trusted && peerset_is_banned(ps, a))) {
             return BTC_E_RANGE;

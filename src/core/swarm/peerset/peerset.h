@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "base/rng.h"
+#include "model/names.h"
 
 #define PEERSET_MAX            4000 /* entries; the worst unconnected one goes */
 #define PEERSET_BACKOFF_MS     15000 /* after the first failure, doubles ... */
@@ -13,19 +14,6 @@
 #define PEERSET_AGAIN_MS       1000 /* after the first failure of a known one */
 #define PEERSET_MAX_FAILURES   8    /* then only when nothing else is left */
 #define PEERSET_NONE           UINT32_MAX
-
-enum peer_source {
-    PEER_SOURCE_TRACKER,
-    PEER_SOURCE_USER,    /* --peer, x.pe */
-    PEER_SOURCE_JOURNAL, /* of an earlier run */
-    PEER_SOURCE_INCOMING,
-    PEER_SOURCE_PEX,
-    PEER_SOURCE_DHT,
-    PEER_SOURCE_LSD
-};
-const char *peer_source_name(enum peer_source s); /* "tracker", "user", ... */
-/* From a name; PEER_SOURCE_JOURNAL when unknown. */
-enum peer_source peer_source_from_name(const char *s);
 
 enum peerset_state {
     PEERSET_IDLE,
