@@ -15,7 +15,7 @@ SKIPPED = 77
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "schema" / "README.md", ROOT / "src" / "README.md"]
-MANUAL = ROOT / "src" / "app" / "btc.1"
+MANUAL = ROOT / "src" / "cli" / "btc.1"
 NUMBERS = set(range(17))
 
 BTC = os.environ.get("BTC", "")
