@@ -9,6 +9,10 @@
  * The kernel reports a failed writeback only while the inode stays in memory,
  * and an open descriptor keeps it there: so a dirty file is synced before its
  * descriptor is evicted, and a failure is kept for the next SYNC (STORE_LOST).
+ *
+ * A file that left the cache may be replaced before it is opened again. Who
+ * opens it to write or to sync it must get the file that we wrote to: the sync
+ * of a stranger would make claims true that speak of the other one.
  */
 #include "store/internal.h"
 
@@ -169,6 +173,9 @@ static void store_fd_flush(struct store_tree *s, const struct store_fd *f)
     char path[PATH_MAX];
     (void)store_tree_path(s, f->file, path);
     int rc = store_sys_datasync(s->d, f->fd, path);
+    if (rc != 0) {
+        store_sys_forget(f->fd);
+    }
     pthread_mutex_lock(&s->d->fd_lock);
     if (rc != 0) {
         s->flags[f->file] |= STORE_LOST;
@@ -225,13 +232,15 @@ int store_fd_open(struct store *d, const char *path, int flags)
 }
 
 /* Opens a regular file; the descriptor or -errno: EISDIR for anything else,
- * STORE_E_OTHER when it would be written and is not the file that we have
- * written to: what we claim is in that one. */
-static int store_fd_open_path(struct store_tree *s, uint32_t file,
+ * STORE_E_OTHER when it would be written or synced and is not the file that we
+ * have written to: what we claim is in that one. */
+static int store_fd_open_path(const struct store_job *job, uint32_t file,
                               const char *path, bool write)
 {
     struct stat st;
+    struct store_tree *s = job->store;
     struct store *d = s->d;
+    bool must_be_ours = write || job->op == STORE_SYNC;
     store_fd_make_room(d);
     int fd = store_fd_open(d, path, write ? O_RDWR : O_RDONLY);
     if (fd < 0) {
@@ -240,7 +249,7 @@ static int store_fd_open_path(struct store_tree *s, uint32_t file,
     int rc = store_sys_fstat(d, fd, path, &st);
     if (rc == 0 && !S_ISREG(st.st_mode)) {
         rc = -EISDIR;
-    } else if (rc == 0 && write && store_tree_is_other(s, file, &st)) {
+    } else if (rc == 0 && must_be_ours && store_tree_is_other(s, file, &st)) {
         rc = -STORE_E_OTHER;
     }
     if (rc != 0) {
@@ -298,7 +307,7 @@ struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
     }
     int fd = store_tree_path(s, file, path);
     if (fd == 0) {
-        fd = store_fd_open_path(s, file, path, write);
+        fd = store_fd_open_path(job, file, path, write);
     }
     if (fd == -EISDIR) {
         store_fail_with(job, file, path, BTC_E_EXISTS, "is not a regular file");

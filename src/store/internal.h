@@ -66,7 +66,7 @@ struct store_dir {
 /* Which file it was when we last had it open for writing or looked at it. */
 struct store_seen {
     uint64_t dev, ino, size;
-    int64_t mtime_ns;
+    int64_t mtime_ns, ctime_ns;
     bool known;
 };
 
@@ -164,7 +164,8 @@ void store_tree_wrote(struct store_tree *s, uint32_t file);
 /* A name was made in the file's folder: that and those above want an fsync. */
 void store_tree_named(struct store_tree *s, uint32_t file);
 /* Remembers which file it is (NULL: none), and tells another one from it.
- * Device and inode alone are no evidence: some file systems number anew. */
+ * A file with another number is the same only when size and all times are the
+ * same: some file systems number anew, and no copy keeps its ctime. */
 void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st);
 bool store_tree_is_other(struct store_tree *s, uint32_t file,
                          const struct stat *st);
@@ -173,10 +174,12 @@ void store_tree_unref(struct store_tree *s);
 
 /* sys.c. System calls: a value >= 0, or -errno. EINTR never comes out. */
 int store_sys_fault(struct store *d, const char *op, const char *path);
+int64_t store_sys_time_ns(const struct timespec *t); /* since the epoch */
 int store_sys_open(struct store *d, const char *path, int flags);
 int store_sys_fstat(struct store *d, int fd, const char *path, struct stat *st);
 int store_sys_stat(struct store *d, const char *path, struct stat *st);
 int store_sys_datasync(struct store *d, int fd, const char *path);
+void store_sys_forget(int fd); /* drops the file from the page cache */
 int store_sys_fsync(struct store *d, int fd, const char *path);
 /* Bytes read: fewer than `len` only at the end of the file. */
 int64_t store_sys_pread(struct store *d, int fd, const char *path, void *buf,

@@ -32,12 +32,6 @@ struct store_taken {
     uint32_t n_dirs;
 };
 
-/* A time of struct stat in nanoseconds since the epoch. */
-static int64_t store_time_ns(const struct timespec *t)
-{
-    return (int64_t)t->tv_sec * 1000000000 + (int64_t)t->tv_nsec;
-}
-
 /* From the kernel's form. */
 static struct fingerprint store_fingerprint_of(const struct stat *st)
 {
@@ -47,8 +41,8 @@ static struct fingerprint store_fingerprint_of(const struct stat *st)
         .dev = st->st_dev,
         .ino = st->st_ino,
         .size = (uint64_t)st->st_size,
-        .mtime_ns = store_time_ns(&st->st_mtim),
-        .ctime_ns = store_time_ns(&st->st_ctim),
+        .mtime_ns = store_sys_time_ns(&st->st_mtim),
+        .ctime_ns = store_sys_time_ns(&st->st_ctim),
         .blocks = (uint64_t)st->st_blocks,
     };
 }
@@ -135,7 +129,7 @@ static void store_sync_file(struct store_job *job, uint32_t file)
     (void)store_tree_path(job->store, file, path);
     int rc = store_sys_datasync(d, f->fd, path);
     if (rc != 0) {
-        (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
+        store_sys_forget(f->fd);
     } else {
         rc = store_sys_fstat(d, f->fd, path, &st);
     }

@@ -17,6 +17,12 @@ int store_sys_fault(struct store *d, const char *op, const char *path)
     return d->fault ? -d->fault(d->fault_ctx, op, path) : 0;
 }
 
+/* A time of struct stat in nanoseconds since the epoch. */
+int64_t store_sys_time_ns(const struct timespec *t)
+{
+    return (int64_t)t->tv_sec * 1000000000 + (int64_t)t->tv_nsec;
+}
+
 /* Opens or creates. O_NONBLOCK so that a FIFO in a file's place cannot hold a
  * worker; it means nothing for a regular file. */
 int store_sys_open(struct store *d, const char *path, int flags)
@@ -57,6 +63,13 @@ int store_sys_datasync(struct store *d, int fd, const char *path)
         rc = fdatasync(fd) == 0 ? 0 : -errno;
     } while (rc == -EINTR);
     return rc;
+}
+
+/* After a failed sync the cache may hold pages that the kernel calls clean and
+ * that the device never got: who reads them must not find them good. */
+void store_sys_forget(int fd)
+{
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 /* A folder: the names in it. */

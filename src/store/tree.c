@@ -281,9 +281,8 @@ static struct store_seen store_seen_of(const struct stat *st)
     return (struct store_seen){.dev = st->st_dev,
                                .ino = st->st_ino,
                                .size = (uint64_t)st->st_size,
-                               .mtime_ns =
-                                   (int64_t)st->st_mtim.tv_sec * 1000000000 +
-                                   (int64_t)st->st_mtim.tv_nsec,
+                               .mtime_ns = store_sys_time_ns(&st->st_mtim),
+                               .ctime_ns = store_sys_time_ns(&st->st_ctim),
                                .known = true};
 }
 
@@ -308,7 +307,8 @@ bool store_tree_is_other(struct store_tree *s, uint32_t file,
     struct store_seen old = s->seen[file];
     pthread_mutex_unlock(&s->d->fd_lock);
     return old.known && (now.dev != old.dev || now.ino != old.ino) &&
-           (now.size != old.size || now.mtime_ns != old.mtime_ns);
+           (now.size != old.size || now.mtime_ns != old.mtime_ns ||
+            now.ctime_ns != old.ctime_ns);
 }
 
 /* Written by somebody else, claimed by us. */

@@ -703,13 +703,16 @@ static void test_write_replaced(void **state)
     assert_int_equal(kit_piece_do(&k, s, STORE_WRITE, &t, 1), BTC_E_STORAGE);
     kit_expect(&k, "f", zeros, sizeof(zeros));
 
-    /* A copy that keeps the time is as good, like at a start; so is the file
-     * itself when it comes back. */
+    /* A copy that keeps the time is no better; the file itself is, when it
+     * comes back. */
     times[0] = times[1] = st.st_mtim;
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), BTC_E_STORAGE);
+    assert_int_equal(rename(away, path), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), 0);
     assert_int_equal(kit_sync(&k, s), 0);
-    assert_int_equal(rename(away, path), 0);
+    assert_int_equal(rename(path, away), 0);
+    kit_put(&k, "f", zeros, sizeof(zeros));
     assert_int_equal(kit_piece_do(&k, s, STORE_WRITE, &t, 1), BTC_E_STORAGE);
     struct store_job stat = kit_do(&k, s, STORE_STAT); /* now we know */
     free(stat.prints);
@@ -721,6 +724,45 @@ static void test_write_replaced(void **state)
     assert_int_equal(kit_piece_do(&k, s, STORE_WRITE, &t, 1), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
     store_tree_free(s);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* A file leaves the cache before its SYNC and is replaced: the stranger, which
+ * would sync well, makes no claim, whatever of the old one it resembles. */
+static void test_sync_stranger(void **state)
+{
+    struct store_file files[] = {{.path = "f", .length = 16384},
+                                 {.path = "g", .length = 16384}};
+    struct timespec times[2];
+    struct stat st;
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    char path[512], away[512];
+    kit_open(&k, 2);
+    kit_torrent_init(&t, files, 2, 16384);
+    (void)kit_path(&k, "f", path, sizeof(path));
+    (void)kit_path(&k, "away", away, sizeof(away));
+    for (int same = 0; same < 2; same++) {
+        struct store_tree *s = kit_store(&k, &t);
+        assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+        assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
+        assert_int_equal(kit_sync(&k, s), 0); /* closes it */
+        assert_int_equal(stat(path, &st), 0);
+        store_mark_dirty(s, 0);
+        assert_int_equal(rename(path, away), 0);
+        kit_put(&k, "f", t.bytes, 16384);
+        times[0] = times[1] = st.st_mtim;
+        assert_int_equal(utimensat(AT_FDCWD, path, same ? times : NULL, 0), 0);
+        struct store_job sync = kit_do(&k, s, STORE_SYNC);
+        assert_int_equal(sync.result, BTC_E_STORAGE);
+        assert_int_equal(sync.fail_file, 0);
+        assert_null(sync.prints);
+        assert_int_equal(rename(away, path), 0);
+        assert_int_equal(kit_sync(&k, s), 0);
+        store_tree_free(s);
+    }
     kit_torrent_fini(&t);
     kit_close(&k);
 }
@@ -880,6 +922,7 @@ int main(void)
         cmocka_unit_test(test_prints),
         cmocka_unit_test(test_sync_replaced),
         cmocka_unit_test(test_write_replaced),
+        cmocka_unit_test(test_sync_stranger),
         cmocka_unit_test(test_prefetch),
         cmocka_unit_test(test_closed_after_sync),
         cmocka_unit_test(test_rest),
