@@ -156,6 +156,54 @@ bool addr_is_dialable(const struct addr *a)
            memcmp(a->ip, broadcast, 4) != 0;
 }
 
+/* 127/8 and ::1. */
+bool addr_is_loopback(const struct addr *a)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    if (a->family == ADDR_V6) {
+        return memcmp(a->ip, one, sizeof(one)) == 0;
+    }
+    return a->family == ADDR_V4 && a->ip[0] == 127;
+}
+
+/* Not of the public internet, for IPv4. */
+static bool addr_is_local4(const uint8_t ip[4])
+{
+    return ip[0] == 0 || ip[0] == 10 || ip[0] == 127 ||
+           (ip[0] == 100 && (ip[1] & 0xc0) == 64) ||
+           (ip[0] == 169 && ip[1] == 254) ||
+           (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+           (ip[0] == 192 && ip[1] == 168) || ip[0] >= 224;
+}
+
+/* Not of the public internet, for IPv6: what it embeds counts. */
+static bool addr_is_local6(const uint8_t ip[16])
+{
+    static const uint8_t zero[12];
+    static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+    if (memcmp(ip, zero, sizeof(zero)) == 0) {
+        return true; /* ::, ::1, and the old IPv4-compatible form */
+    }
+    if (ip[0] == 0x20 && ip[1] == 0x02) {
+        return addr_is_local4(ip + 2); /* 6to4, RFC 3056 */
+    }
+    if (memcmp(ip, nat64, sizeof(nat64)) == 0) {
+        return addr_is_local4(ip + 12); /* RFC 6052 */
+    }
+    return (ip[0] & 0xfe) == 0xfc || ip[0] == 0xff ||
+           (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) ||
+           (ip[0] == 0xfe && (ip[1] & 0xc0) == 0xc0);
+}
+
+/* Nobody's on the public internet. */
+bool addr_is_local(const struct addr *a)
+{
+    if (a->family == ADDR_V6) {
+        return addr_is_local6(a->ip);
+    }
+    return a->family != ADDR_V4 || addr_is_local4(a->ip);
+}
+
 /* Spreads one word over all bits (the finaliser of MurmurHash3). */
 static uint64_t addr_mix(uint64_t x)
 {

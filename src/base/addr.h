@@ -41,6 +41,12 @@ size_t addr_to_compact(const struct addr *a, uint8_t dst[ADDR_COMPACT_6]);
 /* A peer that may be dialled: port not 0, not unspecified, not multicast, not
  * broadcast. Loopback and private ranges are allowed. */
 bool addr_is_dialable(const struct addr *a);
+/* 127.0.0.0/8, ::1: this machine. */
+bool addr_is_loopback(const struct addr *a);
+/* Not an address of the public internet: loopback, unspecified, private (RFC
+ * 1918, 6598, 4193), link-local, and forms of IPv6 that embed such an IPv4
+ * address (6to4, NAT64). What a stranger names must not lead there. */
+bool addr_is_local(const struct addr *a);
 uint64_t addr_hash(const struct addr *a);
 
 struct sockaddr;

@@ -174,6 +174,57 @@ static void addr_test_dialable(void **state)
     }
 }
 
+/* Whether a stranger may name it. */
+static void addr_test_local(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ip;
+        bool local, loopback;
+    } cases[] = {
+        {"127.0.0.1", true, true},
+        {"127.255.255.254", true, true},
+        {"::1", true, true},
+        {"::ffff:127.0.0.1", true, true},
+        {"0.0.0.0", true, false},
+        {"::", true, false},
+        {"::2", true, false},
+        {"10.0.0.1", true, false},
+        {"100.64.0.1", true, false},
+        {"100.128.0.1", false, false},
+        {"169.254.1.1", true, false},
+        {"172.16.0.1", true, false},
+        {"172.31.255.255", true, false},
+        {"172.32.0.1", false, false},
+        {"192.168.1.1", true, false},
+        {"192.169.1.1", false, false},
+        {"224.0.0.1", true, false},
+        {"255.255.255.255", true, false},
+        {"8.8.8.8", false, false},
+        {"fc00::1", true, false},
+        {"fd12::1", true, false},
+        {"fe80::1", true, false},
+        {"fec0::1", true, false},
+        {"ff02::1", true, false},
+        {"2002:7f00:1::1", true, false},
+        {"2002:808:808::1", false, false},
+        {"64:ff9b::10.0.0.1", true, false},
+        {"64:ff9b::8.8.8.8", false, false},
+        {"2001:db8::1", false, false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct addr a;
+        assert_true(addr_parse_ip(slice_str(cases[i].ip), 1, &a));
+        if (addr_is_local(&a) != cases[i].local ||
+            addr_is_loopback(&a) != cases[i].loopback) {
+            fail_msg("'%s'", cases[i].ip);
+        }
+    }
+    struct addr none = addr_none();
+    assert_true(addr_is_local(&none));
+    assert_false(addr_is_loopback(&none));
+}
+
 static void addr_test_sockaddr(void **state)
 {
     (void)state;
@@ -206,11 +257,9 @@ static void addr_test_sockaddr(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addr_test_text),
-        cmocka_unit_test(addr_test_none),
-        cmocka_unit_test(addr_test_compact),
-        cmocka_unit_test(addr_test_equal),
-        cmocka_unit_test(addr_test_dialable),
+        cmocka_unit_test(addr_test_text),     cmocka_unit_test(addr_test_none),
+        cmocka_unit_test(addr_test_compact),  cmocka_unit_test(addr_test_equal),
+        cmocka_unit_test(addr_test_dialable), cmocka_unit_test(addr_test_local),
         cmocka_unit_test(addr_test_sockaddr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
