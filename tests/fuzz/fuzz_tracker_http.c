@@ -12,7 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void fuzz_tracker_http_url(const uint8_t *data, size_t size)
 {
     struct tracker_request r = {
-        .tracker_id = slice_of(data, size),
         .event = (enum tracker_event)(size % (TRACKER_EVENT_STOPPED + 1)),
         .partial_seed = size % 8 > 3};
     char *announce = malloc(size + 1);
@@ -22,6 +21,8 @@ static void fuzz_tracker_http_url(const uint8_t *data, size_t size)
     BTC_ASSERT(announce != NULL);
     if (size > 0) {
         memcpy(announce, data, size);
+        memcpy(r.tracker_id, data,
+               size < TRACKER_ID_MAX ? size : TRACKER_ID_MAX - 1);
     }
     announce[size] = '\0';
     buf_init(&out, 6 * size + 1024);

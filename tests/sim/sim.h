@@ -13,6 +13,7 @@
 #ifndef BTC_TESTS_SIM_SIM_H
 #define BTC_TESTS_SIM_SIM_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/torrent/torrent.h"

@@ -1,6 +1,8 @@
 /* Trackers: replies, refusals, nonsense, silence. */
 #include "sim/sim_node.h"
 
+#include "proto/tracker/http.h"
+
 /* An answer under way; lives in its event's data. */
 struct sim_answer {
     struct sim_torrent *st;
@@ -80,10 +82,12 @@ static void sim_on_answer(struct sim *s, struct sim_event *e)
         return;
     }
     struct event ev = {.type = EVENT_ANNOUNCED};
+    struct tracker_reply reply = {.n_peers = 0};
+    struct err err = {0};
     struct buf body;
     buf_init(&body, 4096);
     ev.announced.tracker = a.tracker;
-    ev.announced.status = 200;
+    long status = 200;
     switch (a.mode) {
     case SIM_TRACKER_OK:
         sim_tracker_body(s, e->ctx, a.st->c, &body);
@@ -92,7 +96,7 @@ static void sim_on_answer(struct sim *s, struct sim_event *e)
         (void)buf_append_str(&body, "d14:failure reason7:go awaye");
         break;
     case SIM_TRACKER_HTML:
-        ev.announced.status = 502;
+        status = 502;
         (void)buf_append_str(&body, "<html><body>Bad Gateway</body></html>");
         break;
     default:
@@ -100,8 +104,13 @@ static void sim_on_answer(struct sim *s, struct sim_event *e)
         ev.announced.error = "timed out";
         break;
     }
-    ev.announced.body = buf_slice(&body);
+    if (ev.result == 0) {
+        ev.result = tracker_http_decode(status, buf_slice(&body), &reply, &err);
+        ev.announced.reply = &reply;
+        ev.announced.error = err.msg;
+    }
     sim_input(a.st, &ev);
+    tracker_reply_fini(&reply);
     buf_fini(&body);
 }
 
@@ -109,7 +118,8 @@ static void sim_on_answer(struct sim *s, struct sim_event *e)
 void sim_tracker_announce(struct sim_torrent *st, const struct action *a)
 {
     struct sim *s = st->node->s;
-    struct sim_tracker *k = sim_tracker_find(s, a->announce.url);
+    struct sim_tracker *k = sim_tracker_find(
+        s, announce_get(torrent_announce(st->t), a->announce.tracker)->url);
     SIM_CHECK(s, k != NULL);
     struct sim_answer answer = {.st = st,
                                 .epoch = st->epoch,

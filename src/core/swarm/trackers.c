@@ -1,10 +1,12 @@
-/* A torrent's trackers: when (announce.c decides), what, and what came of it.
+/* A torrent's trackers: announce.c decides when to ask; this file says what we
+ * tell and takes in what came of it. Requests and replies are the same for all
+ * schemes (proto/tracker/tracker.h); whoever carries out the actions looks at
+ * the URL.
  */
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/torrent/internal.h"
 #include "model/names.h"
-#include <stdio.h>
 #include <string.h>
 
 #define ANNOUNCE_NUMWANT 200
@@ -21,47 +23,49 @@ uint64_t torrent_left(const struct torrent *t)
     return left;
 }
 
-/* Makes the URLs of all announces that are due. */
+/* What is said to one tracker. */
+static struct tracker_request *
+torrent_announce_request(const struct torrent *t,
+                         const struct announce_job *job, uint64_t left)
+{
+    const struct announce_tracker *k = announce_get(t->announce, job->tracker);
+    struct tracker_request *r = mem_zalloc(sizeof *r);
+    memcpy(r->info_hash, t->info_hash, sizeof r->info_hash);
+    memcpy(r->peer_id, t->shared->peer_id, sizeof r->peer_id);
+    memcpy(r->tracker_id, k->tracker_id, sizeof r->tracker_id);
+    r->key = t->shared->key;
+    r->port = t->shared->port;
+    /* A tracker adds up what each run tells, so earlier runs do not count. */
+    r->uploaded = t->uploaded - t->old_up;
+    r->downloaded = t->downloaded - t->old_down;
+    r->left = left;
+    r->event = job->event;
+    r->partial_seed = left > 0 && t->state == TORRENT_SEEDING;
+    if (job->event != TRACKER_EVENT_STOPPED) {
+        r->numwant = ANNOUNCE_NUMWANT;
+    }
+    return r;
+}
+
+/* One request for each announce that is due. */
 void torrent_announce_pump(struct torrent *t)
 {
     struct announce_job job;
     uint64_t left = UINT64_MAX;
     while (announce_next(t->announce, t->now_ms, &job)) {
-        const struct announce_tracker *k =
-            announce_get(t->announce, job.tracker);
-        left = left == UINT64_MAX ? torrent_left(t) : left;
-        struct tracker_request r = {
-            .port = t->shared->port,
-            /* Since `started`: a tracker adds up what each run tells. */
-            .uploaded = t->uploaded - t->old_up,
-            .downloaded = t->downloaded - t->old_down,
-            .left = left,
-            .event = job.event,
-            .partial_seed = left > 0 && t->state == TORRENT_SEEDING,
-            .numwant =
-                job.event == TRACKER_EVENT_STOPPED ? 0 : ANNOUNCE_NUMWANT,
-            .key = t->shared->key,
-            .tracker_id = slice_str(k->tracker_id),
-        };
-        memcpy(r.info_hash, t->info_hash, sizeof r.info_hash);
-        memcpy(r.peer_id, t->shared->peer_id, sizeof r.peer_id);
-        buf_clear(&t->url);
-        if (tracker_http_url(k->url, &r, &t->url) < 0) {
-            announce_on_error(t->announce, job.tracker, "the URL is too long",
-                              t->now_ms);
-            continue;
+        if (left == UINT64_MAX) {
+            left = torrent_left(t);
         }
         struct action *a = torrent_push(t, ACTION_ANNOUNCE);
         a->announce.tracker = job.tracker;
-        a->announce.url = mem_strdup(buf_cstr(&t->url));
+        a->announce.request = torrent_announce_request(t, &job, left);
     }
 }
 
 /* A reply that came: its peers are candidates. */
-static void torrent_announce_reply(struct torrent *t, const struct event *ev,
+static void torrent_announce_reply(struct torrent *t, uint32_t tracker,
                                    const struct tracker_reply *r)
 {
-    uint32_t tracker = ev->announced.tracker;
     const struct announce_tracker *k = announce_get(t->announce, tracker);
     const char *text = r->failure[0] != '\0' ? r->failure : r->warning;
     bool news = text[0] != '\0' && strcmp(k->error, text) != 0;
@@ -78,6 +82,17 @@ static void torrent_announce_reply(struct torrent *t, const struct event *ev,
     }
 }
 
+/* No answer, or one that is none. */
+static void torrent_announce_error(struct torrent *t, uint32_t tracker,
+                                   const char *text)
+{
+    const struct announce_tracker *k = announce_get(t->announce, tracker);
+    if (k->error[0] == '\0' || strcmp(k->error, text) != 0) {
+        torrent_event(t, LEVEL_WARN, "tracker", "%s: %s", k->url, text);
+    }
+    announce_on_error(t->announce, tracker, text, t->now_ms);
+}
+
 /* EVENT_ANNOUNCED. */
 void torrent_announce_result(struct torrent *t, const struct event *ev)
 {
@@ -85,33 +100,12 @@ void torrent_announce_result(struct torrent *t, const struct event *ev)
     if (tracker >= announce_count(t->announce)) {
         return;
     }
-    struct tracker_reply r;
-    struct err e = {0};
-    char text[TRACKER_TEXT_MAX];
-    int err = ev->result;
-    if (err < 0) {
-        (void)snprintf(text, sizeof text, "%s",
-                       ev->announced.error != NULL ? ev->announced.error
-                                                   : err_text(err));
+    if (ev->result == 0) {
+        torrent_announce_reply(t, tracker, ev->announced.reply);
+    } else if (ev->announced.error != NULL) {
+        torrent_announce_error(t, tracker, ev->announced.error);
     } else {
-        /* Many trackers put their failure text into a reply with status 4xx. */
-        err = tracker_http_parse(ev->announced.body, &r, &e);
-        if (err == 0) {
-            torrent_announce_reply(t, ev, &r);
-        } else if (ev->announced.status >= 400) {
-            (void)snprintf(text, sizeof text, "HTTP status %ld",
-                           ev->announced.status);
-        } else {
-            (void)snprintf(text, sizeof text, "%.200s", e.msg);
-        }
-        tracker_reply_fini(&r);
-    }
-    if (err < 0) {
-        const struct announce_tracker *k = announce_get(t->announce, tracker);
-        if (k->error[0] == '\0' || strcmp(k->error, text) != 0) {
-            torrent_event(t, LEVEL_WARN, "tracker", "%s: %s", k->url, text);
-        }
-        announce_on_error(t->announce, tracker, text, t->now_ms);
+        torrent_announce_error(t, tracker, err_text(ev->result));
     }
     torrent_fact(t, FACT_TRACKER, 0, tracker);
 }

@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "model/names.h"
 #include "proto/peer/wire.h"
+#include "proto/tracker/tracker.h"
 
 enum event_type {
     EVENT_START,     /* run: dial, announce, download, serve */
@@ -50,9 +51,8 @@ struct event {
         } uploaded;
         struct { /* ANNOUNCED */
             uint32_t tracker;
-            long status; /* HTTP */
-            struct slice body;
-            const char *error; /* a text when result != 0 */
+            const struct tracker_reply *reply; /* when result == 0 */
+            const char *error; /* a text when result != 0; NULL allowed */
         } announced;
         struct { /* PEER */
             struct addr addr;
@@ -69,7 +69,7 @@ enum action_type {
     ACTION_FINISH,   /* piece: hash over its blocks, write them if it is good */
     ACTION_WRITE,    /* piece: write these blocks as they are */
     ACTION_HASH,     /* piece: hash what is on disk */
-    ACTION_ANNOUNCE, /* tracker, url */
+    ACTION_ANNOUNCE, /* tracker, request */
     ACTION_PERSIST,  /* a fact for the journal */
     ACTION_NOTIFY    /* something a person may want to know */
 };
@@ -109,9 +109,9 @@ struct action {
             uint32_t n_blocks;
             bool want_block_hashes; /* WRITE: of the blocks in memory */
         } write;
-        struct { /* ANNOUNCE */
-            uint32_t tracker;
-            char *url;
+        struct {              /* ANNOUNCE */
+            uint32_t tracker; /* index; its URL names the scheme */
+            struct tracker_request *request;
         } announce;
         struct { /* PERSIST */
             enum fact_type type;

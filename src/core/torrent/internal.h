@@ -124,8 +124,7 @@ struct torrent {
     struct action *queue; /* owns; a ring of queue_cap */
     uint32_t queue_head, n_queue, queue_cap;
     struct peer *sending; /* its `out` is lent to the last SEND */
-    char *lent_text;      /* owns; of the last action given */
-    struct buf url;       /* scratch for announce URLs */
+    void *lent;           /* owns; memory of the last action given */
 };
 
 /* torrent.c */

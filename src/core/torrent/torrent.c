@@ -55,7 +55,6 @@ struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
     BTC_ASSERT(err == 0);
     rate_init(&t->down);
     rate_init(&t->up);
-    buf_init(&t->url, 8192);
     t->now_ms = now_ms;
     return t;
 }
@@ -77,7 +76,7 @@ void torrent_free(struct torrent *t)
     for (struct action a; torrent_next_action(t, &a);) {
     }
     free(t->queue);
-    free(t->lent_text);
+    free(t->lent);
     free(t->slots);
     free(t->slot_gen);
     free(t->dirty);
@@ -86,7 +85,6 @@ void torrent_free(struct torrent *t)
     free(t->file_done);
     bits_fini(&t->check);
     bits_fini(&t->check_claimed);
-    buf_fini(&t->url);
     picker_free(t->picker);
     peerset_free(t->peerset);
     announce_free(t->announce);
@@ -153,8 +151,8 @@ void torrent_notify(struct torrent *t, enum notify_type type, uint32_t piece,
     a->notify.file = file;
 }
 
-/* The texts inside an action are the queue's until it is given out. */
-static char *torrent_action_text(const struct action *a)
+/* The memory inside an action is the queue's until it is given out. */
+static void *torrent_action_memory(const struct action *a)
 {
     if (a->type == ACTION_PERSIST && a->fact.type == FACT_EVENT) {
         return a->fact.text;
@@ -162,7 +160,7 @@ static char *torrent_action_text(const struct action *a)
     if (a->type == ACTION_NOTIFY) {
         return a->notify.text;
     }
-    return a->type == ACTION_ANNOUNCE ? a->announce.url : NULL;
+    return a->type == ACTION_ANNOUNCE ? a->announce.request : NULL;
 }
 
 /* Messages first: they are what peers wait for. */
@@ -191,8 +189,8 @@ static void torrent_take_back(struct torrent *t)
         buf_trim(&t->sending->out, PEER_KEEP_MEM);
         t->sending = NULL;
     }
-    free(t->lent_text);
-    t->lent_text = NULL;
+    free(t->lent);
+    t->lent = NULL;
 }
 
 bool torrent_next_action(struct torrent *t, struct action *out)
@@ -207,7 +205,7 @@ bool torrent_next_action(struct torrent *t, struct action *out)
     *out = t->queue[t->queue_head];
     t->queue_head = (t->queue_head + 1) & (t->queue_cap - 1);
     t->n_queue--;
-    t->lent_text = torrent_action_text(out);
+    t->lent = torrent_action_memory(out);
     return true;
 }
 

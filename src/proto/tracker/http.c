@@ -132,8 +132,9 @@ int tracker_http_url(const char *announce, const struct tracker_request *r,
     if (rc == 0 && event != NULL) {
         rc = buf_printf(out, "&event=%s", event);
     }
-    if (rc == 0 && r->tracker_id.len > 0) {
-        rc = tracker_http_put_value(out, "&trackerid=", r->tracker_id);
+    if (rc == 0 && r->tracker_id[0] != '\0') {
+        rc = tracker_http_put_value(out,
+                                    "&trackerid=", slice_str(r->tracker_id));
     }
     return rc;
 }
@@ -396,10 +397,12 @@ int tracker_http_parse(struct slice body, struct tracker_reply *out,
     return 0;
 }
 
-/* Frees what the reply owns. */
-void tracker_reply_fini(struct tracker_reply *r)
+int tracker_http_decode(long status, struct slice body,
+                        struct tracker_reply *out, struct err *e)
 {
-    free(r->peers);
-    r->peers = NULL;
-    r->n_peers = 0;
+    int rc = tracker_http_parse(body, out, e);
+    if (rc < 0 && status >= 400) {
+        return err_set(e, rc, "HTTP status %ld", status);
+    }
+    return rc;
 }

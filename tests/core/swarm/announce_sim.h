@@ -5,6 +5,8 @@
 #ifndef BTC_TESTS_CORE_SWARM_ANNOUNCE_SIM_H
 #define BTC_TESTS_CORE_SWARM_ANNOUNCE_SIM_H
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "core/swarm/announce/announce.h"
 
 #include <inttypes.h>

@@ -3,37 +3,33 @@
 
 #define SPLIT (2ull * KIT_PIECE)
 
-/* The value of a parameter of the last announce, as the URL has it; "-": it is
- * not there. */
-static const char *announced(struct kit *k, const char *name)
+/* The event of the last announce in a word; "-": none, "paused": none, of a
+ * partial seed; "": nothing was announced since the last look. */
+static const char *announced(const struct kit *k)
 {
-    static char value[64];
-    size_t len = strlen(name);
-    const char *p = strchr(k->url, '?');
-    while (p != NULL) {
-        p++;
-        if (strncmp(p, name, len) == 0 && p[len] == '=') {
-            size_t n = strcspn(p + len + 1, "&");
-            assert_true(n < sizeof value);
-            memcpy(value, p + len + 1, n);
-            value[n] = '\0';
-            return value;
-        }
-        p = strchr(p, '&');
+    static const char *const names[] = {[TRACKER_EVENT_NONE] = "-",
+                                        [TRACKER_EVENT_STARTED] = "started",
+                                        [TRACKER_EVENT_COMPLETED] = "completed",
+                                        [TRACKER_EVENT_STOPPED] = "stopped"};
+    const struct tracker_request *r = &k->announced;
+    if (r->info_hash[0] == 0) {
+        return "";
     }
-    return "-";
+    if (r->event == TRACKER_EVENT_NONE && r->partial_seed) {
+        return "paused";
+    }
+    return names[r->event];
 }
 
 static void expect_at(struct kit *k, const char *event, uint64_t left, int line)
 {
-    char want[24];
-    (void)snprintf(want, sizeof want, "%" PRIu64, left);
-    if (strcmp(announced(k, "event"), event) != 0 ||
-        strcmp(announced(k, "left"), want) != 0) {
-        fail_msg("line %d: not event %s with left %s: %s", line, event, want,
-                 k->url);
+    if (strcmp(announced(k), event) != 0 || k->announced.left != left) {
+        fail_msg("line %d: not event %s with left %" PRIu64 ": %s %" PRIu64,
+                 line, event, left, announced(k), k->announced.left);
     }
-    k->url[0] = '\0';
+    assert_memory_equal(k->announced.info_hash, k->info_hash, SHA1_LEN);
+    assert_memory_equal(k->announced.peer_id, k->shared.peer_id, 20);
+    memset(&k->announced, 0, sizeof k->announced);
 }
 #define EXPECT_ANNOUNCED(k, event, left) \
     expect_at((k), (event), (left), __LINE__)
@@ -42,9 +38,12 @@ static void expect_at(struct kit *k, const char *event, uint64_t left, int line)
 static void answer(struct kit *k)
 {
     struct event ev = {.type = EVENT_ANNOUNCED};
-    ev.announced.status = 200;
-    ev.announced.body =
-        slice_str("d8:intervali60e12:min intervali60e5:peers0:e");
+    struct tracker_reply r = {.interval = 60,
+                              .min_interval = 60,
+                              .seeders = -1,
+                              .leechers = -1,
+                              .downloaded = -1};
+    ev.announced.reply = &r;
     kit_input(k, &ev);
 }
 
@@ -84,7 +83,7 @@ static void test_whole(void **state)
     run(k);
     conn = seed(k);
     for (uint32_t i = 0; i < KIT_PIECES; i++) {
-        assert_string_equal(k->url, "");
+        assert_string_equal(announced(k), "");
         fetch(k, conn, i);
     }
     EXPECT_ANNOUNCED(k, "completed", 0);
@@ -111,7 +110,7 @@ static void test_partial(void **state)
     fetch(k, conn, 0);
     fetch(k, conn, 1);
     assert_int_equal(torrent_state(k->t), TORRENT_SEEDING);
-    assert_string_equal(k->url, "");
+    assert_string_equal(announced(k), "");
     for (int i = 0; i < 2; i++) {
         kit_wait(k, 60000);
         EXPECT_ANNOUNCED(k, "paused", KIT_TOTAL - SPLIT);
@@ -132,11 +131,56 @@ static void test_partial(void **state)
     kit_free(k);
 }
 
+/* An error is told once, whatever carried the announce; a tracker id comes back
+ * to the tracker that gave it. */
+static void test_errors(void **state)
+{
+    struct kit *k = kit_new();
+    struct event ev = {.type = EVENT_ANNOUNCED, .result = BTC_E_TIMEOUT};
+    struct tracker_reply r = {.interval = 60, .min_interval = 60};
+    (void)state;
+    (void)torrent_add_tracker(k->t, "http://t/a", 0);
+    kit_event(k, EVENT_START);
+    kit_forget(k);
+    kit_input(k, &ev);
+    KIT_EXPECT(k, "event tracker\n");
+    assert_string_equal(announce_get(torrent_announce(k->t), 0)->error,
+                        err_text(BTC_E_TIMEOUT));
+    kit_wait(k, 10000);
+    EXPECT_ANNOUNCED(k, "started", KIT_TOTAL);
+    kit_forget(k);
+    ev.announced.error = "HTTP status 502";
+    kit_input(k, &ev);
+    KIT_EXPECT(k, "event tracker\n");
+    kit_wait(k, 20000);
+    EXPECT_ANNOUNCED(k, "started", KIT_TOTAL);
+    kit_forget(k);
+    kit_input(k, &ev);
+    KIT_EXPECT(k, "");
+    kit_wait(k, 40000);
+    EXPECT_ANNOUNCED(k, "started", KIT_TOTAL);
+    ev.result = 0;
+    ev.announced.reply = &r;
+    memcpy(r.tracker_id, "its id", sizeof "its id");
+    kit_input(k, &ev);
+    kit_wait(k, 60000);
+    assert_string_equal(k->announced.tracker_id, "its id");
+    EXPECT_ANNOUNCED(k, "-", KIT_TOTAL);
+    ev.announced.tracker = 7; /* no such tracker */
+    kit_input(k, &ev);
+    ev.announced.tracker = 0;
+    kit_input(k, &ev);
+    kit_event(k, EVENT_STOP);
+    kit_input(k, &ev);
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_partial),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #ifndef BTC_TESTS_CORE_TORRENT_TORRENT_KIT_H
 #define BTC_TESTS_CORE_TORRENT_TORRENT_KIT_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/torrent/torrent.h"
@@ -43,7 +44,7 @@ struct kit {
     uint8_t *const *blocks[KIT_PIECES];       /* of the job that is out */
     uint8_t on_disk[KIT_PIECES][2][SHA1_LEN]; /* what was written ahead */
     struct buf log;
-    char url[1024]; /* of the last announce */
+    struct tracker_request announced; /* of the last announce */
 };
 
 /* `first`: bytes of the first file; 0: it is the only one. */
@@ -203,7 +204,7 @@ static inline void kit_log_action(struct kit *k, const struct action *a)
         break;
     case ACTION_ANNOUNCE:
         (void)buf_append_str(&k->log, "announce\n");
-        (void)snprintf(k->url, sizeof k->url, "%s", a->announce.url);
+        k->announced = *a->announce.request;
         break;
     case ACTION_PERSIST:
         kit_log_fact(k, a);

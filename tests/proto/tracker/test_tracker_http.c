@@ -91,7 +91,7 @@ static void test_url_optional(void **state)
     r.event = TRACKER_EVENT_COMPLETED;
     test_url_of("http://t/a", &r, "http://t/a?" QUERY "&event=completed");
     r.event = TRACKER_EVENT_STOPPED;
-    r.tracker_id = slice_str("a&b=\xff");
+    memcpy(r.tracker_id, "a&b=\xff", sizeof "a&b=\xff");
     test_url_of("http://t/a", &r,
                 "http://t/a?" QUERY "&event=stopped&trackerid=a%26b%3D%FF");
     r.partial_seed = true;
@@ -416,6 +416,28 @@ static void test_too_long(void **state)
     free(body);
 }
 
+/* What a status means: a failure text counts whatever the status says. */
+static void test_status(void **state)
+{
+    struct tracker_reply r;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(
+        tracker_http_decode(404, slice_str("d14:failure reason2:noe"), &r, &e),
+        0);
+    assert_string_equal(r.failure, "no");
+    tracker_reply_fini(&r);
+    assert_int_equal(tracker_http_decode(502, slice_str("<html>"), &r, &e),
+                     BTC_E_PROTO);
+    assert_string_equal(e.msg, "HTTP status 502");
+    tracker_reply_fini(&r);
+    assert_int_equal(tracker_http_decode(200, slice_str("<html>"), &r, &e),
+                     BTC_E_PROTO);
+    assert_non_null(strstr(e.msg, "HTML"));
+    tracker_reply_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_url_limit),  cmocka_unit_test(test_replies),
         cmocka_unit_test(test_truncated),  cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_peer_limit), cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_status),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
  */
 #include "core/swarm/announce/internal.h"
 
+#include "base/err.h"
 #include "base/mem.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #define BTC_CORE_SWARM_ANNOUNCE_ANNOUNCE_H
 
 #include "base/rng.h"
-#include "proto/tracker/http.h"
+#include "proto/tracker/tracker.h"
 
 #define ANNOUNCE_MAX_TRACKERS 256
 #define ANNOUNCE_RETRY_MS     5000 /* after the first failure, doubles */
