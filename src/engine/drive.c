@@ -7,14 +7,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "engine/trackers.h"
 #include "model/block.h"
 #include "model/span.h"
-#include "proto/tracker/http.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ENGINE_URL_MAX 8192u /* of an announce, with its query */
 
 /* An event of the core; what it causes is drained by whoever drains now. */
 static void engine_input(struct engine_torrent *st, const struct event *ev)
@@ -298,7 +296,7 @@ void engine_close_links(struct engine_torrent *st)
             tcp_close(c);
         }
     }
-    engine_announces_cancel(st);
+    trackers_cancel(st);
 }
 
 /* ACTION_CONNECT. */
@@ -457,80 +455,6 @@ static void engine_do_upload(struct engine_torrent *st, const struct action *a)
     store_submit(st->s->disk, &u->job);
 }
 
-/* --- announces --- */
-
-/* A request to a tracker that is out. */
-struct announcing {
-    struct engine_torrent *st;
-    struct http_job *job;
-    uint32_t tracker;
-    struct announcing *next;
-};
-
-static void announcing_drop(struct announcing *n)
-{
-    struct announcing **at = &n->st->announces;
-    while (*at != n) {
-        at = &(*at)->next;
-    }
-    *at = n->next;
-    free(n);
-}
-
-/* The core hears of a reply or of an error text, never of HTTP. */
-static void announcing_done(void *ctx, const struct http_result *r)
-{
-    struct announcing *n = ctx;
-    struct engine_torrent *st = n->st;
-    struct tracker_reply reply = {.n_peers = 0};
-    struct err e = {0};
-    struct event ev = {.type = EVENT_ANNOUNCED, .result = r->code};
-    ev.announced.tracker = n->tracker;
-    ev.announced.error = r->error;
-    if (r->code == 0) {
-        ev.result = tracker_http_decode(r->status, r->body, &reply, &e);
-        ev.announced.reply = &reply;
-        ev.announced.error = e.msg;
-    }
-    announcing_drop(n);
-    engine_event(st, &ev);
-    tracker_reply_fini(&reply);
-}
-
-void engine_announces_cancel(struct engine_torrent *st)
-{
-    while (st->announces != NULL) {
-        http_cancel(st->announces->job);
-        announcing_drop(st->announces);
-    }
-}
-
-/* ACTION_ANNOUNCE. */
-static void engine_do_announce(struct engine_torrent *st,
-                               const struct action *a)
-{
-    const struct announce_tracker *k =
-        announce_get(torrent_announce(st->t), a->announce.tracker);
-    struct buf url;
-    buf_init(&url, ENGINE_URL_MAX);
-    if (tracker_http_url(k->url, a->announce.request, &url) < 0) {
-        struct event ev = {.type = EVENT_ANNOUNCED, .result = BTC_E_LIMIT};
-        ev.announced.tracker = a->announce.tracker;
-        ev.announced.error = "the URL is too long";
-        engine_input(st, &ev);
-    } else {
-        struct http_request r = {.url = buf_cstr(&url),
-                                 .max_body = TRACKER_MAX_REPLY};
-        struct announcing *n = mem_zalloc(sizeof *n);
-        n->st = st;
-        n->tracker = a->announce.tracker;
-        n->next = st->announces;
-        st->announces = n;
-        n->job = http_get(st->s->http, &r, announcing_done, n);
-    }
-    buf_fini(&url);
-}
-
 /* --- notifications --- */
 
 /* Remembers an index until the commit that makes it true. */
@@ -612,7 +536,7 @@ static void engine_do(struct engine_torrent *st, const struct action *a)
         engine_do_disk(st, a);
         break;
     case ACTION_ANNOUNCE:
-        engine_do_announce(st, a);
+        trackers_announce(st, a, engine_event);
         break;
     case ACTION_PERSIST:
         engine_fact(st, a);

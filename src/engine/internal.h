@@ -18,8 +18,6 @@ struct link {
 /* An accepted connection becomes the torrent's. */
 void engine_link_accepted(struct engine_torrent *st, uint32_t id,
                           struct tcp_conn *c);
-/* Requests to trackers that are out are given up. */
-void engine_announces_cancel(struct engine_torrent *st);
 /* Frees all but the row and the journal's batches. */
 void engine_torrent_unload(struct engine_torrent *st);
 /* The store has the paths of the `file` rows: a user may have chosen names. */
