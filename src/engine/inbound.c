@@ -55,7 +55,9 @@ static void incoming_route(struct incoming *in, struct slice rest)
     incoming_drop(in);
     struct engine_torrent *st =
         n > 0 ? incoming_torrent(s, m.handshake.info_hash) : NULL;
-    uint32_t id = st != NULL ? torrent_new_conn(st->t, tcp_remote(c)) : 0;
+    uint32_t id = st != NULL ? torrent_new_conn(st->t, tcp_remote(c),
+                                                loop_now_ms(s->loop))
+                             : 0;
     if (id == 0) {
         tcp_close(c);
         return;

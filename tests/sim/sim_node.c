@@ -160,7 +160,7 @@ static void sim_conn_route(struct sim_conn *c, struct sim_node *n,
     struct sim_torrent *st =
         good ? sim_node_find(n, m.handshake.info_hash) : NULL;
     const struct addr *from = &c->link->side[0].host->addr;
-    uint32_t id = st != NULL ? torrent_new_conn(st->t, from) : 0;
+    uint32_t id = st != NULL ? torrent_new_conn(st->t, from, s->now_ms) : 0;
     if (id == 0) {
         sim_close(s, c->link, c->side);
         return;

@@ -89,8 +89,10 @@ bool torrent_make_room(struct torrent *t, const struct addr *a)
     return true;
 }
 
-uint32_t torrent_new_conn(struct torrent *t, const struct addr *a)
+uint32_t torrent_new_conn(struct torrent *t, const struct addr *a,
+                          uint64_t now_ms)
 {
+    t->now_ms = now_ms;
     if (!t->running || t->check_only || t->state == TORRENT_STOPPING ||
         peerset_is_banned(t->peerset, a) || !torrent_make_room(t, a)) {
         return 0;

@@ -99,8 +99,10 @@ void torrent_input(struct torrent *t, const struct event *ev, uint64_t now_ms,
 bool torrent_next_action(struct torrent *t, struct action *out);
 uint64_t torrent_deadline(const struct torrent *t); /* UINT64_MAX = none */
 /* An id for an accepted connection; 0 when there is no room or the address is
- * banned (close it). */
-uint32_t torrent_new_conn(struct torrent *t, const struct addr *a);
+ * banned (close it). It needs the time of its own, for the last input may be
+ * long ago. */
+uint32_t torrent_new_conn(struct torrent *t, const struct addr *a,
+                          uint64_t now_ms);
 /* Everything received goes towards the disk now: WRITE actions for the blocks
  * of incomplete pieces (the journal's tick). */
 void torrent_flush(struct torrent *t);

@@ -295,7 +295,7 @@ static void test_ban(void **state)
     KIT_EXPECT(k, "event hash-failed\nevent ban\n1: close\n"
                   "fact blocks-lost 2\n");
     struct addr again = {.family = ADDR_V4, .port = 9999, .ip = {10, 0, 0, 1}};
-    assert_int_equal(torrent_new_conn(k->t, &again), 0);
+    assert_int_equal(torrent_new_conn(k->t, &again, k->now_ms), 0);
     kit_free(k);
 }
 

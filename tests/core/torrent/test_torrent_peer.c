@@ -393,7 +393,7 @@ static void test_mirrors(void **state)
     for (uint8_t i = 1; i <= TORRENT_CONNECTING + 1; i++) {
         struct event ev = {.type = EVENT_ACCEPTED};
         struct addr a = {.family = ADDR_V4, .port = 7000, .ip = {10, 1, 0, i}};
-        ev.conn = torrent_new_conn(k->t, &a);
+        ev.conn = torrent_new_conn(k->t, &a, k->now_ms);
         ev.accepted.addr = a;
         memcpy(ev.accepted.handshake.info_hash, k->info_hash, SHA1_LEN);
         memcpy(ev.accepted.handshake.peer_id, k->shared.peer_id, 20);
@@ -435,6 +435,51 @@ static void test_stale(void **state)
     kit_free(k);
 }
 
+/* A torrent that nobody called for long has no input in all that time: whoever
+ * calls then is as welcome as any, whatever was the time of the last input. */
+static void test_call_after_rest(void **state)
+{
+    struct kit *k = kit_new();
+    (void)state;
+    for (uint32_t i = 0; i < KIT_PIECES; i++) {
+        torrent_restore_piece(k->t, i);
+    }
+    kit_event(k, EVENT_START);
+    for (uint64_t rest = 1000; rest < 20 * PEER_IDLE_MS; rest = rest * 3 + 7) {
+        k->now_ms += rest;
+        uint32_t conn = kit_peer(k, true);
+        kit_wait(k, 2 * TORRENT_TICK_MS);
+        kit_forget(k);
+        kit_simple(k, conn, WIRE_INTERESTED);
+        char want[32];
+        (void)snprintf(want, sizeof want, "%u: unchoke\n",
+                       (conn & 0xffffu) + 1);
+        KIT_EXPECT(k, want);
+        kit_simple(k, conn, WIRE_NOT_INTERESTED);
+        struct event ev = {.type = EVENT_CLOSED, .conn = conn};
+        kit_input(k, &ev);
+        kit_forget(k);
+    }
+    kit_free(k);
+}
+
+/* The same before a handshake: the time it may take starts when it comes. */
+static void test_handshake_after_rest(void **state)
+{
+    struct kit *k = kit_new();
+    struct addr a = {.family = ADDR_V4, .port = 7000, .ip = {10, 0, 0, 9}};
+    (void)state;
+    kit_event(k, EVENT_START);
+    k->now_ms += 10 * PEER_HANDSHAKE_MS;
+    assert_int_not_equal(torrent_new_conn(k->t, &a, k->now_ms), 0);
+    kit_forget(k);
+    kit_wait(k, PEER_HANDSHAKE_MS - TORRENT_TICK_MS);
+    KIT_EXPECT(k, "");
+    kit_wait(k, 2 * TORRENT_TICK_MS);
+    KIT_EXPECT(k, "1: close\n");
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +493,8 @@ int main(void)
         cmocka_unit_test(test_stale),
         cmocka_unit_test(test_memory_of_floods),
         cmocka_unit_test(test_mirrors),
+        cmocka_unit_test(test_call_after_rest),
+        cmocka_unit_test(test_handshake_after_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -267,7 +267,7 @@ static inline uint32_t kit_peer(struct kit *k, bool fast)
     struct addr a = {.family = ADDR_V4, .port = 7000};
     a.ip[0] = 10;
     a.ip[3] = ++k->n_peers;
-    ev.conn = torrent_new_conn(k->t, &a);
+    ev.conn = torrent_new_conn(k->t, &a, k->now_ms);
     assert_int_not_equal(ev.conn, 0);
     ev.accepted.addr = a;
     memcpy(ev.accepted.handshake.info_hash, k->info_hash, SHA1_LEN);
