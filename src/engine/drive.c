@@ -452,7 +452,11 @@ static void engine_do_upload(struct engine_torrent *st, const struct action *a)
     u->range = a->upload.range;
     u->chunk = a->upload.chunk;
     engine_job_piece(st, &u->job, u->range.piece, u->range.begin, u->range.len);
-    store_submit(st->s->disk, &u->job);
+    if (store_warm(&u->job)) {
+        upload_on_read(&u->job);
+    } else {
+        store_submit(st->s->disk, &u->job);
+    }
 }
 
 /* --- notifications --- */

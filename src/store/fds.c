@@ -289,11 +289,10 @@ static struct store_fd *store_fd_insert(struct store_tree *s, uint32_t file,
     return f;
 }
 
-/* A descriptor for a job. */
-struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
+/* The descriptor that is open already, with a reference. */
+static struct store_fd *store_fd_cached(struct store_tree *s, uint32_t file,
+                                        bool write)
 {
-    struct store_tree *s = job->store;
-    char path[PATH_MAX];
     pthread_mutex_lock(&s->d->fd_lock);
     struct store_fd *f = s->fds[file];
     if (f && (f->writable || !write)) {
@@ -302,6 +301,20 @@ struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
         f = NULL;
     }
     pthread_mutex_unlock(&s->d->fd_lock);
+    return f;
+}
+
+struct store_fd *store_fd_peek(struct store_tree *s, uint32_t file)
+{
+    return store_fd_cached(s, file, false);
+}
+
+/* A descriptor for a job. */
+struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
+{
+    struct store_tree *s = job->store;
+    char path[PATH_MAX];
+    struct store_fd *f = store_fd_cached(s, file, write);
     if (f) {
         return f;
     }

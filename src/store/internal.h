@@ -6,6 +6,7 @@
  *   sys.c      system calls with the fault hook; failures put into words
  *   piece.c    WRITE, FINISH, HASH, READ, PREFETCH
  *   create.c   CREATE; delete.c: DELETE
+ *   warm.c     what can be sent without waiting
  *   sync.c     SYNC, STAT, SPACE
  *   scan.c     SCAN
  *
@@ -149,6 +150,9 @@ void store_fd_drop(struct store_tree *s, uint32_t file);
 /* The same, unless it is in use or dirty again. */
 void store_fd_drop_idle(struct store_tree *s, uint32_t file);
 void store_fd_drop_written(struct store_tree *s, uint32_t file); /* only that */
+/* The descriptor of a file that stands open for reading, referenced, or NULL:
+ * nothing is opened, so the loop may call it. */
+struct store_fd *store_fd_peek(struct store_tree *s, uint32_t file);
 void store_fd_drop_all(struct store_tree *s);
 /* Device and inode of the open file; false when it is not in the cache. */
 bool store_fd_identity(struct store_tree *s, uint32_t file, struct stat *st);

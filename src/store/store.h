@@ -154,6 +154,10 @@ void store_submit(struct store *d, struct store_job *job);
 /* Gives up low jobs of the store that no worker has begun: done with
  * BTC_E_CANCELLED. */
 void store_cancel_low(struct store *d, struct store_tree *s);
+/* True when the spans of the job can be sent at once, for their files stand
+ * open and the page cache has their bytes: fills `fds` as PREFETCH does, and
+ * the job needs no worker. Never waits for a device; for the loop. */
+bool store_warm(struct store_job *job);
 /* Ends a PREFETCH reference; any thread. */
 void store_fd_release(struct store_tree *s, uint32_t file, int fd);
 /* The file was written by an earlier run or by somebody else and is claimed
