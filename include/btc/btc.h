@@ -157,6 +157,7 @@ struct btc_add_options {
     bool paused;
     bool alloc_full;
     bool accept_loss;
+    bool overwrite;      /* write over files that hold nothing of the torrent */
     uint64_t down_limit; /* bytes/s, 0 = none */
     uint64_t up_limit;
     uint32_t max_peers;
@@ -179,8 +180,8 @@ BTC_API int btc_remove(struct btc *b, int64_t id, bool delete_data,
                        struct btc_error *e);
 /* Keys: down, up (sizes per second), max-peers, sequential (true/false), seed,
  * label, select, exclude, priority.N (file number N: off, low, normal, high or
- * 0..7), accept-loss, peer (HOST:PORT, adds), tracker (URL, adds), verify
- * (now). */
+ * 0..7), accept-loss, overwrite, peer (HOST:PORT, adds), tracker (URL, adds),
+ * verify (now). */
 BTC_API int btc_set(struct btc *b, int64_t id, const char *key,
                     const char *value, struct btc_error *e);
 /* Whether btc_set would take it; nothing is written. */
@@ -295,8 +296,9 @@ struct btc_run_options {
     const char *seed;     /* instead of each torrent's own; NULL = its own */
     enum btc_verify verify;
     bool accept_loss;
-    uint16_t port;       /* 0: any free one */
-    const char *bind;    /* IP or interface */
+    bool overwrite;   /* write over files that hold nothing of their torrent */
+    uint16_t port;    /* 0: any free one */
+    const char *bind; /* IP or interface */
     uint64_t down_limit; /* all torrents together; bytes/s, 0 = none */
     uint64_t up_limit;
     uint32_t max_peers;           /* per torrent, 0 = 80 */

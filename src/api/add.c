@@ -149,6 +149,7 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     t->up_limit = api_add_limit(o->up_limit);
     t->max_peers = o->max_peers;
     t->accept_loss = o->accept_loss;
+    t->overwrite = o->overwrite;
     t->alloc_full = o->alloc_full;
     t->is_private = m->is_private;
     x->label = mem_strdup(o->label);
@@ -222,6 +223,7 @@ static int api_add_wishes(const struct api_add *x, int64_t id, struct err *e)
                   {"max_peers", o->max_peers > 0 ? peers : NULL},
                   {"label", o->label},
                   {"accept_loss", o->accept_loss ? "1" : NULL},
+                  {"overwrite", o->overwrite ? "1" : NULL},
                   {"wanted", o->paused ? NULL : "run"}};
     int code = 0;
     if ((o->select && *o->select) || (o->exclude && *o->exclude)) {

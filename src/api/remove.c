@@ -31,11 +31,13 @@ static int api_remove_data(const struct journal_removal *r, struct err *e)
     struct store *disk = store_new(loop, &options);
     struct store_tree *store = delete_store(disk, r, e);
     struct bits select = {0};
+    struct fingerprint *owned = delete_owned(r);
     struct store_job job = {.op = STORE_DELETE,
                             .store = store,
                             .done = api_delete_done,
                             .ctx = loop,
-                            .select = &select};
+                            .select = &select,
+                            .owned = owned};
     int code = delete_select(r, &select, e);
     if (!store) {
         code = BTC_E_DB;
@@ -45,6 +47,7 @@ static int api_remove_data(const struct journal_removal *r, struct err *e)
         code = delete_judge(r, &job, e);
     }
     bits_fini(&select);
+    free(owned);
     store_tree_free(store);
     store_free(disk);
     loop_free(loop);

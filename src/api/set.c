@@ -68,12 +68,12 @@ static int api_set_max_peers(const struct api_set *s, struct err *e)
     return api_set_number(s, "max_peers", (int64_t)n, e);
 }
 
-/* sequential, accept-loss. */
+/* sequential, accept-loss, overwrite. */
 static int api_set_bool(const struct api_set *s, struct err *e)
 {
     static const char *const yes[] = {"true", "yes", "on", "1"};
     static const char *const no[] = {"false", "no", "off", "0"};
-    const char *column = s->key[0] == 's' ? "sequential" : "accept_loss";
+    const char *column = s->key[0] == 'a' ? "accept_loss" : s->key;
     for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++) {
         if (strcasecmp(s->value, yes[i]) == 0) {
             return api_set_put(s, column, "1", e);
@@ -276,8 +276,8 @@ static const struct api_setter {
     {"seed", api_set_seed},           {"label", api_set_label},
     {"select", api_set_select},       {"exclude", api_set_select},
     {"priority.", api_set_priority},  {"accept-loss", api_set_bool},
-    {"peer", api_set_peer},           {"tracker", api_set_tracker},
-    {"verify", api_set_verify}};
+    {"overwrite", api_set_bool},      {"peer", api_set_peer},
+    {"tracker", api_set_tracker},     {"verify", api_set_verify}};
 
 static const struct btc_key api_keys[] = {
     {"down", "most bytes per second to fetch (500K, 2M; 0 = no limit)"},
@@ -290,6 +290,8 @@ static const struct btc_key api_keys[] = {
     {"exclude", "do not fetch these files: 1,3-5 or a glob"},
     {"priority.N", "of file number N: off, low, normal, high or 0 to 7"},
     {"accept-loss", "start over when the storage is gone: true or false"},
+    {"overwrite", "write over files of others that are in the way: true or "
+                  "false"},
     {"peer", "a peer to dial, HOST:PORT (adds)"},
     {"tracker", "a tracker's URL (adds)"},
     {"verify", "now: hash everything again, beside whatever runs"},

@@ -53,9 +53,10 @@ const char *cli_command_guess(const char *word);
 #define CLI_SET_FORMAT (CLI_SET(JSON) | CLI_SET(NDJSON))
 #define CLI_SET_READ   (CLI_SET_DB | CLI_SET_FORMAT)
 /* how a torrent is to be got */
-#define CLI_SET_ADD                                                     \
-    (CLI_SET(DIR) | CLI_SET(OUT) | CLI_SET(SELECT) | CLI_SET(EXCLUDE) | \
-     CLI_SET(SEQUENTIAL) | CLI_SET(LABEL) | CLI_SET(PEER) | CLI_SET(ALLOC))
+#define CLI_SET_ADD                                                          \
+    (CLI_SET(DIR) | CLI_SET(OUT) | CLI_SET(SELECT) | CLI_SET(EXCLUDE) |      \
+     CLI_SET(SEQUENTIAL) | CLI_SET(LABEL) | CLI_SET(PEER) | CLI_SET(ALLOC) | \
+     CLI_SET(OVERWRITE))
 /* both of a torrent and of a run */
 #define CLI_SET_BOTH                                                    \
     (CLI_SET(SEED) | CLI_SET(DOWN) | CLI_SET(UP) | CLI_SET(MAX_PEERS) | \

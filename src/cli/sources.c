@@ -129,6 +129,7 @@ struct btc_add_options cli_sources_options(const struct cli *c,
                                     .paused = o->paused,
                                     .alloc_full = o->alloc == 1,
                                     .accept_loss = o->accept_loss,
+                                    .overwrite = o->overwrite,
                                     .max_peers = (uint32_t)o->max_peers,
                                     .peers = o->peers.items,
                                     .n_peers = o->peers.n};

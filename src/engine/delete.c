@@ -46,6 +46,22 @@ int delete_select(const struct journal_removal *r, struct bits *out,
     return code == 0 ? 0 : err_set(e, code, "too many files to delete");
 }
 
+/* The journal has seen each file that btc made or took over. Of the others
+ * nothing is known, so they are somebody's. */
+struct fingerprint *delete_owned(const struct journal_removal *r)
+{
+    struct fingerprint *own = mem_calloc(r->n_files + 1, sizeof(*own));
+    for (size_t i = 0; i < r->n_files; i++) {
+        const struct journal_file *f = &r->files[i];
+        own[i] = (struct fingerprint){.exists = f->has_print,
+                                      .dev = f->dev,
+                                      .ino = f->ino,
+                                      .size = f->size,
+                                      .mtime_ns = f->mtime_ns};
+    }
+    return own;
+}
+
 /* See removal.h. A drive that is not mounted leaves an empty folder: when none
  * of the files is there and the folder is on another filesystem than the data
  * was, then the data was not found, it is not gone. */

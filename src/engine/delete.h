@@ -13,6 +13,8 @@ struct store_tree *delete_store(struct store *d,
 /* The files that no other torrent has; caller bits_fini. */
 int delete_select(const struct journal_removal *r, struct bits *out,
                   struct err *e);
+/* Which file on disk is the torrent's, per file; caller frees. */
+struct fingerprint *delete_owned(const struct journal_removal *r);
 /* What the DELETE of those files came to: 0, or why the rows must stay. */
 int delete_judge(const struct journal_removal *r, const struct store_job *job,
                  struct err *e);

@@ -115,6 +115,7 @@ struct engine_torrent {
     struct bits select;     /* startup: the files to make */
     struct bits claimed;    /* pieces that the journal has verified */
     struct bits to_check;   /* startup: hash these */
+    struct bits strangers;  /* startup: files that are not known as its own */
     bool verify_all;        /* everything is to be hashed */
     bool verify_more;       /* and an earlier run had begun with it */
     bool scan_needed;

@@ -16,8 +16,9 @@
 struct removing {
     struct engine_torrent *st; /* borrows; counts in its n_jobs */
     struct journal_removal r;
-    struct store_tree *own; /* owns; NULL: the torrent's store was used */
-    struct bits select;     /* the files to delete */
+    struct store_tree *own;    /* owns; NULL: the torrent's store was used */
+    struct bits select;        /* the files to delete */
+    struct fingerprint *owned; /* owns; which they are */
     int code;
     struct err e;
 };
@@ -29,6 +30,7 @@ static void removing_free(struct removing *m)
         store_tree_free(m->own);
     }
     bits_fini(&m->select);
+    free(m->owned);
     journal_removal_fini(&m->r);
     free(m);
 }
@@ -127,7 +129,9 @@ static void remove_data(struct removing *m)
     }
     struct store_job *job = engine_job(st, STORE_DELETE, remove_deleted);
     job->store = own ? m->own : st->store;
+    m->owned = delete_owned(&m->r);
     job->select = &m->select;
+    job->owned = m->owned;
     job->ctx = m;
     store_submit(st->s->disk, job);
 }

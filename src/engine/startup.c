@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/durable/trust.h"
+#include "engine/adopt.h"
 #include "model/fingerprint.h"
 #include "model/names.h"
 #include "model/span.h"
@@ -22,6 +23,7 @@ static bool startup_is_off(struct engine_torrent *st)
         return false;
     }
     st->phase = PHASE_IDLE;
+    bits_fini(&st->strangers);
     engine_wake(st->s);
     return true;
 }
@@ -55,6 +57,12 @@ static void startup_hand_over(struct engine_torrent *st)
 
 static void startup_create(struct engine_torrent *st);
 
+/* A person insists: what is in the way goes. */
+static bool startup_may_overwrite(const struct engine_torrent *st)
+{
+    return st->row.overwrite || st->s->o.overwrite;
+}
+
 /* A file that was not asked for when CREATE went out is wanted by now. */
 static bool startup_wants_more(const struct engine_torrent *st)
 {
@@ -74,7 +82,12 @@ static void startup_create_text(const struct engine_torrent *st,
                                 char text[static sizeof st->error])
 {
     int n = snprintf(text, sizeof st->error, "%s", job->error);
-    if (job->result == BTC_E_EXISTS) {
+    if (job->overwrite.would_help) {
+        (void)snprintf(text + n, sizeof st->error - (size_t)n,
+                       "; `btc resume %lld --overwrite` cuts it, or move it "
+                       "away",
+                       (long long)st->id);
+    } else if (job->result == BTC_E_EXISTS) {
         (void)snprintf(text + n, sizeof st->error - (size_t)n,
                        "; move that away, or `btc rm %lld` and get it with "
                        "another --out",
@@ -82,25 +95,44 @@ static void startup_create_text(const struct engine_torrent *st,
     }
 }
 
-/* The files are there, or could not be made. */
-static void startup_created(struct store_job *job)
+/* The files are journaled as the torrent's own. */
+static void startup_owned(struct engine_torrent *st, int code, const char *text)
 {
-    struct engine_torrent *st = job->ctx;
     engine_job_done(st);
-    int result = job->result;
-    char text[sizeof st->error];
-    startup_create_text(st, job, text);
-    engine_job_free(job);
     if (startup_is_off(st)) {
         return;
     }
-    if (result < 0) {
-        engine_torrent_fail(st, result, text);
+    if (code < 0) {
+        engine_torrent_fail(st, code, text);
     } else if (startup_wants_more(st)) {
         startup_create(st);
     } else {
         startup_hand_over(st);
     }
+    engine_wake(st->s);
+}
+
+/* The files are there, or could not be made. */
+static void startup_created(struct store_job *job)
+{
+    struct engine_torrent *st = job->ctx;
+    engine_job_done(st);
+    if (startup_is_off(st)) {
+        engine_job_free(job);
+        return;
+    }
+    if (job->result < 0) {
+        char text[sizeof st->error];
+        startup_create_text(st, job, text);
+        engine_torrent_fail(st, job->result, text);
+    } else {
+        if (st->row.overwrite) {
+            st->row.overwrite = false;
+            journal_put_overwritten(st->s->batch, st->id);
+        }
+        adopt_own(st, job->prints, startup_owned);
+    }
+    engine_job_free(job);
     engine_wake(st->s);
 }
 
@@ -124,6 +156,7 @@ static void startup_create(struct engine_torrent *st)
     st->phase = PHASE_CREATE;
     struct store_job *job = engine_job(st, STORE_CREATE, startup_created);
     job->select = &st->select;
+    job->overwrite.wished = startup_may_overwrite(st);
     store_submit(st->s->disk, job);
 }
 
@@ -170,6 +203,51 @@ static void startup_space(struct engine_torrent *st)
     store_submit(st->s->disk, engine_job(st, STORE_SPACE, startup_spaced));
 }
 
+/* --- files that are not known as ours --- */
+
+/* They may be written, or one may not. */
+static void startup_adopted(struct engine_torrent *st, int code,
+                            const char *text)
+{
+    engine_job_done(st);
+    if (startup_is_off(st)) {
+        return;
+    }
+    if (code < 0) {
+        engine_torrent_fail(st, code, text);
+        engine_wake(st->s);
+    } else {
+        startup_space(st);
+    }
+}
+
+/* What is there and not ours is looked at before anything is written. */
+static void startup_adopt(struct engine_torrent *st, bool scanned)
+{
+    adopt_look(st, &st->strangers, scanned ? &st->to_check : NULL,
+               startup_adopted);
+}
+
+/* Files that are to be written, are there, and nobody knows them. */
+static void startup_find_strangers(struct engine_torrent *st,
+                                   const struct fingerprint *prints)
+{
+    bits_fini(&st->strangers);
+    int err = bits_init(&st->strangers, st->geom.n_files);
+    BTC_ASSERT(err == 0);
+    if (st->s->o.check_only || startup_may_overwrite(st)) {
+        return;
+    }
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        const struct journal_file *f = &st->files[i];
+        if (!f->pad && !f->has_print && prints[i].exists && prints[i].is_file &&
+            prints[i].size > 0 && prints[i].size <= f->length &&
+            torrent_file_needed(st->t, i)) {
+            (void)bits_set(&st->strangers, i);
+        }
+    }
+}
+
 /* --- data beyond the journal --- */
 
 /* Whole pieces of data that nobody claims: hash them, keep the good ones. */
@@ -188,7 +266,7 @@ static void startup_scanned(struct store_job *job)
         }
     }
     engine_job_free(job);
-    startup_space(st);
+    startup_adopt(st, true);
     engine_wake(st->s);
 }
 
@@ -196,7 +274,7 @@ static void startup_scanned(struct store_job *job)
 static void startup_scan(struct engine_torrent *st)
 {
     if (!st->scan_needed || st->s->o.verify == BTC_VERIFY_NONE) {
-        startup_space(st);
+        startup_adopt(st, false);
         return;
     }
     st->phase = PHASE_SCAN;
@@ -338,6 +416,9 @@ static void startup_apply(struct engine_torrent *st,
             startup_recheck_file(st, file);
         }
         st->scan_needed |= files[i].beyond;
+        if (!files[i].claimed && !st->files[file].has_print) {
+            continue; /* not known as ours: see adopt.h */
+        }
         if (files[i].verdict != TRUST_TRUST ||
             files[i].now.mtime_ns != st->files[file].mtime_ns) {
             startup_take_print(st, file, &prints[file]);
@@ -438,6 +519,7 @@ static void startup_judged(struct engine_torrent *st,
         st->stat.root_dev = root.dev;
         startup_apply(st, job->prints, files, map, n);
         startup_apply_wishes(st);
+        startup_find_strangers(st, job->prints);
         startup_scan(st);
     } else {
         startup_absent(st, root.exists);

@@ -15,7 +15,7 @@
 static const char *const journal_wish_columns[] = {
     "name",        "save_path",  "wanted",   "sequential", "seed_mode",
     "seed_goal",   "down_limit", "up_limit", "max_peers",  "verify_since",
-    "accept_loss", "alloc_full", "label",
+    "accept_loss", "alloc_full", "label",    "overwrite",
 };
 
 /* Candidates that journal_find names when a text is ambiguous. */
@@ -52,8 +52,9 @@ static int journal_insert_torrent(struct journal *db,
         "INSERT INTO torrent (info_hash, name, save_path, wanted, sequential,"
         " seed_mode, seed_goal, down_limit, up_limit, max_peers, verify_since,"
         " accept_loss, alloc_full, is_private, label, added_at, total_size,"
-        " piece_length, n_pieces, n_files) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
-        " ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+        " piece_length, n_pieces, n_files, overwrite) VALUES (?1, ?2, ?3, ?4,"
+        " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
+        " ?19, ?20, ?21)";
     sqlite3_stmt *s = NULL;
     int code = journal_prepare(db, sql, &s, e);
     if (code != 0) {
@@ -80,6 +81,7 @@ static int journal_insert_torrent(struct journal *db,
     (void)sqlite3_bind_int64(s, 18, t->piece_length);
     (void)sqlite3_bind_int64(s, 19, t->n_pieces);
     (void)sqlite3_bind_int64(s, 20, t->n_files);
+    (void)sqlite3_bind_int(s, 21, t->overwrite);
     code = journal_run_stmt(db, s, e);
     *id = sqlite3_last_insert_rowid(db->sql);
     (void)sqlite3_finalize(s);

@@ -85,6 +85,8 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
     [JOURNAL_STMT_ACCEPTED_LOSS] =
         "UPDATE torrent SET accept_loss = 0"
         " WHERE id = ?1 AND accept_loss <> 0",
+    [JOURNAL_STMT_OVERWRITTEN] = "UPDATE torrent SET overwrite = 0"
+                                 " WHERE id = ?1 AND overwrite <> 0",
     [JOURNAL_STMT_HEARTBEAT] = "UPDATE run SET heartbeat_at = ?2 WHERE id = ?1",
     [JOURNAL_STMT_RUN_END] =
         "UPDATE run SET heartbeat_at = ?2, ended_at = ?2 WHERE id = ?1",
@@ -319,6 +321,8 @@ static int journal_apply_op(struct journal *db, const struct journal_op *op,
         return journal_apply_ints(db, JOURNAL_STMT_VERIFY_DONE, op, op->n, e);
     case JOURNAL_OP_ACCEPTED_LOSS:
         return journal_apply_ints(db, JOURNAL_STMT_ACCEPTED_LOSS, op, 0, e);
+    case JOURNAL_OP_OVERWRITTEN:
+        return journal_apply_ints(db, JOURNAL_STMT_OVERWRITTEN, op, 0, e);
     case JOURNAL_OP_HEARTBEAT:
     case JOURNAL_OP_RUN_END:
         return journal_apply_run(db, op, e);

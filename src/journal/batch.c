@@ -239,6 +239,12 @@ void journal_put_accepted_loss(struct journal_batch *b, int64_t id)
     (void)journal_batch_op(b, JOURNAL_OP_ACCEPTED_LOSS, id);
 }
 
+/* The wished overwriting has been done. */
+void journal_put_overwritten(struct journal_batch *b, int64_t id)
+{
+    (void)journal_batch_op(b, JOURNAL_OP_OVERWRITTEN, id);
+}
+
 /* The engine lives. */
 void journal_put_heartbeat(struct journal_batch *b)
 {

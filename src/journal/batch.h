@@ -23,6 +23,7 @@ enum journal_op_kind {
     JOURNAL_OP_PUT_EVENT,   /* a: level, n: time; ext: kind NUL text */
     JOURNAL_OP_VERIFY_DONE,
     JOURNAL_OP_ACCEPTED_LOSS,
+    JOURNAL_OP_OVERWRITTEN,
     JOURNAL_OP_HEARTBEAT, /* n: time */
     JOURNAL_OP_RUN_END    /* n: time */
 };

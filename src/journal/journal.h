@@ -66,6 +66,7 @@ struct journal_torrent {
     int64_t verify_since; /* unix: pieces verified before this are not trusted
                            * until hashed again; 0 = none */
     bool accept_loss;     /* start over when the storage is gone */
+    bool overwrite;       /* write over what is there and not the torrent's */
     bool alloc_full;
     bool is_private;
     char *label; /* owns; NULL = none */
@@ -258,6 +259,8 @@ void journal_put_verify_done(struct journal_batch *b, int64_t id,
                              int64_t until);
 void journal_put_accepted_loss(struct journal_batch *b,
                                int64_t id); /* accept_loss=0 */
+void journal_put_overwritten(struct journal_batch *b,
+                             int64_t id); /* overwrite=0 */
 void journal_put_heartbeat(struct journal_batch *b);
 void journal_put_run_end(struct journal_batch *b);
 /* Applies in one transaction; on failure nothing of it has happened. */

@@ -120,7 +120,7 @@ static uint32_t journal_col_u32(sqlite3_stmt *s, int i)
     "SELECT t.id, info_hash, name, save_path, wanted, sequential, seed_mode," \
     " seed_goal, down_limit, up_limit, max_peers, t.verify_since,"            \
     " accept_loss, alloc_full, is_private, label, added_at, total_size,"      \
-    " piece_length, n_pieces, n_files, starts "
+    " piece_length, n_pieces, n_files, starts, overwrite "
 
 /* wanted as it stands in the table; the schema knows no other words. */
 static enum wanted journal_col_wanted(sqlite3_stmt *s, int i)
@@ -163,6 +163,7 @@ static void journal_read_torrent(sqlite3_stmt *s, void *row)
     t->n_pieces = journal_col_u32(s, 19);
     t->n_files = journal_col_u32(s, 20);
     t->starts = sqlite3_column_int64(s, 21);
+    t->overwrite = sqlite3_column_int(s, 22) != 0;
 }
 
 /* The torrents of a query. */

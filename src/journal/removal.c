@@ -68,6 +68,37 @@ static int journal_remove_shared(void *ctx, const struct journal_torrent *other,
     return 0;
 }
 
+/* Another torrent knows the file under whatever name: one inode, found by
+ * links or by another spelling of the save path. */
+static int journal_remove_same(struct journal *db, int64_t id,
+                               struct journal_removal *r, struct err *e)
+{
+    static const char sql[] =
+        "SELECT ours.file FROM file AS ours JOIN file AS theirs"
+        " ON theirs.dev = ours.dev AND theirs.ino = ours.ino"
+        " JOIN torrent AS other ON other.id = theirs.torrent_id"
+        " WHERE ours.torrent_id = ?1 AND theirs.torrent_id <> ?1"
+        " AND NOT theirs.pad AND other.wanted <> 'remove'";
+    sqlite3_stmt *s = NULL;
+    int code = journal_prepare(db, sql, &s, e);
+    int rc = SQLITE_DONE;
+    if (code != 0) {
+        return code;
+    }
+    (void)sqlite3_bind_int64(s, 1, id);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        int64_t file = sqlite3_column_int64(s, 0);
+        if (file >= 0 && (uint64_t)file < r->n_files) {
+            r->shared[file] = true;
+        }
+    }
+    if (rc != SQLITE_DONE) {
+        code = journal_fail(db, e, "cannot read");
+    }
+    (void)sqlite3_finalize(s);
+    return code;
+}
+
 /* What others have stays. */
 static int journal_remove_share(struct journal *db, int64_t id,
                                 struct journal_removal *r, struct err *e)
@@ -77,7 +108,8 @@ static int journal_remove_share(struct journal *db, int64_t id,
                                             .files = r->files,
                                             .n = r->n_files};
     r->shared = mem_calloc(r->n_files + 1, sizeof(*r->shared));
-    return journal_near(db, &ours, journal_remove_shared, r, e);
+    int code = journal_near(db, &ours, journal_remove_shared, r, e);
+    return code ? code : journal_remove_same(db, id, r, e);
 }
 
 /* What is needed to delete the files. */

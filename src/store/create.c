@@ -2,14 +2,17 @@
  *
  * CREATE is the only job that makes a file; an empty mount point is never
  * filled by a write. What exists is kept: a shorter file is extended, a longer
- * one refused, nothing is ever truncated.
+ * one refused; nothing is truncated unless the caller insists. Whether a file
+ * that exists may be written at all is the caller's to know (LOOK).
  */
 #include "store/internal.h"
 
+#include "base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,11 +45,25 @@ static bool store_make_dirs(struct store_job *job, uint32_t file, char *path)
     return true;
 }
 
-/* Gives the file its length, and with `full` its blocks. Never shortens. */
+/* Sets the length, whatever it was. */
+static int store_make_cut(struct store_tree *s, int fd, const char *path,
+                          uint64_t length)
+{
+    int rc = store_sys_fault(s->d, "ftruncate", path);
+    while (rc == 0 && ftruncate(fd, (off_t)length) != 0) {
+        rc = errno == EINTR ? 0 : -errno;
+    }
+    return rc;
+}
+
+/* Gives the file its length, and with `full` its blocks. */
 static int store_make_length(struct store_tree *s, int fd, const char *path,
                              uint64_t length, uint64_t size)
 {
     int rc = 0;
+    if (size > length) {
+        return store_make_cut(s, fd, path, length);
+    }
     if (s->full && length > 0) {
         rc = store_sys_fault(s->d, "fallocate", path);
         while (rc == 0 && fallocate(fd, 0, 0, (off_t)length) != 0) {
@@ -56,14 +73,7 @@ static int store_make_length(struct store_tree *s, int fd, const char *path,
             return rc;
         }
     }
-    if (length <= size) {
-        return 0;
-    }
-    rc = store_sys_fault(s->d, "ftruncate", path);
-    while (rc == 0 && ftruncate(fd, (off_t)length) != 0) {
-        rc = errno == EINTR ? 0 : -errno;
-    }
-    return rc;
+    return length == size ? 0 : store_make_cut(s, fd, path, length);
 }
 
 /* A file that is not there yet. One that could not get its length goes again:
@@ -85,7 +95,11 @@ static void store_make_new(struct store_job *job, uint32_t file, char *path)
     }
     struct stat st;
     int rc = store_make_length(s, fd, path, s->files[file].length, 0);
-    store_tree_saw(s, file, fstat(fd, &st) == 0 ? &st : NULL);
+    bool seen = fstat(fd, &st) == 0;
+    store_tree_saw(s, file, seen ? &st : NULL);
+    if (seen) {
+        job->prints[file] = store_sys_print(&st);
+    }
     (void)close(fd);
     if (rc != 0) {
         (void)unlink(path);
@@ -96,15 +110,19 @@ static void store_make_new(struct store_job *job, uint32_t file, char *path)
 }
 
 /* A file that is there: a descriptor of it may be in the cache. */
-static void store_make_longer(struct store_job *job, uint32_t file,
-                              const char *path, uint64_t size)
+static void store_make_fit(struct store_job *job, uint32_t file,
+                           const char *path, uint64_t size)
 {
     struct store_tree *s = job->store;
+    struct stat st;
     struct store_fd *f = store_fd_get(job, file, true);
     if (!f) {
         return;
     }
     int rc = store_make_length(s, f->fd, path, s->files[file].length, size);
+    if (rc == 0 && fstat(f->fd, &st) == 0) {
+        job->prints[file] = store_sys_print(&st);
+    }
     store_fd_put(f);
     if (rc != 0) {
         store_fail(job, file, path, -rc);
@@ -123,23 +141,24 @@ static bool store_make_accepts(struct store_job *job, uint32_t file,
                                              : "is not a regular file");
         return false;
     }
-    if ((uint64_t)st->st_size > length) {
+    if ((uint64_t)st->st_size > length && !job->overwrite.wished) {
         (void)snprintf(reason, sizeof(reason),
                        "exists and is longer: %" PRId64
                        " bytes, the torrent's has %" PRIu64,
                        (int64_t)st->st_size, length);
+        job->overwrite.would_help = job->result == 0;
         store_fail_with(job, file, path, BTC_E_EXISTS, reason);
         return false;
     }
     return true;
 }
 
-/* Whether an existing file lacks bytes or, with `full`, blocks. */
-static bool store_make_lacks(const struct store_tree *s, uint32_t file,
-                             const struct stat *st)
+/* Whether an existing file has another length or, with `full`, lacks blocks. */
+static bool store_make_differs(const struct store_tree *s, uint32_t file,
+                               const struct stat *st)
 {
     uint64_t length = s->files[file].length;
-    return (uint64_t)st->st_size < length ||
+    return (uint64_t)st->st_size != length ||
            (s->full && (uint64_t)st->st_blocks * 512 < length);
 }
 
@@ -159,9 +178,11 @@ static void store_make_file(struct store_job *job, uint32_t file)
                         "a file is in the place of one of its folders");
     } else if (rc != 0) {
         store_fail(job, file, path, -rc);
-    } else if (store_make_accepts(job, file, path, &st) &&
-               store_make_lacks(job->store, file, &st)) {
-        store_make_longer(job, file, path, (uint64_t)st.st_size);
+    } else if (store_make_accepts(job, file, path, &st)) {
+        job->prints[file] = store_sys_print(&st);
+        if (store_make_differs(job->store, file, &st)) {
+            store_make_fit(job, file, path, (uint64_t)st.st_size);
+        }
     }
 }
 
@@ -174,10 +195,15 @@ void store_run_create(struct store_worker *w, struct store_job *job)
         store_fail(job, STORE_NO_FILE, s->save_path, ENOENT);
         return;
     }
+    job->prints = mem_calloc(s->n_files, sizeof(*job->prints));
     for (uint32_t i = 0; i < s->n_files && job->result == 0; i++) {
         bool wanted = !job->select || bits_get(job->select, i);
         if (wanted && !s->files[i].pad) {
             store_make_file(job, i);
         }
+    }
+    if (job->result != 0) {
+        free(job->prints);
+        job->prints = NULL;
     }
 }

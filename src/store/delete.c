@@ -1,10 +1,11 @@
 /* DELETE: the files of a torrent go, and the folders that become empty.
  *
- * What is not the torrent's own stays. Folders are opened one below the other,
- * and a link is not followed: what lies behind it was put there by somebody,
- * outside of the save path. A link in a file's place goes, its target stays.
- * What CREATE would have refused (a folder, a file that is longer) is somebody
- * else's, too.
+ * What is not the torrent's own stays. Which file is its own, the journal says:
+ * device and inode of what it had last seen there. Folders are opened one below
+ * the other, and a link is not followed: what lies behind it was put there by
+ * somebody, outside of the save path. A link to the torrent's file goes, its
+ * target stays. What CREATE would have refused (a folder, a file that is
+ * longer) is somebody else's, too.
  */
 #include "store/internal.h"
 
@@ -77,21 +78,56 @@ static int store_delete_dir_fd(struct store_delete *w, uint32_t dir)
     return dir == 0 ? w->root : w->fd;
 }
 
-/* Why a thing in a file's place is not ours; NULL: it is. */
-static const char *store_delete_refuses(const struct stat *st, uint64_t length)
+/* Whether it is the file that the journal knows. A device may be numbered anew
+ * with each boot; then size and time say it. A file that has become shorter has
+ * got a number that was free again. */
+static bool store_delete_is_owned(const struct fingerprint *own,
+                                  const struct stat *st)
 {
+    uint64_t size = (uint64_t)st->st_size;
+    bool same =
+        size == own->size && store_sys_time_ns(&st->st_mtim) == own->mtime_ns;
+    return st->st_ino == own->ino &&
+           (same ||
+            (st->st_dev == own->dev && (size == 0 || size >= own->size)));
+}
+
+/* Why a thing in a file's place is not ours; NULL: it is. For a link `st` is
+ * that of its target, if it has one. */
+static const char *store_delete_refuses(const struct store_job *job,
+                                        uint32_t file, const struct stat *st,
+                                        bool link)
+{
+    const struct fingerprint *own = job->owned ? &job->owned[file] : NULL;
     if (S_ISDIR(st->st_mode)) {
         return "is a folder, not the torrent's file: it stays";
     }
-    if (S_ISLNK(st->st_mode)) {
-        return NULL;
-    }
-    if (!S_ISREG(st->st_mode)) {
+    if (!S_ISREG(st->st_mode) && !link) {
         return "is not a regular file: it stays";
     }
-    return (uint64_t)st->st_size > length
-               ? "is longer than the torrent's file: it stays"
+    if (!link && (uint64_t)st->st_size > job->store->files[file].length) {
+        return "is longer than the torrent's file: it stays";
+    }
+    return own && !store_delete_is_owned(own, st)
+               ? "was put there by somebody else: it stays"
                : NULL;
+}
+
+/* Looks at what is in a file's place; 0 when it is ours, 1 when it is not and
+ * `why` says so, or -errno. */
+static int store_delete_look(const struct store_job *job, uint32_t file, int fd,
+                             const char *name, const char **why)
+{
+    struct stat st;
+    if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return -errno;
+    }
+    bool link = S_ISLNK(st.st_mode);
+    if (link) {
+        (void)fstatat(fd, name, &st, 0);
+    }
+    *why = store_delete_refuses(job, file, &st, link);
+    return *why ? 1 : 0;
 }
 
 /* Unlinks one file; what is not there is fine. */
@@ -102,13 +138,11 @@ static void store_delete_file(struct store_delete *w, uint32_t file)
     const char *slash = strrchr(f->path, '/');
     const char *name = slash ? slash + 1 : f->path;
     char path[PATH_MAX];
-    struct stat st;
     const char *why = NULL;
     int fd = store_delete_dir_fd(w, job->store->dir_of[file]);
     int rc = store_tree_path(job->store, file, path);
     if (rc == 0 && fd >= 0) {
-        rc = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
-        why = rc == 0 ? store_delete_refuses(&st, f->length) : NULL;
+        rc = store_delete_look(job, file, fd, name, &why);
     } else if (rc == 0) {
         rc = fd;
         why = fd == -ELOOP ? "a folder of its path is a link: what lies behind "
@@ -128,6 +162,14 @@ static void store_delete_file(struct store_delete *w, uint32_t file)
     } else if (rc != -ENOENT && rc != -ENOTDIR) {
         store_fail(job, file, path, -rc);
     }
+}
+
+/* Whether a file is to go. */
+static bool store_delete_wants(const struct store_job *job, uint32_t file)
+{
+    return !job->store->files[file].pad &&
+           (!job->select || bits_get(job->select, file)) &&
+           (!job->owned || job->owned[file].exists);
 }
 
 /* Removes a folder if it is empty; all else is not ours to remove. */
@@ -208,8 +250,7 @@ void store_run_delete(struct store_worker *w, struct store_job *job)
     }
     store_fd_drop_all(s);
     for (uint32_t i = 0; i < s->n_files; i++) {
-        bool wanted = !job->select || bits_get(job->select, i);
-        if (wanted && !s->files[i].pad) {
+        if (store_delete_wants(job, i)) {
             store_delete_file(&d, i);
         }
     }

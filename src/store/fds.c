@@ -3,8 +3,8 @@
  * A job or the caller of PREFETCH holds a reference while it uses a descriptor;
  * only unreferenced ones are closed. A file is opened for reading until
  * somebody writes to it, so that seeding works from read-only media and a
- * program that was downloaded can be run while it is seeded; links are
- * followed, because people link big files to other drives.
+ * program that was downloaded can be run while it is seeded. A link in a file's
+ * place is followed for reading only.
  *
  * The kernel reports a failed writeback only while the inode stays in memory,
  * and an open descriptor keeps it there: so a dirty file is synced before its
@@ -242,7 +242,7 @@ static int store_fd_open_path(const struct store_job *job, uint32_t file,
     struct store *d = s->d;
     bool must_be_ours = write || job->op == STORE_SYNC;
     store_fd_make_room(d);
-    int fd = store_fd_open(d, path, write ? O_RDWR : O_RDONLY);
+    int fd = store_fd_open(d, path, write ? O_RDWR | O_NOFOLLOW : O_RDONLY);
     if (fd < 0) {
         return fd;
     }
@@ -324,6 +324,9 @@ struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
     }
     if (fd == -EISDIR) {
         store_fail_with(job, file, path, BTC_E_EXISTS, "is not a regular file");
+    } else if (fd == -ELOOP && write) {
+        store_fail_with(job, file, path, BTC_E_EXISTS,
+                        "is a link, and no link is written through");
     } else if (fd == -STORE_E_OTHER) {
         store_fail_with(job, file, path, BTC_E_STORAGE,
                         "was replaced by another file");

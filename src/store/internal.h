@@ -8,7 +8,7 @@
  *   create.c   CREATE; delete.c: DELETE
  *   warm.c     what can be sent without waiting
  *   sync.c     SYNC, STAT, SPACE
- *   scan.c     SCAN
+ *   scan.c     SCAN, LOOK
  *
  * Locks: `lock` guards the queues and the done list, `fd_lock` the descriptors,
  * the dirty flags and the reference counts. They are never held together, and
@@ -179,6 +179,7 @@ void store_tree_unref(struct store_tree *s);
 /* sys.c. System calls: a value >= 0, or -errno. EINTR never comes out. */
 int store_sys_fault(struct store *d, const char *op, const char *path);
 int64_t store_sys_time_ns(const struct timespec *t); /* since the epoch */
+struct fingerprint store_sys_print(const struct stat *st);
 int store_sys_open(struct store *d, const char *path, int flags);
 int store_sys_fstat(struct store *d, int fd, const char *path, struct stat *st);
 int store_sys_stat(struct store *d, const char *path, struct stat *st);
@@ -201,7 +202,7 @@ void store_fail_with(struct store_job *job, uint32_t file, const char *path,
 
 /* The operations. */
 typedef void store_run_fn(struct store_worker *w, struct store_job *job);
-store_run_fn store_run_create, store_run_delete;
+store_run_fn store_run_create, store_run_delete, store_run_look;
 store_run_fn store_run_finish, store_run_write, store_run_hash, store_run_read,
     store_run_prefetch;
 store_run_fn store_run_sync, store_run_stat, store_run_space, store_run_scan;

@@ -1,4 +1,5 @@
-/* SCAN: which pieces can be on disk at all.
+/* SCAN: which pieces can be on disk at all. LOOK: whether somebody has put
+ * anything into a file.
  *
  * A sparse file tells where it has data (SEEK_DATA, SEEK_HOLE); a hole was
  * never written. All pieces start as present, and each byte range that a file
@@ -6,6 +7,10 @@
  * extent of data; and what cannot be looked at may be data: only hashing tells,
  * or else all would be fetched again without a word. What may not be read is of
  * no use to us.
+ *
+ * A file without a byte that is not zero has nothing to lose: it was made by a
+ * run that was killed before it could say so, or it is empty. A file with data
+ * mostly shows it in its first bytes.
  */
 #include "store/internal.h"
 
@@ -112,5 +117,57 @@ void store_run_scan(struct store_worker *w, struct store_job *job)
         if (!s->files[i].pad && s->files[i].length > 0) {
             store_scan_file(job, i);
         }
+    }
+}
+
+/* Where data may begin at or behind `at`; -ENXIO: nowhere. */
+static int64_t store_look_seek(int fd, uint64_t at)
+{
+    off_t to = lseek(fd, (off_t)at, SEEK_DATA);
+    return to >= 0 ? (int64_t)to : errno == ENXIO ? -ENXIO : (int64_t)at;
+}
+
+static bool store_look_is_zero(const uint8_t *buf, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (buf[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Reads until something shows. */
+static void store_look_read(struct store_worker *w, struct store_job *job,
+                            int fd, const char *path)
+{
+    int64_t at = store_look_seek(fd, 0);
+    while (at >= 0 && !job->look.used) {
+        int64_t n = store_sys_pread(w->d, fd, path, w->buf, STORE_CHUNK_LEN,
+                                    (uint64_t)at);
+        if (n < 0) {
+            store_fail(job, job->look.file, path, (int)-n);
+        }
+        if (n <= 0) {
+            return;
+        }
+        job->look.used = !store_look_is_zero(w->buf, (size_t)n);
+        at = store_look_seek(fd, (uint64_t)(at + n));
+    }
+}
+
+/* LOOK. A file that is not there is not used. */
+void store_run_look(struct store_worker *w, struct store_job *job)
+{
+    char path[PATH_MAX];
+    int fd = store_tree_path(job->store, job->look.file, path);
+    if (fd == 0) {
+        fd = store_fd_open(w->d, path, O_RDONLY);
+    }
+    if (fd >= 0) {
+        store_look_read(w, job, fd, path);
+        (void)close(fd);
+    } else if (fd != -ENOENT && fd != -ENOTDIR) {
+        store_fail(job, job->look.file, path, -fd);
     }
 }

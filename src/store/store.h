@@ -19,9 +19,11 @@
  * written: what is claimed of it lies elsewhere. STORAGE tells so, and a new
  * STAT knows the new file.
  *
- * Links are followed: people link big files to other drives. A file is opened
- * for writing only while it is written, until the SYNC after; so seeding works
- * from read-only media. DELETE alone follows none.
+ * A link in a file's place is read through, never written through: what it
+ * leads to is not ours. Folders may be links, because people keep big ones on
+ * other drives; DELETE alone follows none. A file is opened for writing only
+ * while it is written, until the SYNC after; so seeding works from read-only
+ * media.
  */
 #ifndef BTC_STORE_STORE_H
 #define BTC_STORE_STORE_H
@@ -82,8 +84,9 @@ void store_tree_free(struct store_tree *s);
 enum store_op {
     STORE_CREATE, /* creates all non-pad files that are absent (only those with
                    * `select` set, NULL = all): folders, sparse size or
-                   * fallocate. Existing files are never truncated; a longer one
-                   * is BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
+                   * fallocate. Existing files are never truncated, but with
+                   * `overwrite`; a longer one is BTC_E_EXISTS. A missing save
+                   * path is BTC_E_STORAGE. `prints` tells of all selected. */
     STORE_FINISH, /* verdict over a whole piece, then write (see below) */
     STORE_WRITE,  /* writes blocks[0..n_blocks) over the spans, NULL ones are
                    * skipped; no verdict */
@@ -93,10 +96,12 @@ enum store_op {
     STORE_SYNC,     /* makes everything written so far durable */
     STORE_STAT,     /* prints of all files, and of the save path */
     STORE_SCAN, /* which pieces may have data in all their bytes (SEEK_HOLE) */
-    STORE_DELETE, /* removes the files and the folders that become empty. No
-                   * link of a path is followed, and what is not the torrent's
-                   * (a folder or a longer file in a file's place) stays and is
-                   * BTC_E_EXISTS. A missing save path is BTC_E_STORAGE. */
+    STORE_LOOK, /* whether somebody has put anything into a file: `look` */
+    STORE_DELETE, /* removes the files that `owned` knows and the folders that
+                   * become empty. No link of a path is followed, and what is
+                   * in the place of an owned file (a folder, a longer or
+                   * another file) stays and is BTC_E_EXISTS. A missing save
+                   * path is BTC_E_STORAGE. */
     STORE_SPACE   /* bytes free at the save path */
 };
 
@@ -124,6 +129,18 @@ struct store_job {
     uint32_t piece_length;      /* SCAN */
     uint32_t n_pieces;          /* SCAN */
     const struct bits *select;  /* CREATE, DELETE: the files; NULL = all */
+    struct {
+        bool wished;     /* CREATE: cut longer files to their length */
+        bool would_help; /* result: CREATE failed for want of that wish */
+    } overwrite;
+    struct {
+        uint32_t file;
+        bool used; /* result: it holds a byte that is not zero */
+    } look;
+    /* DELETE: per file which one is ours; `exists` false: none, it stays and
+     * nothing is said. Of the rest dev, ino, size and mtime_ns count. Borrows
+     * until done; NULL: all are. */
+    const struct fingerprint *owned;
 
     /* Results; but for block_hashes they are there only when `result` is 0. */
     int result;        /* 0; HASH (mismatch), SHORT (file missing or too short),
@@ -139,8 +156,9 @@ struct store_job {
     uint8_t (*block_hashes)[SHA1_LEN];
     int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but
                * -1 holds a reference: store_fd_release; caller frees */
-    struct fingerprint *prints; /* STAT, SYNC: malloc'ed, one per file (SYNC:
-                                 * `exists` is false for files not touched) */
+    struct fingerprint *prints; /* STAT, CREATE, SYNC: malloc'ed, one per file
+                                 * (CREATE, SYNC: `exists` is false for files
+                                 * not touched) */
     struct fingerprint root; /* STAT, DELETE: the save path; exists and dev */
     uint32_t n_deleted;      /* DELETE: files that were there */
     struct bits scan;        /* SCAN: bits_init'ed by the disk; caller fini */

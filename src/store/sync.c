@@ -12,7 +12,6 @@
 #include "store/internal.h"
 
 #include "base/mem.h"
-#include "model/fingerprint.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,21 +30,6 @@ struct store_taken {
     uint32_t *dirs; /* owns */
     uint32_t n_dirs;
 };
-
-/* From the kernel's form. */
-static struct fingerprint store_fingerprint_of(const struct stat *st)
-{
-    return (struct fingerprint){
-        .exists = true,
-        .is_file = S_ISREG(st->st_mode),
-        .dev = st->st_dev,
-        .ino = st->st_ino,
-        .size = (uint64_t)st->st_size,
-        .mtime_ns = store_sys_time_ns(&st->st_mtim),
-        .ctime_ns = store_sys_time_ns(&st->st_ctim),
-        .blocks = (uint64_t)st->st_blocks,
-    };
-}
 
 /* Takes what is to be synced. */
 static struct store_taken store_sync_take(struct store_tree *s)
@@ -110,7 +94,7 @@ static void store_sync_good(struct store_job *job, uint32_t file,
                             const struct stat *st)
 {
     struct store_tree *s = job->store;
-    job->prints[file] = store_fingerprint_of(st);
+    job->prints[file] = store_sys_print(st);
     pthread_mutex_lock(&s->d->fd_lock);
     s->flags[file] &= (uint8_t)~STORE_SYNCING;
     pthread_mutex_unlock(&s->d->fd_lock);
@@ -272,7 +256,7 @@ static void store_stat_path(struct store_job *job, uint32_t file,
         store_tree_saw(job->store, file, rc == 0 ? &st : NULL);
     }
     if (rc == 0) {
-        *out = store_fingerprint_of(&st);
+        *out = store_sys_print(&st);
     } else if (rc != -ENOENT && rc != -ENOTDIR) {
         store_fail(job, file, path, -rc);
     }

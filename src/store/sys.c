@@ -23,6 +23,21 @@ int64_t store_sys_time_ns(const struct timespec *t)
     return (int64_t)t->tv_sec * 1000000000 + (int64_t)t->tv_nsec;
 }
 
+/* A fingerprint from the kernel's form. */
+struct fingerprint store_sys_print(const struct stat *st)
+{
+    return (struct fingerprint){
+        .exists = true,
+        .is_file = S_ISREG(st->st_mode),
+        .dev = st->st_dev,
+        .ino = st->st_ino,
+        .size = (uint64_t)st->st_size,
+        .mtime_ns = store_sys_time_ns(&st->st_mtim),
+        .ctime_ns = store_sys_time_ns(&st->st_ctim),
+        .blocks = (uint64_t)st->st_blocks,
+    };
+}
+
 /* Opens or creates. O_NONBLOCK so that a FIFO in a file's place cannot hold a
  * worker; it means nothing for a regular file. */
 int store_sys_open(struct store *d, const char *path, int flags)

@@ -75,7 +75,7 @@ static store_run_fn *const store_runs[STORE_N_OPS] = {
     [STORE_SYNC] = store_run_sync,     [STORE_STAT] = store_run_stat,
     [STORE_SCAN] = store_run_scan,     [STORE_DELETE] = store_run_delete,
     [STORE_SPACE] = store_run_space,   [STORE_OP_CLOSE] = store_run_close,
-    [STORE_OP_REST] = store_run_rest,
+    [STORE_OP_REST] = store_run_rest,  [STORE_LOOK] = store_run_look,
 };
 
 /* The next job for a worker; under the lock. `*low` tells whence. */

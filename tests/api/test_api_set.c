@@ -53,7 +53,7 @@ static void test_keys(void **state)
         (void)btc_set(k->b, id, key->key, "?", &k->e);
         assert_null(strstr(k->e.message, "there is no key"));
     }
-    assert_int_equal(n, 13);
+    assert_int_equal(n, 14);
 }
 
 /* btc_set_check says what btc_set would, and writes nothing: each key with a
@@ -254,6 +254,81 @@ static void test_remove(void **state)
     assert_int_equal(btc_remove(k->b, id, true, &k->e), BTC_STATUS_NOT_FOUND);
 }
 
+/* Files of the torrent "show", by their index. */
+static const char *const test_show[] = {
+    "show/readme.txt", NULL, "show/Season 1/e1.mkv", "show/Season 1/e2.mkv",
+    "show/sample.mkv"};
+
+/* The journal takes the file as it is now for one that btc has made. */
+static void test_own(struct kit *k, int64_t id, uint32_t file)
+{
+    struct journal *db = NULL;
+    struct stat st;
+    assert_int_equal(stat(test_show[file], &st), 0);
+    struct journal_file f = {.file = file,
+                             .has_print = true,
+                             .dev = st.st_dev,
+                             .ino = st.st_ino,
+                             .size = (uint64_t)st.st_size,
+                             .mtime_ns =
+                                 (int64_t)st.st_mtim.tv_sec * 1000000000 +
+                                 st.st_mtim.tv_nsec};
+    struct journal_batch *b = journal_batch_new();
+    journal_put_file(b, id, &f);
+    assert_int_equal(journal_open(btc_path(k->b), 0, &db, NULL), 0);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    journal_close(db);
+    journal_batch_free(b);
+}
+
+/* A torrent that never ran: what has the names of its files is somebody's. */
+static void test_remove_foreign(void **state)
+{
+    struct kit *k = *state;
+    int64_t id = add_show(k, "show", 1);
+    kit_write(test_show[0], "x", 1);
+    assert_int_equal(btc_remove(k->b, id, true, &k->e), 0);
+    kit_assert_cell(k, "progress", 0, "id", "");
+    assert_true(kit_exists(test_show[0]));
+}
+
+/* Somebody has put a file of his own in the place of ours: it stays, and so
+ * does the torrent. */
+static void test_remove_replaced(void **state)
+{
+    struct kit *k = *state;
+    int64_t id = add_show(k, "show", 1);
+    kit_write(test_show[0], "ours", 4);
+    kit_write(test_show[2], "ours", 4);
+    test_own(k, id, 0);
+    test_own(k, id, 2);
+    assert_int_equal(rename(test_show[0], "away"), 0);
+    kit_write(test_show[0], "mine", 4);
+    assert_int_equal(btc_remove(k->b, id, true, &k->e), BTC_STATUS_EXISTS);
+    kit_assert_says(k, "readme.txt");
+    kit_assert_says(k, "somebody else");
+    assert_true(kit_exists(test_show[0]));
+    assert_false(kit_exists(test_show[2]));
+    kit_assert_cell(k, "progress", id, "wanted", "run");
+}
+
+/* Two torrents know one file by different names: it stays with the other. */
+static void test_remove_linked(void **state)
+{
+    struct kit *k = *state;
+    int64_t id = add_show(k, "show", 1);
+    int64_t other = add_show(k, "other", 2);
+    kit_write(test_show[0], "x", 1);
+    kit_write(test_show[2], "x", 1);
+    test_own(k, id, 0);
+    test_own(k, id, 2);
+    test_own(k, other, 2);
+    assert_int_equal(btc_remove(k->b, id, true, &k->e), 0);
+    kit_assert_cell(k, "progress", id, "id", "");
+    assert_false(kit_exists(test_show[0]));
+    assert_true(kit_exists(test_show[2]));
+}
+
 /* Only the torrent's own files go, and folders that they leave empty. */
 static void test_remove_data(void **state)
 {
@@ -264,6 +339,9 @@ static void test_remove_data(void **state)
     kit_write("show/Season 1/e1.mkv", "x", 1);
     kit_write("outside.txt", "x", 1);
     assert_int_equal(symlink("../outside.txt", "show/sample.mkv"), 0);
+    test_own(k, id, 0);
+    test_own(k, id, 2);
+    test_own(k, id, 4);
     assert_int_equal(btc_remove(k->b, id, true, &k->e), 0);
     kit_assert_cell(k, "progress", 0, "id", "");
     assert_false(kit_exists("show/readme.txt"));
@@ -300,7 +378,7 @@ static void test_remove_fails(void **state)
     struct kit *k = *state;
     int64_t id = add_show(k, "show", 1);
     kit_write("show/readme.txt/in the way", "x", 1);
-    kit_write("show/sample.mkv", "x", 1);
+    test_own(k, id, 0);
     assert_int_equal(btc_remove(k->b, id, true, &k->e), BTC_STATUS_EXISTS);
     kit_assert_says(k, "readme.txt");
     kit_assert_cell(k, "progress", id, "wanted", "run");
@@ -337,6 +415,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_start_pause, kit_setup,
                                         kit_teardown),
         cmocka_unit_test_setup_teardown(test_remove, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(test_remove_foreign, kit_setup,
+                                        kit_teardown),
+        cmocka_unit_test_setup_teardown(test_remove_replaced, kit_setup,
+                                        kit_teardown),
+        cmocka_unit_test_setup_teardown(test_remove_linked, kit_setup,
+                                        kit_teardown),
         cmocka_unit_test_setup_teardown(test_remove_data, kit_setup,
                                         kit_teardown),
         cmocka_unit_test_setup_teardown(test_remove_absent, kit_setup,

@@ -278,6 +278,69 @@ def test_things_in_the_way(lab):
     assert len(seeder.requests) <= (torrent.size - MIB) // wire.BLOCK + 1
 
 
+def test_foreign_file(lab):
+    """Somebody's own file of that name, shorter or as long: 13, untouched, in
+    every run, until somebody insists."""
+    torrent, seeder = setup(lab)
+    out = folder(lab, "out")
+    path = os.path.join(out, "data.bin")
+    for mine in (b"export PATH\n", bytes(torrent.size - 1) + b"x",
+                 b"x" * torrent.size):
+        pathlib.Path(path).write_bytes(mine)
+        for command in (("get", torrent.path, "-d", out), ("resume",)):
+            run = lab.btc(*command, "--peer", seeder.address)
+            said(run, 13, path, "no piece", "--overwrite")
+            assert pathlib.Path(path).read_bytes() == mine, "it was changed"
+        assert not seeder.requests
+        # Nor does removing take it.
+        assert lab.btc("rm", "--data", "-y", "1").code == 0
+        assert pathlib.Path(path).read_bytes() == mine
+        os.remove(lab.db)
+    assert get(lab, torrent, seeder, out).code == 13
+    run = lab.btc("resume", "--overwrite")
+    assert run.code == 0, run
+    torrent.check(out)
+    # A longer one is cut; the wish holds for one start.
+    os.remove(lab.db)
+    pathlib.Path(path).write_bytes(b"x" * (torrent.size + 9))
+    said(get(lab, torrent, seeder, out), 13, "longer", "--overwrite")
+    run = get(lab, torrent, seeder, out, "--overwrite")
+    assert run.code == 0, run
+    torrent.check(out)
+    assert lab.sql("SELECT overwrite FROM torrent")[0][0] == 0
+
+
+def test_killed_before_a_byte(lab):
+    """Files that a killed run has made are known again as its own."""
+    torrent, seeder = setup(lab)
+    seeder.close()
+    slow = wire.Slow(torrent, lab.next_ip())
+    out = folder(lab, "out")
+    path = os.path.join(out, "data.bin")
+    btc = lab.start_btc("get", torrent.path, "-d", out, "--peer", slow.address,
+                        "--journal-interval", "600000")
+    lab.wait(lambda: os.path.exists(path) and os.stat(path).st_blocks > 0, 20)
+    btc.kill()
+    slow.pause = 0
+    run = lab.btc("resume")
+    assert run.code == 0, run
+    torrent.check(out)
+    assert lab.btc("rm", "--data", "-y", "1").code == 0
+    assert not os.path.exists(path)
+
+
+def test_behind_a_link(lab):
+    """What a link leads to is not written."""
+    torrent, seeder = setup(lab)
+    out = folder(lab, "out")
+    target = pathlib.Path(lab.path("elsewhere"))
+    target.write_bytes(b"")
+    os.symlink(target, os.path.join(out, "data.bin"))
+    run = get(lab, torrent, seeder, out)
+    said(run, 13, "data.bin", "is a link")
+    assert target.read_bytes() == b""
+
+
 def test_file_in_place_of_a_folder(lab):
     for name in ("a/b", "a/c"):
         lab.make_data("seed/folder/" + name, 1000)

@@ -108,6 +108,15 @@ static inline struct store_job kit_do(struct kit *k, struct store_tree *s,
     return job;
 }
 
+/* CREATE, its prints thrown away. */
+static inline struct store_job kit_create(struct kit *k, struct store_tree *s)
+{
+    struct store_job job = kit_do(k, s, STORE_CREATE);
+    free(job.prints);
+    job.prints = NULL;
+    return job;
+}
+
 /* SYNC, its prints thrown away. */
 static inline int kit_sync(struct kit *k, struct store_tree *s)
 {

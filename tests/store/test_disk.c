@@ -62,7 +62,7 @@ static void test_whole_torrents(void **state)
         kit_open(&k, 2);
         kit_torrent_init(&t, test_mixed, TEST_N_MIXED, lengths[i]);
         struct store_tree *s = kit_store(&k, &t);
-        assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+        assert_int_equal(kit_create(&k, s).result, 0);
         for (uint32_t p = t.n_pieces; p > 0; p--) {
             assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, p - 1), 0);
         }
@@ -91,7 +91,7 @@ static void test_large_piece(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 2, 16u << 20);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
@@ -120,7 +120,7 @@ static void test_many_files(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, files, N, 32768);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
     struct store_job sync = kit_do(&k, s, STORE_SYNC);
@@ -157,7 +157,7 @@ static void test_finish_bad(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 1, 65536);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     kit_piece_init(&p, &t, 0);
     struct store_job job = kit_job(s, STORE_FINISH, &p);
     p.blocks[2][77] ^= 1;
@@ -218,7 +218,7 @@ static void test_finish_partial(void **state)
         kit_open(&k, 2);
         kit_torrent_init(&t, files, 3, 1u << 17);
         struct store_tree *s = kit_store(&k, &t);
-        assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+        assert_int_equal(kit_create(&k, s).result, 0);
         kit_piece_init(&p, &t, 0);
         assert_int_equal(p.n_blocks, 5);
         struct store_job job = kit_job(s, STORE_WRITE, &p);
@@ -391,7 +391,7 @@ static void test_create_blocked(void **state)
             kit_put(&k, rows[i].file, "x", 1);
         }
         struct store_tree *s = store_tree_new(k.d, k.dir, files, 2, false);
-        struct store_job job = kit_do(&k, s, STORE_CREATE);
+        struct store_job job = kit_create(&k, s);
         assert_int_equal(job.result, BTC_E_EXISTS);
         assert_int_equal(job.fail_file, i);
         assert_non_null(strstr(job.error, rows[i].text));
@@ -409,7 +409,7 @@ static void test_create_full(void **state)
     struct kit k;
     kit_open(&k, 2);
     struct store_tree *s = store_tree_new(k.d, k.dir, files, 2, true);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     struct store_job job = kit_do(&k, s, STORE_STAT);
     assert_int_equal(job.result, 0);
     assert_true(job.root.exists);
@@ -423,7 +423,7 @@ static void test_create_full(void **state)
 
     kit_remove(k.dir);
     s = store_tree_new(k.d, k.dir, files, 2, true);
-    job = kit_do(&k, s, STORE_CREATE);
+    job = kit_create(&k, s);
     assert_int_equal(job.result, BTC_E_STORAGE);
     assert_non_null(strstr(job.error, k.dir));
     struct stat st;
@@ -477,7 +477,7 @@ static void test_scan(void **state)
     struct store_tree *s = kit_store(&k, &t);
     assert_int_equal(t.n_pieces, 7);
     test_expect_scan(&k, s, 7, "0000010");
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     test_expect_scan(&k, s, 7, "0000010");
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 3), 0);
@@ -525,7 +525,7 @@ static void test_delete(void **state)
     kit_open(&k, 2);
     struct store_tree *s = store_tree_new(k.d, k.dir, files, 4, false);
     assert_int_equal(kit_do(&k, s, STORE_DELETE).result, 0);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     store_mark_dirty(s, 0);
     kit_put(&k, "t/a/mine", "x", 1);
     assert_int_equal(unlink(kit_path(&k, "t/three", path, sizeof(path))), 0);
@@ -592,6 +592,107 @@ static void test_delete_others(void **state)
     kit_close(&k);
 }
 
+/* Whether somebody has put anything into a file: zeros and holes are nothing.
+ */
+static void test_look(void **state)
+{
+    struct store_file files[] = {{.path = "holes", .length = 1 << 20},
+                                 {.path = "zeros", .length = 200000},
+                                 {.path = "last", .length = 200000},
+                                 {.path = "absent", .length = 5}};
+    bool used[] = {false, false, true, false};
+    static uint8_t bytes[200000];
+    (void)state;
+    struct kit k;
+    kit_open(&k, 1);
+    struct store_tree *s = store_tree_new(k.d, k.dir, files, 4, false);
+    assert_int_equal(kit_create(&k, s).result, 0);
+    char path[512];
+    assert_int_equal(unlink(kit_path(&k, "absent", path, sizeof(path))), 0);
+    kit_put(&k, "zeros", bytes, sizeof(bytes));
+    bytes[sizeof(bytes) - 1] = 1;
+    kit_put(&k, "last", bytes, sizeof(bytes));
+    for (uint32_t i = 0; i < 4; i++) {
+        struct store_job job = {.op = STORE_LOOK, .store = s, .look.file = i};
+        assert_int_equal(kit_run(&k, &job), 0);
+        assert_int_equal(job.look.used, used[i]);
+    }
+    store_tree_free(s);
+    kit_close(&k);
+}
+
+/* A longer file is cut when somebody insists; a link is never written through,
+ * whatever it leads to. */
+static void test_overwrite(void **state)
+{
+    struct store_file files[] = {{.path = "f", .length = 16384}};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    char path[512], away[512];
+    kit_open(&k, 1);
+    kit_torrent_init(&t, files, 1, 16384);
+    struct store_tree *s = kit_store(&k, &t);
+    uint8_t longer[16385] = {1};
+    kit_put(&k, "f", longer, sizeof(longer));
+    struct store_job job = {.op = STORE_CREATE, .store = s};
+    assert_int_equal(kit_run(&k, &job), BTC_E_EXISTS);
+    assert_true(job.overwrite.would_help);
+    kit_expect(&k, "f", longer, sizeof(longer));
+    job = (struct store_job){
+        .op = STORE_CREATE, .store = s, .overwrite.wished = true};
+    assert_int_equal(kit_run(&k, &job), 0);
+    assert_true(job.prints[0].exists);
+    assert_int_equal(job.prints[0].size, 16384);
+    free(job.prints);
+    kit_expect(&k, "f", longer, 16384);
+
+    (void)kit_path(&k, "f", path, sizeof(path));
+    (void)kit_path(&k, "away", away, sizeof(away));
+    assert_int_equal(rename(path, away), 0);
+    assert_int_equal(symlink("away", path), 0);
+    store_tree_free(s);
+    s = kit_store(&k, &t); /* that has nothing open */
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), BTC_E_EXISTS);
+    kit_expect(&k, "away", longer, 16384);
+    store_tree_free(s);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
+/* DELETE takes only what is known as the torrent's: not another file in its
+ * place, nor one with its number that is shorter. */
+static void test_delete_owned(void **state)
+{
+    struct store_file files[] = {{.path = "t/own", .length = 4},
+                                 {.path = "t/unknown", .length = 4},
+                                 {.path = "t/other", .length = 4},
+                                 {.path = "t/moved", .length = 4},
+                                 {.path = "t/short", .length = 4}};
+    (void)state;
+    struct kit k;
+    kit_open(&k, 1);
+    struct store_tree *s = store_tree_new(k.d, k.dir, files, 5, false);
+    struct store_job create = kit_do(&k, s, STORE_CREATE);
+    assert_int_equal(create.result, 0);
+    struct fingerprint *own = create.prints;
+    own[1].exists = false;
+    own[2].ino++;
+    own[3].dev++; /* another boot: size and time say that it is the same */
+    kit_put(&k, "t/short", "abc", 3);
+    struct store_job job = {.op = STORE_DELETE, .store = s, .owned = own};
+    assert_int_equal(kit_run(&k, &job), BTC_E_EXISTS);
+    assert_int_equal(job.fail_file, 2);
+    assert_non_null(strstr(job.error, "somebody else"));
+    assert_int_equal(job.n_deleted, 2);
+    assert_false(kit_exists(&k, "t/own") || kit_exists(&k, "t/moved"));
+    assert_true(kit_exists(&k, "t/unknown") && kit_exists(&k, "t/other") &&
+                kit_exists(&k, "t/short"));
+    free(own);
+    store_tree_free(s);
+    kit_close(&k);
+}
+
 /* Prints of files; and of those that a SYNC made durable, once. */
 static void test_prints(void **state)
 {
@@ -601,7 +702,7 @@ static void test_prints(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, test_mixed, TEST_N_MIXED, 32768);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     struct store_job sync = kit_do(&k, s, STORE_SYNC);
     struct store_job stat = kit_do(&k, s, STORE_STAT);
@@ -647,22 +748,22 @@ static void test_sync_replaced(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 1, 16384);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(unlink(kit_path(&k, "f", path, sizeof(path))), 0);
     assert_int_equal(kit_sync(&k, s), BTC_E_STORAGE);
     assert_int_equal(kit_sync(&k, s), BTC_E_STORAGE);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(unlink(path), 0);
     kit_put(&k, "f", t.bytes, 5);
     assert_int_equal(kit_sync(&k, s), BTC_E_STORAGE);
 
     /* STAT looks too, so that nothing reads what is no longer there. */
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, BTC_E_STORAGE);
+    assert_int_equal(kit_create(&k, s).result, BTC_E_STORAGE);
     struct store_job stat = kit_do(&k, s, STORE_STAT);
     free(stat.prints);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
@@ -693,7 +794,7 @@ static void test_write_replaced(void **state)
     (void)kit_path(&k, "f", path, sizeof(path));
     (void)kit_path(&k, "away", away, sizeof(away));
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(kit_sync(&k, s), 0);
     assert_int_equal(stat(path, &st), 0);
@@ -746,7 +847,7 @@ static void test_sync_stranger(void **state)
     (void)kit_path(&k, "away", away, sizeof(away));
     for (int same = 0; same < 2; same++) {
         struct store_tree *s = kit_store(&k, &t);
-        assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+        assert_int_equal(kit_create(&k, s).result, 0);
         assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
         assert_int_equal(kit_sync(&k, s), 0); /* closes it */
         assert_int_equal(stat(path, &st), 0);
@@ -806,7 +907,7 @@ static void test_prefetch(void **state)
     kit_torrent_init(&t, files, N, 8 * 16384);
     struct store_tree *s = kit_store(&k, &t);
     uint32_t before = test_count_fds();
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     for (uint32_t i = 0; i < t.n_pieces; i++) {
         assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, i), 0);
     }
@@ -849,7 +950,7 @@ static void test_closed_after_sync(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 1, 16384);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     uint32_t before = test_count_fds();
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(test_count_fds(), before + 1);
@@ -875,7 +976,7 @@ static void test_rest(void **state)
     kit_torrent_init(&t, files, 3, 16384);
     kit_piece_init(&p, &t, 0);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     uint32_t before = test_count_fds();
     struct store_job used = kit_job(s, STORE_PREFETCH, &p);
     assert_int_equal(kit_run(&k, &used), 0);
@@ -919,6 +1020,9 @@ int main(void)
         cmocka_unit_test(test_scan_limit),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_delete_others),
+        cmocka_unit_test(test_look),
+        cmocka_unit_test(test_overwrite),
+        cmocka_unit_test(test_delete_owned),
         cmocka_unit_test(test_prints),
         cmocka_unit_test(test_sync_replaced),
         cmocka_unit_test(test_write_replaced),

@@ -59,7 +59,7 @@ static bool test_scenario(struct kit *k, struct store_tree *s,
     static const enum store_op ops[] = {STORE_WRITE, STORE_FINISH, STORE_HASH};
     bool ok = true;
     uint32_t before = f->n_hit;
-    int rc = kit_do(k, s, STORE_CREATE).result;
+    int rc = kit_create(k, s).result;
     test_honest(f, before, rc);
     for (uint32_t i = 0; rc == 0 && i < 3 * t->n_pieces; i++) {
         before = f->n_hit;
@@ -79,7 +79,7 @@ static bool test_scenario(struct kit *k, struct store_tree *s,
 static void test_again(struct kit *k, struct store_tree *s,
                        struct kit_torrent *t)
 {
-    assert_int_equal(kit_do(k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(k, s).result, 0);
     for (uint32_t i = 0; i < t->n_pieces; i++) {
         assert_int_equal(kit_piece_do(k, s, STORE_FINISH, t, i), 0);
     }
@@ -150,7 +150,7 @@ static void test_no_fallocate(void **state)
     kit_open(&k, 2);
     store_set_fault(k.d, test_on_op, &f);
     struct store_tree *s = store_tree_new(k.d, k.dir, test_files, 1, true);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(f.n_hit, 1);
     assert_int_equal(stat(kit_path(&k, "a/b/one", path, sizeof(path)), &st), 0);
     assert_int_equal(st.st_size, 20000);
@@ -171,7 +171,7 @@ static void test_create_no_space(void **state)
     store_set_fault(k.d, test_on_op, &f);
     struct store_tree *s =
         store_tree_new(k.d, k.dir, test_files, TEST_N_FILES, true);
-    struct store_job job = kit_do(&k, s, STORE_CREATE);
+    struct store_job job = kit_create(&k, s);
     assert_int_equal(job.result, BTC_E_NOSPACE);
     assert_int_equal(job.fail_file, 2);
     assert_non_null(strstr(job.error, "a/two: No space left"));
@@ -210,7 +210,7 @@ static void test_lost_in_eviction(void **state)
     store_set_fault(k.d, test_on_op, &f);
     kit_torrent_init(&t, files, N, 16384);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     for (uint32_t i = 0; i < N; i++) {
         assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, i), 0);
     }
@@ -253,7 +253,7 @@ static void test_scan_blind(void **state)
     kit_open(&k, 2);
     kit_torrent_init(&t, files, 2, 16384);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 2), 0);
     assert_int_equal(kit_sync(&k, s), 0);
@@ -306,7 +306,7 @@ static void test_no_descriptors(void **state)
     kit_piece_init(&p, &t, 0);
     struct store_tree *s = store_tree_new(k.d, k.dir, files, 2, false);
     struct store_tree *more = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     struct rlimit low = {.rlim_cur = 64, .rlim_max = old.rlim_max};
@@ -320,7 +320,7 @@ static void test_no_descriptors(void **state)
     assert_int_equal(scan.scan.count, 1);
     bits_fini(&scan.scan);
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
-    assert_int_equal(kit_do(&k, more, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, more).result, 0);
     struct store_job job = kit_job(s, STORE_PREFETCH, &p);
     assert_int_equal(kit_run(&k, &job), 0); /* keeps the last one */
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 1), BTC_E_LIMIT);
@@ -421,7 +421,7 @@ static void test_cancel_low(void **state)
     struct store_tree *s = kit_store(&k, &t);
     struct store_tree *other = kit_store(&k, &t);
     struct test_count c = {.l = k.l, .left = N};
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     for (uint32_t i = 0; i < N; i++) {
         jobs[i] = kit_job(i == N - 1 ? other : s, STORE_HASH, &p);
@@ -460,7 +460,7 @@ static void test_slow_sync(void **state)
     kit_torrent_init(&t, test_files, TEST_N_FILES, 32768);
     struct store_tree *s = kit_store(&k, &t);
     struct test_count c = {.l = k.l, .left = 1};
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
     struct store_job sync = {
         .op = STORE_SYNC, .store = s, .done = test_on_counted, .ctx = &c};
@@ -522,7 +522,7 @@ static void test_drain(void **state)
     kit_torrent_init(&t, test_files, TEST_N_FILES, 32768);
     kit_piece_init(&p, &t, 0);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     struct test_chain chain = {.d = k.d, .s = kit_store(&k, &t), .left = 5};
     chain.job = (struct store_job){.op = STORE_STAT,
                                    .store = chain.s,
@@ -571,7 +571,7 @@ static void test_many_jobs(void **state)
         s[i] = kit_store(&k, &t);
         kit_piece_init(&p[i], &t, i);
     }
-    assert_int_equal(kit_do(&k, s[0], STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s[0]).result, 0);
     assert_int_equal(kit_piece_do(&k, s[0], STORE_FINISH, &t, 0), 0);
     assert_int_equal(kit_piece_do(&k, s[0], STORE_FINISH, &t, 1), 0);
     struct test_count c = {.l = k.l, .left = N};
@@ -637,12 +637,12 @@ static void test_full_file_system(void **state)
     test_mount(k.dir);
     kit_torrent_init(&t, files, 1, 1u << 19);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), BTC_E_NOSPACE);
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), BTC_E_HASH);
     assert_true(kit_do(&k, s, STORE_SPACE).bytes_free < 65536);
     struct store_tree *full = store_tree_new(k.d, k.dir, files, 2, true);
-    struct store_job job = kit_do(&k, full, STORE_CREATE);
+    struct store_job job = kit_create(&k, full);
     assert_int_equal(job.result, BTC_E_NOSPACE);
     assert_int_equal(mount("btc", k.dir, "tmpfs", MS_REMOUNT, "size=1m"), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 0), 0);
@@ -675,7 +675,7 @@ static void test_read_only(void **state)
     assert_int_equal(mount("btc", k.dir, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL),
                      0);
     struct store_tree *s = kit_store(&k, &t);
-    assert_int_equal(kit_do(&k, s, STORE_CREATE).result, 0);
+    assert_int_equal(kit_create(&k, s).result, 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
     store_mark_dirty(s, 0);
     assert_int_equal(kit_sync(&k, s), 0);

@@ -196,6 +196,6 @@ const struct cli_command cli_resume = {
                "is journaled is not fetched again.",
     .example = "until btc resume; do sleep 60; done",
     .options = CLI_SET_READ | CLI_SET_BOTH | CLI_SET_RUN | CLI_SET_LIMITS |
-               CLI_SET(PEER),
+               CLI_SET(PEER) | CLI_SET(OVERWRITE),
     .max_args = CLI_ARGS_MANY,
     .run = cli_resume_run};

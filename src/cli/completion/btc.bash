@@ -6,12 +6,12 @@ _btc_options() {
     case $1 in
     get) echo "--db --config --dir --out --select --exclude --sequential --seed
         --label --down --up --port --bind --peer --max-peers --no-dht --no-pex
-        --no-lsd --verify --accept-loss --journal-interval --cache --min-free
-        --alloc --max-time --stall-timeout --on-done --on-error --json --ndjson
+        --no-lsd --verify --accept-loss --overwrite --journal-interval --cache
+        --min-free --alloc --max-time --stall-timeout --on-done --on-error --json --ndjson
         --progress --dry-run --quiet --verbose --help" ;;
     resume) echo "--db --config --seed --down --up --port --bind --peer --max-peers --no-dht
-        --no-pex --no-lsd --verify --accept-loss --journal-interval --cache
-        --min-free --max-time --stall-timeout --on-done --on-error --json
+        --no-pex --no-lsd --verify --accept-loss --overwrite --journal-interval
+        --cache --min-free --max-time --stall-timeout --on-done --on-error --json
         --ndjson --progress --quiet --verbose --help" ;;
     daemon) echo "--db --config --seed --down --up --port --bind --max-peers --no-dht
         --no-pex --no-lsd --verify --accept-loss --journal-interval --cache
@@ -25,7 +25,7 @@ _btc_options() {
     log) echo "--db --config --limit --json --ndjson --quiet --verbose --help" ;;
     why) echo "--db --config --json --quiet --verbose --help" ;;
     add) echo "--db --config --dir --out --select --exclude --sequential --seed
-        --label --paused --down --up --peer --max-peers --accept-loss --alloc
+        --label --paused --down --up --peer --max-peers --accept-loss --overwrite --alloc
         --json --dry-run --quiet --verbose --help" ;;
     start) echo "--db --config --json --quiet --verbose --help" ;;
     pause) echo "--db --config --json --quiet --verbose --help" ;;

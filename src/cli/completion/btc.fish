@@ -53,6 +53,7 @@ complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l no-pex -d 
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l no-lsd -d 'no local discovery (there is none yet)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l verify -x -a 'auto full none' -d 'what to hash at the start: auto, full, none'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon add' -l accept-loss -d 'start over where the saved data is gone'
+complete -c btc -n '__fish_seen_subcommand_from get resume add' -l overwrite -d 'write over files in the way that hold nothing of the torrent'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l journal-interval -x -d 'milliseconds between commits (default: 1000)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l cache -x -d 'memory for blocks (default: 32M)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l min-free -x -d 'leave so much of the disk free (default: 8M; 0: use all)'

@@ -36,6 +36,7 @@ enum cli_option_id {
     CLI_OPTION_NO_LSD,
     CLI_OPTION_VERIFY,
     CLI_OPTION_ACCEPT_LOSS,
+    CLI_OPTION_OVERWRITE,
     CLI_OPTION_JOURNAL_INTERVAL,
     CLI_OPTION_CACHE,
     CLI_OPTION_MIN_FREE,
@@ -117,7 +118,8 @@ struct cli_options {
     const char *db, *config, *dir, *out, *select, *exclude, *seed, *label;
     const char *bind, *on_done, *on_error, *comment;
     bool sequential, paused, no_dht, no_pex, no_lsd, accept_loss, full, watch;
-    bool data, is_private, force, json, ndjson, dry_run, yes, quiet, help;
+    bool overwrite, data, is_private, force, json, ndjson, dry_run, yes, quiet,
+        help;
     bool version;
     uint64_t verbose;
     uint64_t down, up, cache, min_free, piece_length;

@@ -53,6 +53,8 @@ const struct cli_option cli_option_table[CLI_OPTION_N] = {
         "what to hash at the start: auto, full, none"},
     [CLI_OPTION_ACCEPT_LOSS] = {"accept-loss", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(accept_loss), NULL, 0, 0,
         "start over where the saved data is gone"},
+    [CLI_OPTION_OVERWRITE] = {"overwrite", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(overwrite), NULL, 0, 0,
+        "write over files in the way that hold nothing of the torrent"},
     [CLI_OPTION_JOURNAL_INTERVAL] = {"journal-interval", 0, "MS", CLI_TYPE_NUMBER, CLI_FIELD(journal_interval_ms), "10 to 600000 milliseconds", 10, 600000,
         "milliseconds between commits (default: 1000)"},
     [CLI_OPTION_CACHE] = {"cache", 0, "SIZE", CLI_TYPE_SIZE, CLI_FIELD(cache), "1M or more", 1048576, UINT64_MAX,

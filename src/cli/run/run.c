@@ -119,6 +119,7 @@ void cli_run_init(struct cli_run *r, struct cli *c, struct btc *b)
         .seed = o->seed,
         .verify = how[o->verify],
         .accept_loss = o->accept_loss,
+        .overwrite = o->overwrite,
         .port = (uint16_t)o->port,
         .bind = o->bind,
         .down_limit = o->down,

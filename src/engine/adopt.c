@@ -1,0 +1,224 @@
+/* See adopt.h. One job at a time: files in the order of the torrent, of each
+ * its pieces until one matches. A piece that matches speaks for all the files
+ * that it touches. */
+#include "engine/adopt.h"
+
+#include "base/mem.h"
+#include "model/span.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes of a path that are shown, its end. */
+#define ADOPT_PATH_MAX 140
+
+/* What is under way. */
+struct adopt {
+    struct engine_torrent *st; /* borrows; counts in its n_jobs */
+    adopt_done_fn *done;
+    struct bits strangers;         /* owns; not looked at yet, or not ours */
+    const struct bits *candidates; /* borrows; NULL = all pieces */
+    uint32_t file;                 /* that is looked at */
+    uint32_t piece, end;           /* of the file: the next to hash */
+    void (*next)(struct adopt *a); /* a circle that is none on the stack */
+    struct store_job job;          /* the one that is out */
+};
+
+/* Tells the outcome. */
+static void adopt_end(struct adopt *a, int code, const char *text)
+{
+    struct engine_torrent *st = a->st;
+    adopt_done_fn *done = a->done;
+    bits_fini(&a->strangers);
+    free(a);
+    done(st, code, text);
+}
+
+/* Nobody waits for it any more. */
+static bool adopt_is_off(const struct engine_torrent *st)
+{
+    bool run = st->row.wanted == WANTED_RUN || st->s->o.check_only;
+    return st->s->stopping || st->remove || !run;
+}
+
+/* The next job. */
+static struct store_job *adopt_job(struct adopt *a, enum store_op op,
+                                   store_done_fn *done)
+{
+    a->job = (struct store_job){.op = op,
+                                .store = a->st->store,
+                                .done = done,
+                                .ctx = a,
+                                .look.file = a->file,
+                                .fail_file = -1};
+    return &a->job;
+}
+
+/* Of the file nothing matches. */
+static void adopt_refuse(struct adopt *a)
+{
+    char text[ADOPT_PATH_MAX + 128];
+    char *path =
+        mem_printf("%s/%s", a->st->row.save_path, a->st->files[a->file].path);
+    size_t len = strlen(path);
+    size_t cut = len > ADOPT_PATH_MAX ? len - ADOPT_PATH_MAX : 0;
+    (void)snprintf(text, sizeof text,
+                   "%s%s: exists and holds no piece of this torrent; move that "
+                   "away, or `btc resume %lld --overwrite`",
+                   cut > 0 ? "..." : "", path + cut, (long long)a->st->id);
+    free(path);
+    adopt_end(a, BTC_E_EXISTS, text);
+}
+
+/* The files of a piece that matches are the torrent's. */
+static void adopt_take(struct adopt *a, const struct store_job *job)
+{
+    for (uint32_t i = 0; i < job->n_spans; i++) {
+        (void)bits_clear(&a->strangers, job->spans[i].file);
+    }
+}
+
+/* Answer to HASH. */
+static void adopt_hashed(struct store_job *job)
+{
+    struct adopt *a = job->ctx;
+    int result = job->result;
+    char text[sizeof job->error];
+    (void)snprintf(text, sizeof text, "%s", job->error);
+    if (result == 0) {
+        adopt_take(a, job);
+    }
+    free(job->spans);
+    job->spans = NULL;
+    if (result == 0 || result == BTC_E_HASH || result == BTC_E_SHORT) {
+        a->next(a);
+    } else {
+        adopt_end(a, result, text);
+    }
+}
+
+/* Hashes the next piece of the file that may match. */
+static void adopt_hash(struct adopt *a)
+{
+    const struct layout *g = &a->st->geom;
+    while (a->piece < a->end && a->candidates &&
+           !bits_get(a->candidates, a->piece)) {
+        a->piece++;
+    }
+    if (a->piece >= a->end) {
+        adopt_refuse(a);
+        return;
+    }
+    struct store_job *job = adopt_job(a, STORE_HASH, adopt_hashed);
+    struct layout_spans it;
+    struct span s;
+    job->spans = mem_array(g->n_files, sizeof *job->spans);
+    layout_spans_init(&it, g, layout_piece_offset(g, a->piece),
+                      layout_piece_size(g, a->piece));
+    while (layout_spans_next(&it, &s)) {
+        job->spans[job->n_spans++] = s;
+    }
+    memcpy(job->expected,
+           a->st->meta->piece_hashes + (size_t)a->piece * SHA1_LEN, SHA1_LEN);
+    a->piece++;
+    store_submit(a->st->s->disk, job);
+}
+
+/* Answer to LOOK. */
+static void adopt_looked(struct store_job *job)
+{
+    struct adopt *a = job->ctx;
+    if (job->result != 0) {
+        char text[sizeof job->error];
+        (void)snprintf(text, sizeof text, "%s", job->error);
+        adopt_end(a, job->result, text);
+        return;
+    }
+    if (!job->look.used) {
+        (void)bits_clear(&a->strangers, a->file);
+    }
+    layout_file_pieces(&a->st->geom, a->file, &a->piece, &a->end);
+    a->next(a);
+}
+
+/* What is to be done next. */
+static void adopt_next(struct adopt *a)
+{
+    uint32_t file = bits_next_set(&a->strangers, 0);
+    if (adopt_is_off(a->st)) {
+        adopt_end(a, BTC_E_CANCELLED, "");
+    } else if (file >= a->strangers.n) {
+        adopt_end(a, 0, "");
+    } else if (file == a->file) {
+        adopt_hash(a);
+    } else {
+        a->file = file;
+        store_submit(a->st->s->disk, adopt_job(a, STORE_LOOK, adopt_looked));
+    }
+}
+
+void adopt_look(struct engine_torrent *st, struct bits *strangers,
+                const struct bits *candidates, adopt_done_fn *done)
+{
+    struct adopt *a = mem_zalloc(sizeof *a);
+    a->st = st;
+    a->done = done;
+    a->next = adopt_next;
+    a->strangers = *strangers;
+    a->candidates = candidates;
+    a->file = UINT32_MAX;
+    *strangers = (struct bits){0};
+    st->n_jobs++;
+    adopt_next(a);
+}
+
+/* Rows on their way into the journal. */
+struct adopt_rows {
+    struct engine_torrent *st; /* borrows; counts in its n_jobs */
+    struct journal_batch *b;   /* owns */
+    adopt_done_fn *done;
+    int code;
+    struct err e;
+};
+
+/* On the database thread. */
+static void adopt_write(void *ctx, struct journal *db)
+{
+    struct adopt_rows *r = ctx;
+    r->code = journal_apply(db, r->b, &r->e);
+}
+
+/* They are there. */
+static void adopt_written(void *ctx)
+{
+    struct adopt_rows *r = ctx;
+    r->done(r->st, r->code, r->e.msg);
+    journal_batch_free(r->b);
+    free(r);
+}
+
+void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
+               adopt_done_fn *done)
+{
+    struct adopt_rows *r = mem_zalloc(sizeof *r);
+    *r = (struct adopt_rows){.st = st, .b = journal_batch_new(), .done = done};
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        struct journal_file *f = &st->files[i];
+        if (!prints[i].exists || f->has_print) {
+            continue;
+        }
+        f->has_print = true;
+        f->dev = prints[i].dev;
+        f->ino = prints[i].ino;
+        f->size = prints[i].size;
+        f->mtime_ns = prints[i].mtime_ns;
+        journal_put_file(r->b, st->id, f);
+    }
+    st->n_jobs++;
+    if (journal_batch_is_empty(r->b)) {
+        adopt_written(r);
+    } else {
+        journal_thread_call(st->s->journal_thread, adopt_write, adopt_written,
+                            r);
+    }
+}

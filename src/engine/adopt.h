@@ -1,0 +1,29 @@
+/* Which of the files on disk are the torrent's own: those that the journal has
+ * seen (journal_file.has_print). A file that is there and not known may be a
+ * copy of the data or somebody's letters. It is taken over when a whole piece
+ * matches, or when there is nothing in it; else the torrent is refused, because
+ * writing would destroy what is there. */
+#ifndef BTC_ENGINE_ADOPT_H
+#define BTC_ENGINE_ADOPT_H
+
+#include "engine/engine.h"
+
+/* 0: go on. BTC_E_EXISTS: the text names a file that may not be written.
+ * BTC_E_CANCELLED: the wish has changed. Others: a disk or the database. */
+typedef void adopt_done_fn(struct engine_torrent *st, int code,
+                           const char *text);
+
+/* Looks at the files in `strangers`, which it takes over; of their pieces only
+ * those in `candidates` are hashed (NULL: all; borrows until done). Counts as a
+ * job of the torrent until `done` is called, on the loop thread, maybe at once.
+ */
+void adopt_look(struct engine_torrent *st, struct bits *strangers,
+                const struct bits *candidates, adopt_done_fn *done);
+
+/* Journals the files of `prints` that were not known as the torrent's own,
+ * before a byte goes into them: a run that is killed must know them again.
+ * Counts as a job like adopt_look. */
+void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
+               adopt_done_fn *done);
+
+#endif
