@@ -412,8 +412,14 @@ int journal_apply(struct journal *db, struct journal_batch *b, struct err *e)
     if (b->n_ops == 0) {
         return 0;
     }
-    int64_t wal = db->lock_fd >= 0 ? journal_wal_size(db->path) : 0;
-    int code = journal_begin(db, e);
+    int64_t wal = 0;
+    int code = journal_lock_check(db, e);
+    if (code == 0 && db->lock_fd >= 0) {
+        wal = journal_wal_size(db->path);
+    }
+    if (code == 0) {
+        code = journal_begin(db, e);
+    }
     if (code == 0) {
         code = journal_end(db, journal_apply_all(db, b, wal, e), e);
     }

@@ -3,6 +3,7 @@
  *   open.c     open and close, paths, copies of the whole file
  *   sql.c      SQLite's results as ours, statements, transactions, values
  *   lock.c     the engine lock
+ *   filesystem.c  where a database may live
  *   migrate.c  schema versions and the backup before a migration
  *   load.c     rows out; runs.c: the table of runs
  *   add.c      what a front writes: torrents and wishes
@@ -69,7 +70,8 @@ struct journal {
     char *path;       /* owns; absolute, symbolic links resolved */
     sqlite3 *sql;     /* owns */
     unsigned flags;   /* as given to journal_open */
-    int lock_fd;      /* the engine lock, -1 = not ours */
+    int lock_fd;      /* the engine lock: FILE-lock, -1 = not ours */
+    int file_fd;      /* the database file, for its lock; -1 = never locked */
     int64_t run_id;   /* our row in run, 0 = none */
     int64_t wal_warn; /* size of the WAL that is told next */
     sqlite3_stmt *stmts[JOURNAL_STMT_COUNT]; /* own; NULL until first use */
@@ -115,6 +117,9 @@ void journal_bind_bits(sqlite3_stmt *s, int i, uint64_t v);
 
 /* --- open.c --- */
 int64_t journal_now(void); /* unix seconds */
+/* Whether this connection may checkpoint. */
+void journal_set_checkpoints(struct journal *db, bool on);
+void journal_empty_wal(struct journal *db);
 /* Bytes of the WAL beside a database, 0 when there is none. */
 int64_t journal_wal_size(const char *path);
 /* Forces a file or folder to disk. */
@@ -143,8 +148,19 @@ int journal_load_below(struct journal *db, const char *folder,
                        struct journal_torrent **out, size_t *n, struct err *e);
 
 /* --- lock.c --- */
-int journal_lock_take(const char *path, int *fd, struct err *e);
-void journal_lock_drop(int fd);
+/* Takes the engine lock; the database file is made where it may be. */
+int journal_lock_take(struct journal *db, struct err *e);
+void journal_lock_drop(struct journal *db); /* nothing when it is not ours */
+/* 0 while the locked file is what stands at the path, under this name alone;
+ * else BTC_E_DB with a text for people. */
+int journal_lock_check(const struct journal *db, struct err *e);
+
+/* --- filesystem.c --- */
+/* 0, or BTC_E_DB when the path is to lie on a network file system. */
+int journal_fs_check(const char *path, struct err *e);
+/* The name of a network file system; NULL when it is none. `type` is f_type of
+ * statfs, `mount_type` the word of the mount table ("" = unknown). */
+const char *journal_fs_network(uint32_t type, const char *mount_type);
 
 /* --- migrate.c --- */
 /* Brings the schema to the list's last version. `fresh` tells a db that may be

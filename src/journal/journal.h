@@ -26,15 +26,17 @@ enum {
         1, /* make the file, its folder and the schema when absent */
     JOURNAL_READ_ONLY = 2,
     JOURNAL_ENGINE =
-        4 /* take the engine lock: BTC_E_LOCKED when another has it */
+        4, /* take the engine lock: BTC_E_LOCKED when another has it */
+    JOURNAL_NETWORK = 8 /* also where locks and shared memory may not work */
 };
 
 /* Opens, checks the header and user_version, migrates (in one transaction, with
  * a backup FILE.backup-vN beside it first). BTC_E_NOTFOUND without
  * JOURNAL_CREATE; BTC_E_DB for damage, no database, a newer schema;
- * BTC_E_LOCKED. The engine lock is an flock on FILE-lock that the kernel drops
- * with the process; it holds the pid for people. Pragmas: WAL, synchronous
- * FULL, foreign_keys on, busy_timeout.
+ * BTC_E_LOCKED. The engine lock is two flocks that the kernel drops with the
+ * process: one on FILE-lock, which holds the pid for people, and one on the
+ * file itself, so that no other name of it leads a second engine in. Pragmas:
+ * WAL, synchronous FULL, foreign_keys on, busy_timeout.
  */
 int journal_open(const char *path, unsigned flags, struct journal **out,
                  struct err *e);

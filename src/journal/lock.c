@@ -1,10 +1,19 @@
 /* The engine lock: one engine per database.
  *
- * An flock on FILE-lock. It goes with the open file description, so two opens
- * in one process exclude each other too, and the kernel drops it however the
- * process ends. The pid in the file is for people: who asks whether an engine
- * runs tries the lock. The file is never deleted: a lock on a deleted file
- * excludes nobody.
+ * It is two locks of the kind flock(2), which go with the open file
+ * description: two opens in one process exclude each other too, and the kernel
+ * drops them however the process ends.
+ *
+ * - FILE-lock has the pid in it, for people. Who asks whether an engine runs
+ *   tries this lock.
+ * - The database file itself is locked as well, because FILE-lock only follows
+ * a name. Somebody may delete FILE-lock, rename the database, or reach it by a
+ *   hard link or another mount: its inode stays the same.
+ *
+ * SQLite locks byte ranges with fcntl(2), which flock does not touch. But the
+ * kernel drops all fcntl locks that a process has on a file when the process
+ * closes any descriptor of it. So the descriptor of the database's lock is
+ * closed only behind SQLite's own (journal_close).
  */
 #include "journal/internal.h"
 
@@ -16,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,8 +75,17 @@ static int journal_lock_try(int fd)
     return EWOULDBLOCK;
 }
 
-/* Takes the engine lock of a database. */
-int journal_lock_take(const char *path, int *fd, struct err *e)
+/* The error when another engine has the lock. */
+static int journal_lock_held(const char *path, int64_t pid, struct err *e)
+{
+    return err_set(e, BTC_E_LOCKED,
+                   "another btc (pid %lld) works on %s: `btc status` shows it, "
+                   "`btc add` gives it more to do",
+                   (long long)pid, path);
+}
+
+/* The first lock: that of the name. */
+static int journal_lock_name(const char *path, int *fd, struct err *e)
 {
     char *name = mem_printf("%s-lock", path);
     int code = 0;
@@ -78,10 +97,7 @@ int journal_lock_take(const char *path, int *fd, struct err *e)
     }
     int rc = journal_lock_try(lock);
     if (rc == EWOULDBLOCK) {
-        code = err_set(e, BTC_E_LOCKED,
-                       "another btc (pid %lld) works on %s: `btc status` "
-                       "shows it, `btc add` gives it more to do",
-                       (long long)journal_lock_read_pid(lock), path);
+        code = journal_lock_held(path, journal_lock_read_pid(lock), e);
     } else if (rc != 0) {
         code = err_set_errno(e, rc, "cannot lock %s", name);
     }
@@ -90,50 +106,166 @@ int journal_lock_take(const char *path, int *fd, struct err *e)
         (void)close(lock);
         return code;
     }
-    journal_lock_write_pid(lock);
     *fd = lock;
     return 0;
 }
 
-/* Gives the lock back; -1 = it was not ours. */
-void journal_lock_drop(int fd)
+/* Opens the database file for its lock, and makes it where it is absent. */
+static int journal_lock_open(struct journal *db, struct err *e)
 {
-    if (fd >= 0) {
-        (void)!ftruncate(fd, 0);
-        (void)close(fd);
+    if (db->file_fd >= 0) {
+        return 0;
+    }
+    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+    if (db->flags & JOURNAL_CREATE) {
+        flags |= O_CREAT;
+    }
+    db->file_fd = open(db->path, flags, 0644);
+    if (db->file_fd < 0) {
+        (void)err_set_errno(e, errno,
+                            "%s cannot be opened for writing: name another "
+                            "file with --db FILE or change its rights",
+                            db->path);
+        return e->code = BTC_E_PERMISSION;
+    }
+    return 0;
+}
+
+/* The second lock: that of the file, whatever its name. A network file system
+ * makes an fcntl lock of it, which would be in SQLite's way. */
+static int journal_lock_file(struct journal *db, struct err *e)
+{
+    if (db->flags & JOURNAL_NETWORK) {
+        return 0;
+    }
+    int code = journal_lock_open(db, e);
+    if (code != 0) {
+        return code;
+    }
+    int rc = journal_lock_try(db->file_fd);
+    if (rc == EWOULDBLOCK) {
+        return err_set(e, BTC_E_LOCKED,
+                       "another btc works on the file of %s under another "
+                       "name, or its lock file was deleted: end that btc first",
+                       db->path);
+    }
+    if (rc != 0) {
+        return err_set_errno(e, rc, "cannot lock %s", db->path);
+    }
+    return 0;
+}
+
+int journal_lock_check(const struct journal *db, struct err *e)
+{
+    struct stat ours;
+    struct stat now;
+    if (db->file_fd < 0 || fstat(db->file_fd, &ours) != 0) {
+        return 0;
+    }
+    if (ours.st_nlink > 1) {
+        return err_set(e, BTC_E_DB,
+                       "%s has %lu names (hard links): SQLite keeps a log "
+                       "beside each name, so that writing under two of them "
+                       "destroys the database. Delete the other names, or make "
+                       "copies with `btc db backup FILE`",
+                       db->path, (unsigned long)ours.st_nlink);
+    }
+    if (stat(db->path, &now) != 0 || now.st_dev != ours.st_dev ||
+        now.st_ino != ours.st_ino) {
+        return err_set(e, BTC_E_DB,
+                       "%s was moved, replaced or deleted while btc works on "
+                       "it: nothing more is journaled. Put it back in its "
+                       "place together with its -wal file, then `btc resume`",
+                       db->path);
+    }
+    return 0;
+}
+
+int journal_lock_take(struct journal *db, struct err *e)
+{
+    BTC_ASSERT(db->lock_fd < 0);
+    int code = journal_lock_name(db->path, &db->lock_fd, e);
+    if (code == 0) {
+        code = journal_lock_file(db, e);
+    }
+    if (code == 0) {
+        code = journal_lock_check(db, e);
+    }
+    if (code == 0) {
+        journal_lock_write_pid(db->lock_fd);
+        if (db->sql) {
+            journal_set_checkpoints(db, true);
+        }
+    } else {
+        journal_lock_drop(db);
+    }
+    return code;
+}
+
+void journal_lock_drop(struct journal *db)
+{
+    if (db->sql) {
+        journal_set_checkpoints(db, false);
+    }
+    if (db->lock_fd >= 0) {
+        (void)!ftruncate(db->lock_fd, 0);
+        (void)close(db->lock_fd);
+        db->lock_fd = -1;
+    }
+    if (db->file_fd >= 0) {
+        (void)flock(db->file_fd, LOCK_UN);
     }
 }
 
-/* The engine lock on an open handle. */
 int journal_lock_engine(struct journal *db, struct err *e)
 {
-    BTC_ASSERT(db->lock_fd < 0);
-    return journal_lock_take(db->path, &db->lock_fd, e);
+    return journal_lock_take(db, e);
 }
 
-/* Gives the engine lock back; the handle stays open. */
 void journal_unlock_engine(struct journal *db)
 {
-    journal_lock_drop(db->lock_fd);
-    db->lock_fd = -1;
+    journal_empty_wal(db);
+    journal_lock_drop(db);
 }
 
-/* Pid of the engine that holds the lock now. */
+/* True when somebody has the lock of an open file. */
+static bool journal_lock_is_held(int fd)
+{
+    if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
+        (void)flock(fd, LOCK_UN);
+        return false;
+    }
+    return errno == EWOULDBLOCK;
+}
+
+/* -1 = held, but not signed: so it is for an instant at the start, and for as
+ * long as somebody has deleted the lock file (`name` is absent then). */
+static int64_t journal_lock_pid(const char *path, const char *name)
+{
+    int64_t pid = 0;
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    bool named = fd >= 0;
+    if (!named && errno == ENOENT) {
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    if (fd < 0) {
+        return 0;
+    }
+    if (journal_lock_is_held(fd)) {
+        pid = -1;
+        if (named && journal_lock_read_pid(fd) > 0) {
+            pid = journal_lock_read_pid(fd);
+        }
+    }
+    (void)close(fd);
+    return pid;
+}
+
 int64_t journal_engine_pid(const char *path)
 {
     char *real = journal_resolve(path);
     char *name = mem_printf("%s-lock", real);
-    int64_t pid = 0;
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
-            (void)flock(fd, LOCK_UN);
-        } else if (errno == EWOULDBLOCK) {
-            pid = journal_lock_read_pid(fd);
-            pid = pid > 0 ? pid : -1; /* held, but not yet signed */
-        }
-        (void)close(fd);
-    }
+    int64_t pid = journal_lock_pid(real, name);
     free(name);
     free(real);
     return pid;

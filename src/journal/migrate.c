@@ -151,7 +151,7 @@ static int journal_migrate_prepare(struct journal *db, int64_t version,
                                    struct err *e)
 {
     if (db->lock_fd < 0) {
-        int code = journal_lock_take(db->path, &db->lock_fd, e);
+        int code = journal_lock_take(db, e);
         if (code != 0) {
             return code;
         }
@@ -206,8 +206,7 @@ int journal_migrate(struct journal *db, const struct journal_migration *list,
     }
     int back = journal_exec(db, "PRAGMA foreign_keys = ON", code ? NULL : e);
     if (!had_lock) {
-        journal_lock_drop(db->lock_fd);
-        db->lock_fd = -1;
+        journal_lock_drop(db);
     }
     return code ? code : back;
 }

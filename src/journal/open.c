@@ -364,10 +364,23 @@ static int journal_set_wal(struct journal *db, struct err *e)
     char sql[160];
     (void)snprintf(sql, sizeof(sql),
                    "PRAGMA synchronous = FULL;"
-                   "PRAGMA wal_autocheckpoint = %d;"
                    "PRAGMA journal_size_limit = %d",
-                   JOURNAL_CHECKPOINT_PAGES, JOURNAL_WAL_LIMIT);
+                   JOURNAL_WAL_LIMIT);
     return journal_exec(db, sql, e);
+}
+
+/* Who has the engine lock moves the WAL into the file, nobody else: in SQLite
+ * before 3.51.3 two connections that checkpoint at the same time may reset the
+ * WAL under each other (sqlite.org/wal.html). */
+void journal_set_checkpoints(struct journal *db, bool on)
+{
+    int pages = 0;
+    if (on) {
+        pages = JOURNAL_CHECKPOINT_PAGES;
+    }
+    (void)sqlite3_wal_autocheckpoint(db->sql, pages);
+    (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !on,
+                            NULL);
 }
 
 /* Everything behind the lock. */
@@ -387,6 +400,7 @@ static int journal_open_file(struct journal *db, bool absent, struct err *e)
         }
         code = journal_set_wal(db, e);
     }
+    journal_set_checkpoints(db, db->lock_fd >= 0);
     if (code == 0) {
         code = journal_migrate(db, journal_migrations, journal_n_migrations, e);
     }
@@ -417,9 +431,13 @@ int journal_open(const char *path, unsigned flags, struct journal **out,
     db->flags =
         flags & JOURNAL_READ_ONLY ? flags & ~(unsigned)JOURNAL_CREATE : flags;
     db->lock_fd = -1;
+    db->file_fd = -1;
     db->wal_warn = JOURNAL_WAL_WARN;
-    if (flags & JOURNAL_ENGINE) {
-        code = journal_lock_take(db->path, &db->lock_fd, e);
+    if (!(flags & JOURNAL_NETWORK)) {
+        code = journal_fs_check(db->path, e);
+    }
+    if (code == 0 && (flags & JOURNAL_ENGINE)) {
+        code = journal_lock_take(db, e);
     }
     if (code == 0) {
         code = journal_open_file(db, absent, e);
@@ -432,6 +450,28 @@ int journal_open(const char *path, unsigned flags, struct journal **out,
     return 0;
 }
 
+/* Moves all of the WAL into the file, as far as readers allow without waiting.
+ * After a clean end, what stands under the file's own name is then the whole
+ * database. */
+void journal_empty_wal(struct journal *db)
+{
+    (void)sqlite3_busy_timeout(db->sql, 0);
+    (void)sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                    NULL, NULL);
+    (void)sqlite3_busy_timeout(db->sql, JOURNAL_BUSY_MS);
+}
+
+/* A front that wrote while no engine runs takes the lock for a moment, so that
+ * the WAL does not grow for ever. */
+static void journal_close_wal(struct journal *db)
+{
+    if (db->sql && db->lock_fd < 0 && !(db->flags & JOURNAL_READ_ONLY) &&
+        journal_wal_size(db->path) > JOURNAL_WAL_LIMIT &&
+        journal_lock_take(db, NULL) == 0) {
+        journal_set_checkpoints(db, true);
+    }
+}
+
 /* Closes the journal and gives the engine lock back. */
 void journal_close(struct journal *db)
 {
@@ -441,9 +481,16 @@ void journal_close(struct journal *db)
     for (size_t i = 0; i < JOURNAL_STMT_COUNT; i++) {
         (void)sqlite3_finalize(db->stmts[i]);
     }
+    journal_close_wal(db);
+    if (db->sql && db->lock_fd >= 0) {
+        journal_empty_wal(db);
+    }
     int rc = sqlite3_close(db->sql);
     BTC_ASSERT(rc == SQLITE_OK); /* a statement of ours was left open */
-    journal_lock_drop(db->lock_fd);
+    journal_lock_drop(db);
+    if (db->file_fd >= 0) {
+        (void)close(db->file_fd); /* behind SQLite's, see lock.c */
+    }
     free(db->path);
     free(db);
 }

@@ -319,6 +319,7 @@ static struct journal *open_bare(const char *path)
     struct journal *db = mem_zalloc(sizeof(*db));
     db->path = mem_strdup(path);
     db->lock_fd = -1;
+    db->file_fd = -1;
     assert_int_equal(sqlite3_open(path, &db->sql), SQLITE_OK);
     return db;
 }
@@ -408,12 +409,12 @@ static void test_migrate_locked(void **state)
     const struct journal_migration list[] = {{1, "001_a", mig1},
                                              {2, "002_b", mig2}};
     struct err e = {0};
-    int fd = -1;
     struct journal *db = open_bare(t->path);
     assert_int_equal(journal_migrate(db, list, 1, &e), 0);
-    assert_int_equal(journal_lock_take(t->path, &fd, &e), 0);
+    struct journal *other = open_bare(t->path);
+    assert_int_equal(journal_lock_take(other, &e), 0);
     assert_int_equal(journal_migrate(db, list, 2, &e), BTC_E_LOCKED);
-    journal_lock_drop(fd);
+    journal_lock_drop(other);
     db->flags = JOURNAL_READ_ONLY;
     assert_int_equal(journal_migrate(db, list, 2, &e), BTC_E_DB);
     assert_non_null(strstr(e.msg, "btc resume"));

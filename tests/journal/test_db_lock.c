@@ -1,0 +1,114 @@
+/* One engine per database file, whatever its names are; and what follows from
+ * holding the lock: who notices that the file went, who checkpoints, where a
+ * database may live. */
+#include "journal/internal.h"
+#include "journal/test_db.h"
+
+/* The lock is the file's, not the name's. */
+static void test_engine_lock_is_the_files(void **state)
+{
+    struct test_db *t = *state;
+    char lock[128], moved[128];
+    (void)snprintf(lock, sizeof(lock), "%s-lock", t->path);
+    (void)snprintf(moved, sizeof(moved), "%s/moved.db", t->dir);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(journal_engine_pid(t->path), -1);
+    test_db_refused(t->path, JOURNAL_ENGINE, BTC_E_LOCKED, "lock file");
+    assert_int_equal(rename(t->path, moved), 0);
+    test_db_refused(moved, JOURNAL_ENGINE, BTC_E_LOCKED, "another name");
+    journal_close(db);
+    journal_close(test_db_open(moved, JOURNAL_ENGINE));
+}
+
+static void test_hard_links_are_refused(void **state)
+{
+    struct test_db *t = *state;
+    char other[128];
+    (void)snprintf(other, sizeof(other), "%s/other.db", t->dir);
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    assert_int_equal(link(t->path, other), 0);
+    test_db_refused(t->path, JOURNAL_ENGINE, BTC_E_DB, "2 names");
+    test_db_refused(other, JOURNAL_ENGINE, BTC_E_DB, "2 names");
+    assert_int_equal(journal_engine_pid(t->path), 0);
+    assert_int_equal(unlink(other), 0);
+    journal_close(test_db_open(t->path, JOURNAL_ENGINE));
+}
+
+/* A batch is refused once the file is not what stands at the path. */
+static void refuse_batch(struct journal *db, const char *text)
+{
+    struct err e = {0};
+    struct journal_batch *b = journal_batch_new();
+    journal_put_event(b, 0, LEVEL_INFO, "test", "text");
+    assert_int_equal(journal_apply(db, b, &e), BTC_E_DB);
+    assert_non_null(strstr(e.msg, text));
+    journal_batch_free(b);
+}
+
+static void test_file_goes_while_it_is_open(void **state)
+{
+    struct test_db *t = *state;
+    char moved[128];
+    struct err e = {0};
+    (void)snprintf(moved, sizeof(moved), "%s/moved.db", t->dir);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    assert_int_equal(rename(t->path, moved), 0);
+    refuse_batch(db, "was moved");
+    assert_int_equal(rename(moved, t->path), 0);
+    assert_int_equal(link(t->path, moved), 0);
+    refuse_batch(db, "2 names");
+    assert_int_equal(unlink(moved), 0);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_event(b, 0, LEVEL_INFO, "test", "text");
+    assert_int_equal(journal_apply(db, b, &e), 0);
+    journal_batch_free(b);
+    assert_int_equal(unlink(t->path), 0);
+    refuse_batch(db, "deleted");
+    journal_close(db);
+}
+
+/* Only who has the engine lock checkpoints. */
+static void test_front_does_not_checkpoint(void **state)
+{
+    struct test_db *t = *state;
+    struct err e = {0};
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    struct journal *front = test_db_open(t->path, 0);
+    for (int i = 0; i < 3000; i++) {
+        assert_int_equal(
+            journal_event_now(front, 0, LEVEL_INFO, "test", "text", &e), 0);
+    }
+    int64_t wal = journal_wal_size(t->path);
+    assert_true(wal > 6 << 20);
+    journal_close(front);
+    assert_int_equal(journal_wal_size(t->path), wal);
+    journal_close(db);
+    assert_int_equal(journal_wal_size(t->path), 0);
+}
+
+static void test_network_file_systems(void **state)
+{
+    (void)state;
+    assert_string_equal(journal_fs_network(0x6969, ""), "NFS");
+    assert_string_equal(journal_fs_network(0xff534d42, ""), "CIFS");
+    assert_string_equal(journal_fs_network(0x01021997, ""), "9p");
+    assert_string_equal(journal_fs_network(0x65735546, "fuse.sshfs"), "sshfs");
+    assert_null(journal_fs_network(0x65735546, "fuseblk"));
+    assert_null(journal_fs_network(0x65735546, ""));
+    assert_null(journal_fs_network(0xef53, "ext4"));
+    assert_null(journal_fs_network(0x01021994, "tmpfs"));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_engine_lock_is_the_files),
+        T(test_hard_links_are_refused),
+        T(test_file_goes_while_it_is_open),
+        T(test_front_does_not_checkpoint),
+        T(test_network_file_systems),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
