@@ -71,8 +71,10 @@ BTC_API void btc_set_log(enum btc_log_level max, btc_log_fn *fn, void *ctx);
 struct btc; /* an open database */
 
 enum {
-    BTC_OPEN_CREATE = 1,   /* make the file and its folder when absent */
-    BTC_OPEN_READ_ONLY = 2 /* views only; works beside an engine */
+    BTC_OPEN_CREATE = 1,    /* make the file and its folder when absent */
+    BTC_OPEN_READ_ONLY = 2, /* views only; works beside an engine */
+    BTC_OPEN_NETWORK = 4    /* also on a network file system, where locks do not
+                             * hold: when nobody else opens it */
 };
 /* `path` NULL: btc_default_db. */
 BTC_API int btc_open(const char *path, unsigned flags, struct btc **out,

@@ -38,7 +38,11 @@ int api_db(struct btc *b, struct journal **out, struct err *e)
         return 0;
     }
     if (!b->side) {
-        code = journal_open(b->path, 0, &b->side, e);
+        unsigned how = 0;
+        if (b->flags & BTC_OPEN_NETWORK) {
+            how = JOURNAL_NETWORK;
+        }
+        code = journal_open(b->path, how, &b->side, e);
     }
     *out = b->side;
     return code;
@@ -121,6 +125,9 @@ int btc_open(const char *path, unsigned flags, struct btc **out,
     unsigned how =
         (flags & BTC_OPEN_CREATE ? (unsigned)JOURNAL_CREATE : 0) |
         (flags & BTC_OPEN_READ_ONLY ? (unsigned)JOURNAL_READ_ONLY : 0);
+    if (flags & BTC_OPEN_NETWORK) {
+        how |= JOURNAL_NETWORK;
+    }
     char *own = path ? NULL : btc_default_db();
     int code;
     *out = NULL;

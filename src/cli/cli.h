@@ -49,7 +49,7 @@ const char *cli_command_guess(const char *word);
 #define CLI_SET(name) CLI_OPTION_BIT(CLI_OPTION_##name)
 #define CLI_SET_BASE \
     (CLI_SET(CONFIG) | CLI_SET(QUIET) | CLI_SET(VERBOSE) | CLI_SET(HELP))
-#define CLI_SET_DB     (CLI_SET_BASE | CLI_SET(DB))
+#define CLI_SET_DB     (CLI_SET_BASE | CLI_SET(DB) | CLI_SET(ALLOW_NETWORK_DB))
 #define CLI_SET_FORMAT (CLI_SET(JSON) | CLI_SET(NDJSON))
 #define CLI_SET_READ   (CLI_SET_DB | CLI_SET_FORMAT)
 /* how a torrent is to be got */

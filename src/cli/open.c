@@ -10,6 +10,9 @@ int cli_open(struct cli *c, unsigned flags, struct btc **out)
 {
     struct btc_error e = {0};
 
+    if (c->o.allow_network_db) {
+        flags |= BTC_OPEN_NETWORK;
+    }
     if (btc_open(c->o.db, flags, out, &e) != 0) {
         *out = NULL;
         if (e.status == BTC_STATUS_NOT_FOUND) {

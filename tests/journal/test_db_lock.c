@@ -104,10 +104,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_engine_lock_is_the_files),
-        T(test_hard_links_are_refused),
-        T(test_file_goes_while_it_is_open),
-        T(test_front_does_not_checkpoint),
+        T(test_engine_lock_is_the_files),   T(test_hard_links_are_refused),
+        T(test_file_goes_while_it_is_open), T(test_front_does_not_checkpoint),
         T(test_network_file_systems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

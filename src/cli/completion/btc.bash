@@ -4,39 +4,39 @@
 # The options of a command.
 _btc_options() {
     case $1 in
-    get) echo "--db --config --dir --out --select --exclude --sequential --seed
+    get) echo "--db --allow-network-db --config --dir --out --select --exclude --sequential --seed
         --label --down --up --port --bind --peer --max-peers --no-dht --no-pex
         --no-lsd --verify --accept-loss --overwrite --journal-interval --cache
         --min-free --alloc --max-time --stall-timeout --on-done --on-error --json --ndjson
         --progress --dry-run --quiet --verbose --help" ;;
-    resume) echo "--db --config --seed --down --up --port --bind --peer --max-peers --no-dht
+    resume) echo "--db --allow-network-db --config --seed --down --up --port --bind --peer --max-peers --no-dht
         --no-pex --no-lsd --verify --accept-loss --overwrite --journal-interval
         --cache --min-free --max-time --stall-timeout --on-done --on-error --json
         --ndjson --progress --quiet --verbose --help" ;;
-    daemon) echo "--db --config --seed --down --up --port --bind --max-peers --no-dht
+    daemon) echo "--db --allow-network-db --config --seed --down --up --port --bind --max-peers --no-dht
         --no-pex --no-lsd --verify --accept-loss --journal-interval --cache
         --min-free --on-done --on-error --ndjson --progress --quiet --verbose
         --help" ;;
-    status) echo "--db --config --watch --json --ndjson --quiet --verbose --help" ;;
-    files) echo "--db --config --json --ndjson --quiet --verbose --help" ;;
-    peers) echo "--db --config --json --ndjson --quiet --verbose --help" ;;
-    trackers) echo "--db --config --json --ndjson --quiet --verbose --help" ;;
-    pieces) echo "--db --config --json --ndjson --quiet --verbose --help" ;;
-    log) echo "--db --config --limit --json --ndjson --quiet --verbose --help" ;;
-    why) echo "--db --config --json --quiet --verbose --help" ;;
-    add) echo "--db --config --dir --out --select --exclude --sequential --seed
+    status) echo "--db --allow-network-db --config --watch --json --ndjson --quiet --verbose --help" ;;
+    files) echo "--db --allow-network-db --config --json --ndjson --quiet --verbose --help" ;;
+    peers) echo "--db --allow-network-db --config --json --ndjson --quiet --verbose --help" ;;
+    trackers) echo "--db --allow-network-db --config --json --ndjson --quiet --verbose --help" ;;
+    pieces) echo "--db --allow-network-db --config --json --ndjson --quiet --verbose --help" ;;
+    log) echo "--db --allow-network-db --config --limit --json --ndjson --quiet --verbose --help" ;;
+    why) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
+    add) echo "--db --allow-network-db --config --dir --out --select --exclude --sequential --seed
         --label --paused --down --up --peer --max-peers --accept-loss --overwrite --alloc
         --json --dry-run --quiet --verbose --help" ;;
-    start) echo "--db --config --json --quiet --verbose --help" ;;
-    pause) echo "--db --config --json --quiet --verbose --help" ;;
-    rm) echo "--db --config --data --json --dry-run --yes --quiet --verbose --help" ;;
-    set) echo "--db --config --json --quiet --verbose --help" ;;
+    start) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
+    pause) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
+    rm) echo "--db --allow-network-db --config --data --json --dry-run --yes --quiet --verbose --help" ;;
+    set) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
     info) echo "--config --json --quiet --verbose --help" ;;
     create) echo "--config --out --tracker --web-seed --piece-length --private --comment
         --force --json --progress --quiet --verbose --help" ;;
-    verify) echo "--db --config --max-time --full --older-than --json --ndjson --progress
+    verify) echo "--db --allow-network-db --config --max-time --full --older-than --json --ndjson --progress
         --quiet --verbose --help" ;;
-    db) echo "--db --config --json --ndjson --quiet --verbose --help" ;;
+    db) echo "--db --allow-network-db --config --json --ndjson --quiet --verbose --help" ;;
     help) echo "--help" ;;
     version) echo "--json --help" ;;
     esac

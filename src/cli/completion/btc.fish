@@ -33,6 +33,7 @@ complete -c btc -n '__fish_seen_subcommand_from help' -a 'get resume daemon stat
 complete -c btc -n '__fish_seen_subcommand_from db' -a 'check backup path schema'
 complete -c btc -n '__fish_seen_subcommand_from resume status files peers trackers pieces log why start pause rm set verify' -a '(__btc_ids)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon status files peers trackers pieces log why add start pause rm set verify db' -l db -r -F -d 'the database (default: $XDG_STATE_HOME/btc/btc.db)'
+complete -c btc -n '__fish_seen_subcommand_from get resume daemon status files peers trackers pieces log why add start pause rm set verify db' -l allow-network-db -d 'open a database on a network file system'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon status files peers trackers pieces log why add start pause rm set info create verify db' -l config -r -F -d 'the config file (default: $XDG_CONFIG_HOME/btc/btc.conf)'
 complete -c btc -n '__fish_seen_subcommand_from get add' -l dir -s d -x -a '(__fish_complete_directories)' -d 'save into this folder (default: the current one)'
 complete -c btc -n '__fish_seen_subcommand_from get add create' -l out -s o -r -F -d 'another name for what is written'

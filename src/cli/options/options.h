@@ -16,6 +16,7 @@
 
 enum cli_option_id {
     CLI_OPTION_DB,
+    CLI_OPTION_ALLOW_NETWORK_DB,
     CLI_OPTION_CONFIG,
     CLI_OPTION_DIR,
     CLI_OPTION_OUT,
@@ -120,7 +121,7 @@ struct cli_options {
     bool sequential, paused, no_dht, no_pex, no_lsd, accept_loss, full, watch;
     bool overwrite, data, is_private, force, json, ndjson, dry_run, yes, quiet,
         help;
-    bool version;
+    bool version, allow_network_db;
     uint64_t verbose;
     uint64_t down, up, cache, min_free, piece_length;
     uint64_t port, max_peers, journal_interval_ms, limit;

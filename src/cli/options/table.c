@@ -13,6 +13,8 @@
 const struct cli_option cli_option_table[CLI_OPTION_N] = {
     [CLI_OPTION_DB] = {"db", 0, "FILE", CLI_TYPE_TEXT, CLI_FIELD(db), "the path of a database file", 0, 0,
         "the database (default: $XDG_STATE_HOME/btc/btc.db)"},
+    [CLI_OPTION_ALLOW_NETWORK_DB] = {"allow-network-db", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(allow_network_db), NULL, 0, 0,
+        "open a database on a network file system"},
     [CLI_OPTION_CONFIG] = {"config", 0, "FILE", CLI_TYPE_TEXT, CLI_FIELD(config), "the path of a file", 0, 0,
         "the config file (default: $XDG_CONFIG_HOME/btc/btc.conf)"},
     [CLI_OPTION_DIR] = {"dir", 'd', "DIR", CLI_TYPE_TEXT, CLI_FIELD(dir), "an existing folder", 0, 0,
