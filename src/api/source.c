@@ -3,6 +3,7 @@
  */
 #include "api/api.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -250,6 +251,17 @@ static void api_fill_magnet(struct btc_source *s)
     i->n_select_only = m->n_select;
 }
 
+/* Parts of the link that were left out: one line each. */
+static void api_warn_of_magnet(const struct magnet *m)
+{
+    for (unsigned part = 0; part < MAGNET_PART_COUNT; part++) {
+        const char *text = magnet_warning(m, part);
+        if (text) {
+            log_write(LOG_WARN, "magnet", "%s", text);
+        }
+    }
+}
+
 /* How a text names the source: cut, and without what a terminal obeys. */
 static char *api_label(const char *src)
 {
@@ -288,6 +300,7 @@ int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
     if (code == 0) {
         if (s->magnet) {
             api_fill_magnet(s);
+            api_warn_of_magnet(s->magnet);
         } else {
             api_fill_torrent(s);
         }

@@ -2,9 +2,9 @@
  *
  * A parameter is `key=value`, with '&' between ("&amp;", as pages quote it, is
  * taken too); a key may have a number behind it (`tr.1`). Values are percent-
- * encoded, and in `dn` a '+' is a blank. What identifies the torrent (xt) and
- * what selects its files (so) must be right; hints (trackers, seeds, peers)
- * that are malformed are left out.
+ * encoded, and in `dn` a '+' is a blank. What identifies the torrent (xt) must
+ * be right; of the rest, what is malformed is left out and remembered as a bit
+ * of `left_out`. An unknown key costs nothing, however long it is.
  */
 #include "proto/magnet.h"
 
@@ -153,8 +153,9 @@ static int magnet_read_xt(struct magnet_parser *p, struct slice s)
     return 0;
 }
 
-/* One item of so=: "4" or "6-8". */
-static int magnet_read_range(struct magnet_parser *p, struct slice s)
+/* One item of so=: "4" or "6-8"; false when it is none, or names files that
+ * no torrent has. */
+static bool magnet_read_range(struct magnet_parser *p, struct slice s)
 {
     const uint8_t *dash = s.len == 0 ? NULL : memchr(s.p, '-', s.len);
     size_t cut = dash == NULL ? s.len : (size_t)(dash - s.p);
@@ -162,56 +163,49 @@ static int magnet_read_range(struct magnet_parser *p, struct slice s)
     uint64_t last;
 
     if (!bytes_parse_u64(slice_sub(s, 0, cut), &first)) {
-        return BTC_E_SYNTAX;
+        return false;
     }
     last = first;
     if (dash != NULL && !bytes_parse_u64(magnet_rest(s, cut + 1), &last)) {
-        return BTC_E_SYNTAX;
+        return false;
     }
-    if (last < first) {
-        return BTC_E_SYNTAX;
-    }
-    if (last >= METAINFO_MAX_FILES ||
+    if (last < first || last >= METAINFO_MAX_FILES ||
         last - first >= MAGNET_MAX_SELECT - p->n_named) {
-        return BTC_E_LIMIT;
+        return false;
     }
     p->n_named += (uint32_t)(last - first) + 1;
     for (uint64_t i = first; i <= last; i++) {
         (void)bits_set(&p->select, (uint32_t)i);
     }
-    return 0;
+    return true;
+}
+
+static void magnet_leave_out(struct magnet *m, enum magnet_part part)
+{
+    m->left_out |= 1u << part;
 }
 
 /* BEP 53: file indexes and ranges of them, with commas between. */
-static int magnet_read_so(struct magnet_parser *p, struct slice s)
+static void magnet_read_so(struct magnet_parser *p, struct slice s)
 {
-    int rc = 0;
-
     if (s.len == 0) {
-        return 0;
+        return;
     }
-    if (p->select.n == 0) {
-        rc = bits_init(&p->select, METAINFO_MAX_FILES);
+    if (p->select.n == 0 && bits_init(&p->select, METAINFO_MAX_FILES) != 0) {
+        magnet_leave_out(p->m, MAGNET_PART_SELECT);
+        return;
     }
-    for (size_t off = 0; rc == 0 && off <= s.len;) {
+    for (size_t off = 0; off <= s.len;) {
         struct slice rest = magnet_rest(s, off);
         const uint8_t *comma =
             rest.len == 0 ? NULL : memchr(rest.p, ',', rest.len);
         size_t len = comma == NULL ? rest.len : (size_t)(comma - rest.p);
-        rc = magnet_read_range(p, slice_sub(rest, 0, len));
+
+        if (!magnet_read_range(p, slice_sub(rest, 0, len))) {
+            magnet_leave_out(p->m, MAGNET_PART_SELECT);
+        }
         off += len + 1;
     }
-    if (rc == BTC_E_LIMIT) {
-        return err_set(p->e, BTC_E_METAINFO,
-                       "bad magnet: so= names more files, or higher ones, "
-                       "than the %u that a torrent may have",
-                       METAINFO_MAX_FILES);
-    }
-    if (rc < 0) {
-        return err_set(p->e, BTC_E_METAINFO,
-                       "bad magnet: so= is not a list like 0,2,6-8");
-    }
-    return 0;
 }
 
 /* The name for display, which is also fit to be a file name. */
@@ -242,6 +236,33 @@ static bool magnet_is_key(struct slice key, const char *name)
            (rest.p[0] == '.' && bytes_parse_u64(magnet_rest(rest, 1), &number));
 }
 
+/* Hints: where data and peers may be found. */
+static void magnet_read_hint(struct magnet *m, struct slice key,
+                             struct slice value)
+{
+    if (magnet_is_key(key, "tr")) {
+        if (!metainfo_is_url(value) || m->n_trackers == MAGNET_MAX_ITEMS) {
+            magnet_leave_out(m, MAGNET_PART_TRACKER);
+            return;
+        }
+        metainfo_add_string(&m->trackers, &m->n_trackers, MAGNET_MAX_ITEMS,
+                            value);
+    } else if (magnet_is_key(key, "ws")) {
+        if (!metainfo_is_http(value) || m->n_web_seeds == MAGNET_MAX_ITEMS) {
+            magnet_leave_out(m, MAGNET_PART_WEB_SEED);
+            return;
+        }
+        metainfo_add_string(&m->web_seeds, &m->n_web_seeds, MAGNET_MAX_ITEMS,
+                            value);
+    } else if (magnet_is_key(key, "x.pe")) {
+        if (!metainfo_is_hostport(value) || m->n_peers == MAGNET_MAX_ITEMS) {
+            magnet_leave_out(m, MAGNET_PART_PEER);
+            return;
+        }
+        metainfo_add_string(&m->peers, &m->n_peers, MAGNET_MAX_ITEMS, value);
+    }
+}
+
 /* One parameter with its value decoded. */
 static int magnet_read_param(struct magnet_parser *p, struct slice key,
                              struct slice value)
@@ -253,21 +274,16 @@ static int magnet_read_param(struct magnet_parser *p, struct slice key,
         return magnet_read_xt(p, value);
     }
     if (magnet_is_key(key, "so")) {
-        return magnet_read_so(p, value);
-    }
-    if (magnet_is_key(key, "dn")) {
+        magnet_read_so(p, value);
+    } else if (magnet_is_key(key, "dn")) {
         magnet_read_name(m, value);
-    } else if (magnet_is_key(key, "tr") && metainfo_is_url(value)) {
-        metainfo_add_string(&m->trackers, &m->n_trackers, MAGNET_MAX_ITEMS,
-                            value);
-    } else if (magnet_is_key(key, "ws") && metainfo_is_http(value)) {
-        metainfo_add_string(&m->web_seeds, &m->n_web_seeds, MAGNET_MAX_ITEMS,
-                            value);
-    } else if (magnet_is_key(key, "x.pe") && metainfo_is_hostport(value)) {
-        metainfo_add_string(&m->peers, &m->n_peers, MAGNET_MAX_ITEMS, value);
-    } else if (magnet_is_key(key, "xl") &&
-               !bytes_parse_u64(value, &m->length)) {
-        m->length = 0;
+    } else if (magnet_is_key(key, "xl")) {
+        if (!bytes_parse_u64(value, &m->length)) {
+            m->length = 0;
+            magnet_leave_out(m, MAGNET_PART_LENGTH);
+        }
+    } else if (value.len > 0) {
+        magnet_read_hint(m, key, value);
     }
     return 0;
 }
@@ -339,7 +355,7 @@ static int magnet_read_link(struct magnet_parser *p, struct slice s)
 
     if (s.len > MAGNET_MAX_BYTES) {
         return err_set(p->e, BTC_E_METAINFO,
-                       "bad magnet: %zu bytes long, at most %d are accepted",
+                       "bad magnet: %zu bytes long, at most %u are accepted",
                        s.len, MAGNET_MAX_BYTES);
     }
     scratch = mem_alloc(s.len);
@@ -408,6 +424,17 @@ void magnet_free(struct magnet *m)
     free(m->select);
     free(m->name);
     free(m);
+}
+
+const char *magnet_warning(const struct magnet *m, enum magnet_part part)
+{
+    static const char *const text[] = {
+#define MAGNET_PART_TEXT(name, text) text,
+        MAGNET_PARTS(MAGNET_PART_TEXT)
+#undef MAGNET_PART_TEXT
+    };
+
+    return (m->left_out >> part & 1) != 0 ? text[part] : NULL;
 }
 
 bool magnet_is(struct slice text)
