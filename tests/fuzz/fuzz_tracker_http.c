@@ -67,5 +67,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_tracker_http_check(&r);
     tracker_reply_fini(&r);
     fuzz_tracker_http_url(data, size);
+    rc = tracker_http_scrape_parse(
+        slice_of(data, size), (const uint8_t *)"aaaaaaaaaaaaaaaaaaaa", &r, &e);
+    BTC_ASSERT(rc == 0 || rc == BTC_E_PROTO);
+    fuzz_tracker_http_check(&r);
+    BTC_ASSERT(r.n_peers == 0);
     return 0;
 }

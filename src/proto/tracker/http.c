@@ -361,9 +361,10 @@ static int tracker_http_refuse(struct slice body, const struct bencode_fault *f,
     return err_set(e, BTC_E_PROTO, "the tracker's reply is no dictionary");
 }
 
-/* Reads a reply body. */
-int tracker_http_parse(struct slice body, struct tracker_reply *out,
-                       struct err *e)
+/* Starts the reply and checks that the body holds a dictionary, which `body` is
+ * cut to. */
+static int tracker_http_open(struct slice *body, struct tracker_reply *out,
+                             struct err *e)
 {
     struct bencode_fault fault = {0};
     ptrdiff_t used = 0;
@@ -372,27 +373,46 @@ int tracker_http_parse(struct slice body, struct tracker_reply *out,
                                   .leechers = -1,
                                   .downloaded = -1,
                                   .external_ip = addr_none()};
-    if (body.len > TRACKER_MAX_REPLY) {
+    if (body->len > TRACKER_MAX_REPLY) {
         return err_set(e, BTC_E_PROTO,
                        "the tracker's reply is longer than %u bytes",
                        TRACKER_MAX_REPLY);
     }
-    used = bencode_check(body, &fault);
+    used = bencode_check(*body, &fault);
     if (used <= 0) {
-        return tracker_http_refuse(body, &fault, e);
+        return tracker_http_refuse(*body, &fault, e);
     }
-    body.len = (size_t)used;
-    if (bencode_type(body) != BENCODE_DICT) {
+    body->len = (size_t)used;
+    if (bencode_type(*body) != BENCODE_DICT) {
         fault.what = NULL;
-        return tracker_http_refuse(body, &fault, e);
+        return tracker_http_refuse(*body, &fault, e);
+    }
+    return 0;
+}
+
+/* How many peers there are. */
+static void tracker_http_parse_counts(struct slice dict,
+                                      struct tracker_reply *out)
+{
+    out->seeders = tracker_http_count(dict, "complete");
+    out->leechers = tracker_http_count(dict, "incomplete");
+    out->downloaded = tracker_http_count(dict, "downloaded");
+}
+
+/* Reads a reply body. */
+int tracker_http_parse(struct slice body, struct tracker_reply *out,
+                       struct err *e)
+{
+    int rc = tracker_http_open(&body, out, e);
+
+    if (rc != 0) {
+        return rc;
     }
     tracker_http_parse_texts(body, out);
     out->interval = tracker_http_interval(body, "interval");
     out->min_interval = tracker_http_interval(body, "min interval");
     out->retry_in = tracker_http_retry_in(body);
-    out->seeders = tracker_http_count(body, "complete");
-    out->leechers = tracker_http_count(body, "incomplete");
-    out->downloaded = tracker_http_count(body, "downloaded");
+    tracker_http_parse_counts(body, out);
     tracker_http_parse_peers(body, out);
     return 0;
 }
@@ -405,4 +425,73 @@ int tracker_http_decode(long status, struct slice body,
         return err_set(e, rc, "HTTP status %ld", status);
     }
     return rc;
+}
+
+/* Where "announce" stands in the URL; NULL when its path has none. The '/' of
+ * "http://" belongs to no path. */
+static const char *tracker_http_find_announce(const char *url)
+{
+    const char *end = url + strcspn(url, "?#");
+    const char *part = NULL;
+    const char *host = strstr(url, "://");
+
+    if (host == NULL || host >= end) {
+        return NULL;
+    }
+    for (const char *p = host + 3; p < end; p++) {
+        if (*p == '/') {
+            part = p + 1;
+        }
+    }
+    if (part == NULL || strncmp(part, "announce", strlen("announce")) != 0) {
+        return NULL;
+    }
+    return part;
+}
+
+int tracker_http_scrape_url(const char *announce, const uint8_t info_hash[20],
+                            struct buf *out)
+{
+    const char *part = tracker_http_find_announce(announce);
+    char *url = NULL;
+    int rc = 0;
+
+    if (part == NULL) {
+        return BTC_E_UNSUPPORTED;
+    }
+    url = mem_printf("%.*sscrape%s", (int)(part - announce), announce,
+                     part + strlen("announce"));
+    rc = tracker_http_put_base(out, url);
+    free(url);
+    return rc != 0 ? rc
+                   : tracker_http_put_value(
+                         out, "info_hash=", slice_of(info_hash, 20));
+}
+
+int tracker_http_scrape_parse(struct slice body, const uint8_t info_hash[20],
+                              struct tracker_reply *out, struct err *e)
+{
+    struct slice key = {0};
+    struct slice value = {0};
+    struct slice files = {0};
+    struct bencode_iter it;
+    int rc = tracker_http_open(&body, out, e);
+
+    if (rc != 0) {
+        return rc;
+    }
+    tracker_http_parse_texts(body, out);
+    files = bencode_get_dict(body, "files");
+    if (files.len == 0) {
+        return 0;
+    }
+    it = bencode_iter(files);
+    while (bencode_next(&it, &key, &value)) {
+        if (slice_eq(key, slice_of(info_hash, 20)) &&
+            bencode_type(value) == BENCODE_DICT) {
+            tracker_http_parse_counts(value, out);
+            return 0;
+        }
+    }
+    return 0;
 }

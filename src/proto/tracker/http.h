@@ -1,4 +1,5 @@
-/* HTTP trackers: announce URLs and replies (BEP 3, 7, 21, 23, 24, 27, 31). */
+/* HTTP trackers: announce URLs and replies (BEP 3, 7, 21, 23, 24, 27, 31),
+ * scrapes (BEP 48). */
 #ifndef BTC_PROTO_TRACKER_HTTP_H
 #define BTC_PROTO_TRACKER_HTTP_H
 
@@ -21,5 +22,16 @@ int tracker_http_decode(long status, struct slice body,
 /* The same of a body alone. */
 int tracker_http_parse(struct slice body, struct tracker_reply *out,
                        struct err *e);
+
+/* The scrape URL (BEP 48) of a torrent: "announce" at the start of the path's
+ * last part becomes "scrape". BTC_E_UNSUPPORTED when it does not stand there:
+ * that tracker cannot be scraped. BTC_E_LIMIT when `out` is too small. */
+int tracker_http_scrape_url(const char *announce, const uint8_t info_hash[20],
+                            struct buf *out);
+/* The numbers of that torrent (seeders, leechers, downloaded; -1 when not said
+ * or when the tracker does not know it), or a failure text. BTC_E_PROTO as
+ * above. There are no peers to free. */
+int tracker_http_scrape_parse(struct slice body, const uint8_t info_hash[20],
+                              struct tracker_reply *out, struct err *e);
 
 #endif

@@ -438,9 +438,85 @@ static void test_status(void **state)
     tracker_reply_fini(&r);
 }
 
+/* Scrape URLs (BEP 48); NULL: it cannot be scraped. */
+static void test_scrape_url(void **state)
+{
+    static const struct test_url rows[] = {
+        {"http://t/announce", "http://t/scrape?"},
+        {"http://t/x/announce.php?k=1", "http://t/x/scrape.php?k=1&"},
+        {"http://t/announce?a=/announce#f", "http://t/scrape?a=/announce&"},
+        {"https://announce/announce", "https://announce/scrape?"},
+        {"http://t/a", NULL},
+        {"http://t/announce/x", NULL},
+        {"http://t/xannounce", NULL},
+        {"http://t/a?x=/announce", NULL},
+        {"http://announce", NULL},
+        {"http:/announce", NULL},
+        {"announce", NULL},
+        {"", NULL},
+    };
+    struct tracker_request r = test_request();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf out;
+        int rc = 0;
+        buf_init(&out, TEST_TEXT_MAX);
+        rc = tracker_http_scrape_url(rows[i].announce, r.info_hash, &out);
+        assert_int_equal(rc, rows[i].want ? 0 : BTC_E_UNSUPPORTED);
+        if (rows[i].want) {
+            size_t len = strlen(rows[i].want);
+            assert_true(
+                slice_eq_str(slice_sub(buf_slice(&out), 0, len), rows[i].want));
+            assert_true(slice_eq_str(
+                slice_sub(buf_slice(&out), len, TEST_TEXT_MAX),
+                "info_hash=%00%01%FFazAZ09-_.~%20%25%26%2B%3D%3F%C3"));
+        }
+        buf_fini(&out);
+    }
+}
+
+/* A good scrape, one of another torrent, failures, and each truncation. */
+static void test_scrape_parse(void **state)
+{
+    static const char good[] =
+        "d5:filesd20:bbbbbbbbbbbbbbbbbbbbd8:completei1ee"
+        "20:aaaaaaaaaaaaaaaaaaaad8:completei5e10:downloadedi50e"
+        "10:incompletei10eeee";
+    const uint8_t *hash = (const uint8_t *)"aaaaaaaaaaaaaaaaaaaa";
+    struct tracker_reply r;
+    struct guard g;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(tracker_http_scrape_parse(slice_str(good), hash, &r, &e),
+                     0);
+    assert_int_equal(r.seeders, 5);
+    assert_int_equal(r.downloaded, 50);
+    assert_int_equal(r.leechers, 10);
+    hash = (const uint8_t *)"cccccccccccccccccccc";
+    assert_int_equal(tracker_http_scrape_parse(slice_str(good), hash, &r, &e),
+                     0);
+    assert_int_equal(r.seeders, -1);
+    assert_int_equal(tracker_http_scrape_parse(
+                         slice_str("d14:failure reason2:noe"), hash, &r, &e),
+                     0);
+    assert_string_equal(r.failure, "no");
+    assert_int_equal(
+        tracker_http_scrape_parse(slice_str("d5:filesi1ee"), hash, &r, &e), 0);
+    guard_init(&g, sizeof good);
+    for (size_t n = 0; n < sizeof good - 1; n++) {
+        struct slice in = slice_of(guard_put(&g, good, n), n);
+        assert_int_equal(tracker_http_scrape_parse(in, hash, &r, &e),
+                         BTC_E_PROTO);
+    }
+    guard_fini(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scrape_url), cmocka_unit_test(test_scrape_parse),
         cmocka_unit_test(test_url_base),   cmocka_unit_test(test_url_optional),
         cmocka_unit_test(test_url_limit),  cmocka_unit_test(test_replies),
         cmocka_unit_test(test_truncated),  cmocka_unit_test(test_long_texts),
