@@ -212,6 +212,7 @@ void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
         f->ino = prints[i].ino;
         f->size = prints[i].size;
         f->mtime_ns = prints[i].mtime_ns;
+        f->ctime_ns = prints[i].ctime_ns;
         journal_put_file(r->b, st->id, f);
     }
     st->n_jobs++;

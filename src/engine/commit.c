@@ -125,6 +125,7 @@ void engine_fact(struct engine_torrent *st, const struct action *a)
             break;
         }
         journal_put_piece(st->facts, st->id, a->piece, loop_unix_now());
+        st->stat.writes |= !st->s->o.check_only;
         st->dirty = true;
         break;
     case FACT_PIECE_LOST:
@@ -193,7 +194,7 @@ static bool commit_stat_same(const struct journal_stat *a,
            a->error_code == b->error_code && a->eta_s == b->eta_s &&
            strcmp(a->error, b->error) == 0 && a->checked_to == b->checked_to &&
            a->completed_at == b->completed_at && a->seeding_s == b->seeding_s &&
-           a->root_dev == b->root_dev;
+           a->root_dev == b->root_dev && a->writes == b->writes;
 }
 
 /* The torrent's stat row goes into this commit when it differs from the last
@@ -271,6 +272,7 @@ static void commit_prints(struct engine_torrent *st,
         f->ino = prints[i].ino;
         f->size = prints[i].size;
         f->mtime_ns = prints[i].mtime_ns;
+        f->ctime_ns = prints[i].ctime_ns;
         journal_put_file(st->syncing, st->id, f);
     }
 }

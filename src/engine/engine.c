@@ -446,7 +446,7 @@ static void engine_raise_files(void)
 }
 
 /* This boot's id, to tell a killed process from a power cut. */
-static bool engine_same_boot(const struct journal_run *before)
+bool engine_same_boot(const struct journal_run *run)
 {
     char id[40] = "";
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -457,7 +457,7 @@ static bool engine_same_boot(const struct journal_run *before)
         (void)fclose(f);
     }
     id[strcspn(id, "\n")] = '\0';
-    return id[0] != '\0' && strcmp(id, before->boot_id) == 0;
+    return id[0] != '\0' && strcmp(id, run->boot_id) == 0;
 }
 
 /* Opens the io objects. */
@@ -480,7 +480,6 @@ static int engine_open(struct engine *s, struct err *e)
     if (err == 0) {
         err = journal_begin_run(s->db, &s->before, e);
     }
-    s->same_boot = engine_same_boot(&s->before);
     return err;
 }
 

@@ -109,6 +109,10 @@ struct engine_torrent {
     struct journal_stat
         loaded_stat; /* read on the database thread, not taken yet */
     bool loaded_known;
+    struct {
+        struct journal_run last;   /* that may have written its files */
+        struct journal_run loaded; /* read on the database thread, too */
+    } run;
     struct err load_error;
 
     uint64_t bytes_missing; /* startup: what the wanted files may still take */
@@ -171,8 +175,7 @@ struct engine {
     struct store *disk;
     struct journal *db; /* NULL while the thread has it */
     struct journal_thread *journal_thread;
-    struct journal_run before; /* the run before this one */
-    bool same_boot;
+    struct journal_run before;  /* the run before this one */
     struct loop_wakeup *wakeup; /* btc_signal */
     struct rng rng;
     struct pool pool;

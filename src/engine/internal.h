@@ -43,6 +43,8 @@ uint64_t engine_min_free(const struct engine *s);
 bool engine_is_idle(const struct engine_torrent *st);
 
 /* engine.c */
+/* The system has run on since. */
+bool engine_same_boot(const struct journal_run *run);
 void engine_stop(struct engine *s, int status, const char *text);
 /* Something of it may have changed: at the end of the turn it is seen to that
  * its wishes go on and the timer knows its deadline. What is not touched costs
@@ -53,8 +55,8 @@ void engine_touch(struct engine_torrent *st);
 struct engine_torrent *engine_torrent_new(struct engine *s,
                                           struct journal_torrent *row);
 void engine_torrent_free(struct engine_torrent *st);
-/* Reads all rows; on any thread. Of `st` it touches only what it fills and
- * reads only the id. */
+/* load.c: reads all rows; on any thread. Of `st` it touches only what it fills
+ * and reads only the id. */
 void engine_torrent_load(struct engine_torrent *st, struct journal *db);
 /* On the loop thread, when that is done: the journal and the reports look at
  * the facts while others are being read. */

@@ -179,6 +179,7 @@ void engine_fill_stat(struct engine_torrent *st, struct journal_stat *out)
     }
     out->seeding_s = st->stat.seeding_s;
     out->root_dev = st->stat.root_dev;
+    out->writes = st->stat.writes;
 }
 
 /* --- events --- */

@@ -1,16 +1,16 @@
-/* Startup verification: fingerprints, then (where it may pay) a scan for data
- * beyond the journal, then the files that are absent, then the core runs. All
- * of it in disk jobs; hashing goes on beside the download.
+/* The startup of a torrent, step by step: fingerprints, then (where it may pay)
+ * a scan for data beyond the journal, then a look at files that are not known
+ * as ours, then the space there is, then the files that are absent, then the
+ * core runs. Each step is a disk job whose answer begins the next; hashing goes
+ * on beside the download. What the fingerprints mean is judge.c's.
  */
 #include "engine/internal.h"
 
-#include "base/log.h"
 #include "base/mem.h"
-#include "core/durable/trust.h"
 #include "engine/adopt.h"
+#include "engine/judge.h"
 #include "model/fingerprint.h"
 #include "model/names.h"
-#include "model/span.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,197 +286,6 @@ static void startup_scan(struct engine_torrent *st)
 
 /* --- fingerprints --- */
 
-/* A file changed by somebody else: its claims are hashed again, also if this
- * run is interrupted before it has come to them. */
-static void startup_recheck_file(struct engine_torrent *st, uint32_t file)
-{
-    uint32_t first, end;
-    layout_file_pieces(&st->geom, file, &first, &end);
-    for (uint32_t i = first; i < end; i++) {
-        if (bits_get(&st->claimed, i)) {
-            bits_set(&st->to_check, i);
-        }
-    }
-    st->files[file].verify_since = loop_unix_now() + 1;
-    char text[512];
-    (void)snprintf(text, sizeof text,
-                   "%.400s was changed by somebody else: its pieces are hashed "
-                   "again",
-                   st->files[file].path);
-    engine_commit_event(st, LEVEL_WARN, "file-changed", text);
-}
-
-/* A file is gone: its pieces are lost, an event row says so. */
-static void startup_lose_file(struct engine_torrent *st, uint32_t file)
-{
-    uint32_t first, end;
-    layout_file_pieces(&st->geom, file, &first, &end);
-    for (uint32_t i = first; i < end; i++) {
-        if (bits_clear(&st->claimed, i)) {
-            journal_del_piece(st->facts, st->id, i);
-        }
-        journal_del_blocks(st->facts, st->id, i);
-    }
-    size_t kept = 0;
-    for (size_t i = 0; i < st->n_blocks; i++) {
-        if (st->blocks[i].piece < first || st->blocks[i].piece >= end) {
-            st->blocks[kept++] = st->blocks[i];
-        }
-    }
-    st->n_blocks = kept;
-    char text[512];
-    (void)snprintf(text, sizeof text,
-                   "%.400s is gone: its pieces are fetched again",
-                   st->files[file].path);
-    engine_commit_event(st, LEVEL_WARN, "file-lost", text);
-    st->stat_dirty = true;
-}
-
-/* The file's fingerprint as it is now goes into the journal. */
-static void startup_take_print(struct engine_torrent *st, uint32_t file,
-                               const struct fingerprint *p)
-{
-    struct journal_file *f = &st->files[file];
-    f->has_print = p->exists;
-    f->dev = p->dev;
-    f->ino = p->ino;
-    f->size = p->size;
-    f->mtime_ns = p->mtime_ns;
-    journal_put_file(st->facts, st->id, f);
-}
-
-/* What the judge needs of each file. Index i of the array is file map[i]. */
-static size_t startup_collect(struct engine_torrent *st,
-                              const struct fingerprint *prints,
-                              struct trust_file *out, uint32_t *map)
-{
-    struct bits blocks;
-    size_t n = 0;
-    int err = bits_init(&blocks, st->geom.n_pieces);
-    BTC_ASSERT(err == 0);
-    for (size_t i = 0; i < st->n_blocks; i++) {
-        bits_set(&blocks, st->blocks[i].piece);
-    }
-    for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        const struct journal_file *f = &st->files[i];
-        const struct fingerprint *p = &prints[i];
-        if (f->pad || f->length == 0) {
-            continue;
-        }
-        uint32_t first, end;
-        layout_file_pieces(&st->geom, i, &first, &end);
-        bool whole = bits_next_clear(&st->claimed, first) >= end;
-        map[n] = i;
-        out[n++] = (struct trust_file){
-            .length = f->length,
-            .claimed = bits_next_set(&st->claimed, first) < end ||
-                       bits_next_set(&blocks, first) < end,
-            .whole = whole,
-            .has_journal = f->has_print,
-            .journal = {.dev = f->dev,
-                        .ino = f->ino,
-                        .size = f->size,
-                        .mtime_ns = f->mtime_ns},
-            .now = {.exists = p->exists && p->is_file,
-                    .dev = p->dev,
-                    .ino = p->ino,
-                    .size = p->size,
-                    .mtime_ns = p->mtime_ns,
-                    .blocks = p->blocks}};
-    }
-    bits_fini(&blocks);
-    return n;
-}
-
-/* What a wanted file may still take. Allocated data of unknown worth counts as
- * there; so do journaled bytes that a file system keeps in fewer blocks. */
-static uint64_t startup_missing(const struct journal_file *f,
-                                const struct fingerprint *now)
-{
-    uint64_t there = now->blocks * 512;
-    there = there > f->bytes_done ? there : f->bytes_done;
-    there = now->exists ? there : 0;
-    return f->priority > 0 && f->length > there ? f->length - there : 0;
-}
-
-/* Carries the verdicts out. */
-static void startup_apply(struct engine_torrent *st,
-                          const struct fingerprint *prints,
-                          const struct trust_file *files, const uint32_t *map,
-                          size_t n)
-{
-    bool trust = st->s->o.verify == BTC_VERIFY_NONE;
-    st->bytes_missing = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t file = map[i];
-        st->bytes_missing += startup_missing(&st->files[file], &files[i].now);
-        if (files[i].verdict == TRUST_LOST) {
-            startup_lose_file(st, file);
-        } else if (files[i].verdict == TRUST_RECHECK && !trust) {
-            startup_recheck_file(st, file);
-        }
-        st->scan_needed |= files[i].beyond;
-        if (!files[i].claimed && !st->files[file].has_print) {
-            continue; /* not known as ours: see adopt.h */
-        }
-        if (files[i].verdict != TRUST_TRUST ||
-            files[i].now.mtime_ns != st->files[file].mtime_ns) {
-            startup_take_print(st, file, &prints[file]);
-        }
-    }
-}
-
-/* Claims older than somebody's wish for a check. */
-static void startup_apply_wishes(struct engine_torrent *st)
-{
-    const struct btc_run_options *o = &st->s->o;
-    int64_t since = st->row.verify_since;
-    if (o->check_only && o->older_than_s > 0) {
-        since = loop_unix_now() - o->older_than_s;
-    } else {
-        st->verify_taken = since;
-    }
-    for (size_t i = 0; i < st->n_pieces; i++) {
-        uint32_t piece = st->pieces[i].piece;
-        int64_t limit = since;
-        struct layout_spans it;
-        struct span s;
-        layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
-                          layout_piece_size(&st->geom, piece));
-        while (layout_spans_next(&it, &s)) {
-            int64_t f = s.pad ? 0 : st->files[s.file].verify_since;
-            limit = f > limit ? f : limit;
-        }
-        if (bits_get(&st->claimed, piece) &&
-            st->pieces[i].verified_at < limit && o->verify != BTC_VERIFY_NONE) {
-            bits_set(&st->to_check, piece);
-        }
-    }
-    /* A check of everything that was interrupted goes on; a new one starts at
-     * the first piece. */
-    bool interrupted = st->stat.checked_to < st->geom.n_pieces;
-    bool again = st->verify_all && !st->verify_more;
-    st->checked_from = interrupted && !again ? st->stat.checked_to : 0;
-    st->scan_needed |= interrupted || st->verify_all;
-}
-
-/* --accept-loss: the journal forgets its claims and starts over. */
-static void startup_forget_all(struct engine_torrent *st)
-{
-    for (size_t i = 0; i < st->n_pieces; i++) {
-        journal_del_piece(st->facts, st->id, st->pieces[i].piece);
-    }
-    for (size_t i = 0; i < st->n_blocks; i++) {
-        journal_del_blocks(st->facts, st->id, st->blocks[i].piece);
-    }
-    bits_zero(&st->claimed);
-    st->n_blocks = st->n_pieces = 0;
-    journal_put_accepted_loss(st->facts, st->id);
-    engine_commit_event(st, LEVEL_WARN, "accept-loss",
-                        "the storage was absent: starting over as wished");
-    st->stat_dirty = true;
-}
-
 /* The storage is gone: nothing is created, nothing is lost. */
 static void startup_absent(struct engine_torrent *st, bool root)
 {
@@ -494,38 +303,12 @@ static void startup_absent(struct engine_torrent *st, bool root)
 static void startup_judged(struct engine_torrent *st,
                            const struct store_job *job)
 {
-    const struct engine *s = st->s;
-    bool quiet = st->stat.updated_at < s->before.heartbeat_at;
-    struct trust_run run = {.had_run = s->before.id != 0,
-                            .clean = s->before.ended_at != 0,
-                            .same_boot = s->same_boot,
-                            .interval_s = (s->journal_interval_ms + 999) / 1000,
-                            .started_at = s->before.started_at,
-                            .heartbeat_at = quiet ? st->stat.updated_at
-                                                  : s->before.heartbeat_at,
-                            .root_dev = st->stat.root_dev};
-    struct fingerprint root = {.exists = job->root.exists,
-                               .dev = job->root.dev};
-    struct trust_file *files = mem_calloc(st->geom.n_files + 1, sizeof *files);
-    uint32_t *map = mem_calloc(st->geom.n_files + 1, sizeof *map);
-    size_t n = startup_collect(st, job->prints, files, map);
-    bool there = trust_judge(&run, &root, files, n);
-    if (!there && root.exists && (s->o.accept_loss || st->row.accept_loss)) {
-        startup_forget_all(st);
-        n = startup_collect(st, job->prints, files, map);
-        there = trust_judge(&run, &root, files, n);
-    }
-    if (there) {
-        st->stat.root_dev = root.dev;
-        startup_apply(st, job->prints, files, map, n);
-        startup_apply_wishes(st);
+    if (judge_files(st, job)) {
         startup_find_strangers(st, job->prints);
         startup_scan(st);
     } else {
-        startup_absent(st, root.exists);
+        startup_absent(st, job->root.exists);
     }
-    free(files);
-    free(map);
 }
 
 /* Answer to STAT. */

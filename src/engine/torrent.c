@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "engine/judge.h"
 #include "model/names.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,46 +88,6 @@ void engine_torrent_free(struct engine_torrent *st)
     free(st->row.save_path);
     free(st->row.label);
     free(st);
-}
-
-void engine_torrent_load(struct engine_torrent *st, struct journal *db)
-{
-    struct err *e = &st->load_error;
-    uint8_t *info = NULL;
-    size_t len = 0;
-    *e = (struct err){0};
-    int err = journal_load_stat(db, st->id, &st->loaded_stat, e);
-    st->loaded_known = err == 0;
-    if (err == 0) {
-        err = journal_load_info(db, st->id, &info, &len, e);
-    }
-    if (err == 0) {
-        err = metainfo_parse_info(slice_of(info, len), &st->meta, e);
-    }
-    if (err == 0) {
-        err = journal_load_files(db, st->id, &st->files, &st->n_files, e);
-    }
-    if (err == 0) {
-        err = journal_load_pieces(db, st->id, &st->pieces, &st->n_pieces, e);
-    }
-    if (err == 0) {
-        err = journal_load_blocks(db, st->id, &st->blocks, &st->n_blocks, e);
-    }
-    if (err == 0) {
-        err = journal_load_peers(db, st->id, ENGINE_PEERS_LOADED, &st->peers,
-                                 &st->n_peers, e);
-    }
-    if (err == 0) {
-        (void)journal_load_trackers(db, st->id, &st->trackers, &st->n_trackers,
-                                    e);
-    }
-    free(info);
-}
-
-void engine_torrent_loaded(struct engine_torrent *st)
-{
-    st->stat = st->loaded_stat;
-    st->stat_known = st->loaded_known;
 }
 
 /* What was loaded fits together. Not on the database thread: the row may change
@@ -259,6 +220,7 @@ void engine_torrent_run(struct engine_torrent *st)
     st->error[0] = '\0';
     st->retry_ms = 0;
     st->seeding_ms = 0;
+    st->stat.writes |= !st->s->o.check_only && !torrent_is_complete(st->t);
     struct event ev = {.type = EVENT_START};
     engine_event(st, &ev);
     struct torrent_stats ts;
@@ -328,6 +290,7 @@ void engine_torrent_stopped(struct engine_torrent *st)
 /* The check of existing data ended: what was owed is done. */
 void engine_torrent_checked(struct engine_torrent *st)
 {
+    judge_checked(st);
     journal_put_verify_done(st->facts, st->id, st->verify_taken);
     if (st->row.verify_since <= st->verify_taken) {
         st->row.verify_since = 0;

@@ -27,10 +27,10 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
         "DELETE FROM block WHERE torrent_id = ?1 AND piece = ?2",
     [JOURNAL_STMT_PUT_FILE] =
         "UPDATE file SET dev = ?3, ino = ?4, size = ?5, mtime_ns = ?6,"
-        " verify_since = ?7, bytes_done = ?8"
+        " verify_since = ?7, bytes_done = ?8, ctime_ns = ?9"
         " WHERE torrent_id = ?1 AND file = ?2"
-        " AND (dev, ino, size, mtime_ns, verify_since, bytes_done)"
-        " IS NOT (?3, ?4, ?5, ?6, ?7, ?8)",
+        " AND (dev, ino, size, mtime_ns, verify_since, bytes_done, ctime_ns)"
+        " IS NOT (?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     /* who was named by the user stays the user's: his row is a wish */
     [JOURNAL_STMT_PUT_PEER] =
         "INSERT INTO peer (torrent_id, address, port, source, client,"
@@ -70,12 +70,13 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
         " eta_s = ?8, peers = ?9, seeds = ?10, downloaded = ?11,"
         " uploaded = ?12, wasted = ?13, error_code = ?14, error = ?15,"
         " checked_to = ?16, completed_at = ?17, seeding_s = ?18,"
-        " root_dev = ?19, updated_at = unixepoch() WHERE torrent_id = ?1"
+        " root_dev = ?19, last_run = coalesce(?20, last_run),"
+        " updated_at = unixepoch() WHERE torrent_id = ?1"
         " AND (state, bytes_done, bytes_total, pieces_done, down_rate,"
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
-        " error_code, error, checked_to, completed_at, seeding_s, root_dev)"
-        " IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-        " ?15, ?16, ?17, ?18, ?19)",
+        " error_code, error, checked_to, completed_at, seeding_s, root_dev,"
+        " last_run) IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+        " ?13, ?14, ?15, ?16, ?17, ?18, ?19, coalesce(?20, last_run))",
     [JOURNAL_STMT_PUT_EVENT] =
         "INSERT INTO event (at, torrent_id, level, kind, text)"
         " VALUES (?1, ?2, ?3, ?4, coalesce(?5, ''))",
@@ -147,6 +148,7 @@ static void journal_bind_file(sqlite3_stmt *s, const struct journal_file *f)
         journal_bind_bits(s, 4, f->ino);
         journal_bind_u64(s, 5, f->size);
         (void)sqlite3_bind_int64(s, 6, f->mtime_ns);
+        (void)sqlite3_bind_int64(s, 9, f->ctime_ns);
     }
     (void)sqlite3_bind_int64(s, 7, f->verify_since > 0 ? f->verify_since : 0);
     journal_bind_u64(s, 8, f->bytes_done);
@@ -189,7 +191,8 @@ static void journal_bind_tracker(sqlite3_stmt *s,
 }
 
 /* A torrent's live row. */
-static void journal_bind_stat(sqlite3_stmt *s, const struct journal_stat *t)
+static void journal_bind_stat(const struct journal *db, sqlite3_stmt *s,
+                              const struct journal_stat *t)
 {
     journal_bind_text(s, 2, t->state);
     journal_bind_u64(s, 3, t->bytes_done);
@@ -210,6 +213,9 @@ static void journal_bind_stat(sqlite3_stmt *s, const struct journal_stat *t)
     (void)sqlite3_bind_int64(s, 18, t->seeding_s);
     if (t->root_dev != 0) {
         journal_bind_bits(s, 19, t->root_dev);
+    }
+    if (t->writes && db->run_id != 0) {
+        (void)sqlite3_bind_int64(s, 20, db->run_id);
     }
 }
 
@@ -247,7 +253,7 @@ static int journal_apply_row(struct journal *db, enum journal_stmt which,
     } else if (which == JOURNAL_STMT_PUT_TRACKER) {
         journal_bind_tracker(s, ext);
     } else if (which == JOURNAL_STMT_PUT_STAT) {
-        journal_bind_stat(s, ext);
+        journal_bind_stat(db, s, ext);
     } else if (which == JOURNAL_STMT_DEL_PEER) {
         journal_bind_text(s, 2, ext);
         (void)sqlite3_bind_int64(s, 3, op->a);

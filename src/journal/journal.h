@@ -89,6 +89,7 @@ struct journal_file {
     bool has_print;   /* the fingerprint below is known */
     uint64_t dev, ino, size;
     int64_t mtime_ns;
+    int64_t ctime_ns;     /* 0 = not known */
     int64_t verify_since; /* like the torrent's, for this file's pieces */
     uint64_t bytes_done;  /* fact */
 };
@@ -139,6 +140,9 @@ struct journal_stat {
     int64_t seeding_s;    /* seconds spent seeding, ever */
     uint64_t root_dev;    /* filesystem of the save path when data was there */
     int64_t updated_at;   /* unix; loaded alone: the commit stamps the row */
+    int64_t last_run;     /* loaded alone: the newest run that may have written
+                           * its files; 0 = none or not known */
+    bool writes;          /* put alone: this run is one */
 };
 /* --- the front's side: immediate, own transaction each --- */
 
@@ -215,6 +219,11 @@ struct journal_run {
     char boot_id[40];
     int64_t started_at, heartbeat_at, ended_at; /* unix; ended 0 = not clean */
 };
+/* The run of an id; its id is 0 when its row is not there any more. */
+int journal_load_run(struct journal *db, int64_t id, struct journal_run *out,
+                     struct err *e);
+/* This run's, 0 before journal_begin_run. */
+int64_t journal_run_id(const struct journal *db);
 /* Inserts this run's row (version, pid, boot id) and gives the one before. */
 int journal_begin_run(struct journal *db, struct journal_run *before,
                       struct err *e);

@@ -274,6 +274,7 @@ static void journal_read_file(sqlite3_stmt *s, void *row)
     f->mtime_ns = sqlite3_column_int64(s, 9);
     f->verify_since = sqlite3_column_int64(s, 10);
     f->bytes_done = journal_col_u64(s, 11);
+    f->ctime_ns = sqlite3_column_int64(s, 12);
 }
 
 /* The files of a torrent, pads too. */
@@ -282,7 +283,8 @@ int journal_load_files(struct journal *db, int64_t id,
 {
     static const char sql[] =
         "SELECT file, path, \"offset\", length, pad, priority, dev, ino, size,"
-        " mtime_ns, verify_since, bytes_done FROM file WHERE torrent_id = ?1"
+        " mtime_ns, verify_since, bytes_done, ctime_ns FROM file"
+        " WHERE torrent_id = ?1"
         " ORDER BY file";
     const struct journal_query q = {
         .sql = sql, .id = id, .read = journal_read_file};
@@ -496,6 +498,7 @@ static void journal_read_stat(sqlite3_stmt *s, void *row)
     t->seeding_s = sqlite3_column_int64(s, 16);
     t->root_dev = journal_col_bits(s, 17);
     t->updated_at = sqlite3_column_int64(s, 18);
+    t->last_run = sqlite3_column_int64(s, 19);
 }
 
 /* The live facts of a torrent. */
@@ -506,7 +509,7 @@ int journal_load_stat(struct journal *db, int64_t id, struct journal_stat *out,
         "SELECT state, bytes_done, bytes_total, pieces_done, down_rate,"
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
         " error_code, error, checked_to, completed_at, seeding_s, root_dev,"
-        " updated_at FROM torrent_stat WHERE torrent_id = ?1";
+        " updated_at, last_run FROM torrent_stat WHERE torrent_id = ?1";
     const struct journal_query q = {
         .sql = sql, .id = id, .read = journal_read_stat};
     struct journal_rows r = {.size = sizeof(*out)};

@@ -23,19 +23,21 @@ static void journal_boot_id(char *out, size_t cap)
     out[strcspn(out, "\n")] = '\0';
 }
 
-/* The newest run, id 0 when there is none. */
-static int journal_newest_run(struct journal *db, struct journal_run *out,
-                              struct err *e)
+/* The run of an id, or the newest one (0); its id is 0 when there is none. */
+static int journal_read_run(struct journal *db, int64_t id,
+                            struct journal_run *out, struct err *e)
 {
     memset(out, 0, sizeof(*out));
     sqlite3_stmt *s = NULL;
     int code = journal_prepare(db,
                                "SELECT id, boot_id, started_at, heartbeat_at,"
-                               " ended_at FROM run ORDER BY id DESC LIMIT 1",
+                               " ended_at FROM run WHERE ?1 IN (0, id)"
+                               " ORDER BY id DESC LIMIT 1",
                                &s, e);
     if (code != 0) {
         return code;
     }
+    (void)sqlite3_bind_int64(s, 1, id);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         out->id = sqlite3_column_int64(s, 0);
@@ -49,6 +51,21 @@ static int journal_newest_run(struct journal *db, struct journal_run *out,
     }
     (void)sqlite3_finalize(s);
     return code;
+}
+
+int journal_load_run(struct journal *db, int64_t id, struct journal_run *out,
+                     struct err *e)
+{
+    if (id == 0) {
+        memset(out, 0, sizeof(*out));
+        return 0;
+    }
+    return journal_read_run(db, id, out, e);
+}
+
+int64_t journal_run_id(const struct journal *db)
+{
+    return db->run_id;
 }
 
 /* Our row. */
@@ -85,7 +102,8 @@ static const char journal_sql_clear[] =
 static const char journal_sql_trim[] =
     "DELETE FROM run WHERE id <= (SELECT max(id) FROM run)"
     " - " JOURNAL_TEXT_OF2(
-        JOURNAL_RUNS_MAX) ";"
+        JOURNAL_RUNS_MAX) " AND id NOT IN (SELECT last_run FROM torrent_stat"
+                          " WHERE last_run NOT NULL);"
                           "DELETE FROM peer WHERE (torrent_id, address, port) "
                           "IN"
                           " (SELECT torrent_id, address, port FROM"
@@ -105,7 +123,7 @@ int journal_begin_run(struct journal *db, struct journal_run *before,
     if (code != 0) {
         return code;
     }
-    code = journal_newest_run(db, before, e);
+    code = journal_read_run(db, 0, before, e);
     if (code == 0) {
         code = journal_exec(db, journal_sql_clear, e);
     }

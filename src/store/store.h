@@ -158,7 +158,8 @@ struct store_job {
                * -1 holds a reference: store_fd_release; caller frees */
     struct fingerprint *prints; /* STAT, CREATE, SYNC: malloc'ed, one per file
                                  * (CREATE, SYNC: `exists` is false for files
-                                 * not touched) */
+                                 * not touched; STAT: an absent one has the
+                                 * `dev` of the folder where it would be) */
     struct fingerprint root; /* STAT, DELETE: the save path; exists and dev */
     uint32_t n_deleted;      /* DELETE: files that were there */
     struct bits scan;        /* SCAN: bits_init'ed by the disk; caller fini */

@@ -262,6 +262,26 @@ static void store_stat_path(struct store_job *job, uint32_t file,
     }
 }
 
+/* The device of the folder in which an absent file would be, or of the nearest
+ * one above it that there is: it tells whether a mount below the save path is
+ * away. */
+static void store_stat_folder(struct store_job *job, char path[static PATH_MAX],
+                              struct fingerprint *out)
+{
+    struct stat st;
+    size_t root = strlen(job->store->save_path);
+    char *slash;
+    while ((slash = strrchr(path, '/')) != NULL &&
+           (size_t)(slash - path) >= root) {
+        *slash = '\0';
+        if (store_sys_stat(job->store->d, path, &st) == 0) {
+            out->dev = st.st_dev;
+            return;
+        }
+    }
+    out->dev = job->root.dev;
+}
+
 /* One file. When somebody has put another in its place, the descriptor of the
  * old one must not be read or written any more. */
 static void store_stat_file(struct store_job *job, uint32_t file)
@@ -275,6 +295,9 @@ static void store_stat_file(struct store_job *job, uint32_t file)
         return;
     }
     store_stat_path(job, file, path, print);
+    if (!print->exists) {
+        store_stat_folder(job, path, print);
+    }
     if (store_fd_identity(job->store, file, &open) &&
         (!print->exists || print->dev != open.st_dev ||
          print->ino != open.st_ino)) {

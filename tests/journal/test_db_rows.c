@@ -133,6 +133,7 @@ static const struct journal_file batch_file = {.file = 2,
                                                .ino = 1ull << 63,
                                                .size = 77,
                                                .mtime_ns = -5,
+                                               .ctime_ns = -4,
                                                .verify_since = 9,
                                                .bytes_done = 65000};
 static const struct journal_tracker batch_tracker = {.url = batch_url,
@@ -208,6 +209,7 @@ static void expect_all(struct journal *db, int64_t id)
     assert_true(files[2].dev == UINT64_MAX && files[2].ino == 1ull << 63);
     assert_int_equal(files[2].size, 77);
     assert_int_equal(files[2].mtime_ns, -5);
+    assert_int_equal(files[2].ctime_ns, -4);
     assert_int_equal(files[2].verify_since, 9);
     assert_int_equal(files[2].bytes_done, 65000);
     journal_files_free(files, n);

@@ -1,53 +1,152 @@
-/* The judgement over fingerprints; see startup.h. */
+/* The judgement over fingerprints; see trust.h. */
 #include "core/durable/trust.h"
-#include "model/fingerprint.h"
 
-/* The same, or written last by the run that was killed. A device number is no
- * evidence: it may change with a reboot. */
-static bool trust_is_ours(const struct trust_run *run,
+#define NS 1000000000 /* a second in the unit of a file's times */
+
+/* Who made the file as it is now? */
+enum trust_author {
+    AUTHOR_NOBODY, /* it has not changed */
+    AUTHOR_US,
+    AUTHOR_LATE, /* us, or somebody right behind us */
+    AUTHOR_STRANGER
+};
+
+/* A device number alone says nothing: it changes with a reboot, or when a drive
+ * is plugged in again. Where the time of the inode is known it is a better
+ * witness, because nobody can set it. */
+static bool trust_is_same(const struct trust_run *run,
                           const struct trust_file *f)
+{
+    const struct fingerprint *j = &f->journal;
+    if (f->now.ino != j->ino || f->now.size != j->size ||
+        f->now.mtime_ns != j->mtime_ns) {
+        return false;
+    }
+    return j->ctime_ns != 0 ? f->now.ctime_ns == j->ctime_ns
+                            : f->now.dev == j->dev || !run->same_boot;
+}
+
+/* The same file still, changed in the way a write changes it. */
+static bool trust_is_written(const struct trust_run *run,
+                             const struct trust_file *f)
+{
+    int64_t apart = f->now.ctime_ns - f->now.mtime_ns;
+    return f->now.ino == f->journal.ino && f->now.size >= f->journal.size &&
+           (f->now.dev == f->journal.dev || !run->same_boot) &&
+           apart <= TRUST_APART_S * (int64_t)NS &&
+           apart >= -TRUST_APART_S * (int64_t)NS;
+}
+
+/* Both times are older: the power went before the inode was written, but after
+ * its data. It must be of that run's time nevertheless. */
+static bool trust_is_older_by_cut(const struct trust_run *run,
+                                  const struct trust_file *f)
+{
+    const struct fingerprint *j = &f->journal;
+    bool older = f->now.mtime_ns <= j->mtime_ns &&
+                 (j->ctime_ns == 0 || f->now.ctime_ns <= j->ctime_ns);
+    return older && !run->same_boot && f->now.ctime_ns / NS >= run->started_at;
+}
+
+/* Neither of the times is older. */
+static bool trust_is_newer(const struct trust_file *f)
+{
+    return f->now.mtime_ns >= f->journal.mtime_ns &&
+           f->now.ctime_ns >= f->journal.ctime_ns;
+}
+
+static enum trust_author trust_author_of(const struct trust_run *run,
+                                         const struct trust_file *f)
 {
     if (!f->has_journal) {
         /* Claims without a fingerprint cannot be: it is journaled with them. */
-        return false;
+        return AUTHOR_STRANGER;
     }
-    if (f->now.size == f->journal.size &&
-        f->now.mtime_ns == f->journal.mtime_ns) {
-        return true;
+    if (trust_is_same(run, f)) {
+        return AUTHOR_NOBODY;
     }
-    if (run->clean || !run->had_run || run->heartbeat_at < run->started_at ||
-        f->now.ino != f->journal.ino || f->now.size < f->journal.size) {
-        return false;
+    if (!run->known || run->clean || run->heartbeat_at < run->started_at ||
+        run->now < run->heartbeat_at || !trust_is_written(run, f)) {
+        return AUTHOR_STRANGER;
     }
-    int64_t at = f->now.mtime_ns / 1000000000;
-    if (f->now.mtime_ns > f->journal.mtime_ns &&
-        (f->whole || at < run->started_at)) {
-        return false;
-    }
-    /* fdatasync does not keep the time: after a power cut a file may look older
-     * than it was when its claims were committed. */
-    if (f->now.mtime_ns < f->journal.mtime_ns && run->same_boot) {
-        return false;
+    if (trust_is_older_by_cut(run, f)) {
+        return AUTHOR_US;
     }
     int64_t until = run->heartbeat_at + run->interval_s + TRUST_GRACE_S;
-    return at <= until;
+    int64_t first = f->now.mtime_ns / NS;
+    int64_t last = f->now.ctime_ns / NS;
+    last = first > last ? first : last;
+    if (!trust_is_newer(f) || f->whole || first < run->started_at ||
+        last > until) {
+        return AUTHOR_STRANGER;
+    }
+    return last > run->heartbeat_at ? AUTHOR_LATE : AUTHOR_US;
 }
 
 /* One file. */
 static void trust_judge_file(const struct trust_run *run, struct trust_file *f)
 {
+    static const enum trust_verdict verdicts[] = {[AUTHOR_NOBODY] = TRUST_TRUST,
+                                                  [AUTHOR_US] = TRUST_TRUST,
+                                                  [AUTHOR_LATE] = TRUST_LATE,
+                                                  [AUTHOR_STRANGER] =
+                                                      TRUST_RECHECK};
     if (!f->now.exists) {
         f->verdict = f->claimed ? TRUST_LOST : TRUST_NOTHING;
         return;
     }
-    bool ours = trust_is_ours(run, f) && f->now.size >= f->length;
-    f->beyond = f->now.blocks > 0 &&
-                !(ours && run->clean && f->now.size == f->journal.size);
-    if (!f->claimed) {
-        f->verdict = TRUST_NOTHING;
-    } else {
-        f->verdict = ours ? TRUST_TRUST : TRUST_RECHECK;
+    enum trust_author author = trust_author_of(run, f);
+    if (f->now.size < f->length) {
+        author = AUTHOR_STRANGER;
     }
+    bool quiet = author == AUTHOR_NOBODY && (run->clean || !run->known);
+    f->beyond = f->now.blocks > 0 && !quiet;
+    f->verdict = f->claimed ? verdicts[author] : TRUST_NOTHING;
+}
+
+/* A file that lay on a filesystem of its own is absent, and that filesystem is
+ * not mounted where the file would be. */
+static bool trust_misses_mount(const struct trust_run *run,
+                               const struct fingerprint *root,
+                               const struct trust_file *f)
+{
+    bool own = f->has_journal && run->root_dev != 0 && f->journal.dev != 0 &&
+               f->journal.dev != run->root_dev;
+    bool bare = f->now.dev == 0 || f->now.dev == root->dev;
+    return !f->now.exists && own && bare;
+}
+
+/* Something of that filesystem is there. Some file systems give files another
+ * device than the folders they lie in; there this says that nothing is gone. */
+static bool trust_sees_device(const struct trust_file *files, size_t n,
+                              uint64_t dev)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (files[i].now.exists && files[i].has_journal &&
+            files[i].journal.dev == dev) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Some filesystem below the save path is away. */
+static bool trust_lost_mount(const struct trust_run *run,
+                             const struct fingerprint *root,
+                             const struct trust_file *files, size_t n)
+{
+    uint64_t seen = 0; /* looked for, and there */
+    for (size_t i = 0; i < n; i++) {
+        uint64_t dev = files[i].journal.dev;
+        if (dev == seen || !trust_misses_mount(run, root, &files[i])) {
+            continue;
+        }
+        if (!trust_sees_device(files, n, dev)) {
+            return true;
+        }
+        seen = dev;
+    }
+    return false;
 }
 
 bool trust_judge(const struct trust_run *run, const struct fingerprint *root,
@@ -60,9 +159,22 @@ bool trust_judge(const struct trust_run *run, const struct fingerprint *root,
         claimed += files[i].claimed ? 1 : 0;
         lost += files[i].verdict == TRUST_LOST ? 1 : 0;
     }
-    if (!root->exists) {
+    if (!root->exists || trust_lost_mount(run, root, files, n)) {
         return false;
     }
     bool moved = run->root_dev != 0 && root->dev != run->root_dev;
     return lost == 0 || (lost < claimed && !moved);
+}
+
+bool trust_is_untouched(const struct fingerprint *left,
+                        const struct fingerprint *now)
+{
+    return left->exists == now->exists && left->dev == now->dev &&
+           left->ino == now->ino && left->size == now->size &&
+           left->mtime_ns == now->mtime_ns && left->ctime_ns == now->ctime_ns;
+}
+
+int64_t trust_verified_at(int64_t verified_at, int64_t now)
+{
+    return verified_at > now ? 0 : verified_at;
 }

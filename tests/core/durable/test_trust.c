@@ -1,6 +1,5 @@
 /* The table "Startup verification" of the design, row by row. */
 #include "core/durable/trust.h"
-#include "model/fingerprint.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,140 +8,161 @@
 
 #include <cmocka.h>
 
-#define S         1000000000ll /* a second in the unit of mtime */
+#define S         1000000000ll /* a second in the unit of a file's times */
 #define STARTED   900
 #define HEARTBEAT 1000
 #define INTERVAL  5 /* of the journal */
 /* The last second in which the run before may have written. */
 #define LAST (HEARTBEAT + INTERVAL + TRUST_GRACE_S)
+#define NOW  5000
 
-/* How the run before this one ended. */
+/* How the last run that had this torrent ended. */
 enum end {
     NONE,
     CLEAN,
     KILLED, /* in this boot of the system */
-    OTHERS, /* killed as well, but it had other torrents only */
-    CUT     /* with the power */
+    OTHERS, /* killed as well, but it had done with this torrent before */
+    CUT,    /* with the power */
+    BEHIND  /* killed, and the clock is behind its heartbeat now */
 };
 
-/* One file: `j*` is what the journal says, the rest is found. */
+/* A fingerprint: what is not said is the same everywhere. */
+#define FP(i, s, m, c)                                                      \
+    {                                                                       \
+        .exists = true, .is_file = true, .dev = 1, .ino = (i), .size = (s), \
+        .mtime_ns = (m), .ctime_ns = (c), .blocks = 8                       \
+    }
+#define OLD  FP(7, 100, 50 * S, 60 * S) /* before that run; chmod at 60 */
+#define OURS FP(7, 100, 950 * S, 950 * S)
+#define LESS FP(7, 60, 950 * S, 950 * S)
+#define GONE            \
+    {                   \
+        .exists = false \
+    }
+
+/* One file: what the journal says and what is found. */
 static const struct {
     const char *what;
     enum end end;
-    bool claimed, has_journal;
-    uint64_t j_size, j_ino;
-    int64_t j_mtime;
-    bool exists;
-    uint64_t size, ino, blocks;
-    int64_t mtime;
+    struct fingerprint journal, now;
     enum trust_verdict verdict;
     bool beyond;
 } rows[] = {
     /* clang-format off */
-    {"the same after a clean end", CLEAN,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, TRUST_TRUST, false},
-    {"the same after a kill", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, TRUST_TRUST, true},
-    {"written by the run that was killed", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, TRUST_TRUST, true},
-    {"written just after its last heartbeat", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8,
-     LAST * S, TRUST_TRUST, true},
-    {"grown by the run that was killed", KILLED,
-     true, true, 60, 7, 50 * S, true, 100, 7, 8, 999 * S, TRUST_TRUST, true},
-    {"written long after its last heartbeat", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8,
-     (LAST + 1) * S, TRUST_RECHECK, true},
-    {"older than the journal says", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 49 * S, TRUST_RECHECK, true},
-    {"older than the journal says after a cut", CUT,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 49 * S, TRUST_TRUST, true},
-    {"too short after a cut", CUT,
-     true, true, 100, 7, 50 * S, true, 99, 7, 8, 49 * S, TRUST_RECHECK, true},
-    {"written long after the cut", CUT,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, (LAST + 1) * S,
-     TRUST_RECHECK, true},
-    {"changed by somebody before the run that was killed", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8,
-     STARTED * S - 1, TRUST_RECHECK, true},
-    {"changed in the first second of the run that was killed", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, STARTED * S, TRUST_TRUST,
-     true},
-    {"changed while a run of others was killed", OTHERS,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, TRUST_RECHECK, true},
-    {"the same after a run of others was killed", OTHERS,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 50 * S, TRUST_TRUST, true},
-    {"changed by somebody before the cut", CUT,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 899 * S, TRUST_RECHECK, true},
-    {"another file in its place", KILLED,
-     true, true, 100, 7, 50 * S, true, 100, 8, 8, 999 * S, TRUST_RECHECK, true},
-    {"touched after a clean end", CLEAN,
-     true, true, 100, 7, 50 * S, true, 100, 7, 8, 51 * S, TRUST_RECHECK, true},
-    {"copied back, times kept", CLEAN,
-     true, true, 100, 7, 50 * S, true, 100, 9, 8, 50 * S, TRUST_TRUST, false},
-    {"too short after a clean end", CLEAN,
-     true, true, 100, 7, 50 * S, true, 99, 7, 8, 50 * S, TRUST_RECHECK, true},
-    {"too short after a kill", KILLED,
-     true, true, 100, 7, 50 * S, true, 99, 7, 8, 60 * S, TRUST_RECHECK, true},
-    {"short already in the journal", KILLED,
-     true, true, 60, 7, 50 * S, true, 60, 7, 8, 50 * S, TRUST_RECHECK, true},
-    {"gone", CLEAN,
-     true, true, 100, 7, 50 * S, false, 0, 0, 0, 0, TRUST_LOST, false},
-    {"gone after a kill", KILLED,
-     true, true, 100, 7, 50 * S, false, 0, 0, 0, 0, TRUST_LOST, false},
-    {"claimed without a fingerprint", KILLED,
-     true, false, 0, 0, 0, true, 100, 7, 8, 50 * S, TRUST_RECHECK, true},
-    {"nothing claimed, no file", CLEAN,
-     false, true, 100, 7, 50 * S, false, 0, 0, 0, 0, TRUST_NOTHING, false},
-    {"nothing claimed, sparse", CLEAN,
-     false, true, 100, 7, 50 * S, true, 100, 7, 0, 50 * S, TRUST_NOTHING, false},
-    {"nothing claimed, data of the run that was killed", KILLED,
-     false, true, 100, 7, 50 * S, true, 100, 7, 8, 999 * S, TRUST_NOTHING, true},
-    {"never seen, with data: adopted", NONE,
-     false, false, 0, 0, 0, true, 100, 7, 8, 50 * S, TRUST_NOTHING, true},
-    {"never seen, no data", NONE,
-     false, false, 0, 0, 0, true, 100, 7, 0, 50 * S, TRUST_NOTHING, false},
+    {"the same after a clean end", CLEAN, OURS, OURS, TRUST_TRUST, false},
+    {"the same after a kill", KILLED, OURS, OURS, TRUST_TRUST, true},
+    {"the same, untouched by that run", KILLED, OLD, OLD, TRUST_TRUST, true},
+    {"the same after a run of others", OTHERS, OLD, OLD, TRUST_TRUST, true},
+    {"the same, no run known", NONE, OLD, OLD, TRUST_TRUST, false},
+
+    {"written by the run that was killed", KILLED, OLD,
+     FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+    {"written again by the run that was killed", KILLED, OURS,
+     FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+    {"grown by the run that was killed", KILLED, LESS,
+     FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+    {"written in the second of its last heartbeat", KILLED, OURS,
+     FP(7, 100, HEARTBEAT * S, HEARTBEAT * S), TRUST_TRUST, true},
+    {"written just after its last heartbeat", KILLED, OURS,
+     FP(7, 100, (HEARTBEAT + 1) * S, (HEARTBEAT + 1) * S), TRUST_LATE, true},
+    {"written in the last second that may be its", KILLED, OURS,
+     FP(7, 100, LAST * S, LAST * S), TRUST_LATE, true},
+    {"written later", KILLED, OURS,
+     FP(7, 100, (LAST + 1) * S, (LAST + 1) * S), TRUST_RECHECK, true},
+    {"written before it and not journaled", KILLED, OLD,
+     FP(7, 100, STARTED * S - 1, STARTED * S - 1), TRUST_RECHECK, true},
+    {"written in its first second", KILLED, OLD,
+     FP(7, 100, STARTED * S, STARTED * S), TRUST_TRUST, true},
+    {"written while a run had only others", OTHERS, OLD,
+     FP(7, 100, 999 * S, 999 * S), TRUST_RECHECK, true},
+    {"written, no run known", NONE, OLD,
+     FP(7, 100, 999 * S, 999 * S), TRUST_RECHECK, true},
+    {"written after a clean end", CLEAN, OURS,
+     FP(7, 100, 999 * S, 999 * S), TRUST_RECHECK, true},
+    {"written, and the clock ran backwards", BEHIND, OURS,
+     FP(7, 100, 999 * S, 999 * S), TRUST_RECHECK, true},
+
+    {"an older copy put over it, with its times, later", KILLED, OURS,
+     FP(7, 100, 40 * S, 3000 * S), TRUST_RECHECK, true},
+    {"the same after a cut", CUT, OURS,
+     FP(7, 100, 40 * S, 3000 * S), TRUST_RECHECK, true},
+    {"an older copy put over it, with its times, while it ran", KILLED, OURS,
+     FP(7, 100, 40 * S, 999 * S), TRUST_RECHECK, true},
+    {"the same before a cut", CUT, OURS,
+     FP(7, 100, 40 * S, 999 * S), TRUST_RECHECK, true},
+    {"its time set back, nothing else", CLEAN, OURS,
+     FP(7, 100, 949 * S, 950 * S), TRUST_RECHECK, true},
+    {"its content's time kept, its inode changed", CLEAN, OURS,
+     FP(7, 100, 950 * S, 951 * S), TRUST_RECHECK, true},
+    {"its time set forward into the run's", KILLED, OURS,
+     FP(7, 100, 999 * S, 950 * S), TRUST_RECHECK, true},
+    {"both times older without a cut", KILLED, OURS,
+     FP(7, 100, 949 * S, 949 * S), TRUST_RECHECK, true},
+    {"both times older after a cut", CUT, OURS,
+     FP(7, 100, 949 * S, 949 * S), TRUST_TRUST, true},
+    {"older than the run after a cut", CUT, OURS,
+     FP(7, 100, 50 * S, 50 * S), TRUST_RECHECK, true},
+    {"written just before the cut", CUT, OURS,
+     FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+    {"written long after the cut", CUT, OURS,
+     FP(7, 100, 3000 * S, 3000 * S), TRUST_RECHECK, true},
+
+    {"another file in its place", KILLED, OURS,
+     FP(8, 100, 999 * S, 999 * S), TRUST_RECHECK, true},
+    {"another file with all its times", CLEAN, OURS,
+     FP(8, 100, 950 * S, 950 * S), TRUST_RECHECK, true},
+    {"too short after a kill", KILLED, OURS,
+     FP(7, 99, 999 * S, 999 * S), TRUST_RECHECK, true},
+    {"too short after a cut", CUT, OURS,
+     FP(7, 99, 949 * S, 949 * S), TRUST_RECHECK, true},
+    {"short already in the journal", KILLED, LESS, LESS, TRUST_RECHECK, true},
+    {"gone", CLEAN, OURS, GONE, TRUST_LOST, false},
+    {"gone after a kill", KILLED, OURS, GONE, TRUST_LOST, false},
+
+    {"journaled without the inode's time, the same", KILLED,
+     FP(7, 100, 950 * S, 0), OURS, TRUST_TRUST, true},
+    {"journaled without it, written by the run", KILLED,
+     FP(7, 100, 950 * S, 0), FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+    {"journaled without it, an older copy after a cut", CUT,
+     FP(7, 100, 950 * S, 0), FP(7, 100, 40 * S, 3000 * S), TRUST_RECHECK, true},
     /* clang-format on */
 };
 
 static struct trust_run run_of(enum end end)
 {
-    return (struct trust_run){.had_run = end != NONE,
+    return (struct trust_run){.known = end != NONE,
                               .clean = end == CLEAN,
                               .same_boot = end != CUT,
                               .interval_s = INTERVAL,
                               .started_at = STARTED,
                               .heartbeat_at =
                                   end == OTHERS ? STARTED - 1 : HEARTBEAT,
+                              .now = end == BEHIND ? HEARTBEAT - 1 : NOW,
                               .root_dev = 1};
 }
+
+static struct trust_file file_of(struct fingerprint journal,
+                                 struct fingerprint now)
+{
+    return (struct trust_file){.length = 100,
+                               .claimed = true,
+                               .has_journal = true,
+                               .journal = journal,
+                               .now = now};
+}
+
+static const struct fingerprint root_1 = {.exists = true, .dev = 1};
 
 /* A row, beside a sound file so that the storage is there. */
 static void test_files(void **state)
 {
-    const struct fingerprint root = {.exists = true, .dev = 1};
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct trust_run run = run_of(rows[i].end);
-        struct fingerprint same = {
-            .exists = true, .ino = 3, .size = 10, .mtime_ns = S, .blocks = 8};
-        struct trust_file f[2] = {{.length = 100,
-                                   .claimed = rows[i].claimed,
-                                   .has_journal = rows[i].has_journal,
-                                   .journal = {.ino = rows[i].j_ino,
-                                               .size = rows[i].j_size,
-                                               .mtime_ns = rows[i].j_mtime},
-                                   .now = {.exists = rows[i].exists,
-                                           .ino = rows[i].ino,
-                                           .size = rows[i].size,
-                                           .mtime_ns = rows[i].mtime,
-                                           .blocks = rows[i].blocks}},
-                                  {.length = 10,
-                                   .claimed = true,
-                                   .has_journal = true,
-                                   .journal = same,
-                                   .now = same}};
-        bool there = trust_judge(&run, &root, f, 2);
+        struct trust_file f[2] = {
+            file_of(rows[i].journal, rows[i].now),
+            file_of((struct fingerprint)OLD, (struct fingerprint)OLD)};
+        bool there = trust_judge(&run, &root_1, f, 2);
         if (!there || f[0].verdict != rows[i].verdict ||
             f[0].beyond != rows[i].beyond) {
             fail_msg("%s: there %d, verdict %d, beyond %d", rows[i].what, there,
@@ -150,6 +170,135 @@ static void test_files(void **state)
         }
         assert_int_equal(f[1].verdict, TRUST_TRUST);
     }
+}
+
+static enum trust_verdict verdict_of(enum end end, struct trust_file f)
+{
+    struct trust_run run = run_of(end);
+    (void)trust_judge(&run, &root_1, &f, 1);
+    return f.verdict;
+}
+
+/* What is whole already nobody had to write. */
+static void test_whole(void **state)
+{
+    struct trust_file f =
+        file_of((struct fingerprint)OURS,
+                (struct fingerprint)FP(7, 100, 999 * S, 999 * S));
+    (void)state;
+    f.whole = true;
+    assert_int_equal(verdict_of(KILLED, f), TRUST_RECHECK);
+    f.now = f.journal;
+    assert_int_equal(verdict_of(KILLED, f), TRUST_TRUST);
+}
+
+/* A claim that has no fingerprint, and a file that has no claim. */
+static void test_half_known(void **state)
+{
+    struct trust_file f =
+        file_of((struct fingerprint)OURS, (struct fingerprint)OURS);
+    struct trust_run run = run_of(NONE);
+    (void)state;
+    f.has_journal = false;
+    assert_int_equal(verdict_of(KILLED, f), TRUST_RECHECK);
+    f.claimed = false; /* never seen, with data: adopted */
+    assert_true(trust_judge(&run, &root_1, &f, 1));
+    assert_int_equal(f.verdict, TRUST_NOTHING);
+    assert_true(f.beyond);
+    f.now.blocks = 0;
+    assert_true(trust_judge(&run, &root_1, &f, 1));
+    assert_false(f.beyond);
+    f.now.exists = false;
+    assert_true(trust_judge(&run, &root_1, &f, 1));
+    assert_int_equal(f.verdict, TRUST_NOTHING);
+}
+
+/* A device number changes when a drive is plugged in again: the time of the
+ * inode says more. A change is ours only on the device where we wrote. */
+static void test_device(void **state)
+{
+    struct trust_file f =
+        file_of((struct fingerprint)OURS, (struct fingerprint)OURS);
+    (void)state;
+    f.now.dev = 2;
+    assert_int_equal(verdict_of(KILLED, f), TRUST_TRUST);
+    f.journal.ctime_ns = 0;
+    assert_int_equal(verdict_of(KILLED, f), TRUST_RECHECK);
+    assert_int_equal(verdict_of(CUT, f), TRUST_TRUST);
+    f = file_of((struct fingerprint)OURS,
+                (struct fingerprint)FP(7, 100, 999 * S, 999 * S));
+    f.now.dev = 2;
+    assert_int_equal(verdict_of(KILLED, f), TRUST_RECHECK);
+    assert_int_equal(verdict_of(CUT, f), TRUST_TRUST);
+}
+
+/* Files of two filesystems, of which the second was mounted below the save
+ * path: per file its device, whether it is there, and whether the folder where
+ * it would be is that device's ('m') or the bare mount point ('b'). */
+static const struct {
+    const char *what;
+    uint64_t dev[3];
+    const char *is;
+    bool there;
+} mounts[] = {
+    {"all there", {1, 2, 2}, "+++", true},
+    {"the mount is away", {1, 2, 2}, "+bb", false},
+    {"one file of the mount is gone", {1, 2, 2}, "++m", true},
+    {"and it is the only one there", {1, 1, 2}, "++m", true},
+    {"files have another device than folders", {1, 2, 2}, "++b", true},
+    {"a file beside the mount is gone", {1, 1, 2}, "+b+", true},
+    {"linked to a drive that is away", {1, 1, 3}, "++b", false},
+};
+
+static void test_mounts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+        struct trust_run run = run_of(CLEAN);
+        struct trust_file f[3];
+        for (size_t k = 0; k < 3; k++) {
+            char is = mounts[i].is[k];
+            f[k] = file_of((struct fingerprint)OURS, (struct fingerprint)OURS);
+            f[k].journal.dev = f[k].now.dev = mounts[i].dev[k];
+            f[k].now.exists = is == '+';
+            f[k].now.dev = is == 'b' ? 1 : mounts[i].dev[k];
+        }
+        if (trust_judge(&run, &root_1, f, 3) != mounts[i].there) {
+            fail_msg("%s", mounts[i].what);
+        }
+        f[2].claimed = false; /* nothing must be made there either */
+        if (trust_judge(&run, &root_1, f, 3) != mounts[i].there) {
+            fail_msg("%s, nothing claimed", mounts[i].what);
+        }
+    }
+}
+
+static void test_untouched(void **state)
+{
+    struct fingerprint left = OURS, now = OURS;
+    (void)state;
+    now.blocks++;
+    assert_true(trust_is_untouched(&left, &now));
+    now.ctime_ns++;
+    assert_false(trust_is_untouched(&left, &now));
+    now = (struct fingerprint)OURS;
+    now.mtime_ns--;
+    assert_false(trust_is_untouched(&left, &now));
+    now = (struct fingerprint)OURS;
+    now.size++;
+    assert_false(trust_is_untouched(&left, &now));
+    now = (struct fingerprint)OURS;
+    now.ino++;
+    assert_false(trust_is_untouched(&left, &now));
+}
+
+/* A clock that was ahead verified nothing. */
+static void test_verified_at(void **state)
+{
+    (void)state;
+    assert_true(trust_verified_at(10, 10) == 10);
+    assert_true(trust_verified_at(11, 10) == 0);
+    assert_true(trust_verified_at(0, 10) == 0);
 }
 
 /* When the storage itself is gone: a letter per file. 'c' claimed and there,
@@ -215,47 +364,14 @@ static void test_unknown_device(void **state)
     assert_int_equal(f[1].verdict, TRUST_TRUST);
 }
 
-/* The run that was killed had nothing to write into a whole file. After a cut
- * its time may be an older one, as ever. */
-static void test_whole(void **state)
-{
-    static const struct {
-        enum end end;
-        int64_t mtime;
-        enum trust_verdict verdict;
-    } cases[] = {{KILLED, 50 * S, TRUST_TRUST},
-                 {KILLED, 50 * S + 1, TRUST_RECHECK},
-                 {KILLED, 999 * S, TRUST_RECHECK},
-                 {CUT, 999 * S, TRUST_RECHECK},
-                 {CUT, 49 * S, TRUST_TRUST}};
-    struct fingerprint root = {.exists = true, .dev = 1};
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct trust_run run = run_of(cases[i].end);
-        struct fingerprint print = {.exists = true,
-                                    .ino = 3,
-                                    .size = 10,
-                                    .mtime_ns = 50 * S,
-                                    .blocks = 8};
-        struct trust_file f = {.length = 10,
-                               .claimed = true,
-                               .whole = true,
-                               .has_journal = true,
-                               .journal = print,
-                               .now = print};
-        f.now.mtime_ns = cases[i].mtime;
-        assert_true(trust_judge(&run, &root, &f, 1));
-        assert_int_equal(f.verdict, cases[i].verdict);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_files),          cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_half_known),     cmocka_unit_test(test_device),
+        cmocka_unit_test(test_mounts),         cmocka_unit_test(test_untouched),
+        cmocka_unit_test(test_verified_at),    cmocka_unit_test(test_storage),
         cmocka_unit_test(test_unknown_device),
-        cmocka_unit_test(test_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

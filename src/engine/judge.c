@@ -1,0 +1,316 @@
+/* What of a torrent's data is trusted: the rows and the fingerprints go to
+ * core/durable/trust, its verdicts come back as pieces that stand, that are to
+ * be hashed, or that are lost. Called by startup.c; calls nothing of the
+ * startup.
+ */
+#include "engine/judge.h"
+
+#include "base/mem.h"
+#include "core/durable/trust.h"
+#include "model/fingerprint.h"
+#include "model/span.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The claims of a file are hashed again, also if this run is interrupted before
+ * it has come to them. */
+static void judge_doubt_file(struct engine_torrent *st, uint32_t file)
+{
+    uint32_t first, end;
+    layout_file_pieces(&st->geom, file, &first, &end);
+    for (uint32_t i = first; i < end; i++) {
+        if (bits_get(&st->claimed, i)) {
+            bits_set(&st->to_check, i);
+        }
+    }
+    st->files[file].verify_since = loop_unix_now() + 1;
+}
+
+/* Changed by somebody else, or maybe so. */
+static void judge_recheck_file(struct engine_torrent *st, uint32_t file,
+                               enum trust_verdict verdict)
+{
+    char text[512];
+    judge_doubt_file(st, file);
+    if (verdict == TRUST_RECHECK) {
+        (void)snprintf(text, sizeof text,
+                       "%.400s was changed by somebody else: its pieces are "
+                       "hashed again",
+                       st->files[file].path);
+        engine_commit_event(st, LEVEL_WARN, "file-changed", text);
+    } else {
+        (void)snprintf(text, sizeof text,
+                       "%.400s was written just when btc was killed: its "
+                       "pieces are hashed before it is complete",
+                       st->files[file].path);
+        engine_commit_event(st, LEVEL_INFO, "file-late", text);
+    }
+}
+
+/* A file is gone: its pieces are lost, an event row says so. */
+static void judge_lose_file(struct engine_torrent *st, uint32_t file)
+{
+    uint32_t first, end;
+    layout_file_pieces(&st->geom, file, &first, &end);
+    for (uint32_t i = first; i < end; i++) {
+        if (bits_clear(&st->claimed, i)) {
+            journal_del_piece(st->facts, st->id, i);
+        }
+        journal_del_blocks(st->facts, st->id, i);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < st->n_blocks; i++) {
+        if (st->blocks[i].piece < first || st->blocks[i].piece >= end) {
+            st->blocks[kept++] = st->blocks[i];
+        }
+    }
+    st->n_blocks = kept;
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "%.400s is gone: its pieces are fetched again",
+                   st->files[file].path);
+    engine_commit_event(st, LEVEL_WARN, "file-lost", text);
+    st->stat_dirty = true;
+}
+
+/* The file's fingerprint as it is now goes into the journal. */
+static void judge_take_print(struct engine_torrent *st, uint32_t file,
+                             const struct fingerprint *p)
+{
+    struct journal_file *f = &st->files[file];
+    f->has_print = p->exists;
+    f->dev = p->dev;
+    f->ino = p->ino;
+    f->size = p->size;
+    f->mtime_ns = p->mtime_ns;
+    f->ctime_ns = p->ctime_ns;
+    journal_put_file(st->facts, st->id, f);
+}
+
+/* What the judge needs of each file. Index i of the array is file map[i]. */
+static size_t judge_collect(struct engine_torrent *st,
+                            const struct fingerprint *prints,
+                            struct trust_file *out, uint32_t *map)
+{
+    struct bits blocks;
+    size_t n = 0;
+    int err = bits_init(&blocks, st->geom.n_pieces);
+    BTC_ASSERT(err == 0);
+    for (size_t i = 0; i < st->n_blocks; i++) {
+        bits_set(&blocks, st->blocks[i].piece);
+    }
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        const struct journal_file *f = &st->files[i];
+        const struct fingerprint *p = &prints[i];
+        if (f->pad || f->length == 0) {
+            continue;
+        }
+        uint32_t first, end;
+        layout_file_pieces(&st->geom, i, &first, &end);
+        bool whole = bits_next_clear(&st->claimed, first) >= end;
+        map[n] = i;
+        out[n++] = (struct trust_file){
+            .length = f->length,
+            .claimed = bits_next_set(&st->claimed, first) < end ||
+                       bits_next_set(&blocks, first) < end,
+            .whole = whole,
+            .has_journal = f->has_print,
+            .journal = {.dev = f->dev,
+                        .ino = f->ino,
+                        .size = f->size,
+                        .mtime_ns = f->mtime_ns,
+                        .ctime_ns = f->ctime_ns},
+            .now = *p};
+        out[n - 1].now.exists = p->exists && p->is_file;
+    }
+    bits_fini(&blocks);
+    return n;
+}
+
+/* What a wanted file may still take. Allocated data of unknown worth counts as
+ * there; so do journaled bytes that a file system keeps in fewer blocks. */
+static uint64_t judge_missing(const struct journal_file *f,
+                              const struct fingerprint *now)
+{
+    uint64_t there = now->blocks * 512;
+    there = there > f->bytes_done ? there : f->bytes_done;
+    there = now->exists ? there : 0;
+    return f->priority > 0 && f->length > there ? f->length - there : 0;
+}
+
+/* The journal has this very fingerprint. */
+static bool judge_has_print(const struct journal_file *f,
+                            const struct fingerprint *p)
+{
+    return f->has_print && f->dev == p->dev && f->ino == p->ino &&
+           f->size == p->size && f->mtime_ns == p->mtime_ns &&
+           f->ctime_ns == p->ctime_ns;
+}
+
+/* Carries the verdicts out. */
+static void judge_apply(struct engine_torrent *st,
+                        const struct fingerprint *prints,
+                        const struct trust_file *files, const uint32_t *map,
+                        size_t n)
+{
+    bool trust = st->s->o.verify == BTC_VERIFY_NONE;
+    st->bytes_missing = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t file = map[i];
+        st->bytes_missing += judge_missing(&st->files[file], &files[i].now);
+        if (files[i].verdict == TRUST_LOST) {
+            judge_lose_file(st, file);
+        } else if ((files[i].verdict == TRUST_RECHECK ||
+                    files[i].verdict == TRUST_LATE) &&
+                   !trust) {
+            judge_recheck_file(st, file, files[i].verdict);
+        }
+        st->scan_needed |= files[i].beyond;
+        if (!files[i].claimed && !st->files[file].has_print) {
+            continue; /* not known as ours: see adopt.h */
+        }
+        if (files[i].verdict != TRUST_TRUST ||
+            !judge_has_print(&st->files[file], &prints[file])) {
+            judge_take_print(st, file, &prints[file]);
+        }
+    }
+}
+
+/* What the wish asks for; a check of everything that was interrupted goes on,
+ * a new one starts at the first piece. */
+static int64_t judge_wished_since(struct engine_torrent *st)
+{
+    const struct btc_run_options *o = &st->s->o;
+    bool interrupted = st->stat.checked_to < st->geom.n_pieces;
+    bool again = st->verify_all && !st->verify_more;
+    st->checked_from = interrupted && !again ? st->stat.checked_to : 0;
+    st->scan_needed |= interrupted || st->verify_all;
+    if (o->check_only && o->older_than_s > 0) {
+        return loop_unix_now() - o->older_than_s;
+    }
+    st->verify_taken = st->row.verify_since;
+    return st->row.verify_since;
+}
+
+/* The latest wish that concerns a piece: the torrent's or one of its files'. */
+static int64_t judge_piece_since(const struct engine_torrent *st,
+                                 uint32_t piece, int64_t since)
+{
+    struct layout_spans it;
+    struct span s;
+    layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
+                      layout_piece_size(&st->geom, piece));
+    while (layout_spans_next(&it, &s)) {
+        int64_t f = s.pad ? 0 : st->files[s.file].verify_since;
+        since = f > since ? f : since;
+    }
+    return since;
+}
+
+/* Claims older than somebody's wish for a check. A piece that was verified
+ * while the clock was ahead never was, as far as anybody can tell; the journal
+ * says so, or else it would be skipped when the clock has come there. */
+static void judge_wishes(struct engine_torrent *st)
+{
+    int64_t since = judge_wished_since(st);
+    int64_t now = loop_unix_now();
+    for (size_t i = 0; i < st->n_pieces; i++) {
+        uint32_t piece = st->pieces[i].piece;
+        int64_t at = trust_verified_at(st->pieces[i].verified_at, now);
+        if (!bits_get(&st->claimed, piece)) {
+            continue;
+        }
+        if (at != st->pieces[i].verified_at) {
+            journal_put_piece(st->facts, st->id, piece, at);
+        }
+        if (st->s->o.verify != BTC_VERIFY_NONE &&
+            at < judge_piece_since(st, piece, since)) {
+            bits_set(&st->to_check, piece);
+        }
+    }
+}
+
+/* --accept-loss: the journal forgets its claims and starts over. */
+static void judge_forget_all(struct engine_torrent *st, struct trust_run *run)
+{
+    for (size_t i = 0; i < st->n_pieces; i++) {
+        journal_del_piece(st->facts, st->id, st->pieces[i].piece);
+    }
+    for (size_t i = 0; i < st->n_blocks; i++) {
+        journal_del_blocks(st->facts, st->id, st->blocks[i].piece);
+    }
+    bits_zero(&st->claimed);
+    st->n_blocks = st->n_pieces = 0;
+    run->root_dev = 0; /* nor where it was */
+    journal_put_accepted_loss(st->facts, st->id);
+    engine_commit_event(st, LEVEL_WARN, "accept-loss",
+                        "the storage was absent: starting over as wished");
+    st->stat_dirty = true;
+}
+
+/* It was doing something when the journal last heard of it. */
+static bool judge_was_active(const struct journal_stat *stat)
+{
+    return strcmp(stat->state, "downloading") == 0 ||
+           strcmp(stat->state, "checking") == 0 ||
+           strcmp(stat->state, "seeding") == 0;
+}
+
+/* The last run that may have written to this torrent. It may have gone on long
+ * after it had done with it. A database of an older version does not tell which
+ * run that was: then it is the one before this one, if any. */
+static struct trust_run judge_run(const struct engine_torrent *st)
+{
+    const struct engine *s = st->s;
+    bool told = st->stat.last_run != 0;
+    const struct journal_run *r = told ? &st->run.last : &s->before;
+    bool until_end = told && judge_was_active(&st->stat);
+    struct trust_run run = {.known = r->id != 0,
+                            .clean = r->ended_at != 0,
+                            .same_boot = engine_same_boot(r),
+                            .interval_s = (s->journal_interval_ms + 999) / 1000,
+                            .started_at = r->started_at,
+                            .heartbeat_at = r->heartbeat_at,
+                            .now = loop_unix_now(),
+                            .root_dev = st->stat.root_dev};
+    if (!until_end && st->stat.updated_at < r->heartbeat_at) {
+        run.heartbeat_at = st->stat.updated_at;
+    }
+    return run;
+}
+
+bool judge_files(struct engine_torrent *st, const struct store_job *job)
+{
+    struct trust_run run = judge_run(st);
+    struct fingerprint root = {.exists = job->root.exists,
+                               .dev = job->root.dev};
+    struct trust_file *files = mem_calloc(st->geom.n_files + 1, sizeof *files);
+    uint32_t *map = mem_calloc(st->geom.n_files + 1, sizeof *map);
+    size_t n = judge_collect(st, job->prints, files, map);
+    bool there = trust_judge(&run, &root, files, n);
+    if (!there && root.exists &&
+        (st->s->o.accept_loss || st->row.accept_loss)) {
+        judge_forget_all(st, &run);
+        n = judge_collect(st, job->prints, files, map);
+        there = trust_judge(&run, &root, files, n);
+    }
+    if (there) {
+        st->stat.root_dev = root.dev;
+        judge_apply(st, job->prints, files, map, n);
+        judge_wishes(st);
+    }
+    free(files);
+    free(map);
+    return there;
+}
+
+void judge_checked(struct engine_torrent *st)
+{
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        if (st->files[i].verify_since != 0) {
+            st->files[i].verify_since = 0;
+            journal_put_file(st->facts, st->id, &st->files[i]);
+        }
+    }
+}

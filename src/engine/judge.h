@@ -1,0 +1,14 @@
+/* What of a torrent's data is trusted when it begins. */
+#ifndef BTC_ENGINE_JUDGE_H
+#define BTC_ENGINE_JUDGE_H
+
+#include "engine/internal.h"
+
+/* Fills `to_check`, takes out of `claimed` what is lost, sets scan_needed,
+ * bytes_missing and checked_from, and notes all of it as facts. False: the
+ * storage is gone, and nothing has changed. `job` is an answer to STAT. */
+bool judge_files(struct engine_torrent *st, const struct store_job *job);
+/* The check of everything that was in doubt has ended: no file owes one. */
+void judge_checked(struct engine_torrent *st);
+
+#endif
