@@ -106,13 +106,12 @@ struct engine_torrent {
     size_t n_trackers;
     struct journal_stat stat;
     bool stat_known; /* `stat` was read; else nothing is put over the row */
-    struct journal_stat
-        loaded_stat; /* read on the database thread, not taken yet */
-    bool loaded_known;
-    struct {
-        struct journal_run last;   /* that may have written its files */
-        struct journal_run loaded; /* read on the database thread, too */
-    } run;
+    struct journal_run last_run; /* that may have written its files */
+    struct {                     /* read on the database thread, not taken */
+        struct journal_stat stat;
+        bool known;
+        struct journal_run run;
+    } loaded;
     struct err load_error;
 
     uint64_t bytes_missing; /* startup: what the wanted files may still take */

@@ -264,7 +264,7 @@ static struct trust_run judge_run(const struct engine_torrent *st)
 {
     const struct engine *s = st->s;
     bool told = st->stat.last_run != 0;
-    const struct journal_run *r = told ? &st->run.last : &s->before;
+    const struct journal_run *r = told ? &st->last_run : &s->before;
     bool until_end = told && judge_was_active(&st->stat);
     struct trust_run run = {.known = r->id != 0,
                             .clean = r->ended_at != 0,

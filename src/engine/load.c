@@ -9,9 +9,9 @@
 static int engine_torrent_load_run(struct engine_torrent *st,
                                    struct journal *db)
 {
-    struct journal_run *r = &st->run.loaded;
+    struct journal_run *r = &st->loaded.run;
     int err =
-        journal_load_run(db, st->loaded_stat.last_run, r, &st->load_error);
+        journal_load_run(db, st->loaded.stat.last_run, r, &st->load_error);
     if (err == 0 && r->id == journal_run_id(db)) {
         r->ended_at = r->heartbeat_at;
     }
@@ -24,8 +24,8 @@ void engine_torrent_load(struct engine_torrent *st, struct journal *db)
     uint8_t *info = NULL;
     size_t len = 0;
     *e = (struct err){0};
-    int err = journal_load_stat(db, st->id, &st->loaded_stat, e);
-    st->loaded_known = err == 0;
+    int err = journal_load_stat(db, st->id, &st->loaded.stat, e);
+    st->loaded.known = err == 0;
     if (err == 0) {
         err = engine_torrent_load_run(st, db);
     }
@@ -57,7 +57,7 @@ void engine_torrent_load(struct engine_torrent *st, struct journal *db)
 
 void engine_torrent_loaded(struct engine_torrent *st)
 {
-    st->stat = st->loaded_stat;
-    st->run.last = st->run.loaded;
-    st->stat_known = st->loaded_known;
+    st->stat = st->loaded.stat;
+    st->last_run = st->loaded.run;
+    st->stat_known = st->loaded.known;
 }
