@@ -63,7 +63,7 @@ void btc_set_limits(struct btc *b, uint64_t down, uint64_t up)
         return;
     }
     uint64_t now = loop_now_ms(s->loop);
-    bucket_set_rate(&s->shared.up, up, now);
+    bucket_set_rate(&s->shared.swarm.up, up, now);
     bucket_set_rate(&s->down_bucket, down, now);
     engine_grant_reads(s);
     engine_wake(s);

@@ -53,7 +53,7 @@ static void commit_forget_peer(struct engine_torrent *st,
 void engine_commit_peer(struct engine_torrent *st, uint32_t id)
 {
     struct peerset_entry *e = peerset_get(torrent_peerset(st->t), id);
-    struct torrent_peer_info info;
+    struct swarm_peer_info info;
     struct journal_peer row = {0};
     char ip[ADDR_TEXT_MAX];
     if (e == NULL) {

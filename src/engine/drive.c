@@ -133,7 +133,8 @@ static void engine_on_hashed(struct store_job *job)
     }
     engine_event(st, &ev);
     engine_job_free(job);
-    st->s->hash_free |= st->s->shared.hash_busy < st->s->shared.hash_jobs;
+    st->s->hash_free |=
+        st->s->shared.content.hash_busy < st->s->shared.content.hash_jobs;
 }
 
 /* FINISH, WRITE, HASH. */

@@ -294,7 +294,8 @@ static void engine_share_hashing(struct engine *s)
     struct event ev = {.type = EVENT_TICK};
     struct engine_torrent *st = s->hash_free ? s->torrents : NULL;
     s->hash_free = false;
-    for (; st != NULL && s->shared.hash_busy < s->shared.hash_jobs;
+    for (; st != NULL &&
+           s->shared.content.hash_busy < s->shared.content.hash_jobs;
          st = st->hh.next) {
         if (st->phase == PHASE_RUN && torrent_waits_to_hash(st->t)) {
             engine_event(st, &ev);
@@ -403,16 +404,16 @@ static void engine_init(struct engine *s, struct btc *b,
     s->started_ms = s->tick_ms = s->second_ms = now;
     s->journal_ms = s->payload_ms = now;
     bucket_init(&s->down_bucket, o->down_limit, now);
-    s->shared.rng = &s->rng;
-    s->shared.pool = &s->pool;
-    bucket_init(&s->shared.up, o->up_limit, now);
-    memcpy(s->shared.peer_id, ENGINE_PEER_ID, 8);
-    for (size_t i = 8; i < sizeof s->shared.peer_id; i++) {
+    s->shared.content.rng = s->shared.swarm.rng = &s->rng;
+    s->shared.content.pool = s->shared.swarm.pool = &s->pool;
+    bucket_init(&s->shared.swarm.up, o->up_limit, now);
+    memcpy(s->shared.swarm.peer_id, ENGINE_PEER_ID, 8);
+    for (size_t i = 8; i < sizeof s->shared.swarm.peer_id; i++) {
         static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-        s->shared.peer_id[i] = (uint8_t)digits[rng_below(&s->rng, 36)];
+        s->shared.swarm.peer_id[i] = (uint8_t)digits[rng_below(&s->rng, 36)];
     }
-    s->shared.key = (uint32_t)rng_u64(&s->rng);
-    s->shared.client = "btc " BTC_VERSION;
+    s->shared.swarm.key = (uint32_t)rng_u64(&s->rng);
+    s->shared.swarm.client = "btc " BTC_VERSION;
     s->batch = journal_batch_new();
 }
 
@@ -469,7 +470,7 @@ static int engine_open(struct engine *s, struct err *e)
     engine_bind(s, &host, &web);
     engine_raise_files();
     s->disk = store_new(s->loop, &disk);
-    s->shared.hash_jobs = store_threads(s->disk) * 2;
+    s->shared.content.hash_jobs = store_threads(s->disk) * 2;
     s->host = tcp_host_new(s->loop, &host);
     s->http = http_new(s->loop, &web);
     s->wakeup = loop_wakeup_new(s->loop, engine_on_wakeup, s);

@@ -167,8 +167,8 @@ int engine_listen(struct engine *s, struct err *e)
     if (s->listener == NULL) {
         return e != NULL && e->code != 0 ? e->code : BTC_E_NETWORK;
     }
-    s->shared.port = tcp_listener_port(s->listener);
-    log_write(LOG_INFO, "engine", "listening on port %u", s->shared.port);
+    s->shared.swarm.port = tcp_listener_port(s->listener);
+    log_write(LOG_INFO, "engine", "listening on port %u", s->shared.swarm.port);
     return 0;
 }
 

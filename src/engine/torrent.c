@@ -148,7 +148,6 @@ static void engine_torrent_open_core(struct engine_torrent *st)
     struct torrent_config c = {.shared = &s->shared,
                                .geom = &st->geom,
                                .info_hash = st->meta->info_hash,
-                               .piece_hashes = st->meta->piece_hashes,
                                .max_peers = st->row.max_peers > 0
                                                 ? (uint32_t)st->row.max_peers
                                                 : s->o.max_peers,

@@ -53,8 +53,10 @@ static void trackers_on_http(void *ctx, const struct http_result *r)
 void trackers_cancel(struct engine_torrent *st)
 {
     while (st->announces != NULL) {
-        http_cancel(st->announces->job);
-        trackers_drop(st->announces);
+        struct announcing *n = st->announces;
+        st->announces = n->next;
+        http_cancel(n->job);
+        free(n);
     }
 }
 

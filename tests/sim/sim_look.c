@@ -2,6 +2,8 @@
  * run that failed. */
 #include "sim/sim_node.h"
 
+#include "core/content/internal.h"
+#include "core/swarm/internal.h"
 #include "core/torrent/internal.h"
 
 /* What is asked of the peers of a torrent: the picker knows each of them as an
@@ -12,7 +14,7 @@ static uint32_t sim_torrent_books(struct sim_torrent *st)
     const struct picker *k = torrent_picker(st->t);
     uint32_t n = 0, n_known = 0, it = 0, piece;
     struct peer *p;
-    TORRENT_EACH_PEER(p, st->t)
+    SWARM_EACH_PEER(p, st->t->swarm)
     {
         uint32_t n_late = 0;
         for (uint32_t i = 0; i < p->n_req; i++) {
@@ -20,7 +22,7 @@ static uint32_t sim_torrent_books(struct sim_torrent *st)
         }
         SIM_CHECK(s, n_late == p->n_late);
         n += p->n_req - n_late;
-        n_known += p->rx_mem != NULL && !p->rx_late ? 1 : 0;
+        n_known += p->rx.mem != NULL && !p->rx.late ? 1 : 0;
     }
     n_known += n;
     while (picker_next_active(k, &it, &piece)) {
@@ -50,16 +52,16 @@ static void sim_torrent_dump_inside(const struct torrent *t, FILE *f)
 {
     const struct suspect_piece *s;
     const struct peer *p;
-    for (s = t->suspects; s != NULL; s = s->hh.next) {
+    for (s = t->content->suspects; s != NULL; s = s->hh.next) {
         (void)fprintf(f, "  suspect %u owner %u since %" PRIu64 "\n", s->piece,
                       s->owner, s->owned_ms);
     }
-    TORRENT_EACH_PEER(p, t)
+    SWARM_EACH_PEER(p, t->swarm)
     {
         (void)fprintf(f,
                       "  peer %u: snubbed %d, depth %u, %u out, arriving %d, "
                       "refused %u until %" PRIu64 ", last block %" PRIu64 "\n",
-                      p->id, p->snubbed, p->depth, p->n_req, p->rx_active,
+                      p->id, p->snubbed, p->depth, p->n_req, p->rx.active,
                       p->n_refused, p->ask_ms, p->block_ms);
     }
 }
@@ -86,7 +88,7 @@ void sim_torrent_dump(const struct sim_torrent *st, FILE *f)
     for (uint32_t i = 0; i < peerset_count(torrent_peerset(st->t)) && i < 12;
          i++) {
         const struct peerset_entry *e = peerset_at(torrent_peerset(st->t), i);
-        struct torrent_peer_info info;
+        struct swarm_peer_info info;
         char text[ADDR_TEXT_MAX];
         addr_format(&e->addr, text);
         (void)fprintf(

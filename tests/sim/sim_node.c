@@ -395,14 +395,15 @@ struct sim_node *sim_node_new(struct sim *s, uint64_t rate, uint64_t pool_bytes)
     n->host.on_accept = sim_node_on_accept;
     n->host.ctx = n;
     pool_init(&n->pool, pool_bytes);
-    n->shared = (struct torrent_shared){.rng = &s->rng,
-                                        .pool = &n->pool,
-                                        .key = s->n_hosts,
-                                        .port = n->host.addr.port,
-                                        .hash_jobs = 2,
-                                        .client = "sim"};
-    bucket_init(&n->shared.up, 0, s->now_ms);
-    rng_bytes(&s->rng, n->shared.peer_id, sizeof n->shared.peer_id);
+    n->shared = (struct torrent_shared){
+        .content = {.rng = &s->rng, .pool = &n->pool, .hash_jobs = 2},
+        .swarm = {.rng = &s->rng,
+                  .pool = &n->pool,
+                  .key = s->n_hosts,
+                  .port = n->host.addr.port,
+                  .client = "sim"}};
+    bucket_init(&n->shared.swarm.up, 0, s->now_ms);
+    rng_bytes(&s->rng, n->shared.swarm.peer_id, sizeof n->shared.swarm.peer_id);
     n->next = s->nodes;
     s->nodes = n;
     sim_at(s, sim_below(s, SIM_JOURNAL_MS), sim_node_on_journal, n);
@@ -436,10 +437,8 @@ struct sim_torrent *sim_torrent_new(struct sim_node *n, struct sim_content *c,
     st->node = n;
     st->c = c;
     st->tracker = k;
-    st->config = (struct torrent_config){.shared = &n->shared,
-                                         .geom = &c->geom,
-                                         .info_hash = c->info_hash,
-                                         .piece_hashes = c->hashes};
+    st->config = (struct torrent_config){
+        .shared = &n->shared, .geom = &c->geom, .info_hash = c->info_hash};
     st->job = mem_zalloc(c->geom.n_pieces > 0 ? c->geom.n_pieces : 1);
     sim_disk_init(&st->disk, n->s, c);
     sim_journal_init(&st->journal, c);
@@ -572,7 +571,7 @@ void sim_node_free(struct sim_node *n)
         free(st);
     }
     SIM_CHECK(n->s, n->pool.in_use == 0 && n->pool.reserved == 0);
-    SIM_CHECK(n->s, n->shared.hash_busy == 0);
+    SIM_CHECK(n->s, n->shared.content.hash_busy == 0);
     pool_fini(&n->pool);
     while (n->all != NULL) {
         struct sim_conn *c = n->all;

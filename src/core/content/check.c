@@ -3,135 +3,155 @@
  */
 #include "base/err.h"
 #include "base/mem.h"
-#include "core/torrent/internal.h"
-#include "model/names.h"
+#include "core/content/internal.h"
+#include <stdlib.h>
 
 #define CHECK_MAX_UNREAD 3 /* read errors in a row: not a bad spot any more */
 
-/* Queued and under way. */
-uint32_t torrent_check_left(const struct torrent *t)
+void check_init(struct content *c)
 {
-    return t->check.count + t->n_hashing;
+    int err = bits_init(&c->check.todo, c->layout->n_pieces);
+    BTC_ASSERT(err == 0); /* metainfo limits the pieces */
+    err = bits_init(&c->check.claimed, c->layout->n_pieces);
+    BTC_ASSERT(err == 0);
 }
 
-bool torrent_waits_to_hash(const struct torrent *t)
+void check_fini(struct content *c)
 {
-    return t->running && t->state != TORRENT_STOPPING && t->check.count > 0 &&
-           t->n_hashing == 0;
+    bits_fini(&c->check.todo);
+    bits_fini(&c->check.claimed);
+    free(c->check.hashing);
+}
+
+void check_add(struct content *c, uint32_t piece, bool claimed)
+{
+    if (picker_state(c->picker, piece) == PICKER_CHECKING ||
+        pieces_is_busy(c, piece)) {
+        return;
+    }
+    if (picker_state(c->picker, piece) == PICKER_HAVE) {
+        files_count(c, piece, false, false);
+    }
+    picker_set_checking(c->picker, piece);
+    bits_set(&c->check.todo, piece);
+    if (claimed) {
+        bits_set(&c->check.claimed, piece);
+    }
+    if (piece < c->check.next) {
+        c->check.next = piece;
+    }
+    outcomes_post_free(c); /* an input is wanted */
+}
+
+/* Queued and under way. */
+uint32_t check_left(const struct content *c)
+{
+    return c->check.todo.count + c->check.n_hashing;
 }
 
 /* The lowest piece without its verdict. */
-uint32_t torrent_check_floor(const struct torrent *t)
+uint32_t check_floor(const struct content *c)
 {
-    uint32_t floor = bits_next_set(&t->check, 0);
-    for (uint32_t i = 0; i < t->n_hashing; i++) {
-        floor = t->hashing[i] < floor ? t->hashing[i] : floor;
+    uint32_t floor = bits_next_set(&c->check.todo, 0);
+    for (uint32_t i = 0; i < c->check.n_hashing; i++) {
+        floor = c->check.hashing[i] < floor ? c->check.hashing[i] : floor;
     }
     return floor;
 }
 
 /* A HASH job goes out or has come back. */
-static void torrent_check_begin(struct torrent *t, uint32_t piece)
+static void check_begin(struct content *c, uint32_t piece)
 {
-    if (t->n_hashing == t->hashing_cap) {
-        t->hashing_cap = t->hashing_cap > 0 ? t->hashing_cap * 2 : 8;
-        t->hashing = mem_resize(t->hashing, t->hashing_cap, sizeof *t->hashing);
+    if (c->check.n_hashing == c->check.cap) {
+        c->check.cap = c->check.cap > 0 ? c->check.cap * 2 : 8;
+        c->check.hashing = mem_resize(c->check.hashing, c->check.cap,
+                                      sizeof *c->check.hashing);
     }
-    t->hashing[t->n_hashing++] = piece;
-    t->n_jobs++;
-    t->shared->hash_busy++;
+    c->check.hashing[c->check.n_hashing++] = piece;
+    c->shared->hash_busy++;
 }
 
-static void torrent_check_end(struct torrent *t, uint32_t piece)
+static void check_end(struct content *c, uint32_t piece)
 {
-    for (uint32_t i = 0; i < t->n_hashing; i++) {
-        if (t->hashing[i] == piece) {
-            t->hashing[i] = t->hashing[--t->n_hashing];
+    for (uint32_t i = 0; i < c->check.n_hashing; i++) {
+        if (c->check.hashing[i] == piece) {
+            c->check.hashing[i] = c->check.hashing[--c->check.n_hashing];
             break;
         }
     }
-    t->n_jobs--;
-    t->shared->hash_busy--;
+    c->shared->hash_busy--;
 }
 
 /* Starts as many as the run's workers want. */
-void torrent_check_pump(struct torrent *t)
+void check_pump(struct content *c)
 {
-    while (t->check.count > 0 && t->state != TORRENT_STOPPING &&
-           t->state != TORRENT_FAILED &&
-           t->shared->hash_busy < t->shared->hash_jobs) {
-        uint32_t piece = bits_next_set(&t->check, t->check_next);
-        if (piece == t->check.n) {
-            piece = bits_next_set(&t->check, 0);
+    while (c->check.todo.count > 0 && c->state == CONTENT_OPEN &&
+           c->shared->hash_busy < c->shared->hash_jobs) {
+        uint32_t piece = bits_next_set(&c->check.todo, c->check.next);
+        if (piece == c->check.todo.n) {
+            piece = bits_next_set(&c->check.todo, 0);
         }
-        t->check_next = piece + 1;
-        bits_clear(&t->check, piece);
-        torrent_check_begin(t, piece);
-        torrent_push(t, ACTION_HASH)->piece = piece;
+        c->check.next = piece + 1;
+        bits_clear(&c->check.todo, piece);
+        check_begin(c, piece);
+        actions_push(c->actions, ACTION_HASH)->piece = piece;
     }
 }
 
 /* The piece could not be read, which says nothing about it: it stays owed. */
-static void torrent_check_again(struct torrent *t, uint32_t piece, bool claimed)
+static void check_again(struct content *c, uint32_t piece, bool claimed)
 {
-    bits_set(&t->check, piece);
+    bits_set(&c->check.todo, piece);
     if (claimed) {
-        bits_set(&t->check_claimed, piece);
+        bits_set(&c->check.claimed, piece);
     }
 }
 
 /* The storage is away or not to be read now, or fails at one piece after the
  * other: what is claimed there is not lost. A single bad spot is: its piece is
  * fetched again. */
-static bool torrent_check_is_blind(struct torrent *t, int result)
+static bool check_is_blind(struct content *c, int result)
 {
-    if (result == 0 || torrent_is_gone(result)) {
-        t->n_unread = 0;
+    if (result == 0 || pieces_is_gone(result)) {
+        c->check.n_unread = 0;
         return false;
     }
-    return result != BTC_E_IO || ++t->n_unread >= CHECK_MAX_UNREAD;
+    return result != BTC_E_IO || ++c->check.n_unread >= CHECK_MAX_UNREAD;
 }
 
 /* What is on disk is not the piece. */
-static void torrent_check_lost(struct torrent *t, uint32_t piece, bool claimed)
+static void check_lost(struct content *c, uint32_t piece, bool claimed)
 {
-    picker_set_missing(t->picker, piece);
+    picker_set_missing(c->picker, piece);
     if (claimed) {
-        torrent_event(
-            t, LEVEL_WARN, "piece-lost",
+        actions_event(
+            c->actions, LEVEL_WARN, "piece-lost",
             "piece %u on disk is not what it was: it is fetched again", piece);
-        torrent_fact(t, FACT_PIECE_LOST, piece, 0);
+        actions_fact(c->actions, FACT_PIECE_LOST, piece, 0);
     }
-    torrent_disk_reclaim(t, piece);
-    t->refill = true;
-    struct peer *p;
-    TORRENT_EACH_PEER(p, t)
-    {
-        if (p->phase == PEER_ACTIVE && !p->am_interested) {
-            torrent_peer_interest(t, p);
-        }
-    }
+    pieces_reclaim(c, piece);
+    outcomes_post(c, CONTENT_PIECE_LOST)->piece = piece;
+    outcomes_post_free(c);
 }
 
-/* EVENT_HASHED. */
-void torrent_check_hashed(struct torrent *t, const struct event *ev)
+/* The answer to a HASH job. */
+void check_hashed(struct content *c, uint32_t piece, int result)
 {
-    uint32_t piece = ev->piece;
-    torrent_check_end(t, piece);
-    if (picker_state(t->picker, piece) != PICKER_CHECKING) {
+    check_end(c, piece);
+    if (picker_state(c->picker, piece) != PICKER_CHECKING) {
         return;
     }
-    bool claimed = bits_clear(&t->check_claimed, piece);
-    if (ev->result == BTC_E_CANCELLED) {
-        torrent_check_again(t, piece, claimed);
-    } else if (torrent_check_is_blind(t, ev->result)) {
-        torrent_check_again(t, piece, claimed);
-        torrent_fail(t, ev->result, "existing data could not be read");
-    } else if (ev->result == 0) {
-        picker_set_missing(t->picker, piece);
-        torrent_disk_forget(t, piece);
-        torrent_got_piece(t, piece, false);
+    bool claimed = bits_clear(&c->check.claimed, piece);
+    if (result == BTC_E_CANCELLED) {
+        check_again(c, piece, claimed);
+    } else if (check_is_blind(c, result)) {
+        check_again(c, piece, claimed);
+        outcomes_post_failed(c, result, "existing data could not be read");
+    } else if (result == 0) {
+        picker_set_missing(c->picker, piece);
+        pieces_forget(c, piece);
+        pieces_verified(c, piece, false);
     } else {
-        torrent_check_lost(t, piece, claimed);
+        check_lost(c, piece, claimed);
     }
 }

@@ -36,7 +36,7 @@ void peer_free(struct peer *p)
         return;
     }
     BTC_ASSERT(p->n_req == 0);
-    BTC_ASSERT(p->rx_mem == NULL);
+    BTC_ASSERT(p->rx.mem == NULL);
     buf_fini(&p->in);
     buf_fini(&p->out);
     bits_fini(&p->have);
@@ -101,13 +101,14 @@ void peer_req_remove(struct peer *p, uint32_t i)
 
 bool peer_req_has(struct peer *p, struct picker_block b)
 {
-    return (p->rx_active && p->rx.piece == b.piece && p->rx.block == b.block) ||
+    return (p->rx.active && p->rx.b.piece == b.piece &&
+            p->rx.b.block == b.block) ||
            peer_req_find(p, b) < p->n_req;
 }
 
 bool peer_is_late(const struct peer *p)
 {
-    return p->n_late > 0 || (p->rx_active && p->rx_late);
+    return p->n_late > 0 || (p->rx.active && p->rx.late);
 }
 
 void peer_dropped_add(struct peer *p, struct picker_block b)

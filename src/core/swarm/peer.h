@@ -36,7 +36,7 @@ enum peer_phase {
     PEER_CONNECTING,
     PEER_HANDSHAKE, /* ours is sent, the peer's awaited */
     PEER_ACTIVE,
-    PEER_CLOSED /* swept at the end of the input */
+    PEER_CLOSED /* freed at the end of the event */
 };
 
 /* A late request was taken back: others may be asked and it holds no memory,
@@ -47,11 +47,24 @@ struct peer_request {
     bool late;
 };
 
+/* The block that is arriving. */
+struct peer_arriving {
+    struct picker_block b;
+    uint8_t *mem; /* the pool's; NULL: thrown away */
+    uint32_t off; /* bytes that are here */
+    bool active;
+    bool late;   /* others may be asked for it */
+    bool asked;  /* it was in the window when it began */
+    bool owed;   /* or was asked once and taken back: we wanted it */
+    uint64_t ms; /* its first byte came */
+};
+
 struct peer {
     uint32_t conn; /* id of the connection */
     uint32_t id;   /* in the peerset: also the picker's and the blame's */
     struct addr addr;
     enum peer_phase phase;
+    struct peer *next_closed; /* of those to be freed */
     bool incoming;
     bool was_useful; /* sent us a good block */
 
@@ -89,14 +102,7 @@ struct peer {
     uint32_t strikes;
     bool snubbed;
 
-    struct picker_block rx; /* the block that is arriving */
-    uint8_t *rx_mem;        /* its memory; NULL: thrown away */
-    uint32_t rx_off;
-    bool rx_active;
-    bool rx_late;   /* others may be asked for it */
-    bool rx_asked;  /* it was in the window when it began */
-    bool rx_owed;   /* or was asked once and taken back: we wanted it */
-    uint64_t rx_ms; /* its first byte came */
+    struct peer_arriving rx;
 
     struct wire_block *up; /* owns; requests of the peer, a ring of up_cap */
     uint32_t up_head, n_up, up_cap;

@@ -11,52 +11,75 @@
  * and a newcomer cannot push in front of who has waited longer.
  */
 #include "base/err.h"
-#include "core/torrent/internal.h"
+#include "core/swarm/internal.h"
 #include "model/block.h"
 #include <string.h>
 
-#define REQUEST_BATCH 64 /* picked at once */
+#define REQUEST_BATCH          64    /* picked at once */
+#define REQUEST_SNUB_MS        15000 /* no block for so long: snubbed */
+#define REQUEST_OVERDUE_MS     5000  /* a request: others may be asked, too */
+#define REQUEST_ENDGAME_MS     500   /* in the endgame: this late already */
+#define REQUEST_FORGET_MS      30000 /* a late request leaves the window */
+#define REQUEST_REFUSED_MS     250   /* after a REJECT: nothing is asked for */
+#define REQUEST_REFUSED_MAX_MS 10000 /* it grows with each, up to this */
 
 /* Whether the peer may be asked for anything now: not while a late block is
  * under way, for whatever it is asked comes behind that. */
-static bool torrent_may_request(const struct torrent *t, const struct peer *p)
+static bool request_is_allowed(const struct swarm *w, const struct peer *p)
 {
-    return p->phase == PEER_ACTIVE && p->am_interested && !t->hold &&
-           t->now_ms >= p->ask_ms && !(p->rx_active && p->rx_late) &&
-           (t->state == TORRENT_DOWNLOADING || t->state == TORRENT_CHECKING) &&
-           (!p->peer_choking || p->n_fast_in > 0) && !t->check_only;
+    return p->phase == PEER_ACTIVE && p->am_interested && !w->hold &&
+           w->clock.now_ms >= p->ask_ms && !(p->rx.active && p->rx.late) &&
+           (w->mode == SWARM_DOWNLOADING || w->mode == SWARM_CHECKING) &&
+           (!p->peer_choking || p->n_fast_in > 0);
+}
+
+void request_interest(struct swarm *w, struct peer *p)
+{
+    bool want = w->content != NULL && w->mode != SWARM_OFF &&
+                content_is_interesting(w->content, &p->have);
+    if (want == p->am_interested) {
+        return;
+    }
+    p->am_interested = want;
+    if (want) {
+        (void)peer_put_simple(p, WIRE_INTERESTED);
+    } else {
+        (void)peer_put_simple(p, WIRE_NOT_INTERESTED);
+    }
+    slots_output(w, p);
 }
 
 /* Sends the requests that were picked. */
-static void torrent_request_send(struct torrent *t, struct peer *p,
-                                 const struct picker_block *b, size_t n)
+static void request_send(struct swarm *w, struct peer *p,
+                         const struct picker_block *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct wire_block w = {
+        struct wire_block wire = {
             .piece = b[i].piece,
             .begin = b[i].block * BLOCK_LEN,
-            .len = layout_block_size(t->geom, b[i].piece, b[i].block)};
+            .len = layout_block_size(content_layout(w->content), b[i].piece,
+                                     b[i].block)};
         bool again = p->n_late > 0 && peer_req_has(p, b[i]);
-        bool room = !again && pool_reserve(t->shared->pool);
-        if (!room || peer_put_block(p, WIRE_REQUEST, &w) < 0) {
+        bool room = !again && pool_reserve(w->shared->pool);
+        if (!room || peer_put_block(p, WIRE_REQUEST, &wire) < 0) {
             if (room) {
-                pool_unreserve(t->shared->pool);
+                pool_unreserve(w->shared->pool);
             }
-            picker_on_dropped(t->picker, p->id, b[i]);
+            content_unpick(w->content, p->id, b[i]);
             continue;
         }
-        if (p->n_req == 0 && p->block_ms < t->now_ms) {
-            p->block_ms = t->now_ms; /* the wait starts with the request */
+        if (p->n_req == 0 && p->block_ms < w->clock.now_ms) {
+            p->block_ms =
+                w->clock.now_ms; /* the wait starts with the request */
         }
-        peer_req_push(p, b[i], t->now_ms);
+        peer_req_push(p, b[i], w->clock.now_ms);
     }
-    torrent_peer_output(t, p);
+    slots_output(w, p);
 }
 
 /* How many more requests the peer takes now. A window is refilled when a
  * quarter of it is free, so that requests travel in batches. */
-static uint32_t torrent_request_want(const struct torrent *t,
-                                     const struct peer *p)
+static uint32_t request_want(const struct swarm *w, const struct peer *p)
 {
     if (p->n_req >= p->depth) {
         return 0;
@@ -65,121 +88,130 @@ static uint32_t torrent_request_want(const struct torrent *t,
     if (p->n_req > 0 && want < p->depth / 4) {
         return 0;
     }
-    uint32_t room = pool_room(t->shared->pool);
+    uint32_t room = pool_room(w->shared->pool);
     return want < room ? want : room;
 }
 
 /* The set of pieces a choking peer grants us, as a bitmap for the picker. */
-static int torrent_fast_set(const struct torrent *t, const struct peer *p,
+static int request_fast_set(const struct swarm *w, const struct peer *p,
                             struct bits *out)
 {
-    int err = bits_init(out, t->geom->n_pieces);
+    int err = bits_init(out, content_layout(w->content)->n_pieces);
     for (uint32_t i = 0; err == 0 && i < p->n_fast_in; i++) {
         bits_set(out, p->fast_in[i]);
     }
     return err;
 }
 
-void torrent_request_fill(struct torrent *t, struct peer *p)
+/* Picks and asks until the peer's window is full or nothing is left. */
+static void request_fill_window(struct swarm *w, struct peer *p,
+                                const struct content_asker *who)
 {
-    if (!torrent_may_request(t, p)) {
-        return;
-    }
-    struct bits only = {0};
-    if (p->peer_choking && torrent_fast_set(t, p, &only) < 0) {
-        return;
-    }
-    torrent_blame_mask(t, p, &only);
-    bool twice = picker_is_endgame(t->picker) && !peer_is_late(p);
-    unsigned flags = twice ? PICKER_ENDGAME : 0;
-    for (uint32_t want = torrent_request_want(t, p); want > 0;) {
+    for (uint32_t want = request_want(w, p); want > 0;) {
         struct picker_block b[REQUEST_BATCH];
         size_t max = want < REQUEST_BATCH ? want : REQUEST_BATCH;
-        size_t n = picker_pick(t->picker, p->id, &p->have,
-                               only.n > 0 ? &only : NULL, flags, b, max);
-        torrent_request_send(t, p, b, n);
+        size_t n = content_pick(w->content, who, b, max);
+        request_send(w, p, b, n);
         if (n < max) {
             break;
         }
         want -= (uint32_t)n;
     }
+}
+
+void request_fill(struct swarm *w, struct peer *p)
+{
+    if (!request_is_allowed(w, p)) {
+        return;
+    }
+    struct bits only = {0};
+    struct content_asker who = {.peer = p->id, .have = &p->have};
+    if (p->peer_choking) {
+        if (request_fast_set(w, p, &only) < 0) {
+            return;
+        }
+        who.only = &only;
+    }
+    if (content_is_endgame(w->content) && !peer_is_late(p)) {
+        who.flags = PICKER_ENDGAME;
+    }
+    request_fill_window(w, p, &who);
     bits_fini(&only);
-    if (pool_room(t->shared->pool) < t->shared->pool->max / 8) {
-        torrent_disk_relieve(t);
+    if (pool_room(w->shared->pool) < w->shared->pool->max / 8) {
+        content_relieve(w->content);
     }
 }
 
 /* A round of those that owe us something, or of the others. */
-static void torrent_request_round(struct torrent *t, uint32_t from, bool late)
+static void request_round(struct swarm *w, uint32_t from, bool late)
 {
-    for (uint32_t i = 0; i < t->n_slots; i++) {
-        uint32_t slot = (from + i) % t->n_slots;
-        struct peer *p = t->slots[slot];
+    for (uint32_t i = 0; i < w->slots.n; i++) {
+        uint32_t slot = (from + i) % w->slots.n;
+        struct peer *p = w->slots.peer[slot];
         if (p == NULL || peer_is_late(p) != late) {
             continue;
         }
         uint32_t had = p->n_req;
-        torrent_request_fill(t, p);
-        t->fill_from = p->n_req > had ? slot + 1 : t->fill_from;
+        request_fill(w, p);
+        w->fill_from = p->n_req > had ? slot + 1 : w->fill_from;
     }
 }
 
-void torrent_request_fill_all(struct torrent *t)
+void request_fill_all(struct swarm *w)
 {
-    uint32_t from = t->fill_from;
-    torrent_request_round(t, from, false);
-    torrent_request_round(t, from, true);
+    uint32_t from = w->fill_from;
+    request_round(w, from, false);
+    request_round(w, from, true);
 }
 
 /* Others may be asked for it; an answer is welcome all the same. */
-static void torrent_request_late(struct torrent *t, struct peer *p, uint32_t i)
+static void request_late(struct swarm *w, struct peer *p, uint32_t i)
 {
     struct peer_request *r = peer_req_at(p, i);
     if (!r->late) {
         r->late = true;
         p->n_late++;
-        picker_on_dropped(t->picker, p->id, r->b);
-        pool_unreserve(t->shared->pool);
-        t->refill = true;
+        pool_unreserve(w->shared->pool);
+        content_drop(w->content, p->id, r->b);
     }
 }
 
 /* Takes back the i-th request. */
-static void torrent_request_drop(struct torrent *t, struct peer *p, uint32_t i,
-                                 bool late)
+static void request_drop(struct swarm *w, struct peer *p, uint32_t i, bool late)
 {
     struct picker_block b = peer_req_at(p, i)->b;
-    torrent_request_late(t, p, i);
+    request_late(w, p, i);
     peer_req_remove(p, i);
     if (late) {
         peer_dropped_add(p, b);
     }
 }
 
-void torrent_request_drop_all(struct torrent *t, struct peer *p, bool late)
+void request_drop_all(struct swarm *w, struct peer *p, bool late)
 {
     while (p->n_req > 0) {
-        torrent_request_drop(t, p, 0, late);
+        request_drop(w, p, 0, late);
     }
 }
 
 /* REJECT (BEP 6). */
-void torrent_request_rejected(struct torrent *t, struct peer *p,
-                              const struct wire_block *w)
+void request_rejected(struct swarm *w, struct peer *p,
+                      const struct wire_block *wire)
 {
-    struct picker_block b = {.piece = w->piece};
-    if (!layout_is_block(t->geom, w->piece, w->begin, w->len, &b.block)) {
+    struct picker_block b = {.piece = wire->piece};
+    if (!layout_is_block(content_layout(w->content), wire->piece, wire->begin,
+                         wire->len, &b.block)) {
         return;
     }
     uint32_t i = peer_req_find(p, b);
     if (i == p->n_req) {
         return;
     }
-    torrent_request_drop(t, p, i, false);
+    request_drop(w, p, i, false);
     if (!p->peer_choking) { /* nor the next one over and over */
-        uint64_t ms = (uint64_t)TORRENT_REFUSED_MS * ++p->n_refused;
-        ms = ms < TORRENT_REFUSED_MAX_MS ? ms : TORRENT_REFUSED_MAX_MS;
-        p->ask_ms = t->now_ms + ms;
+        uint64_t ms = (uint64_t)REQUEST_REFUSED_MS * ++p->n_refused;
+        ms = ms < REQUEST_REFUSED_MAX_MS ? ms : REQUEST_REFUSED_MAX_MS;
+        p->ask_ms = w->clock.now_ms + ms;
     }
     /* Not granted any more: asking the same again at once would be a loop. */
     for (uint32_t f = 0; f < p->n_fast_in; f++) {
@@ -191,76 +223,78 @@ void torrent_request_rejected(struct torrent *t, struct peer *p,
 }
 
 /* Tells the peer to forget the request and takes it back. */
-static void torrent_request_cancel(struct torrent *t, struct peer *p,
-                                   uint32_t i)
+static void request_cancel(struct swarm *w, struct peer *p, uint32_t i)
 {
     struct picker_block b = peer_req_at(p, i)->b;
-    struct wire_block w = {.piece = b.piece,
-                           .begin = b.block * BLOCK_LEN,
-                           .len = layout_block_size(t->geom, b.piece, b.block)};
-    (void)peer_put_block(p, WIRE_CANCEL, &w);
-    torrent_peer_output(t, p);
-    torrent_request_drop(t, p, i, true);
+    struct wire_block wire = {
+        .piece = b.piece,
+        .begin = b.block * BLOCK_LEN,
+        .len = layout_block_size(content_layout(w->content), b.piece, b.block)};
+    (void)peer_put_block(p, WIRE_CANCEL, &wire);
+    slots_output(w, p);
+    request_drop(w, p, i, true);
 }
 
 /* How long a peer may take for what it was asked before others are asked. */
-static uint64_t torrent_request_patience(const struct torrent *t)
+static uint64_t request_patience(const struct swarm *w)
 {
-    return picker_is_endgame(t->picker) ? TORRENT_ENDGAME_MS
-                                        : TORRENT_OVERDUE_MS;
+    if (content_is_endgame(w->content)) {
+        return REQUEST_ENDGAME_MS;
+    }
+    return REQUEST_OVERDUE_MS;
 }
 
 /* The block that is arriving takes too long and would go on so: others may be
  * asked for it, and for all that can only come behind it. Its memory goes back
  * when it is of no use any more or needed. */
-static void torrent_block_overdue(struct torrent *t, struct peer *p)
+static void request_block_overdue(struct swarm *w, struct peer *p)
 {
-    uint64_t limit = torrent_request_patience(t);
-    uint64_t age = t->now_ms - p->rx_ms;
-    uint64_t rate = rate_get(&p->down, t->now_ms);
-    uint32_t left =
-        layout_block_size(t->geom, p->rx.piece, p->rx.block) - p->rx_off;
-    if (p->rx_mem == NULL || age <= limit) {
+    uint64_t limit = request_patience(w);
+    uint64_t age = w->clock.now_ms - p->rx.ms;
+    uint64_t rate = rate_get(&p->down, w->clock.now_ms);
+    uint32_t left = layout_block_size(content_layout(w->content), p->rx.b.piece,
+                                      p->rx.b.block) -
+                    p->rx.off;
+    if (p->rx.mem == NULL || age <= limit) {
         return;
     }
-    if (!p->rx_late && (rate == 0 || left * 1000ull / rate > limit)) {
-        p->rx_late = true;
-        picker_on_dropped(t->picker, p->id, p->rx);
-        t->refill = true;
+    if (!p->rx.late && (rate == 0 || left * 1000ull / rate > limit)) {
+        p->rx.late = true;
+        content_drop(w->content, p->id, p->rx.b);
         for (uint32_t i = 0; i < p->n_req; i++) {
-            torrent_request_late(t, p, i);
+            request_late(w, p, i);
         }
     }
-    if (p->rx_late && (pool_room(t->shared->pool) == 0 ||
-                       picker_is_received(t->picker, p->rx))) {
-        pool_give(t->shared->pool, p->rx_mem);
-        p->rx_mem = NULL;
-        t->refill = true;
+    if (p->rx.late && (pool_room(w->shared->pool) == 0 ||
+                       content_has_block(w->content, p->rx.b))) {
+        pool_give(w->shared->pool, p->rx.mem);
+        p->rx.mem = NULL;
+        content_wake(w->content);
     }
 }
 
 /* A silent peer is snubbed: others are asked for all that it was asked. So are
  * they for single requests that are late by more than the window explains. */
-void torrent_request_overdue(struct torrent *t, struct peer *p)
+void request_overdue(struct swarm *w, struct peer *p)
 {
-    uint64_t quiet = t->now_ms - p->block_ms;
-    uint64_t limit = torrent_request_patience(t);
-    uint64_t rate = rate_get(&p->down, t->now_ms);
-    if (p->rx_active && t->n_active > 1) {
-        torrent_block_overdue(t, p);
+    uint64_t quiet = w->clock.now_ms - p->block_ms;
+    uint64_t limit = request_patience(w);
+    uint64_t rate = rate_get(&p->down, w->clock.now_ms);
+    if (p->rx.active && w->count.active > 1) {
+        request_block_overdue(w, p);
     }
-    if (p->n_req > 0 && quiet > TORRENT_SNUB_MS) {
+    if (p->n_req > 0 && quiet > REQUEST_SNUB_MS) {
         p->snubbed = true;
         p->depth = 1;
     }
     for (uint32_t i = 0; i < p->n_req && quiet > limit; i++) {
-        uint64_t age = t->now_ms - peer_req_at(p, i)->asked_ms;
+        uint64_t age = w->clock.now_ms - peer_req_at(p, i)->asked_ms;
         uint64_t due = rate > 0 ? (i + 1ull) * BLOCK_LEN * 2000 / rate : 0;
-        if (p->snubbed || (age > limit + due && t->n_active > 1)) {
-            torrent_request_late(t, p, i);
+        if (p->snubbed || (age > limit + due && w->count.active > 1)) {
+            request_late(w, p, i);
         }
-        if (age > TORRENT_FORGET_MS) {
-            torrent_request_drop(t, p, i--, true);
+        if (age > REQUEST_FORGET_MS) {
+            request_drop(w, p, i--, true);
         }
     }
 }
@@ -269,40 +303,38 @@ void torrent_request_overdue(struct torrent *t, struct peer *p)
 
 /* The answer to a request that was taken back is kept when nobody was quicker
  * and there is memory for it. */
-static void torrent_block_late(struct torrent *t, struct peer *p)
+static void request_block_late(struct swarm *w, struct peer *p)
 {
-    enum picker_state state = picker_state(t->picker, p->rx.piece);
-    if ((state == PICKER_ACTIVE || state == PICKER_MISSING) &&
-        !picker_is_received(t->picker, p->rx) &&
-        torrent_blame_allows(t, p, p->rx.piece) &&
-        pool_reserve(t->shared->pool)) {
-        p->rx_mem = pool_take(t->shared->pool);
+    if (content_wants_block(w->content, p->id, p->rx.b) &&
+        pool_reserve(w->shared->pool)) {
+        p->rx.mem = pool_take(w->shared->pool);
     }
 }
 
 /* PIECE: decides where the payload goes before it comes. */
-int torrent_block_begin(struct torrent *t, struct peer *p,
-                        const struct wire_block *w)
+int request_block_begin(struct swarm *w, struct peer *p,
+                        const struct wire_block *wire)
 {
-    struct picker_block b = {.piece = w->piece};
-    if (!layout_is_block(t->geom, w->piece, w->begin, w->len, &b.block)) {
+    struct picker_block b = {.piece = wire->piece};
+    if (!layout_is_block(content_layout(w->content), wire->piece, wire->begin,
+                         wire->len, &b.block)) {
         return BTC_E_PROTO;
     }
-    p->rx = b;
-    p->rx_off = 0;
-    p->rx_mem = NULL;
-    p->rx_active = true;
-    p->rx_late = false;
-    p->rx_ms = t->now_ms;
+    p->rx.b = b;
+    p->rx.off = 0;
+    p->rx.mem = NULL;
+    p->rx.active = true;
+    p->rx.late = false;
+    p->rx.ms = w->clock.now_ms;
     uint32_t i = peer_req_find(p, b);
-    p->rx_asked = p->rx_owed = i < p->n_req;
+    p->rx.asked = p->rx.owed = i < p->n_req;
     if (i < p->n_req && !peer_req_at(p, i)->late) {
-        uint64_t took = t->now_ms - peer_req_at(p, i)->asked_ms;
+        uint64_t took = w->clock.now_ms - peer_req_at(p, i)->asked_ms;
         if (p->latency_ms == 0 || took < p->latency_ms) {
             p->latency_ms = took > 0 ? (uint32_t)took : 1;
         }
         peer_req_remove(p, i);
-        p->rx_mem = pool_take(t->shared->pool);
+        p->rx.mem = pool_take(w->shared->pool);
         return 0;
     }
     if (i < p->n_req) {
@@ -311,85 +343,83 @@ int torrent_block_begin(struct torrent *t, struct peer *p,
         return ++p->strikes > PEER_MAX_STRIKES ? BTC_E_PROTO : 0;
     } else {
         p->n_awaited--;
-        p->rx_owed = true;
+        p->rx.owed = true;
         if (!peer_dropped_take(p, b)) {
             return 0; /* asked for so long ago that it is forgotten */
         }
     }
-    p->rx_late = true;
-    torrent_block_late(t, p);
+    p->rx.late = true;
+    request_block_late(w, p);
     return 0;
 }
 
 /* The block is whole: to its piece, and the others that were asked are told. */
-static void torrent_block_end(struct torrent *t, struct peer *p)
+static void request_block_end(struct swarm *w, struct peer *p)
 {
-    struct picker_block b = p->rx;
-    uint8_t *mem = p->rx_mem;
-    uint32_t len = p->rx_off;
+    struct picker_block b = p->rx.b;
+    uint8_t *mem = p->rx.mem;
+    uint32_t len = p->rx.off;
     uint32_t askers[PICKER_MAX_ASKERS];
-    size_t n = picker_askers(t->picker, b, askers);
-    p->rx_active = false;
-    p->rx_mem = NULL;
-    if (mem != NULL || p->rx_asked) { /* else it answers nothing */
-        p->block_ms = t->now_ms;
+    size_t n = content_askers(w->content, b, askers);
+    p->rx.active = false;
+    p->rx.mem = NULL;
+    if (mem != NULL || p->rx.asked) { /* else it answers nothing */
+        p->block_ms = w->clock.now_ms;
         p->snubbed = false;
     }
-    if (mem == NULL || !picker_on_block(t->picker, p->id, b)) {
-        pool_give(t->shared->pool, mem);
-        t->wasted += len;
+    if (mem == NULL ||
+        !content_add_block(w->content, p->id, b, mem, w->clock.now_ms)) {
+        pool_give(w->shared->pool, mem);
+        w->total.wasted += len;
         return;
     }
     p->was_useful = true;
     p->n_refused = 0;
-    torrent_blame_block(t, p, b.piece);
     for (size_t i = 0; i < n; i++) {
-        struct peer *other =
-            askers[i] == p->id ? p : torrent_peer_by_id(t, askers[i]);
+        struct peer *other = askers[i] == p->id ? p : slots_by_id(w, askers[i]);
         uint32_t at = other != NULL ? peer_req_find(other, b) : 0;
         if (other != NULL && at < other->n_req) {
-            torrent_request_cancel(t, other, at);
+            request_cancel(w, other, at);
         }
     }
-    torrent_disk_block(t, b, mem);
 }
 
-void torrent_block_data(struct torrent *t, struct peer *p,
+void request_block_data(struct swarm *w, struct peer *p,
                         const struct wire_payload *data)
 {
     uint32_t n = (uint32_t)data->data.len;
-    struct peerset_entry *e = peerset_get(t->peerset, p->id);
-    if (p->rx_mem != NULL) {
-        memcpy(p->rx_mem + p->rx_off, data->data.p, n);
+    struct peerset_entry *e = peerset_get(w->peerset, p->id);
+    if (p->rx.mem != NULL) {
+        memcpy(p->rx.mem + p->rx.off, data->data.p, n);
     }
-    p->rx_off += n;
-    if (p->rx_mem != NULL || p->rx_asked) { /* the rest earns nothing */
+    p->rx.off += n;
+    if (p->rx.mem != NULL || p->rx.asked) { /* the rest earns nothing */
         p->tick_bytes += n;
-        rate_add(&p->down, n, t->now_ms);
+        rate_add(&p->down, n, w->clock.now_ms);
     }
-    if (e != NULL && p->rx_owed) {
+    if (e != NULL && p->rx.owed) {
         e->bytes_down += n;
     }
-    rate_add(&t->down, n, t->now_ms);
-    t->downloaded += n;
-    t->last_payload_ms = t->now_ms;
+    rate_add(&w->total.down, n, w->clock.now_ms);
+    w->total.downloaded += n;
+    w->total.last_payload_ms = w->clock.now_ms;
     if (data->left == 0) {
-        torrent_block_end(t, p);
-        torrent_request_fill(t, p);
+        request_block_end(w, p);
+        request_fill(w, p);
     }
 }
 
 /* The connection ends inside a block. */
-void torrent_block_abandon(struct torrent *t, struct peer *p)
+void request_block_abandon(struct swarm *w, struct peer *p)
 {
-    if (!p->rx_active) {
+    if (!p->rx.active) {
         return;
     }
-    p->rx_active = false;
-    if (p->rx_mem != NULL) {
-        picker_on_dropped(t->picker, p->id, p->rx);
-        pool_give(t->shared->pool, p->rx_mem);
-        p->rx_mem = NULL;
-        t->wasted += p->rx_off;
+    p->rx.active = false;
+    if (p->rx.mem != NULL) {
+        content_unpick(w->content, p->id, p->rx.b);
+        pool_give(w->shared->pool, p->rx.mem);
+        p->rx.mem = NULL;
+        w->total.wasted += p->rx.off;
     }
 }

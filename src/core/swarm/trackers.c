@@ -5,42 +5,41 @@
  */
 #include "base/err.h"
 #include "base/mem.h"
-#include "core/torrent/internal.h"
+#include "core/swarm/internal.h"
 #include "model/names.h"
 #include <string.h>
 
-#define ANNOUNCE_NUMWANT 200
+#define ANNOUNCE_NUMWANT      200
+#define TRACKERS_LEFT_UNKNOWN 16384u
 
-/* BEP 3 `left`: bytes of the whole torrent, for a tracker takes who lacks none
- * for a seed of everything. */
-uint64_t torrent_left(const struct torrent *t)
+/* Bytes missing; without content nobody knows, but it is not 0, for then we
+ * would be taken for a seed. */
+static uint64_t trackers_left(const struct swarm *w)
 {
-    uint64_t left = 0;
-    for (uint32_t i = 0; i < t->geom->n_files; i++) {
-        const struct layout_file *f = &t->geom->files[i];
-        left += f->pad ? 0 : f->length - t->file_done[i];
+    if (w->content == NULL) {
+        return TRACKERS_LEFT_UNKNOWN;
     }
-    return left;
+    return content_left(w->content);
 }
 
 /* What is said to one tracker. */
-static struct tracker_request *
-torrent_announce_request(const struct torrent *t,
-                         const struct announce_job *job, uint64_t left)
+static struct tracker_request *trackers_request(const struct swarm *w,
+                                                const struct announce_job *job,
+                                                uint64_t left)
 {
-    const struct announce_tracker *k = announce_get(t->announce, job->tracker);
+    const struct announce_tracker *k = announce_get(w->announce, job->tracker);
     struct tracker_request *r = mem_zalloc(sizeof *r);
-    memcpy(r->info_hash, t->info_hash, sizeof r->info_hash);
-    memcpy(r->peer_id, t->shared->peer_id, sizeof r->peer_id);
+    memcpy(r->info_hash, w->info_hash, sizeof r->info_hash);
+    memcpy(r->peer_id, w->shared->peer_id, sizeof r->peer_id);
     memcpy(r->tracker_id, k->tracker_id, sizeof r->tracker_id);
-    r->key = t->shared->key;
-    r->port = t->shared->port;
+    r->key = w->shared->key;
+    r->port = w->shared->port;
     /* A tracker adds up what each run tells, so earlier runs do not count. */
-    r->uploaded = t->uploaded - t->old_up;
-    r->downloaded = t->downloaded - t->old_down;
+    r->uploaded = w->total.uploaded - w->total.old_up;
+    r->downloaded = w->total.downloaded - w->total.old_down;
     r->left = left;
     r->event = job->event;
-    r->partial_seed = left > 0 && t->state == TORRENT_SEEDING;
+    r->partial_seed = left > 0 && w->mode == SWARM_SEEDING;
     if (job->event != TRACKER_EVENT_STOPPED) {
         r->numwant = ANNOUNCE_NUMWANT;
     }
@@ -48,64 +47,65 @@ torrent_announce_request(const struct torrent *t,
 }
 
 /* One request for each announce that is due. */
-void torrent_announce_pump(struct torrent *t)
+void trackers_pump(struct swarm *w)
 {
     struct announce_job job;
     uint64_t left = UINT64_MAX;
-    while (announce_next(t->announce, t->now_ms, &job)) {
+    while (announce_next(w->announce, w->clock.now_ms, &job)) {
         if (left == UINT64_MAX) {
-            left = torrent_left(t);
+            left = trackers_left(w);
         }
-        struct action *a = torrent_push(t, ACTION_ANNOUNCE);
+        struct action *a = actions_push(w->actions, ACTION_ANNOUNCE);
         a->announce.tracker = job.tracker;
-        a->announce.request = torrent_announce_request(t, &job, left);
+        a->announce.request = trackers_request(w, &job, left);
     }
 }
 
 /* A reply that came: its peers are candidates. */
-static void torrent_announce_reply(struct torrent *t, uint32_t tracker,
-                                   const struct tracker_reply *r)
+static void trackers_reply(struct swarm *w, uint32_t tracker,
+                           const struct tracker_reply *r)
 {
-    const struct announce_tracker *k = announce_get(t->announce, tracker);
+    const struct announce_tracker *k = announce_get(w->announce, tracker);
     const char *text = r->failure[0] != '\0' ? r->failure : r->warning;
     bool news = text[0] != '\0' && strcmp(k->error, text) != 0;
-    announce_on_reply(t->announce, tracker, r, t->now_ms, t->unix_now);
+    announce_on_reply(w->announce, tracker, r, w->clock.now_ms,
+                      w->clock.unix_now);
     uint32_t n_new = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
-        n_new += peerset_find(t->peerset, &r->peers[i]) == NULL ? 1 : 0;
-        (void)peerset_add(t->peerset, &r->peers[i], PEER_SOURCE_TRACKER);
+        n_new += peerset_find(w->peerset, &r->peers[i]) == NULL ? 1 : 0;
+        (void)peerset_add(w->peerset, &r->peers[i], PEER_SOURCE_TRACKER);
     }
-    announce_on_new_peers(t->announce, tracker, n_new);
+    announce_on_new_peers(w->announce, tracker, n_new);
     if (news) { /* said once, not at every announce */
-        torrent_event(t, LEVEL_WARN, "tracker", "%s %s: %s", k->url,
+        actions_event(w->actions, LEVEL_WARN, "tracker", "%s %s: %s", k->url,
                       r->failure[0] != '\0' ? "refuses" : "warns", text);
     }
 }
 
 /* No answer, or one that is none. */
-static void torrent_announce_error(struct torrent *t, uint32_t tracker,
-                                   const char *text)
+static void trackers_error(struct swarm *w, uint32_t tracker, const char *text)
 {
-    const struct announce_tracker *k = announce_get(t->announce, tracker);
+    const struct announce_tracker *k = announce_get(w->announce, tracker);
     if (k->error[0] == '\0' || strcmp(k->error, text) != 0) {
-        torrent_event(t, LEVEL_WARN, "tracker", "%s: %s", k->url, text);
+        actions_event(w->actions, LEVEL_WARN, "tracker", "%s: %s", k->url,
+                      text);
     }
-    announce_on_error(t->announce, tracker, text, t->now_ms);
+    announce_on_error(w->announce, tracker, text, w->clock.now_ms);
 }
 
 /* EVENT_ANNOUNCED. */
-void torrent_announce_result(struct torrent *t, const struct event *ev)
+void trackers_result(struct swarm *w, const struct event *ev)
 {
     uint32_t tracker = ev->announced.tracker;
-    if (tracker >= announce_count(t->announce)) {
+    if (tracker >= announce_count(w->announce)) {
         return;
     }
     if (ev->result == 0) {
-        torrent_announce_reply(t, tracker, ev->announced.reply);
+        trackers_reply(w, tracker, ev->announced.reply);
     } else if (ev->announced.error != NULL) {
-        torrent_announce_error(t, tracker, ev->announced.error);
+        trackers_error(w, tracker, ev->announced.error);
     } else {
-        torrent_announce_error(t, tracker, err_text(ev->result));
+        trackers_error(w, tracker, err_text(ev->result));
     }
-    torrent_fact(t, FACT_TRACKER, 0, tracker);
+    actions_fact(w->actions, FACT_TRACKER, 0, tracker);
 }

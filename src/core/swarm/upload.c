@@ -6,103 +6,103 @@
  */
 #include "base/err.h"
 #include "base/mem.h"
-#include "core/torrent/internal.h"
+#include "core/swarm/internal.h"
 #include "model/names.h"
 #include <stdlib.h>
 
+#define UPLOAD_SLOTS 8       /* peers served at once */
+#define UPLOAD_RUN   262144u /* bytes of one UPLOAD at most */
+
 /* Says CHOKE or UNCHOKE. What it asked for before a CHOKE is refused by name
  * where BEP 6 is spoken, and forgotten by both where not. */
-void torrent_upload_choke(struct torrent *t, struct peer *p, bool choke)
+void upload_choke(struct swarm *w, struct peer *p, bool choke)
 {
     if (p->am_choking == choke) {
         return;
     }
     p->am_choking = choke;
-    p->unchoked_ms = choke ? 0 : t->now_ms;
+    p->unchoked_ms = choke ? 0 : w->clock.now_ms;
     (void)peer_put_simple(p, choke ? WIRE_CHOKE : WIRE_UNCHOKE);
     for (uint32_t i = p->n_up; choke && i > 0; i--) {
-        struct wire_block w = *peer_up_at(p, i - 1);
-        if (p->has_fast && peer_has_fast_out(p, w.piece)) {
+        struct wire_block b = *peer_up_at(p, i - 1);
+        if (p->has_fast && peer_has_fast_out(p, b.piece)) {
             continue;
         }
         if (p->has_fast) {
-            (void)peer_put_block(p, WIRE_REJECT, &w);
+            (void)peer_put_block(p, WIRE_REJECT, &b);
         }
         peer_up_remove(p, i - 1);
     }
-    torrent_peer_output(t, p);
+    slots_output(w, p);
 }
 
 /* BEP 6: a request that will not be served is rejected. */
-static void torrent_upload_reject(struct torrent *t, struct peer *p,
-                                  const struct wire_block *b)
+static int upload_reject(struct swarm *w, struct peer *p,
+                         const struct wire_block *b)
 {
     if (!p->has_fast) {
-        return;
+        return 0;
     }
     if (peer_put_block(p, WIRE_REJECT, b) < 0) {
-        torrent_peer_close(t, p, true, BTC_E_PROTO);
-        return;
+        return BTC_E_PROTO;
     }
-    torrent_peer_output(t, p);
+    slots_output(w, p);
+    return 0;
 }
 
 /* It may have the piece while it is choked: a beginner may (BEP 6), in whatever
  * connection, but nobody lives on that instead of waiting for a slot. */
-static bool torrent_upload_is_fast(struct torrent *t, const struct peer *p,
-                                   uint32_t piece)
+static bool upload_is_fast(struct swarm *w, const struct peer *p,
+                           uint32_t piece)
 {
-    const struct peerset_entry *e = peerset_get(t->peerset, p->id);
+    const struct peerset_entry *e = peerset_get(w->peerset, p->id);
     return peer_has_fast_out(p, piece) && e != NULL &&
            e->bytes_up + p->up_inflight < PEER_FAST_BYTES;
 }
 
 /* REQUEST. A range outside of the torrent is a broken peer. */
-void torrent_upload_request(struct torrent *t, struct peer *p,
-                            const struct wire_block *b)
+int upload_request(struct swarm *w, struct peer *p, const struct wire_block *b)
 {
-    if (!layout_has_piece(t->geom, b->piece) ||
-        !layout_has_range(t->geom, b->piece, b->begin, b->len,
-                          WIRE_MAX_BLOCK)) {
-        torrent_peer_close(t, p, true, BTC_E_PROTO);
-        return;
+    if (w->content == NULL) {
+        return upload_reject(w, p, b);
     }
-    bool granted = !p->am_choking || torrent_upload_is_fast(t, p, b->piece);
-    if (!granted || picker_state(t->picker, b->piece) != PICKER_HAVE ||
+    const struct layout *g = content_layout(w->content);
+    if (!layout_has_piece(g, b->piece) ||
+        !layout_has_range(g, b->piece, b->begin, b->len, WIRE_MAX_BLOCK)) {
+        return BTC_E_PROTO;
+    }
+    bool granted = !p->am_choking || upload_is_fast(w, p, b->piece);
+    if (!granted || !content_has_piece(w->content, b->piece) ||
         !peer_up_push(p, b)) {
-        torrent_upload_reject(t, p, b);
-        return;
+        return upload_reject(w, p, b);
     }
-    torrent_upload_pump(t, p);
+    return upload_pump(w, p);
 }
 
 /* CANCEL: gone, unless it is on its way already. */
-void torrent_upload_cancel(struct torrent *t, struct peer *p,
-                           const struct wire_block *b)
+int upload_cancel(struct swarm *w, struct peer *p, const struct wire_block *b)
 {
     for (uint32_t i = 0; i < p->n_up; i++) {
-        const struct wire_block *w = peer_up_at(p, i);
-        if (w->piece == b->piece && w->begin == b->begin && w->len == b->len) {
+        const struct wire_block *q = peer_up_at(p, i);
+        if (q->piece == b->piece && q->begin == b->begin && q->len == b->len) {
             peer_up_remove(p, i);
-            torrent_upload_reject(t, p, b);
-            return;
+            return upload_reject(w, p, b);
         }
     }
+    return 0;
 }
 
 /* Takes the requests at the front that continue each other with the same
  * length (a shorter one may end the run). */
-static struct wire_block torrent_upload_run(struct torrent *t, struct peer *p,
-                                            uint32_t *chunk)
+static struct wire_block upload_run(struct peer *p, uint32_t *chunk)
 {
-    (void)t;
     struct wire_block run = *peer_up_at(p, 0);
     *chunk = run.len;
     peer_up_remove(p, 0);
     while (p->n_up > 0 && run.len % *chunk == 0) {
         const struct wire_block *next = peer_up_at(p, 0);
         if (next->piece != run.piece || next->begin != run.begin + run.len ||
-            next->len > *chunk || run.len + next->len > TORRENT_UPLOAD_RUN) {
+            next->len > *chunk || run.len + next->len > UPLOAD_RUN) {
             break;
         }
         run.len += next->len;
@@ -111,135 +111,148 @@ static struct wire_block torrent_upload_run(struct torrent *t, struct peer *p,
     return run;
 }
 
-/* Hands requests on while the peer's share and the limits allow. */
-void torrent_upload_pump(struct torrent *t, struct peer *p)
+/* Hands one run of requests to the disk and the socket. */
+static int upload_start(struct swarm *w, struct peer *p)
+{
+    uint32_t chunk;
+    struct wire_block run = upload_run(p, &chunk);
+    if (!content_has_piece(w->content, run.piece)) {
+        return upload_reject(w, p, &run); /* lost since it was asked */
+    }
+    bucket_take(&w->shared->up, run.len);
+    bucket_take(&w->up_bucket, run.len);
+    p->up_inflight += run.len;
+    p->up_jobs++;
+    w->n_uploads++;
+    struct action *a = actions_push(w->actions, ACTION_UPLOAD);
+    a->conn = p->conn;
+    a->piece = run.piece;
+    a->upload.range = run;
+    a->upload.chunk = chunk;
+    return 0;
+}
+
+/* Goes on while the peer's share and the limits allow; the tick comes back to
+ * what must wait. */
+int upload_pump(struct swarm *w, struct peer *p)
 {
     while (p->n_up > 0 && p->up_inflight < PEER_UPLOAD_BYTES &&
-           p->up_jobs < PEER_UPLOAD_JOBS && t->state != TORRENT_STOPPING) {
-        if (bucket_available(&t->shared->up, t->now_ms) == 0 ||
-            bucket_available(&t->up_bucket, t->now_ms) == 0) {
-            return; /* the tick comes back to it */
+           p->up_jobs < PEER_UPLOAD_JOBS && w->mode != SWARM_OFF &&
+           bucket_available(&w->shared->up, w->clock.now_ms) > 0 &&
+           bucket_available(&w->up_bucket, w->clock.now_ms) > 0) {
+        int err = upload_start(w, p);
+        if (err < 0) {
+            return err;
         }
-        uint32_t chunk;
-        struct wire_block run = torrent_upload_run(t, p, &chunk);
-        if (picker_state(t->picker, run.piece) != PICKER_HAVE) {
-            torrent_upload_reject(t, p, &run); /* lost since it was asked */
-            continue;
-        }
-        bucket_take(&t->shared->up, run.len);
-        bucket_take(&t->up_bucket, run.len);
-        p->up_inflight += run.len;
-        p->up_jobs++;
-        t->n_jobs++;
-        struct action *a = torrent_push(t, ACTION_UPLOAD);
-        a->conn = p->conn;
-        a->piece = run.piece;
-        a->upload.range = run;
-        a->upload.chunk = chunk;
+    }
+    return 0;
+}
+
+/* A read that failed means that a piece we claimed is not there: it is hashed
+ * again before anybody is served from it. */
+static void upload_check_lost(struct swarm *w, const struct event *ev)
+{
+    bool lost = ev->result == BTC_E_SHORT || ev->result == BTC_E_IO ||
+                ev->result == BTC_E_STORAGE || ev->result == BTC_E_NOTFOUND;
+    if (lost && content_has_piece(w->content, ev->piece) &&
+        w->mode != SWARM_OFF) {
+        actions_event(w->actions, LEVEL_ERROR, "read-failed",
+                      "piece %u could not be read and is hashed again",
+                      ev->piece);
+        content_check_piece(w->content, ev->piece, true);
     }
 }
 
-/* EVENT_UPLOADED. A read that failed means that a piece we claimed is not
- * there: it is hashed again before anybody is served from it. */
-void torrent_upload_done(struct torrent *t, const struct event *ev)
+/* EVENT_UPLOADED. */
+int upload_done(struct swarm *w, struct peer *p, const struct event *ev)
 {
-    t->n_jobs--;
-    struct peer *p = torrent_peer_by_conn(t, ev->conn);
-    bool lost = ev->result == BTC_E_SHORT || ev->result == BTC_E_IO ||
-                ev->result == BTC_E_STORAGE || ev->result == BTC_E_NOTFOUND;
-    if (lost && picker_state(t->picker, ev->piece) == PICKER_HAVE &&
-        t->state != TORRENT_STOPPING) {
-        torrent_event(t, LEVEL_ERROR, "read-failed",
-                      "piece %u could not be read and is hashed again",
-                      ev->piece);
-        torrent_check_piece(t, ev->piece, true);
-    }
+    w->n_uploads--;
+    upload_check_lost(w, ev);
     if (ev->result == 0) {
-        t->uploaded += ev->uploaded.len;
-        t->last_payload_ms = t->now_ms;
-        rate_add(&t->up, ev->uploaded.len, t->now_ms);
+        w->total.uploaded += ev->uploaded.len;
+        w->total.last_payload_ms = w->clock.now_ms;
+        rate_add(&w->total.up, ev->uploaded.len, w->clock.now_ms);
     }
     if (p == NULL) {
-        return;
+        return 0;
     }
     p->up_inflight -= ev->uploaded.len;
     p->up_jobs--;
     if (ev->result < 0) {
-        torrent_peer_close(t, p, true, ev->result);
-        return;
+        return ev->result;
     }
-    rate_add(&p->up_rate, ev->uploaded.len, t->now_ms);
-    struct peerset_entry *e = peerset_get(t->peerset, p->id);
+    rate_add(&p->up_rate, ev->uploaded.len, w->clock.now_ms);
+    struct peerset_entry *e = peerset_get(w->peerset, p->id);
     if (e != NULL) {
         e->bytes_up += ev->uploaded.len;
     }
-    torrent_upload_pump(t, p);
+    return upload_pump(w, p);
 }
 
 /* --- whom --- */
 
 /* The choker's ranking, every CHOKER_INTERVAL_MS. */
-void torrent_upload_rank(struct torrent *t)
+void upload_rank(struct swarm *w)
 {
-    struct choker_peer *c = mem_calloc(t->n_active + 1, sizeof *c);
+    struct choker_peer *c = mem_calloc(w->count.active + 1, sizeof *c);
     size_t n = 0;
     struct peer *p;
-    TORRENT_EACH_PEER(p, t)
+    SWARM_EACH_PEER(p, w)
     {
         if (p->phase == PEER_ACTIVE) {
             c[n++] = (struct choker_peer){
                 .id = p->id,
                 .interested = p->peer_interested,
                 .unchoked = !p->am_choking,
-                .down_rate = rate_get(&p->down, t->now_ms),
-                .up_rate = rate_get(&p->up_rate, t->now_ms),
+                .down_rate = rate_get(&p->down, w->clock.now_ms),
+                .up_rate = rate_get(&p->up_rate, w->clock.now_ms),
                 .connected_ms = p->active_ms,
                 .unchoked_ms = p->unchoked_ms,
                 .snubbed = p->snubbed,
             };
         }
     }
-    choker_run(&t->choker, c, n, TORRENT_UPLOAD_SLOTS,
-               t->state == TORRENT_SEEDING, t->now_ms, t->shared->rng);
+    choker_run(&w->choker, c, n, UPLOAD_SLOTS, w->mode == SWARM_SEEDING,
+               w->clock.now_ms, w->shared->rng);
     size_t i = 0;
-    TORRENT_EACH_PEER(p, t)
+    SWARM_EACH_PEER(p, w)
     {
         if (p->phase == PEER_ACTIVE) {
-            torrent_upload_choke(t, p, !c[i++].unchoked);
+            upload_choke(w, p, !c[i++].unchoked);
         }
     }
     free(c);
 }
 
 /* INTERESTED: a free slot is given at once, not at the next ranking. */
-void torrent_upload_interested(struct torrent *t, struct peer *p)
+void upload_interested(struct swarm *w, struct peer *p)
 {
     if (!p->peer_interested) {
-        torrent_upload_choke(t, p, true);
+        upload_choke(w, p, true);
         return;
     }
     uint32_t unchoked = 0;
     struct peer *other;
-    TORRENT_EACH_PEER(other, t)
+    SWARM_EACH_PEER(other, w)
     {
         unchoked += other->phase == PEER_ACTIVE && !other->am_choking;
     }
-    if (unchoked < TORRENT_UPLOAD_SLOTS) {
-        torrent_upload_choke(t, p, false);
+    if (unchoked < UPLOAD_SLOTS) {
+        upload_choke(w, p, false);
     }
 }
 
 /* BEP 6, "Allowed Fast Set Generation": pieces that depend on the peer's IPv4
  * network and the torrent, so that asking again gives no more. */
-void torrent_upload_grant_fast(struct torrent *t, struct peer *p)
+void upload_grant_fast(struct swarm *w, struct peer *p)
 {
-    const struct bits *have = picker_have(t->picker);
+    const struct bits *have = content_have(w->content);
     if (!p->has_fast || p->addr.family != ADDR_V4 || have->n <= PEER_OUR_FAST) {
         return;
     }
     uint8_t x[4 + SHA1_LEN] = {p->addr.ip[0], p->addr.ip[1], p->addr.ip[2], 0};
     size_t len = sizeof x;
-    bytes_put(x + 4, t->info_hash, SHA1_LEN);
+    bytes_put(x + 4, w->info_hash, SHA1_LEN);
     while (p->n_fast_out < PEER_OUR_FAST) {
         uint8_t digest[SHA1_LEN];
         hash_sha1(slice_of(x, len), digest);

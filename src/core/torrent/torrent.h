@@ -1,28 +1,22 @@
-/* One torrent: the state machine that ties peers, picker, choker, trackers and
- * the disk together. Pure: events and a clock value in, actions out.
+/* One torrent: content (the bytes) and swarm (the peers), tied together.
  *
- * Use: torrent_new, then what the journal knows (torrent_restore_*), then
- * EVENT_START. After every torrent_input, torrent_next_action until it gives
- * false; then arm a timer for torrent_deadline and send EVENT_TICK.
+ * Pure: events and a clock value in, actions out. Use: torrent_new, then what
+ * the journal knows (torrent_restore_*), then EVENT_START. After every
+ * torrent_input, torrent_next_action until it gives false; then arm a timer for
+ * torrent_deadline and send EVENT_TICK.
  *
- * Read torrent.c first (lifecycle, actions), then conns.c (messages),
- * request.c (what to ask of whom), pieces.c (blocks on their way
- * to the disk), upload.c, check.c, trackers.c.
+ * Read torrent.c first (lifecycle, events, what content tells swarm), then
+ * core/content/content.h and core/swarm/swarm.h; facts.c is what the torrent is
+ * told beside events and what it tells when asked.
  */
 #ifndef BTC_CORE_TORRENT_TORRENT_H
 #define BTC_CORE_TORRENT_TORRENT_H
 
-#include "base/rate.h"
-#include "core/content/layout.h"
-#include "core/content/picker/picker.h"
-#include "core/content/pool.h"
-#include "core/swarm/announce/announce.h"
-#include "core/swarm/peerset/peerset.h"
-#include "core/torrent/action.h"
+#include "core/action/action.h"
+#include "core/content/content.h"
+#include "core/swarm/swarm.h"
 
-#define TORRENT_DEF_PEERS 80 /* connections, unless set */
-#define TORRENT_MAX_PEERS 4000
-#define TORRENT_TICK_MS   250 /* while anything is under way */
+#define TORRENT_TICK_MS SWARM_TICK_MS
 
 enum torrent_state {
     TORRENT_STOPPED,     /* before START, after STOP has wound down */
@@ -35,23 +29,14 @@ enum torrent_state {
 
 /* What all torrents of a run share; owned by the engine. */
 struct torrent_shared {
-    struct rng *rng;
-    struct pool *pool;
-    uint32_t mem_open;   /* its blocks that wait for the rest of their piece */
-    struct bucket up;    /* all uploads */
-    uint8_t peer_id[20]; /* BEP 20 */
-    uint32_t key;        /* for trackers */
-    uint16_t port;       /* where we listen, 0 = nowhere */
-    uint32_t hash_jobs;  /* checks under way at once, over all torrents */
-    uint32_t hash_busy;
-    const char *client; /* "btc 0.1.0", for the extension handshake */
+    struct content_shared content;
+    struct swarm_shared swarm;
 };
 
 struct torrent_config {
     struct torrent_shared *shared; /* borrowed */
     const struct layout *geom;     /* borrowed, lives longer */
     const uint8_t *info_hash;      /* 20 bytes, borrowed */
-    const uint8_t *piece_hashes;   /* n_pieces * 20, borrowed */
     uint32_t max_peers;            /* 0 = default */
     bool sequential;
     bool is_private;
@@ -138,15 +123,7 @@ uint64_t torrent_file_done(const struct torrent *t, uint32_t file);
 bool torrent_file_needed(const struct torrent *t, uint32_t file);
 
 /* One connected peer, for the peer view; false when not connected. */
-struct torrent_peer_info {
-    const char *client;
-    bool choking, interested; /* the peer's side: it chokes us, it wants us */
-    bool am_choking, am_interested;
-    bool incoming, is_seed;
-    uint64_t down_rate, up_rate;
-    uint32_t requests; /* ours that are out */
-};
 bool torrent_peer_info(const struct torrent *t, uint32_t peerset_id,
-                       uint64_t now_ms, struct torrent_peer_info *out);
+                       uint64_t now_ms, struct swarm_peer_info *out);
 
 #endif

@@ -77,7 +77,7 @@ static void test_short_of_memory(void **state)
     kit_answer(k, EVENT_WRITTEN, 0, 0);
     kit_answer(k, EVENT_FINISHED, 2, 0);
     KIT_EXPECT(k, "fact block 0/0\nfact piece 2\nnotify piece\n");
-    assert_int_equal(k->shared.mem_open, 1);
+    assert_int_equal(k->shared.content.mem_partial, 1);
     kit_free(k);
 }
 
@@ -234,9 +234,8 @@ static void test_purge(void **state)
     kit_block(k, b, 0, 0, false);
     kit_block(k, b, 2, 0, true);
     kit_block(k, b, 2, 1, false);
-    kit_answer(k, EVENT_FINISHED, 2, BTC_E_HASH);
     kit_forget(k);
-    kit_wait(k, TORRENT_TICK_MS);
+    kit_answer(k, EVENT_FINISHED, 2, BTC_E_HASH);
     const char *log = buf_cstr(&k->log);
     assert_non_null(strstr(log, "fact blocks-lost 1\n"));
     assert_null(strstr(log, "fact blocks-lost 0\n"));
@@ -255,6 +254,40 @@ static void test_purge(void **state)
     kit_block(k, a, 3, 1, true);
     kit_answer(k, EVENT_FINISHED, 3, 0);
     assert_true(torrent_is_complete(k->t));
+    kit_free(k);
+}
+
+/* A block on its way to the disk when its sender is banned becomes no fact; one
+ * of another sender in the same job does. */
+static void test_purge_under_way(void **state)
+{
+    uint32_t a;
+    struct kit *k = kit_running(&a);
+    (void)state;
+    uint32_t b = kit_peer(k, true);
+    kit_simple(k, b, WIRE_HAVE_ALL);
+    kit_simple(k, b, WIRE_UNCHOKE);
+    kit_wait(k, 1000);
+    kit_block(k, b, 1, 0, false);
+    kit_block(k, a, 3, 0, true);
+    kit_block(k, b, 0, 0, false);
+    torrent_flush(k->t);
+    kit_drain(k);
+    kit_block(k, b, 2, 0, true);
+    kit_block(k, b, 2, 1, false);
+    kit_answer(k, EVENT_FINISHED, 2, BTC_E_HASH);
+    kit_forget(k);
+    kit_answer(k, EVENT_WRITTEN, 1, 0);
+    kit_answer(k, EVENT_WRITTEN, 0, BTC_E_NOSPACE);
+    kit_answer(k, EVENT_WRITTEN, 3, 0);
+    const char *log = buf_cstr(&k->log);
+    assert_null(strstr(log, "fact block 1/0\n"));
+    assert_non_null(strstr(log, "fact block 3/0\n"));
+    const struct picker *pk = torrent_picker(k->t);
+    assert_false(picker_is_received(pk, (struct picker_block){1, 0}));
+    assert_false(picker_is_received(pk, (struct picker_block){0, 0}));
+    assert_true(picker_is_received(pk, (struct picker_block){3, 0}));
+    assert_int_equal(k->pool.in_use, 0);
     kit_free(k);
 }
 
@@ -292,8 +325,8 @@ static void test_ban(void **state)
     kit_block(k, a, 2, 1, false);
     kit_forget(k);
     kit_answer(k, EVENT_FINISHED, 2, BTC_E_HASH);
-    KIT_EXPECT(k, "event hash-failed\nevent ban\n1: close\n"
-                  "fact blocks-lost 2\n");
+    KIT_EXPECT(k, "event hash-failed\nfact blocks-lost 2\n"
+                  "event ban\n1: close\n");
     struct addr again = {.family = ADDR_V4, .port = 9999, .ip = {10, 0, 0, 1}};
     assert_int_equal(torrent_new_conn(k->t, &again, k->now_ms), 0);
     kit_free(k);
@@ -367,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_ban),
         cmocka_unit_test(test_purge),
+        cmocka_unit_test(test_purge_under_way),
         cmocka_unit_test(test_changed_by_disk),
         cmocka_unit_test(test_restore),
         cmocka_unit_test(test_check),

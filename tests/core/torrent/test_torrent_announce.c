@@ -28,7 +28,7 @@ static void expect_at(struct kit *k, const char *event, uint64_t left, int line)
                  line, event, left, announced(k), k->announced.left);
     }
     assert_memory_equal(k->announced.info_hash, k->info_hash, SHA1_LEN);
-    assert_memory_equal(k->announced.peer_id, k->shared.peer_id, 20);
+    assert_memory_equal(k->announced.peer_id, k->shared.swarm.peer_id, 20);
     memset(&k->announced, 0, sizeof k->announced);
 }
 #define EXPECT_ANNOUNCED(k, event, left) \

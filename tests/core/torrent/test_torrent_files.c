@@ -42,11 +42,10 @@ static int world_setup(void **state)
     rng_init(&w->rng, 1);
     pool_init(&w->pool, 1u << 20);
     w->shared = (struct torrent_shared){
-        .rng = &w->rng, .pool = &w->pool, .hash_jobs = 1, .client = "test"};
-    struct torrent_config c = {.shared = &w->shared,
-                               .geom = &w->geom,
-                               .info_hash = zeros,
-                               .piece_hashes = zeros};
+        .content = {.rng = &w->rng, .pool = &w->pool, .hash_jobs = 1},
+        .swarm = {.rng = &w->rng, .pool = &w->pool, .client = "test"}};
+    struct torrent_config c = {
+        .shared = &w->shared, .geom = &w->geom, .info_hash = zeros};
     w->t = torrent_new(&c, 0);
     w->prio = mem_alloc(N_FILES);
     memset(w->prio, PICKER_PRIO_NORMAL, N_FILES);

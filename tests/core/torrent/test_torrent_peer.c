@@ -2,6 +2,7 @@
  * answer. */
 #include "core/torrent/torrent_kit.h"
 
+#include "core/swarm/internal.h"
 #include "core/torrent/internal.h"
 
 /* Has pieces 0 and 1 (not 2 and 3), runs. */
@@ -248,7 +249,7 @@ static void test_unasked(void **state)
     }
     KIT_EXPECT(k, "");
     /* nor do they earn him anything */
-    struct torrent_peer_info info;
+    struct swarm_peer_info info;
     assert_true(torrent_peer_info(k->t, 0, k->now_ms, &info));
     assert_int_equal(info.down_rate, 0);
     assert_int_equal(peerset_get(torrent_peerset(k->t), 0)->bytes_down, 0);
@@ -360,7 +361,7 @@ static void test_memory_of_floods(void **state)
     struct kit *k = kit_half();
     (void)state;
     uint32_t a = kit_peer(k, true);
-    const struct peer *p = torrent_peer_by_conn(k->t, a);
+    const struct peer *p = slots_by_conn(k->t->swarm, a);
     uint8_t *m = mem_zalloc(4 + WIRE_MAX_EXTENDED);
     size_t n = 0;
     struct wire_block b = range_of(0, 0, KIT_BLOCK);
@@ -390,13 +391,13 @@ static void test_mirrors(void **state)
 {
     struct kit *k = kit_half();
     (void)state;
-    for (uint8_t i = 1; i <= TORRENT_CONNECTING + 1; i++) {
+    for (uint8_t i = 1; i <= CONNS_CONNECTING + 1; i++) {
         struct event ev = {.type = EVENT_ACCEPTED};
         struct addr a = {.family = ADDR_V4, .port = 7000, .ip = {10, 1, 0, i}};
         ev.conn = torrent_new_conn(k->t, &a, k->now_ms);
         ev.accepted.addr = a;
         memcpy(ev.accepted.handshake.info_hash, k->info_hash, SHA1_LEN);
-        memcpy(ev.accepted.handshake.peer_id, k->shared.peer_id, 20);
+        memcpy(ev.accepted.handshake.peer_id, k->shared.swarm.peer_id, 20);
         kit_input(k, &ev);
     }
     kit_forget(k);

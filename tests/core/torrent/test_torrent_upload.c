@@ -2,6 +2,7 @@
 #define KIT_PIECES 32
 #include "core/torrent/torrent_kit.h"
 
+#include "core/swarm/internal.h"
 #include "core/torrent/internal.h"
 
 /* Asks for a block; the bytes that leave for it. */
@@ -40,7 +41,7 @@ static void test_allowed_fast(void **state)
     kit_event(k, EVENT_START);
     uint32_t a = arrive(k);
     for (int i = 0; i < 1000; i++) {
-        const struct peer *p = torrent_peer_by_conn(k->t, a);
+        const struct peer *p = slots_by_conn(k->t->swarm, a);
         assert_true(p->am_choking);
         assert_int_equal(p->n_fast_out, PEER_OUR_FAST);
         got += ask(k, a, p->fast_out[i % PEER_OUR_FAST]);

@@ -54,8 +54,9 @@ static inline struct kit *kit_new_split(uint64_t first)
     rng_init(&k->rng, 1);
     pool_init(&k->pool, 0);
     k->shared = (struct torrent_shared){
-        .rng = &k->rng, .pool = &k->pool, .hash_jobs = 2, .client = "kit"};
-    memset(k->shared.peer_id, 'U', sizeof k->shared.peer_id);
+        .content = {.rng = &k->rng, .pool = &k->pool, .hash_jobs = 2},
+        .swarm = {.rng = &k->rng, .pool = &k->pool, .client = "kit"}};
+    memset(k->shared.swarm.peer_id, 'U', sizeof k->shared.swarm.peer_id);
     k->files[0].length = first > 0 ? first : KIT_TOTAL;
     k->files[1] =
         (struct layout_file){.offset = first, .length = KIT_TOTAL - first};
@@ -72,10 +73,8 @@ static inline struct kit *kit_new_split(uint64_t first)
                   k->hashes[i]);
     }
     memset(k->info_hash, 'H', sizeof k->info_hash);
-    struct torrent_config c = {.shared = &k->shared,
-                               .geom = &k->geom,
-                               .info_hash = k->info_hash,
-                               .piece_hashes = k->hashes[0]};
+    struct torrent_config c = {
+        .shared = &k->shared, .geom = &k->geom, .info_hash = k->info_hash};
     k->now_ms = 1000;
     k->t = torrent_new(&c, k->now_ms);
     buf_init(&k->log, 1u << 20);

@@ -7,8 +7,8 @@
  * until the next torrent_input or torrent_next_action, except block memory,
  * which lives until the matching event comes back.
  */
-#ifndef BTC_CORE_TORRENT_ACTION_H
-#define BTC_CORE_TORRENT_ACTION_H
+#ifndef BTC_CORE_ACTION_ACTION_H
+#define BTC_CORE_ACTION_ACTION_H
 
 #include "base/addr.h"
 #include "base/hash.h"

@@ -1,0 +1,118 @@
+/* A ring that doubles when it is full. */
+#include "core/action/actions.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* More is a bug of ours. A piece may complete METAINFO_MAX_FILES files, and
+ * each is told. */
+#define ACTIONS_MAX (1u << 22)
+
+static void actions_grow(struct actions *q)
+{
+    uint32_t cap = q->cap > 0 ? q->cap * 2 : 64;
+    BTC_ASSERT(cap <= ACTIONS_MAX);
+    struct action *ring = mem_array(cap, sizeof *ring);
+    for (uint32_t i = 0; i < q->n; i++) {
+        ring[i] = q->ring[(q->head + i) & (q->cap - 1)];
+    }
+    free(q->ring);
+    q->ring = ring;
+    q->head = 0;
+    q->cap = cap;
+}
+
+struct action *actions_push(struct actions *q, enum action_type type)
+{
+    if (q->n == q->cap) {
+        actions_grow(q);
+    }
+    struct action *a = &q->ring[(q->head + q->n) & (q->cap - 1)];
+    q->n++;
+    *a = (struct action){.type = type};
+    return a;
+}
+
+void actions_fact(struct actions *q, enum fact_type type, uint32_t piece,
+                  uint32_t index)
+{
+    struct action *a = actions_push(q, ACTION_PERSIST);
+    a->piece = piece;
+    a->fact.type = type;
+    a->fact.index = index;
+    a->fact.block = index;
+}
+
+void actions_event(struct actions *q, enum level level, const char *kind,
+                   const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    struct action *a = actions_push(q, ACTION_PERSIST);
+    a->fact.type = FACT_EVENT;
+    a->fact.level = level;
+    a->fact.kind = kind;
+    a->fact.text = mem_strdup(text);
+}
+
+void actions_notify(struct actions *q, enum notify_type type, uint32_t piece,
+                    uint32_t file)
+{
+    struct action *a = actions_push(q, ACTION_NOTIFY);
+    a->piece = piece;
+    a->notify.type = type;
+    a->notify.file = file;
+}
+
+void actions_error(struct actions *q, int result, const char *text)
+{
+    struct action *a = actions_push(q, ACTION_NOTIFY);
+    a->notify.type = NOTIFY_ERROR;
+    a->notify.result = result;
+    a->notify.text = mem_strdup(text);
+}
+
+/* The memory inside an action. */
+static void *actions_memory(const struct action *a)
+{
+    if (a->type == ACTION_PERSIST && a->fact.type == FACT_EVENT) {
+        return a->fact.text;
+    }
+    if (a->type == ACTION_NOTIFY) {
+        return a->notify.text;
+    }
+    return a->type == ACTION_ANNOUNCE ? a->announce.request : NULL;
+}
+
+void actions_take_back(struct actions *q)
+{
+    free(q->lent);
+    q->lent = NULL;
+}
+
+bool actions_next(struct actions *q, struct action *out)
+{
+    actions_take_back(q);
+    if (q->n == 0) {
+        return false;
+    }
+    *out = q->ring[q->head];
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->n--;
+    q->lent = actions_memory(out);
+    return true;
+}
+
+void actions_fini(struct actions *q)
+{
+    for (struct action a; actions_next(q, &a);) {
+    }
+    free(q->ring);
+    *q = (struct actions){.ring = NULL};
+}

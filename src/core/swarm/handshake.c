@@ -1,0 +1,114 @@
+/* Both handshakes of a connection (BEP 3, BEP 10), and what we say first: what
+ * we have and what we speak.
+ */
+#include "base/err.h"
+#include "core/swarm/internal.h"
+#include <string.h>
+
+/* Ours, with the bits of BEP 10 and BEP 6. */
+void handshake_put(struct swarm *w, struct peer *p)
+{
+    struct wire_handshake h = {.reserved = {0, 0, 0, 0, 0, 0x10, 0, 0x04}};
+    uint8_t m[WIRE_HANDSHAKE_LEN];
+    memcpy(h.info_hash, w->info_hash, sizeof h.info_hash);
+    memcpy(h.peer_id, w->shared->peer_id, sizeof h.peer_id);
+    (void)peer_put(p, m, wire_encode_handshake(&h, m));
+    slots_output(w, p);
+}
+
+/* What we have: the cheapest message that says it (BEP 3, BEP 6). */
+static void handshake_put_have(struct swarm *w, struct peer *p)
+{
+    const struct bits *have = content_have(w->content);
+    if (p->has_fast && bits_is_full(have) && have->n > 0) {
+        (void)peer_put_simple(p, WIRE_HAVE_ALL);
+    } else if (have->count > 0) {
+        uint8_t m[WIRE_HEADER_MAX];
+        struct wire_msg msg = {.type = WIRE_BITFIELD,
+                               .bitfield = bits_slice(have)};
+        (void)peer_put(p, m, wire_encode(&msg, m));
+        (void)peer_put(p, msg.bitfield.p, msg.bitfield.len);
+    } else if (p->has_fast) {
+        (void)peer_put_simple(p, WIRE_HAVE_NONE);
+    }
+}
+
+/* Our extension handshake (BEP 10). */
+static void handshake_put_ext(struct swarm *w, struct peer *p)
+{
+    struct ext_handshake h = {.reqq = PEER_OUR_REQQ,
+                              .port = w->shared->port,
+                              .yourip = p->addr,
+                              .upload_only = w->content != NULL &&
+                                             content_is_complete(w->content)};
+    struct buf payload;
+    buf_init(&payload, 1024);
+    size_t n = strlen(w->shared->client);
+    n = n < sizeof h.client ? n : sizeof h.client - 1;
+    memcpy(h.client, w->shared->client, n);
+    if (ext_handshake_encode(&h, &payload) == 0) {
+        uint8_t m[WIRE_HEADER_MAX];
+        struct wire_msg msg = {.type = WIRE_EXTENDED};
+        msg.extended.payload = buf_slice(&payload);
+        (void)peer_put(p, m, wire_encode(&msg, m));
+        (void)peer_put(p, msg.extended.payload.p, msg.extended.payload.len);
+    }
+    buf_fini(&payload);
+}
+
+/* From now on its pieces count, and ours are told. */
+static void handshake_join(struct swarm *w, struct peer *p)
+{
+    uint32_t n = content_layout(w->content)->n_pieces;
+    int err = bits_init(&p->have, n);
+    BTC_ASSERT(err == 0);
+    wire_decoder_set_pieces(&p->decoder, n);
+    content_peer_joined(w->content, &p->have);
+    p->counted = true;
+}
+
+/* Both handshakes are done: the connection counts. */
+static void handshake_done(struct swarm *w, struct peer *p,
+                           const struct wire_handshake *h)
+{
+    p->phase = PEER_ACTIVE;
+    p->active_ms = w->clock.now_ms;
+    p->has_ext = wire_has_extended(h);
+    p->has_fast = wire_has_fast(h);
+    if (!p->incoming) {
+        w->count.connecting--;
+    }
+    w->count.active++;
+    w->total.had_peer = true;
+    peerset_on_connected(w->peerset, p->id, w->clock.unix_now);
+    if (w->content != NULL) {
+        handshake_join(w, p);
+        handshake_put_have(w, p);
+    }
+    if (p->has_ext) {
+        handshake_put_ext(w, p);
+    }
+    p->first_done = true; /* ours is said: HAVE may follow */
+    if (w->content != NULL) {
+        upload_grant_fast(w, p);
+    }
+    slots_output(w, p);
+}
+
+/* The other side's handshake: is it for us, is it not ourselves. */
+int handshake_take(struct swarm *w, struct peer *p,
+                   const struct wire_handshake *h)
+{
+    if (memcmp(h->info_hash, w->info_hash, sizeof h->info_hash) != 0) {
+        return BTC_E_PROTO;
+    }
+    if (memcmp(h->peer_id, w->shared->peer_id, sizeof h->peer_id) == 0) {
+        struct peerset_entry *e = peerset_get(w->peerset, p->id);
+        if (e != NULL && !p->incoming) {
+            e->is_self = true;
+        }
+        return BTC_E_CANCELLED;
+    }
+    handshake_done(w, p, h);
+    return 0;
+}

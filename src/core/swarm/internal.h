@@ -1,0 +1,148 @@
+/* The inside of a swarm, shared by its files and its tests.
+ *
+ * From the top down; a file calls only those below it:
+ *   swarm.c      what others call
+ *   messages.c   every message in
+ *   handshake.c  both handshakes, what we say first
+ *   evict.c      who makes room for whom
+ *   conns.c      dialling, the end of a connection, bans
+ *   upload.c     serving
+ *   request.c    what is asked of whom, and the blocks that come
+ *   trackers.c   announces
+ *   slots.c      the table of connections, and who has output
+ *   peer.c       one connection's state
+ */
+#ifndef BTC_CORE_SWARM_INTERNAL_H
+#define BTC_CORE_SWARM_INTERNAL_H
+
+#include "core/swarm/choker.h"
+#include "core/swarm/peer.h"
+#include "core/swarm/swarm.h"
+#include "model/block.h"
+
+struct swarm_slots {
+    struct peer **peer; /* owns; index = low 16 bits of a conn id */
+    uint16_t *gen;      /* owns */
+    uint32_t n;
+    struct peer *closed; /* owns; a list, freed at the end of the event */
+};
+
+struct swarm_counts {
+    uint32_t max;        /* connections */
+    uint32_t peers;      /* of all phases but CLOSED */
+    uint32_t active;     /* handshakes done */
+    uint32_t connecting; /* by us */
+    uint32_t seeds;
+};
+
+struct swarm_output {
+    struct peer **list; /* owns; peers with output */
+    uint32_t n, cap;
+    struct peer *sending; /* its `out` is lent to the last SEND */
+};
+
+struct swarm_clock {
+    uint64_t now_ms; /* of the current event, as is unix_now */
+    int64_t unix_now;
+    uint64_t tick_ms, choke_ms; /* of the last tick and choker run */
+};
+
+struct swarm_totals {
+    struct rate down, up;
+    uint64_t downloaded, uploaded, wasted;
+    uint64_t old_down, old_up; /* of earlier runs: no tracker hears of it */
+    uint64_t last_payload_ms;
+    bool had_peer;
+};
+
+struct swarm {
+    struct swarm_shared *shared; /* borrows */
+    struct actions *actions;     /* borrows */
+    struct content *content;     /* borrows; NULL: not known yet */
+    const uint8_t *info_hash;    /* borrows */
+    enum swarm_mode mode;
+    bool hold;
+    struct peerset *peerset;   /* owns */
+    struct announce *announce; /* owns */
+    struct choker choker;
+    struct bucket up_bucket;
+    uint32_t n_uploads; /* UPLOAD jobs out */
+    uint32_t fill_from; /* slot whose turn it is to be asked first */
+    struct swarm_slots slots;
+    struct swarm_counts count;
+    struct swarm_output output;
+    struct swarm_clock clock;
+    struct swarm_totals total;
+};
+
+/* --- slots.c --- */
+/* NULL for a stale or unknown id. */
+struct peer *slots_by_conn(struct swarm *w, uint32_t conn);
+struct peer *slots_by_id(struct swarm *w, uint32_t id);
+struct peer *slots_open(struct swarm *w, uint32_t id, const struct addr *a,
+                        bool incoming);
+/* Out of the table; freed by slots_sweep. */
+void slots_close(struct swarm *w, struct peer *p);
+void slots_sweep(struct swarm *w);
+void slots_output(struct swarm *w, struct peer *p); /* it has output */
+void slots_fini(struct swarm *w);
+/* for each peer that is not closed */
+#define SWARM_EACH_PEER(p, w)                                  \
+    for (uint32_t each_i = 0; each_i < (w)->slots.n; each_i++) \
+        if (((p) = (w)->slots.peer[each_i]) != NULL &&         \
+            (p)->phase != PEER_CLOSED)
+
+/* --- request.c --- */
+/* Tells it whether we want something that it has. */
+void request_interest(struct swarm *w, struct peer *p);
+void request_fill(struct swarm *w, struct peer *p);
+void request_fill_all(struct swarm *w);
+/* Takes all its requests back; `late` = answers may still come. */
+void request_drop_all(struct swarm *w, struct peer *p, bool late);
+void request_rejected(struct swarm *w, struct peer *p,
+                      const struct wire_block *wire);
+void request_overdue(struct swarm *w, struct peer *p);
+int request_block_begin(struct swarm *w, struct peer *p,
+                        const struct wire_block *wire);
+void request_block_data(struct swarm *w, struct peer *p,
+                        const struct wire_payload *data);
+void request_block_abandon(struct swarm *w, struct peer *p);
+
+/* --- upload.c; negative: the connection must end --- */
+int upload_request(struct swarm *w, struct peer *p, const struct wire_block *b);
+int upload_cancel(struct swarm *w, struct peer *p, const struct wire_block *b);
+int upload_pump(struct swarm *w, struct peer *p);
+/* `p`: NULL when its connection is gone. */
+int upload_done(struct swarm *w, struct peer *p, const struct event *ev);
+void upload_choke(struct swarm *w, struct peer *p, bool choke);
+void upload_interested(struct swarm *w, struct peer *p);
+void upload_rank(struct swarm *w);
+void upload_grant_fast(struct swarm *w, struct peer *p);
+
+/* --- conns.c --- */
+#define CONNS_CONNECTING 30 /* half-open connections at once */
+void conns_dial(struct swarm *w);
+/* An accepted connection; 0: the address is banned or there are too many. */
+uint32_t conns_take(struct swarm *w, const struct addr *a);
+/* Takes everything back and marks it CLOSED. `tell`: the driver must close it
+ * (a CLOSE action); `result`: why. */
+void conns_close(struct swarm *w, struct peer *p, bool tell, int result);
+void conns_ban(struct swarm *w, uint32_t id, const char *why);
+
+/* --- evict.c --- */
+void evict_idle(struct swarm *w);                            /* for others */
+bool evict_make_room(struct swarm *w, const struct addr *a); /* for it */
+
+/* --- handshake.c --- */
+void handshake_put(struct swarm *w, struct peer *p); /* ours */
+int handshake_take(struct swarm *w, struct peer *p,
+                   const struct wire_handshake *h); /* the peer's */
+
+/* --- messages.c --- */
+void messages_data(struct swarm *w, struct peer *p, struct slice data);
+
+/* --- trackers.c --- */
+void trackers_pump(struct swarm *w);
+void trackers_result(struct swarm *w, const struct event *ev);
+
+#endif

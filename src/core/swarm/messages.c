@@ -1,0 +1,307 @@
+/* Every message in. What a message asks for is checked here, once, and done in
+ * request.c and upload.c.
+ */
+#include "base/err.h"
+#include "core/swarm/internal.h"
+#include "model/names.h"
+
+#define MESSAGES_BLINK_MS 1000 /* an UNCHOKE counts once in this time */
+
+/* After any change of what it has. */
+static void messages_availability(struct swarm *w, struct peer *p,
+                                  bool was_seed)
+{
+    bool is_seed = peer_is_seed(p);
+    if (is_seed != was_seed) {
+        if (is_seed) {
+            w->count.seeds++;
+        } else {
+            w->count.seeds--;
+        }
+        struct peerset_entry *e = peerset_get(w->peerset, p->id);
+        if (e != NULL) {
+            e->is_seed = is_seed;
+        }
+    }
+    request_interest(w, p);
+    request_fill(w, p);
+}
+
+/* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. aria2 says a
+ * BITFIELD again where many HAVEs would be longer, and HAVE_ALL when it is
+ * done. What would let five bytes cost a walk over all pieces, again and again,
+ * is not heard: all after all, none after anything. */
+static int messages_bitfield(struct swarm *w, struct peer *p,
+                             const struct wire_msg *m)
+{
+    bool was_seed = peer_is_seed(p);
+    if ((m->type != WIRE_BITFIELD && !p->has_fast) ||
+        (m->type == WIRE_HAVE_NONE && p->have_told)) {
+        return BTC_E_PROTO;
+    }
+    if (m->type == WIRE_HAVE_ALL && was_seed) {
+        return 0;
+    }
+    p->have_told = true;
+    content_peer_left(w->content, &p->have);
+    int err = 0;
+    if (m->type == WIRE_BITFIELD) {
+        err = bits_load(&p->have, m->bitfield);
+    } else if (m->type == WIRE_HAVE_ALL) {
+        bits_fill(&p->have);
+    } else {
+        bits_zero(&p->have);
+    }
+    content_peer_joined(w->content, &p->have);
+    if (err == 0) {
+        messages_availability(w, p, was_seed);
+    }
+    return err;
+}
+
+/* One more piece. One that we do not want changes nothing that we would ask: a
+ * walk over all pieces for five bytes is not for them to cause. */
+static int messages_have(struct swarm *w, struct peer *p, uint32_t piece)
+{
+    if (!layout_has_piece(content_layout(w->content), piece)) {
+        return BTC_E_PROTO;
+    }
+    if (bits_get(&p->have, piece)) {
+        return 0;
+    }
+    /* The picker counts full maps apart, so the last bit goes the long way. */
+    if (p->have.count + 1 == p->have.n) {
+        content_peer_left(w->content, &p->have);
+        bits_set(&p->have, piece);
+        content_peer_joined(w->content, &p->have);
+    } else {
+        bits_set(&p->have, piece);
+        content_peer_has(w->content, piece);
+    }
+    if (peer_is_seed(p) || content_is_todo(w->content, piece)) {
+        messages_availability(w, p, false);
+    }
+    return 0;
+}
+
+/* CHOKE: without BEP 6 it means that the requests are forgotten. An UNCHOKE is
+ * no answer: a peer that goes on saying it is as silent as any. One that blinks
+ * is asked again after a while: five bytes of it cost a window of requests. */
+static void messages_choke(struct swarm *w, struct peer *p, bool choke)
+{
+    if (p->peer_choking == choke) {
+        return;
+    }
+    p->peer_choking = choke;
+    if (choke && !p->has_fast) {
+        request_drop_all(w, p, true);
+    }
+    if (choke) {
+        return;
+    }
+    if (p->blink_ms != 0 && w->clock.now_ms - p->blink_ms < MESSAGES_BLINK_MS) {
+        uint64_t at = p->blink_ms + MESSAGES_BLINK_MS;
+        p->ask_ms = p->ask_ms > at ? p->ask_ms : at;
+        return;
+    }
+    p->blink_ms = w->clock.now_ms;
+    request_fill(w, p);
+}
+
+/* The peer's extension handshake. */
+static int messages_extended(struct swarm *w, struct peer *p,
+                             const struct wire_extended *x)
+{
+    if (!p->has_ext) {
+        return BTC_E_PROTO;
+    }
+    if (x->id != EXT_HANDSHAKE) {
+        return 0; /* an extension that we did not offer: no harm */
+    }
+    struct ext_handshake *h = &p->ext;
+    bool nameless = h->client[0] == '\0';
+    int err = ext_handshake_update(x->payload, h);
+    if (err < 0) {
+        return err;
+    }
+    p->upload_only = h->upload_only;
+    if (h->reqq > 0) {
+        p->reqq = h->reqq;
+    }
+    if (h->port != 0 && p->incoming) {
+        peerset_set_port(w->peerset, p->id, h->port);
+    }
+    if (nameless &&
+        h->client[0] != '\0') { /* saying it again and again fills no journal */
+        actions_fact(w->actions, FACT_PEER, 0, p->id);
+    }
+    return 0;
+}
+
+/* A piece it grants us while we are choked (BEP 6). */
+static int messages_allowed_fast(struct swarm *w, struct peer *p,
+                                 uint32_t piece)
+{
+    if (!p->has_fast || !layout_has_piece(content_layout(w->content), piece)) {
+        return BTC_E_PROTO;
+    }
+    if (p->n_fast_in < PEER_MAX_FAST && !peer_has_fast_in(p, piece)) {
+        p->fast_in[p->n_fast_in++] = piece;
+        request_fill(w, p);
+    }
+    return 0;
+}
+
+/* Messages of BEP 6 that only a peer that announced it may send. */
+static int messages_fast(struct swarm *w, struct peer *p,
+                         const struct wire_msg *m)
+{
+    if (!p->has_fast) {
+        return BTC_E_PROTO;
+    }
+    if (m->type == WIRE_SUGGEST) {
+        return layout_has_piece(content_layout(w->content), m->piece)
+                   ? 0
+                   : BTC_E_PROTO;
+    }
+    request_rejected(w, p, &m->block);
+    return 0;
+}
+
+/* Messages about pieces mean nothing as long as nobody knows the pieces. */
+static bool messages_needs_content(enum wire_type type)
+{
+    switch (type) {
+    case WIRE_HAVE:
+    case WIRE_BITFIELD:
+    case WIRE_HAVE_ALL:
+    case WIRE_HAVE_NONE:
+    case WIRE_REQUEST:
+    case WIRE_CANCEL:
+    case WIRE_PIECE:
+    case WIRE_PAYLOAD:
+    case WIRE_SUGGEST:
+    case WIRE_REJECT:
+    case WIRE_ALLOWED_FAST:
+        return true;
+    case WIRE_HANDSHAKE:
+    case WIRE_CHOKE:
+    case WIRE_UNCHOKE:
+    case WIRE_INTERESTED:
+    case WIRE_NOT_INTERESTED:
+    case WIRE_PORT:
+    case WIRE_EXTENDED:
+    case WIRE_KEEPALIVE:
+    case WIRE_UNKNOWN:
+        return false;
+    }
+    return false;
+}
+
+/* One message. Negative: the connection ends. */
+static int messages_one(struct swarm *w, struct peer *p,
+                        const struct wire_msg *m)
+{
+    if (w->content == NULL && messages_needs_content(m->type)) {
+        return 0;
+    }
+    switch (m->type) {
+    case WIRE_HANDSHAKE:
+        return handshake_take(w, p, &m->handshake);
+    case WIRE_CHOKE:
+    case WIRE_UNCHOKE:
+        messages_choke(w, p, m->type == WIRE_CHOKE);
+        return 0;
+    case WIRE_INTERESTED:
+    case WIRE_NOT_INTERESTED:
+        p->peer_interested = m->type == WIRE_INTERESTED;
+        upload_interested(w, p);
+        return 0;
+    case WIRE_HAVE:
+        return messages_have(w, p, m->piece);
+    case WIRE_BITFIELD:
+    case WIRE_HAVE_ALL:
+    case WIRE_HAVE_NONE:
+        return messages_bitfield(w, p, m);
+    case WIRE_REQUEST:
+        return upload_request(w, p, &m->block);
+    case WIRE_CANCEL:
+        return upload_cancel(w, p, &m->block);
+    case WIRE_PIECE:
+        return request_block_begin(w, p, &m->block);
+    case WIRE_PAYLOAD:
+        request_block_data(w, p, &m->payload);
+        return 0;
+    case WIRE_SUGGEST:
+    case WIRE_REJECT:
+        return messages_fast(w, p, m);
+    case WIRE_ALLOWED_FAST:
+        return messages_allowed_fast(w, p, m->piece);
+    case WIRE_EXTENDED:
+        return messages_extended(w, p, &m->extended);
+    case WIRE_PORT:
+    case WIRE_KEEPALIVE:
+    case WIRE_UNKNOWN:
+        return 0;
+    }
+    return BTC_E_INTERNAL;
+}
+
+/* Decodes what is whole; gives the bytes used or an error. */
+static ptrdiff_t messages_decode(struct swarm *w, struct peer *p,
+                                 struct slice in)
+{
+    size_t used = 0;
+    while (used < in.len && p->phase != PEER_CLOSED) {
+        struct wire_msg m;
+        ptrdiff_t n =
+            wire_decode(&p->decoder, slice_sub(in, used, in.len - used), &m);
+        if (n <= 0) {
+            return n < 0 ? n : (ptrdiff_t)used;
+        }
+        used += (size_t)n;
+        int err = messages_one(w, p, &m);
+        if (err < 0) {
+            return err;
+        }
+    }
+    return (ptrdiff_t)used;
+}
+
+/* The bytes behind an incomplete message are few (payload is streamed), so they
+ * are kept and the next bytes are put behind them. */
+void messages_data(struct swarm *w, struct peer *p, struct slice data)
+{
+    p->recv_ms = w->clock.now_ms;
+    ptrdiff_t n = 0;
+    if (p->phase == PEER_HANDSHAKE && p->decoder.handshaken) {
+        return; /* said that it is us; its time runs out */
+    }
+    while (buf_len(&p->in) > 0 && data.len > 0 && p->phase != PEER_CLOSED) {
+        /* Complete the kept message with as little as may do. */
+        size_t take = data.len < 16384 ? data.len : 16384;
+        if (buf_append(&p->in, data.p, take) < 0) {
+            conns_close(w, p, true, BTC_E_PROTO);
+            return;
+        }
+        data = slice_sub(data, take, data.len - take);
+        n = messages_decode(w, p, buf_slice(&p->in));
+        if (n < 0) {
+            conns_close(w, p, true, (int)n);
+            return;
+        }
+        buf_consume(&p->in, (size_t)n);
+        buf_trim(&p->in, PEER_KEEP_MEM);
+    }
+    if (data.len == 0 || p->phase == PEER_CLOSED) {
+        return;
+    }
+    n = messages_decode(w, p, data);
+    if (n >= 0 && p->phase != PEER_CLOSED &&
+        buf_append(&p->in, data.p + n, data.len - (size_t)n) < 0) {
+        n = BTC_E_PROTO;
+    }
+    if (n < 0) {
+        conns_close(w, p, true, (int)n);
+    }
+}
