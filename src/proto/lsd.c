@@ -73,6 +73,19 @@ static void lsd_take_cookie(struct slice value, struct lsd_announce *out)
     out->cookie[value.len] = '\0';
 }
 
+/* A bad hash leaves nothing behind: bytes_from_hex writes up to the
+ * first bad digit. */
+static void lsd_take_hash(struct slice value, struct lsd_announce *out)
+{
+    uint8_t hash[20];
+
+    if (out->n_hashes < LSD_MAX_HASHES &&
+        bytes_from_hex(value, hash, sizeof hash)) {
+        memcpy(out->info_hash[out->n_hashes], hash, sizeof hash);
+        out->n_hashes++;
+    }
+}
+
 static void lsd_take_header(struct slice line, struct lsd_announce *out)
 {
     struct slice value = {0};
@@ -83,10 +96,7 @@ static void lsd_take_header(struct slice line, struct lsd_announce *out)
             out->port = (uint16_t)port;
         }
     } else if (lsd_is_header(line, "infohash", &value)) {
-        if (out->n_hashes < LSD_MAX_HASHES &&
-            bytes_from_hex(value, out->info_hash[out->n_hashes], 20)) {
-            out->n_hashes++;
-        }
+        lsd_take_hash(value, out);
     } else if (lsd_is_header(line, "cookie", &value) && value.len > 0) {
         lsd_take_cookie(value, out);
     }
