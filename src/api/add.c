@@ -324,6 +324,14 @@ int btc_add(struct btc *b, const struct btc_source *s,
         (void)journal_event_now(x.db, *id, LEVEL_INFO, "added", text, NULL);
         free(text);
     }
+    if (code == 0 && !is_known && s->meta->n_links_left_out > 0) {
+        char text[128];
+        (void)snprintf(text, sizeof(text),
+                       "%u symbolic links lead out of the torrent: left out",
+                       s->meta->n_links_left_out);
+        (void)journal_event_now(x.db, *id, LEVEL_WARN, "links-left-out", text,
+                                NULL);
+    }
     if (known) {
         *known = is_known;
     }

@@ -276,12 +276,6 @@ static int create_check_file(const struct create_work *w, uint32_t i,
         got[name_len] == '/') {
         got += name_len + 1;
     }
-    if (file->pad) {
-        return err_set(w->e, BTC_E_METAINFO,
-                       "'%s' has the name of a pad file (BEP 47), clients "
-                       "would not save it: rename it first",
-                       want);
-    }
     if (strcmp(got, want) == 0) {
         return 0;
     }

@@ -114,7 +114,9 @@ void engine_torrent_open_store(struct engine_torrent *st)
         files[i] = (struct store_file){.path = st->files[i].path,
                                        .offset = m->offset,
                                        .length = m->length,
-                                       .pad = m->pad};
+                                       .link = m->link,
+                                       .pad = m->pad,
+                                       .executable = m->executable};
         st->layout_files[i] = (struct layout_file){
             .offset = m->offset, .length = m->length, .pad = m->pad};
     }
@@ -129,7 +131,6 @@ void engine_torrent_open_store(struct engine_torrent *st)
     free(files);
 }
 
-/* The core takes the files' priorities. */
 void engine_torrent_prioritize(struct engine_torrent *st)
 {
     uint8_t *prio = mem_calloc(st->n_files + 1, 1);
@@ -210,7 +211,6 @@ void engine_torrent_begin(struct engine_torrent *st)
     engine_startup_begin(st);
 }
 
-/* Startup is through: the core goes. */
 void engine_torrent_run(struct engine_torrent *st)
 {
     st->phase = PHASE_RUN;

@@ -76,6 +76,15 @@ static int store_make_length(struct store_tree *s, int fd, const char *path,
     return length == size ? 0 : store_make_cut(s, fd, path, length);
 }
 
+/* Those who may read it may run it. */
+static void store_make_executable(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0) {
+        (void)fchmod(fd, (st.st_mode | (st.st_mode & 0444) >> 2) & 0777);
+    }
+}
+
 /* A file that is not there yet. One that could not get its length goes again:
  * it would only hold back the space that the next try needs. */
 static void store_make_new(struct store_job *job, uint32_t file, char *path)
@@ -95,6 +104,9 @@ static void store_make_new(struct store_job *job, uint32_t file, char *path)
     }
     struct stat st;
     int rc = store_make_length(s, fd, path, s->files[file].length, 0);
+    if (s->files[file].executable) {
+        store_make_executable(fd);
+    }
     bool seen = fstat(fd, &st) == 0;
     store_tree_saw(s, file, seen ? &st : NULL);
     if (seen) {
@@ -107,6 +119,27 @@ static void store_make_new(struct store_job *job, uint32_t file, char *path)
         return;
     }
     store_tree_named(s, file);
+}
+
+/* A symbolic link. What is in its place stays; where there are no links, there
+ * is none. */
+static void store_make_link(struct store_job *job, uint32_t file, char *path)
+{
+    const char *text = job->store->files[file].link;
+    struct stat st;
+    int rc = symlink(text, path) == 0 ? 0 : -errno;
+    if (rc == -ENOENT) {
+        if (!store_make_dirs(job, file, path)) {
+            return;
+        }
+        rc = symlink(text, path) == 0 ? 0 : -errno;
+    }
+    if (rc == 0) {
+        store_tree_named(job->store, file);
+    }
+    if (rc == 0 && lstat(path, &st) == 0) {
+        job->prints[file] = store_sys_print(&st);
+    }
 }
 
 /* A file that is there: a descriptor of it may be in the cache. */
@@ -168,6 +201,10 @@ static void store_make_file(struct store_job *job, uint32_t file)
     char path[PATH_MAX];
     struct stat st;
     int rc = store_tree_path(job->store, file, path);
+    if (rc == 0 && job->store->files[file].link) {
+        store_make_link(job, file, path);
+        return;
+    }
     if (rc == 0) {
         rc = store_sys_stat(job->store->d, path, &st);
     }

@@ -123,6 +123,9 @@ static int store_delete_look(const struct store_job *job, uint32_t file, int fd,
         return -errno;
     }
     bool link = S_ISLNK(st.st_mode);
+    if (link && job->owned && store_delete_is_owned(&job->owned[file], &st)) {
+        return 0; /* a link of the torrent */
+    }
     if (link) {
         (void)fstatat(fd, name, &st, 0);
     }

@@ -183,6 +183,7 @@ struct fingerprint store_sys_print(const struct stat *st);
 int store_sys_open(struct store *d, const char *path, int flags);
 int store_sys_fstat(struct store *d, int fd, const char *path, struct stat *st);
 int store_sys_stat(struct store *d, const char *path, struct stat *st);
+int store_sys_lstat(struct store *d, const char *path, struct stat *st);
 int store_sys_datasync(struct store *d, int fd, const char *path);
 void store_sys_forget(int fd); /* drops the file from the page cache */
 int store_sys_fsync(struct store *d, int fd, const char *path);

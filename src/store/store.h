@@ -45,7 +45,10 @@ struct store_file {
     const char *path; /* relative, sanitised, '/' between elements */
     uint64_t offset;  /* in the torrent's stream */
     uint64_t length;
-    bool pad; /* never opened, reads as zeros */
+    const char *link; /* NULL: a regular file; else one of no bytes, the text
+                       * of the symbolic link that CREATE makes */
+    bool pad;         /* never opened, reads as zeros */
+    bool executable;  /* CREATE lets it be run by those who may read it */
 };
 
 struct store_options {

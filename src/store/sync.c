@@ -251,7 +251,9 @@ static void store_stat_path(struct store_job *job, uint32_t file,
                             const char *path, struct fingerprint *out)
 {
     struct stat st;
-    int rc = store_sys_stat(job->store->d, path, &st);
+    bool link = file != STORE_NO_FILE && job->store->files[file].link;
+    int rc = link ? store_sys_lstat(job->store->d, path, &st)
+                  : store_sys_stat(job->store->d, path, &st);
     if (file != STORE_NO_FILE) {
         store_tree_saw(job->store, file, rc == 0 ? &st : NULL);
     }

@@ -40,6 +40,7 @@ static void store_tree_copy(struct store_tree *s,
     size_t total = 0;
     for (uint32_t i = 0; i < n_files; i++) {
         total += strlen(files[i].path) + 1;
+        total += files[i].link ? strlen(files[i].link) + 1 : 0;
     }
     s->n_files = n_files;
     s->files = mem_array(n_files, sizeof(*s->files));
@@ -53,6 +54,11 @@ static void store_tree_copy(struct store_tree *s,
         s->files[i].path = at;
         memcpy(at, files[i].path, len);
         at += len;
+        if (files[i].link) {
+            len = strlen(files[i].link) + 1;
+            s->files[i].link = memcpy(at, files[i].link, len);
+            at += len;
+        }
     }
 }
 

@@ -443,9 +443,6 @@ static void test_bad_content(void **state)
     env_file(env, "d/\xff", 1);
     create_bad(&o, BTC_E_METAINFO, "cannot carry");
     assert_int_equal(unlink("d/\xff"), 0);
-    env_file(env, "d/.pad/16", 16);
-    create_bad(&o, BTC_E_METAINFO, "name of a pad file");
-    assert_int_equal(unlink("d/.pad/16"), 0);
     o.path = "bad\tname";
     env_file(env, o.path, 1);
     create_bad(&o, BTC_E_METAINFO, "cannot carry");

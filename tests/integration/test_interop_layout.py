@@ -7,6 +7,12 @@ import sys
 
 import kit
 import lab
+import lab as laboratory
+import wire
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "power"))
+from seeder import Seeder  # noqa: E402
 
 
 def tree(lab, files, top="seed/folder"):
@@ -80,6 +86,50 @@ def test_piece_lengths(lab):
     lengths(lab, (16384, 3_000_000), (262144, 262144 * 7 + 1),
             (1 << 20, 5 << 20), (16 << 20, (32 << 20) + 1), (20000, 2_000_001),
             (65536, 65536), (65536, 1), (16 << 20, 1_000_000))
+
+
+def test_tiny_pieces(lab):
+    """Pieces smaller than any client makes them, down to one byte."""
+    for piece_length, size in ((1, 3), (128, 1000), (1000, 30_001)):
+        data = lab.make_data(f"seed/{size}.bin", size, seed=size)
+        torrent = lab.make_torrent(data, piece_length=piece_length)
+        seeder = wire.Seeder(torrent, lab.next_ip())
+        run = lab.btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                      "--peer", seeder.address)
+        assert run.code == 0, run
+        torrent.check(lab.path("out"))
+        seeder.close()
+
+
+def test_links(lab):
+    """BEP 47: links inside the torrent and files that can be run; what leads
+    out is left out and told. Removing takes the links along."""
+    source = tree(lab, {"bin/run": 70_000, "doc": 100})
+    plain = lab.make_torrent(source)
+    info = dict(plain.info)
+    info["files"] = [dict(info["files"][0], attr="x"), info["files"][1]] + [
+        {"attr": "l", "length": length, "path": path, "symlink path": target}
+        for path, target, length in (
+            (["lib", "run"], ["bin", "run"], 0), (["all"], ["bin"], 7),
+            (["passwd"], ["..", "..", "etc", "passwd"], 0))]
+    with open(plain.path, "wb") as f:
+        f.write(laboratory.benc({"info": info}))
+    torrent = laboratory.Torrent(plain.path, source, info, plain.files)
+    seeder = Seeder(torrent)
+    out = kit.folder(lab, "out")
+    for _ in range(2):
+        run = lab.btc("get", torrent.path, "-d", out, "--peer", seeder.address)
+        assert run.code == 0, run
+        top = os.path.join(out, "folder")
+        assert os.readlink(os.path.join(top, "lib/run")) == "../bin/run"
+        assert os.readlink(os.path.join(top, "all")) == "bin"
+        assert sorted(os.listdir(top)) == ["all", "bin", "doc", "lib"]
+        assert os.access(os.path.join(top, "bin/run"), os.X_OK)
+        assert os.stat(os.path.join(top, "doc")).st_mode & 0o111 == 0
+    assert "links-left-out" in {r["kind"] for r in
+                                lab.sql("SELECT kind FROM log")}
+    assert lab.btc("rm", "--data", "-y", "1").code == 0
+    assert not os.path.lexists(top), os.listdir(top)
 
 
 def test_pads(lab):

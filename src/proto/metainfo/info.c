@@ -1,10 +1,9 @@
 /* The info dictionary (BEP 3, 27, 47; hybrids of BEP 52 through their v1 side).
  *
- * Symlinks (BEP 47, attr `l`) keep their file index, as an empty regular file;
- * the link itself is never made, because a link that a stranger names can lead
- * out of the save path. Pad files are known by attr `p` and, without it, by the
- * two names that creators use: ".pad/<digits>" and "_____padding_file_...". A
- * pad file needs no path.
+ * Symlinks (BEP 47, attr `l`) take no bytes of the torrent, whatever length
+ * they say; see links.c. Pad files are known by attr `p` alone: by its name
+ * none is known to hold zeros, and who sends what the hashes want would be
+ * taken for a liar. A pad file needs no path.
  */
 #include "proto/metainfo/internal.h"
 
@@ -12,8 +11,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-
-#define METAINFO_BITCOMET_PAD "_____padding_file_"
 
 /* The largest size that signed file offsets reach. */
 #define METAINFO_MAX_SIZE ((uint64_t)INT64_MAX)
@@ -111,26 +108,6 @@ int metainfo_add_file(struct metainfo_parser *p, struct slice at,
     return 0;
 }
 
-/* True for the names that pad files have when their attr does not say so. */
-static bool metainfo_is_pad_path(struct slice list)
-{
-    struct bencode_iter it = bencode_iter(list);
-    struct slice key;
-    struct slice value;
-    struct slice s;
-    uint64_t number;
-
-    if (!bencode_next(&it, &key, &value) || !bencode_str(value, &s)) {
-        return false;
-    }
-    if (slice_has_prefix(s, METAINFO_BITCOMET_PAD)) {
-        return true;
-    }
-    return slice_eq_str(s, ".pad") && bencode_next(&it, &key, &value) &&
-           bencode_str(value, &s) && bytes_parse_u64(s, &number) &&
-           !bencode_next(&it, &key, &value);
-}
-
 /* Builds p->path from the torrent's name and a path list. */
 static int metainfo_read_path(struct metainfo_parser *p, struct slice list)
 {
@@ -170,6 +147,7 @@ struct metainfo_entry {
     struct slice length;
     struct slice path;
     struct slice path_utf8;
+    struct slice target; /* `symlink path` */
 };
 
 /* Finds all of it in one pass; there may be a million files. */
@@ -190,6 +168,8 @@ static struct metainfo_entry metainfo_find_entry(struct slice dict)
             field = &entry.path_utf8;
         } else if (slice_eq_str(key, "attr")) {
             field = &entry.attr;
+        } else if (slice_eq_str(key, "symlink path")) {
+            field = &entry.target;
         }
         if (field != NULL && field->len == 0) {
             *field = value; /* the first of a name wins */
@@ -227,15 +207,14 @@ static int metainfo_read_file(struct metainfo_parser *p, struct slice dict,
     uint64_t length = 0;
     int rc = 0;
 
-    if (!link || entry.length.len > 0) {
+    if (!link) {
         rc = metainfo_read_int(p, dict, entry.length, "length",
-                               link ? 0 : METAINFO_MAX_SIZE, &length);
+                               METAINFO_MAX_SIZE, &length);
     }
     if (rc < 0) {
         return rc;
     }
-    file->pad =
-        metainfo_has_attr(entry.attr, 'p') || metainfo_is_pad_path(path);
+    file->pad = metainfo_has_attr(entry.attr, 'p');
     file->executable = metainfo_has_attr(entry.attr, 'x');
     if (metainfo_is_list(path)) {
         rc = metainfo_read_path(p, path);
@@ -248,6 +227,9 @@ static int metainfo_read_file(struct metainfo_parser *p, struct slice dict,
         return rc;
     }
     file->path = mem_strndup(p->path.text, p->path.len);
+    if (link) {
+        metainfo_link_read(p, entry.target, file);
+    }
     return metainfo_add_file(p, dict, file, length);
 }
 
@@ -283,6 +265,7 @@ static int metainfo_read_files(struct metainfo_parser *p, struct slice list)
         }
     }
     metainfo_path_resolve(m->files, m->n_files, m->info_hash);
+    metainfo_link_resolve(m);
     return 0;
 }
 

@@ -1,13 +1,14 @@
 /* What the files of metainfo share with each other and with magnet; nobody else
  * includes this.
  *
- *   metainfo.c        the document: what is around the info dictionary
- *   metainfo_info.c   the info dictionary and the v1 file list
- *   metainfo_tree.c   the v2 file tree (BEP 52), for pure v2 torrents
- *   metainfo_urls.c   trackers, web seeds, DHT nodes
- *   metainfo_text.c   mending of names and texts
- *   metainfo_path.c   paths and their collisions
- *   metainfo_write.c  the writer
+ *   metainfo.c  the document: what is around the info dictionary
+ *   info.c      the info dictionary and the v1 file list
+ *   links.c     symbolic links (BEP 47)
+ *   tree.c      the v2 file tree (BEP 52), for pure v2 torrents
+ *   urls.c      trackers, web seeds, DHT nodes
+ *   text.c      mending of names and texts
+ *   path.c      paths and their collisions
+ *   write.c     the writer
  */
 #ifndef BTC_PROTO_METAINFO_INTERNAL_H
 #define BTC_PROTO_METAINFO_INTERNAL_H
@@ -46,6 +47,12 @@ int metainfo_read_info(struct metainfo_parser *p, struct slice info,
                        bool accept_v2);
 /* Files of a pure v2 torrent from the file tree. */
 int metainfo_read_tree(struct metainfo_parser *p, struct slice tree);
+/* The target of a link, from the value of `symlink path`: as a path in the
+ * torrent until metainfo_link_resolve has all the files. */
+void metainfo_link_read(struct metainfo_parser *p, struct slice list,
+                        struct metainfo_file *file);
+/* Gives the links their texts; those that lead out become pads. */
+void metainfo_link_resolve(struct metainfo *m);
 /* Trackers, web seeds and nodes; what is malformed there is left out. */
 void metainfo_read_urls(struct metainfo *m, struct slice root);
 /* True when the value of an `attr` key (BEP 47) names the flag. */

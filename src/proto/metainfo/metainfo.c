@@ -169,6 +169,7 @@ void metainfo_free(struct metainfo *m)
     }
     for (uint32_t i = 0; i < m->n_files; i++) {
         free(m->files[i].path);
+        free(m->files[i].link);
     }
     for (uint32_t i = 0; i < m->n_trackers; i++) {
         free(m->trackers[i].url);

@@ -26,7 +26,7 @@
 
 #define METAINFO_MAX_BYTES     (100u << 20) /* of a .torrent */
 #define METAINFO_MAX_PIECES    (8u << 20)
-#define METAINFO_MIN_PIECE_LEN 1024u
+#define METAINFO_MIN_PIECE_LEN 1u
 #define METAINFO_MAX_PIECE_LEN (256u << 20)
 #define METAINFO_MAX_FILES     (1u << 20)
 #define METAINFO_MAX_DEPTH     64 /* folders in a path */
@@ -39,8 +39,11 @@ struct metainfo_file {
     char *path;      /* owns; sanitised, relative to the save path */
     uint64_t offset; /* in the torrent's byte stream */
     uint64_t length;
-    bool pad;        /* BEP 47: zeros, never on disk */
+    char *link; /* owns; BEP 47 attr l: the text of the symbolic link that is
+                 * made here; leads to a file or folder of the torrent */
+    bool pad;   /* BEP 47: zeros, never on disk; also a link left out */
     bool executable; /* BEP 47 attr x */
+    bool is_link;    /* with `link` NULL: it would lead out of the torrent */
 };
 
 struct metainfo_url {
@@ -63,6 +66,7 @@ struct metainfo {
     uint32_t piece_length;
     uint32_t n_pieces;
     uint32_t n_files;
+    uint32_t n_links_left_out;
     struct metainfo_file *files; /* owns n_files, in torrent order */
     const uint8_t *piece_hashes; /* n_pieces * 20 bytes, inside info */
     uint8_t *info;               /* owns: the exact info dictionary */
