@@ -146,7 +146,8 @@ BTC_API void btc_source_free(struct btc_source *s); /* NULL allowed */
 
 /* All fields may be 0 / NULL for the default. */
 struct btc_add_options {
-    const char *dir;     /* save path; NULL = current folder. Must exist. */
+    const char *dir;     /* save path; NULL = current folder. The last folder of
+                          * it is made when it is missing. */
     const char *name;    /* --out: another name for the file or folder */
     const char *select;  /* "1,3-5,8-": numbers of files from 1, pads counted
                           * (their index in the torrent + 1), or a glob over

@@ -68,7 +68,7 @@ int api_peers_add(struct api_peers *list, const char *text, struct err *e);
 /* The save path as it will be journaled; malloc. */
 int api_place_dir(const char *dir, char **out, struct err *e);
 /* The folder can be written, or everything is there already (a seed may live
- * on a medium that cannot). */
+ * on a medium that cannot). It is made when it is missing. */
 int api_place_check(const char *save_path, const struct journal_file *files,
                     size_t n, struct err *e);
 /* Another torrent of the database that would write the same file: EXISTS. */

@@ -12,11 +12,47 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The path of a folder that is not there yet, below one that is; NULL: that is
+ * not there either. Paths whose folders are missing altogether are mostly
+ * drives that are not mounted. */
+static char *api_place_new(const char *dir)
+{
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/') {
+        len--;
+    }
+    size_t at = len;
+    while (at > 0 && dir[at - 1] != '/') {
+        at--;
+    }
+    struct slice name = slice_of((const uint8_t *)dir + at, len - at);
+    if (slice_eq_str(name, ".") || slice_eq_str(name, "..")) {
+        return NULL;
+    }
+    char *parent = at > 0 ? mem_strndup(dir, at) : mem_strdup(".");
+    char *above = realpath(parent, NULL);
+    char *path = NULL;
+    if (above) {
+        path = mem_printf("%s/%.*s", strcmp(above, "/") == 0 ? "" : above,
+                          (int)name.len, (const char *)name.p);
+    }
+    free(above);
+    free(parent);
+    return path;
+}
+
 int api_place_dir(const char *dir, char **out, struct err *e)
 {
     struct stat st;
     const char *name = dir && *dir ? dir : ".";
     *out = realpath(name, NULL);
+    if (!*out && errno == ENOENT && dir && *dir) {
+        *out = api_place_new(dir);
+        if (*out) {
+            return 0; /* api_place_check makes it */
+        }
+        errno = ENOENT;
+    }
     if (!*out && (errno == ENOENT || errno == ENOTDIR)) {
         return dir && *dir
                    ? err_set(e, BTC_E_STORAGE,
@@ -69,9 +105,10 @@ static bool api_place_is_whole(const char *save_path,
 int api_place_check(const char *save_path, const struct journal_file *files,
                     size_t n, struct err *e)
 {
-    if (access(save_path, W_OK | X_OK) == 0) {
+    if (access(save_path, W_OK | X_OK) == 0 || mkdir(save_path, 0777) == 0) {
         return 0;
     }
+    (void)access(save_path, W_OK | X_OK); /* for errno */
     int why = errno;
     if (api_place_is_whole(save_path, files, n)) {
         return 0;

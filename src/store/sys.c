@@ -67,6 +67,13 @@ int store_sys_stat(struct store *d, const char *path, struct stat *st)
     return rc != 0 ? rc : stat(path, st) == 0 ? 0 : -errno;
 }
 
+/* By name, a link itself. */
+int store_sys_lstat(struct store *d, const char *path, struct stat *st)
+{
+    int rc = store_sys_fault(d, "stat", path);
+    return rc != 0 ? rc : lstat(path, st) == 0 ? 0 : -errno;
+}
+
 /* The file's data, and of its metadata what is needed to read it. */
 int store_sys_datasync(struct store *d, int fd, const char *path)
 {
@@ -230,6 +237,16 @@ void store_fail_with(struct store_job *job, uint32_t file, const char *path,
     store_error_text(job, path, reason);
 }
 
+/* What an errno means where files are kept; `text` is room for it. */
+static const char *store_error_reason(int errnum, char *text, size_t size)
+{
+    if (errnum == EFBIG) {
+        return "File too large: this file system cannot hold it (FAT32 ends "
+               "at 4 GiB)";
+    }
+    return strerror_r(errnum, text, size);
+}
+
 /* Records the first failure from an errno. */
 void store_fail(struct store_job *job, uint32_t file, const char *path,
                 int errnum)
@@ -244,5 +261,5 @@ void store_fail(struct store_job *job, uint32_t file, const char *path,
     }
     int code = store_error_code(job->op, errnum);
     store_fail_with(job, file, path, code,
-                    strerror_r(errnum, text, sizeof(text)));
+                    store_error_reason(errnum, text, sizeof(text)));
 }

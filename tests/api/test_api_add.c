@@ -119,7 +119,8 @@ static void test_refused(void **state)
         int status;
         const char *says;
     } cases[] = {
-        {{.dir = "absent"}, BTC_STATUS_STORAGE, "mkdir -p absent"},
+        {{.dir = "absent/x"}, BTC_STATUS_STORAGE, "mkdir -p absent/x"},
+        {{.dir = "new", .select = "9"}, BTC_STATUS_USAGE, "no file 9"},
         {{.dir = "show.torrent/x"}, BTC_STATUS_STORAGE, "no such folder"},
         {{.dir = "show.torrent"}, BTC_STATUS_IO, "not a folder"},
         {{.select = "9"}, BTC_STATUS_USAGE, "no file 9"},
@@ -144,6 +145,7 @@ static void test_refused(void **state)
         assert_int_equal(id, 0);
         kit_assert_says(k, cases[i].says);
         kit_assert_cell(k, "progress", 0, "id", "");
+        assert_false(kit_exists("new") || kit_exists("absent"));
     }
     int64_t id;
     assert_int_equal(

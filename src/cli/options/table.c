@@ -17,7 +17,7 @@ const struct cli_option cli_option_table[CLI_OPTION_N] = {
         "open a database on a network file system"},
     [CLI_OPTION_CONFIG] = {"config", 0, "FILE", CLI_TYPE_TEXT, CLI_FIELD(config), "the path of a file", 0, 0,
         "the config file (default: $XDG_CONFIG_HOME/btc/btc.conf)"},
-    [CLI_OPTION_DIR] = {"dir", 'd', "DIR", CLI_TYPE_TEXT, CLI_FIELD(dir), "an existing folder", 0, 0,
+    [CLI_OPTION_DIR] = {"dir", 'd', "DIR", CLI_TYPE_TEXT, CLI_FIELD(dir), "a folder", 0, 0,
         "save into this folder (default: the current one)"},
     [CLI_OPTION_OUT] = {"out", 'o', "NAME", CLI_TYPE_TEXT, CLI_FIELD(out), "a file name", 0, 0,
         "another name for what is written"},
