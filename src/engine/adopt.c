@@ -172,6 +172,26 @@ void adopt_look(struct engine_torrent *st, struct bits *strangers,
     adopt_next(a);
 }
 
+void adopt_find_writes(struct engine_torrent *st)
+{
+    bits_fini(&st->adopt.writes);
+    int err = bits_init(&st->adopt.writes, st->geom.n_files);
+    BTC_ASSERT(err == 0);
+    (void)snprintf(st->adopt.label, sizeof st->adopt.label,
+                   "torrent %lld (%.40s)", (long long)st->id, st->row.name);
+    BITS_EACH (i, &st->select) {
+        uint32_t piece, end;
+        layout_file_pieces(&st->geom, i, &piece, &end);
+        while (piece < end && (bits_get(&st->claimed, piece) ||
+                               bits_get(&st->to_check, piece))) {
+            piece++;
+        }
+        if (piece < end) {
+            (void)bits_set(&st->adopt.writes, i);
+        }
+    }
+}
+
 /* Rows on their way into the journal. */
 struct adopt_rows {
     struct engine_torrent *st; /* borrows; counts in its n_jobs */

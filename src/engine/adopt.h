@@ -20,6 +20,11 @@ typedef void adopt_done_fn(struct engine_torrent *st, int code,
 void adopt_look(struct engine_torrent *st, struct bits *strangers,
                 const struct bits *candidates, adopt_done_fn *done);
 
+/* Fills st->adopt: files of `select` that lack a piece, as far as is known
+ * before it is checked, will be written. No other torrent may have them then.
+ */
+void adopt_find_writes(struct engine_torrent *st);
+
 /* Journals the files of `prints` that were not known as the torrent's own,
  * before a byte goes into them: a run that is killed must know them again.
  * Counts as a job like adopt_look. */

@@ -533,6 +533,7 @@ static void commit_tell(struct engine_torrent *st)
     st->n_collected = st->n_files_collected = 0;
     if (st->done_collected) {
         st->done_collected = st->done_pending = false;
+        store_tree_only_reads(st->store);
         engine_torrent_done(st);
     }
 }

@@ -116,11 +116,15 @@ struct engine_torrent {
 
     uint64_t bytes_missing; /* startup: what the wanted files may still take */
     struct bits select;     /* startup: the files to make */
-    struct bits claimed;    /* pieces that the journal has verified */
-    struct bits to_check;   /* startup: hash these */
-    struct bits strangers;  /* startup: files that are not known as its own */
-    bool verify_all;        /* everything is to be hashed */
-    bool verify_more;       /* and an earlier run had begun with it */
+    struct {
+        struct bits strangers; /* files that are not known as its own */
+        struct bits writes;    /* of `select`, those that lack data */
+        char label[80];        /* how the holders of its files are called */
+    } adopt;                   /* startup */
+    struct bits claimed;       /* pieces that the journal has verified */
+    struct bits to_check;      /* startup: hash these */
+    bool verify_all;           /* everything is to be hashed */
+    bool verify_more;          /* and an earlier run had begun with it */
     bool scan_needed;
     uint32_t checked_from; /* startup: a check goes on here */
     int64_t verify_taken;  /* the wish to verify that was carried out last */

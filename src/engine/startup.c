@@ -23,7 +23,7 @@ static bool startup_is_off(struct engine_torrent *st)
         return false;
     }
     st->phase = PHASE_IDLE;
-    bits_fini(&st->strangers);
+    bits_fini(&st->adopt.strangers);
     engine_wake(st->s);
     return true;
 }
@@ -82,7 +82,7 @@ static void startup_create_text(const struct engine_torrent *st,
                                 char text[static sizeof st->error])
 {
     int n = snprintf(text, sizeof st->error, "%s", job->error);
-    if (job->overwrite.would_help) {
+    if (job->create.may_insist) {
         (void)snprintf(text + n, sizeof st->error - (size_t)n,
                        "; `btc resume %lld --overwrite` cuts it, or move it "
                        "away",
@@ -117,6 +117,7 @@ static void startup_created(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
     engine_job_done(st);
+    bits_fini(&st->adopt.writes);
     if (startup_is_off(st)) {
         engine_job_free(job);
         return;
@@ -153,10 +154,13 @@ static void startup_create(struct engine_torrent *st)
             bits_set(&st->select, i);
         }
     }
+    adopt_find_writes(st);
     st->phase = PHASE_CREATE;
     struct store_job *job = engine_job(st, STORE_CREATE, startup_created);
     job->select = &st->select;
-    job->overwrite.wished = startup_may_overwrite(st);
+    job->create.overwrite = startup_may_overwrite(st);
+    job->create.writes = &st->adopt.writes;
+    job->create.label = st->adopt.label;
     store_submit(st->s->disk, job);
 }
 
@@ -224,7 +228,7 @@ static void startup_adopted(struct engine_torrent *st, int code,
 /* What is there and not ours is looked at before anything is written. */
 static void startup_adopt(struct engine_torrent *st, bool scanned)
 {
-    adopt_look(st, &st->strangers, scanned ? &st->to_check : NULL,
+    adopt_look(st, &st->adopt.strangers, scanned ? &st->to_check : NULL,
                startup_adopted);
 }
 
@@ -232,8 +236,8 @@ static void startup_adopt(struct engine_torrent *st, bool scanned)
 static void startup_find_strangers(struct engine_torrent *st,
                                    const struct fingerprint *prints)
 {
-    bits_fini(&st->strangers);
-    int err = bits_init(&st->strangers, st->geom.n_files);
+    bits_fini(&st->adopt.strangers);
+    int err = bits_init(&st->adopt.strangers, st->geom.n_files);
     BTC_ASSERT(err == 0);
     if (st->s->o.check_only || startup_may_overwrite(st)) {
         return;
@@ -243,7 +247,7 @@ static void startup_find_strangers(struct engine_torrent *st,
         if (!f->pad && !f->has_print && prints[i].exists && prints[i].is_file &&
             prints[i].size > 0 && prints[i].size <= f->length &&
             torrent_file_needed(st->t, i)) {
-            (void)bits_set(&st->strangers, i);
+            (void)bits_set(&st->adopt.strangers, i);
         }
     }
 }

@@ -76,6 +76,21 @@ static int store_make_length(struct store_tree *s, int fd, const char *path,
     return length == size ? 0 : store_make_cut(s, fd, path, length);
 }
 
+/* The file is in use from here on; false after the job has been failed. */
+static bool store_make_hold(struct store_job *job, uint32_t file,
+                            const char *path, const struct stat *st)
+{
+    struct store_hold_text who;
+    const struct bits *writes = job->create.writes;
+    bool write = writes && bits_get(writes, file);
+    bool ok = store_hold_take(job->store, file, st,
+                              write ? STORE_HOLD_WRITE : STORE_HOLD_READ, &who);
+    if (!ok) {
+        store_fail_with(job, file, path, BTC_E_STORAGE, who.text);
+    }
+    return ok;
+}
+
 /* Those who may read it may run it. */
 static void store_make_executable(int fd)
 {
@@ -111,6 +126,7 @@ static void store_make_new(struct store_job *job, uint32_t file, char *path)
     store_tree_saw(s, file, seen ? &st : NULL);
     if (seen) {
         job->prints[file] = store_sys_print(&st);
+        (void)store_make_hold(job, file, path, &st);
     }
     (void)close(fd);
     if (rc != 0) {
@@ -174,12 +190,12 @@ static bool store_make_accepts(struct store_job *job, uint32_t file,
                                              : "is not a regular file");
         return false;
     }
-    if ((uint64_t)st->st_size > length && !job->overwrite.wished) {
+    if ((uint64_t)st->st_size > length && !job->create.overwrite) {
         (void)snprintf(reason, sizeof(reason),
                        "exists and is longer: %" PRId64
                        " bytes, the torrent's has %" PRIu64,
                        (int64_t)st->st_size, length);
-        job->overwrite.would_help = job->result == 0;
+        job->create.may_insist = job->result == 0;
         store_fail_with(job, file, path, BTC_E_EXISTS, reason);
         return false;
     }
@@ -215,7 +231,8 @@ static void store_make_file(struct store_job *job, uint32_t file)
                         "a file is in the place of one of its folders");
     } else if (rc != 0) {
         store_fail(job, file, path, -rc);
-    } else if (store_make_accepts(job, file, path, &st)) {
+    } else if (store_make_accepts(job, file, path, &st) &&
+               store_make_hold(job, file, path, &st)) {
         job->prints[file] = store_sys_print(&st);
         if (store_make_differs(job->store, file, &st)) {
             store_make_fit(job, file, path, (uint64_t)st.st_size);
@@ -233,6 +250,7 @@ void store_run_create(struct store_worker *w, struct store_job *job)
         return;
     }
     job->prints = mem_calloc(s->n_files, sizeof(*job->prints));
+    store_tree_label(s, job->create.label);
     for (uint32_t i = 0; i < s->n_files && job->result == 0; i++) {
         bool wanted = !job->select || bits_get(job->select, i);
         if (wanted && !s->files[i].pad) {
@@ -240,6 +258,7 @@ void store_run_create(struct store_worker *w, struct store_job *job)
         }
     }
     if (job->result != 0) {
+        store_hold_release(s);
         free(job->prints);
         job->prints = NULL;
     }

@@ -262,6 +262,15 @@ static int store_fd_open_path(const struct store_job *job, uint32_t file,
     return fd;
 }
 
+/* The file may be written by this tree. */
+static bool store_fd_may_write(const struct store_job *job, uint32_t file,
+                               int fd, struct store_hold_text *who)
+{
+    struct stat st;
+    return fstat(fd, &st) != 0 ||
+           store_hold_take(job->store, file, &st, STORE_HOLD_WRITE, who);
+}
+
 /* Puts a new descriptor into the cache, referenced. When another worker was
  * quicker its descriptor is the one, and the new one is closed. */
 static struct store_fd *store_fd_insert(struct store_tree *s, uint32_t file,
@@ -313,6 +322,7 @@ struct store_fd *store_fd_peek(struct store_tree *s, uint32_t file)
 struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
 {
     struct store_tree *s = job->store;
+    struct store_hold_text who;
     char path[PATH_MAX];
     struct store_fd *f = store_fd_cached(s, file, write);
     if (f) {
@@ -322,7 +332,11 @@ struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
     if (fd == 0) {
         fd = store_fd_open_path(job, file, path, write);
     }
-    if (fd == -EISDIR) {
+    if (fd >= 0 && write && !store_fd_may_write(job, file, fd, &who)) {
+        (void)close(fd);
+        fd = -EBUSY;
+        store_fail_with(job, file, path, BTC_E_STORAGE, who.text);
+    } else if (fd == -EISDIR) {
         store_fail_with(job, file, path, BTC_E_EXISTS, "is not a regular file");
     } else if (fd == -ELOOP && write) {
         store_fail_with(job, file, path, BTC_E_EXISTS,

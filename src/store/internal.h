@@ -2,6 +2,7 @@
  *
  *   workers.c  queues, worker threads, batches of results
  *   fds.c      the cache of open files
+ *   holds.c    which files are in use by whom
  *   tree.c     a torrent's files: paths, folders, what is not yet synced
  *   sys.c      system calls with the fault hook; failures put into words
  *   piece.c    WRITE, FINISH, HASH, READ, PREFETCH
@@ -86,9 +87,11 @@ struct store_tree {
     struct store_fd *stale;  /* those out of the cache that are still in use */
     uint8_t *flags;          /* owns; per file, enum store_flag */
     struct store_seen *seen; /* owns; per file */
-    uint32_t n_dirty;        /* files with STORE_DIRTY */
-    uint32_t n_evicting;     /* dirty files being synced out of the cache */
-    uint32_t refs;           /* the owner, jobs, references to descriptors */
+    struct store_holder *holds; /* owns; files that are its own to use */
+    char *label;                /* owns; who it is, or NULL */
+    uint32_t n_dirty;           /* files with STORE_DIRTY */
+    uint32_t n_evicting;        /* dirty files being synced out of the cache */
+    uint32_t refs;              /* the owner, jobs, references to descriptors */
 };
 
 struct store_queue {
@@ -112,8 +115,10 @@ struct store {
                          * free for the others */
     uint32_t n_workers; /* all threads */
     struct store_worker *workers; /* owns */
-    store_fault_fn *fault;
-    void *fault_ctx;
+    struct {
+        store_fault_fn *fn;
+        void *ctx;
+    } fault;
 
     pthread_mutex_t lock;
     pthread_cond_t work;      /* a job came, or the end */
@@ -129,7 +134,8 @@ struct store {
     bool stopping;
 
     pthread_mutex_t fd_lock;
-    pthread_cond_t evicted; /* n_evicting of a store went down */
+    pthread_cond_t evicted;   /* n_evicting of a store went down */
+    struct store_held *holds; /* a hash: files in use, by device and inode */
     struct store_fd *lru_old;
     struct store_fd *lru_new;
     uint32_t n_open;
@@ -157,6 +163,20 @@ void store_fd_drop_all(struct store_tree *s);
 /* Device and inode of the open file; false when it is not in the cache. */
 bool store_fd_identity(struct store_tree *s, uint32_t file, struct stat *st);
 
+/* holds.c */
+enum store_hold_mode {
+    STORE_HOLD_LOOK, /* whether it could be read; nothing is held */
+    STORE_HOLD_READ,
+    STORE_HOLD_WRITE
+};
+struct store_hold_text {
+    char text[112];
+};
+/* Holds a file for a tree, or says who is in the way. */
+bool store_hold_take(struct store_tree *s, uint32_t file, const struct stat *st,
+                     enum store_hold_mode mode, struct store_hold_text *who);
+void store_hold_release(struct store_tree *s); /* all of a tree */
+
 /* tree.c */
 /* The full path into `out` (PATH_MAX); 0 or -ENAMETOOLONG. */
 int store_tree_path(const struct store_tree *s, uint32_t file, char *out);
@@ -173,6 +193,7 @@ void store_tree_named(struct store_tree *s, uint32_t file);
 void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st);
 bool store_tree_is_other(struct store_tree *s, uint32_t file,
                          const struct stat *st);
+void store_tree_label(struct store_tree *s, const char *label);
 void store_tree_ref(struct store_tree *s);
 void store_tree_unref(struct store_tree *s);
 

@@ -15,6 +15,11 @@
  * the data may be gone although the next SYNC succeeds: what was written since
  * the last good SYNC must be hashed again (low jobs do) before it is claimed.
  *
+ * Two trees never write one file on disk, whatever names lead to it: from
+ * CREATE until it rests or is freed, a tree holds its files. What another one
+ * writes, or has where we would write, is STORAGE, and the text names who has
+ * it.
+ *
  * A file that somebody has replaced since we wrote to it, or since STAT, is not
  * written: what is claimed of it lies elsewhere. STORAGE tells so, and a new
  * STAT knows the new file.
@@ -79,8 +84,10 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
                                   const struct store_file *files,
                                   uint32_t n_files, bool full);
 /* Closes the files that nobody uses and no SYNC owes anything; they open again
- * when they are needed. */
+ * when they are needed. Lets the files go to others. */
 void store_tree_rest(struct store_tree *s);
+/* It is whole: others may read its files, too, until it writes again. */
+void store_tree_only_reads(struct store_tree *s);
 /* Closes its files; freed when its last job and last fd reference are gone. */
 void store_tree_free(struct store_tree *s);
 
@@ -133,9 +140,12 @@ struct store_job {
     uint32_t n_pieces;          /* SCAN */
     const struct bits *select;  /* CREATE, DELETE: the files; NULL = all */
     struct {
-        bool wished;     /* CREATE: cut longer files to their length */
-        bool would_help; /* result: CREATE failed for want of that wish */
-    } overwrite;
+        const struct bits *writes; /* files that will be written for sure;
+                                    * NULL = none */
+        const char *label;         /* who holds the files from now on */
+        bool overwrite;            /* cut longer files to their length */
+        bool may_insist; /* result: it failed for want of `overwrite` */
+    } create;
     struct {
         uint32_t file;
         bool used; /* result: it holds a byte that is not zero */

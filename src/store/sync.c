@@ -284,6 +284,18 @@ static void store_stat_folder(struct store_job *job, char path[static PATH_MAX],
     out->dev = job->root.dev;
 }
 
+/* What another torrent writes is no evidence of anything. */
+static void store_stat_use(struct store_job *job, uint32_t file,
+                           const char *path, const struct fingerprint *print)
+{
+    struct store_hold_text who;
+    struct stat st = {.st_dev = print->dev, .st_ino = print->ino};
+    if (print->exists && print->is_file &&
+        !store_hold_take(job->store, file, &st, STORE_HOLD_LOOK, &who)) {
+        store_fail_with(job, file, path, BTC_E_STORAGE, who.text);
+    }
+}
+
 /* One file. When somebody has put another in its place, the descriptor of the
  * old one must not be read or written any more. */
 static void store_stat_file(struct store_job *job, uint32_t file)
@@ -297,6 +309,7 @@ static void store_stat_file(struct store_job *job, uint32_t file)
         return;
     }
     store_stat_path(job, file, path, print);
+    store_stat_use(job, file, path, print);
     if (!print->exists) {
         store_stat_folder(job, path, print);
     }

@@ -14,7 +14,7 @@
 /* What a test wants to fail; 0 or -errno. */
 int store_sys_fault(struct store *d, const char *op, const char *path)
 {
-    return d->fault ? -d->fault(d->fault_ctx, op, path) : 0;
+    return d->fault.fn ? -d->fault.fn(d->fault.ctx, op, path) : 0;
 }
 
 /* A time of struct stat in nanoseconds since the epoch. */

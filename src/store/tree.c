@@ -186,6 +186,17 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
     return s;
 }
 
+/* Who it is; NULL leaves it. */
+void store_tree_label(struct store_tree *s, const char *label)
+{
+    char *mine = label ? mem_strdup(label) : NULL;
+    pthread_mutex_lock(&s->d->fd_lock);
+    char *old = mine ? s->label : NULL;
+    s->label = mine ? mine : s->label;
+    pthread_mutex_unlock(&s->d->fd_lock);
+    free(old);
+}
+
 /* One reference more. */
 void store_tree_ref(struct store_tree *s)
 {
@@ -205,6 +216,8 @@ void store_tree_unref(struct store_tree *s)
         return;
     }
     store_fd_drop_all(s);
+    store_hold_release(s);
+    free(s->label);
     free(s->save_path);
     free(s->files);
     free(s->text);

@@ -308,8 +308,8 @@ void store_unref(struct store *d)
 /* Before the first job. */
 void store_set_fault(struct store *d, store_fault_fn *fn, void *ctx)
 {
-    d->fault = fn;
-    d->fault_ctx = ctx;
+    d->fault.fn = fn;
+    d->fault.ctx = ctx;
 }
 
 /* How many low jobs run at once. */
@@ -396,6 +396,7 @@ static void store_tree_let(struct store_tree *s, int op)
 /* Its idle files are closed. */
 void store_tree_rest(struct store_tree *s)
 {
+    store_hold_release(s);
     store_tree_let(s, STORE_OP_REST);
 }
 
@@ -405,6 +406,7 @@ void store_tree_free(struct store_tree *s)
     if (!s) {
         return;
     }
+    store_hold_release(s);
     if (s->d->stopping) {
         store_fd_drop_all(s);
     } else {

@@ -341,6 +341,49 @@ def test_behind_a_link(lab):
     assert target.read_bytes() == b""
 
 
+def test_one_file_for_two(lab):
+    """Two torrents are led to one file by a link: the second waits, says for
+    whom, and goes on when that one is away."""
+    one, seeder = setup(lab, name="one.bin")
+    seeder.close()
+    slow = wire.Slow(one, lab.next_ip())
+    two = lab.make_torrent(lab.make_data("seed/two.bin", 2 * MIB, seed=7),
+                           piece_length=65536)
+    other = wire.Seeder(two, lab.next_ip())
+    a, b = folder(lab, "a"), folder(lab, "b")
+    daemon = lab.start_btc("daemon", "--journal-interval", "50")
+    lab.wait(lambda: os.path.exists(lab.db), 20)
+    assert lab.btc("add", one.path, "-d", a, "--seed", "none", "--peer",
+                   slow.address).code == 0
+    path = os.path.join(a, "one.bin")
+    lab.wait(lambda: slow.served > 8, 20)
+    os.link(path, os.path.join(b, "two.bin"))
+    assert lab.btc("add", two.path, "-d", b, "--seed", "none", "--peer",
+                   other.address).code == 0
+
+    def row(n, column):
+        return lab.sql(f"SELECT {column} FROM progress WHERE id = {n}")[0][0]
+
+    lab.wait(lambda: row(2, "state") == "waiting-storage", 20)
+    assert "torrent 1 (one.bin)" in row(2, "error"), row(2, "error")
+    assert any("in use by torrent 1" in r["text"] for r in
+               lab.sql("SELECT text FROM log WHERE torrent_id = 2"))
+    assert not other.requests
+    slow.pause = 0
+    lab.wait(lambda: row(1, "state") == "complete", 30)
+    one.check(a)
+    assert lab.btc("rm", "-y", "1").code == 0
+    # What is there is not the second one's: it says so and writes nothing.
+    lab.wait(lambda: "no piece" in (row(2, "error") or ""), 30)
+    one.check(a)
+    os.remove(os.path.join(b, "two.bin"))
+    assert lab.btc("start", "2").code == 0
+    lab.wait(lambda: row(2, "state") == "complete", 30)
+    two.check(b)
+    one.check(a)
+    assert daemon.stop() == 0, daemon.err()
+
+
 def test_file_in_place_of_a_folder(lab):
     for name in ("a/b", "a/c"):
         lab.make_data("seed/folder/" + name, 1000)

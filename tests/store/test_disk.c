@@ -637,10 +637,10 @@ static void test_overwrite(void **state)
     kit_put(&k, "f", longer, sizeof(longer));
     struct store_job job = {.op = STORE_CREATE, .store = s};
     assert_int_equal(kit_run(&k, &job), BTC_E_EXISTS);
-    assert_true(job.overwrite.would_help);
+    assert_true(job.create.may_insist);
     kit_expect(&k, "f", longer, sizeof(longer));
     job = (struct store_job){
-        .op = STORE_CREATE, .store = s, .overwrite.wished = true};
+        .op = STORE_CREATE, .store = s, .create.overwrite = true};
     assert_int_equal(kit_run(&k, &job), 0);
     assert_true(job.prints[0].exists);
     assert_int_equal(job.prints[0].size, 16384);
@@ -690,6 +690,74 @@ static void test_delete_owned(void **state)
                 kit_exists(&k, "t/short"));
     free(own);
     store_tree_free(s);
+    kit_close(&k);
+}
+
+/* CREATE of a file that will be written, or only read. */
+static int test_hold(struct kit *k, struct store_tree *s, bool write,
+                     const char *label)
+{
+    struct bits writes;
+    struct store_job job = {.op = STORE_CREATE, .store = s};
+    assert_int_equal(bits_init(&writes, 1), 0);
+    if (write) {
+        (void)bits_set(&writes, 0);
+    }
+    job.create.writes = &writes;
+    job.create.label = label;
+    int rc = kit_run(k, &job);
+    if (rc != 0) {
+        assert_non_null(strstr(job.error, "is in use by"));
+        assert_null(job.prints);
+    }
+    free(job.prints);
+    bits_fini(&writes);
+    return rc;
+}
+
+/* One file on disk, two names of it, in two trees. */
+static void test_two_trees(void **state)
+{
+    struct store_file f[] = {{.path = "f", .length = 16384}};
+    struct store_file g[] = {{.path = "g", .length = 16384}};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t, u;
+    char path[512], other[512];
+    kit_open(&k, 2);
+    kit_torrent_init(&t, f, 1, 16384);
+    kit_torrent_init(&u, g, 1, 16384);
+    struct store_tree *a = kit_store(&k, &t);
+    struct store_tree *b = kit_store(&k, &u);
+    assert_int_equal(test_hold(&k, a, true, "torrent 1 (a)"), 0);
+    assert_int_equal(link(kit_path(&k, "f", path, sizeof(path)),
+                          kit_path(&k, "g", other, sizeof(other))),
+                     0);
+
+    /* What one writes no other reads, nor looks at. */
+    assert_int_equal(test_hold(&k, b, false, "b"), BTC_E_STORAGE);
+    assert_int_equal(test_hold(&k, b, true, "b"), BTC_E_STORAGE);
+    struct store_job stat = kit_do(&k, b, STORE_STAT);
+    assert_int_equal(stat.result, BTC_E_STORAGE);
+    assert_non_null(strstr(stat.error, "torrent 1 (a)"));
+    assert_int_equal(kit_piece_do(&k, a, STORE_FINISH, &t, 0), 0);
+    assert_int_equal(kit_sync(&k, a), 0);
+
+    /* A whole one may be read by both, and written by neither. */
+    store_tree_only_reads(a);
+    assert_int_equal(test_hold(&k, b, false, "b"), 0);
+    assert_int_equal(kit_piece_do(&k, b, STORE_WRITE, &u, 0), BTC_E_STORAGE);
+    assert_int_equal(kit_piece_do(&k, a, STORE_WRITE, &t, 0), BTC_E_STORAGE);
+    assert_int_equal(kit_piece_do(&k, b, STORE_HASH, &u, 0), 0);
+
+    /* Until one lets go of it. */
+    store_tree_rest(b);
+    assert_int_equal(kit_piece_do(&k, a, STORE_WRITE, &t, 0), 0);
+    store_tree_free(a);
+    assert_int_equal(test_hold(&k, b, true, "b"), 0);
+    store_tree_free(b);
+    kit_torrent_fini(&t);
+    kit_torrent_fini(&u);
     kit_close(&k);
 }
 
@@ -1020,6 +1088,7 @@ int main(void)
         cmocka_unit_test(test_scan_limit),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_delete_others),
+        cmocka_unit_test(test_two_trees),
         cmocka_unit_test(test_look),
         cmocka_unit_test(test_overwrite),
         cmocka_unit_test(test_delete_owned),
