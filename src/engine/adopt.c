@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes of a torrent's name in that of its hidden folder: with the rest of it
+ * short enough for every file system. */
+#define ADOPT_NAME_MAX 100
 /* Bytes of a path that are shown, its end. */
 #define ADOPT_PATH_MAX 140
 
@@ -192,6 +195,66 @@ void adopt_find_writes(struct engine_torrent *st)
     }
 }
 
+/* A name for bytes out of sight: in a hidden folder beside the torrent's. */
+static char *adopt_part(const struct engine_torrent *st, uint32_t file)
+{
+    const char *top = st->files[file].path;
+    size_t len = strcspn(top, "/");
+    char hash[9];
+    if (len > ADOPT_NAME_MAX) {
+        len = ADOPT_NAME_MAX;
+        while (len > 0 && ((unsigned char)top[len] & 0xc0) == 0x80) {
+            len--; /* not into the middle of a UTF-8 character */
+        }
+    }
+    bytes_to_hex(st->meta->info_hash, 4, hash);
+    return mem_printf(".%.*s.%s.part/%u", (int)len, top, hash, file);
+}
+
+struct store_file adopt_place(struct engine_torrent *st, uint32_t file)
+{
+    const struct metainfo_file *m = &st->meta->files[file];
+    struct journal_file *f = &st->files[file];
+    bool check = st->s->o.check_only; /* moves and makes nothing */
+    bool off = f->priority == 0 && !m->pad && m->length > 0;
+    if (off && !f->part && !f->has_print && !check) {
+        f->part = adopt_part(st, file);
+    }
+    bool parked = f->part && (off || check);
+    if (f->part && !parked) {
+        (void)bits_set(&st->adopt.taken, file);
+    }
+    return (struct store_file){.path = parked ? f->part : f->path,
+                               .offset = m->offset,
+                               .length = m->length,
+                               .link = m->link,
+                               .from = parked ? NULL : f->part,
+                               .sparse = parked,
+                               .pad = m->pad,
+                               .executable = m->executable && !parked};
+}
+
+void adopt_home(struct engine_torrent *st)
+{
+    BITS_EACH (i, &st->adopt.taken) {
+        free(st->files[i].part);
+        st->files[i].part = NULL;
+        journal_put_part(st->s->batch, st->id, i, NULL);
+    }
+    bits_fini(&st->adopt.taken);
+}
+
+bool adopt_is_stale(const struct engine_torrent *st)
+{
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        const struct journal_file *f = &st->files[i];
+        if (f->part && f->priority > 0 && !st->s->o.check_only) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Rows on their way into the journal. */
 struct adopt_rows {
     struct engine_torrent *st; /* borrows; counts in its n_jobs */
@@ -234,6 +297,9 @@ void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
         f->mtime_ns = prints[i].mtime_ns;
         f->ctime_ns = prints[i].ctime_ns;
         journal_put_file(r->b, st->id, f);
+        if (f->part) {
+            journal_put_part(r->b, st->id, i, f->part);
+        }
     }
     st->n_jobs++;
     if (journal_batch_is_empty(r->b)) {

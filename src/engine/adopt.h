@@ -13,6 +13,16 @@
 typedef void adopt_done_fn(struct engine_torrent *st, int code,
                            const char *text);
 
+/* Where a file is. One that is not wanted and that btc has not made is kept out
+ * of sight (row `part`): what is written of it is only there for its neighbours
+ * in a piece. */
+/* `adopt.taken` has room for all files. */
+struct store_file adopt_place(struct engine_torrent *st, uint32_t file);
+/* After STAT: the files that it has taken to their place stay there. */
+void adopt_home(struct engine_torrent *st);
+/* A file was wished for since: it is out of sight still. */
+bool adopt_is_stale(const struct engine_torrent *st);
+
 /* Looks at the files in `strangers`, which it takes over; of their pieces only
  * those in `candidates` are hashed (NULL: all; borrows until done). Counts as a
  * job of the torrent until `done` is called, on the loop thread, maybe at once.

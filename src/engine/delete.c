@@ -8,6 +8,13 @@
 
 #define REMOVAL_HINT "or remove the torrent without its data"
 
+/* Where the file lies. */
+static const char *delete_path(const struct journal_removal *r, size_t file)
+{
+    const struct journal_file *f = &r->files[file];
+    return f->part ? f->part : f->path;
+}
+
 struct store_tree *delete_store(struct store *d,
                                 const struct journal_removal *r, struct err *e)
 {
@@ -15,8 +22,8 @@ struct store_tree *delete_store(struct store *d,
     size_t n = 0;
     struct store_file *list = mem_calloc(r->n_files + 1, sizeof(*list));
     while (n < r->n_files &&
-           (r->files[n].pad || store_path_is_clean(r->files[n].path))) {
-        list[n] = (struct store_file){.path = r->files[n].path,
+           (r->files[n].pad || store_path_is_clean(delete_path(r, n)))) {
+        list[n] = (struct store_file){.path = delete_path(r, n),
                                       .offset = r->files[n].offset,
                                       .length = r->files[n].length,
                                       .pad = r->files[n].pad};

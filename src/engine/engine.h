@@ -118,6 +118,7 @@ struct engine_torrent {
     struct bits select;     /* startup: the files to make */
     struct {
         struct bits strangers; /* files that are not known as its own */
+        struct bits taken;     /* files that STAT takes to their place */
         struct bits writes;    /* of `select`, those that lack data */
         char label[80];        /* how the holders of its files are called */
     } adopt;                   /* startup */

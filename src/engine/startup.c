@@ -53,6 +53,10 @@ static void startup_hand_over(struct engine_torrent *st)
     st->blocks = NULL;
     st->n_pieces = st->n_blocks = 0;
     engine_torrent_run(st);
+    if (adopt_is_stale(st)) {
+        engine_torrent_stop(st);
+        st->restart = true;
+    }
 }
 
 static void startup_create(struct engine_torrent *st);
@@ -324,6 +328,7 @@ static void startup_stated(struct store_job *job)
         if (job->result < 0) {
             engine_torrent_fail(st, job->result, job->error);
         } else {
+            adopt_home(st);
             startup_judged(st, job);
         }
     }

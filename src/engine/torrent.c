@@ -1,6 +1,7 @@
 /* One torrent of a run: from its rows to the running core and back. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/adopt.h"
 #include "engine/internal.h"
 #include "engine/judge.h"
 #include "model/names.h"
@@ -68,6 +69,8 @@ void engine_torrent_unload(struct engine_torrent *st)
     bits_fini(&st->select);
     bits_fini(&st->claimed);
     bits_fini(&st->to_check);
+    bits_fini(&st->adopt.strangers);
+    bits_fini(&st->adopt.taken);
     st->n_fresh = st->n_fresh_files = 0;
     st->n_collected = st->n_files_collected = 0;
 }
@@ -109,14 +112,11 @@ void engine_torrent_open_store(struct engine_torrent *st)
     uint32_t n = st->meta->n_files;
     struct store_file *files = mem_calloc(n > 0 ? n : 1, sizeof *files);
     st->layout_files = mem_calloc(n > 0 ? n : 1, sizeof *st->layout_files);
+    bits_fini(&st->adopt.taken);
+    (void)bits_init(&st->adopt.taken, n); /* METAINFO_MAX_FILES fits */
     for (uint32_t i = 0; i < n; i++) {
         const struct metainfo_file *m = &st->meta->files[i];
-        files[i] = (struct store_file){.path = st->files[i].path,
-                                       .offset = m->offset,
-                                       .length = m->length,
-                                       .link = m->link,
-                                       .pad = m->pad,
-                                       .executable = m->executable};
+        files[i] = adopt_place(st, i);
         st->layout_files[i] = (struct layout_file){
             .offset = m->offset, .length = m->length, .pad = m->pad};
     }

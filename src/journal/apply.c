@@ -31,6 +31,9 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
         " WHERE torrent_id = ?1 AND file = ?2"
         " AND (dev, ino, size, mtime_ns, verify_since, bytes_done, ctime_ns)"
         " IS NOT (?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [JOURNAL_STMT_PUT_PART] =
+        "UPDATE file SET part = nullif(?2, '')"
+        " WHERE torrent_id = ?1 AND file = ?3",
     /* who was named by the user stays the user's: his row is a wish */
     [JOURNAL_STMT_PUT_PEER] =
         "INSERT INTO peer (torrent_id, address, port, source, client,"
@@ -254,7 +257,8 @@ static int journal_apply_row(struct journal *db, enum journal_stmt which,
         journal_bind_tracker(s, ext);
     } else if (which == JOURNAL_STMT_PUT_STAT) {
         journal_bind_stat(db, s, ext);
-    } else if (which == JOURNAL_STMT_DEL_PEER) {
+    } else if (which == JOURNAL_STMT_DEL_PEER ||
+               which == JOURNAL_STMT_PUT_PART) {
         journal_bind_text(s, 2, ext);
         (void)sqlite3_bind_int64(s, 3, op->a);
     } else {
@@ -311,6 +315,8 @@ static int journal_apply_op(struct journal *db, const struct journal_op *op,
         return journal_apply_ints(db, JOURNAL_STMT_DEL_BLOCKS, op, 0, e);
     case JOURNAL_OP_PUT_FILE:
         return journal_apply_row(db, JOURNAL_STMT_PUT_FILE, op, ext, e);
+    case JOURNAL_OP_PUT_PART:
+        return journal_apply_row(db, JOURNAL_STMT_PUT_PART, op, ext, e);
     case JOURNAL_OP_PUT_PEER:
         return journal_apply_row(db, JOURNAL_STMT_PUT_PEER, op, ext, e);
     case JOURNAL_OP_DEL_PEER:

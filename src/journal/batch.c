@@ -157,8 +157,18 @@ void journal_put_file(struct journal_batch *b, int64_t id,
 {
     struct journal_file copy = *f;
     copy.path = NULL; /* not a fact; and it may not live as long as we */
+    copy.part = NULL; /* see journal_put_part */
     (void)journal_batch_op(b, JOURNAL_OP_PUT_FILE, id);
     journal_batch_copy(b, &copy, sizeof(copy));
+}
+
+/* Where the bytes of a file lie that is not wanted. */
+void journal_put_part(struct journal_batch *b, int64_t id, uint32_t file,
+                      const char *part)
+{
+    journal_batch_op(b, JOURNAL_OP_PUT_PART, id)->a = file;
+    part = part ? part : "";
+    journal_batch_copy(b, part, strlen(part) + 1);
 }
 
 /* A peer's record. One that cannot be dialled has none. */

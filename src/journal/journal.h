@@ -86,6 +86,7 @@ struct journal_file {
     uint64_t length;
     bool pad;
     uint8_t priority; /* wish: 0 off .. 4 normal .. 7 */
+    char *part;       /* owns; where its bytes lie while it is off, or NULL */
     bool has_print;   /* the fingerprint below is known */
     uint64_t dev, ino, size;
     int64_t mtime_ns;
@@ -252,6 +253,8 @@ void journal_del_blocks(struct journal_batch *b, int64_t id, uint32_t piece);
 void journal_put_file(struct journal_batch *b, int64_t id,
                       const struct journal_file *f);
 /* fingerprint, verify_since and bytes_done only */
+void journal_put_part(struct journal_batch *b, int64_t id, uint32_t file,
+                      const char *part); /* NULL: at its path */
 void journal_put_peer(struct journal_batch *b, int64_t id,
                       const struct journal_peer *p);
 void journal_del_peer(struct journal_batch *b, int64_t id, const char *address,

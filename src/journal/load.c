@@ -275,6 +275,8 @@ static void journal_read_file(sqlite3_stmt *s, void *row)
     f->verify_since = sqlite3_column_int64(s, 10);
     f->bytes_done = journal_col_u64(s, 11);
     f->ctime_ns = sqlite3_column_int64(s, 12);
+    f->part = sqlite3_column_type(s, 13) != SQLITE_NULL ? journal_col_str(s, 13)
+                                                        : NULL;
 }
 
 /* The files of a torrent, pads too. */
@@ -283,7 +285,7 @@ int journal_load_files(struct journal *db, int64_t id,
 {
     static const char sql[] =
         "SELECT file, path, \"offset\", length, pad, priority, dev, ino, size,"
-        " mtime_ns, verify_since, bytes_done, ctime_ns FROM file"
+        " mtime_ns, verify_since, bytes_done, ctime_ns, part FROM file"
         " WHERE torrent_id = ?1"
         " ORDER BY file";
     const struct journal_query q = {
@@ -305,6 +307,7 @@ void journal_files_free(struct journal_file *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(rows[i].path);
+        free(rows[i].part);
     }
     free(rows);
 }

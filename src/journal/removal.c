@@ -38,7 +38,7 @@ static int journal_remove_claims(struct journal *db, int64_t id, struct err *e)
         "DELETE FROM piece WHERE torrent_id = ?1",
         "DELETE FROM block WHERE torrent_id = ?1",
         "UPDATE file SET dev = NULL, ino = NULL, size = NULL, mtime_ns = NULL,"
-        " ctime_ns = NULL, verify_since = 0, bytes_done = 0"
+        " ctime_ns = NULL, verify_since = 0, bytes_done = 0, part = NULL"
         " WHERE torrent_id = ?1",
         "UPDATE torrent_stat SET bytes_done = 0, pieces_done = 0,"
         " checked_to = 0, completed_at = NULL, updated_at = unixepoch(),"

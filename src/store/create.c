@@ -1,4 +1,5 @@
-/* CREATE: files and folders come to be; they go in delete.c.
+/* CREATE: files and folders come to be; they go in delete.c. Here, too: the
+ * move of files that STAT takes to their place.
  *
  * CREATE is the only job that makes a file; an empty mount point is never
  * filled by a write. What exists is kept: a shorter file is extended, a longer
@@ -57,14 +58,16 @@ static int store_make_cut(struct store_tree *s, int fd, const char *path,
 }
 
 /* Gives the file its length, and with `full` its blocks. */
-static int store_make_length(struct store_tree *s, int fd, const char *path,
-                             uint64_t length, uint64_t size)
+static int store_make_length(struct store_tree *s, uint32_t file, int fd,
+                             const char *path, uint64_t size)
 {
+    uint64_t length = s->files[file].length;
+    bool full = s->full && !s->files[file].sparse;
     int rc = 0;
     if (size > length) {
         return store_make_cut(s, fd, path, length);
     }
-    if (s->full && length > 0) {
+    if (full && length > 0) {
         rc = store_sys_fault(s->d, "fallocate", path);
         while (rc == 0 && fallocate(fd, 0, 0, (off_t)length) != 0) {
             rc = errno == EINTR ? 0 : -errno;
@@ -118,7 +121,7 @@ static void store_make_new(struct store_job *job, uint32_t file, char *path)
         return;
     }
     struct stat st;
-    int rc = store_make_length(s, fd, path, s->files[file].length, 0);
+    int rc = store_make_length(s, file, fd, path, 0);
     if (s->files[file].executable) {
         store_make_executable(fd);
     }
@@ -168,7 +171,7 @@ static void store_make_fit(struct store_job *job, uint32_t file,
     if (!f) {
         return;
     }
-    int rc = store_make_length(s, f->fd, path, s->files[file].length, size);
+    int rc = store_make_length(s, file, f->fd, path, size);
     if (rc == 0 && fstat(f->fd, &st) == 0) {
         job->prints[file] = store_sys_print(&st);
     }
@@ -208,7 +211,8 @@ static bool store_make_differs(const struct store_tree *s, uint32_t file,
 {
     uint64_t length = s->files[file].length;
     return (uint64_t)st->st_size != length ||
-           (s->full && (uint64_t)st->st_blocks * 512 < length);
+           (s->full && !s->files[file].sparse &&
+            (uint64_t)st->st_blocks * 512 < length);
 }
 
 /* One file. */
@@ -238,6 +242,78 @@ static void store_make_file(struct store_job *job, uint32_t file)
             store_make_fit(job, file, path, (uint64_t)st.st_size);
         }
     }
+}
+
+/* A file that was kept out of sight goes to its place: a move keeps the file,
+ * so what is claimed of it stays true, and it is whole at one of the two after
+ * a crash. Nothing is replaced; file systems that cannot promise that are asked
+ * first what is there. */
+static int store_take_rename(const char *from, const char *to)
+{
+    struct stat st;
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return -errno;
+    }
+    if (lstat(to, &st) == 0) {
+        return -EEXIST;
+    }
+    return rename(from, to) == 0 ? 0 : -errno;
+}
+
+/* The folder that a path lies in keeps its names. */
+static void store_take_sync(struct store *d, char *path)
+{
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    int fd = store_sys_open(d, path, O_RDONLY | O_DIRECTORY);
+    if (fd >= 0) {
+        (void)store_sys_fsync(d, fd, path);
+        (void)close(fd);
+    }
+    *slash = '/';
+}
+
+/* It is there: the names are made durable, an empty folder goes. */
+static void store_take_done(struct store_job *job, uint32_t file, char *from,
+                            char *to)
+{
+    struct store *d = job->store->d;
+    store_tree_named(job->store, file);
+    store_take_sync(d, to);
+    store_take_sync(d, from);
+    *strrchr(from, '/') = '\0';
+    (void)rmdir(from);
+}
+
+bool store_take(struct store_job *job, uint32_t file)
+{
+    const struct store_tree *s = job->store;
+    char from[PATH_MAX], to[PATH_MAX];
+    struct stat st;
+    if (!s->files[file].from || store_tree_path(s, file, to) != 0 ||
+        store_tree_from_path(s, file, from) != 0 || lstat(from, &st) != 0) {
+        return true; /* there is nothing to take */
+    }
+    if (!store_make_dirs(job, file, to)) {
+        return false;
+    }
+    int rc = store_sys_fault(s->d, "rename", to);
+    rc = rc == 0 ? store_take_rename(from, to) : rc;
+    if (rc == -EXDEV) {
+        return true; /* a drive of its own: what was kept is fetched again */
+    }
+    if (rc == -EEXIST) {
+        store_fail_with(job, file, to, BTC_E_EXISTS,
+                        "is in the way of what was kept for it");
+    } else if (rc != 0) {
+        store_fail(job, file, to, -rc);
+    } else {
+        store_take_done(job, file, from, to);
+    }
+    return rc == 0;
 }
 
 /* CREATE. */

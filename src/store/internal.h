@@ -180,6 +180,7 @@ void store_hold_release(struct store_tree *s); /* all of a tree */
 /* tree.c */
 /* The full path into `out` (PATH_MAX); 0 or -ENAMETOOLONG. */
 int store_tree_path(const struct store_tree *s, uint32_t file, char *out);
+int store_tree_from_path(const struct store_tree *s, uint32_t file, char *out);
 int store_tree_dir_path(const struct store_tree *s, uint32_t dir, char *out);
 /* True when the save path is a folder. */
 bool store_tree_has_root(const struct store_tree *s);
@@ -221,6 +222,10 @@ void store_fail(struct store_job *job, uint32_t file, const char *path,
 void store_fail_with(struct store_job *job, uint32_t file, const char *path,
                      int code, const char *reason);
 #define STORE_NO_FILE UINT32_MAX
+
+/* create.c: a file with a `from` is moved; false after the job has been failed.
+ */
+bool store_take(struct store_job *job, uint32_t file);
 
 /* The operations. */
 typedef void store_run_fn(struct store_worker *w, struct store_job *job);

@@ -52,8 +52,11 @@ struct store_file {
     uint64_t length;
     const char *link; /* NULL: a regular file; else one of no bytes, the text
                        * of the symbolic link that CREATE makes */
-    bool pad;         /* never opened, reads as zeros */
-    bool executable;  /* CREATE lets it be run by those who may read it */
+    const char *from; /* NULL, or where it lies until STAT takes it to `path`;
+                       * like `path` */
+    bool sparse;     /* takes no more space than is written, also with `full` */
+    bool pad;        /* never opened, reads as zeros */
+    bool executable; /* CREATE lets it be run by those who may read it */
 };
 
 struct store_options {
@@ -104,7 +107,9 @@ enum store_op {
     STORE_READ,   /* reads the spans into `data` */
     STORE_PREFETCH, /* brings the spans into the page cache, gives `fds` */
     STORE_SYNC,     /* makes everything written so far durable */
-    STORE_STAT,     /* prints of all files, and of the save path */
+    STORE_STAT,     /* prints of all files, and of the save path; files that lie
+                     * at their `from` are moved before. Another file in their
+                     * place is BTC_E_EXISTS. */
     STORE_SCAN, /* which pieces may have data in all their bytes (SEEK_HOLE) */
     STORE_LOOK, /* whether somebody has put anything into a file: `look` */
     STORE_DELETE, /* removes the files that `owned` knows and the folders that

@@ -33,6 +33,18 @@ bool store_path_is_clean(const char *path)
     return p != path;
 }
 
+/* A copy of a text at `*at`, which moves on; NULL stays NULL. */
+static const char *store_tree_keep(const char *text, char **at)
+{
+    if (!text) {
+        return NULL;
+    }
+    size_t len = strlen(text) + 1;
+    char *copy = memcpy(*at, text, len);
+    *at += len;
+    return copy;
+}
+
 /* Copies the files and their paths. */
 static void store_tree_copy(struct store_tree *s,
                             const struct store_file *files, uint32_t n_files)
@@ -41,6 +53,7 @@ static void store_tree_copy(struct store_tree *s,
     for (uint32_t i = 0; i < n_files; i++) {
         total += strlen(files[i].path) + 1;
         total += files[i].link ? strlen(files[i].link) + 1 : 0;
+        total += files[i].from ? strlen(files[i].from) + 1 : 0;
     }
     s->n_files = n_files;
     s->files = mem_array(n_files, sizeof(*s->files));
@@ -54,11 +67,8 @@ static void store_tree_copy(struct store_tree *s,
         s->files[i].path = at;
         memcpy(at, files[i].path, len);
         at += len;
-        if (files[i].link) {
-            len = strlen(files[i].link) + 1;
-            s->files[i].link = memcpy(at, files[i].link, len);
-            at += len;
-        }
+        s->files[i].link = store_tree_keep(files[i].link, &at);
+        s->files[i].from = store_tree_keep(files[i].from, &at);
     }
 }
 
@@ -243,6 +253,13 @@ static int store_tree_join(const struct store_tree *s, const char *rel,
 int store_tree_path(const struct store_tree *s, uint32_t file, char *out)
 {
     const char *rel = s->files[file].path;
+    return store_tree_join(s, rel, strlen(rel), out);
+}
+
+/* Where a file lies that is not at its path yet. */
+int store_tree_from_path(const struct store_tree *s, uint32_t file, char *out)
+{
+    const char *rel = s->files[file].from;
     return store_tree_join(s, rel, strlen(rel), out);
 }
 

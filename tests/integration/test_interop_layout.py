@@ -198,12 +198,11 @@ def choose(lab, wanted, *args):
     run = lab.btc("get", torrent.path, "-d", kit.folder(lab, "out"), *args)
     assert run.code == 0, run
     for path, size in CHOICE.items():
-        mine = lab.path("out", "folder", path)
+        mine = os.path.join(lab.path("out"), "folder", path)
         if path in wanted:
             assert module.same_bytes(mine, lab.path("seed", "folder", path))
-        elif os.path.exists(mine):
-            # A neighbour in a shared piece may have to be there in part.
-            assert os.path.getsize(mine) <= size
+        else:
+            assert not os.path.exists(mine), mine
     rows = lab.sql("SELECT * FROM file_progress")
     for r in rows:
         short = r["path"].split("/", 1)[1]
@@ -216,13 +215,35 @@ def choose(lab, wanted, *args):
 
 def test_select_numbers(lab):
     torrent = choose(lab, {"b.iso", "c/e.bin"}, "-s", "2,4")
+    out = lab.path("out")
+    # What the neighbours have in shared pieces is kept out of sight.
+    assert sorted(os.listdir(os.path.join(out, "folder"))) == ["b.iso", "c"]
+    parts = [r["part"] for r in lab.sql("SELECT part FROM file")]
+    assert [p is None for p in parts] == [False, True, False, True, False]
+    assert all(os.path.exists(os.path.join(out, p)) for p in parts if p)
+    before = kit.progress(lab)["downloaded"]
     # Some more, later: the rest comes with the same command.
     run = lab.btc("set", "1", "select=1-5")
     assert run.code == 0, run
     run = lab.btc("resume")
     assert run.code == 0, run
-    torrent.check(lab.path("out"))
+    torrent.check(out)
     kit.is_complete(lab, torrent)
+    assert os.listdir(out) == ["folder"], os.listdir(out)
+    assert kit.progress(lab)["downloaded"] + before <= 2 * torrent.size
+    total = kit.progress(lab)["downloaded"]
+    assert total == torrent.size, (before, total)
+
+
+def test_select_removed(lab):
+    """Nothing of a choice stays behind; nothing is reserved but the choice."""
+    choose(lab, {"b.iso"}, "-s", "2", "--alloc", "full")
+    used = sum(os.lstat(os.path.join(top, n)).st_blocks * 512
+               for top, _, names in os.walk(lab.path("out")) for n in names)
+    assert used < CHOICE["b.iso"] + 2 * 65536 + 65536, used
+    assert lab.btc("rm", "--data", "-y", "1").code == 0
+    left = [n for _, d, f in os.walk(lab.path("out")) for n in d + f]
+    assert not left, left
 
 
 def test_select_pattern(lab):

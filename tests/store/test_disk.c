@@ -761,6 +761,52 @@ static void test_two_trees(void **state)
     kit_close(&k);
 }
 
+/* A file that was kept out of sight is taken to its place by STAT, as it is;
+ * but not over another one. */
+static void test_take(void **state)
+{
+    struct store_file away[] = {
+        {.path = ".t.part/0", .length = 300000, .sparse = true}};
+    struct store_file home[] = {
+        {.path = "t/f", .length = 300000, .from = ".t.part/0"}};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t, u;
+    kit_open(&k, 1);
+    kit_torrent_init(&t, away, 1, 16384);
+    kit_torrent_init(&u, home, 1, 16384);
+    struct store_tree *s = store_tree_new(k.d, k.dir, t.files, 1, true);
+    assert_int_equal(kit_create(&k, s).result, 0);
+    assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 3), 0);
+    assert_int_equal(kit_sync(&k, s), 0);
+    struct store_job before = kit_do(&k, s, STORE_STAT);
+    assert_true(before.prints[0].blocks * 512 < 100000); /* not in full */
+    store_tree_free(s);
+
+    s = store_tree_new(k.d, k.dir, u.files, 1, false);
+    kit_mkdir(&k, "t");
+    kit_put(&k, "t/f", "mine", 4);
+    struct store_job stat = kit_do(&k, s, STORE_STAT);
+    assert_int_equal(stat.result, BTC_E_EXISTS);
+    kit_expect(&k, "t/f", "mine", 4);
+    char path[512];
+    assert_int_equal(unlink(kit_path(&k, "t/f", path, sizeof(path))), 0);
+    for (int again = 0; again < 2; again++) {
+        stat = kit_do(&k, s, STORE_STAT);
+        assert_int_equal(stat.result, 0);
+        assert_true(stat.prints[0].ino == before.prints[0].ino);
+        assert_true(stat.prints[0].mtime_ns == before.prints[0].mtime_ns);
+        free(stat.prints);
+        assert_false(kit_exists(&k, ".t.part"));
+    }
+    assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &u, 3), 0);
+    free(before.prints);
+    store_tree_free(s);
+    kit_torrent_fini(&t);
+    kit_torrent_fini(&u);
+    kit_close(&k);
+}
+
 /* Prints of files; and of those that a SYNC made durable, once. */
 static void test_prints(void **state)
 {
@@ -1089,6 +1135,7 @@ int main(void)
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_delete_others),
         cmocka_unit_test(test_two_trees),
+        cmocka_unit_test(test_take),
         cmocka_unit_test(test_look),
         cmocka_unit_test(test_overwrite),
         cmocka_unit_test(test_delete_owned),
