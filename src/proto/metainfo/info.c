@@ -78,7 +78,7 @@ static int metainfo_read_name(struct metainfo_parser *p, struct slice info)
         return metainfo_fail(p, info, "'name' is missing or not a string");
     }
     metainfo_path_reset(&p->path);
-    if (metainfo_path_push(&p->path, name) < 0) {
+    if (metainfo_push(p, name) < 0) {
         return metainfo_fail(p, name, "'name' is too long");
     }
     p->m->name = mem_strdup(p->path.text);
@@ -129,7 +129,7 @@ static int metainfo_read_path(struct metainfo_parser *p, struct slice list)
             return metainfo_fail(p, value, "a path is deeper than %d folders",
                                  METAINFO_MAX_DEPTH);
         }
-        if (metainfo_path_push(&p->path, element) < 0) {
+        if (metainfo_push(p, element) < 0) {
             return metainfo_fail(p, value, "a path is longer than %d bytes",
                                  METAINFO_MAX_PATH);
         }

@@ -3,6 +3,7 @@
  *
  *   metainfo.c  the document: what is around the info dictionary
  *   info.c      the info dictionary and the v1 file list
+ *   encoding.c  names that are not UTF-8
  *   links.c     symbolic links (BEP 47)
  *   tree.c      the v2 file tree (BEP 52), for pure v2 torrents
  *   urls.c      trackers, web seeds, DHT nodes
@@ -20,6 +21,8 @@
 #define METAINFO_MAX_ELEMENT 255
 /* Room that a path keeps free for a suffix like " (1048577)". */
 #define METAINFO_SUFFIX_MAX 12
+/* Longest name in another character set that is converted. */
+#define METAINFO_NAME_MAX 1024
 /* Bytes of a comment that are looked at. */
 #define METAINFO_MAX_TEXT 65536u
 /* Longest ending that counts as an extension, with its dot. */
@@ -36,6 +39,8 @@ struct metainfo_parser {
     struct metainfo *m;        /* borrows; being filled */
     struct err *e;             /* borrows; may be NULL */
     struct metainfo_path path; /* scratch */
+    void *converter;           /* owns; iconv's, from `encoding` to UTF-8 */
+    bool converts;             /* there is one */
 };
 
 /* BTC_E_METAINFO with the text and the offset of `at` in the document. */
@@ -47,6 +52,11 @@ int metainfo_read_info(struct metainfo_parser *p, struct slice info,
                        bool accept_v2);
 /* Files of a pure v2 torrent from the file tree. */
 int metainfo_read_tree(struct metainfo_parser *p, struct slice tree);
+/* The character set that `encoding` of the document names, if it is known. */
+void metainfo_encoding_open(struct metainfo_parser *p, struct slice root);
+void metainfo_encoding_close(struct metainfo_parser *p);
+/* metainfo_path_push of a name in that character set. */
+int metainfo_push(struct metainfo_parser *p, struct slice element);
 /* The target of a link, from the value of `symlink path`: as a path in the
  * torrent until metainfo_link_resolve has all the files. */
 void metainfo_link_read(struct metainfo_parser *p, struct slice list,

@@ -130,7 +130,9 @@ int metainfo_parse(struct slice in, bool accept_v2, struct metainfo **out,
     }
     p.m = mem_zalloc(sizeof(*p.m));
     metainfo_read_document(p.m, root);
+    metainfo_encoding_open(&p, root);
     rc = metainfo_read_info(&p, info, accept_v2);
+    metainfo_encoding_close(&p);
     return metainfo_finish(&p, rc, out);
 }
 

@@ -94,6 +94,11 @@ void metainfo_free(struct metainfo *m);
 /* One sanitised path element into `out` (cleared first): the rules above. */
 void metainfo_sanitize(struct slice element, struct buf *out);
 
+/* A sanitised element of at most `max` bytes (at least 32), into `out` (cleared
+ * first): cut before its extension and marked with a part of its hash, so that
+ * names that differ behind the cut stay apart. */
+void metainfo_shorten(struct slice element, size_t max, struct buf *out);
+
 /* Printable ASCII without blanks, a scheme, not longer than METAINFO_MAX_URL:
  * what is taken for a tracker. */
 bool metainfo_is_url(struct slice s);

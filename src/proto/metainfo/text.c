@@ -163,3 +163,21 @@ void metainfo_sanitize(struct slice element, struct buf *out)
     }
     buf_fini(&b);
 }
+
+void metainfo_shorten(struct slice element, size_t max, struct buf *out)
+{
+    uint8_t sum[SHA1_LEN];
+    char mark[10] = "~";
+    buf_clear(out);
+    if (element.len <= max) {
+        (void)buf_append_slice(out, element);
+        return;
+    }
+    size_t ext = metainfo_ext_len(element);
+    size_t room = max - ext - (sizeof(mark) - 1);
+    hash_sha1(element, sum);
+    bytes_to_hex(sum, 4, mark + 1);
+    (void)buf_append(out, element.p, metainfo_cut(element, room));
+    (void)buf_append_str(out, mark);
+    (void)buf_append(out, element.p + element.len - ext, ext);
+}

@@ -237,6 +237,72 @@ static void test_symlink(void **state)
     }
 }
 
+/* Names in the character set that the torrent says; mended where that is none,
+ * or not theirs. */
+static void test_encoding(void **state)
+{
+    static const struct {
+        const char *encoding, *name, *path;
+    } cases[] = {
+        {"3:GBK", "4:\xd6\xd0\xce\xc4", "\xe4\xb8\xad\xe6\x96\x87"},
+        {"9:Shift_JIS", "4:\x93\xfa\x96\x7b", "\xe6\x97\xa5\xe6\x9c\xac"},
+        {"3:GBK", "6:\xe4\xb8\xad\xe6\x96\x87", "\xe4\xb8\xad\xe6\x96\x87"},
+        {"5:UTF-8", "1:\xd6", "\xef\xbf\xbd"},
+        {"4:none", "1:\xd6", "\xef\xbf\xbd"},
+        {"7:GBK//IG", "1:\xd6", "\xef\xbf\xbd"},
+        {"3:GBK", "1:\xff", "\xef\xbf\xbd"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char doc[512];
+        (void)snprintf(doc, sizeof(doc),
+                       "d8:encoding%s4:infod5:filesld6:lengthi5e4:pathl%seee"
+                       "4:name%s" LEN16K PIECE "ee",
+                       cases[i].encoding, cases[i].name, cases[i].name);
+        struct metainfo *m = metainfo_ok(doc);
+        char want[64];
+        (void)snprintf(want, sizeof(want), "%s/%s", cases[i].path,
+                       cases[i].path);
+        assert_string_equal(m->name, cases[i].path);
+        assert_string_equal(m->files[0].path, want);
+        metainfo_free(m);
+    }
+}
+
+/* Names that a file system cannot hold keep their beginning and extension, and
+ * stay apart. */
+static void test_shorten(void **state)
+{
+    struct buf a, b;
+    char name[200];
+    (void)state;
+    buf_init(&a, 300);
+    buf_init(&b, 300);
+    memset(name, 'n', sizeof(name));
+    memcpy(name + 190, "x.tar.gz", 9);
+    metainfo_shorten(slice_str(name), 198, &a);
+    assert_string_equal(buf_cstr(&a), name);
+    metainfo_shorten(slice_str(name), 143, &a);
+    assert_int_equal(strlen(buf_cstr(&a)), 143);
+    assert_memory_equal(buf_cstr(&a), name, 100);
+    assert_non_null(strstr(buf_cstr(&a), ".gz"));
+    name[189] = 'm';
+    metainfo_shorten(slice_str(name), 143, &b);
+    assert_string_not_equal(buf_cstr(&a), buf_cstr(&b));
+    for (size_t i = 0; i < 198; i += 2) {
+        memcpy(name + i, "\xc3\xbc", 2);
+    }
+    name[198] = '\0';
+    for (size_t max = 32; max < 198; max++) {
+        metainfo_shorten(slice_str(name), max, &a);
+        assert_in_range(strlen(buf_cstr(&a)), max - 1, max);
+        assert_true(bytes_is_utf8(buf_slice(&a)));
+    }
+    buf_fini(&a);
+    buf_fini(&b);
+}
+
 /* No bytes at all: no pieces. */
 static void test_empty(void **state)
 {
@@ -721,6 +787,8 @@ int main(void)
         cmocka_unit_test(test_rest),
         cmocka_unit_test(test_pads),
         cmocka_unit_test(test_symlink),
+        cmocka_unit_test(test_encoding),
+        cmocka_unit_test(test_shorten),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_piece_lengths),
         cmocka_unit_test(test_utf8_keys),
