@@ -21,6 +21,7 @@ struct api_add {
     char *save_path;        /* owns */
     char *name;             /* owns */
     char *label;            /* owns */
+    size_t n_shortened;     /* files whose names did not fit */
     struct journal_add add; /* points into the rest */
 };
 
@@ -96,6 +97,9 @@ static int api_add_files(struct api_add *x, struct err *e)
     if (code == 0 && x->o->name) {
         code = api_place_rename(x->files, m->n_files, m->multi_file, x->o->name,
                                 e);
+    }
+    if (code == 0) {
+        x->n_shortened = api_place_shorten(x->files, m->n_files, x->save_path);
     }
     return code;
 }
@@ -302,6 +306,27 @@ static int api_add_run(struct api_add *x, int64_t *id, bool *known,
     return code;
 }
 
+/* What is not as the torrent says. */
+static void api_add_tell(const struct api_add *x, int64_t id)
+{
+    char text[160];
+    if (x->m->n_links_left_out > 0) {
+        (void)snprintf(text, sizeof(text),
+                       "%u symbolic links lead out of the torrent: left out",
+                       x->m->n_links_left_out);
+        (void)journal_event_now(x->db, id, LEVEL_WARN, "links-left-out", text,
+                                NULL);
+    }
+    if (x->n_shortened > 0) {
+        (void)snprintf(text, sizeof(text),
+                       "%zu files have names that the file system cannot "
+                       "hold: shortened, `btc files` shows them",
+                       x->n_shortened);
+        (void)journal_event_now(x->db, id, LEVEL_WARN, "names-shortened", text,
+                                NULL);
+    }
+}
+
 int btc_add(struct btc *b, const struct btc_source *s,
             const struct btc_add_options *o, int64_t *id, bool *known,
             struct btc_error *e)
@@ -324,13 +349,8 @@ int btc_add(struct btc *b, const struct btc_source *s,
         (void)journal_event_now(x.db, *id, LEVEL_INFO, "added", text, NULL);
         free(text);
     }
-    if (code == 0 && !is_known && s->meta->n_links_left_out > 0) {
-        char text[128];
-        (void)snprintf(text, sizeof(text),
-                       "%u symbolic links lead out of the torrent: left out",
-                       s->meta->n_links_left_out);
-        (void)journal_event_now(x.db, *id, LEVEL_WARN, "links-left-out", text,
-                                NULL);
+    if (code == 0 && !is_known) {
+        api_add_tell(&x, *id);
     }
     if (known) {
         *known = is_known;

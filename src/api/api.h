@@ -74,6 +74,10 @@ int api_place_check(const char *save_path, const struct journal_file *files,
 /* Another torrent of the database that would write the same file: EXISTS. */
 int api_place_conflict(struct journal *db, const struct journal_add *a,
                        struct err *e);
+/* Shortens the names that the file system below the save path cannot hold; how
+ * many there were. */
+size_t api_place_shorten(struct journal_file *files, size_t n,
+                         const char *save_path);
 /* The paths with `name` instead of the torrent's own, mended. */
 int api_place_rename(struct journal_file *files, size_t n, bool multi_file,
                      const char *name, struct err *e);

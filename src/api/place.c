@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A shorter limit than this is none that a name can be cut to. */
+#define API_PLACE_NAME_LEAST 32
+
 /* The path of a folder that is not there yet, below one that is; NULL: that is
  * not there either. Paths whose folders are missing altogether are mostly
  * drives that are not mounted. */
@@ -139,6 +142,72 @@ int api_place_conflict(struct journal *db, const struct journal_add *a,
                                             .files = a->files,
                                             .n = a->torrent.n_files};
     return journal_near(db, &ours, api_place_refuse, e, e);
+}
+
+/* Longest name there, in bytes: 255 mostly, 143 on eCryptfs. */
+static size_t api_place_name_max(const char *save_path)
+{
+    long max = pathconf(save_path, _PC_NAME_MAX);
+    if (max < 0) { /* it is not there yet: the folder above it is */
+        char *above = mem_printf("%s/..", save_path);
+        *strrchr(above, '/') = '\0';
+        char *slash = strrchr(above, '/');
+        *(slash == above ? slash + 1 : slash) = '\0';
+        max = pathconf(above, _PC_NAME_MAX);
+        free(above);
+    }
+    return max >= API_PLACE_NAME_LEAST ? (size_t)max : SIZE_MAX;
+}
+
+/* Some name of the path is longer. */
+static bool api_place_is_long(const char *path, size_t max)
+{
+    while (*path != '\0') {
+        size_t len = strcspn(path, "/");
+        if (len > max) {
+            return true;
+        }
+        path += len + (path[len] == '/');
+    }
+    return false;
+}
+
+/* A path with its names cut to size; malloc. */
+static char *api_place_cut(const char *path, size_t max)
+{
+    struct buf out, name;
+    buf_init(&out, METAINFO_MAX_PATH + 1);
+    buf_init(&name, METAINFO_MAX_PATH + 1);
+    for (const char *at = path; *at != '\0';) {
+        size_t len = strcspn(at, "/");
+        metainfo_shorten(slice_of((const uint8_t *)at, len), max, &name);
+        (void)buf_append_slice(&out, buf_slice(&name));
+        at += len;
+        if (*at == '/') {
+            (void)buf_append_byte(&out, '/');
+            at++;
+        }
+    }
+    char *text = buf_take_str(&out);
+    buf_fini(&out);
+    buf_fini(&name);
+    return text;
+}
+
+size_t api_place_shorten(struct journal_file *files, size_t n,
+                         const char *save_path)
+{
+    size_t max = api_place_name_max(save_path);
+    size_t cut = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!files[i].pad && api_place_is_long(files[i].path, max)) {
+            char *path = api_place_cut(files[i].path, max);
+            free(files[i].path);
+            files[i].path = path;
+            cut++;
+        }
+    }
+    return cut;
 }
 
 /* The new name must be one element of a path. */
