@@ -279,6 +279,7 @@ static int api_add_store(struct api_add *x, int64_t *id, bool *known,
         if (code != 0) {
             return code;
         }
+        x->add.root_dev = api_place_device(x->save_path);
         code = journal_add_torrent(x->db, &x->add, id, e);
         if (code != BTC_E_EXISTS || again > 0) {
             return code;

@@ -71,6 +71,9 @@ int api_place_dir(const char *dir, char **out, struct err *e);
  * on a medium that cannot). It is made when it is missing. */
 int api_place_check(const char *save_path, const struct journal_file *files,
                     size_t n, struct err *e);
+/* The filesystem of a save path that somebody has mounted; 0 for that of /,
+ * which is always there and may be numbered anew with each boot. */
+uint64_t api_place_device(const char *save_path);
 /* Another torrent of the database that would write the same file: EXISTS. */
 int api_place_conflict(struct journal *db, const struct journal_add *a,
                        struct err *e);

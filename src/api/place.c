@@ -124,6 +124,13 @@ int api_place_check(const char *save_path, const struct journal_file *files,
     return BTC_E_IO;
 }
 
+uint64_t api_place_device(const char *save_path)
+{
+    struct stat st, root;
+    bool ok = stat(save_path, &st) == 0 && stat("/", &root) == 0;
+    return ok && st.st_dev != root.st_dev ? (uint64_t)st.st_dev : 0;
+}
+
 /* Another torrent has one of the files. */
 static int api_place_refuse(void *ctx, const struct journal_torrent *other,
                             uint32_t file, const char *path)

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 /* The claims of a file are hashed again, also if this run is interrupted before
  * it has come to them. */
@@ -280,11 +282,24 @@ static struct trust_run judge_run(const struct engine_torrent *st)
     return run;
 }
 
+/* Whether another device number means another filesystem: within one boot, and
+ * where it is that of /, which is always there. */
+static bool judge_is_bare(const struct engine_torrent *st,
+                          const struct fingerprint *root)
+{
+    struct stat slash;
+    struct timespec up = {0};
+    (void)clock_gettime(CLOCK_BOOTTIME, &up);
+    bool same_boot = st->row.added_at > loop_unix_now() - up.tv_sec;
+    return same_boot || (stat("/", &slash) == 0 && slash.st_dev == root->dev);
+}
+
 bool judge_files(struct engine_torrent *st, const struct store_job *job)
 {
     struct trust_run run = judge_run(st);
     struct fingerprint root = {.exists = job->root.exists,
                                .dev = job->root.dev};
+    run.bare = judge_is_bare(st, &root);
     struct trust_file *files = mem_calloc(st->geom.n_files + 1, sizeof *files);
     uint32_t *map = mem_calloc(st->geom.n_files + 1, sizeof *map);
     size_t n = judge_collect(st, job->prints, files, map);

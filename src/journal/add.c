@@ -136,11 +136,14 @@ static int journal_insert_files(struct journal *db, int64_t id,
         return code;
     }
     code = journal_prepare(
-        db, "UPDATE torrent_stat SET bytes_total = ?2 WHERE torrent_id = ?1",
+        db,
+        "UPDATE torrent_stat SET bytes_total = ?2, root_dev = nullif(?3, 0)"
+        " WHERE torrent_id = ?1",
         &s, e);
     if (code == 0) {
         (void)sqlite3_bind_int64(s, 1, id);
         journal_bind_u64(s, 2, total);
+        (void)sqlite3_bind_int64(s, 3, (int64_t)a->root_dev);
         code = journal_run_stmt(db, s, e);
         (void)sqlite3_finalize(s);
     }

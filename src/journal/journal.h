@@ -149,7 +149,8 @@ struct journal_stat {
 
 struct journal_add {
     struct journal_torrent torrent; /* id ignored */
-    const uint8_t *info;            /* exact info dictionary -> metainfo */
+    uint64_t root_dev;   /* filesystem of the save path; 0 = none to tell */
+    const uint8_t *info; /* exact info dictionary -> metainfo */
     size_t info_len;
     const struct journal_file *files;
     const struct journal_tracker *trackers; /* url, tier */

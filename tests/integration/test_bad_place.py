@@ -278,6 +278,23 @@ def test_things_in_the_way(lab):
     assert len(seeder.requests) <= (torrent.size - MIB) // wire.BLOCK + 1
 
 
+def test_drive_goes_before_the_start(lab):
+    """Added while a drive was mounted and not begun: nothing is written into
+    the bare mount point; it goes on when the drive is back."""
+    torrent, seeder = setup(lab)
+    drive = lab.mount_tmpfs("drive", 32 * MIB)
+    assert lab.btc("add", torrent.path, "-d", drive, "--peer",
+                   seeder.address).code == 0
+    subprocess.run(["umount", drive], check=True)
+    lab.mounts.remove(drive)
+    said(lab.btc("resume"), 11, drive)
+    assert os.listdir(drive) == [] and not seeder.requests
+    lab.mount_tmpfs("drive", 32 * MIB)
+    # A tmpfs is another one each time: who insists begins there.
+    assert lab.btc("resume", "--accept-loss").code == 0
+    torrent.check(drive)
+
+
 def test_foreign_file(lab):
     """Somebody's own file of that name, shorter or as long: 13, untouched, in
     every run, until somebody insists."""

@@ -152,17 +152,21 @@ static bool trust_lost_mount(const struct trust_run *run,
 bool trust_judge(const struct trust_run *run, const struct fingerprint *root,
                  struct trust_file *files, size_t n)
 {
-    size_t claimed = 0, lost = 0;
+    size_t claimed = 0, lost = 0, present = 0;
     for (size_t i = 0; i < n; i++) {
         files[i].beyond = false;
         trust_judge_file(run, &files[i]);
         claimed += files[i].claimed ? 1 : 0;
+        present += files[i].now.exists ? 1 : 0;
         lost += files[i].verdict == TRUST_LOST ? 1 : 0;
     }
     if (!root->exists || trust_lost_mount(run, root, files, n)) {
         return false;
     }
     bool moved = run->root_dev != 0 && root->dev != run->root_dev;
+    if (moved && run->bare && claimed == 0 && present == 0) {
+        return false; /* added while a drive was there, and not begun */
+    }
     return lost == 0 || (lost < claimed && !moved);
 }
 

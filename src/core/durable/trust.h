@@ -64,6 +64,8 @@ struct trust_run {
     int64_t now;          /* unix. Before heartbeat_at: the clock ran backwards,
                            * so times prove nothing */
     uint64_t root_dev; /* filesystem journaled for the save path; 0 unknown */
+    bool bare; /* another filesystem at the save path is none that was only
+                * numbered anew: the one that was there is not mounted */
 };
 
 /* Fills the verdicts. False when the storage is gone, so that nothing may be

@@ -343,6 +343,29 @@ static void test_storage(void **state)
     }
 }
 
+/* Added while a drive was mounted, and not begun: the bare mount point below it
+ * is no place. Where something of it is there, or another drive, it is one. */
+static void test_bare(void **state)
+{
+    static const struct {
+        bool bare, moved, present, there;
+    } cases[] = {{true, true, false, false},
+                 {false, true, false, true},
+                 {true, false, false, true},
+                 {true, true, true, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct trust_run run = run_of(CLEAN);
+        run.root_dev = 1;
+        run.bare = cases[i].bare;
+        struct fingerprint root = {.exists = true,
+                                   .dev = cases[i].moved ? 2 : 1};
+        struct trust_file f = {.length = 10};
+        f.now.exists = cases[i].present;
+        assert_int_equal(trust_judge(&run, &root, &f, 1), cases[i].there);
+    }
+}
+
 /* A device number that was never journaled is no evidence of a move. */
 static void test_unknown_device(void **state)
 {
@@ -367,10 +390,15 @@ static void test_unknown_device(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),          cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_half_known),     cmocka_unit_test(test_device),
-        cmocka_unit_test(test_mounts),         cmocka_unit_test(test_untouched),
-        cmocka_unit_test(test_verified_at),    cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_half_known),
+        cmocka_unit_test(test_device),
+        cmocka_unit_test(test_mounts),
+        cmocka_unit_test(test_untouched),
+        cmocka_unit_test(test_verified_at),
+        cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_bare),
         cmocka_unit_test(test_unknown_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
