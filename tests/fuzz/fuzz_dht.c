@@ -77,10 +77,11 @@ static void fuzz_on_send(struct fuzz *f, const struct dht_action *a)
     struct krpc_msg m;
     struct fuzz_send *s = &f->sends[f->n_sends % FUZZ_SENDS];
     int rc = krpc_decode(a->send.data, &m);
+    bool is_dialable = addr_is_dialable(&a->send.to);
 
     BTC_ASSERT(rc == 0);
     BTC_ASSERT(a->send.data.len <= KRPC_SEND_MAX);
-    BTC_ASSERT(addr_is_dialable(&a->send.to));
+    BTC_ASSERT(is_dialable);
     if (m.type == KRPC_QUERY) {
         s->to = a->send.to;
         s->n_tid = m.tid.len;
@@ -110,7 +111,7 @@ static void fuzz_deliver(struct fuzz *f, const struct addr *from,
     struct dht_event e = {.type = DHT_EVENT_DATAGRAM, .addr = *from};
     struct buf out;
 
-    buf_init(&out, 2u * KRPC_RECEIVE_MAX);
+    buf_init(&out, (size_t)2 * KRPC_RECEIVE_MAX);
     if (krpc_encode(m, &out) == 0) {
         e.data = buf_slice(&out);
         fuzz_input(f, &e);
@@ -189,7 +190,8 @@ static void fuzz_wait(struct fuzz *f)
         f->now_ms = next;
     }
     fuzz_input(f, &e);
-    BTC_ASSERT(dht_deadline(f->d) > f->now_ms);
+    next = dht_deadline(f->d);
+    BTC_ASSERT(next > f->now_ms);
 }
 
 /* Events that carry an address, a node or a hash. */

@@ -416,10 +416,13 @@ static void sim_dht_search_all(struct sim_dht_world *w)
 
     for (uint32_t i = 0; i < w->params->n_searches; i++) {
         struct sim_dht_probe *p = &w->probes[i];
-        struct sim_dht_node *n = sim_dht_honest(w);
+        struct sim_dht_node *n = NULL;
 
+        do { /* a node searches a hash once at a time */
+            n = sim_dht_honest(w);
+            p->hash = rng_below(&w->rng, w->params->n_hashes);
+        } while (sim_dht_probe_of(w, n, w->hashes[p->hash]) != NULL);
         p->by = n->idx;
-        p->hash = rng_below(&w->rng, w->params->n_hashes);
         p->begun_ms = w->now_ms;
         memcpy(p->info_hash, w->hashes[p->hash], DHT_ID_LEN);
         memcpy(e.search.info_hash, p->info_hash, DHT_ID_LEN);

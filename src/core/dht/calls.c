@@ -30,7 +30,7 @@ static uint16_t dht_calls_free_slot(const struct dht_calls *c, struct rng *rng)
     return (uint16_t)slot;
 }
 
-struct dht_call *dht_calls_add(struct dht_calls *c, const struct addr *to,
+struct dht_call *dht_calls_add(struct dht_calls *c, const struct dht_whom *to,
                                struct rng *rng, uint64_t now_ms)
 {
     struct dht_call *call = NULL;
@@ -72,7 +72,7 @@ struct dht_call *dht_calls_match(const struct dht_calls *c, struct slice tid,
     }
     call = c->slots[bytes_get_be16(tid.p)];
     if (call == NULL || call->nonce != bytes_get_be16(tid.p + 2) ||
-        !addr_eq(&call->to, from)) {
+        !addr_eq(&call->to.addr, from)) {
         return NULL;
     }
     return call;
@@ -82,7 +82,7 @@ struct dht_call *dht_calls_find(const struct dht_calls *c,
                                 const struct addr *to)
 {
     for (size_t i = 0; i < DHT_CALLS_MAX; i++) {
-        if (c->slots[i] != NULL && addr_eq(&c->slots[i]->to, to)) {
+        if (c->slots[i] != NULL && addr_eq(&c->slots[i]->to.addr, to)) {
             return c->slots[i];
         }
     }

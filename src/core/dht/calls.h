@@ -29,7 +29,7 @@ struct dht_call {
     enum dht_call_kind kind;
     bool is_slow;
     uint32_t task; /* whose call it is; 0 = nobody's (a ping) */
-    struct addr to;
+    struct dht_whom to;
     uint64_t sent_ms;
 };
 
@@ -42,7 +42,7 @@ struct dht_calls {
 void dht_calls_init(struct dht_calls *c);
 void dht_calls_fini(struct dht_calls *c);
 /* A new call, borrowed until it is removed; NULL when there are too many. */
-struct dht_call *dht_calls_add(struct dht_calls *c, const struct addr *to,
+struct dht_call *dht_calls_add(struct dht_calls *c, const struct dht_whom *to,
                                struct rng *rng, uint64_t now_ms);
 void dht_calls_remove(struct dht_calls *c, struct dht_call *call);
 void dht_call_tid(const struct dht_call *call, uint8_t tid[DHT_TID_LEN]);

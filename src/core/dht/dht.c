@@ -70,6 +70,18 @@ void dht_free(struct dht *d)
     free(d);
 }
 
+/* A node that answers with another id than it is known or was named by does not
+ * come in: somebody lies, and liars name each other. */
+static void dht_on_node_reply(struct dht *d, struct dht_net *net,
+                              const struct dht_call *call,
+                              const struct krpc_node *node, uint64_t now_ms)
+{
+    if (!call->to.has_id || dht_table_has(net->table, &node->addr) ||
+        memcmp(call->to.id, node->id, DHT_ID_LEN) == 0) {
+        dht_keep_on_reply(d, net, node, now_ms);
+    }
+}
+
 /* A response or an error: only from whom we asked, only once. An error proves
  * that a node lives, but says no id. */
 static void dht_on_reply(struct dht *d, struct dht_net *net,
@@ -86,7 +98,7 @@ static void dht_on_reply(struct dht *d, struct dht_net *net,
     d->stats.n_replies++;
     if (msg->type == KRPC_RESPONSE) {
         memcpy(node.id, msg->id, DHT_ID_LEN);
-        dht_keep_on_reply(d, net, &node, now_ms);
+        dht_on_node_reply(d, net, call, &node, now_ms);
         dht_keep_on_named(d, from, &msg->response);
     }
     dht_keep_on_ip(d, net, from, &msg->ip, now_ms);
@@ -143,10 +155,11 @@ static void dht_on_saved(struct dht *d, const struct krpc_node *node)
 static void dht_on_node(struct dht *d, const struct addr *addr, uint64_t now_ms)
 {
     struct dht_net *net = dht_net_of(d, addr->family);
+    struct dht_whom to = {.addr = *addr};
 
     if (dht_accepts(d, addr, addr) && !dht_table_has(net->table, addr) &&
         dht_calls_find(&d->calls, addr) == NULL) {
-        dht_query_ping(d, net, addr, now_ms);
+        dht_query_ping(d, net, &to, now_ms);
     }
 }
 

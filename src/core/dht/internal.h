@@ -87,10 +87,11 @@ struct dht_net {
     } hosts;
     struct {
         enum dht_boot_state state;
-        uint32_t task;    /* its lookup FOR_TABLE; 0 once that is over */
-        bool is_wanted;   /* look our own id up again: it is new */
-        uint32_t n_tries; /* bootstraps in a row that left the table poor */
-        uint64_t next_ms; /* no bootstrap before */
+        uint32_t task;     /* its lookup FOR_TABLE; 0 once that is over */
+        bool is_wanted;    /* look our own id up again: it is new */
+        uint32_t n_filled; /* far buckets looked up since the start */
+        uint32_t n_tries;  /* bootstraps in a row that left the table poor */
+        uint64_t next_ms;  /* no bootstrap before */
     } boot;
 };
 
@@ -154,10 +155,10 @@ void dht_out_self(struct dht *d, enum dht_action_type type,
                   const struct dht_net *net);
 
 /* query.c: asks one node. False when too many calls are under way. */
-bool dht_query_ping(struct dht *d, struct dht_net *net, const struct addr *to,
-                    uint64_t now_ms);
+bool dht_query_ping(struct dht *d, struct dht_net *net,
+                    const struct dht_whom *to, uint64_t now_ms);
 bool dht_query_lookup(struct dht *d, const struct dht_task *task,
-                      const struct addr *to, uint64_t now_ms);
+                      const struct dht_whom *to, uint64_t now_ms);
 bool dht_query_announce(struct dht *d, const struct dht_task *task,
                         const struct dht_candidate *to, uint64_t now_ms);
 

@@ -10,6 +10,7 @@
 #define DHT_KEEP_PINGS_UP 8     /* the same while the table is small */
 #define DHT_KEEP_SMALL    32    /* nodes of a small table */
 #define DHT_KEEP_SAVED    32    /* saved nodes that one bootstrap starts with */
+#define DHT_KEEP_FILL     6     /* far buckets that are filled after a start */
 #define DHT_KEEP_RETRY_MS 1000u /* after a bootstrap that failed; doubles */
 #define DHT_KEEP_RETRIES  6     /* doublings: 64 s */
 #define DHT_KEEP_STORE_MS 60000u /* looks for expired peers so often */
@@ -61,14 +62,14 @@ void dht_keep_on_reply(struct dht *d, struct dht_net *net,
  * own line that is down. */
 void dht_keep_on_timeout(struct dht *d, const struct dht_call *call)
 {
-    struct dht_net *net = dht_net_of(d, call->to.family);
-    struct krpc_node gone = {.addr = call->to};
+    struct dht_net *net = dht_net_of(d, call->to.addr.family);
+    struct krpc_node gone = {.addr = call->to.addr};
 
     if (net->replied_ms < call->sent_ms) {
         return;
     }
-    if (dht_table_on_timeout(net->table, &call->to, &gone) ||
-        dht_keep_take_saved(net, &call->to)) {
+    if (dht_table_on_timeout(net->table, &call->to.addr, &gone) ||
+        dht_keep_take_saved(net, &call->to.addr)) {
         dht_out_node(d, DHT_ACTION_FORGET_NODE, &gone);
     }
 }
@@ -139,12 +140,23 @@ static bool dht_keep_bootstrap(struct dht *d, struct dht_net *net,
     return true;
 }
 
+/* A lookup in a far bucket, which the bootstrap left nearly empty, or in one
+ * that nothing has touched for long. */
 static void dht_keep_refresh(struct dht *d, struct dht_net *net,
                              uint64_t now_ms)
 {
+    const uint8_t *own = dht_table_own(net->table);
     uint8_t target[DHT_ID_LEN];
+    bool is_due = false;
 
-    if (dht_table_next_refresh(net->table, now_ms, d->rng, target)) {
+    if (dht_table_count(net->table) >= DHT_BUCKET_NODES &&
+        net->boot.n_filled < DHT_KEEP_FILL) {
+        dht_id_random_at(own, net->boot.n_filled++, d->rng, target);
+        is_due = true;
+    } else {
+        is_due = dht_table_next_refresh(net->table, now_ms, d->rng, target);
+    }
+    if (is_due) {
         net->boot.state = DHT_BOOT_REFRESHING;
         net->boot.task = dht_search_start_for_table(d, net, target, now_ms)->id;
     }
@@ -171,13 +183,15 @@ static void dht_keep_conclude(struct dht_net *net, uint64_t now_ms)
 /* Whom to ping: what the table wants to know, then saved nodes, so that the
  * journal does not keep the dead. */
 static bool dht_keep_next_ping(struct dht *d, struct dht_net *net,
-                               uint64_t now_ms, struct addr *out)
+                               uint64_t now_ms, struct dht_whom *out)
 {
     const struct krpc_node *saved = NULL;
     struct krpc_node node;
 
     if (dht_table_next_ping(net->table, now_ms, &node)) {
-        *out = node.addr;
+        out->addr = node.addr;
+        out->has_id = true;
+        memcpy(out->id, node.id, DHT_ID_LEN);
         return true;
     }
     if (net->boot.state == DHT_BOOT_STARTING) {
@@ -187,14 +201,15 @@ static bool dht_keep_next_ping(struct dht *d, struct dht_net *net,
     if (saved == NULL || dht_calls_find(&d->calls, &saved->addr) != NULL) {
         return false;
     }
-    *out = saved->addr;
+    out->addr = saved->addr;
+    out->has_id = false;
     return true;
 }
 
 static void dht_keep_ping(struct dht *d, struct dht_net *net, uint64_t now_ms)
 {
     size_t max = DHT_KEEP_PINGS;
-    struct addr to;
+    struct dht_whom to = {0};
 
     if (dht_table_count(net->table) < DHT_KEEP_SMALL) {
         max = DHT_KEEP_PINGS_UP;

@@ -158,7 +158,7 @@ static size_t dht_lookup_count(const struct dht_lookup *l,
     return n;
 }
 
-bool dht_lookup_next(struct dht_lookup *l, struct krpc_node *out)
+bool dht_lookup_next(struct dht_lookup *l, struct dht_whom *out)
 {
     struct dht_goal_walk w = {.is_asking = true};
 
@@ -169,11 +169,15 @@ bool dht_lookup_next(struct dht_lookup *l, struct krpc_node *out)
     }
     for (ptrdiff_t i = dht_lookup_next_of_goal(l, &w); i >= 0;
          i = dht_lookup_next_of_goal(l, &w)) {
-        if (l->list[i].state == DHT_CANDIDATE_FRESH) {
-            l->list[i].state = DHT_CANDIDATE_ASKED;
-            l->namers[l->list[i].namer].open++;
+        struct dht_candidate *c = &l->list[i];
+
+        if (c->state == DHT_CANDIDATE_FRESH) {
+            c->state = DHT_CANDIDATE_ASKED;
+            l->namers[c->namer].open++;
             l->n_queries++;
-            *out = l->list[i].node;
+            out->addr = c->node.addr;
+            out->has_id = c->has_id;
+            memcpy(out->id, c->node.id, DHT_ID_LEN);
             return true;
         }
     }

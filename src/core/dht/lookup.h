@@ -82,7 +82,7 @@ void dht_lookup_init(struct dht_lookup *l, const uint8_t target[DHT_ID_LEN]);
 void dht_lookup_add(struct dht_lookup *l, const struct krpc_node *node);
 void dht_lookup_add_address(struct dht_lookup *l, const struct addr *addr);
 /* The next node to ask, marked as asked; false when there is none now. */
-bool dht_lookup_next(struct dht_lookup *l, struct krpc_node *out);
+bool dht_lookup_next(struct dht_lookup *l, struct dht_whom *out);
 /* Gives the steps that led to who answered, or -1 when nobody was asked at that
  * address or it has another id than it was named with: then what it says does
  * not count. */

@@ -15,6 +15,13 @@
 #define DHT_ID_LEN  KRPC_ID_LEN
 #define DHT_ID_BITS 160u
 
+/* Whom to ask, and the id that it should answer with, if that is known. */
+struct dht_whom {
+    struct addr addr;
+    bool has_id;
+    uint8_t id[DHT_ID_LEN];
+};
+
 /* How far from us an address is. */
 enum dht_scope {
     DHT_SCOPE_PUBLIC,

@@ -5,7 +5,7 @@
 
 /* Sends a query; `q` has everything but what all queries share. */
 static struct dht_call *dht_query_send(struct dht *d, const struct dht_net *net,
-                                       const struct addr *to,
+                                       const struct dht_whom *to,
                                        const struct krpc_query *q,
                                        uint64_t now_ms)
 {
@@ -24,13 +24,13 @@ static struct dht_call *dht_query_send(struct dht *d, const struct dht_net *net,
     if (memcmp(d->config.version, no_version, sizeof no_version) != 0) {
         msg.version = slice_of(d->config.version, sizeof d->config.version);
     }
-    dht_out_send(d, to, &msg);
+    dht_out_send(d, &to->addr, &msg);
     d->stats.n_sent++;
     return call;
 }
 
-bool dht_query_ping(struct dht *d, struct dht_net *net, const struct addr *to,
-                    uint64_t now_ms)
+bool dht_query_ping(struct dht *d, struct dht_net *net,
+                    const struct dht_whom *to, uint64_t now_ms)
 {
     struct krpc_query q = {.method = KRPC_PING};
     struct dht_call *call = dht_query_send(d, net, to, &q, now_ms);
@@ -55,7 +55,7 @@ static uint8_t dht_query_want(const struct dht *d, const struct dht_task *task)
 }
 
 bool dht_query_lookup(struct dht *d, const struct dht_task *task,
-                      const struct addr *to, uint64_t now_ms)
+                      const struct dht_whom *to, uint64_t now_ms)
 {
     struct krpc_query q = {.method = KRPC_FIND_NODE};
     struct dht_call *call = NULL;
@@ -81,10 +81,12 @@ bool dht_query_announce(struct dht *d, const struct dht_task *task,
                            .port = task->search->port,
                            .implied_port = task->search->implied_port,
                            .token = slice_of(to->token, to->n_token)};
+    struct dht_whom whom = {.addr = to->node.addr, .has_id = true};
     struct dht_call *call = NULL;
 
+    memcpy(whom.id, to->node.id, DHT_ID_LEN);
     memcpy(q.target, task->lookup.target, DHT_ID_LEN);
-    call = dht_query_send(d, task->net, &to->node.addr, &q, now_ms);
+    call = dht_query_send(d, task->net, &whom, &q, now_ms);
     if (call == NULL) {
         return false;
     }

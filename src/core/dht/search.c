@@ -230,7 +230,7 @@ void dht_search_on_reply(struct dht *d, const struct dht_call *call,
         t->n_announcing--;
         t->search->result.n_announced++;
     } else if (t != NULL) {
-        dht_task_on_response(d, t, &call->to, msg);
+        dht_task_on_response(d, t, &call->to.addr, msg);
     }
 }
 
@@ -239,7 +239,7 @@ void dht_search_on_slow(struct dht *d, const struct dht_call *call)
     struct dht_task *t = dht_task_find(d, call->task);
 
     if (t != NULL && call->kind == DHT_CALL_LOOKUP) {
-        dht_lookup_on_slow(&t->lookup, &call->to);
+        dht_lookup_on_slow(&t->lookup, &call->to.addr);
     }
 }
 
@@ -253,7 +253,7 @@ void dht_search_on_failure(struct dht *d, const struct dht_call *call)
     if (call->kind == DHT_CALL_ANNOUNCE) {
         t->n_announcing--;
     } else {
-        dht_lookup_on_failure(&t->lookup, &call->to);
+        dht_lookup_on_failure(&t->lookup, &call->to.addr);
     }
 }
 
@@ -349,11 +349,11 @@ static void dht_task_end(struct dht *d, struct dht_task *t)
 /* Asks whom a task may ask now, and goes on when nobody is left. */
 static void dht_task_run(struct dht *d, struct dht_task *t, uint64_t now_ms)
 {
-    struct krpc_node node;
+    struct dht_whom to;
 
-    while (t->state == DHT_TASK_LOOKING && dht_lookup_next(&t->lookup, &node)) {
-        if (!dht_query_lookup(d, t, &node.addr, now_ms)) {
-            dht_lookup_on_failure(&t->lookup, &node.addr);
+    while (t->state == DHT_TASK_LOOKING && dht_lookup_next(&t->lookup, &to)) {
+        if (!dht_query_lookup(d, t, &to, now_ms)) {
+            dht_lookup_on_failure(&t->lookup, &to.addr);
         }
     }
     if (t->state == DHT_TASK_LOOKING && dht_lookup_is_done(&t->lookup)) {

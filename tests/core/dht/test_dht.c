@@ -165,7 +165,8 @@ static void test_meet(struct test_world *w, const struct krpc_node *n)
     struct dht_event e = {.type = DHT_EVENT_NODE, .addr = n->addr};
 
     test_input(w, &e);
-    assert_int_equal(w->n_sends, 1);
+    assert_true(w->n_sends > 0);
+    assert_true(addr_eq(&w->sends[0].to, &n->addr));
     assert_int_equal(w->sends[0].msg.query.method, KRPC_PING);
     test_respond(w, 0, n->id, NULL);
 }
@@ -355,6 +356,7 @@ static void test_full_answer(void **state)
 {
     struct dht_config config = {.families = KRPC_NODES4 | KRPC_NODES6};
     struct test_world w;
+    struct addr asker = kit_addr_at(900);
     struct krpc_query q = {.method = KRPC_GET_PEERS};
     const struct krpc_msg *m = &w.sends[0].msg;
     uint8_t token[KRPC_TOKEN_MAX];
@@ -387,9 +389,8 @@ static void test_full_answer(void **state)
     w.now_ms += 1000;
     q.method = KRPC_GET_PEERS;
     q.want = KRPC_NODES4 | KRPC_NODES6;
-    test_ask(&w, &(struct addr){.family = ADDR_V4, .port = 9, .ip = {10, 9}},
-             &q, true);
-    assert_int_equal(w.n_sends, 1);
+    test_ask(&w, &asker, &q, true);
+    assert_true(addr_eq(&w.sends[0].to, &asker));
     assert_int_equal(m->response.n_nodes, 16);
     assert_in_range(m->response.n_peers, 20, 64);
     dht_free(w.d);
@@ -589,6 +590,27 @@ static void test_strangers(void **state)
     dht_free(w.d);
 }
 
+/* A node that is named with an id that is not its own does not come in. */
+static void test_false_name(void **state)
+{
+    struct test_world w;
+    struct krpc_node host = kit_node(0x11, 0, 1);
+    struct krpc_node liar = kit_node(0x22, 0, 2);
+    struct dht_event e = {.type = DHT_EVENT_BOOTSTRAP, .addr = host.addr};
+    struct krpc_response r = {.lists = KRPC_NODES4, .n_nodes = 1};
+
+    (void)state;
+    test_start_plain(&w);
+    test_input(&w, &e);
+    r.nodes[0] = liar;
+    test_respond(&w, 0, host.id, &r);
+    assert_true(addr_eq(&w.sends[0].to, &liar.addr));
+    liar.id[0] = 0x23;
+    test_respond(&w, 0, liar.id, NULL);
+    assert_int_equal(test_stats(&w).v4.n_nodes, 1);
+    dht_free(w.d);
+}
+
 /* Loopback is nobody, unless it is allowed. */
 static void test_local(void **state)
 {
@@ -701,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_cancel_running),
         cmocka_unit_test(test_many_searches),
         cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_false_name),
         cmocka_unit_test(test_local),
         cmocka_unit_test(test_external_ip),
         cmocka_unit_test(test_keep_id),

@@ -12,7 +12,7 @@ static struct slice test_tid(const struct dht_call *call,
 static void test_match(void **state)
 {
     struct dht_calls c;
-    struct addr to = kit_addr("8.8.8.8:1");
+    struct dht_whom to = {.addr = kit_addr("8.8.8.8:1")};
     struct addr other = kit_addr("8.8.8.8:2");
     struct dht_call *call = NULL;
     uint8_t tid[DHT_TID_LEN];
@@ -24,26 +24,26 @@ static void test_match(void **state)
     dht_calls_init(&c);
     call = dht_calls_add(&c, &to, &rng, 1);
     t = test_tid(call, tid);
-    assert_ptr_equal(dht_calls_match(&c, t, &to), call);
-    assert_ptr_equal(dht_calls_find(&c, &to), call);
+    assert_ptr_equal(dht_calls_match(&c, t, &to.addr), call);
+    assert_ptr_equal(dht_calls_find(&c, &to.addr), call);
     assert_null(dht_calls_find(&c, &other));
     assert_null(dht_calls_match(&c, t, &other));
-    assert_null(dht_calls_match(&c, slice_of(tid, 3), &to));
+    assert_null(dht_calls_match(&c, slice_of(tid, 3), &to.addr));
     tid[3] ^= 1;
-    assert_null(dht_calls_match(&c, t, &to));
+    assert_null(dht_calls_match(&c, t, &to.addr));
     tid[3] ^= 1;
     tid[0] = 0xff;
-    assert_null(dht_calls_match(&c, t, &to));
+    assert_null(dht_calls_match(&c, t, &to.addr));
     t = test_tid(call, tid);
     dht_calls_remove(&c, call);
-    assert_null(dht_calls_match(&c, t, &to));
+    assert_null(dht_calls_match(&c, t, &to.addr));
     dht_calls_fini(&c);
 }
 
 static void test_due(void **state)
 {
     struct dht_calls c;
-    struct addr to = kit_addr("8.8.8.8:1");
+    struct dht_whom to = {.addr = kit_addr("8.8.8.8:1")};
     struct dht_call *call = NULL;
     bool is_over = false;
     struct rng rng;
@@ -71,7 +71,7 @@ static void test_due(void **state)
 static void test_full(void **state)
 {
     struct dht_calls c;
-    struct addr to = kit_addr("8.8.8.8:1");
+    struct dht_whom to = {.addr = kit_addr("8.8.8.8:1")};
     struct rng rng;
 
     (void)state;

@@ -17,10 +17,20 @@ static int test_answer(struct dht_lookup *l, const struct krpc_node *from,
     return dht_lookup_on_reply(l, &r);
 }
 
+/* The same for one that was to be asked: it is who it should be. */
+static void test_answer_asked(struct dht_lookup *l, const struct dht_whom *whom,
+                              const struct krpc_node *nodes, size_t n)
+{
+    struct krpc_node from = {.addr = whom->addr};
+
+    memcpy(from.id, whom->id, DHT_ID_LEN);
+    test_answer(l, &from, nodes, n);
+}
+
 static void test_order(void **state)
 {
     struct dht_lookup l;
-    struct krpc_node out;
+    struct dht_whom out;
     struct krpc_node far = kit_node(0x80, 0, 1);
     struct krpc_node mid = kit_node(0x40, 0, 2);
     struct krpc_node near = kit_node(0x20, 0, 3);
@@ -53,7 +63,7 @@ static void test_order(void **state)
 static void test_alpha(void **state)
 {
     struct dht_lookup l;
-    struct krpc_node out;
+    struct dht_whom out;
 
     (void)state;
     dht_lookup_init(&l, test_target);
@@ -76,7 +86,7 @@ static void test_alpha(void **state)
 static void test_address(void **state)
 {
     struct dht_lookup l;
-    struct krpc_node out;
+    struct dht_whom out;
     struct krpc_node host = kit_node(0x01, 0, 7);
     struct krpc_node node = kit_node(0xff, 0, 8);
     const struct dht_candidate *goal[DHT_LOOKUP_GOAL_MAX];
@@ -99,7 +109,7 @@ static void test_address(void **state)
 static void test_wrong_answers(void **state)
 {
     struct dht_lookup l;
-    struct krpc_node out;
+    struct dht_whom out;
     struct krpc_node a = kit_node(0x40, 0, 1);
     struct krpc_node liar = kit_node(0x40, 0, 1);
     struct krpc_node stranger = kit_node(0x01, 0, 2);
@@ -121,7 +131,7 @@ static void test_wrong_answers(void **state)
 static void test_one_place(void **state)
 {
     struct dht_lookup l;
-    struct krpc_node out;
+    struct dht_whom out;
     const struct dht_candidate *goal[DHT_LOOKUP_GOAL_MAX];
     size_t n = 0;
 
@@ -135,7 +145,7 @@ static void test_one_place(void **state)
     }
     while (dht_lookup_next(&l, &out)) {
         n++;
-        test_answer(&l, &out, NULL, 0);
+        test_answer_asked(&l, &out, NULL, 0);
     }
     assert_int_equal(n, 1);
     assert_int_equal(dht_lookup_goal(&l, goal), 1);
@@ -145,7 +155,7 @@ static void test_one_place(void **state)
 static void test_unfit(void **state)
 {
     struct dht_lookup l;
-    struct krpc_node out;
+    struct dht_whom out;
     const struct dht_candidate *goal[DHT_LOOKUP_GOAL_MAX];
     size_t n_unfit = 0;
     size_t n = 0;
@@ -163,7 +173,7 @@ static void test_unfit(void **state)
         dht_lookup_add(&l, &honest);
     }
     while (dht_lookup_next(&l, &out)) {
-        test_answer(&l, &out, NULL, 0);
+        test_answer_asked(&l, &out, NULL, 0);
     }
     n = dht_lookup_goal(&l, goal);
     assert_int_equal(n, DHT_LOOKUP_GOAL + DHT_LOOKUP_UNFIT);
@@ -178,7 +188,7 @@ static void test_unfit(void **state)
 static void test_inventions(void **state)
 {
     struct dht_lookup l;
-    struct krpc_node out;
+    struct dht_whom out;
     struct krpc_node liar = kit_node(0x40, 0, 1);
     struct krpc_node fakes[KRPC_LIST_MAX];
     const struct dht_candidate *goal[DHT_LOOKUP_GOAL_MAX];
@@ -218,7 +228,7 @@ static void test_inventions(void **state)
             n_fakes++;
             dht_lookup_on_failure(&l, &out.addr);
         } else {
-            test_answer(&l, &out, NULL, 0);
+            test_answer_asked(&l, &out, NULL, 0);
         }
     }
     assert_true(dht_lookup_is_done(&l));
@@ -230,7 +240,8 @@ static void test_inventions(void **state)
 static void test_endless(void **state)
 {
     struct dht_lookup l;
-    struct krpc_node out = kit_node(0x80, 0, 0);
+    struct krpc_node first = kit_node(0x80, 0, 0);
+    struct dht_whom out;
     struct krpc_node named[KRPC_LIST_MAX];
     uint32_t n = 0;
     struct rng rng;
@@ -238,7 +249,7 @@ static void test_endless(void **state)
     (void)state;
     rng_init(&rng, 1);
     dht_lookup_init(&l, test_target);
-    dht_lookup_add(&l, &out);
+    dht_lookup_add(&l, &first);
     while (dht_lookup_next(&l, &out)) {
         for (size_t i = 0; i < KRPC_LIST_MAX; i++) {
             uint32_t depth = n / 2 < 150 ? n / 2 : 150;
@@ -247,7 +258,7 @@ static void test_endless(void **state)
             dht_id_random_at(test_target, depth, &rng, named[i].id);
         }
         n++;
-        test_answer(&l, &out, named, KRPC_LIST_MAX);
+        test_answer_asked(&l, &out, named, KRPC_LIST_MAX);
         assert_true(l.n <= DHT_LOOKUP_CANDIDATES);
     }
     assert_true(n <= DHT_LOOKUP_MAX_QUERIES);
