@@ -524,7 +524,8 @@ static void test_drain(void **state)
     kit_piece_init(&p, &t, 0);
     struct store_tree *s = kit_store(&k, &t);
     assert_int_equal(kit_create(&k, s).result, 0);
-    struct test_chain chain = {.d = k.d, .s = kit_store(&k, &t), .left = 5};
+    struct test_chain chain = {.d = k.d, .left = 5};
+    chain.s = store_tree_new(k.d, "/nowhere", t.files, t.n_files, false);
     chain.job = (struct store_job){.op = STORE_STAT,
                                    .store = chain.s,
                                    .done = test_on_link,
