@@ -2,7 +2,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
-#include "model/names.h"
+#include "model/seed_goal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,8 +168,11 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     if (o->max_peers > UINT16_MAX) {
         return err_set(e, BTC_E_USAGE, "--max-peers is at most 65535");
     }
-    return api_parse_seed(o->seed ? o->seed : "none", &t->seed_mode,
-                          &t->seed_goal, e);
+    struct seed_goal goal;
+    int code = seed_goal_parse(o->seed ? o->seed : "none", &goal, e);
+    t->seed_mode = goal.mode;
+    t->seed_goal = goal.value;
+    return code;
 }
 
 /* A known torrent stays where it is and keeps its names. */

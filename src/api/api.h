@@ -19,11 +19,22 @@
 #define BTC_API_API_H
 
 #include "engine/engine.h"
-#include "engine/handle.h"
+#include "journal/journal.h"
+#include "model/names.h"
 #include "proto/magnet.h"
+#include "proto/metainfo/metainfo.h"
 
 /* Most addresses taken of one host name. */
 #define API_PEER_ADDRS 8
+
+struct btc {
+    char *path; /* owns */
+    unsigned flags;
+    struct journal *db; /* owns; an engine that runs has it */
+    struct engine *run; /* while btc_run is on the stack */
+    struct engine_signals signals;
+    struct journal *side; /* owns; for calls made while an engine has `db` */
+};
 
 struct btc_source {
     struct btc_source_info info; /* points into the rest */

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <time.h>
 
+#define API_TICK_MS      1000u /* between two STATS, unless set */
 #define API_FOLLOW_MS    250u  /* rows are read this often, or every tick */
 #define API_SLICE_MS     50u   /* signals are looked at this often */
 #define API_GRACE_MS     2000u /* for an error that was there at the start */
@@ -373,21 +374,21 @@ static int api_follow_outcome(const struct api_follow *f, struct err *e)
 /* btc_signal; true when it is to end. */
 static bool api_follow_signals(struct api_follow *f)
 {
-    if (atomic_exchange(&f->b->n_stats, 0) > 0) {
+    if (atomic_exchange(&f->b->signals.n_stats, 0) > 0) {
         api_tell_stats(f, true);
     }
-    if (atomic_exchange(&f->b->n_reload, 0) > 0) {
+    if (atomic_exchange(&f->b->signals.n_reload, 0) > 0) {
         struct btc_event ev = {.type = BTC_EVENT_RELOAD};
         api_tell(f, &ev);
     }
-    return atomic_exchange(&f->b->n_stop, 0) > 0;
+    return atomic_exchange(&f->b->signals.n_stop, 0) > 0;
 }
 
 /* One look: 1 = go on, else the end's code. */
 static int api_follow_step(struct api_follow *f, struct err *e)
 {
     uint64_t now = api_now_ms();
-    uint64_t tick = f->o->tick_ms > 0 ? f->o->tick_ms : ENGINE_TICK_MS;
+    uint64_t tick = f->o->tick_ms > 0 ? f->o->tick_ms : API_TICK_MS;
     uint64_t read = tick < API_FOLLOW_MS ? tick : API_FOLLOW_MS;
     if (api_follow_signals(f)) {
         return err_set(e, BTC_E_INTERRUPTED,

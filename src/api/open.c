@@ -5,12 +5,12 @@
 #include "base/mem.h"
 #include "model/names.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void api_fill_error(struct btc_error *out, const struct err *e)
+/* Texts for people. */
+static void api_fill_error(struct btc_error *out, const struct err *e)
 {
     if (!out) {
         return;
@@ -144,11 +144,6 @@ int btc_open(const char *path, unsigned flags, struct btc **out,
         b->path = mem_strdup(journal_path(db));
         b->flags = flags;
         b->db = db;
-        atomic_init(&b->wakeup, (struct loop_wakeup *)NULL);
-        atomic_init(&b->n_stop, 0);
-        atomic_init(&b->n_stats, 0);
-        atomic_init(&b->n_reload, 0);
-        atomic_init(&b->n_signalling, 0);
         *out = b;
     }
     free(own);
@@ -200,36 +195,9 @@ const char *btc_db_schema(void)
 /* --- signals ---------------------------------------------------------------
  */
 
-/* See btc.h. Only atomics and uv_async_send: safe in a signal handler. */
 void btc_signal(struct btc *b, enum btc_signal s)
 {
-    switch (s) {
-    case BTC_SIGNAL_STOP:
-        (void)atomic_fetch_add(&b->n_stop, 1);
-        break;
-    case BTC_SIGNAL_STATS:
-        (void)atomic_fetch_add(&b->n_stats, 1);
-        break;
-    case BTC_SIGNAL_RELOAD:
-        (void)atomic_fetch_add(&b->n_reload, 1);
-        break;
-    }
-    (void)atomic_fetch_add(&b->n_signalling, 1);
-    struct loop_wakeup *w = atomic_load(&b->wakeup);
-    if (w) {
-        loop_wakeup_send(w);
-    }
-    (void)atomic_fetch_sub(&b->n_signalling, 1);
-}
-
-/* See handle.h. Whoever counted himself in before the store may still send; a
- * handler on this thread has ended by now, so the wait is short. */
-void api_forget_wakeup(struct btc *b)
-{
-    atomic_store(&b->wakeup, (struct loop_wakeup *)NULL);
-    while (atomic_load(&b->n_signalling) > 0) {
-        (void)sched_yield();
-    }
+    engine_signal(&b->signals, s);
 }
 
 /* --- numbers as people write them ------------------------------------------
@@ -243,56 +211,4 @@ bool btc_parse_size(const char *text, uint64_t *out)
 bool btc_parse_duration_ms(const char *text, uint64_t *out)
 {
     return text && bytes_parse_duration_ms(slice_str(text), out);
-}
-
-/* "1.5" as 1500, at most three digits behind the dot. */
-static bool api_parse_thousandths(struct slice s, int64_t *out)
-{
-    static const uint64_t unit[] = {1000, 100, 10, 1};
-    const uint8_t *dot = s.len > 0 ? memchr(s.p, '.', s.len) : NULL;
-    size_t whole = dot ? (size_t)(dot - s.p) : s.len;
-    size_t digits = dot ? s.len - whole - 1 : 0;
-    uint64_t n, part = 0;
-    if (!bytes_parse_u64(slice_sub(s, 0, whole), &n) || n > 1000000) {
-        return false;
-    }
-    if (dot && (digits == 0 || digits > 3)) {
-        return false;
-    }
-    for (size_t i = 0; i < digits; i++) {
-        uint8_t c = s.p[whole + 1 + i];
-        if (c < '0' || c > '9') {
-            return false;
-        }
-        part = part * 10 + (uint64_t)(c - '0');
-    }
-    *out = (int64_t)(n * 1000 + part * unit[digits]);
-    return true;
-}
-
-int api_parse_seed(const char *text, enum seed_mode *mode, int64_t *goal,
-                   struct err *e)
-{
-    struct slice s = slice_str(text);
-    uint64_t ms;
-    *goal = 0;
-    if (slice_eq_str(s, "none") || slice_eq_str(s, "forever")) {
-        *mode = s.p[0] == 'n' ? SEED_MODE_NONE : SEED_MODE_FOREVER;
-        return 0;
-    }
-    if (slice_has_prefix(s, "ratio:") &&
-        api_parse_thousandths(slice_sub(s, 6, s.len - 6), goal)) {
-        *mode = SEED_MODE_RATIO;
-        return 0;
-    }
-    if (slice_has_prefix(s, "time:") &&
-        bytes_parse_duration_ms(slice_sub(s, 5, s.len - 5), &ms)) {
-        *mode = SEED_MODE_TIME;
-        *goal = (int64_t)(ms / 1000 + (ms % 1000 != 0));
-        return 0;
-    }
-    return err_set(e, BTC_E_USAGE,
-                   "seed is none, forever, ratio:NUMBER (ratio:1.5) or "
-                   "time:SPAN (time:60m), not '%.100s'",
-                   text);
 }

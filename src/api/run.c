@@ -4,7 +4,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
-#include "model/names.h"
+#include "model/seed_goal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +15,7 @@
 static int api_run_check(struct btc *b, const struct btc_run_options *o,
                          struct err *e)
 {
-    enum seed_mode mode;
-    int64_t goal;
+    struct seed_goal goal;
     struct journal_stat stat;
     int code = 0;
     if (b->run) {
@@ -27,11 +26,24 @@ static int api_run_check(struct btc *b, const struct btc_run_options *o,
                        "the database was opened for reading only");
     }
     if (o->seed) {
-        code = api_parse_seed(o->seed, &mode, &goal, e);
+        code = seed_goal_parse(o->seed, &goal, e);
     }
     for (size_t i = 0; code == 0 && i < o->n_ids; i++) {
         code = journal_load_stat(b->db, o->ids[i], &stat, e);
     }
+    return code;
+}
+
+/* The engine lock is held. */
+static int api_run(struct btc *b, const struct btc_run_options *o,
+                   struct err *e)
+{
+    int code = engine_open(b->db, &b->signals, o, &b->run, e);
+    if (code == 0) {
+        code = engine_run(b->run, e);
+    }
+    engine_close(b->run);
+    b->run = NULL;
     return code;
 }
 
@@ -44,13 +56,11 @@ int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
     if (code == 0) {
         code = journal_lock_engine(b->db, &err);
         if (code == 0) {
-            code = engine_run(b, o, &err);
+            code = api_run(b, o, &err);
             journal_unlock_engine(b->db);
             journal_close(b->side);
             b->side = NULL;
-            atomic_store(&b->n_stop, 0);
-            atomic_store(&b->n_stats, 0);
-            atomic_store(&b->n_reload, 0);
+            engine_signals_clear(&b->signals);
         }
     }
     return api_status(e, code, &err);
@@ -58,15 +68,9 @@ int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
 
 void btc_set_limits(struct btc *b, uint64_t down, uint64_t up)
 {
-    struct engine *s = b->run;
-    if (!s) {
-        return;
+    if (b->run) {
+        engine_set_limits(b->run, down, up);
     }
-    uint64_t now = loop_now_ms(s->loop);
-    bucket_set_rate(&s->shared.swarm.up, up, now);
-    bucket_set_rate(&s->down_bucket, down, now);
-    engine_grant_reads(s);
-    engine_wake(s);
 }
 
 /* --- the map of pieces -----------------------------------------------------
@@ -179,9 +183,8 @@ int btc_map(struct btc *b, int64_t id, struct btc_cell *cells, size_t n,
 {
     struct err err = {0};
     struct journal *db;
-    const struct engine_torrent *st = b->run ? engine_find(b->run, id) : NULL;
-    if (st && st->t) {
-        return engine_map(b->run, id, cells, n);
+    if (b->run && engine_map(b->run, id, cells, n) == 0) {
+        return 0;
     }
     int code = api_db(b, &db, &err);
     if (code == 0) {

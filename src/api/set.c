@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "model/names.h"
+#include "model/seed_goal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,14 +89,15 @@ static int api_set_bool(const struct api_set *s, struct err *e)
 /* seed. The goal goes first: without its mode it says nothing. */
 static int api_set_seed(const struct api_set *s, struct err *e)
 {
-    static const char *const names[] = {"none", "forever", "ratio", "time"};
-    enum seed_mode mode = SEED_MODE_NONE;
-    int64_t goal;
-    int code = api_parse_seed(s->value, &mode, &goal, e);
+    struct seed_goal goal;
+    int code = seed_goal_parse(s->value, &goal, e);
     if (code == 0) {
-        code = api_set_number(s, "seed_goal", goal, e);
+        code = api_set_number(s, "seed_goal", goal.value, e);
     }
-    return code == 0 ? api_set_put(s, "seed_mode", names[mode], e) : code;
+    if (code == 0) {
+        code = api_set_put(s, "seed_mode", seed_mode_name(goal.mode), e);
+    }
+    return code;
 }
 
 /* label. */

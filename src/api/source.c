@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/http.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -40,8 +40,7 @@ static void adopt_end(struct adopt *a, int code, const char *text)
 /* Nobody waits for it any more. */
 static bool adopt_is_off(const struct engine_torrent *st)
 {
-    bool run = st->row.wanted == WANTED_RUN || st->s->o.check_only;
-    return st->s->stopping || st->remove || !run;
+    return st->life.aim != LIFE_AIM_RUN;
 }
 
 /* The next job. */
@@ -61,11 +60,11 @@ static struct store_job *adopt_job(struct adopt *a, enum store_op op,
 static void adopt_refuse(struct adopt *a)
 {
     char text[ADOPT_PATH_MAX + 128];
-    char *path =
-        mem_printf("%s/%s", a->st->row.save_path, a->st->files[a->file].path);
+    char *path = mem_printf("%s/%s", a->st->row.save_path,
+                            a->st->rows.files[a->file].path);
     size_t len = strlen(path);
     size_t cut = len > ADOPT_PATH_MAX ? len - ADOPT_PATH_MAX : 0;
-    (void)snprintf(text, sizeof text,
+    (void)snprintf(text, sizeof(text),
                    "%s%s: exists and holds no piece of this torrent; move that "
                    "away, or `btc resume %lld --overwrite`",
                    cut > 0 ? "..." : "", path + cut, (long long)a->st->id);
@@ -86,8 +85,8 @@ static void adopt_hashed(struct store_job *job)
 {
     struct adopt *a = job->ctx;
     int result = job->result;
-    char text[sizeof job->error];
-    (void)snprintf(text, sizeof text, "%s", job->error);
+    char text[sizeof(job->error)];
+    (void)snprintf(text, sizeof(text), "%s", job->error);
     if (result == 0) {
         adopt_take(a, job);
     }
@@ -115,7 +114,7 @@ static void adopt_hash(struct adopt *a)
     struct store_job *job = adopt_job(a, STORE_HASH, adopt_hashed);
     struct layout_spans it;
     struct span s;
-    job->spans = mem_array(g->n_files, sizeof *job->spans);
+    job->spans = mem_array(g->n_files, sizeof(*job->spans));
     layout_spans_init(&it, g, layout_piece_offset(g, a->piece),
                       layout_piece_size(g, a->piece));
     while (layout_spans_next(&it, &s)) {
@@ -132,8 +131,8 @@ static void adopt_looked(struct store_job *job)
 {
     struct adopt *a = job->ctx;
     if (job->result != 0) {
-        char text[sizeof job->error];
-        (void)snprintf(text, sizeof text, "%s", job->error);
+        char text[sizeof(job->error)];
+        (void)snprintf(text, sizeof(text), "%s", job->error);
         adopt_end(a, job->result, text);
         return;
     }
@@ -163,7 +162,7 @@ static void adopt_next(struct adopt *a)
 void adopt_look(struct engine_torrent *st, struct bits *strangers,
                 const struct bits *candidates, adopt_done_fn *done)
 {
-    struct adopt *a = mem_zalloc(sizeof *a);
+    struct adopt *a = mem_zalloc(sizeof(*a));
     a->st = st;
     a->done = done;
     a->next = adopt_next;
@@ -177,20 +176,20 @@ void adopt_look(struct engine_torrent *st, struct bits *strangers,
 
 void adopt_find_writes(struct engine_torrent *st)
 {
-    bits_fini(&st->adopt.writes);
-    int err = bits_init(&st->adopt.writes, st->geom.n_files);
+    bits_fini(&st->startup.adopt.writes);
+    int err = bits_init(&st->startup.adopt.writes, st->geom.n_files);
     BTC_ASSERT(err == 0);
-    (void)snprintf(st->adopt.label, sizeof st->adopt.label,
+    (void)snprintf(st->startup.adopt.label, sizeof st->startup.adopt.label,
                    "torrent %lld (%.40s)", (long long)st->id, st->row.name);
-    BITS_EACH (i, &st->select) {
+    BITS_EACH (i, &st->startup.select) {
         uint32_t piece, end;
         layout_file_pieces(&st->geom, i, &piece, &end);
-        while (piece < end && (bits_get(&st->claimed, piece) ||
-                               bits_get(&st->to_check, piece))) {
+        while (piece < end && (bits_get(&st->startup.claimed, piece) ||
+                               bits_get(&st->startup.to_check, piece))) {
             piece++;
         }
         if (piece < end) {
-            (void)bits_set(&st->adopt.writes, i);
+            (void)bits_set(&st->startup.adopt.writes, i);
         }
     }
 }
@@ -198,7 +197,7 @@ void adopt_find_writes(struct engine_torrent *st)
 /* A name for bytes out of sight: in a hidden folder beside the torrent's. */
 static char *adopt_part(const struct engine_torrent *st, uint32_t file)
 {
-    const char *top = st->files[file].path;
+    const char *top = st->rows.files[file].path;
     size_t len = strcspn(top, "/");
     char hash[9];
     if (len > ADOPT_NAME_MAX) {
@@ -214,7 +213,7 @@ static char *adopt_part(const struct engine_torrent *st, uint32_t file)
 struct store_file adopt_place(struct engine_torrent *st, uint32_t file)
 {
     const struct metainfo_file *m = &st->meta->files[file];
-    struct journal_file *f = &st->files[file];
+    struct journal_file *f = &st->rows.files[file];
     bool check = st->s->o.check_only; /* moves and makes nothing */
     bool off = f->priority == 0 && !m->pad && m->length > 0;
     if (off && !f->part && !f->has_print && !check) {
@@ -222,7 +221,7 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file)
     }
     bool parked = f->part && (off || check);
     if (f->part && !parked) {
-        (void)bits_set(&st->adopt.taken, file);
+        (void)bits_set(&st->startup.adopt.taken, file);
     }
     return (struct store_file){.path = parked ? f->part : f->path,
                                .offset = m->offset,
@@ -236,18 +235,18 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file)
 
 void adopt_home(struct engine_torrent *st)
 {
-    BITS_EACH (i, &st->adopt.taken) {
-        free(st->files[i].part);
-        st->files[i].part = NULL;
-        journal_put_part(st->s->batch, st->id, i, NULL);
+    BITS_EACH (i, &st->startup.adopt.taken) {
+        free(st->rows.files[i].part);
+        st->rows.files[i].part = NULL;
+        journal_put_part(st->s->commit.batch, st->id, i, NULL);
     }
-    bits_fini(&st->adopt.taken);
+    bits_fini(&st->startup.adopt.taken);
 }
 
 bool adopt_is_stale(const struct engine_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        const struct journal_file *f = &st->files[i];
+        const struct journal_file *f = &st->rows.files[i];
         if (f->part && f->priority > 0 && !st->s->o.check_only) {
             return true;
         }
@@ -283,10 +282,10 @@ static void adopt_written(void *ctx)
 void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
                adopt_done_fn *done)
 {
-    struct adopt_rows *r = mem_zalloc(sizeof *r);
+    struct adopt_rows *r = mem_zalloc(sizeof(*r));
     *r = (struct adopt_rows){.st = st, .b = journal_batch_new(), .done = done};
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file *f = &st->files[i];
+        struct journal_file *f = &st->rows.files[i];
         if (!prints[i].exists || f->has_print) {
             continue;
         }

@@ -6,7 +6,7 @@
 #ifndef BTC_ENGINE_ADOPT_H
 #define BTC_ENGINE_ADOPT_H
 
-#include "engine/engine.h"
+#include "engine/internal.h"
 
 /* 0: go on. BTC_E_EXISTS: the text names a file that may not be written.
  * BTC_E_CANCELLED: the wish has changed. Others: a disk or the database. */
@@ -16,7 +16,7 @@ typedef void adopt_done_fn(struct engine_torrent *st, int code,
 /* Where a file is. One that is not wanted and that btc has not made is kept out
  * of sight (row `part`): what is written of it is only there for its neighbours
  * in a piece. */
-/* `adopt.taken` has room for all files. */
+/* `startup.adopt.taken` has room for all files. */
 struct store_file adopt_place(struct engine_torrent *st, uint32_t file);
 /* After STAT: the files that it has taken to their place stay there. */
 void adopt_home(struct engine_torrent *st);
@@ -30,8 +30,9 @@ bool adopt_is_stale(const struct engine_torrent *st);
 void adopt_look(struct engine_torrent *st, struct bits *strangers,
                 const struct bits *candidates, adopt_done_fn *done);
 
-/* Fills st->adopt: files of `select` that lack a piece, as far as is known
- * before it is checked, will be written. No other torrent may have them then.
+/* Fills st->startup.adopt: files of `select` that lack a piece, as far as is
+ * known before it is checked, will be written. No other torrent may have them
+ * then.
  */
 void adopt_find_writes(struct engine_torrent *st);
 

@@ -1,136 +1,249 @@
-/* What the files of the engine share beside engine.h. */
+/* The objects of a run as the files of the engine share them: the run itself
+ * and a torrent of it, each nested by concern. The functions stand in the
+ * headers of the files.
+ *
+ * Everything runs on the loop thread. Who calls whom, from the top down:
+ *   engine.c    a run is opened and closed; run.c: its turns and its end
+ *   inbound.c   incoming connections until they belong to a torrent
+ *   wishes.c    foreign writes to the database become events of the life
+ *   torrent.c   carries out what core/durable/life.h decides
+ *   watch.c     what is looked at once a second: space, goals, hope
+ *   startup.c   what of the data on disk is trusted (adopt.c: and whose it is)
+ *   removal.c, delete.c  what is wished away
+ *   load.c      the objects of a torrent, made from its rows, and freed
+ *   commit.c    the order flush, sync, commit, tell
+ *   drive.c     actions of the core into calls of the files below
+ *   links.c, uploads.c, trackers.c, limits.c, facts.c, report.c
+ *   jobs.c      disk jobs
+ *   turn.c      what the end of the turn looks at; the leaf of all
+ * A lower file never calls a higher one: it posts an event of the life
+ * (turn_post), which torrent.c reads at the end of the turn.
+ */
 #ifndef BTC_ENGINE_INTERNAL_H
 #define BTC_ENGINE_INTERNAL_H
 
+#include "base/heap.h"
+#include "base/map.h"
+#include "core/durable/life.h"
+#include "core/torrent/torrent.h"
 #include "engine/engine.h"
+#include "journal/journal.h"
 #include "model/names.h"
+#include "model/seed_goal.h"
+#include "net/http.h"
+#include "net/loop.h"
+#include "net/tcp.h"
+#include "proto/metainfo/metainfo.h"
+#include "store/store.h"
 #include <utlist.h>
 
-/* One connection between a conn and a torrent's peer. */
-struct link {
-    struct engine_torrent *st; /* borrows */
-    struct tcp_conn *conn;     /* NULL once closed */
-    uint32_t id;               /* conn id of the torrent */
-    uint32_t refs;             /* 1 for the table + uploads under way */
-    struct link *next, *prev;  /* of all links, for read grants */
+struct engine_torrent;
+
+/* Where a torrent stands in the lists of the turn. */
+struct turn_place {
+    struct heap_node due;                /* when it waits for a time */
+    struct engine_torrent *next_touched; /* to be settled */
+    struct engine_torrent *next_moved;   /* to be asked by the next commit */
+    bool touched;
+    bool moved;
+    bool draining;     /* the actions of its core are being carried out */
+    struct mail *mail; /* owns; events of its life, oldest first */
 };
 
-/* An accepted connection becomes the torrent's. */
-void engine_link_accepted(struct engine_torrent *st, uint32_t id,
-                          struct tcp_conn *c);
-/* Frees all but the row and the journal's batches. */
-void engine_torrent_unload(struct engine_torrent *st);
-/* The store has the paths of the `file` rows: a user may have chosen names. */
-void engine_torrent_open_store(struct engine_torrent *st);
-/* The core takes the files' priorities. */
-void engine_torrent_prioritize(struct engine_torrent *st);
-/* Nothing of it is under way but maybe disk jobs. */
-bool engine_torrent_rests(const struct engine_torrent *st);
-/* Removed in this run: a snapshot of wishes may show its row still. */
-bool engine_is_removed(const struct engine *s, int64_t id);
-/* The journal's rows say all there is to say of it, so they may be read again.
- */
-bool engine_commit_has_all(const struct engine_torrent *st);
-/* Facts of a torrent that is wished away are dropped. */
-void engine_commit_forget(struct engine_torrent *st);
-/* Some download limit is set, so grants are due every ENGINE_LIMIT_MS. */
-bool engine_is_limited(const struct engine *s);
-/* A job of it came back. */
-void engine_job_done(struct engine_torrent *st);
-/* --min-free with its default; 0 = no floor. */
-uint64_t engine_min_free(const struct engine *s);
-/* No payload moves. */
-bool engine_is_idle(const struct engine_torrent *st);
+/* Its rows as loaded from the journal. */
+struct torrent_rows {
+    struct journal_file *files; /* n_files; fingerprints kept current */
+    struct journal_piece *pieces;
+    struct journal_block *blocks;
+    struct journal_peer *peers;
+    struct journal_tracker *trackers;
+    size_t n_files, n_pieces, n_blocks, n_peers, n_trackers;
+    struct journal_stat stat; /* read on the database thread, not taken yet */
+    struct journal_run run;   /* the last that may have written its files */
+    bool stat_loaded;
+    struct err error; /* why they could not be loaded */
+};
 
-/* engine.c */
-/* The system has run on since. */
-bool engine_same_boot(const struct journal_run *run);
-void engine_stop(struct engine *s, int status, const char *text);
-/* Something of it may have changed: at the end of the turn it is seen to that
- * its wishes go on and the timer knows its deadline. What is not touched costs
- * a turn nothing, however many there are. */
-void engine_touch(struct engine_torrent *st);
+/* The startup verification, and what of it is still owed. */
+struct torrent_startup {
+    uint64_t bytes_missing;    /* what the wanted files may still take */
+    struct bits select;        /* the files to make */
+    struct bits claimed;       /* pieces that the journal has verified */
+    struct bits to_check;      /* hash these */
+    struct {                   /* whose the files on disk are: see adopt.h */
+        struct bits strangers; /* files that are not known as its own */
+        struct bits taken;     /* files that STAT takes to their place */
+        struct bits writes;    /* of `select`, those that lack data */
+        char label[80];        /* how the holders of its files are called */
+    } adopt;
+    bool verify_all;  /* everything is to be hashed */
+    bool verify_more; /* and an earlier run had begun with it */
+    bool scan_needed;
+    uint32_t checked_from; /* a check goes on here */
+    int64_t verify_taken;  /* the wish to verify that was carried out last */
+    struct journal_run last_run; /* that may have written its files */
+};
 
-/* torrent.c; engine_torrent_delete: removal.c */
-struct engine_torrent *engine_torrent_new(struct engine *s,
-                                          struct journal_torrent *row);
-void engine_torrent_free(struct engine_torrent *st);
-/* load.c: reads all rows; on any thread. Of `st` it touches only what it fills
- * and reads only the id. */
-void engine_torrent_load(struct engine_torrent *st, struct journal *db);
-/* On the loop thread, when that is done: the journal and the reports look at
- * the facts while others are being read. */
-void engine_torrent_loaded(struct engine_torrent *st);
-/* Loaded: parses, opens the store, begins the startup verification. */
-void engine_torrent_begin(struct engine_torrent *st);
-void engine_torrent_run(struct engine_torrent *st);
-void engine_torrent_stop(struct engine_torrent *st);
-void engine_torrent_stopped(struct engine_torrent *st);
-void engine_torrent_checked(struct engine_torrent *st); /* the check ended */
-void engine_torrent_fail(struct engine_torrent *st, int code, const char *text);
-void engine_torrent_tick(struct engine_torrent *st);   /* its time came */
-void engine_torrent_second(struct engine_torrent *st); /* one has passed */
-uint64_t engine_torrent_deadline(const struct engine_torrent *st);
-/* Everything wanted of it in this run is over. */
-bool engine_torrent_is_over(const struct engine_torrent *st);
-bool engine_torrent_goal(const struct engine_torrent *st);
-/* Begins the removal, when the journal lets it. */
-void engine_torrent_delete(struct engine_torrent *st);
+/* Its connections and requests to trackers. */
+struct torrent_net {
+    struct link **links; /* by slot (low 16 bits of the conn id) */
+    uint32_t n_links;
+    uint64_t n_granted;           /* links, while grants are given */
+    struct bucket down_bucket;    /* its own download limit */
+    bool limited;                 /* counted in n_limited */
+    struct announcing *announces; /* requests that are out */
+};
 
-/* startup.c */
-void engine_startup_begin(struct engine_torrent *st);
-/* Hash again on a wish, while it runs: everything verified before `since`. */
-void engine_startup_verify(struct engine_torrent *st, int64_t since);
+/* What is on the way into the journal, and told of that. */
+struct torrent_ledger {
+    struct journal_batch *facts;   /* owns; depend on data not yet synced */
+    struct journal_batch *syncing; /* owns; a SYNC covers them */
+    struct engine_torrent *next_committing; /* of those in this commit */
+    bool committing;
+    bool dirty;          /* data was written since the last SYNC */
+    bool sync_now;       /* a SYNC is about to be submitted */
+    bool collected;      /* this commit covers `syncing` */
+    bool tainted;        /* a SYNC failed: what is written is not claimed */
+    bool done_pending;   /* complete; to be told after the next commit */
+    bool done_collected; /* and this commit makes it true */
+    bool stat_known;     /* `stat` was read; else nothing is put over the row */
+    bool stat_dirty;     /* put the stat row also for seeding time alone */
+    bool stat_due;       /* next_stat goes into this commit */
+    struct journal_stat told_stat; /* as last put */
+    struct journal_stat next_stat; /* as of the facts that were collected */
+    uint32_t *fresh_pieces;        /* owns; verified, told after the commit */
+    size_t n_fresh, fresh_cap;
+    uint32_t *fresh_files; /* owns */
+    size_t n_fresh_files, fresh_files_cap;
+    size_t n_collected, n_files_collected; /* of the fresh lists */
+    uint64_t n_peer_rows; /* written for the first time in this run */
+};
 
-/* drive.c, inbound.c */
-void engine_event(struct engine_torrent *st, const struct event *ev);
-void engine_drain(struct engine_torrent *st);
-void engine_close_links(struct engine_torrent *st);
-struct store_job *engine_job(struct engine_torrent *st, enum store_op op,
-                             store_done_fn *done);
-void engine_job_free(struct store_job *job);
-void engine_job_piece(struct engine_torrent *st, struct store_job *job,
-                      uint32_t piece, uint32_t begin, uint32_t len);
-int engine_listen(struct engine *s, struct err *e);
-void engine_incoming_free(struct engine *s);
-void engine_incoming_tick(struct engine *s);
+struct torrent_watch { /* what is looked at once a second */
+    uint64_t space_ms; /* last look at free space */
+    bool space_busy;
+    uint64_t seeding_ms; /* of the last tick that counted */
+};
 
-/* commit.c */
-void engine_fact(struct engine_torrent *st, const struct action *a);
-void engine_commit_tick(struct engine *s);
-void engine_commit_written(struct engine *s); /* a WRITE came back */
-uint64_t engine_commit_deadline(const struct engine *s);
-void engine_commit_committed(void *ctx, struct journal_batch *b, int code,
-                             const struct err *e);
-void engine_commit_peer(struct engine_torrent *st, uint32_t id);
-void engine_commit_tracker(struct engine_torrent *st, uint32_t i);
-void engine_commit_event(struct engine_torrent *st, enum level level,
-                         const char *kind, const char *text);
-/* The torrent may have something for the next commit. */
-void engine_commit_move(struct engine_torrent *st);
-void engine_commit_unlink(struct engine_torrent *st); /* before it goes */
-/* A second has passed: rates that have died down and time spent seeding are
- * told, too. */
-void engine_commit_second(struct engine_torrent *st);
-bool engine_commit_is_clean(const struct engine *s);
-void engine_torrent_done(struct engine_torrent *st); /* and durable */
-void engine_torrent_reload(struct engine_torrent *st);
+struct engine_torrent {
+    struct engine *s; /* borrows */
+    int64_t id;
+    UT_hash_handle hh;          /* by id, in the order of coming */
+    struct journal_torrent row; /* owns its strings: the wishes as last seen */
+    struct journal_stat stat;
+    struct metainfo *meta;            /* owns */
+    struct layout_file *layout_files; /* owns */
+    struct layout geom;
+    struct store_tree *store; /* owns */
+    struct torrent *t;        /* owns; NULL unless loaded */
+    bool ran;                 /* t knows what is here: it was started */
+    bool asked;               /* of the ids this run is for */
+    bool told_added;          /* ADDED was told */
+    const char *told_state;   /* last STATE told */
+    struct life life;
+    char error[256];  /* what ended it; empty while life.code is 0 */
+    char *disk_error; /* owns; why a disk job failed, NULL = none did */
+    uint32_t n_jobs;  /* disk jobs and steps of a removal that are out */
+    struct turn_place turn;
+    struct torrent_rows rows;
+    struct torrent_startup startup;
+    struct torrent_net net;
+    struct torrent_ledger ledger;
+    struct torrent_watch watch;
+    struct removing *removing; /* owns; the step that is under way, or NULL */
+};
 
-/* wishes.c */
-void engine_wish_remove(struct engine_torrent *st);
-/* What is wished now: run, pause or removal. */
-void engine_wish_wanted(struct engine_torrent *st);
-void engine_wishes(void *ctx, struct journal_wishes *w);
+struct engine_turn { /* the lists of the turn, over all torrents */
+    struct engine_torrent *touched; /* to be settled */
+    struct engine_torrent *moved;   /* may have facts */
+    struct heap due;                /* by the time that is theirs */
+};
 
-/* report.c */
-const char *engine_state_name(const struct engine_torrent *st);
-void engine_fill_progress(struct engine_torrent *st, struct btc_progress *p);
-void engine_fill_stat(struct engine_torrent *st, struct journal_stat *out);
-void engine_tell(struct engine_torrent *st, struct btc_event *ev);
-void engine_tell_type(struct engine_torrent *st, enum btc_event_type type);
-void engine_tell_state(struct engine_torrent *st);
-void engine_tell_stats(struct engine *s, bool asked);
-void engine_tell_error(struct engine *s, struct engine_torrent *st, int code,
-                       const char *text);
+struct engine_net {
+    struct tcp_host *host;
+    struct tcp_listener *listener;
+    struct http *http;
+    struct link *links;        /* all open ones */
+    struct incoming *incoming; /* accepted, before their handshake */
+    uint32_t n_incoming;
+    struct bucket down_bucket;
+    uint32_t n_limited; /* running torrents with a limit of their own */
+    uint64_t limit_ms;  /* last read grants */
+};
+
+enum commit_phase {
+    COMMIT_IDLE,
+    COMMIT_FLUSHING, /* blocks of incomplete pieces are being written */
+    COMMIT_SYNCING,  /* fdatasync */
+    COMMIT_COMMITTING
+};
+
+struct engine_commit {
+    enum commit_phase phase;
+    struct engine_torrent *committing; /* a list: in the one under way */
+    struct journal_batch *batch;       /* facts without data, for the next */
+    struct journal_batch *failed;      /* one that failed, to be tried again */
+    uint64_t began_ms;                 /* the last one */
+    uint64_t bytes;                    /* payload since */
+    uint32_t interval_ms;
+    bool now;             /* before the interval is over */
+    bool final;           /* the last one: run end */
+    bool dead;            /* the database cannot be written */
+    uint32_t n_failures;  /* in a row */
+    uint64_t peers_ms;    /* rows of connected peers were put */
+    uint32_t n_syncs;     /* SYNC jobs out */
+    uint32_t n_writes[2]; /* WRITE jobs out, by the turn they began in */
+    unsigned write_turn;  /* 0 or 1, changed by each flush */
+};
+
+enum end_phase {
+    END_NOT,
+    END_ASKED,   /* somebody has called turn_end */
+    END_WINDING, /* torrents wind down, then the last commit */
+    END_OVER
+};
+
+struct engine_end {
+    enum end_phase phase;
+    bool hurry; /* a second STOP: no torrent is waited for */
+    int status; /* enum btc_err */
+    char error[512];
+};
+
+struct engine_clock {
+    uint64_t started_ms;
+    uint64_t tick_ms;    /* last STATS */
+    uint64_t second_ms;  /* last look at all torrents */
+    uint64_t payload_ms; /* last payload seen, for the stall */
+};
+
+struct engine {
+    struct engine_signals *signals; /* borrows */
+    struct btc_run_options o; /* borrowed pointers live as long as the run */
+    struct seed_goal seed;    /* o.seed, when that is given */
+    struct loop *loop;
+    struct loop_wakeup *wakeup; /* engine_signal */
+    struct store *disk;
+    struct journal *db; /* NULL while the thread has it */
+    struct journal_thread *journal_thread;
+    struct journal_run before; /* the run before this one */
+    bool hash_free;            /* fewer HASH jobs are out than may be */
+    struct rng rng;
+    struct pool pool;
+    struct torrent_shared shared;
+    struct engine_torrent *torrents;   /* owns; a hash, hh.next: all of them */
+    struct engine_torrent *unfinished; /* one that a run waits for, or NULL */
+    struct engine_turn turn;
+    struct engine_net net;
+    struct engine_commit commit;
+    struct engine_end end;
+    struct engine_clock clock;
+    struct {          /* torrents removed in this run: see removal_is_done */
+        int64_t *ids; /* owns */
+        size_t n, cap;
+    } removed;
+    struct btc_progress *progress; /* owns; scratch for events */
+    size_t progress_cap;
+};
 
 #endif

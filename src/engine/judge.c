@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "core/durable/trust.h"
+#include "engine/facts.h"
 #include "model/fingerprint.h"
 #include "model/span.h"
 #include <stdio.h>
@@ -22,11 +23,11 @@ static void judge_doubt_file(struct engine_torrent *st, uint32_t file)
     uint32_t first, end;
     layout_file_pieces(&st->geom, file, &first, &end);
     for (uint32_t i = first; i < end; i++) {
-        if (bits_get(&st->claimed, i)) {
-            bits_set(&st->to_check, i);
+        if (bits_get(&st->startup.claimed, i)) {
+            bits_set(&st->startup.to_check, i);
         }
     }
-    st->files[file].verify_since = loop_unix_now() + 1;
+    st->rows.files[file].verify_since = loop_unix_now() + 1;
 }
 
 /* Changed by somebody else, or maybe so. */
@@ -36,17 +37,17 @@ static void judge_recheck_file(struct engine_torrent *st, uint32_t file,
     char text[512];
     judge_doubt_file(st, file);
     if (verdict == TRUST_RECHECK) {
-        (void)snprintf(text, sizeof text,
+        (void)snprintf(text, sizeof(text),
                        "%.400s was changed by somebody else: its pieces are "
                        "hashed again",
-                       st->files[file].path);
-        engine_commit_event(st, LEVEL_WARN, "file-changed", text);
+                       st->rows.files[file].path);
+        facts_event(st, LEVEL_WARN, "file-changed", text);
     } else {
-        (void)snprintf(text, sizeof text,
+        (void)snprintf(text, sizeof(text),
                        "%.400s was written just when btc was killed: its "
                        "pieces are hashed before it is complete",
-                       st->files[file].path);
-        engine_commit_event(st, LEVEL_INFO, "file-late", text);
+                       st->rows.files[file].path);
+        facts_event(st, LEVEL_INFO, "file-late", text);
     }
 }
 
@@ -56,38 +57,39 @@ static void judge_lose_file(struct engine_torrent *st, uint32_t file)
     uint32_t first, end;
     layout_file_pieces(&st->geom, file, &first, &end);
     for (uint32_t i = first; i < end; i++) {
-        if (bits_clear(&st->claimed, i)) {
-            journal_del_piece(st->facts, st->id, i);
+        if (bits_clear(&st->startup.claimed, i)) {
+            journal_del_piece(st->ledger.facts, st->id, i);
         }
-        journal_del_blocks(st->facts, st->id, i);
+        journal_del_blocks(st->ledger.facts, st->id, i);
     }
     size_t kept = 0;
-    for (size_t i = 0; i < st->n_blocks; i++) {
-        if (st->blocks[i].piece < first || st->blocks[i].piece >= end) {
-            st->blocks[kept++] = st->blocks[i];
+    for (size_t i = 0; i < st->rows.n_blocks; i++) {
+        if (st->rows.blocks[i].piece < first ||
+            st->rows.blocks[i].piece >= end) {
+            st->rows.blocks[kept++] = st->rows.blocks[i];
         }
     }
-    st->n_blocks = kept;
+    st->rows.n_blocks = kept;
     char text[512];
-    (void)snprintf(text, sizeof text,
+    (void)snprintf(text, sizeof(text),
                    "%.400s is gone: its pieces are fetched again",
-                   st->files[file].path);
-    engine_commit_event(st, LEVEL_WARN, "file-lost", text);
-    st->stat_dirty = true;
+                   st->rows.files[file].path);
+    facts_event(st, LEVEL_WARN, "file-lost", text);
+    facts_stat(st);
 }
 
 /* The file's fingerprint as it is now goes into the journal. */
 static void judge_take_print(struct engine_torrent *st, uint32_t file,
                              const struct fingerprint *p)
 {
-    struct journal_file *f = &st->files[file];
+    struct journal_file *f = &st->rows.files[file];
     f->has_print = p->exists;
     f->dev = p->dev;
     f->ino = p->ino;
     f->size = p->size;
     f->mtime_ns = p->mtime_ns;
     f->ctime_ns = p->ctime_ns;
-    journal_put_file(st->facts, st->id, f);
+    journal_put_file(st->ledger.facts, st->id, f);
 }
 
 /* What the judge needs of each file. Index i of the array is file map[i]. */
@@ -99,22 +101,22 @@ static size_t judge_collect(struct engine_torrent *st,
     size_t n = 0;
     int err = bits_init(&blocks, st->geom.n_pieces);
     BTC_ASSERT(err == 0);
-    for (size_t i = 0; i < st->n_blocks; i++) {
-        bits_set(&blocks, st->blocks[i].piece);
+    for (size_t i = 0; i < st->rows.n_blocks; i++) {
+        bits_set(&blocks, st->rows.blocks[i].piece);
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        const struct journal_file *f = &st->files[i];
+        const struct journal_file *f = &st->rows.files[i];
         const struct fingerprint *p = &prints[i];
         if (f->pad || f->length == 0) {
             continue;
         }
         uint32_t first, end;
         layout_file_pieces(&st->geom, i, &first, &end);
-        bool whole = bits_next_clear(&st->claimed, first) >= end;
+        bool whole = bits_next_clear(&st->startup.claimed, first) >= end;
         map[n] = i;
         out[n++] = (struct trust_file){
             .length = f->length,
-            .claimed = bits_next_set(&st->claimed, first) < end ||
+            .claimed = bits_next_set(&st->startup.claimed, first) < end ||
                        bits_next_set(&blocks, first) < end,
             .whole = whole,
             .has_journal = f->has_print,
@@ -157,10 +159,11 @@ static void judge_apply(struct engine_torrent *st,
                         size_t n)
 {
     bool trust = st->s->o.verify == BTC_VERIFY_NONE;
-    st->bytes_missing = 0;
+    st->startup.bytes_missing = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t file = map[i];
-        st->bytes_missing += judge_missing(&st->files[file], &files[i].now);
+        st->startup.bytes_missing +=
+            judge_missing(&st->rows.files[file], &files[i].now);
         if (files[i].verdict == TRUST_LOST) {
             judge_lose_file(st, file);
         } else if ((files[i].verdict == TRUST_RECHECK ||
@@ -168,12 +171,12 @@ static void judge_apply(struct engine_torrent *st,
                    !trust) {
             judge_recheck_file(st, file, files[i].verdict);
         }
-        st->scan_needed |= files[i].beyond;
-        if (!files[i].claimed && !st->files[file].has_print) {
+        st->startup.scan_needed |= files[i].beyond;
+        if (!files[i].claimed && !st->rows.files[file].has_print) {
             continue; /* not known as ours: see adopt.h */
         }
         if (files[i].verdict != TRUST_TRUST ||
-            !judge_has_print(&st->files[file], &prints[file])) {
+            !judge_has_print(&st->rows.files[file], &prints[file])) {
             judge_take_print(st, file, &prints[file]);
         }
     }
@@ -185,13 +188,13 @@ static int64_t judge_wished_since(struct engine_torrent *st)
 {
     const struct btc_run_options *o = &st->s->o;
     bool interrupted = st->stat.checked_to < st->geom.n_pieces;
-    bool again = st->verify_all && !st->verify_more;
-    st->checked_from = interrupted && !again ? st->stat.checked_to : 0;
-    st->scan_needed |= interrupted || st->verify_all;
+    bool again = st->startup.verify_all && !st->startup.verify_more;
+    st->startup.checked_from = interrupted && !again ? st->stat.checked_to : 0;
+    st->startup.scan_needed |= interrupted || st->startup.verify_all;
     if (o->check_only && o->older_than_s > 0) {
         return loop_unix_now() - o->older_than_s;
     }
-    st->verify_taken = st->row.verify_since;
+    st->startup.verify_taken = st->row.verify_since;
     return st->row.verify_since;
 }
 
@@ -204,7 +207,7 @@ static int64_t judge_piece_since(const struct engine_torrent *st,
     layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
                       layout_piece_size(&st->geom, piece));
     while (layout_spans_next(&it, &s)) {
-        int64_t f = s.pad ? 0 : st->files[s.file].verify_since;
+        int64_t f = s.pad ? 0 : st->rows.files[s.file].verify_since;
         since = f > since ? f : since;
     }
     return since;
@@ -217,18 +220,18 @@ static void judge_wishes(struct engine_torrent *st)
 {
     int64_t since = judge_wished_since(st);
     int64_t now = loop_unix_now();
-    for (size_t i = 0; i < st->n_pieces; i++) {
-        uint32_t piece = st->pieces[i].piece;
-        int64_t at = trust_verified_at(st->pieces[i].verified_at, now);
-        if (!bits_get(&st->claimed, piece)) {
+    for (size_t i = 0; i < st->rows.n_pieces; i++) {
+        uint32_t piece = st->rows.pieces[i].piece;
+        int64_t at = trust_verified_at(st->rows.pieces[i].verified_at, now);
+        if (!bits_get(&st->startup.claimed, piece)) {
             continue;
         }
-        if (at != st->pieces[i].verified_at) {
-            journal_put_piece(st->facts, st->id, piece, at);
+        if (at != st->rows.pieces[i].verified_at) {
+            journal_put_piece(st->ledger.facts, st->id, piece, at);
         }
         if (st->s->o.verify != BTC_VERIFY_NONE &&
             at < judge_piece_since(st, piece, since)) {
-            bits_set(&st->to_check, piece);
+            bits_set(&st->startup.to_check, piece);
         }
     }
 }
@@ -236,19 +239,19 @@ static void judge_wishes(struct engine_torrent *st)
 /* --accept-loss: the journal forgets its claims and starts over. */
 static void judge_forget_all(struct engine_torrent *st, struct trust_run *run)
 {
-    for (size_t i = 0; i < st->n_pieces; i++) {
-        journal_del_piece(st->facts, st->id, st->pieces[i].piece);
+    for (size_t i = 0; i < st->rows.n_pieces; i++) {
+        journal_del_piece(st->ledger.facts, st->id, st->rows.pieces[i].piece);
     }
-    for (size_t i = 0; i < st->n_blocks; i++) {
-        journal_del_blocks(st->facts, st->id, st->blocks[i].piece);
+    for (size_t i = 0; i < st->rows.n_blocks; i++) {
+        journal_del_blocks(st->ledger.facts, st->id, st->rows.blocks[i].piece);
     }
-    bits_zero(&st->claimed);
-    st->n_blocks = st->n_pieces = 0;
+    bits_zero(&st->startup.claimed);
+    st->rows.n_blocks = st->rows.n_pieces = 0;
     run->root_dev = 0; /* nor where it was */
-    journal_put_accepted_loss(st->facts, st->id);
-    engine_commit_event(st, LEVEL_WARN, "accept-loss",
-                        "the storage was absent: starting over as wished");
-    st->stat_dirty = true;
+    journal_put_accepted_loss(st->ledger.facts, st->id);
+    facts_event(st, LEVEL_WARN, "accept-loss",
+                "the storage was absent: starting over as wished");
+    facts_stat(st);
 }
 
 /* It was doing something when the journal last heard of it. */
@@ -259,6 +262,21 @@ static bool judge_was_active(const struct journal_stat *stat)
            strcmp(stat->state, "seeding") == 0;
 }
 
+/* This boot's id, to tell a killed process from a power cut. */
+static bool judge_same_boot(const struct journal_run *run)
+{
+    char id[40] = "";
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (f != NULL) {
+        if (fgets(id, sizeof(id), f) == NULL) {
+            id[0] = '\0';
+        }
+        (void)fclose(f);
+    }
+    id[strcspn(id, "\n")] = '\0';
+    return id[0] != '\0' && strcmp(id, run->boot_id) == 0;
+}
+
 /* The last run that may have written to this torrent. It may have gone on long
  * after it had done with it. A database of an older version does not tell which
  * run that was: then it is the one before this one, if any. */
@@ -266,12 +284,12 @@ static struct trust_run judge_run(const struct engine_torrent *st)
 {
     const struct engine *s = st->s;
     bool told = st->stat.last_run != 0;
-    const struct journal_run *r = told ? &st->last_run : &s->before;
+    const struct journal_run *r = told ? &st->startup.last_run : &s->before;
     bool until_end = told && judge_was_active(&st->stat);
     struct trust_run run = {.known = r->id != 0,
                             .clean = r->ended_at != 0,
-                            .same_boot = engine_same_boot(r),
-                            .interval_s = (s->journal_interval_ms + 999) / 1000,
+                            .same_boot = judge_same_boot(r),
+                            .interval_s = (s->commit.interval_ms + 999) / 1000,
                             .started_at = r->started_at,
                             .heartbeat_at = r->heartbeat_at,
                             .now = loop_unix_now(),
@@ -300,8 +318,8 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job)
     struct fingerprint root = {.exists = job->root.exists,
                                .dev = job->root.dev};
     run.bare = judge_is_bare(st, &root);
-    struct trust_file *files = mem_calloc(st->geom.n_files + 1, sizeof *files);
-    uint32_t *map = mem_calloc(st->geom.n_files + 1, sizeof *map);
+    struct trust_file *files = mem_calloc(st->geom.n_files + 1, sizeof(*files));
+    uint32_t *map = mem_calloc(st->geom.n_files + 1, sizeof(*map));
     size_t n = judge_collect(st, job->prints, files, map);
     bool there = trust_judge(&run, &root, files, n);
     if (!there && root.exists &&
@@ -323,9 +341,9 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job)
 void judge_checked(struct engine_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        if (st->files[i].verify_since != 0) {
-            st->files[i].verify_since = 0;
-            journal_put_file(st->facts, st->id, &st->files[i]);
+        if (st->rows.files[i].verify_since != 0) {
+            st->rows.files[i].verify_since = 0;
+            journal_put_file(st->ledger.facts, st->id, &st->rows.files[i]);
         }
     }
 }

@@ -1,33 +1,132 @@
-/* The rows of a torrent, read on the database thread and taken over on the
- * loop's. */
-#include "engine/internal.h"
+/* The objects of a torrent: made from its rows, and freed; see load.h. */
+#include "engine/load.h"
+
+#include "base/mem.h"
+#include "engine/adopt.h"
+#include "engine/limits.h"
+#include "engine/links.h"
+#include "engine/trackers.h"
+#include "engine/turn.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define LOAD_PEERS_MAX 500
+
+struct engine_torrent *engine_load_find(const struct engine *s, int64_t id)
+{
+    struct engine_torrent *st;
+    HASH_FIND(hh, s->torrents, &id, sizeof(id), st);
+    return st;
+}
+
+struct engine_torrent *engine_load_new(struct engine *s,
+                                       struct journal_torrent *row)
+{
+    struct engine_torrent *st = mem_zalloc(sizeof(*st));
+    st->s = s;
+    st->id = row->id;
+    st->row = *row;
+    row->name = row->save_path = row->label = NULL;
+    st->ledger.facts = journal_batch_new();
+    st->ledger.syncing = journal_batch_new();
+    life_init(&st->life, st->row.wanted, st->row.starts, s->o.follow_wishes);
+    (void)life_takes_news(&st->life); /* it is told when something changes */
+    HASH_ADD(hh, s->torrents, id, sizeof(st->id), st);
+    turn_touch(st);
+    return st;
+}
+
+/* Before the object itself goes. */
+static void load_unlink(struct engine_torrent *st)
+{
+    struct engine *s = st->s;
+    turn_forget(st);
+    limits_forget(st);
+    if (s->unfinished == st) {
+        s->unfinished = NULL;
+    }
+    HASH_DELETE(hh, s->torrents, st);
+}
+
+void engine_load_free(struct engine_torrent *st)
+{
+    engine_load_unload(st);
+    load_unlink(st);
+    for (uint32_t i = 0; i < st->net.n_links; i++) {
+        BTC_ASSERT(st->net.links[i] == NULL);
+    }
+    free(st->net.links);
+    journal_batch_free(st->ledger.facts);
+    journal_batch_free(st->ledger.syncing);
+    free(st->ledger.fresh_pieces);
+    free(st->ledger.fresh_files);
+    free(st->row.name);
+    free(st->row.save_path);
+    free(st->row.label);
+    free(st);
+}
+
+static void load_free_rows(struct torrent_rows *r)
+{
+    journal_files_free(r->files, r->n_files);
+    free(r->pieces);
+    free(r->blocks);
+    free(r->peers);
+    journal_trackers_free(r->trackers, r->n_trackers);
+    *r = (struct torrent_rows){0};
+}
+
+void engine_load_unload(struct engine_torrent *st)
+{
+    links_close_all(st);
+    trackers_cancel(st);
+    torrent_free(st->t);
+    st->ran = false;
+    st->t = NULL;
+    if (st->store != NULL) {
+        store_tree_free(st->store);
+        st->store = NULL;
+    }
+    metainfo_free(st->meta);
+    st->meta = NULL;
+    free(st->layout_files);
+    st->layout_files = NULL;
+    load_free_rows(&st->rows);
+    free(st->disk_error);
+    st->disk_error = NULL;
+    bits_fini(&st->startup.select);
+    bits_fini(&st->startup.claimed);
+    bits_fini(&st->startup.to_check);
+    bits_fini(&st->startup.adopt.strangers);
+    bits_fini(&st->startup.adopt.taken);
+    st->ledger.n_fresh = st->ledger.n_fresh_files = 0;
+    st->ledger.n_collected = st->ledger.n_files_collected = 0;
+}
 
 /* The last run that may have written its files. What this very run has left at
  * rest is journaled to the end. */
-static int engine_torrent_load_run(struct engine_torrent *st,
-                                   struct journal *db)
+static int load_run(struct torrent_rows *rows, struct journal *db)
 {
-    struct journal_run *r = &st->loaded.run;
-    int err =
-        journal_load_run(db, st->loaded.stat.last_run, r, &st->load_error);
-    if (err == 0 && r->id == journal_run_id(db)) {
+    struct journal_run *r = &rows->run;
+    int rc = journal_load_run(db, rows->stat.last_run, r, &rows->error);
+    if (rc == 0 && r->id == journal_run_id(db)) {
         r->ended_at = r->heartbeat_at;
     }
-    return err;
+    return rc;
 }
 
-void engine_torrent_load(struct engine_torrent *st, struct journal *db)
+void engine_load_rows(struct engine_torrent *st, struct journal *db)
 {
-    struct err *e = &st->load_error;
+    struct torrent_rows *r = &st->rows;
+    struct err *e = &r->error;
     uint8_t *info = NULL;
     size_t len = 0;
     *e = (struct err){0};
-    int err = journal_load_stat(db, st->id, &st->loaded.stat, e);
-    st->loaded.known = err == 0;
+    int err = journal_load_stat(db, st->id, &r->stat, e);
+    r->stat_loaded = err == 0;
     if (err == 0) {
-        err = engine_torrent_load_run(st, db);
+        err = load_run(r, db);
     }
     if (err == 0) {
         err = journal_load_info(db, st->id, &info, &len, e);
@@ -36,28 +135,153 @@ void engine_torrent_load(struct engine_torrent *st, struct journal *db)
         err = metainfo_parse_info(slice_of(info, len), &st->meta, e);
     }
     if (err == 0) {
-        err = journal_load_files(db, st->id, &st->files, &st->n_files, e);
+        err = journal_load_files(db, st->id, &r->files, &r->n_files, e);
     }
     if (err == 0) {
-        err = journal_load_pieces(db, st->id, &st->pieces, &st->n_pieces, e);
+        err = journal_load_pieces(db, st->id, &r->pieces, &r->n_pieces, e);
     }
     if (err == 0) {
-        err = journal_load_blocks(db, st->id, &st->blocks, &st->n_blocks, e);
+        err = journal_load_blocks(db, st->id, &r->blocks, &r->n_blocks, e);
     }
     if (err == 0) {
-        err = journal_load_peers(db, st->id, ENGINE_PEERS_LOADED, &st->peers,
-                                 &st->n_peers, e);
+        err = journal_load_peers(db, st->id, LOAD_PEERS_MAX, &r->peers,
+                                 &r->n_peers, e);
     }
     if (err == 0) {
-        (void)journal_load_trackers(db, st->id, &st->trackers, &st->n_trackers,
+        (void)journal_load_trackers(db, st->id, &r->trackers, &r->n_trackers,
                                     e);
     }
     free(info);
 }
 
-void engine_torrent_loaded(struct engine_torrent *st)
+/* What was loaded fits together. Not on the database thread: the row may change
+ * while that one loads. */
+static void load_check(struct engine_torrent *st)
 {
-    st->stat = st->loaded.stat;
-    st->last_run = st->loaded.run;
-    st->stat_known = st->loaded.known;
+    if (st->rows.error.code == 0 &&
+        (st->rows.n_files != st->meta->n_files ||
+         memcmp(st->meta->info_hash, st->row.info_hash, SHA1_LEN) != 0)) {
+        (void)err_set(&st->rows.error, BTC_E_DB,
+                      "the info dictionary of torrent %lld does not match its "
+                      "rows; `btc db check` tells more",
+                      (long long)st->id);
+    }
+}
+
+int engine_load_take(struct engine_torrent *st)
+{
+    st->stat = st->rows.stat;
+    st->startup.last_run = st->rows.run;
+    st->ledger.stat_known = st->rows.stat_loaded;
+    load_check(st);
+    return st->rows.error.code;
+}
+
+static void load_open_store(struct engine_torrent *st)
+{
+    uint32_t n = st->meta->n_files;
+    struct store_file *files = mem_calloc(n > 0 ? n : 1, sizeof(*files));
+    st->layout_files = mem_calloc(n > 0 ? n : 1, sizeof(*st->layout_files));
+    bits_fini(&st->startup.adopt.taken);
+    (void)bits_init(&st->startup.adopt.taken, n); /* METAINFO_MAX_FILES fits */
+    for (uint32_t i = 0; i < n; i++) {
+        const struct metainfo_file *m = &st->meta->files[i];
+        files[i] = adopt_place(st, i);
+        st->layout_files[i] = (struct layout_file){
+            .offset = m->offset, .length = m->length, .pad = m->pad};
+    }
+    st->geom = (struct layout){.total = st->meta->total_size,
+                               .piece_length = st->meta->piece_length,
+                               .n_pieces = st->meta->n_pieces,
+                               .n_files = n,
+                               .files = st->layout_files};
+    st->store = store_tree_new(st->s->disk, st->row.save_path, files, n,
+                               st->row.alloc_full);
+    free(files);
+}
+
+void engine_load_priorities(struct engine_torrent *st)
+{
+    uint8_t *prio = mem_calloc(st->rows.n_files + 1, 1);
+    for (size_t i = 0; i < st->rows.n_files; i++) {
+        prio[i] = st->rows.files[i].priority;
+    }
+    torrent_set_priorities(st->t, prio);
+    free(prio);
+}
+
+static void load_give_trackers(struct engine_torrent *st)
+{
+    for (size_t i = 0; i < st->rows.n_trackers; i++) {
+        int at = torrent_add_tracker(st->t, st->rows.trackers[i].url,
+                                     st->rows.trackers[i].tier);
+        if (at >= 0) {
+            torrent_restore_tracker(st->t, (uint32_t)at,
+                                    st->rows.trackers[i].tracker_id);
+        }
+    }
+}
+
+/* One that can be dialled, or that is not to be. A peer that a user named may
+ * not have been dialled yet. */
+static void load_give_peer(struct engine_torrent *st,
+                           const struct journal_peer *p)
+{
+    struct addr a;
+    struct peerset_entry old = {.bytes_down = (uint64_t)p->bytes_down,
+                                .bytes_up = (uint64_t)p->bytes_up,
+                                .last_seen = p->last_seen,
+                                .failures = (uint32_t)p->failures,
+                                .is_seed = p->is_seed,
+                                .banned = p->banned};
+    enum peer_source source = PEER_SOURCE_RESUME;
+    if (strcmp(p->source, peer_source_name(PEER_SOURCE_USER)) == 0) {
+        source = PEER_SOURCE_USER;
+    }
+    if (addr_parse_ip(slice_str(p->address), p->port, &a) &&
+        (p->connectable || p->banned || source == PEER_SOURCE_USER)) {
+        torrent_add_peer(st->t, &a, source, &old);
+    }
+}
+
+static void load_give_peers(struct engine_torrent *st)
+{
+    for (size_t i = 0; i < st->rows.n_peers; i++) {
+        load_give_peer(st, &st->rows.peers[i]);
+    }
+}
+
+/* With what the journal knows but for pieces and blocks: the startup
+ * verification decides on those. */
+static void load_open_core(struct engine_torrent *st)
+{
+    struct engine *s = st->s;
+    struct torrent_config c = {.shared = &s->shared,
+                               .geom = &st->geom,
+                               .info_hash = st->meta->info_hash,
+                               .max_peers = st->row.max_peers > 0
+                                                ? (uint32_t)st->row.max_peers
+                                                : s->o.max_peers,
+                               .sequential = st->row.sequential,
+                               .is_private = st->row.is_private,
+                               .up_limit = (uint64_t)st->row.up_limit,
+                               .downloaded = st->stat.downloaded,
+                               .uploaded = st->stat.uploaded,
+                               .wasted = st->stat.wasted};
+    st->t = torrent_new(&c, loop_now_ms(s->loop));
+    st->ran = false;
+    bucket_init(&st->net.down_bucket, (uint64_t)st->row.down_limit,
+                loop_now_ms(s->loop));
+    engine_load_priorities(st);
+    load_give_trackers(st);
+    load_give_peers(st);
+    if (s->o.check_only) {
+        torrent_set_check_only(st->t);
+    }
+}
+
+void engine_load_open(struct engine_torrent *st)
+{
+    load_open_store(st);
+    load_open_core(st);
 }

@@ -1,17 +1,30 @@
-/* What a run tells: states, progress, rows of torrent_stat, the map of pieces.
- */
+/* What a run tells; see report.h. */
+#include "engine/report.h"
+
 #include "base/mem.h"
-#include "engine/internal.h"
-#include "model/names.h"
+#include "engine/turn.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+bool report_goal_is_reached(const struct engine_torrent *st)
+{
+    struct seed_goal goal = {.mode = st->row.seed_mode,
+                             .value = st->row.seed_goal};
+    struct torrent_stats ts;
+    if (st->s->o.seed != NULL) {
+        goal = st->s->seed;
+    }
+    torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
+    return seed_goal_is_reached(&goal, ts.uploaded, ts.bytes_total,
+                                st->stat.seeding_s);
+}
 
 /* Seeding is wished for and not over. Before DONE nobody has looked yet. */
 static bool report_is_served(const struct engine_torrent *st)
 {
-    return !st->s->o.check_only && !st->goal_reached &&
-           (st->announced_done || !engine_torrent_goal(st));
+    return !st->s->o.check_only && !st->life.goal_reached &&
+           (st->life.finished || !report_goal_is_reached(st));
 }
 
 /* What a torrent that runs does. */
@@ -41,47 +54,54 @@ static bool report_is_complete(const struct engine_torrent *st)
            st->stat.bytes_done >= st->stat.bytes_total;
 }
 
-const char *engine_state_name(const struct engine_torrent *st)
+/* Known to wait for something that was absent when it was last looked for. */
+static const char *report_waiting_state(const struct engine_torrent *st)
 {
-    switch (st->phase) {
-    case PHASE_STORAGE:
-        return "waiting-storage";
-    case PHASE_SPACE:
+    switch (st->life.code) {
+    case BTC_E_NOSPACE:
         return "waiting-space";
-    case PHASE_ERROR:
-        if (st->status != BTC_E_VERIFY && st->status != BTC_E_NETWORK &&
-            st->status != BTC_E_STALLED) {
-            return "error";
-        }
-        break;
-    case PHASE_LOADING:
-    case PHASE_STAT:
-    case PHASE_SCAN:
-    case PHASE_CREATE:
-        if (st->status != BTC_E_STORAGE && st->status != BTC_E_NOSPACE) {
-            return "checking";
-        }
-        break; /* only looked whether it is back */
-    case PHASE_RUN:
-        return report_running_state(st);
-    case PHASE_IDLE:
-    case PHASE_STOPPING:
-        break;
-    }
-    if (st->status == BTC_E_NOSPACE) {
-        return "waiting-space";
-    }
-    if (st->status == BTC_E_STORAGE) {
+    case BTC_E_STORAGE:
         return "waiting-storage";
+    default:
+        return NULL;
+    }
+}
+
+/* What a torrent at rest is. Trouble that is over with the run is no error. */
+static const char *report_resting_state(const struct engine_torrent *st)
+{
+    bool passes = st->life.code == BTC_E_VERIFY ||
+                  st->life.code == BTC_E_NETWORK ||
+                  st->life.code == BTC_E_STALLED;
+    if (st->life.state == LIFE_ERROR && !passes) {
+        return "error";
     }
     if (report_is_complete(st)) {
         return "complete";
     }
-    return st->row.wanted == WANTED_PAUSE ? "paused" : "downloading";
+    if (st->row.wanted == WANTED_PAUSE) {
+        return "paused";
+    }
+    return "downloading";
+}
+
+const char *report_state(const struct engine_torrent *st)
+{
+    if (st->life.state == LIFE_RUNNING) {
+        return report_running_state(st);
+    }
+    const char *waiting = report_waiting_state(st);
+    if (waiting != NULL) {
+        return waiting;
+    }
+    if (life_is_starting(&st->life)) {
+        return "checking";
+    }
+    return report_resting_state(st);
 }
 
 /* No payload moves: rows that only say so are not written. */
-bool engine_is_idle(const struct engine_torrent *st)
+bool report_is_idle(const struct engine_torrent *st)
 {
     struct torrent_stats ts;
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
@@ -113,14 +133,15 @@ static int64_t report_eta(const struct torrent_stats *ts)
     return ts->down_rate > 0 ? (int64_t)(left / ts->down_rate) : -1;
 }
 
-void engine_fill_progress(struct engine_torrent *st, struct btc_progress *p)
+static void report_fill_progress(struct engine_torrent *st,
+                                 struct btc_progress *p)
 {
     struct torrent_stats ts;
     report_stats(st, &ts);
     *p = (struct btc_progress){
         .id = st->id,
         .name = st->row.name,
-        .state = engine_state_name(st),
+        .state = report_state(st),
         .bytes_done = ts.bytes_done,
         .bytes_total = ts.bytes_total,
         .pieces_done = ts.pieces_done,
@@ -143,12 +164,12 @@ void engine_fill_progress(struct engine_torrent *st, struct btc_progress *p)
 
 /* The row as of this commit: bytes and pieces are verified and, with it,
  * durable. */
-void engine_fill_stat(struct engine_torrent *st, struct journal_stat *out)
+void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
 {
     struct torrent_stats ts;
     report_stats(st, &ts);
-    const char *state = engine_state_name(st);
-    (void)snprintf(out->state, sizeof out->state, "%s", state);
+    const char *state = report_state(st);
+    (void)snprintf(out->state, sizeof(out->state), "%s", state);
     out->bytes_done = ts.bytes_done;
     out->bytes_total = ts.bytes_total;
     out->pieces_done = ts.pieces_done;
@@ -160,8 +181,8 @@ void engine_fill_stat(struct engine_torrent *st, struct journal_stat *out)
     out->downloaded = ts.downloaded;
     out->uploaded = ts.uploaded;
     out->wasted = ts.wasted;
-    out->error_code = st->status;
-    (void)snprintf(out->error, sizeof out->error, "%s", st->error);
+    out->error_code = st->life.code;
+    (void)snprintf(out->error, sizeof(out->error), "%s", st->error);
     out->checked_to = ts.checked_to;
     if (st->ran && torrent_is_complete(st->t)) {
         if (st->stat.completed_at == 0) {
@@ -169,9 +190,10 @@ void engine_fill_stat(struct engine_torrent *st, struct journal_stat *out)
         }
     }
     out->completed_at = st->stat.completed_at;
-    if (st->tainted) { /* the last that was durable */
-        const struct journal_stat *known =
-            st->told_stat.state[0] != '\0' ? &st->told_stat : &st->stat;
+    if (st->ledger.tainted) { /* the last that was durable */
+        const struct journal_stat *known = st->ledger.told_stat.state[0] != '\0'
+                                               ? &st->ledger.told_stat
+                                               : &st->stat;
         out->bytes_done = known->bytes_done;
         out->pieces_done = known->pieces_done;
         out->checked_to = known->checked_to;
@@ -182,17 +204,15 @@ void engine_fill_stat(struct engine_torrent *st, struct journal_stat *out)
     out->writes = st->stat.writes;
 }
 
-/* --- events --- */
-
 /* Fills what is common and calls. */
-void engine_tell(struct engine_torrent *st, struct btc_event *ev)
+void report_tell(struct engine_torrent *st, struct btc_event *ev)
 {
     struct engine *s = st->s;
     if (s->o.on_event == NULL || !(st->asked || s->o.follow_wishes)) {
         return;
     }
     struct btc_progress p;
-    engine_fill_progress(st, &p);
+    report_fill_progress(st, &p);
     ev->at = loop_unix_now();
     ev->id = st->id;
     ev->progress = &p;
@@ -201,26 +221,26 @@ void engine_tell(struct engine_torrent *st, struct btc_event *ev)
 }
 
 /* An event without details. */
-void engine_tell_type(struct engine_torrent *st, enum btc_event_type type)
+void report_tell_type(struct engine_torrent *st, enum btc_event_type type)
 {
     struct btc_event ev = {.type = type};
-    engine_tell(st, &ev);
+    report_tell(st, &ev);
 }
 
 /* STATE, when it changed. */
-void engine_tell_state(struct engine_torrent *st)
+void report_tell_state(struct engine_torrent *st)
 {
-    const char *state = engine_state_name(st);
+    const char *state = report_state(st);
     if (st->told_state == NULL || strcmp(st->told_state, state) != 0) {
-        st->stat_dirty = true;
-        engine_touch(st);
+        st->ledger.stat_dirty = true;
+        turn_touch(st);
         st->told_state = state;
-        engine_tell_type(st, BTC_EVENT_STATE);
+        report_tell_type(st, BTC_EVENT_STATE);
     }
 }
 
 /* STATS: all torrents of this run. */
-void engine_tell_stats(struct engine *s, bool asked)
+void report_tell_stats(struct engine *s, bool asked)
 {
     size_t n = 0;
     if (s->o.on_event == NULL) {
@@ -234,10 +254,10 @@ void engine_tell_stats(struct engine *s, bool asked)
         if (n == s->progress_cap) {
             s->progress_cap = s->progress_cap > 0 ? s->progress_cap * 2 : 4;
             s->progress =
-                mem_resize(s->progress, s->progress_cap, sizeof *s->progress);
+                mem_resize(s->progress, s->progress_cap, sizeof(*s->progress));
         }
-        engine_tell_state(st);
-        engine_fill_progress(st, &s->progress[n++]);
+        report_tell_state(st);
+        report_fill_progress(st, &s->progress[n++]);
     }
     struct btc_event ev = {.type = BTC_EVENT_STATS,
                            .at = loop_unix_now(),
@@ -248,42 +268,15 @@ void engine_tell_stats(struct engine *s, bool asked)
 }
 
 /* ERROR; `st` NULL: the engine itself. */
-void engine_tell_error(struct engine *s, struct engine_torrent *st, int code,
+void report_tell_error(struct engine *s, struct engine_torrent *st, int code,
                        const char *text)
 {
     struct btc_event ev = {
         .type = BTC_EVENT_ERROR, .status = err_exit(code), .text = text};
     if (st != NULL) {
-        engine_tell(st, &ev);
+        report_tell(st, &ev);
     } else if (s->o.on_event != NULL) {
         ev.at = loop_unix_now();
         s->o.on_event(s->o.ctx, &ev);
     }
-}
-
-/* See btc_map. */
-int engine_map(struct engine *s, int64_t id, struct btc_cell *cells, size_t n)
-{
-    const struct engine_torrent *st = engine_find(s, id);
-    memset(cells, 0, n * sizeof *cells);
-    if (st == NULL || st->t == NULL) {
-        return st == NULL ? BTC_E_NOTFOUND : 0;
-    }
-    const struct picker *p = torrent_picker(st->t);
-    uint64_t pieces = st->geom.n_pieces;
-    for (size_t c = 0; c < n && pieces > 0; c++) {
-        uint32_t from = (uint32_t)(pieces * c / n);
-        uint32_t to = (uint32_t)(pieces * (c + 1) / n);
-        to = to > from ? to : from + 1;
-        uint32_t have = 0;
-        for (uint32_t i = from; i < to; i++) {
-            enum picker_state state = picker_state(p, i);
-            have += state == PICKER_HAVE ? 1 : 0;
-            cells[c].active |=
-                state == PICKER_ACTIVE || state == PICKER_FULL ? 1 : 0;
-            cells[c].checking |= state == PICKER_CHECKING ? 1 : 0;
-        }
-        cells[c].done = (uint8_t)((uint64_t)have * 8 / (to - from));
-    }
-    return 0;
 }

@@ -4,59 +4,52 @@
  * core runs. Each step is a disk job whose answer begins the next; hashing goes
  * on beside the download. What the fingerprints mean is judge.c's.
  */
-#include "engine/internal.h"
+#include "engine/startup.h"
 
 #include "base/mem.h"
 #include "engine/adopt.h"
+#include "engine/facts.h"
+#include "engine/jobs.h"
 #include "engine/judge.h"
+#include "engine/limits.h"
+#include "engine/report.h"
+#include "engine/turn.h"
 #include "model/fingerprint.h"
 #include "model/names.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The wish changed while a job was out: back to where a stop leaves it. */
-static bool startup_is_off(struct engine_torrent *st)
+/* The wish changed while a job was out: what it found is not looked at. */
+static bool startup_is_off(const struct engine_torrent *st)
 {
-    bool run = st->row.wanted == WANTED_RUN || st->s->o.check_only;
-    if (!st->s->stopping && run && !st->remove) {
-        return false;
-    }
-    st->phase = PHASE_IDLE;
-    bits_fini(&st->adopt.strangers);
-    engine_wake(st->s);
-    return true;
+    return st->life.aim != LIFE_AIM_RUN;
 }
 
 /* --- the last step: files, then go --- */
 
-/* Gives the core what is trusted and what is to be hashed. */
-static void startup_hand_over(struct engine_torrent *st)
+void startup_hand_over(struct engine_torrent *st)
 {
     struct torrent *t = st->t;
-    for (size_t i = 0; i < st->n_blocks; i++) {
-        if (!bits_get(&st->claimed, st->blocks[i].piece)) {
-            torrent_restore_block(t, st->blocks[i].piece, st->blocks[i].block);
+    for (size_t i = 0; i < st->rows.n_blocks; i++) {
+        if (!bits_get(&st->startup.claimed, st->rows.blocks[i].piece)) {
+            torrent_restore_block(t, st->rows.blocks[i].piece,
+                                  st->rows.blocks[i].block);
         }
     }
     for (uint32_t i = 0; i < st->geom.n_pieces; i++) {
-        bool claimed = bits_get(&st->claimed, i);
-        if (bits_get(&st->to_check, i)) {
+        bool claimed = bits_get(&st->startup.claimed, i);
+        if (bits_get(&st->startup.to_check, i)) {
             torrent_check_piece(t, i, claimed);
         } else if (claimed) {
             torrent_restore_piece(t, i);
         }
     }
-    free(st->pieces);
-    free(st->blocks);
-    st->pieces = NULL;
-    st->blocks = NULL;
-    st->n_pieces = st->n_blocks = 0;
-    engine_torrent_run(st);
-    if (adopt_is_stale(st)) {
-        engine_torrent_stop(st);
-        st->restart = true;
-    }
+    free(st->rows.pieces);
+    free(st->rows.blocks);
+    st->rows.pieces = NULL;
+    st->rows.blocks = NULL;
+    st->rows.n_pieces = st->rows.n_blocks = 0;
 }
 
 static void startup_create(struct engine_torrent *st);
@@ -72,7 +65,7 @@ static bool startup_wants_more(const struct engine_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         if (!st->geom.files[i].pad && torrent_file_needed(st->t, i) &&
-            !bits_get(&st->select, i)) {
+            !bits_get(&st->startup.select, i)) {
             return true;
         }
     }
@@ -83,16 +76,16 @@ static bool startup_wants_more(const struct engine_torrent *st)
  * data of the torrent's is in the way. */
 static void startup_create_text(const struct engine_torrent *st,
                                 const struct store_job *job,
-                                char text[static sizeof st->error])
+                                char text[static sizeof(st->error)])
 {
-    int n = snprintf(text, sizeof st->error, "%s", job->error);
+    int n = snprintf(text, sizeof(st->error), "%s", job->error);
     if (job->create.may_insist) {
-        (void)snprintf(text + n, sizeof st->error - (size_t)n,
+        (void)snprintf(text + n, sizeof(st->error) - (size_t)n,
                        "; `btc resume %lld --overwrite` cuts it, or move it "
                        "away",
                        (long long)st->id);
     } else if (job->result == BTC_E_EXISTS) {
-        (void)snprintf(text + n, sizeof st->error - (size_t)n,
+        (void)snprintf(text + n, sizeof(st->error) - (size_t)n,
                        "; move that away, or `btc rm %lld` and get it with "
                        "another --out",
                        (long long)st->id);
@@ -102,69 +95,62 @@ static void startup_create_text(const struct engine_torrent *st,
 /* The files are journaled as the torrent's own. */
 static void startup_owned(struct engine_torrent *st, int code, const char *text)
 {
-    engine_job_done(st);
-    if (startup_is_off(st)) {
-        return;
-    }
-    if (code < 0) {
-        engine_torrent_fail(st, code, text);
-    } else if (startup_wants_more(st)) {
+    jobs_done(st);
+    bool off = startup_is_off(st);
+    if (code < 0 && !off) {
+        turn_post_failed(st, code, text);
+    } else if (!off && startup_wants_more(st)) {
         startup_create(st);
     } else {
-        startup_hand_over(st);
+        turn_post(st, LIFE_CREATED);
     }
-    engine_wake(st->s);
 }
 
 /* The files are there, or could not be made. */
 static void startup_created(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
-    engine_job_done(st);
-    bits_fini(&st->adopt.writes);
+    jobs_done(st);
+    bits_fini(&st->startup.adopt.writes);
     if (startup_is_off(st)) {
-        engine_job_free(job);
-        return;
-    }
-    if (job->result < 0) {
-        char text[sizeof st->error];
+        turn_post(st, LIFE_CREATED);
+    } else if (job->result < 0) {
+        char text[sizeof(st->error)];
         startup_create_text(st, job, text);
-        engine_torrent_fail(st, job->result, text);
+        turn_post_failed(st, job->result, text);
     } else {
         if (st->row.overwrite) {
             st->row.overwrite = false;
-            journal_put_overwritten(st->s->batch, st->id);
+            journal_put_overwritten(st->s->commit.batch, st->id);
         }
         adopt_own(st, job->prints, startup_owned);
     }
-    engine_job_free(job);
-    engine_wake(st->s);
+    jobs_free(job);
 }
 
 /* Makes the files that something is wanted of. */
 static void startup_create(struct engine_torrent *st)
 {
     if (st->s->o.check_only) {
-        startup_hand_over(st);
+        turn_post(st, LIFE_CREATED);
         return;
     }
-    bits_fini(&st->select);
-    if (bits_init(&st->select, st->geom.n_files) < 0) {
-        engine_torrent_fail(st, BTC_E_LIMIT, "too many files");
+    bits_fini(&st->startup.select);
+    if (bits_init(&st->startup.select, st->geom.n_files) < 0) {
+        turn_post_failed(st, BTC_E_LIMIT, "too many files");
         return;
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         if (!st->geom.files[i].pad && torrent_file_needed(st->t, i)) {
-            bits_set(&st->select, i);
+            bits_set(&st->startup.select, i);
         }
     }
     adopt_find_writes(st);
-    st->phase = PHASE_CREATE;
-    struct store_job *job = engine_job(st, STORE_CREATE, startup_created);
-    job->select = &st->select;
+    struct store_job *job = jobs_new(st, STORE_CREATE, startup_created);
+    job->select = &st->startup.select;
     job->create.overwrite = startup_may_overwrite(st);
-    job->create.writes = &st->adopt.writes;
-    job->create.label = st->adopt.label;
+    job->create.writes = &st->startup.adopt.writes;
+    job->create.label = st->startup.adopt.label;
     store_submit(st->s->disk, job);
 }
 
@@ -175,18 +161,19 @@ static void startup_spaced(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
     struct engine *s = st->s;
-    engine_job_done(st);
+    jobs_done(st);
     uint64_t avail = job->bytes_free;
     int result = job->result;
-    engine_job_free(job);
+    jobs_free(job);
     if (startup_is_off(st)) {
+        turn_post(st, LIFE_CREATED);
         return;
     }
-    uint64_t floor = engine_min_free(s);
-    uint64_t need = st->bytes_missing;
+    uint64_t floor = limits_min_free(s);
+    uint64_t need = st->startup.bytes_missing;
     if (result == 0 && need > 0 && (avail < floor || avail - floor < need)) {
         char text[400];
-        (void)snprintf(text, sizeof text,
+        (void)snprintf(text, sizeof(text),
                        "%s: %llu MiB are missing, %llu MiB are free and %llu "
                        "MiB stay free (--min-free); make room, then `btc "
                        "resume`",
@@ -194,21 +181,19 @@ static void startup_spaced(struct store_job *job)
                        (unsigned long long)((need + (1u << 20) - 1) >> 20),
                        (unsigned long long)(avail >> 20),
                        (unsigned long long)(floor >> 20));
-        engine_torrent_fail(st, BTC_E_NOSPACE, text);
-        engine_wake(s);
+        turn_post_failed(st, BTC_E_NOSPACE, text);
         return;
     }
     startup_create(st);
 }
 
-/* See startup_spaced. */
-static void startup_space(struct engine_torrent *st)
+void startup_space(struct engine_torrent *st)
 {
     if (st->s->o.check_only) {
         startup_create(st);
         return;
     }
-    store_submit(st->s->disk, engine_job(st, STORE_SPACE, startup_spaced));
+    store_submit(st->s->disk, jobs_new(st, STORE_SPACE, startup_spaced));
 }
 
 /* --- files that are not known as ours --- */
@@ -217,41 +202,37 @@ static void startup_space(struct engine_torrent *st)
 static void startup_adopted(struct engine_torrent *st, int code,
                             const char *text)
 {
-    engine_job_done(st);
-    if (startup_is_off(st)) {
-        return;
-    }
-    if (code < 0) {
-        engine_torrent_fail(st, code, text);
-        engine_wake(st->s);
+    jobs_done(st);
+    if (code < 0 && !startup_is_off(st)) {
+        turn_post_failed(st, code, text);
     } else {
-        startup_space(st);
+        turn_post(st, LIFE_SCANNED);
     }
 }
 
 /* What is there and not ours is looked at before anything is written. */
 static void startup_adopt(struct engine_torrent *st, bool scanned)
 {
-    adopt_look(st, &st->adopt.strangers, scanned ? &st->to_check : NULL,
-               startup_adopted);
+    adopt_look(st, &st->startup.adopt.strangers,
+               scanned ? &st->startup.to_check : NULL, startup_adopted);
 }
 
 /* Files that are to be written, are there, and nobody knows them. */
 static void startup_find_strangers(struct engine_torrent *st,
                                    const struct fingerprint *prints)
 {
-    bits_fini(&st->adopt.strangers);
-    int err = bits_init(&st->adopt.strangers, st->geom.n_files);
+    bits_fini(&st->startup.adopt.strangers);
+    int err = bits_init(&st->startup.adopt.strangers, st->geom.n_files);
     BTC_ASSERT(err == 0);
     if (st->s->o.check_only || startup_may_overwrite(st)) {
         return;
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        const struct journal_file *f = &st->files[i];
+        const struct journal_file *f = &st->rows.files[i];
         if (!f->pad && !f->has_print && prints[i].exists && prints[i].is_file &&
             prints[i].size > 0 && prints[i].size <= f->length &&
             torrent_file_needed(st->t, i)) {
-            (void)bits_set(&st->adopt.strangers, i);
+            (void)bits_set(&st->startup.adopt.strangers, i);
         }
     }
 }
@@ -262,31 +243,26 @@ static void startup_find_strangers(struct engine_torrent *st,
 static void startup_scanned(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
-    engine_job_done(st);
-    if (startup_is_off(st)) {
-        engine_job_free(job);
-        return;
-    }
-    for (uint32_t i = st->checked_from;
-         job->result == 0 && i < st->geom.n_pieces; i++) {
-        if (bits_get(&job->scan, i) && !bits_get(&st->claimed, i)) {
-            bits_set(&st->to_check, i);
+    bool use = job->result == 0 && !startup_is_off(st);
+    jobs_done(st);
+    for (uint32_t i = st->startup.checked_from; use && i < st->geom.n_pieces;
+         i++) {
+        if (bits_get(&job->scan, i) && !bits_get(&st->startup.claimed, i)) {
+            bits_set(&st->startup.to_check, i);
         }
     }
-    engine_job_free(job);
+    jobs_free(job);
     startup_adopt(st, true);
-    engine_wake(st->s);
 }
 
 /* Asks the filesystem which pieces have data. */
-static void startup_scan(struct engine_torrent *st)
+void startup_scan(struct engine_torrent *st)
 {
-    if (!st->scan_needed || st->s->o.verify == BTC_VERIFY_NONE) {
+    if (!st->startup.scan_needed || st->s->o.verify == BTC_VERIFY_NONE) {
         startup_adopt(st, false);
         return;
     }
-    st->phase = PHASE_SCAN;
-    struct store_job *job = engine_job(st, STORE_SCAN, startup_scanned);
+    struct store_job *job = jobs_new(st, STORE_SCAN, startup_scanned);
     job->piece_length = st->geom.piece_length;
     job->n_pieces = st->geom.n_pieces;
     store_submit(st->s->disk, job);
@@ -298,13 +274,13 @@ static void startup_scan(struct engine_torrent *st)
 static void startup_absent(struct engine_torrent *st, bool root)
 {
     char text[500];
-    (void)snprintf(text, sizeof text,
+    (void)snprintf(text, sizeof(text),
                    root ? "%.300s: the files of \"%.80s\" are absent; bring "
                           "the storage back, or start over with --accept-loss"
                         : "%.300s: no such folder for \"%.80s\"; create it or "
                           "bring the storage back",
                    st->row.save_path, st->row.name);
-    engine_torrent_fail(st, BTC_E_STORAGE, text);
+    turn_post_failed(st, BTC_E_STORAGE, text);
 }
 
 /* The fingerprints are here. */
@@ -313,7 +289,7 @@ static void startup_judged(struct engine_torrent *st,
 {
     if (judge_files(st, job)) {
         startup_find_strangers(st, job->prints);
-        startup_scan(st);
+        turn_post(st, LIFE_STATED);
     } else {
         startup_absent(st, job->root.exists);
     }
@@ -323,46 +299,44 @@ static void startup_judged(struct engine_torrent *st,
 static void startup_stated(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
-    engine_job_done(st);
-    if (!startup_is_off(st)) {
-        if (job->result < 0) {
-            engine_torrent_fail(st, job->result, job->error);
-        } else {
-            adopt_home(st);
-            startup_judged(st, job);
-        }
+    jobs_done(st);
+    if (startup_is_off(st)) {
+        turn_post(st, LIFE_STATED);
+    } else if (job->result < 0) {
+        turn_post_failed(st, job->result, job->error);
+    } else {
+        adopt_home(st);
+        startup_judged(st, job);
     }
-    engine_job_free(job);
-    engine_wake(st->s);
+    jobs_free(job);
 }
 
-void engine_startup_begin(struct engine_torrent *st)
+void startup_stat(struct engine_torrent *st)
 {
-    bits_fini(&st->claimed);
-    bits_fini(&st->to_check);
-    if (bits_init(&st->claimed, st->geom.n_pieces) < 0 ||
-        bits_init(&st->to_check, st->geom.n_pieces) < 0) {
-        engine_torrent_fail(st, BTC_E_LIMIT, "too many pieces");
+    bits_fini(&st->startup.claimed);
+    bits_fini(&st->startup.to_check);
+    if (bits_init(&st->startup.claimed, st->geom.n_pieces) < 0 ||
+        bits_init(&st->startup.to_check, st->geom.n_pieces) < 0) {
+        turn_post_failed(st, BTC_E_LIMIT, "too many pieces");
         return;
     }
-    for (size_t i = 0; i < st->n_pieces; i++) {
-        bits_set(&st->claimed, st->pieces[i].piece);
+    for (size_t i = 0; i < st->rows.n_pieces; i++) {
+        bits_set(&st->startup.claimed, st->rows.pieces[i].piece);
     }
-    st->scan_needed = false;
-    st->phase = PHASE_STAT;
-    store_submit(st->s->disk, engine_job(st, STORE_STAT, startup_stated));
+    st->startup.scan_needed = false;
+    store_submit(st->s->disk, jobs_new(st, STORE_STAT, startup_stated));
 }
 
-/* A wish while the core runs: the claims are hashed again beside it. */
-void engine_startup_verify(struct engine_torrent *st, int64_t since)
+/* The claims are hashed again beside the download. */
+void startup_verify(struct engine_torrent *st, int64_t since)
 {
     struct event ev = {.type = EVENT_TICK};
-    st->verify_taken = since;
+    st->startup.verify_taken = since;
     for (uint32_t i = 0; i < st->geom.n_pieces; i++) {
         if (picker_state(torrent_picker(st->t), i) == PICKER_HAVE) {
             torrent_check_piece(st->t, i, true);
         }
     }
-    engine_tell_type(st, BTC_EVENT_CHECKING);
-    engine_event(st, &ev);
+    report_tell_type(st, BTC_EVENT_CHECKING);
+    turn_input(st, &ev);
 }

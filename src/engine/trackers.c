@@ -5,7 +5,9 @@
 #include "engine/trackers.h"
 
 #include "base/mem.h"
+#include "engine/turn.h"
 #include "proto/tracker/http.h"
+
 #include <stdlib.h>
 
 #define TRACKERS_URL_MAX 8192u /* of an announce, with its query */
@@ -15,13 +17,12 @@ struct announcing {
     struct engine_torrent *st;
     struct http_job *job;
     uint32_t tracker;
-    trackers_done_fn *done;
     struct announcing *next;
 };
 
 static void trackers_drop(struct announcing *n)
 {
-    struct announcing **at = &n->st->announces;
+    struct announcing **at = &n->st->net.announces;
     while (*at != n) {
         at = &(*at)->next;
     }
@@ -44,25 +45,22 @@ static void trackers_on_http(void *ctx, const struct http_result *r)
         ev.announced.reply = &reply;
         ev.announced.error = e.msg;
     }
-    trackers_done_fn *done = n->done;
     trackers_drop(n);
-    done(st, &ev);
+    turn_input(st, &ev);
     tracker_reply_fini(&reply);
 }
 
 void trackers_cancel(struct engine_torrent *st)
 {
-    while (st->announces != NULL) {
-        struct announcing *n = st->announces;
-        st->announces = n->next;
+    struct announcing *n;
+    while ((n = st->net.announces) != NULL) {
         http_cancel(n->job);
+        st->net.announces = n->next;
         free(n);
     }
 }
 
-/* ACTION_ANNOUNCE. */
-void trackers_announce(struct engine_torrent *st, const struct action *a,
-                       trackers_done_fn *done)
+void trackers_announce(struct engine_torrent *st, const struct action *a)
 {
     const struct announce_tracker *k =
         announce_get(torrent_announce(st->t), a->announce.tracker);
@@ -72,17 +70,16 @@ void trackers_announce(struct engine_torrent *st, const struct action *a,
         struct event ev = {.type = EVENT_ANNOUNCED, .result = BTC_E_LIMIT};
         ev.announced.tracker = a->announce.tracker;
         ev.announced.error = "the URL is too long";
-        done(st, &ev);
+        turn_input(st, &ev);
     } else {
         struct http_request r = {.url = buf_cstr(&url),
                                  .max_body = TRACKER_MAX_REPLY};
-        struct announcing *n = mem_zalloc(sizeof *n);
+        struct announcing *n = mem_zalloc(sizeof(*n));
         n->st = st;
-        n->done = done;
         n->tracker = a->announce.tracker;
-        n->next = st->announces;
-        st->announces = n;
-        n->job = http_get(st->s->http, &r, trackers_on_http, n);
+        n->next = st->net.announces;
+        st->net.announces = n;
+        n->job = http_get(st->s->net.http, &r, trackers_on_http, n);
     }
     buf_fini(&url);
 }

@@ -1,109 +1,33 @@
 /* What is wished, against what is: foreign writes to the database become
  * starts, stops, limits, priorities, peers, trackers, checks and removals. */
-#include "base/log.h"
-#include "base/mem.h"
-#include "engine/internal.h"
-#include "model/names.h"
+#include "engine/wishes.h"
+
+#include "engine/limits.h"
+#include "engine/load.h"
+#include "engine/removal.h"
+#include "engine/report.h"
+#include "engine/startup.h"
+#include "engine/turn.h"
+
 #include <stdlib.h>
-#include <string.h>
-
-/* On the database thread. */
-static void wish_load(void *ctx, struct journal *db)
-{
-    engine_torrent_load(ctx, db);
-}
-
-/* Loaded: begins, unless the wish has changed meanwhile. */
-static void wish_loaded(void *ctx)
-{
-    struct engine_torrent *st = ctx;
-    st->phase = PHASE_IDLE;
-    engine_torrent_loaded(st);
-    engine_touch(st);
-    if (!st->s->stopping && st->row.wanted == WANTED_RUN && !st->remove) {
-        engine_torrent_begin(st);
-    }
-    engine_wake(st->s);
-}
-
-/* Reads the rows again and begins. The journal holds everything of it. */
-void engine_torrent_reload(struct engine_torrent *st)
-{
-    st->restart = false;
-    engine_torrent_unload(st);
-    st->phase = PHASE_LOADING;
-    journal_thread_call(st->s->journal_thread, wish_load, wish_loaded, st);
-}
-
-void engine_wish_remove(struct engine_torrent *st)
-{
-    st->remove = true;
-    st->restart = false;
-    engine_torrent_stop(st);
-}
-
-/* See engine_int.h. Who changes his mind in time keeps the torrent. */
-void engine_wish_wanted(struct engine_torrent *st)
-{
-    bool idle = st->phase == PHASE_IDLE;
-    st->remove = st->deleting || st->data_gone;
-    if (st->remove) {
-        return; /* the next step of the removal sees this wish */
-    }
-    switch (st->row.wanted) {
-    case WANTED_RUN:
-        st->status = 0; /* a new try may tell its error anew */
-        st->error[0] = '\0';
-        st->restart = engine_torrent_rests(st) || st->phase == PHASE_STOPPING;
-        st->asked |=
-            !st->s->o.follow_wishes && st->restart && st->s->o.n_ids == 0;
-        break;
-    case WANTED_PAUSE:
-        engine_torrent_stop(st);
-        if (st->s->o.follow_wishes && st->phase == PHASE_IDLE) {
-            st->status = 0; /* it waits for nothing */
-            st->error[0] = '\0';
-        }
-        st->restart = false;
-        break;
-    case WANTED_REMOVE:
-    case WANTED_REMOVE_DATA:
-        engine_wish_remove(st);
-        break;
-    }
-    if (!idle || st->row.wanted != WANTED_RUN) {
-        engine_tell_state(st);
-    }
-}
-
-/* It is wished to run and does not, because it had nothing left to do. */
-static bool wish_is_at_rest(const struct engine_torrent *st)
-{
-    return st->phase == PHASE_IDLE && st->row.wanted == WANTED_RUN &&
-           !st->remove;
-}
 
 /* Files. */
 static void wish_priorities(struct engine_torrent *st, const uint8_t *prio,
                             uint32_t n)
 {
     bool more = false, other = false;
-    for (uint32_t i = 0; i < n && i < st->n_files; i++) {
-        if (st->files[i].priority != prio[i] && !st->files[i].pad) {
-            more |= st->files[i].priority == 0;
+    for (uint32_t i = 0; i < n && i < st->rows.n_files; i++) {
+        if (st->rows.files[i].priority != prio[i] && !st->rows.files[i].pad) {
+            more |= st->rows.files[i].priority == 0;
             other = true;
-            st->files[i].priority = prio[i];
+            st->rows.files[i].priority = prio[i];
         }
     }
     if (other) {
-        engine_torrent_prioritize(st);
+        engine_load_priorities(st);
     }
-    if (more && st->phase == PHASE_RUN) {
-        /* Files that are wanted now must be made first: from the start. */
-        engine_torrent_stop(st);
-        st->restart = true;
-    } else if (more && wish_is_at_rest(st)) {
-        st->restart = true;
+    if (more) {
+        turn_post(st, LIFE_AGAIN); /* they must be made first */
     }
 }
 
@@ -133,22 +57,22 @@ static void wish_apply(struct engine_torrent *st,
                        row->max_peers > 0 ? (uint32_t)row->max_peers
                                           : st->s->o.max_peers,
                        loop_now_ms(st->s->loop));
-    bool free = st->down_bucket.rate > 0 && row->down_limit == 0;
-    bucket_set_rate(&st->down_bucket, (uint64_t)row->down_limit,
+    bool free = st->net.down_bucket.rate > 0 && row->down_limit == 0;
+    bucket_set_rate(&st->net.down_bucket, (uint64_t)row->down_limit,
                     loop_now_ms(st->s->loop));
     if (free) {
-        engine_grant_reads(st->s);
+        limits_grant(st->s);
     }
     if (row->sequential != st->row.sequential) {
         torrent_set_sequential(st->t, row->sequential);
     }
-    if (row->verify_since <= st->verify_taken || st->s->o.check_only) {
+    if (row->verify_since <= st->startup.verify_taken || st->s->o.check_only) {
         return; /* none, or a snapshot from before the commit that ends it */
     }
-    if (st->phase == PHASE_RUN) {
-        engine_startup_verify(st, row->verify_since);
-    } else if (wish_is_at_rest(st)) {
-        st->restart = true;
+    if (st->life.state == LIFE_RUNNING) {
+        startup_verify(st, row->verify_since);
+    } else {
+        turn_post(st, LIFE_AGAIN);
     }
 }
 
@@ -166,13 +90,30 @@ static void wish_take_row(struct engine_torrent *st,
 /* A new seeding goal: what had reached the old one may go on. */
 static void wish_goal(struct engine_torrent *st)
 {
-    if (st->t == NULL || !st->goal_reached || engine_torrent_goal(st)) {
-        return;
+    if (st->t != NULL && st->life.goal_reached && !report_goal_is_reached(st)) {
+        turn_post(st, LIFE_GOAL_MOVED);
     }
-    if (st->phase == PHASE_RUN) {
-        st->goal_reached = false;
-    } else if (wish_is_at_rest(st)) {
-        st->restart = true;
+}
+
+/* What is wished now: run, pause or removal. Whoever changes his mind in time
+ * keeps the torrent. What ran out of things to do in a run for everything is of
+ * this run again. */
+static void wish_wanted(struct engine_torrent *st)
+{
+    struct life_event ev = {.type = LIFE_WISHED,
+                            .wanted = st->row.wanted,
+                            .starts = st->row.starts};
+    bool begins = st->row.wanted == WANTED_RUN &&
+                  (life_rests(&st->life) || st->life.state == LIFE_STOPPING);
+    st->asked |= begins && !st->s->o.follow_wishes && st->s->o.n_ids == 0;
+    turn_post_event(st, &ev, "");
+}
+
+/* One that this run does not know yet; a paused one has its rows read, too. */
+static void wish_new(struct engine *s, struct journal_torrent *row)
+{
+    if (!removal_is_done(s, row->id)) {
+        turn_post(engine_load_new(s, row), LIFE_ADDED);
     }
 }
 
@@ -180,26 +121,17 @@ static void wish_goal(struct engine_torrent *st)
 static void wish_torrent(struct engine *s, struct journal_wishes *w, size_t i)
 {
     struct journal_torrent *row = &w->torrents[i];
-    struct engine_torrent *st = engine_find(s, row->id);
-    if (st == NULL && engine_is_removed(s, row->id)) {
-        return;
-    }
+    struct engine_torrent *st = engine_load_find(s, row->id);
     if (st == NULL) {
-        st = engine_torrent_new(s, row);
-        if (st->row.wanted == WANTED_REMOVE ||
-            st->row.wanted == WANTED_REMOVE_DATA) {
-            engine_wish_remove(st);
-        } else {
-            engine_torrent_reload(st); /* a paused one has its facts, too */
-        }
+        wish_new(s, row);
         return;
     }
-    engine_touch(st);
+    turn_touch(st);
     bool changed = row->wanted != st->row.wanted ||
                    (row->wanted == WANTED_RUN && row->starts != st->row.starts);
     bool goal = row->seed_mode != st->row.seed_mode ||
                 row->seed_goal != st->row.seed_goal;
-    if (st->t != NULL && st->phase != PHASE_LOADING) {
+    if (st->t != NULL && st->life.state != LIFE_LOADING) {
         wish_apply(st, row);
         wish_priorities(st, w->files[i].priority, w->files[i].n);
         wish_sources(st, &w->peers[i], &w->trackers[i]);
@@ -209,11 +141,11 @@ static void wish_torrent(struct engine *s, struct journal_wishes *w, size_t i)
         wish_goal(st);
     }
     if (changed) {
-        engine_wish_wanted(st);
+        wish_wanted(st);
     }
-    if (st->t != NULL && st->phase == PHASE_RUN) {
+    if (st->life.state == LIFE_RUNNING) {
         struct event ev = {.type = EVENT_TICK};
-        engine_event(st, &ev);
+        turn_input(st, &ev);
     }
 }
 
@@ -232,29 +164,27 @@ static bool wish_has(const struct journal_wishes *w, int64_t id)
     return from < w->n && w->torrents[from].id == id;
 }
 
-/* Rows that somebody deleted by hand: their torrents stop. */
+/* Rows that somebody deleted by hand: their torrents stop. Their files are not
+ * ours to delete. */
 static void wish_gone(struct engine *s, const struct journal_wishes *w)
 {
+    struct life_event ev = {.type = LIFE_WISHED, .wanted = WANTED_REMOVE};
     for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
-        if (!wish_has(w, st->id) && !st->remove) {
-            st->remove = true; /* its files are not ours to delete */
-            st->restart = false;
-            engine_torrent_stop(st);
+        if (!wish_has(w, st->id) && st->life.aim != LIFE_AIM_REMOVE) {
+            turn_post_event(st, &ev, "");
         }
     }
 }
 
-/* Loop thread: somebody else wrote. */
-void engine_wishes(void *ctx, struct journal_wishes *w)
+void wishes_read(void *ctx, struct journal_wishes *w)
 {
     struct engine *s = ctx;
-    if (!s->stopping) {
+    if (!turn_is_ending(s)) {
         wish_gone(s, w);
         for (size_t i = 0; i < w->n; i++) {
             wish_torrent(s, w, i);
         }
     }
     journal_wishes_free(w);
-    engine_wake(s);
 }

@@ -37,48 +37,6 @@ static void test_numbers(void **state)
     assert_false(btc_parse_duration_ms("", &v));
 }
 
-static void test_seed(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        int code;
-        enum seed_mode mode;
-        int64_t goal;
-    } cases[] = {{"none", 0, SEED_MODE_NONE, 0},
-                 {"forever", 0, SEED_MODE_FOREVER, 0},
-                 {"ratio:1.0", 0, SEED_MODE_RATIO, 1000},
-                 {"ratio:2", 0, SEED_MODE_RATIO, 2000},
-                 {"ratio:0.05", 0, SEED_MODE_RATIO, 50},
-                 {"ratio:1.234", 0, SEED_MODE_RATIO, 1234},
-                 {"time:60m", 0, SEED_MODE_TIME, 3600},
-                 {"time:1500ms", 0, SEED_MODE_TIME, 2},
-                 {"ratio:1.2345", BTC_E_USAGE, 0, 0},
-                 {"ratio:", BTC_E_USAGE, 0, 0},
-                 {"ratio:.5", BTC_E_USAGE, 0, 0},
-                 {"ratio:1.", BTC_E_USAGE, 0, 0},
-                 {"ratio:-1", BTC_E_USAGE, 0, 0},
-                 {"ratio:1.-5", BTC_E_USAGE, 0, 0},
-                 {"ratio:99999999", BTC_E_USAGE, 0, 0},
-                 {"time:soon", BTC_E_USAGE, 0, 0},
-                 {"time:", BTC_E_USAGE, 0, 0},
-                 {"", BTC_E_USAGE, 0, 0},
-                 {"forever ", BTC_E_USAGE, 0, 0}};
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        enum seed_mode mode = SEED_MODE_NONE;
-        int64_t goal = -1;
-        struct err e = {0};
-        int code = api_parse_seed(cases[i].text, &mode, &goal, &e);
-        assert_int_equal(code, cases[i].code);
-        if (code == 0) {
-            assert_int_equal(mode, cases[i].mode);
-            assert_int_equal(goal, cases[i].goal);
-        } else {
-            assert_non_null(strstr(e.msg, "ratio:NUMBER"));
-        }
-    }
-}
-
 static void test_default_db(void **state)
 {
     (void)state;
@@ -193,7 +151,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status_texts),
         cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_seed),
         cmocka_unit_test(test_default_db),
         cmocka_unit_test(test_log),
         cmocka_unit_test_setup_teardown(test_open, kit_setup, kit_teardown),

@@ -1,0 +1,30 @@
+/* Facts on their way into the journal. Those that speak of data wait in their
+ * torrent's batch for a SYNC, the others go with the next commit; see commit.c.
+ */
+#ifndef BTC_ENGINE_FACTS_H
+#define BTC_ENGINE_FACTS_H
+
+#include "engine/internal.h"
+
+/* ACTION_PERSIST. */
+void facts_put(struct engine_torrent *st, const struct action *a);
+/* A peer's row as it is now, by its peerset id. */
+void facts_peer(struct engine_torrent *st, uint32_t id);
+/* An `event` row, and a line in the log. */
+void facts_event(struct engine_torrent *st, enum level level, const char *kind,
+                 const char *text);
+/* Its stat row goes into the next commit, when it differs. */
+void facts_stat(struct engine_torrent *st);
+/* A piece or file that is told of after the commit that makes it true. */
+void facts_fresh_piece(struct engine_torrent *st, uint32_t piece);
+void facts_fresh_file(struct engine_torrent *st, uint32_t file);
+/* The check of existing data ended: what was owed is done. */
+void facts_checked(struct engine_torrent *st);
+/* Everything wanted is here: told after the next commit, which comes soon. */
+void facts_complete(struct engine_torrent *st);
+/* Facts of a torrent whose files are gone are dropped. */
+void facts_forget(struct engine_torrent *st);
+/* A SYNC failed: no claim about what was written until now will be made. */
+void facts_taint(struct engine_torrent *st);
+
+#endif

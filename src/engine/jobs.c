@@ -1,0 +1,69 @@
+/* Disk jobs of a torrent; see jobs.h. */
+#include "engine/jobs.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/turn.h"
+
+#include <stdlib.h>
+
+struct store_job *jobs_new(struct engine_torrent *st, enum store_op op,
+                           store_done_fn *done)
+{
+    struct store_job *job = mem_zalloc(sizeof(*job));
+    job->op = op;
+    job->store = st->store;
+    job->done = done;
+    job->ctx = st;
+    job->fail_file = -1;
+    st->n_jobs++;
+    return job;
+}
+
+void jobs_done(struct engine_torrent *st)
+{
+    st->n_jobs--;
+    turn_touch(st);
+}
+
+void jobs_free(struct store_job *job)
+{
+    free(job->spans);
+    free(job->block_hashes);
+    free(job->fds);
+    free(job->prints);
+    bits_fini(&job->scan);
+    free(job);
+}
+
+void jobs_set_range(struct engine_torrent *st, struct store_job *job,
+                    uint32_t piece, uint32_t begin, uint32_t len)
+{
+    struct layout_spans it;
+    struct span s;
+    uint32_t cap = 0;
+    layout_spans_init(&it, &st->geom,
+                      layout_piece_offset(&st->geom, piece) + begin, len);
+    while (layout_spans_next(&it, &s)) {
+        if (job->n_spans == cap) {
+            cap = cap > 0 ? cap * 2 : 4;
+            job->spans = mem_resize(job->spans, cap, sizeof(*job->spans));
+        }
+        job->spans[job->n_spans++] = (struct span){
+            .file = s.file, .pad = s.pad, .offset = s.offset, .len = s.len};
+    }
+    job->tag = piece;
+}
+
+void jobs_note_failure(struct engine_torrent *st, const struct store_job *job)
+{
+    if (job->result == 0 || job->result == BTC_E_HASH ||
+        job->result == BTC_E_CANCELLED) {
+        return;
+    }
+    bool mends = job->op == STORE_PREFETCH || job->result == BTC_E_SHORT;
+    if (!mends && job->error[0] != '\0' && st->disk_error == NULL) {
+        st->disk_error = mem_strdup(job->error);
+    }
+    log_write(LOG_INFO, "disk", "%s: %s", err_name(job->result), job->error);
+}

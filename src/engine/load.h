@@ -1,0 +1,26 @@
+/* The objects of a torrent: made from its rows, and freed. */
+#ifndef BTC_ENGINE_LOAD_H
+#define BTC_ENGINE_LOAD_H
+
+#include "engine/internal.h"
+
+/* NULL when the run does not know the id. */
+struct engine_torrent *engine_load_find(const struct engine *s, int64_t id);
+/* Takes the row's strings over. */
+struct engine_torrent *engine_load_new(struct engine *s,
+                                       struct journal_torrent *row);
+void engine_load_free(struct engine_torrent *st);
+/* Reads all rows; on any thread. Of `st` it touches only what it fills and
+ * reads only the id. */
+void engine_load_rows(struct engine_torrent *st, struct journal *db);
+/* On the loop thread, when that is done: the journal and the reports look at
+ * the stat while others are being read. Gives rows.error.code. */
+int engine_load_take(struct engine_torrent *st);
+/* The store and the core, from the rows. */
+void engine_load_open(struct engine_torrent *st);
+/* Frees all but the row and the journal's batches. */
+void engine_load_unload(struct engine_torrent *st);
+/* The core takes the files' priorities. */
+void engine_load_priorities(struct engine_torrent *st);
+
+#endif

@@ -1,0 +1,19 @@
+/* The startup verification in three steps, each answered by the event of the
+ * life that life.h names; see startup.c. */
+#ifndef BTC_ENGINE_STARTUP_H
+#define BTC_ENGINE_STARTUP_H
+
+#include "engine/internal.h"
+
+/* Fingerprints: LIFE_STATED. */
+void startup_stat(struct engine_torrent *st);
+/* Data beyond the journal: LIFE_SCANNED. */
+void startup_scan(struct engine_torrent *st);
+/* Room for what is missing, and the files that are absent: LIFE_CREATED. */
+void startup_space(struct engine_torrent *st);
+/* Gives the core what is trusted and what is to be hashed. */
+void startup_hand_over(struct engine_torrent *st);
+/* Hash again on a wish, while it runs: everything verified before `since`. */
+void startup_verify(struct engine_torrent *st, int64_t since);
+
+#endif
