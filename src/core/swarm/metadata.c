@@ -1,0 +1,354 @@
+/* The info dictionary of a magnet; see metadata.h. */
+#include "core/swarm/metadata.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define METADATA_NOBODY  UINT32_MAX /* as a sender: the journal, or nobody */
+#define METADATA_SEVERAL (UINT32_MAX - 1)
+
+/* Somebody who has offered metadata. */
+struct metadata_peer {
+    uint32_t id;
+    uint32_t size;                   /* as it says */
+    uint32_t asked[METADATA_WINDOW]; /* pieces; METADATA_NONE */
+    uint64_t asked_ms[METADATA_WINDOW];
+    uint64_t rest_ms; /* nothing is asked before this */
+    bool is_liar;     /* of the size under which a hash was wrong */
+};
+
+struct metadata {
+    uint8_t info_hash[SHA1_LEN];
+    uint32_t size; /* under trial; 0 = none is known */
+    uint32_t n_pieces, n_have;
+    uint8_t *data;     /* owns; `size` bytes */
+    uint32_t *sender;  /* owns; per piece, METADATA_NONE: not here */
+    uint64_t moved_ms; /* the last piece came, or the trial began */
+    uint32_t alone;    /* the only peer that is asked; METADATA_NOBODY: all */
+    bool one_by_one;   /* several lied together: one peer at a time */
+    struct metadata_peer peers[METADATA_PEERS];
+    uint32_t n_peers;
+};
+
+struct metadata *metadata_new(const uint8_t info_hash[SHA1_LEN])
+{
+    struct metadata *m = mem_zalloc(sizeof(*m));
+    memcpy(m->info_hash, info_hash, SHA1_LEN);
+    m->alone = METADATA_NOBODY;
+    return m;
+}
+
+/* What is there goes. */
+static void metadata_drop(struct metadata *m)
+{
+    free(m->data);
+    free(m->sender);
+    m->data = NULL;
+    m->sender = NULL;
+    m->size = m->n_pieces = m->n_have = 0;
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        for (int k = 0; k < METADATA_WINDOW; k++) {
+            m->peers[i].asked[k] = METADATA_NONE;
+        }
+    }
+}
+
+void metadata_free(struct metadata *m)
+{
+    if (m != NULL) {
+        metadata_drop(m);
+        free(m);
+    }
+}
+
+/* A trial of this size begins. */
+static void metadata_begin(struct metadata *m, uint32_t size, uint64_t now_ms)
+{
+    metadata_drop(m);
+    m->size = size;
+    m->n_pieces = (size - 1) / UT_METADATA_PIECE + 1;
+    m->data = mem_zalloc(size);
+    m->sender = mem_array(m->n_pieces, sizeof(*m->sender));
+    for (uint32_t i = 0; i < m->n_pieces; i++) {
+        m->sender[i] = METADATA_NONE;
+    }
+    m->moved_ms = now_ms;
+}
+
+/* Bytes of a piece. */
+static uint32_t metadata_len(const struct metadata *m, uint32_t piece)
+{
+    uint32_t at = piece * UT_METADATA_PIECE;
+    return m->size - at < UT_METADATA_PIECE ? m->size - at : UT_METADATA_PIECE;
+}
+
+/* METADATA_NONE marks a piece that is missing, so the journal's own have the
+ * mark of several senders: nobody is blamed for them. */
+static void metadata_put(struct metadata *m, uint32_t piece, uint32_t sender,
+                         struct slice data)
+{
+    memcpy(m->data + (size_t)piece * UT_METADATA_PIECE, data.p, data.len);
+    m->sender[piece] = sender;
+    m->n_have++;
+}
+
+void metadata_restore(struct metadata *m, uint32_t size, uint32_t piece,
+                      struct slice data)
+{
+    if (size == 0 || size > METADATA_MAX_BYTES) {
+        return;
+    }
+    if (m->size == 0) {
+        metadata_begin(m, size, 0);
+    }
+    if (m->size == size && piece < m->n_pieces &&
+        m->sender[piece] == METADATA_NONE &&
+        data.len == metadata_len(m, piece)) {
+        metadata_put(m, piece, METADATA_SEVERAL, data);
+    }
+}
+
+static struct metadata_peer *metadata_find(struct metadata *m, uint32_t id)
+{
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        if (m->peers[i].id == id) {
+            return &m->peers[i];
+        }
+    }
+    return NULL;
+}
+
+bool metadata_offer(struct metadata *m, uint32_t peer, uint64_t size,
+                    uint64_t now_ms)
+{
+    struct metadata_peer *p = metadata_find(m, peer);
+    if (size == 0 || size > METADATA_MAX_BYTES) {
+        return false;
+    }
+    if (p == NULL && m->n_peers < METADATA_PEERS) {
+        p = &m->peers[m->n_peers++];
+        *p = (struct metadata_peer){.id = peer};
+        for (int k = 0; k < METADATA_WINDOW; k++) {
+            p->asked[k] = METADATA_NONE;
+        }
+    }
+    if (p != NULL) {
+        p->size = (uint32_t)size;
+    }
+    if (m->size == 0) {
+        metadata_begin(m, (uint32_t)size, now_ms);
+    }
+    return true;
+}
+
+void metadata_leave(struct metadata *m, uint32_t peer)
+{
+    struct metadata_peer *p = metadata_find(m, peer);
+    if (p != NULL) {
+        *p = m->peers[--m->n_peers];
+    }
+    if (m->alone == peer) {
+        m->alone = METADATA_NOBODY;
+    }
+}
+
+/* The piece is asked of somebody who may still answer in time. */
+static bool metadata_is_asked(const struct metadata *m, uint32_t piece,
+                              uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        const struct metadata_peer *p = &m->peers[i];
+        for (int k = 0; k < METADATA_WINDOW; k++) {
+            if (p->asked[k] == piece &&
+                now_ms - p->asked_ms[k] < METADATA_LATE_MS) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A place in the peer's window, or -1. */
+static int metadata_slot(const struct metadata_peer *p, uint32_t piece)
+{
+    for (int k = 0; k < METADATA_WINDOW; k++) {
+        if (p->asked[k] == piece) {
+            return k;
+        }
+    }
+    return -1;
+}
+
+/* The peer may be asked at all. */
+static bool metadata_may_ask(struct metadata *m, const struct metadata_peer *p,
+                             uint64_t now_ms)
+{
+    if (p == NULL || p->size != m->size || m->size == 0 || p->is_liar ||
+        now_ms < p->rest_ms) {
+        return false;
+    }
+    if (m->one_by_one && m->alone == METADATA_NOBODY) {
+        m->alone = p->id;
+    }
+    return m->alone == METADATA_NOBODY || m->alone == p->id;
+}
+
+uint32_t metadata_next(struct metadata *m, uint32_t peer, uint64_t now_ms)
+{
+    struct metadata_peer *p = metadata_find(m, peer);
+    if (!metadata_may_ask(m, p, now_ms)) {
+        return METADATA_NONE;
+    }
+    int slot = metadata_slot(p, METADATA_NONE);
+    for (uint32_t i = 0; slot >= 0 && i < m->n_pieces; i++) {
+        if (m->sender[i] == METADATA_NONE && metadata_slot(p, i) < 0 &&
+            !metadata_is_asked(m, i, now_ms)) {
+            p->asked[slot] = i;
+            p->asked_ms[slot] = now_ms;
+            return i;
+        }
+    }
+    return METADATA_NONE;
+}
+
+/* Who sent all of it; METADATA_NOBODY: several, or the journal. */
+static uint32_t metadata_only_sender(const struct metadata *m)
+{
+    uint32_t who = m->sender[0];
+    for (uint32_t i = 1; i < m->n_pieces; i++) {
+        if (m->sender[i] != who) {
+            return METADATA_NOBODY;
+        }
+    }
+    return who == METADATA_SEVERAL ? METADATA_NOBODY : who;
+}
+
+/* All is there: is it the right one? */
+static enum metadata_result metadata_judge(struct metadata *m, uint64_t now_ms,
+                                           uint32_t *liar)
+{
+    uint8_t digest[SHA1_LEN];
+    hash_sha1(slice_of(m->data, m->size), digest);
+    if (memcmp(digest, m->info_hash, SHA1_LEN) == 0) {
+        return METADATA_WHOLE;
+    }
+    *liar = metadata_only_sender(m);
+    struct metadata_peer *p = metadata_find(m, *liar);
+    if (p != NULL) {
+        p->is_liar = true;
+    }
+    uint32_t size = m->size;
+    m->one_by_one = true;
+    m->alone = METADATA_NOBODY;
+    metadata_begin(m, size, now_ms);
+    return METADATA_WRONG;
+}
+
+enum metadata_result metadata_take(struct metadata *m, uint32_t peer,
+                                   const struct ut_metadata *data,
+                                   uint64_t now_ms, uint32_t *liar)
+{
+    struct metadata_peer *p = metadata_find(m, peer);
+    int slot = p != NULL ? metadata_slot(p, data->piece) : -1;
+    *liar = METADATA_NOBODY;
+    if (slot < 0 || data->piece == METADATA_NONE) {
+        return METADATA_IGNORED;
+    }
+    p->asked[slot] = METADATA_NONE;
+    if (data->total_size != 0 && data->total_size != p->size) {
+        return METADATA_BAD;
+    }
+    if (p->size != m->size || data->piece >= m->n_pieces ||
+        m->sender[data->piece] != METADATA_NONE) {
+        return METADATA_IGNORED;
+    }
+    if (data->data.len != metadata_len(m, data->piece)) {
+        return METADATA_BAD;
+    }
+    metadata_put(m, data->piece, peer, data->data);
+    m->moved_ms = now_ms;
+    return m->n_have == m->n_pieces ? metadata_judge(m, now_ms, liar)
+                                    : METADATA_TAKEN;
+}
+
+void metadata_reject(struct metadata *m, uint32_t peer, uint32_t piece,
+                     uint64_t now_ms)
+{
+    struct metadata_peer *p = metadata_find(m, peer);
+    int slot = p != NULL ? metadata_slot(p, piece) : -1;
+    if (slot >= 0 && piece != METADATA_NONE) {
+        p->asked[slot] = METADATA_NONE;
+        p->rest_ms = now_ms + METADATA_REFUSED_MS;
+        if (m->alone == peer) {
+            m->alone = METADATA_NOBODY;
+        }
+    }
+}
+
+/* A size that somebody else offers and that is not under trial; 0 = none. */
+static uint32_t metadata_other_size(const struct metadata *m)
+{
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        if (m->peers[i].size != m->size && !m->peers[i].is_liar) {
+            return m->peers[i].size;
+        }
+    }
+    return 0;
+}
+
+bool metadata_tick(struct metadata *m, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        struct metadata_peer *p = &m->peers[i];
+        for (int k = 0; k < METADATA_WINDOW; k++) {
+            if (p->asked[k] != METADATA_NONE &&
+                now_ms - p->asked_ms[k] >= METADATA_STUCK_MS) {
+                p->asked[k] = METADATA_NONE;
+                p->rest_ms = now_ms + METADATA_REFUSED_MS;
+            }
+        }
+    }
+    if (m->size == 0 || now_ms - m->moved_ms < METADATA_STUCK_MS) {
+        return false;
+    }
+    m->alone = METADATA_NOBODY;
+    m->moved_ms = now_ms;
+    uint32_t other = metadata_other_size(m);
+    if (other == 0) {
+        return false;
+    }
+    bool dropped = m->n_have > 0;
+    metadata_begin(m, other, now_ms);
+    return dropped;
+}
+
+uint32_t metadata_size(const struct metadata *m)
+{
+    return m->size;
+}
+
+uint32_t metadata_n_pieces(const struct metadata *m)
+{
+    return m->n_pieces;
+}
+
+uint32_t metadata_n_have(const struct metadata *m)
+{
+    return m->n_have;
+}
+
+struct slice metadata_piece(const struct metadata *m, uint32_t piece)
+{
+    if (piece >= m->n_pieces || m->sender[piece] == METADATA_NONE) {
+        return slice_of(NULL, 0);
+    }
+    return slice_of(m->data + (size_t)piece * UT_METADATA_PIECE,
+                    metadata_len(m, piece));
+}
+
+struct slice metadata_info(const struct metadata *m)
+{
+    return slice_of(m->data, m->size);
+}
