@@ -40,13 +40,8 @@ static void api_add_fini(struct api_add *x)
 /* What cannot be downloaded. */
 static int api_add_check_source(const struct btc_source *s, struct err *e)
 {
-    if (s->magnet) {
-        return err_set(e, BTC_E_METAINFO,
-                       "%s: btc cannot fetch metadata from peers yet (BEP 9); "
-                       "give it the .torrent file or its URL",
-                       s->label);
-    }
-    if (!s->meta->has_v1) {
+    bool has_v1 = s->magnet ? s->magnet->has_v1 : s->meta->has_v1;
+    if (!has_v1) {
         return err_set(e, BTC_E_UNSUPPORTED,
                        "%s: a pure v2 torrent (BEP 52), which btc cannot "
                        "download yet",
@@ -65,13 +60,13 @@ static int64_t api_add_limit(uint64_t v)
 static int api_add_select(const struct api_add *x, struct err *e)
 {
     uint32_t n = x->m->n_files;
-    struct api_choice *choice = mem_calloc(n > 0 ? n : 1, sizeof(*choice));
+    struct choose_file *choice = mem_calloc(n > 0 ? n : 1, sizeof(*choice));
     for (uint32_t i = 0; i < n; i++) {
-        choice[i] = (struct api_choice){.path = x->m->files[i].path,
-                                        .pad = x->m->files[i].pad,
-                                        .wanted = true};
+        choice[i] = (struct choose_file){.path = x->m->files[i].path,
+                                         .pad = x->m->files[i].pad,
+                                         .wanted = true};
     }
-    int code = api_select(choice, n, x->o->select, x->o->exclude, e);
+    int code = choose_files(choice, n, x->o->select, x->o->exclude, e);
     for (uint32_t i = 0; i < n; i++) {
         x->files[i].priority = choice[i].wanted || choice[i].pad ? 4 : 0;
     }
@@ -344,16 +339,19 @@ int btc_add(struct btc *b, const struct btc_source *s,
     if (code == 0) {
         code = api_db(b, &x.db, &err);
     }
-    if (code == 0) {
+    if (code == 0 && s->magnet) {
+        code = api_magnet_add(x.db, s->magnet, x.o, id, &is_known, &err);
+    } else if (code == 0) {
         code = api_add_run(&x, id, &is_known, &err);
         api_add_fini(&x);
     }
     if (code == 0 && !is_known) {
-        char *text = mem_printf("added: %s", s->info.name);
+        const char *name = s->info.name ? s->info.name : s->info.info_hash_v1;
+        char *text = mem_printf("added: %s", name);
         (void)journal_event_now(x.db, *id, LEVEL_INFO, "added", text, NULL);
         free(text);
     }
-    if (code == 0 && !is_known) {
+    if (code == 0 && !is_known && !s->magnet) {
         api_add_tell(&x, *id);
     }
     if (known) {

@@ -2,7 +2,6 @@
  *
  *   open.c         open, close, texts, log, numbers
  *   source.c  what may be downloaded: files, URLs, magnets
- *   select.c  numbers and globs that choose files
  *   peer.c    HOST:PORT to addresses
  *   add.c     a source becomes rows; place.c: where its files go
  *   set.c     wishes; remove.c the one that takes things away
@@ -22,6 +21,7 @@
 #include "journal/journal.h"
 #include "model/names.h"
 #include "proto/magnet.h"
+#include "proto/metainfo/choose.h"
 #include "proto/metainfo/metainfo.h"
 
 /* Most addresses taken of one host name. */
@@ -54,19 +54,6 @@ int api_status(struct btc_error *out, int code, const struct err *e);
  */
 int api_db(struct btc *b, struct journal **out, struct err *e);
 
-/* --- select.c --- */
-/* One file as the choice sees it. */
-struct api_choice {
-    const char *path;
-    bool pad;
-    bool wanted; /* in: before; out: after */
-};
-/* `select` (NULL, "": all) and `exclude` (NULL, "": none): "1,3-5,8-", numbers
- * of files from 1, pads counted, or a glob. USAGE when nothing is left, or a
- * number or glob fits nothing. */
-int api_select(struct api_choice *files, size_t n, const char *select,
-               const char *exclude, struct err *e);
-
 /* --- peer.c --- */
 struct api_peers {
     struct journal_peer *p; /* owns */
@@ -74,6 +61,11 @@ struct api_peers {
 };
 /* Adds the addresses of "HOST:PORT"; a name is asked of the resolver. */
 int api_peers_add(struct api_peers *list, const char *text, struct err *e);
+
+/* --- magnet.c --- */
+int api_magnet_add(struct journal *db, const struct magnet *m,
+                   const struct btc_add_options *o, int64_t *id, bool *known,
+                   struct err *e);
 
 /* --- place.c --- */
 /* The save path as it will be journaled; malloc. */

@@ -217,36 +217,17 @@ size_t api_place_shorten(struct journal_file *files, size_t n,
     return cut;
 }
 
-/* The new name must be one element of a path. */
-static int api_place_mend(const char *name, struct buf *out, struct err *e)
-{
-    if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 ||
-        strcmp(name, "..") == 0) {
-        return err_set(e, BTC_E_USAGE,
-                       "--out '%.200s' is no name: give one without '/' (the "
-                       "folder is --dir)",
-                       name);
-    }
-    metainfo_sanitize(slice_str(name), out);
-    return 0;
-}
-
 int api_place_rename(struct journal_file *files, size_t n, bool multi_file,
                      const char *name, struct err *e)
 {
-    struct buf mended;
-    buf_init(&mended, METAINFO_MAX_PATH + 1);
-    int code = api_place_mend(name, &mended, e);
-    const char *top = code == 0 ? buf_cstr(&mended) : NULL;
-    for (size_t i = 0; top && code == 0 && i < n; i++) {
-        const char *rest = multi_file ? strchr(files[i].path, '/') : NULL;
-        char *path = mem_printf("%s%s", top, rest ? rest : "");
-        if (strlen(path) > METAINFO_MAX_PATH) {
-            code = err_set(e, BTC_E_USAGE, "--out makes a path too long");
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        char *path = NULL;
+        code = choose_rename(files[i].path, multi_file, name, &path, e);
+        if (code == 0) {
+            free(files[i].path);
+            files[i].path = path;
         }
-        free(files[i].path);
-        files[i].path = path;
     }
-    buf_fini(&mended);
     return code;
 }

@@ -138,16 +138,16 @@ static int api_set_choose(const struct api_set *s, struct journal_file *files,
                           size_t n, struct err *e)
 {
     bool select = s->key[0] == 's';
-    struct api_choice *choice = mem_calloc(n, sizeof(*choice));
+    struct choose_file *choice = mem_calloc(n, sizeof(*choice));
     uint8_t *priority = mem_calloc(n, 1);
     for (size_t i = 0; i < n; i++) {
         choice[i] =
-            (struct api_choice){.path = files[i].path,
-                                .pad = files[i].pad,
-                                .wanted = select || files[i].priority > 0};
+            (struct choose_file){.path = files[i].path,
+                                 .pad = files[i].pad,
+                                 .wanted = select || files[i].priority > 0};
     }
-    int code = api_select(choice, n, select ? s->value : NULL,
-                          select ? NULL : s->value, e);
+    int code = choose_files(choice, n, select ? s->value : NULL,
+                            select ? NULL : s->value, e);
     for (size_t i = 0; i < n; i++) {
         uint8_t old = files[i].priority;
         uint8_t on = old > 0 ? old : API_PRIORITY_NORMAL;

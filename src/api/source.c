@@ -318,6 +318,25 @@ const struct btc_source_info *btc_source_info(const struct btc_source *s)
     return &s->info;
 }
 
+int btc_source_select(const struct btc_source *s, const char *select,
+                      const char *exclude, bool *wanted, struct btc_error *e)
+{
+    struct err err = {0};
+    size_t n = s->info.n_files;
+    struct choose_file *files = mem_calloc(n > 0 ? n : 1, sizeof(*files));
+    for (size_t i = 0; i < n; i++) {
+        files[i] = (struct choose_file){.path = s->info.files[i].path,
+                                        .pad = s->info.files[i].pad,
+                                        .wanted = true};
+    }
+    int code = choose_files(files, n, select, exclude, &err);
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        wanted[i] = files[i].wanted;
+    }
+    free(files);
+    return api_status(e, code, &err);
+}
+
 void btc_source_free(struct btc_source *s)
 {
     if (!s) {

@@ -5,6 +5,7 @@
 #include "journal/internal.h"
 
 #include "base/mem.h"
+#include "journal/magnet.h"
 #include "model/names.h"
 
 #include <stdio.h>
@@ -89,8 +90,8 @@ static int journal_insert_torrent(struct journal *db,
 }
 
 /* The info dictionary. */
-static int journal_insert_info(struct journal *db, int64_t id,
-                               const struct journal_add *a, struct err *e)
+int journal_insert_info(struct journal *db, int64_t id,
+                        const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
     if (a->info_len == 0) {
@@ -109,8 +110,8 @@ static int journal_insert_info(struct journal *db, int64_t id,
 }
 
 /* The rows of file, and the sum of what is wished. */
-static int journal_insert_files(struct journal *db, int64_t id,
-                                const struct journal_add *a, struct err *e)
+int journal_insert_files(struct journal *db, int64_t id,
+                         const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
     uint64_t total = 0;
@@ -233,6 +234,28 @@ static int journal_insert_sources(struct journal *db, int64_t id,
     return code;
 }
 
+/* What is wished of a magnet for later. */
+static int journal_insert_magnet(struct journal *db, int64_t id,
+                                 const struct journal_magnet *m, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int code = journal_prepare(db,
+                               "INSERT INTO magnet (torrent_id, given_name,"
+                               " selected, excluded, out_name)"
+                               " VALUES (?1, ?2, ?3, ?4, ?5)",
+                               &s, e);
+    if (code == 0) {
+        (void)sqlite3_bind_int64(s, 1, id);
+        journal_bind_text(s, 2, m->given_name);
+        journal_bind_text(s, 3, m->selected);
+        journal_bind_text(s, 4, m->excluded);
+        journal_bind_text(s, 5, m->out_name);
+        code = journal_run_stmt(db, s, e);
+    }
+    (void)sqlite3_finalize(s);
+    return code;
+}
+
 /* Adds a torrent. */
 int journal_add_torrent(struct journal *db, const struct journal_add *a,
                         int64_t *id, struct err *e)
@@ -257,6 +280,9 @@ int journal_add_torrent(struct journal *db, const struct journal_add *a,
     }
     if (code == 0) {
         code = journal_insert_files(db, *id, a, e);
+    }
+    if (code == 0 && a->magnet != NULL) {
+        code = journal_insert_magnet(db, *id, a->magnet, e);
     }
     if (code == 0) {
         code = journal_insert_sources(db, *id, a, e);

@@ -181,4 +181,12 @@ void journal_clean_text(char *dst, size_t cap, const char *src);
 /* A numeric address and a port that the schema takes. */
 bool journal_is_address(const char *address, uint16_t port);
 
+/* --- add.c --- */
+struct journal_add;
+/* The info dictionary and the files of a torrent, inside a transaction. */
+int journal_insert_info(struct journal *db, int64_t id,
+                        const struct journal_add *a, struct err *e);
+int journal_insert_files(struct journal *db, int64_t id,
+                         const struct journal_add *a, struct err *e);
+
 #endif

@@ -159,6 +159,7 @@ struct journal_add {
     uint32_t n_web_seeds;
     const struct journal_peer *peers; /* address, port, source */
     uint32_t n_peers;
+    const struct journal_magnet *magnet; /* magnet.h; NULL: info is there */
 };
 /* *id and 0; BTC_E_EXISTS with *id of the torrent that has the hash. */
 int journal_add_torrent(struct journal *db, const struct journal_add *a,

@@ -147,11 +147,26 @@ static void test_refused(void **state)
         kit_assert_cell(k, "progress", 0, "id", "");
         assert_false(kit_exists("new") || kit_exists("absent"));
     }
-    int64_t id;
-    assert_int_equal(
-        kit_add(k, "0123456789abcdef0123456789abcdef01234567", NULL, &id, NULL),
-        BTC_STATUS_BAD_TORRENT);
-    kit_assert_says(k, "BEP 9");
+}
+
+/* A magnet is a row without files, with what is wished for later. */
+static void test_magnet(void **state)
+{
+    struct kit *k = *state;
+    const struct btc_add_options o = {.select = "*.iso", .name = "other"};
+    static const char hash[] = "0123456789abcdef0123456789abcdef01234567";
+    int64_t id = 0;
+    bool known = true;
+    assert_int_equal(kit_add(k, hash, &o, &id, &known), 0);
+    assert_int_not_equal(id, 0);
+    assert_false(known);
+    kit_assert_cell(k, "progress", id, "state", "metadata");
+    kit_assert_cell(k, "progress", id, "name", hash);
+    kit_assert_cell(k, "progress", id, "n_files", "0");
+    int64_t again = 0;
+    assert_int_equal(kit_add(k, hash, NULL, &again, &known), 0);
+    assert_true(known);
+    assert_int_equal(again, id);
 }
 
 static void test_names(void **state)
@@ -315,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_info, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_choices, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_refused, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(test_magnet, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_names, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_known, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_conflict, kit_setup, kit_teardown),

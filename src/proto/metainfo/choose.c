@@ -1,28 +1,29 @@
-/* Which files are meant: "1,3-5,8-" or a glob; see api.h.
+/* Which files are meant: "1,3-5,8-" or a glob; and what they are called.
  *
  * A number is the file's place in the torrent, from 1, pads counted: what `btc
  * info` and `btc files` show. A glob is compared without case with the whole
  * path and with each tail of it that begins at a folder or file name; '*' goes
  * across '/', and a folder that fits means everything below it.
  */
-#include "api/api.h"
+#include "proto/metainfo/choose.h"
 
 #include "base/mem.h"
+#include "proto/metainfo/metainfo.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define API_GLOB_MAX 4096 /* fnmatch takes its time with long patterns */
+#define CHOOSE_GLOB_MAX 4096 /* fnmatch takes its time with long patterns */
 
 /* Only numbers, '-', ',' and blanks. */
-static bool api_is_numbers(const char *text)
+static bool choose_is_numbers(const char *text)
 {
     return text[strspn(text, "0123456789-, ")] == '\0';
 }
 
 /* A number or range of the list at *at, which moves behind it. */
-static bool api_next_range(const char **at, uint64_t *from, uint64_t *to)
+static bool choose_next_range(const char **at, uint64_t *from, uint64_t *to)
 {
     const char *p = *at + strspn(*at, " ");
     size_t len = strcspn(p, ",");
@@ -46,13 +47,13 @@ static bool api_next_range(const char **at, uint64_t *from, uint64_t *to)
 }
 
 /* Marks the files of "1,3-5". */
-static int api_match_numbers(const char *text, size_t n, bool *hit,
-                             struct err *e)
+static int choose_match_numbers(const char *text, size_t n, bool *hit,
+                                struct err *e)
 {
     const char *at = text;
     while (*at) {
         uint64_t from, to;
-        if (!api_next_range(&at, &from, &to)) {
+        if (!choose_next_range(&at, &from, &to)) {
             return err_set(e, BTC_E_USAGE,
                            "'%.100s' is no list of file numbers: write it as "
                            "1,3-5",
@@ -72,7 +73,7 @@ static int api_match_numbers(const char *text, size_t n, bool *hit,
 }
 
 /* The glob fits the path or one of its tails. */
-static bool api_match_path(const char *glob, const char *path)
+static bool choose_match_path(const char *glob, const char *path)
 {
     while (path) {
         if (fnmatch(glob, path, FNM_CASEFOLD | FNM_LEADING_DIR) == 0) {
@@ -85,18 +86,18 @@ static bool api_match_path(const char *glob, const char *path)
 }
 
 /* Marks the files that a list or glob means; pads are never meant by a glob. */
-static int api_match(const struct api_choice *files, size_t n, const char *text,
-                     bool *hit, struct err *e)
+static int choose_match(const struct choose_file *files, size_t n,
+                        const char *text, bool *hit, struct err *e)
 {
     bool any = false;
-    if (api_is_numbers(text)) {
-        return api_match_numbers(text, n, hit, e);
+    if (choose_is_numbers(text)) {
+        return choose_match_numbers(text, n, hit, e);
     }
-    if (strlen(text) > API_GLOB_MAX) {
+    if (strlen(text) > CHOOSE_GLOB_MAX) {
         return err_set(e, BTC_E_USAGE, "the pattern is too long");
     }
     for (size_t i = 0; i < n; i++) {
-        hit[i] = !files[i].pad && api_match_path(text, files[i].path);
+        hit[i] = !files[i].pad && choose_match_path(text, files[i].path);
         any = any || hit[i];
     }
     return any ? 0
@@ -107,8 +108,8 @@ static int api_match(const struct api_choice *files, size_t n, const char *text,
 }
 
 /* Both lists with the memory for the marks. */
-static int api_select_with(struct api_choice *files, size_t n, bool *hit,
-                           const char *const lists[2], struct err *e)
+static int choose_both(struct choose_file *files, size_t n, bool *hit,
+                       const char *const lists[2], struct err *e)
 {
     bool any = false;
     for (int which = 0; which < 2; which++) {
@@ -117,7 +118,7 @@ static int api_select_with(struct api_choice *files, size_t n, bool *hit,
             continue;
         }
         memset(hit, 0, n * sizeof(*hit));
-        int code = api_match(files, n, text, hit, e);
+        int code = choose_match(files, n, text, hit, e);
         if (code != 0) {
             return err_prefix(e, which == 0 ? "--select" : "--exclude");
         }
@@ -134,31 +135,47 @@ static int api_select_with(struct api_choice *files, size_t n, bool *hit,
                                    "that choice leaves no file to download");
 }
 
-int api_select(struct api_choice *files, size_t n, const char *select,
-               const char *exclude, struct err *e)
+int choose_files(struct choose_file *files, size_t n, const char *select,
+                 const char *exclude, struct err *e)
 {
     const char *const lists[2] = {select, exclude};
     bool *hit = mem_calloc(n > 0 ? n : 1, sizeof(*hit));
-    int code = api_select_with(files, n, hit, lists, e);
+    int code = choose_both(files, n, hit, lists, e);
     free(hit);
     return code;
 }
 
-int btc_source_select(const struct btc_source *s, const char *select,
-                      const char *exclude, bool *wanted, struct btc_error *e)
+/* The new name must be one element of a path. */
+static int choose_mend(const char *name, struct buf *out, struct err *e)
 {
-    struct err err = {0};
-    size_t n = s->info.n_files;
-    struct api_choice *files = mem_calloc(n > 0 ? n : 1, sizeof(*files));
-    for (size_t i = 0; i < n; i++) {
-        files[i] = (struct api_choice){.path = s->info.files[i].path,
-                                       .pad = s->info.files[i].pad,
-                                       .wanted = true};
+    if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0) {
+        return err_set(e, BTC_E_USAGE,
+                       "--out '%.200s' is no name: give one without '/' (the "
+                       "folder is --dir)",
+                       name);
     }
-    int code = api_select(files, n, select, exclude, &err);
-    for (size_t i = 0; code == 0 && i < n; i++) {
-        wanted[i] = files[i].wanted;
+    metainfo_sanitize(slice_str(name), out);
+    return 0;
+}
+
+int choose_rename(const char *path, bool multi_file, const char *name,
+                  char **out, struct err *e)
+{
+    struct buf mended;
+    buf_init(&mended, METAINFO_MAX_PATH + 1);
+    int code = choose_mend(name, &mended, e);
+    *out = NULL;
+    if (code == 0) {
+        const char *top = buf_cstr(&mended);
+        const char *rest = multi_file ? strchr(path, '/') : NULL;
+        *out = mem_printf("%s%s", top ? top : "", rest ? rest : "");
+        if (strlen(*out) > METAINFO_MAX_PATH) {
+            code = err_set(e, BTC_E_USAGE, "--out makes a path too long");
+            free(*out);
+            *out = NULL;
+        }
     }
-    free(files);
-    return api_status(e, code, &err);
+    buf_fini(&mended);
+    return code;
 }

@@ -1,0 +1,184 @@
+/* A magnet becomes rows of the database: the torrent without its files, and
+ * what is wished for the time when they are known; see btc_add in btc.h.
+ */
+#include "api/api.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/magnet.h"
+#include "model/seed_goal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define API_SELECT_MAX (1u << 20) /* bytes of a list of files */
+
+struct api_magnet {
+    struct journal *db;               /* borrows */
+    const struct magnet *m;           /* borrows */
+    const struct btc_add_options *o;  /* borrows */
+    struct journal_tracker *trackers; /* owns; the urls are m's */
+    struct api_peers peers;
+    char *save_path, *name, *label; /* own */
+    struct journal_magnet magnet;   /* owns */
+    struct journal_add add;         /* points into the rest */
+};
+
+static void api_magnet_fini(struct api_magnet *x)
+{
+    journal_magnet_fini(&x->magnet);
+    free(x->trackers);
+    free(x->peers.p);
+    free(x->save_path);
+    free(x->name);
+    free(x->label);
+}
+
+/* A limit that fits a column. */
+static int64_t api_magnet_limit(uint64_t v)
+{
+    return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
+/* A copy of a wish; NULL when it says nothing. */
+static char *api_magnet_wish(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? mem_strdup(text) : NULL;
+}
+
+/* The link's own choice (BEP 53) as --select writes it: from 1. */
+static char *api_magnet_so(const struct magnet *m)
+{
+    struct buf b;
+    char *text = NULL;
+    buf_init(&b, API_SELECT_MAX);
+    for (uint32_t i = 0; i < m->n_select; i++) {
+        (void)buf_printf(&b, "%s%llu", i > 0 ? "," : "",
+                         (unsigned long long)m->select[i] + 1);
+    }
+    if (m->n_select > 0) {
+        text = buf_take_str(&b);
+    }
+    buf_fini(&b);
+    return text;
+}
+
+/* What is called how, and what is chosen, once the files are known. */
+static void api_magnet_wishes(struct api_magnet *x)
+{
+    char hex[2 * SHA1_LEN + 1];
+    bytes_to_hex(x->m->info_hash, SHA1_LEN, hex);
+    bool named = x->m->name != NULL && x->m->name[0] != '\0';
+    x->name = mem_strdup(named ? x->m->name : hex);
+    x->magnet.given_name = mem_strdup(x->name);
+    x->magnet.selected = api_magnet_wish(x->o->select);
+    x->magnet.excluded = api_magnet_wish(x->o->exclude);
+    x->magnet.out_name = api_magnet_wish(x->o->name);
+    if (x->magnet.selected == NULL) {
+        x->magnet.selected = api_magnet_so(x->m);
+    }
+}
+
+/* The row of the torrent. */
+static int api_magnet_torrent(struct api_magnet *x, struct err *e)
+{
+    const struct btc_add_options *o = x->o;
+    struct journal_torrent *t = &x->add.torrent;
+    memcpy(t->info_hash, x->m->info_hash, sizeof(t->info_hash));
+    x->label = mem_strdup(o->label);
+    t->name = x->name;
+    t->save_path = x->save_path;
+    t->label = x->label;
+    t->wanted = o->paused ? WANTED_PAUSE : WANTED_RUN;
+    t->sequential = o->sequential;
+    t->down_limit = api_magnet_limit(o->down_limit);
+    t->up_limit = api_magnet_limit(o->up_limit);
+    t->max_peers = o->max_peers;
+    t->accept_loss = o->accept_loss;
+    t->overwrite = o->overwrite;
+    t->alloc_full = o->alloc_full;
+    if (o->max_peers > UINT16_MAX) {
+        return err_set(e, BTC_E_USAGE, "--max-peers is at most 65535");
+    }
+    struct seed_goal goal;
+    int code = seed_goal_parse(o->seed ? o->seed : "none", &goal, e);
+    t->seed_mode = goal.mode;
+    t->seed_goal = goal.value;
+    return code;
+}
+
+/* Peers of the link are a help, those of the user a wish: of the former a bad
+ * one is left out. */
+static int api_magnet_peers(struct api_magnet *x, struct err *e)
+{
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < x->o->n_peers; i++) {
+        code = api_peers_add(&x->peers, x->o->peers[i], e);
+    }
+    for (uint32_t i = 0; code == 0 && i < x->m->n_peers; i++) {
+        struct err skipped = {0};
+        if (api_peers_add(&x->peers, x->m->peers[i], &skipped) != 0) {
+            log_write(LOG_WARN, "magnet", "%s", skipped.msg);
+        }
+    }
+    return code;
+}
+
+/* Where the metadata and the data may be had. */
+static int api_magnet_sources(struct api_magnet *x, struct err *e)
+{
+    uint32_t n = x->m->n_trackers;
+    x->trackers = mem_calloc(n > 0 ? n : 1, sizeof(*x->trackers));
+    for (uint32_t i = 0; i < n; i++) {
+        x->trackers[i].url = x->m->trackers[i];
+        x->trackers[i].tier = i;
+    }
+    int code = api_magnet_peers(x, e);
+    x->add.trackers = x->trackers;
+    x->add.n_trackers = n;
+    x->add.web_seeds = x->m->web_seeds;
+    x->add.n_web_seeds = x->m->n_web_seeds;
+    x->add.peers = x->peers.p;
+    x->add.n_peers = x->peers.n;
+    x->add.magnet = &x->magnet;
+    return code;
+}
+
+/* The torrent is there: its sources grow, and it is to run. */
+static int api_magnet_merge(struct api_magnet *x, int64_t id, struct err *e)
+{
+    int code = journal_add_sources(x->db, id, &x->add, e);
+    if (code == 0 && !x->o->paused) {
+        code = journal_set_wish(x->db, id, "wanted", "run", e);
+    }
+    return code;
+}
+
+static int api_magnet_run(struct api_magnet *x, int64_t *id, bool *known,
+                          struct err *e)
+{
+    int code = api_place_dir(x->o->dir, &x->save_path, e);
+    if (code == 0) {
+        api_magnet_wishes(x);
+        code = api_magnet_torrent(x, e);
+    }
+    if (code == 0) {
+        code = api_magnet_sources(x, e);
+    }
+    if (code != 0) {
+        return code;
+    }
+    code = journal_add_torrent(x->db, &x->add, id, e);
+    *known = code == BTC_E_EXISTS;
+    return *known ? api_magnet_merge(x, *id, e) : code;
+}
+
+int api_magnet_add(struct journal *db, const struct magnet *m,
+                   const struct btc_add_options *o, int64_t *id, bool *known,
+                   struct err *e)
+{
+    struct api_magnet x = {.db = db, .m = m, .o = o};
+    int code = api_magnet_run(&x, id, known, e);
+    api_magnet_fini(&x);
+    return code;
+}

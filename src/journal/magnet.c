@@ -1,0 +1,223 @@
+/* Magnets: what is wished and known of a torrent before its info dictionary;
+ * see magnet.h.
+ */
+#include "journal/magnet.h"
+
+#include "base/mem.h"
+#include "journal/internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+void journal_magnet_fini(struct journal_magnet *m)
+{
+    free(m->given_name);
+    free(m->selected);
+    free(m->excluded);
+    free(m->out_name);
+    for (size_t i = 0; i < m->n_pieces; i++) {
+        free(m->pieces[i].data);
+    }
+    free(m->pieces);
+    *m = (struct journal_magnet){.size = 0};
+}
+
+/* A text column; NULL stays NULL. */
+static char *journal_magnet_text(sqlite3_stmt *s, int column)
+{
+    return mem_strdup((const char *)sqlite3_column_text(s, column));
+}
+
+/* The row; NOTFOUND without one. */
+static int journal_load_magnet_row(struct journal *db, int64_t id,
+                                   struct journal_magnet *out, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int code = journal_prepare(db,
+                               "SELECT given_name, selected, excluded,"
+                               " out_name, metadata_size FROM magnet"
+                               " WHERE torrent_id = ?1",
+                               &s, e);
+    if (code != 0) {
+        return code;
+    }
+    (void)sqlite3_bind_int64(s, 1, id);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        out->given_name = journal_magnet_text(s, 0);
+        out->selected = journal_magnet_text(s, 1);
+        out->excluded = journal_magnet_text(s, 2);
+        out->out_name = journal_magnet_text(s, 3);
+        int64_t size = sqlite3_column_int64(s, 4);
+        out->size = size > 0 && size <= UINT32_MAX ? (uint32_t)size : 0;
+    } else if (rc == SQLITE_DONE) {
+        code = err_set(e, BTC_E_NOTFOUND, "torrent %lld is no magnet",
+                       (long long)id);
+    } else {
+        code = journal_fail(db, e, "cannot read");
+    }
+    (void)sqlite3_finalize(s);
+    return code;
+}
+
+/* The pieces that are here. */
+static int journal_load_metadata(struct journal *db, int64_t id,
+                                 struct journal_magnet *out, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = SQLITE_DONE;
+    int code = journal_prepare(db,
+                               "SELECT piece, data FROM metadata_piece"
+                               " WHERE torrent_id = ?1 ORDER BY piece",
+                               &s, e);
+    if (code != 0) {
+        return code;
+    }
+    (void)sqlite3_bind_int64(s, 1, id);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        size_t len = (size_t)sqlite3_column_bytes(s, 1);
+        out->pieces =
+            mem_resize(out->pieces, out->n_pieces + 1, sizeof(*out->pieces));
+        out->pieces[out->n_pieces++] = (struct journal_metadata){
+            .piece = (uint32_t)sqlite3_column_int64(s, 0),
+            .data = mem_dup(sqlite3_column_blob(s, 1), len),
+            .len = len};
+    }
+    if (rc != SQLITE_DONE) {
+        code = journal_fail(db, e, "cannot read");
+    }
+    (void)sqlite3_finalize(s);
+    return code;
+}
+
+int journal_load_magnet(struct journal *db, int64_t id,
+                        struct journal_magnet *out, struct err *e)
+{
+    *out = (struct journal_magnet){.size = 0};
+    int code = journal_load_magnet_row(db, id, out, e);
+    return code == 0 ? journal_load_metadata(db, id, out, e) : code;
+}
+
+/* One statement about a torrent, with a number. */
+static int journal_magnet_run(struct journal *db, const char *sql, int64_t id,
+                              int64_t n, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int code = journal_prepare(db, sql, &s, e);
+    if (code == 0) {
+        (void)sqlite3_bind_int64(s, 1, id);
+        if (sqlite3_bind_parameter_count(s) > 1) {
+            (void)sqlite3_bind_int64(s, 2, n);
+        }
+        code = journal_run_stmt(db, s, e);
+    }
+    (void)sqlite3_finalize(s);
+    return code;
+}
+
+/* The piece's row; a torrent that is gone has none. */
+static int journal_insert_metadata(struct journal *db, int64_t id,
+                                   uint32_t piece, struct slice data,
+                                   struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int code = journal_prepare(
+        db,
+        "INSERT OR REPLACE INTO metadata_piece (torrent_id, piece, data)"
+        " SELECT torrent_id, ?2, ?3 FROM magnet WHERE torrent_id = ?1",
+        &s, e);
+    if (code == 0) {
+        (void)sqlite3_bind_int64(s, 1, id);
+        (void)sqlite3_bind_int64(s, 2, piece);
+        (void)sqlite3_bind_blob64(s, 3, data.p, data.len, SQLITE_STATIC);
+        code = journal_run_stmt(db, s, e);
+    }
+    (void)sqlite3_finalize(s);
+    return code;
+}
+
+int journal_put_metadata(struct journal *db, int64_t id, uint32_t size,
+                         uint32_t piece, struct slice data, struct err *e)
+{
+    int code = journal_begin(db, e);
+    if (code != 0) {
+        return code;
+    }
+    code = journal_magnet_run(db,
+                              "DELETE FROM metadata_piece WHERE torrent_id = ?1"
+                              " AND (SELECT metadata_size FROM magnet"
+                              " WHERE torrent_id = ?1) IS NOT ?2",
+                              id, size, e);
+    if (code == 0) {
+        code = journal_magnet_run(db,
+                                  "UPDATE magnet SET metadata_size = ?2"
+                                  " WHERE torrent_id = ?1"
+                                  " AND metadata_size <> ?2",
+                                  id, size, e);
+    }
+    if (code == 0) {
+        code = journal_insert_metadata(db, id, piece, data, e);
+    }
+    return journal_end(db, code, e);
+}
+
+int journal_drop_metadata(struct journal *db, int64_t id, struct err *e)
+{
+    return journal_magnet_run(
+        db, "DELETE FROM metadata_piece WHERE torrent_id = ?1", id, 0, e);
+}
+
+/* Who it is; a name that somebody has wished for stays. */
+static int journal_learn_identity(struct journal *db, int64_t id,
+                                  const struct journal_torrent *t,
+                                  struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int code = journal_prepare(
+        db,
+        "UPDATE torrent SET is_private = ?3, total_size = ?4,"
+        " piece_length = ?5, n_pieces = ?6, n_files = ?7, name = CASE WHEN"
+        " name = (SELECT given_name FROM magnet WHERE torrent_id = ?1)"
+        " THEN ?2 ELSE name END WHERE id = ?1 AND piece_length = 0",
+        &s, e);
+    if (code == 0) {
+        (void)sqlite3_bind_int64(s, 1, id);
+        journal_bind_text(s, 2, t->name);
+        (void)sqlite3_bind_int(s, 3, t->is_private);
+        journal_bind_u64(s, 4, t->total_size);
+        (void)sqlite3_bind_int64(s, 5, t->piece_length);
+        (void)sqlite3_bind_int64(s, 6, t->n_pieces);
+        (void)sqlite3_bind_int64(s, 7, t->n_files);
+        code = journal_run_stmt(db, s, e);
+    }
+    (void)sqlite3_finalize(s);
+    if (code == 0 && sqlite3_changes(db->sql) != 1) {
+        code = err_set(e, BTC_E_NOTFOUND, "torrent %lld is no magnet any more",
+                       (long long)id);
+    }
+    return code;
+}
+
+int journal_learn(struct journal *db, int64_t id, const struct journal_add *a,
+                  struct err *e)
+{
+    int code = journal_begin(db, e);
+    if (code != 0) {
+        return code;
+    }
+    code = journal_learn_identity(db, id, &a->torrent, e);
+    if (code == 0) {
+        code = journal_insert_info(db, id, a, e);
+    }
+    if (code == 0) {
+        code = journal_insert_files(db, id, a, e);
+    }
+    if (code == 0) {
+        code = journal_magnet_run(
+            db, "DELETE FROM metadata_piece WHERE torrent_id = ?1", id, 0, e);
+    }
+    if (code == 0) {
+        code = journal_magnet_run(
+            db, "DELETE FROM magnet WHERE torrent_id = ?1", id, 0, e);
+    }
+    return journal_end(db, code, e);
+}

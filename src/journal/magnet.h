@@ -1,0 +1,38 @@
+/* Rows of a torrent whose info dictionary has not come yet (a magnet). */
+#ifndef BTC_JOURNAL_MAGNET_H
+#define BTC_JOURNAL_MAGNET_H
+
+#include "journal/journal.h"
+
+struct journal_metadata {
+    uint32_t piece;
+    uint8_t *data; /* owns */
+    size_t len;
+};
+
+/* What is wished for the time when the files are known, and what of the info
+ * dictionary is here. */
+struct journal_magnet {
+    char *given_name;                /* owns; what it is called until then */
+    char *selected, *excluded;       /* own; NULL = all, none */
+    char *out_name;                  /* owns; NULL = the torrent's own */
+    uint32_t size;                   /* of the info dictionary, 0 = not known */
+    struct journal_metadata *pieces; /* owns; unverified */
+    size_t n_pieces;
+};
+
+void journal_magnet_fini(struct journal_magnet *m);
+/* NOTFOUND when there is no row. */
+int journal_load_magnet(struct journal *db, int64_t id,
+                        struct journal_magnet *out, struct err *e);
+/* A piece of an info dictionary of `size` bytes; pieces of another size go. */
+int journal_put_metadata(struct journal *db, int64_t id, uint32_t size,
+                         uint32_t piece, struct slice data, struct err *e);
+int journal_drop_metadata(struct journal *db, int64_t id, struct err *e);
+/* The info dictionary is known: identity, metainfo and files in one
+ * transaction; the rows of the magnet go. Of a->torrent only the identity and
+ * the name count. */
+int journal_learn(struct journal *db, int64_t id, const struct journal_add *a,
+                  struct err *e);
+
+#endif
