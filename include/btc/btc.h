@@ -288,6 +288,13 @@ enum btc_verify {
     BTC_VERIFY_NONE  /* trust everything */
 };
 /* All fields may be 0 / NULL for the default. */
+/* How peers are found beside trackers, and what strangers may name. */
+struct btc_reach {
+    bool no_dht, no_pex, no_lsd;      /* ways that are not used */
+    bool allow_local;                 /* local addresses may be named */
+    const char *const *dht_bootstrap; /* "HOST:PORT" to enter the DHT by */
+    size_t n_dht_bootstrap;
+};
 struct btc_run_options {
     const int64_t *ids; /* these torrents; none: all that are wished to run and
                          * are not done */
@@ -302,6 +309,7 @@ struct btc_run_options {
     bool overwrite;   /* write over files that hold nothing of their torrent */
     uint16_t port;    /* 0: any free one */
     const char *bind; /* IP or interface */
+    struct btc_reach reach;
     uint64_t down_limit; /* all torrents together; bytes/s, 0 = none */
     uint64_t up_limit;
     uint32_t max_peers;           /* per torrent, 0 = 80 */

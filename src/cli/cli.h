@@ -64,9 +64,10 @@ const char *cli_command_guess(const char *word);
 /* how the engine is to run */
 #define CLI_SET_RUN                                                      \
     (CLI_SET(PORT) | CLI_SET(BIND) | CLI_SET(NO_DHT) | CLI_SET(NO_PEX) | \
-     CLI_SET(NO_LSD) | CLI_SET(VERIFY) | CLI_SET(JOURNAL_INTERVAL) |     \
-     CLI_SET(CACHE) | CLI_SET(MIN_FREE) | CLI_SET(ON_DONE) |             \
-     CLI_SET(ON_ERROR) | CLI_SET(PROGRESS))
+     CLI_SET(NO_LSD) | CLI_SET(DHT_BOOTSTRAP) | CLI_SET(ALLOW_LOCAL) |   \
+     CLI_SET(VERIFY) | CLI_SET(JOURNAL_INTERVAL) | CLI_SET(CACHE) |      \
+     CLI_SET(MIN_FREE) | CLI_SET(ON_DONE) | CLI_SET(ON_ERROR) |          \
+     CLI_SET(PROGRESS))
 #define CLI_SET_LIMITS (CLI_SET(MAX_TIME) | CLI_SET(STALL_TIMEOUT))
 
 /* The whole program; `argv` may be permuted. Gives the exit status. */

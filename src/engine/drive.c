@@ -9,6 +9,9 @@
 #include "engine/jobs.h"
 #include "engine/judge.h"
 #include "engine/links.h"
+#include "engine/magnet.h"
+#include "engine/nodes.h"
+#include "engine/reach.h"
 #include "engine/report.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
@@ -112,11 +115,26 @@ static void drive_notify(struct engine_torrent *st, const struct action *a)
         judge_checked(st);
         facts_checked(st);
         break;
+    case NOTIFY_METADATA:
+        magnet_whole(st);
+        break;
     case NOTIFY_ERROR:
         turn_post_failed(st, a->notify.result,
                          st->disk_error != NULL ? st->disk_error
                                                 : a->notify.text);
         break;
+    }
+}
+
+/* ACTION_PERSIST. */
+static void drive_fact(struct engine_torrent *st, const struct action *a)
+{
+    if (a->fact.type == FACT_METADATA) {
+        magnet_piece(st, a->piece);
+    } else if (a->fact.type == FACT_METADATA_LOST) {
+        magnet_lost(st);
+    } else {
+        facts_put(st, a);
     }
 }
 
@@ -149,7 +167,10 @@ static void drive_do(struct engine_torrent *st, const struct action *a)
         trackers_announce(st, a);
         break;
     case ACTION_PERSIST:
-        facts_put(st, a);
+        drive_fact(st, a);
+        break;
+    case ACTION_NODE:
+        nodes_add(reach_nodes(st->s->reach), &a->addr);
         break;
     case ACTION_NOTIFY:
         drive_notify(st, a);

@@ -13,6 +13,7 @@
 #include "engine/limits.h"
 #include "engine/links.h"
 #include "engine/load.h"
+#include "engine/reach.h"
 #include "engine/run.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
@@ -106,6 +107,7 @@ static int engine_open_io(struct engine *s, struct err *e)
     loop_set_timer_fn(s->loop, run_on_timer, s);
     loop_set_idle_fn(s->loop, run_on_idle, s);
     int err = s->o.check_only ? 0 : inbound_listen(s, e);
+    s->reach = reach_open(s, &host);
     if (err == 0) {
         err = journal_begin_run(s->db, &s->before, e);
     }
@@ -271,6 +273,7 @@ void engine_close(struct engine *s)
     }
     inbound_free(s);
     http_free(s->net.http);
+    reach_close(s->reach);
     tcp_listener_close(s->net.listener);
     tcp_host_free(s->net.host);
     store_free(s->disk);
@@ -372,7 +375,7 @@ int engine_map(const struct engine *s, int64_t id, struct btc_cell *cells,
     if (st == NULL || st->t == NULL) {
         return BTC_E_NOTFOUND;
     }
-    uint64_t pieces = st->geom.n_pieces;
+    uint64_t pieces = st->meta != NULL ? st->geom.n_pieces : 0;
     for (size_t c = 0; c < n && pieces > 0; c++) {
         uint32_t from = (uint32_t)(pieces * c / n);
         uint32_t to = (uint32_t)(pieces * (c + 1) / n);

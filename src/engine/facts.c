@@ -128,6 +128,9 @@ void facts_put(struct engine_torrent *st, const struct action *a)
     case FACT_TRACKER:
         facts_tracker(st, a->fact.index);
         break;
+    case FACT_METADATA:
+    case FACT_METADATA_LOST:
+        break; /* magnet.c has them */
     case FACT_EVENT:
         facts_event(st, a->fact.level, a->fact.kind, a->fact.text);
         break;

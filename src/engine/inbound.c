@@ -42,7 +42,7 @@ static struct engine_torrent *incoming_torrent(struct engine *s,
     for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         if (st->life.state == LIFE_RUNNING &&
-            memcmp(st->meta->info_hash, info_hash, SHA1_LEN) == 0) {
+            memcmp(st->row.info_hash, info_hash, SHA1_LEN) == 0) {
             return st;
         }
     }

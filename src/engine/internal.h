@@ -1,23 +1,17 @@
-/* The objects of a run as the files of the engine share them: the run itself
- * and a torrent of it, each nested by concern. The functions stand in the
- * headers of the files.
- *
- * Everything runs on the loop thread. Who calls whom, from the top down:
+/* The objects of a run as the files of the engine share them, each nested by
+ * concern. The functions stand in the headers of the files.
+ * Everything runs on the loop thread. From the top down:
  *   engine.c    a run is opened and closed; run.c: its turns and its end
  *   inbound.c   incoming connections until they belong to a torrent
  *   wishes.c    foreign writes to the database become events of the life
  *   torrent.c   carries out what core/durable/life.h decides
- *   watch.c     what is looked at once a second: space, goals, hope
- *   startup.c   what of the data on disk is trusted (adopt.c: and whose it is)
- *   removal.c, delete.c  what is wished away
+ *   watch.c, startup.c, adopt.c, removal.c, delete.c
  *   load.c      the objects of a torrent, made from its rows, and freed
  *   commit.c    the order flush, sync, commit, tell
- *   drive.c     actions of the core into calls of the files below
- *   links.c, uploads.c, trackers.c, limits.c, facts.c, report.c
- *   jobs.c      disk jobs
- *   turn.c      what the end of the turn looks at; the leaf of all
- * A lower file never calls a higher one: it posts an event of the life
- * (turn_post), which torrent.c reads at the end of the turn.
+ *   drive.c     actions of the core into calls of nodes.c, magnet.c, links.c,
+ *               uploads.c, trackers.c, reach.c, limits.c, facts.c, report.c
+ *   jobs.c (disk jobs), turn.c: the leaf of all
+ * A lower file never calls a higher one: it posts an event (turn_post).
  */
 #ifndef BTC_ENGINE_INTERNAL_H
 #define BTC_ENGINE_INTERNAL_H
@@ -38,6 +32,8 @@
 #include <utlist.h>
 
 struct engine_torrent;
+struct magnet_state;
+struct reach;
 
 /* Where a torrent stands in the lists of the turn. */
 struct turn_place {
@@ -61,7 +57,8 @@ struct torrent_rows {
     struct journal_stat stat; /* read on the database thread, not taken yet */
     struct journal_run run;   /* the last that may have written its files */
     bool stat_loaded;
-    struct err error; /* why they could not be loaded */
+    struct magnet_state *magnet; /* owns; of one without an info dictionary */
+    struct err error;            /* why they could not be loaded */
 };
 
 /* The startup verification, and what of it is still owed. */
@@ -92,6 +89,7 @@ struct torrent_net {
     struct bucket down_bucket;    /* its own download limit */
     bool limited;                 /* counted in n_limited */
     struct announcing *announces; /* requests that are out */
+    struct magnet_state *magnet;  /* owns; NULL: its content is known */
 };
 
 /* What is on the way into the journal, and told of that. */
@@ -119,10 +117,12 @@ struct torrent_ledger {
     uint64_t n_peer_rows; /* written for the first time in this run */
 };
 
-struct torrent_watch { /* what is looked at once a second */
+struct torrent_watch { /* once a second */
     uint64_t space_ms; /* last look at free space */
     bool space_busy;
     uint64_t seeding_ms; /* of the last tick that counted */
+    uint64_t search_ms;  /* the DHT is asked again */
+    uint32_t n_searches; /* of this run that have ended */
 };
 
 struct engine_torrent {
@@ -131,7 +131,7 @@ struct engine_torrent {
     UT_hash_handle hh;          /* by id, in the order of coming */
     struct journal_torrent row; /* owns its strings: the wishes as last seen */
     struct journal_stat stat;
-    struct metainfo *meta;            /* owns */
+    struct metainfo *meta;            /* owns; NULL: a magnet */
     struct layout_file *layout_files; /* owns */
     struct layout geom;
     struct store_tree *store; /* owns */
@@ -219,6 +219,7 @@ struct engine_clock {
 
 struct engine {
     struct engine_signals *signals; /* borrows */
+    struct reach *reach;            /* UDP and what is spoken over it */
     struct btc_run_options o; /* borrowed pointers live as long as the run */
     struct seed_goal seed;    /* o.seed, when that is given */
     struct loop *loop;

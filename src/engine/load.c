@@ -5,6 +5,7 @@
 #include "engine/adopt.h"
 #include "engine/limits.h"
 #include "engine/links.h"
+#include "engine/magnet.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
 
@@ -64,6 +65,7 @@ void engine_load_free(struct engine_torrent *st)
     free(st->row.name);
     free(st->row.save_path);
     free(st->row.label);
+    magnet_free_state(st->net.magnet);
     free(st);
 }
 
@@ -74,6 +76,7 @@ static void load_free_rows(struct torrent_rows *r)
     free(r->blocks);
     free(r->peers);
     journal_trackers_free(r->trackers, r->n_trackers);
+    magnet_free_state(r->magnet);
     *r = (struct torrent_rows){0};
 }
 
@@ -133,6 +136,9 @@ void engine_load_rows(struct engine_torrent *st, struct journal *db)
     }
     if (err == 0) {
         err = metainfo_parse_info(slice_of(info, len), &st->meta, e);
+    } else if (err == BTC_E_NOTFOUND) {
+        *e = (struct err){0};
+        err = magnet_load(db, st->id, &r->magnet, e);
     }
     if (err == 0) {
         err = journal_load_files(db, st->id, &r->files, &r->n_files, e);
@@ -158,7 +164,7 @@ void engine_load_rows(struct engine_torrent *st, struct journal *db)
  * while that one loads. */
 static void load_check(struct engine_torrent *st)
 {
-    if (st->rows.error.code == 0 &&
+    if (st->rows.error.code == 0 && st->meta != NULL &&
         (st->rows.n_files != st->meta->n_files ||
          memcmp(st->meta->info_hash, st->row.info_hash, SHA1_LEN) != 0)) {
         (void)err_set(&st->rows.error, BTC_E_DB,
@@ -173,6 +179,11 @@ int engine_load_take(struct engine_torrent *st)
     st->stat = st->rows.stat;
     st->startup.last_run = st->rows.run;
     st->ledger.stat_known = st->rows.stat_loaded;
+    if (st->rows.magnet != NULL) {
+        magnet_free_state(st->net.magnet);
+        st->net.magnet = st->rows.magnet;
+        st->rows.magnet = NULL;
+    }
     load_check(st);
     return st->rows.error.code;
 }
@@ -257,22 +268,31 @@ static void load_open_core(struct engine_torrent *st)
 {
     struct engine *s = st->s;
     struct torrent_config c = {.shared = &s->shared,
-                               .geom = &st->geom,
-                               .info_hash = st->meta->info_hash,
+                               .info_hash = st->row.info_hash,
                                .max_peers = st->row.max_peers > 0
                                                 ? (uint32_t)st->row.max_peers
                                                 : s->o.max_peers,
                                .sequential = st->row.sequential,
                                .is_private = st->row.is_private,
+                               .no_pex = s->o.reach.no_pex,
                                .up_limit = (uint64_t)st->row.up_limit,
                                .downloaded = st->stat.downloaded,
                                .uploaded = st->stat.uploaded,
                                .wasted = st->stat.wasted};
+    if (st->meta != NULL) {
+        c.geom = &st->geom;
+        c.info = slice_of(st->meta->info, st->meta->info_len);
+    }
     st->t = torrent_new(&c, loop_now_ms(s->loop));
     st->ran = false;
     bucket_init(&st->net.down_bucket, (uint64_t)st->row.down_limit,
                 loop_now_ms(s->loop));
-    engine_load_priorities(st);
+    if (st->meta != NULL) {
+        engine_load_priorities(st);
+        magnet_take_peers(st);
+    } else {
+        magnet_restore(st);
+    }
     load_give_trackers(st);
     load_give_peers(st);
     if (s->o.check_only) {
@@ -282,6 +302,8 @@ static void load_open_core(struct engine_torrent *st)
 
 void engine_load_open(struct engine_torrent *st)
 {
-    load_open_store(st);
+    if (st->meta != NULL) {
+        load_open_store(st);
+    }
     load_open_core(st);
 }

@@ -31,6 +31,8 @@ static bool report_is_served(const struct engine_torrent *st)
 static const char *report_running_state(const struct engine_torrent *st)
 {
     switch (torrent_state(st->t)) {
+    case TORRENT_METADATA:
+        return "metadata";
     case TORRENT_CHECKING:
         return "checking";
     case TORRENT_SEEDING:
@@ -82,7 +84,7 @@ static const char *report_resting_state(const struct engine_torrent *st)
     if (st->row.wanted == WANTED_PAUSE) {
         return "paused";
     }
-    return "downloading";
+    return st->row.piece_length == 0 ? "metadata" : "downloading";
 }
 
 const char *report_state(const struct engine_torrent *st)
@@ -95,7 +97,7 @@ const char *report_state(const struct engine_torrent *st)
         return waiting;
     }
     if (life_is_starting(&st->life)) {
-        return "checking";
+        return st->row.piece_length == 0 ? "metadata" : "checking";
     }
     return report_resting_state(st);
 }
@@ -106,6 +108,20 @@ bool report_is_idle(const struct engine_torrent *st)
     struct torrent_stats ts;
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
     return ts.down_rate == 0 && ts.up_rate == 0;
+}
+
+/* As long as nobody knows the content, bytes are those of the info dictionary.
+ */
+static void report_metadata(const struct engine_torrent *st,
+                            struct torrent_stats *ts)
+{
+    struct torrent_metadata m;
+    torrent_get_metadata(st->t, &m);
+    ts->bytes_total = m.size;
+    ts->bytes_done = 0;
+    if (m.n_pieces > 0) {
+        ts->bytes_done = (uint64_t)m.size * m.n_have / m.n_pieces;
+    }
 }
 
 /* Rates and peers are those of a running torrent. */
@@ -120,6 +136,9 @@ static void report_stats(struct engine_torrent *st, struct torrent_stats *ts)
                                  .checked_to = st->stat.checked_to};
     if (st->t != NULL && st->ran) {
         torrent_get_stats(st->t, loop_now_ms(st->s->loop), ts);
+    }
+    if (st->t != NULL && st->meta == NULL) {
+        report_metadata(st, ts);
     }
 }
 

@@ -56,7 +56,27 @@ static void engine_torrent_do_stat(struct engine_torrent *st)
         st->told_added = true;
         report_tell_type(st, BTC_EVENT_ADDED);
     }
-    startup_stat(st);
+    if (st->meta != NULL) {
+        startup_stat(st);
+    } else if (st->s->o.check_only) {
+        turn_post_failed(st, BTC_E_METAINFO,
+                         "what it holds is not known yet: `btc resume` "
+                         "asks peers for it");
+    } else {
+        turn_post(st, LIFE_STATED); /* there is nothing on disk yet */
+    }
+}
+
+/* SCAN, CREATE: a magnet has no files yet. */
+static void engine_torrent_do_files(struct engine_torrent *st,
+                                    enum life_event_type answer,
+                                    void (*step)(struct engine_torrent *st))
+{
+    if (st->meta != NULL) {
+        step(st);
+    } else {
+        turn_post(st, answer);
+    }
 }
 
 /* START: the startup is through, the core goes. */
@@ -64,7 +84,9 @@ static void engine_torrent_do_start(struct engine_torrent *st)
 {
     struct event ev = {.type = EVENT_START};
     struct torrent_stats ts;
-    startup_hand_over(st);
+    if (st->meta != NULL) {
+        startup_hand_over(st);
+    }
     st->ran = true;
     st->stat.writes |= !st->s->o.check_only && !torrent_is_complete(st->t);
     st->watch.seeding_ms = 0;
@@ -75,7 +97,7 @@ static void engine_torrent_do_start(struct engine_torrent *st)
         report_tell_type(st, BTC_EVENT_CHECKING);
     }
     if (st->row.verify_since > st->startup.verify_taken &&
-        !st->s->o.check_only) {
+        !st->s->o.check_only && st->meta != NULL) {
         startup_verify(st, st->row.verify_since); /* came meanwhile */
     }
     if (adopt_is_stale(st)) {
@@ -87,7 +109,9 @@ static void engine_torrent_do_start(struct engine_torrent *st)
 static void engine_torrent_do_stop(struct engine_torrent *st)
 {
     struct event ev = {.type = EVENT_STOP};
-    store_cancel_low(st->s->disk, st->store);
+    if (st->store != NULL) {
+        store_cancel_low(st->s->disk, st->store);
+    }
     turn_input(st, &ev);
 }
 
@@ -111,10 +135,10 @@ static void engine_torrent_do(struct engine_torrent *st,
         engine_torrent_do_stat(st);
         break;
     case LIFE_DO_SCAN:
-        startup_scan(st);
+        engine_torrent_do_files(st, LIFE_SCANNED, startup_scan);
         break;
     case LIFE_DO_CREATE:
-        startup_space(st);
+        engine_torrent_do_files(st, LIFE_CREATED, startup_space);
         break;
     case LIFE_DO_START:
         engine_torrent_do_start(st);

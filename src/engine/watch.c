@@ -3,6 +3,8 @@
 
 #include "engine/jobs.h"
 #include "engine/limits.h"
+#include "engine/nodes.h"
+#include "engine/reach.h"
 #include "engine/report.h"
 #include "engine/turn.h"
 
@@ -49,7 +51,8 @@ static bool watch_is_alone(const struct engine_torrent *st, uint64_t now)
     torrent_get_stats(st->t, now, &ts);
     return !ts.had_peer && ts.peers + ts.connecting == 0 &&
            ts.pieces_checking == 0 &&
-           torrent_state(st->t) == TORRENT_DOWNLOADING;
+           (torrent_state(st->t) == TORRENT_DOWNLOADING ||
+            torrent_state(st->t) == TORRENT_METADATA);
 }
 
 /* No peer, no hope of one: a foreground run says so instead of waiting. */
@@ -134,6 +137,7 @@ void watch_second(struct engine_torrent *st)
         report_goal_is_reached(st)) {
         turn_post(st, LIFE_GOAL_REACHED);
     }
+    nodes_second(reach_nodes(st->s->reach), st);
     watch_space(st, now);
     watch_hope(st, now);
 }

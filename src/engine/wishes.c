@@ -23,7 +23,7 @@ static void wish_priorities(struct engine_torrent *st, const uint8_t *prio,
             st->rows.files[i].priority = prio[i];
         }
     }
-    if (other) {
+    if (other && st->meta != NULL) {
         engine_load_priorities(st);
     }
     if (more) {
@@ -66,7 +66,8 @@ static void wish_apply(struct engine_torrent *st,
     if (row->sequential != st->row.sequential) {
         torrent_set_sequential(st->t, row->sequential);
     }
-    if (row->verify_since <= st->startup.verify_taken || st->s->o.check_only) {
+    if (row->verify_since <= st->startup.verify_taken || st->s->o.check_only ||
+        st->meta == NULL) {
         return; /* none, or a snapshot from before the commit that ends it */
     }
     if (st->life.state == LIFE_RUNNING) {

@@ -14,12 +14,14 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/guard.h"
 #include "net/http_text.h"
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 enum http_state {
@@ -34,6 +36,8 @@ struct http_job {
     CURL *easy; /* owns; NULL while waiting */
     char *url;  /* owns */
     uint32_t total_ms;
+    bool guard;          /* local addresses are forbidden */
+    bool is_refused;     /* one was met */
     struct buf body;     /* max = max_body */
     size_t n_header;     /* header bytes so far */
     const char *limited; /* what was too large; NULL = nothing */
@@ -244,6 +248,68 @@ static void http_set_trust(CURL *easy)
     }
 }
 
+/* A proxy does the connecting when one is set: then our addresses are its. */
+static bool http_has_proxy(void)
+{
+    static const char *const names[] = {
+        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && value[0] != '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The URL's own host is local, or none can be read. */
+static bool http_is_local(const char *url)
+{
+    CURLU *u = curl_url();
+    char *host = NULL;
+    bool is_local = false;
+    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == 0 &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == 0) {
+        is_local = guard_host_is_local(host);
+    }
+    curl_free(host);
+    curl_url_cleanup(u);
+    return is_local;
+}
+
+/* A socket for curl, but to no local address for a guarded request. */
+static curl_socket_t http_on_open_socket(void *arg, curlsocktype purpose,
+                                         struct curl_sockaddr *to)
+{
+    struct http_job *j = arg;
+    struct addr a = addr_from_sockaddr(&to->addr);
+    (void)purpose;
+    if (j->guard && addr_is_local(&a)) {
+        j->is_refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+/* The same for a kept connection, which needs no new socket. The types are
+ * curl's. NOLINTBEGIN(readability-non-const-parameter) */
+static int http_on_prereq(void *arg, char *to_ip, char *from_ip, int to_port,
+                          int from_port)
+{
+    struct http_job *j = arg;
+    struct addr a;
+    (void)from_ip;
+    (void)from_port;
+    (void)to_port;
+    if (j->guard &&
+        (!addr_parse_ip(slice_str(to_ip), 0, &a) || addr_is_local(&a))) {
+        j->is_refused = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    return CURL_PREREQFUNC_OK;
+}
+/* NOLINTEND(readability-non-const-parameter) */
+
 /* What curl is to do and what not. */
 static void http_configure(struct http_job *j)
 {
@@ -268,6 +334,11 @@ static void http_configure(struct http_job *j)
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, j);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_on_header);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, j);
+    rc |=
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_on_open_socket);
+    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, j);
+    rc |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, http_on_prereq);
+    rc |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, j);
     rc |= curl_easy_setopt(easy, CURLOPT_PRIVATE, j);
     rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, j->text);
     rc |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
@@ -359,6 +430,12 @@ static void http_fill_result(struct http_job *j, CURLcode rc,
     r->status = f.status;
     r->body = buf_slice(&j->body);
     r->code = http_text_explain(&f, r->error, sizeof(r->error));
+    if (j->is_refused && r->code != 0) {
+        r->code = BTC_E_REFUSED;
+        (void)snprintf(r->error, sizeof(r->error),
+                       "it leads to an address of the local network, which "
+                       "only --allow-local permits");
+    }
 }
 
 /* curl is done with it: tells the owner. */
@@ -456,6 +533,7 @@ struct http_job *http_get(struct http *h, const struct http_request *r,
     j->http = h;
     j->url = mem_strdup(r->url);
     j->total_ms = r->total_ms ? r->total_ms : HTTP_TOTAL_MS;
+    j->guard = r->guard && !http_has_proxy() && !http_is_local(r->url);
     j->fn = fn;
     j->ctx = ctx;
     buf_init(&j->body, r->max_body);

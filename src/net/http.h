@@ -32,6 +32,9 @@ struct http_request {
     const char *url;   /* copied */
     size_t max_body;   /* more: BTC_E_LIMIT */
     uint32_t total_ms; /* 0 = HTTP_TOTAL_MS */
+    /* A host that is not local by its name (guard.h) must not lead to a local
+     * address, neither by its name's addresses nor by a redirect. */
+    bool guard;
 };
 
 struct http_result {

@@ -43,6 +43,14 @@ struct loop_signal {
     void *ctx; /* borrows */
 };
 
+struct loop_timer {
+    uv_timer_t timer;
+    struct loop *loop; /* borrows */
+    uint64_t armed_at; /* UINT64_MAX: not armed */
+    loop_fn *fn;
+    void *ctx; /* borrows */
+};
+
 /* Its being active is all that the handle is for. */
 static void loop_on_again(uv_idle_t *handle)
 {
@@ -192,6 +200,57 @@ void loop_arm_timer(struct loop *l, uint64_t at_ms)
         wait = 1; /* libuv would run it again at once, before any socket */
     }
     (void)uv_timer_start(&l->timer, loop_on_timer, wait, 0);
+}
+
+/* One of the further timers fired. */
+static void loop_timer_on_fired(uv_timer_t *handle)
+{
+    struct loop_timer *t = handle->data;
+    t->armed_at = UINT64_MAX;
+    t->fn(t->ctx);
+}
+
+/* Not armed yet. */
+struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *ctx)
+{
+    struct loop_timer *t = mem_zalloc(sizeof(*t));
+    (void)uv_timer_init(&l->uv, &t->timer);
+    t->timer.data = t;
+    t->loop = l;
+    t->armed_at = UINT64_MAX;
+    t->fn = fn;
+    t->ctx = ctx;
+    return t;
+}
+
+/* Never 0 from now: libuv would run it again before any socket. */
+void loop_timer_arm(struct loop_timer *t, uint64_t at_ms)
+{
+    if (at_ms == t->armed_at) {
+        return;
+    }
+    t->armed_at = at_ms;
+    if (at_ms == UINT64_MAX) {
+        (void)uv_timer_stop(&t->timer);
+        return;
+    }
+    uint64_t now = uv_now(&t->loop->uv);
+    uint64_t wait = at_ms > now ? at_ms - now : 1;
+    (void)uv_timer_start(&t->timer, loop_timer_on_fired, wait, 0);
+}
+
+/* The handle has closed: its memory goes. */
+static void loop_timer_on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* No call comes after it. */
+void loop_timer_close(struct loop_timer *t)
+{
+    if (t) {
+        uv_close((uv_handle_t *)&t->timer, loop_timer_on_closed);
+    }
 }
 
 /* Who is called at the end of each turn. */

@@ -32,6 +32,12 @@ void *loop_uv(struct loop *l);
 typedef void loop_fn(void *ctx);
 void loop_set_timer_fn(struct loop *l, loop_fn *fn, void *ctx);
 void loop_arm_timer(struct loop *l, uint64_t at_ms);
+/* Further timers, for modules with a time of their own. */
+struct loop_timer;
+struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *ctx);
+/* `fn` is called once when loop_now_ms reaches `at_ms`; UINT64_MAX disarms. */
+void loop_timer_arm(struct loop_timer *t, uint64_t at_ms);
+void loop_timer_close(struct loop_timer *t); /* NULL allowed; also inside fn */
 /* `fn` is called after each batch of events, before the loop sleeps (where the
  * engine flushes what it gathered). */
 void loop_set_idle_fn(struct loop *l, loop_fn *fn, void *ctx);

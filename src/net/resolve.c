@@ -226,6 +226,7 @@ static struct resolve_entry *resolve_add(struct resolve *r, const char *host)
     struct resolve_entry *n = mem_zalloc(sizeof(*n));
     (void)snprintf(n->host, sizeof(n->host), "%s", host);
     TAILQ_INIT(&n->jobs);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): lost in uthash's table */
     HASH_ADD_STR(r->entries, host, n);
     r->n_entries++;
     r->n_pending++;

@@ -502,6 +502,8 @@ void sim_journal_fact(struct sim_torrent *st, const struct action *a)
         st->n_failed += strcmp(a->fact.kind, "hash-failed") == 0;
         break;
     case FACT_PEER:
+    case FACT_METADATA:
+    case FACT_METADATA_LOST:
     case FACT_TRACKER:
         break;
     }

@@ -292,6 +292,8 @@ static void sim_do(struct sim_torrent *st, const struct action *a)
     case ACTION_ANNOUNCE:
         sim_tracker_announce(st, a);
         break;
+    case ACTION_NODE:
+        break;
     case ACTION_PERSIST:
         sim_journal_fact(st, a);
         break;

@@ -6,15 +6,15 @@ _btc_options() {
     case $1 in
     get) echo "--db --allow-network-db --config --dir --out --select --exclude --sequential --seed
         --label --down --up --port --bind --peer --max-peers --no-dht --no-pex
-        --no-lsd --verify --accept-loss --overwrite --journal-interval --cache
+        --no-lsd --dht-bootstrap --allow-local --verify --accept-loss --overwrite --journal-interval --cache
         --min-free --alloc --max-time --stall-timeout --on-done --on-error --json --ndjson
         --progress --dry-run --quiet --verbose --help" ;;
     resume) echo "--db --allow-network-db --config --seed --down --up --port --bind --peer --max-peers --no-dht
-        --no-pex --no-lsd --verify --accept-loss --overwrite --journal-interval
+        --no-pex --no-lsd --dht-bootstrap --allow-local --verify --accept-loss --overwrite --journal-interval
         --cache --min-free --max-time --stall-timeout --on-done --on-error --json
         --ndjson --progress --quiet --verbose --help" ;;
     daemon) echo "--db --allow-network-db --config --seed --down --up --port --bind --max-peers --no-dht
-        --no-pex --no-lsd --verify --accept-loss --journal-interval --cache
+        --no-pex --no-lsd --dht-bootstrap --allow-local --verify --accept-loss --journal-interval --cache
         --min-free --on-done --on-error --ndjson --progress --quiet --verbose
         --help" ;;
     status) echo "--db --allow-network-db --config --watch --json --ndjson --quiet --verbose --help" ;;

@@ -35,6 +35,8 @@ enum cli_option_id {
     CLI_OPTION_NO_DHT,
     CLI_OPTION_NO_PEX,
     CLI_OPTION_NO_LSD,
+    CLI_OPTION_DHT_BOOTSTRAP,
+    CLI_OPTION_ALLOW_LOCAL,
     CLI_OPTION_VERIFY,
     CLI_OPTION_ACCEPT_LOSS,
     CLI_OPTION_OVERWRITE,
@@ -119,6 +121,7 @@ struct cli_options {
     const char *db, *config, *dir, *out, *select, *exclude, *seed, *label;
     const char *bind, *on_done, *on_error, *comment;
     bool sequential, paused, no_dht, no_pex, no_lsd, accept_loss, full, watch;
+    bool allow_local;
     bool overwrite, data, is_private, force, json, ndjson, dry_run, yes, quiet,
         help;
     bool version, allow_network_db;
@@ -127,7 +130,7 @@ struct cli_options {
     uint64_t port, max_peers, journal_interval_ms, limit;
     uint64_t max_time_s, stall_timeout_s, older_than_s;
     uint64_t verify, alloc, progress; /* choices */
-    struct cli_list peers, trackers, web_seeds;
+    struct cli_list peers, trackers, web_seeds, dht_bootstrap;
 
     uint64_t given;    /* options that somebody said something about */
     uint64_t typed;    /* options of the command line */

@@ -70,18 +70,21 @@ enum action_type {
     ACTION_WRITE,    /* piece: write these blocks as they are */
     ACTION_HASH,     /* piece: hash what is on disk */
     ACTION_ANNOUNCE, /* tracker, request */
+    ACTION_NODE,     /* addr: a node of the DHT, as a peer says */
     ACTION_PERSIST,  /* a fact for the journal */
     ACTION_NOTIFY    /* something a person may want to know */
 };
 
 enum fact_type {
-    FACT_PIECE,       /* verified and written */
-    FACT_PIECE_LOST,  /* not verified any more */
-    FACT_BLOCK,       /* of an incomplete piece, written */
-    FACT_BLOCKS_LOST, /* all of a piece */
-    FACT_PEER,        /* peer (peerset id) changed */
-    FACT_TRACKER,     /* tracker changed */
-    FACT_EVENT        /* level, kind, text */
+    FACT_PIECE,         /* verified and written */
+    FACT_PIECE_LOST,    /* not verified any more */
+    FACT_BLOCK,         /* of an incomplete piece, written */
+    FACT_BLOCKS_LOST,   /* all of a piece */
+    FACT_PEER,          /* peer (peerset id) changed */
+    FACT_TRACKER,       /* tracker changed */
+    FACT_METADATA,      /* a piece of the info dictionary came */
+    FACT_METADATA_LOST, /* all that came of it is wrong */
+    FACT_EVENT          /* level, kind, text */
 };
 
 enum notify_type {
@@ -90,6 +93,7 @@ enum notify_type {
     NOTIFY_FILE,     /* file complete */
     NOTIFY_COMPLETE, /* everything wanted is verified and written */
     NOTIFY_CHECKED,  /* the check of existing data has ended */
+    NOTIFY_METADATA, /* the info dictionary is whole and right */
     NOTIFY_ERROR     /* result, text: the torrent cannot go on */
 };
 
@@ -98,7 +102,7 @@ struct action {
     uint32_t conn;
     uint32_t piece;
     union {
-        struct addr addr;  /* CONNECT */
+        struct addr addr;  /* CONNECT, NODE */
         struct slice data; /* SEND */
         struct {           /* UPLOAD */
             struct wire_block range;

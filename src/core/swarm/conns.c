@@ -73,6 +73,7 @@ void conns_close(struct swarm *w, struct peer *p, bool tell, int result)
         content_peer_left(w->content, &p->have);
         p->counted = false;
     }
+    extend_closed(w, p);
     conns_record(w, p);
     char text[ADDR_TEXT_MAX];
     addr_format(&p->addr, text);

@@ -10,6 +10,9 @@ void handshake_put(struct swarm *w, struct peer *p)
 {
     struct wire_handshake h = {.reserved = {0, 0, 0, 0, 0, 0x10, 0, 0x04}};
     uint8_t m[WIRE_HANDSHAKE_LEN];
+    if (w->shared->dht_port != 0 && w->extend.use_dht) {
+        h.reserved[7] |= 0x01; /* BEP 5 */
+    }
     memcpy(h.info_hash, w->info_hash, sizeof h.info_hash);
     memcpy(h.peer_id, w->shared->peer_id, sizeof h.peer_id);
     (void)peer_put(p, m, wire_encode_handshake(&h, m));
@@ -36,7 +39,10 @@ static void handshake_put_have(struct swarm *w, struct peer *p)
 /* Our extension handshake (BEP 10). */
 static void handshake_put_ext(struct swarm *w, struct peer *p)
 {
-    struct ext_handshake h = {.reqq = PEER_OUR_REQQ,
+    struct ext_handshake h = {.ut_metadata = EXT_UT_METADATA,
+                              .ut_pex = w->extend.use_pex ? EXT_UT_PEX : 0,
+                              .metadata_size = w->extend.info.len,
+                              .reqq = PEER_OUR_REQQ,
                               .port = w->shared->port,
                               .yourip = p->addr,
                               .upload_only = w->content != NULL &&
@@ -84,9 +90,14 @@ static void handshake_done(struct swarm *w, struct peer *p,
     if (w->content != NULL) {
         handshake_join(w, p);
         handshake_put_have(w, p);
+    } else if (p->has_fast) {
+        (void)peer_put_simple(p, WIRE_HAVE_NONE);
     }
     if (p->has_ext) {
         handshake_put_ext(w, p);
+    }
+    if (wire_has_dht(h) && w->shared->dht_port != 0 && w->extend.use_dht) {
+        extend_put_port(w, p);
     }
     p->first_done = true; /* ours is said: HAVE may follow */
     if (w->content != NULL) {

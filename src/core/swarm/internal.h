@@ -5,6 +5,7 @@
  *   messages.c   every message in
  *   handshake.c  both handshakes, what we say first
  *   evict.c      who makes room for whom
+ *   extend.c     metadata asked for and served
  *   conns.c      dialling, the end of a connection, bans
  *   upload.c     serving
  *   request.c    what is asked of whom, and the blocks that come
@@ -16,6 +17,7 @@
 #define BTC_CORE_SWARM_INTERNAL_H
 
 #include "core/swarm/choker.h"
+#include "core/swarm/metadata.h"
 #include "core/swarm/peer.h"
 #include "core/swarm/swarm.h"
 #include "model/block.h"
@@ -55,6 +57,16 @@ struct swarm_totals {
     bool had_peer;
 };
 
+/* Extensions: what is gathered as long as the content is not known, and what is
+ * served once it is. */
+struct swarm_extend {
+    struct metadata *metadata; /* owns; NULL: the content is known */
+    bool is_whole;             /* NOTIFY_METADATA was told */
+    struct slice info;         /* borrows; empty: nothing to serve */
+    bool use_pex, use_dht;     /* never for a private torrent (BEP 27) */
+    uint64_t pex_ms;           /* of the last round */
+};
+
 struct swarm {
     struct swarm_shared *shared; /* borrows */
     struct actions *actions;     /* borrows */
@@ -73,6 +85,7 @@ struct swarm {
     struct swarm_output output;
     struct swarm_clock clock;
     struct swarm_totals total;
+    struct swarm_extend extend;
 };
 
 /* --- slots.c --- */
@@ -128,6 +141,17 @@ uint32_t conns_take(struct swarm *w, const struct addr *a);
  * (a CLOSE action); `result`: why. */
 void conns_close(struct swarm *w, struct peer *p, bool tell, int result);
 void conns_ban(struct swarm *w, uint32_t id, const char *why);
+
+/* --- extend.c; negative: the connection must end --- */
+int extend_message(struct swarm *w, struct peer *p,
+                   const struct wire_extended *x);
+/* Its extension handshake came. */
+int extend_offered(struct swarm *w, struct peer *p);
+void extend_closed(struct swarm *w, const struct peer *p);
+void extend_tick(struct swarm *w);
+void extend_put_port(struct swarm *w, struct peer *p); /* ours (BEP 5) */
+/* PORT: it has a node of the DHT there. */
+void extend_node(struct swarm *w, const struct peer *p, uint16_t port);
 
 /* --- evict.c --- */
 void evict_idle(struct swarm *w);                            /* for others */

@@ -116,7 +116,7 @@ static int messages_extended(struct swarm *w, struct peer *p,
         return BTC_E_PROTO;
     }
     if (x->id != EXT_HANDSHAKE) {
-        return 0; /* an extension that we did not offer: no harm */
+        return extend_message(w, p, x);
     }
     struct ext_handshake *h = &p->ext;
     bool nameless = h->client[0] == '\0';
@@ -124,7 +124,6 @@ static int messages_extended(struct swarm *w, struct peer *p,
     if (err < 0) {
         return err;
     }
-    p->upload_only = h->upload_only;
     if (h->reqq > 0) {
         p->reqq = h->reqq;
     }
@@ -135,7 +134,7 @@ static int messages_extended(struct swarm *w, struct peer *p,
         h->client[0] != '\0') { /* saying it again and again fills no journal */
         actions_fact(w->actions, FACT_PEER, 0, p->id);
     }
-    return 0;
+    return extend_offered(w, p);
 }
 
 /* A piece it grants us while we are choked (BEP 6). */
@@ -240,6 +239,8 @@ static int messages_one(struct swarm *w, struct peer *p,
     case WIRE_EXTENDED:
         return messages_extended(w, p, &m->extended);
     case WIRE_PORT:
+        extend_node(w, p, m->port);
+        return 0;
     case WIRE_KEEPALIVE:
     case WIRE_UNKNOWN:
         return 0;

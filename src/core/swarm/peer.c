@@ -32,6 +32,10 @@ struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
 
 void peer_free(struct peer *p)
 {
+    if (p->pex != NULL) {
+        pex_out_fini(&p->pex->out);
+        free(p->pex);
+    }
     if (p == NULL) {
         return;
     }

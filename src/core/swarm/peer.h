@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/rate.h"
 #include "core/content/picker/picker.h"
+#include "core/swarm/pex.h"
 #include "proto/peer/ext.h"
 #include "proto/peer/wire.h"
 
@@ -59,6 +60,12 @@ struct peer_arriving {
     uint64_t ms; /* its first byte came */
 };
 
+/* Peer exchange in both directions (BEP 11). */
+struct peer_pex {
+    struct pex_out out;
+    struct pex_in in;
+};
+
 struct peer {
     uint32_t conn; /* id of the connection */
     uint32_t id;   /* in the peerset: also the picker's and the blame's */
@@ -76,8 +83,8 @@ struct peer {
     bool am_choking, am_interested;
     bool peer_choking, peer_interested;
     bool has_ext, has_fast;
-    bool upload_only;
-    bool first_done; /* the message in which a bitfield may come is over */
+    bool first_done;      /* the message in which a bitfield may come is over */
+    struct peer_pex *pex; /* owns; NULL: no peer exchange with it */
     struct ext_handshake ext; /* what it said; client "" before */
     uint32_t reqq;
 

@@ -14,6 +14,12 @@ struct swarm *swarm_new(const struct swarm_config *c, uint64_t now_ms)
     w->shared = c->shared;
     w->actions = c->actions;
     w->content = c->content;
+    w->extend.info = c->info;
+    w->extend.use_pex = c->use_pex;
+    w->extend.use_dht = c->use_dht;
+    if (c->content == NULL) {
+        w->extend.metadata = metadata_new(c->info_hash);
+    }
     w->info_hash = c->info_hash;
     w->peerset = peerset_new(c->shared->rng);
     w->announce = announce_new(c->shared->rng);
@@ -41,6 +47,7 @@ void swarm_free(struct swarm *w)
         conns_close(w, p, false, 0);
     }
     slots_fini(w);
+    metadata_free(w->extend.metadata);
     peerset_free(w->peerset);
     announce_free(w->announce);
     free(w);
@@ -149,7 +156,7 @@ static int swarm_peer_overdue(const struct swarm *w, const struct peer *p)
         return BTC_E_TIMEOUT;
     }
     /* Two seeds have nothing to say to each other (BEP 21). */
-    if (w->mode == SWARM_SEEDING && (p->upload_only || peer_is_seed(p))) {
+    if (w->mode == SWARM_SEEDING && (p->ext.upload_only || peer_is_seed(p))) {
         return BTC_E_CANCELLED;
     }
     return 0;
@@ -245,6 +252,7 @@ void swarm_tick(struct swarm *w)
     if (w->content != NULL) {
         content_wake(w->content);
     }
+    extend_tick(w);
 }
 
 /* The sooner of two times. */
@@ -491,6 +499,16 @@ struct peerset *swarm_peerset(struct swarm *w)
 struct announce *swarm_trackers(struct swarm *w)
 {
     return w->announce;
+}
+
+bool swarm_has_metadata(const struct swarm *w)
+{
+    return w->extend.is_whole;
+}
+
+struct metadata *swarm_metadata(struct swarm *w)
+{
+    return w->extend.metadata;
 }
 
 bool swarm_peer_info(const struct swarm *w, uint32_t peer, uint64_t now_ms,

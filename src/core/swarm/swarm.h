@@ -35,6 +35,8 @@ struct swarm_shared {
     uint8_t peer_id[20]; /* BEP 20 */
     uint32_t key;        /* for trackers */
     uint16_t port;       /* where we listen, 0 = nowhere */
+    uint16_t dht_port;   /* of our node, told by PORT; 0 = none */
+    bool allow_local;    /* PEX may name local addresses */
     const char *client;  /* "btc 0.1.0", for the extension handshake */
 };
 
@@ -48,16 +50,20 @@ enum swarm_mode {
 };
 
 struct swarm_config {
-    struct swarm_shared *shared;           /* borrows */
-    struct actions *actions;               /* borrows */
-    struct content *content;               /* borrows; NULL: not known yet */
-    const uint8_t *info_hash;              /* borrows; 20 bytes */
-    uint32_t max_peers;                    /* 0 = default */
-    uint64_t up_limit;                     /* bytes/s, 0 = none */
+    struct swarm_shared *shared; /* borrows */
+    struct actions *actions;     /* borrows */
+    struct content *content;     /* borrows; NULL: not known yet */
+    const uint8_t *info_hash;    /* borrows; 20 bytes */
+    struct slice info;  /* borrows; the info dictionary, empty: not known */
+    bool use_pex;       /* peer exchange; never for a private torrent */
+    bool use_dht;       /* PORT messages; likewise */
+    uint32_t max_peers; /* 0 = default */
+    uint64_t up_limit;  /* bytes/s, 0 = none */
     uint64_t downloaded, uploaded, wasted; /* of earlier runs */
 };
 
 struct swarm; /* opaque */
+struct metadata;
 
 struct swarm *swarm_new(const struct swarm_config *c, uint64_t now_ms);
 /* No upload may be out (swarm_is_quiet). NULL allowed. */
@@ -132,6 +138,10 @@ void swarm_get_stats(const struct swarm *w, uint64_t now_ms,
                      struct swarm_stats *out);
 struct peerset *swarm_peerset(struct swarm *w);
 struct announce *swarm_trackers(struct swarm *w);
+/* What there is of the info dictionary; NULL: the content is known. */
+struct metadata *swarm_metadata(struct swarm *w);
+/* And it is whole. */
+bool swarm_has_metadata(const struct swarm *w);
 
 /* One connected peer, for the peer view; false when not connected. */
 struct swarm_peer_info {

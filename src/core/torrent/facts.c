@@ -1,6 +1,7 @@
 /* What a torrent is told beside events (the journal's rows, priorities, limits)
  * and what it tells when asked (statistics, peers, files).
  */
+#include "core/swarm/metadata.h"
 #include "core/torrent/internal.h"
 
 /* --- before and beside --- */
@@ -60,7 +61,9 @@ void torrent_set_priorities(struct torrent *t, const uint8_t *prio)
 
 void torrent_set_sequential(struct torrent *t, bool on)
 {
-    content_set_sequential(t->content, on);
+    if (t->content != NULL) {
+        content_set_sequential(t->content, on);
+    }
 }
 
 void torrent_set_limits(struct torrent *t, uint64_t up_limit,
@@ -78,9 +81,38 @@ void torrent_set_check_only(struct torrent *t)
 void torrent_set_hold(struct torrent *t, bool hold)
 {
     swarm_set_hold(t->swarm, hold);
-    if (!hold) {
+    if (!hold && t->content != NULL) {
         content_wake(t->content);
     }
+}
+
+void torrent_restore_metadata(struct torrent *t, uint32_t size, uint32_t piece,
+                              struct slice data)
+{
+    if (t->content == NULL) {
+        metadata_restore(swarm_metadata(t->swarm), size, piece, data);
+    }
+}
+
+void torrent_get_metadata(const struct torrent *t, struct torrent_metadata *out)
+{
+    const struct metadata *m = swarm_metadata(t->swarm);
+    *out = (struct torrent_metadata){.size = 0};
+    if (m != NULL) {
+        out->size = metadata_size(m);
+        out->n_pieces = metadata_n_pieces(m);
+        out->n_have = metadata_n_have(m);
+    }
+}
+
+struct slice torrent_metadata_piece(const struct torrent *t, uint32_t piece)
+{
+    return metadata_piece(swarm_metadata(t->swarm), piece);
+}
+
+struct slice torrent_metadata_info(const struct torrent *t)
+{
+    return metadata_info(swarm_metadata(t->swarm));
 }
 
 /* --- facts --- */
@@ -92,7 +124,8 @@ enum torrent_state torrent_state(const struct torrent *t)
 
 bool torrent_is_quiet(const struct torrent *t)
 {
-    return content_is_quiet(t->content) && swarm_is_quiet(t->swarm);
+    return (t->content == NULL || content_is_quiet(t->content)) &&
+           swarm_is_quiet(t->swarm);
 }
 
 bool torrent_is_stopped(const struct torrent *t)
@@ -102,12 +135,13 @@ bool torrent_is_stopped(const struct torrent *t)
 
 bool torrent_is_complete(const struct torrent *t)
 {
-    return content_is_complete(t->content);
+    return t->content != NULL && content_is_complete(t->content);
 }
 
 bool torrent_waits_to_hash(const struct torrent *t)
 {
-    return t->state != TORRENT_STOPPED && content_waits_to_hash(t->content);
+    return t->state != TORRENT_STOPPED && t->content != NULL &&
+           content_waits_to_hash(t->content);
 }
 
 const struct picker *torrent_picker(const struct torrent *t)
@@ -138,9 +172,11 @@ bool torrent_file_needed(const struct torrent *t, uint32_t file)
 void torrent_get_stats(const struct torrent *t, uint64_t now_ms,
                        struct torrent_stats *out)
 {
-    struct content_stats c;
+    struct content_stats c = {.bytes_done = 0};
     struct swarm_stats s;
-    content_get_stats(t->content, &c);
+    if (t->content != NULL) {
+        content_get_stats(t->content, &c);
+    }
     swarm_get_stats(t->swarm, now_ms, &s);
     *out = (struct torrent_stats){
         .bytes_done = c.bytes_done,

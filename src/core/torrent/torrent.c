@@ -17,21 +17,27 @@ struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
     struct torrent *t = mem_zalloc(sizeof *t);
     t->shared = c->shared;
     t->now_ms = now_ms;
-    t->content =
-        content_new(&(struct content_config){.shared = &c->shared->content,
-                                             .actions = &t->actions,
-                                             .layout = c->geom,
-                                             .sequential = c->sequential});
-    t->swarm = swarm_new(&(struct swarm_config){.shared = &c->shared->swarm,
-                                                .actions = &t->actions,
-                                                .content = t->content,
-                                                .info_hash = c->info_hash,
-                                                .max_peers = c->max_peers,
-                                                .up_limit = c->up_limit,
-                                                .downloaded = c->downloaded,
-                                                .uploaded = c->uploaded,
-                                                .wasted = c->wasted},
-                         now_ms);
+    if (c->geom != NULL) {
+        t->content =
+            content_new(&(struct content_config){.shared = &c->shared->content,
+                                                 .actions = &t->actions,
+                                                 .layout = c->geom,
+                                                 .sequential = c->sequential});
+    }
+    t->swarm = swarm_new(
+        &(struct swarm_config){.shared = &c->shared->swarm,
+                               .actions = &t->actions,
+                               .content = t->content,
+                               .info_hash = c->info_hash,
+                               .info = c->info,
+                               .use_pex = !c->is_private && !c->no_pex,
+                               .use_dht = !c->is_private,
+                               .max_peers = c->max_peers,
+                               .up_limit = c->up_limit,
+                               .downloaded = c->downloaded,
+                               .uploaded = c->uploaded,
+                               .wasted = c->wasted},
+        now_ms);
     return t;
 }
 
@@ -76,6 +82,7 @@ static enum swarm_mode torrent_swarm_mode(const struct torrent *t)
         return SWARM_OFF;
     case TORRENT_CHECKING:
         return SWARM_CHECKING;
+    case TORRENT_METADATA:
     case TORRENT_DOWNLOADING:
         return SWARM_DOWNLOADING;
     case TORRENT_SEEDING:
@@ -95,6 +102,9 @@ static void torrent_set_state(struct torrent *t, enum torrent_state state)
 /* The state while the torrent runs, from what there is. */
 static enum torrent_state torrent_running_state(const struct torrent *t)
 {
+    if (t->content == NULL) {
+        return TORRENT_METADATA;
+    }
     uint32_t left = content_wanted_left(t->content);
     uint32_t checking = content_check_left(t->content);
     if (checking > 0 && (t->check_only || left == 0 || left <= checking)) {
@@ -127,6 +137,9 @@ static void torrent_update_state(struct torrent *t)
     if (now != t->state) {
         torrent_set_state(t, now);
         actions_notify(&t->actions, NOTIFY_STATE, 0, 0);
+    }
+    if (t->content == NULL) {
+        return;
     }
     bool checked = content_check_left(t->content) == 0;
     if (checked && !t->told_checked) {
@@ -181,7 +194,7 @@ static bool torrent_drain(struct torrent *t)
 {
     struct content_outcome out;
     bool free = false;
-    while (content_next_outcome(t->content, &out)) {
+    while (t->content != NULL && content_next_outcome(t->content, &out)) {
         free |= torrent_on_outcome(t, &out);
     }
     return free;
@@ -196,7 +209,9 @@ static void torrent_on_start(struct torrent *t)
         return;
     }
     t->told_complete = false;
-    content_start(t->content);
+    if (t->content != NULL) {
+        content_start(t->content);
+    }
     torrent_set_state(t, torrent_running_state(t));
     actions_notify(&t->actions, NOTIFY_STATE, 0, 0);
     if (!t->check_only) {
@@ -214,7 +229,9 @@ static void torrent_on_stop(struct torrent *t)
     swarm_stop(t->swarm);
     torrent_set_state(t, TORRENT_STOPPING);
     t->stop_ms = t->now_ms;
-    content_stop(t->content);
+    if (t->content != NULL) {
+        content_stop(t->content);
+    }
 }
 
 /* While existing data is hashed and nothing else is to be done, nobody knows
@@ -273,12 +290,20 @@ static void torrent_dispatch(struct torrent *t, const struct event *ev)
     }
 }
 
+/* The content is known now, but not to this torrent: it begins anew at once,
+ * and no tracker has to hear of that. */
+static bool torrent_has_learned(const struct torrent *t)
+{
+    return swarm_has_metadata(t->swarm);
+}
+
 /* STOP has been carried out when no job is out and the trackers know, or have
  * had their time. */
 static void torrent_settle_stop(struct torrent *t)
 {
-    if (torrent_is_quiet(t) && (swarm_is_idle(t->swarm) ||
-                                t->now_ms - t->stop_ms >= ANNOUNCE_STOP_MS)) {
+    if (torrent_is_quiet(t) &&
+        (swarm_is_idle(t->swarm) || torrent_has_learned(t) ||
+         t->now_ms - t->stop_ms >= ANNOUNCE_STOP_MS)) {
         torrent_set_state(t, TORRENT_STOPPED);
         actions_notify(&t->actions, NOTIFY_STATE, 0, 0);
     }
@@ -292,7 +317,9 @@ static void torrent_settle(struct torrent *t)
     if (t->state == TORRENT_STOPPED) {
         return;
     }
-    content_check_pump(t->content);
+    if (t->content != NULL) {
+        content_check_pump(t->content);
+    }
     torrent_update_state(t);
     if (free) {
         swarm_fill(t->swarm);
@@ -335,7 +362,7 @@ uint64_t torrent_deadline(const struct torrent *t)
         uint64_t end = t->stop_ms + ANNOUNCE_STOP_MS;
         return end > t->now_ms ? end : UINT64_MAX; /* then jobs end it */
     }
-    if (content_has_outcomes(t->content)) {
+    if (t->content != NULL && content_has_outcomes(t->content)) {
         return t->now_ms;
     }
     uint64_t at = swarm_deadline(t->swarm, torrent_may_announce(t));
@@ -352,5 +379,7 @@ void torrent_announce_now(struct torrent *t, uint64_t now_ms)
 
 void torrent_flush(struct torrent *t)
 {
-    content_flush(t->content);
+    if (t->content != NULL) {
+        content_flush(t->content);
+    }
 }

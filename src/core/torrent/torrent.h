@@ -24,7 +24,8 @@ enum torrent_state {
     TORRENT_DOWNLOADING, /* also while a check runs beside it */
     TORRENT_SEEDING,     /* all wanted is here */
     TORRENT_STOPPING,
-    TORRENT_FAILED /* the disk: waits to be stopped */
+    TORRENT_FAILED,  /* the disk: waits to be stopped */
+    TORRENT_METADATA /* what the content is, has to come from peers */
 };
 
 /* What all torrents of a run share; owned by the engine. */
@@ -35,11 +36,13 @@ struct torrent_shared {
 
 struct torrent_config {
     struct torrent_shared *shared; /* borrowed */
-    const struct layout *geom;     /* borrowed, lives longer */
-    const uint8_t *info_hash;      /* 20 bytes, borrowed */
-    uint32_t max_peers;            /* 0 = default */
+    const struct layout *geom;     /* borrowed, lives longer; NULL: not known */
+    struct slice info; /* borrowed; the info dictionary, served to others */
+    const uint8_t *info_hash; /* 20 bytes, borrowed */
+    uint32_t max_peers;       /* 0 = default */
     bool sequential;
-    bool is_private;
+    bool is_private; /* BEP 27: no PEX, no DHT */
+    bool no_pex;
     uint64_t up_limit;                     /* bytes/s, 0 = none */
     uint64_t downloaded, uploaded, wasted; /* of earlier runs */
 };
@@ -56,6 +59,9 @@ void torrent_restore_block(struct torrent *t, uint32_t piece, uint32_t block);
 /* Data of unknown worth: to be hashed; kept if good. `claimed`: the journal has
  * it as verified, so its loss is a fact. Allowed while running, too. */
 void torrent_check_piece(struct torrent *t, uint32_t piece, bool claimed);
+/* Of a torrent whose content is not known: a piece of its info dictionary. */
+void torrent_restore_metadata(struct torrent *t, uint32_t size, uint32_t piece,
+                              struct slice data);
 int torrent_add_tracker(struct torrent *t, const char *url, uint32_t tier);
 void torrent_restore_tracker(struct torrent *t, uint32_t tracker,
                              const char *tracker_id);
@@ -91,6 +97,17 @@ uint32_t torrent_new_conn(struct torrent *t, const struct addr *a,
 /* Everything received goes towards the disk now: WRITE actions for the blocks
  * of incomplete pieces (the journal's tick). */
 void torrent_flush(struct torrent *t);
+
+/* --- the info dictionary, while the content is not known --- */
+struct torrent_metadata {
+    uint32_t size; /* bytes; 0 = not known */
+    uint32_t n_pieces, n_have;
+};
+void torrent_get_metadata(const struct torrent *t,
+                          struct torrent_metadata *out);
+/* A piece that is there. After NOTIFY_METADATA: all of it. */
+struct slice torrent_metadata_piece(const struct torrent *t, uint32_t piece);
+struct slice torrent_metadata_info(const struct torrent *t);
 
 /* --- facts --- */
 enum torrent_state torrent_state(const struct torrent *t);

@@ -139,6 +139,8 @@ static inline void kit_log_fact(struct kit *k, const struct action *a)
         (void)buf_printf(&k->log, "event %s\n", a->fact.kind);
         break;
     case FACT_PEER:
+    case FACT_METADATA:
+    case FACT_METADATA_LOST:
     case FACT_TRACKER:
         break;
     }
@@ -204,6 +206,8 @@ static inline void kit_log_action(struct kit *k, const struct action *a)
     case ACTION_ANNOUNCE:
         (void)buf_append_str(&k->log, "announce\n");
         k->announced = *a->announce.request;
+        break;
+    case ACTION_NODE:
         break;
     case ACTION_PERSIST:
         kit_log_fact(k, a);

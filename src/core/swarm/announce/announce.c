@@ -96,7 +96,8 @@ const struct announce_tracker *announce_get(const struct announce *a,
 static bool announce_is_supported(const char *url)
 {
     return strncasecmp(url, "http://", 7) == 0 ||
-           strncasecmp(url, "https://", 8) == 0;
+           strncasecmp(url, "https://", 8) == 0 ||
+           strncasecmp(url, "udp://", 6) == 0;
 }
 
 /* Whether this tracker is out of the game for good. */
@@ -154,8 +155,9 @@ int announce_add(struct announce *a, const char *url, uint32_t tier)
               .leechers = -1,
               .downloaded = -1}};
     if (a->entry[a->n].t.state == ANNOUNCE_UNSUPPORTED) {
-        (void)snprintf(a->entry[a->n].t.error, sizeof a->entry[a->n].t.error,
-                       "not asked: btc speaks to http and https trackers only");
+        (void)snprintf(
+            a->entry[a->n].t.error, sizeof a->entry[a->n].t.error,
+            "not asked: btc speaks to http, https and udp trackers only");
     }
     announce_insert(a, a->n);
     return (int)a->n++;

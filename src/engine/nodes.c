@@ -1,0 +1,348 @@
+/* Our node of the DHT in a run; see nodes.h. */
+#include "engine/nodes.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/dht/dht.h"
+#include "engine/facts.h"
+#include "engine/turn.h"
+#include "journal/nodes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NODES_SAVE_MS     5000 /* changes are gathered for so long */
+#define NODES_PENDING_MAX 1024 /* and so many at most */
+#define NODES_FEW_PEERS   20   /* with fewer a torrent is searched for sooner */
+#define NODES_HOST_MAX    256
+
+/* A bootstrap host that is being looked up. */
+struct nodes_host {
+    struct nodes *nodes; /* borrows */
+    struct resolve_job *job;
+    struct nodes_host *next;
+};
+
+struct nodes {
+    struct engine *s; /* borrows, as the next */
+    struct udp *udp;
+    struct udp_user user;
+    struct dht *dht;              /* owns */
+    struct loop_timer *timer;     /* owns */
+    struct nodes_host *hosts;     /* owns */
+    struct journal_node *pending; /* owns; changes to be saved */
+    size_t n_pending;
+    uint64_t save_ms; /* when they are saved; 0 = none is there */
+};
+
+/* --- the journal --- */
+
+/* Changes on their way to the database. */
+struct nodes_save {
+    struct journal_node *nodes; /* owns */
+    size_t n;
+};
+
+static void nodes_save_on_thread(void *ctx, struct journal *db)
+{
+    struct nodes_save *save = ctx;
+    struct err e = {0};
+    if (journal_save_nodes(db, save->nodes, save->n, &e) != 0) {
+        log_write(LOG_WARN, "dht", "nodes are not saved: %s", e.msg);
+    }
+}
+
+static void nodes_saved(void *ctx)
+{
+    struct nodes_save *save = ctx;
+    free(save->nodes);
+    free(save);
+}
+
+static void nodes_flush(struct nodes *n)
+{
+    n->save_ms = 0;
+    if (n->n_pending == 0 || n->s->journal_thread == NULL) {
+        return;
+    }
+    struct nodes_save *save = mem_zalloc(sizeof(*save));
+    save->nodes = mem_dup(n->pending, n->n_pending * sizeof(*n->pending));
+    save->n = n->n_pending;
+    n->n_pending = 0;
+    journal_thread_call(n->s->journal_thread, nodes_save_on_thread, nodes_saved,
+                        save);
+}
+
+/* A node is good, or is none any more. */
+static void nodes_change(struct nodes *n, const struct krpc_node *node,
+                         bool is_gone)
+{
+    if (n->n_pending == NODES_PENDING_MAX) {
+        nodes_flush(n);
+    }
+    if (n->n_pending == NODES_PENDING_MAX) {
+        return;
+    }
+    struct journal_node *j = &n->pending[n->n_pending++];
+    *j = (struct journal_node){.addr = node->addr, .is_gone = is_gone};
+    memcpy(j->id, node->id, sizeof(j->id));
+    if (n->save_ms == 0) {
+        n->save_ms = loop_now_ms(n->s->loop) + NODES_SAVE_MS;
+    }
+}
+
+/* --- what the core wants --- */
+
+/* The torrent of an info hash that runs; NULL = none. */
+static struct engine_torrent *nodes_find(const struct nodes *n,
+                                         const uint8_t *info_hash)
+{
+    for (struct engine_torrent *st = n->s->torrents; st != NULL;
+         st = st->hh.next) {
+        if (memcmp(st->row.info_hash, info_hash, SHA1_LEN) == 0) {
+            return st->life.state == LIFE_RUNNING && !st->row.is_private ? st
+                                                                         : NULL;
+        }
+    }
+    return NULL;
+}
+
+static void nodes_on_peers(struct nodes *n, const struct dht_action *a)
+{
+    struct engine_torrent *st = nodes_find(n, a->found.info_hash);
+    for (size_t i = 0; st != NULL && i < a->found.n_peers; i++) {
+        struct event ev = {.type = EVENT_PEER};
+        ev.peer.addr = a->found.peers[i];
+        ev.peer.source = PEER_SOURCE_DHT;
+        turn_input(st, &ev);
+    }
+}
+
+/* The first search of a torrent in a run is told. */
+static void nodes_on_done(struct nodes *n, const struct dht_search_result *r)
+{
+    struct engine_torrent *st = nodes_find(n, r->info_hash);
+    if (st == NULL || st->watch.n_searches++ > 0) {
+        return;
+    }
+    char text[160];
+    (void)snprintf(text, sizeof(text),
+                   "the DHT was asked: %u nodes answered, %u peers were found, "
+                   "%u nodes took our announcement",
+                   r->n_answers, r->n_peers, r->n_announced);
+    facts_event(st, LEVEL_INFO, "dht", text);
+}
+
+static void nodes_do(struct nodes *n, const struct dht_action *a)
+{
+    switch (a->type) {
+    case DHT_ACTION_SEND:
+        (void)udp_send(n->udp, &a->send.to, a->send.data);
+        break;
+    case DHT_ACTION_PEERS:
+        nodes_on_peers(n, a);
+        break;
+    case DHT_ACTION_SEARCH_DONE:
+        nodes_on_done(n, &a->done);
+        break;
+    case DHT_ACTION_SAVE_NODE:
+        nodes_change(n, &a->node, false);
+        break;
+    case DHT_ACTION_FORGET_NODE:
+        nodes_change(n, &a->node, true);
+        break;
+    case DHT_ACTION_EXTERNAL_IP:
+    case DHT_ACTION_OWN_ID:
+        break; /* each run has an id of its own */
+    }
+}
+
+/* One event, and what follows from it. */
+static void nodes_input(struct nodes *n, const struct dht_event *ev)
+{
+    struct dht_action a;
+    dht_input(n->dht, ev, loop_now_ms(n->s->loop));
+    while (dht_next_action(n->dht, &a)) {
+        nodes_do(n, &a);
+    }
+    uint64_t at = dht_deadline(n->dht);
+    if (n->save_ms != 0 && n->save_ms < at) {
+        at = n->save_ms;
+    }
+    loop_timer_arm(n->timer, at);
+}
+
+static void nodes_on_timer(void *ctx)
+{
+    struct nodes *n = ctx;
+    struct dht_event ev = {.type = DHT_EVENT_TICK};
+    if (n->save_ms != 0 && loop_now_ms(n->s->loop) >= n->save_ms) {
+        nodes_flush(n);
+    }
+    nodes_input(n, &ev);
+}
+
+/* Messages of the DHT are dictionaries; nothing else on the socket is. */
+static bool nodes_on_datagram(void *ctx, const struct addr *from,
+                              struct slice data)
+{
+    struct dht_event ev = {.type = DHT_EVENT_DATAGRAM};
+    if (data.len == 0 || data.p[0] != 'd') {
+        return false;
+    }
+    ev.addr = *from;
+    ev.data = data;
+    nodes_input(ctx, &ev);
+    return true;
+}
+
+/* --- where to begin --- */
+
+static void nodes_host_drop(struct nodes_host *h)
+{
+    LL_DELETE(h->nodes->hosts, h);
+    free(h);
+}
+
+static void nodes_on_resolved(void *ctx, const struct resolve_result *r)
+{
+    struct nodes_host *h = ctx;
+    struct nodes *n = h->nodes;
+    nodes_host_drop(h);
+    if (r->code != 0) {
+        log_write(LOG_WARN, "dht", "%s", r->error);
+    }
+    for (size_t i = 0; r->code == 0 && i < r->n; i++) {
+        struct dht_event ev = {.type = DHT_EVENT_BOOTSTRAP};
+        ev.addr = r->addrs[i];
+        nodes_input(n, &ev);
+    }
+}
+
+/* "HOST:PORT" of an option, or "[IPv6]:PORT". */
+static void nodes_bootstrap(struct nodes *n, struct resolve *resolve,
+                            const char *text)
+{
+    char host[NODES_HOST_MAX];
+    uint64_t port = 0;
+    const char *colon = strrchr(text, ':');
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    if (len > 2 && text[0] == '[' && text[len - 1] == ']') {
+        text++;
+        len -= 2;
+    }
+    if (len == 0 || len >= sizeof(host) ||
+        !bytes_parse_u64(slice_str(colon + 1), &port) || port == 0 ||
+        port > UINT16_MAX) {
+        log_write(LOG_WARN, "dht", "'%s' is no HOST:PORT of a node", text);
+        return;
+    }
+    memcpy(host, text, len);
+    host[len] = '\0';
+    struct nodes_host *h = mem_zalloc(sizeof(*h));
+    h->nodes = n;
+    LL_PREPEND(n->hosts, h);
+    h->job = resolve_start(resolve, host, (uint16_t)port, nodes_on_resolved, h);
+}
+
+/* The nodes of earlier runs. */
+static void nodes_restore(struct nodes *n)
+{
+    struct journal_node *rows = NULL;
+    size_t count = 0;
+    struct err e = {0};
+    if (journal_load_nodes(n->s->db, &rows, &count, &e) != 0) {
+        log_write(LOG_WARN, "dht", "no nodes of earlier runs: %s", e.msg);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct dht_event ev = {.type = DHT_EVENT_SAVED};
+        ev.node.addr = rows[i].addr;
+        memcpy(ev.node.id, rows[i].id, sizeof(ev.node.id));
+        nodes_input(n, &ev);
+    }
+    free(rows);
+}
+
+/* --- the face --- */
+
+struct nodes *nodes_open(struct engine *s, struct udp *udp,
+                         struct resolve *resolve)
+{
+    struct dht_config c = {.read_only = !s->o.follow_wishes,
+                           .allow_local = s->o.reach.allow_local,
+                           .version = {'B', 'T', 0, 1}};
+    if (udp == NULL) {
+        return NULL;
+    }
+    c.families |= udp_has_family(udp, ADDR_V4) ? KRPC_NODES4 : 0;
+    c.families |= udp_has_family(udp, ADDR_V6) ? KRPC_NODES6 : 0;
+    rng_bytes(&s->rng, c.secret, sizeof(c.secret));
+    struct nodes *n = mem_zalloc(sizeof(*n));
+    n->s = s;
+    n->udp = udp;
+    n->pending = mem_array(NODES_PENDING_MAX, sizeof(*n->pending));
+    n->dht = dht_new(&c, &s->rng, loop_now_ms(s->loop));
+    n->timer = loop_timer_new(s->loop, nodes_on_timer, n);
+    n->user = (struct udp_user){.on_datagram = nodes_on_datagram, .ctx = n};
+    udp_add_user(udp, &n->user);
+    nodes_restore(n);
+    for (size_t i = 0; i < s->o.reach.n_dht_bootstrap; i++) {
+        nodes_bootstrap(n, resolve, s->o.reach.dht_bootstrap[i]);
+    }
+    struct dht_event ev = {.type = DHT_EVENT_TICK};
+    nodes_input(n, &ev);
+    return n;
+}
+
+void nodes_close(struct nodes *n)
+{
+    if (n == NULL) {
+        return;
+    }
+    nodes_flush(n);
+    while (n->hosts != NULL) {
+        resolve_cancel(n->hosts->job);
+        nodes_host_drop(n->hosts);
+    }
+    udp_remove_user(n->udp, &n->user);
+    loop_timer_close(n->timer);
+    dht_free(n->dht);
+    free(n->pending);
+    free(n);
+}
+
+/* Between two searches: shorter while peers lack. */
+static uint64_t nodes_pause(const struct engine_torrent *st)
+{
+    struct torrent_stats ts;
+    torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
+    bool lacks =
+        torrent_state(st->t) != TORRENT_SEEDING && ts.peers < NODES_FEW_PEERS;
+    return lacks ? DHT_SEARCH_SOON_MS : DHT_SEARCH_AGAIN_MS;
+}
+
+void nodes_second(struct nodes *n, struct engine_torrent *st)
+{
+    uint64_t now = loop_now_ms(st->s->loop);
+    uint16_t port = st->s->shared.swarm.port;
+    if (n == NULL || st->row.is_private || st->t == NULL ||
+        now < st->watch.search_ms) {
+        return;
+    }
+    st->watch.search_ms = now + nodes_pause(st);
+    struct dht_event ev = {.type = DHT_EVENT_SEARCH};
+    memcpy(ev.search.info_hash, st->row.info_hash, sizeof(ev.search.info_hash));
+    ev.search.port = port;
+    ev.search.implied_port = port != 0 && udp_port(n->udp, ADDR_V4) == port;
+    nodes_input(n, &ev);
+}
+
+void nodes_add(struct nodes *n, const struct addr *a)
+{
+    struct dht_event ev = {.type = DHT_EVENT_NODE};
+    if (n != NULL) {
+        ev.addr = *a;
+        nodes_input(n, &ev);
+    }
+}
