@@ -5,7 +5,7 @@
  *   peer.c    HOST:PORT to addresses
  *   add.c     a source becomes rows; place.c: where its files go
  *   set.c     wishes; remove.c the one that takes things away
- *   query.c   the views
+ *   query.c   the views; care.c: check, backup, restore, salvage
  *   run.c     the engine, and following another one's (follow.c)
  *   create.c  new torrents
  *
@@ -53,6 +53,16 @@ int api_status(struct btc_error *out, int code, const struct err *e);
 /* The connection for a call: b's own, or while an engine has that one, another.
  */
 int api_db(struct btc *b, struct journal **out, struct err *e);
+
+/* --- query.c --- */
+/* A row function of the front behind one of the database. */
+struct api_rows {
+    btc_row_fn *fn;
+    void *ctx;
+    int stop; /* what the front ended the query with */
+};
+/* Hands a row on; `ctx` is a struct api_rows. */
+int api_row(void *ctx, const struct journal_value *v, size_t n);
 
 /* --- peer.c --- */
 struct api_peers {

@@ -128,6 +128,9 @@ int btc_open(const char *path, unsigned flags, struct btc **out,
     if (flags & BTC_OPEN_NETWORK) {
         how |= JOURNAL_NETWORK;
     }
+    if (flags & BTC_OPEN_ANY_VERSION) {
+        how |= JOURNAL_ANY_VERSION;
+    }
     char *own = path ? NULL : btc_default_db();
     int code;
     *out = NULL;
@@ -174,22 +177,6 @@ int64_t btc_engine_pid(const char *path)
     int64_t pid = path ? journal_engine_pid(path) : 0;
     free(own);
     return pid;
-}
-
-int btc_db_backup(struct btc *b, const char *to, struct btc_error *e)
-{
-    struct err err = {0};
-    struct journal *db;
-    int code = api_db(b, &db, &err);
-    if (code == 0) {
-        code = journal_backup(db, to, &err);
-    }
-    return api_status(e, code, &err);
-}
-
-const char *btc_db_schema(void)
-{
-    return journal_schema_text();
 }
 
 /* --- signals ---------------------------------------------------------------

@@ -3,13 +3,6 @@
 
 #define API_COLUMNS_MAX 64 /* of one row; the widest view has about 35 */
 
-/* A row function of the front behind one of the database. */
-struct api_rows {
-    btc_row_fn *fn;
-    void *ctx;
-    int stop; /* what the front ended the query with */
-};
-
 /* One value; text from SQLite ends with a NUL. */
 static struct btc_value api_value(const struct journal_value *v)
 {
@@ -33,8 +26,7 @@ static struct btc_value api_value(const struct journal_value *v)
     return out;
 }
 
-/* Hands a row on. */
-static int api_row(void *ctx, const struct journal_value *v, size_t n)
+int api_row(void *ctx, const struct journal_value *v, size_t n)
 {
     struct api_rows *rows = ctx;
     struct btc_value out[API_COLUMNS_MAX];
@@ -56,18 +48,6 @@ int btc_query(struct btc *b, const char *view, int64_t id, int64_t limit,
     int code = api_db(b, &db, &err);
     if (code == 0) {
         code = journal_query_view(db, view, id, limit, api_row, &rows, &err);
-    }
-    return rows.stop != 0 ? rows.stop : api_status(e, code, &err);
-}
-
-int btc_db_check(struct btc *b, btc_row_fn *fn, void *ctx, struct btc_error *e)
-{
-    struct err err = {0};
-    struct api_rows rows = {.fn = fn, .ctx = ctx};
-    struct journal *db;
-    int code = api_db(b, &db, &err);
-    if (code == 0) {
-        code = journal_check(db, api_row, &rows, &err);
     }
     return rows.stop != 0 ? rows.stop : api_status(e, code, &err);
 }

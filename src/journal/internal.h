@@ -1,6 +1,7 @@
 /* What the files of the journal share. Nobody else includes this.
  *
- *   open.c     open and close, paths, copies of the whole file
+ *   open.c     open and close
+ *   file.c     the path, the log beside it, durable names
  *   sql.c      SQLite's results as ours, statements, transactions, values
  *   lock.c     the engine lock
  *   filesystem.c  where a database may live
@@ -8,6 +9,9 @@
  *   load.c     rows out; runs.c: the table of runs
  *   add.c      what a front writes: torrents and wishes
  *   batch.c    facts are gathered; apply.c: and written
+ *   instance.c which file a log belongs to
+ *   restore.c  a backup becomes the database; salvage.c: what can be read does
+ *   heal.c     rows that belong to nothing
  *   removal.c  the steps by which a torrent is taken away
  *   shared.c   torrents that have files in common
  *   writer.c   the thread that commits
@@ -72,6 +76,7 @@ struct journal {
     sqlite3 *sql;     /* owns */
     unsigned flags;   /* as given to journal_open */
     int lock_fd;      /* the engine lock: FILE-lock, -1 = not ours */
+    bool is_signed;   /* FILE-lock says who we are */
     int file_fd;      /* the database file, for its lock; -1 = never locked */
     int64_t run_id;   /* our row in run, 0 = none */
     int64_t wal_warn; /* size of the WAL that is told next */
@@ -116,11 +121,16 @@ void journal_bind_u64(sqlite3_stmt *s, int i, uint64_t v);
 /* An opaque number (device, inode): all 64 bits kept. */
 void journal_bind_bits(sqlite3_stmt *s, int i, uint64_t v);
 
-/* --- open.c --- */
+/* --- file.c --- */
 int64_t journal_now(void); /* unix seconds */
 /* Whether this connection may checkpoint. */
 void journal_set_checkpoints(struct journal *db, bool on);
-void journal_empty_wal(struct journal *db);
+/* True when nothing is left in it. */
+bool journal_empty_wal(struct journal *db);
+/* A URI that opens the file without its log and without locks; malloc. */
+char *journal_immutable_uri(const char *path);
+/* Makes a new name in the folder of a path durable. */
+int journal_sync_folder(const char *path, struct err *e);
 /* Bytes of the WAL beside a database, 0 when there is none. */
 int64_t journal_wal_size(const char *path);
 /* Forces a file or folder to disk. */
@@ -149,9 +159,16 @@ int journal_load_below(struct journal *db, const char *folder,
                        struct journal_torrent **out, size_t *n, struct err *e);
 
 /* --- lock.c --- */
-/* Takes the engine lock; the database file is made where it may be. */
+/* The engine lock, without a word in FILE-lock: what a killed engine left there
+ * stays. The database file is made where it may be. */
+int journal_lock_hold(struct journal *db, struct err *e);
+/* Takes the engine lock and signs it with the pid. */
 int journal_lock_take(struct journal *db, struct err *e);
 void journal_lock_drop(struct journal *db); /* nothing when it is not ours */
+/* Who we are, and the instance ("" = unknown), for when we are killed. */
+void journal_lock_sign(struct journal *db, const char *instance);
+/* Nobody was killed: the file and its log belong together. */
+void journal_lock_forget(struct journal *db);
 /* 0 while the locked file is what stands at the path, under this name alone;
  * else BTC_E_DB with a text for people. */
 int journal_lock_check(const struct journal *db, struct err *e);
@@ -163,7 +180,34 @@ int journal_fs_check(const char *path, struct err *e);
  * statfs, `mount_type` the word of the mount table ("" = unknown). */
 const char *journal_fs_network(uint32_t type, const char *mount_type);
 
+/* --- instance.c --- */
+#define JOURNAL_INSTANCE_LEN 24
+/* A new instance for the file that is open. */
+int journal_instance_renew(struct journal *db, struct err *e);
+/* The same for an engine that starts: FILE-lock names it as well. */
+int journal_instance_begin(struct journal *db, struct err *e);
+/* 0, or BTC_E_DB when the log beside the file belongs to another file. Before
+ * SQLite opens it. */
+int journal_instance_check(const char *path, struct err *e);
+
+/* --- restore.c --- */
+/* Holds the engine lock of a database that nobody opens: db->sql is NULL. */
+int journal_hold(const char *path, unsigned flags, struct journal **out,
+                 struct err *e);
+/* The file and its log get the name FILE.<word>-N; malloc. */
+int journal_set_aside(const char *path, const char *word, char **aside,
+                      struct err *e);
+/* A finished file becomes the database, where there is none now. */
+int journal_put_in_place(const char *tmp, const char *path, struct err *e);
+
+/* --- heal.c --- */
+/* Deletes rows whose torrent does not exist, in the caller's transaction. */
+int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e);
+
 /* --- migrate.c --- */
+/* Names a file that has no name yet, never in the place of another; 0 or an
+ * errno. */
+int journal_rename_new(const char *from, const char *to);
 /* Brings the schema to the list's last version. `fresh` tells a db that may be
  * created from one that may not. */
 int journal_migrate(struct journal *db, const struct journal_migration *list,

@@ -27,7 +27,8 @@ enum {
     JOURNAL_READ_ONLY = 2,
     JOURNAL_ENGINE =
         4, /* take the engine lock: BTC_E_LOCKED when another has it */
-    JOURNAL_NETWORK = 8 /* also where locks and shared memory may not work */
+    JOURNAL_NETWORK = 8, /* also where locks and shared memory may not work */
+    JOURNAL_ANY_VERSION = 16 /* READ_ONLY: an older schema is read as it is */
 };
 
 /* Opens, checks the header and user_version, migrates (in one transaction, with
@@ -393,13 +394,5 @@ typedef int journal_row_fn(void *ctx, const struct journal_value *v, size_t n);
 int journal_query_view(struct journal *db, const char *view, int64_t id,
                        int64_t limit, journal_row_fn *fn, void *ctx,
                        struct err *e);
-
-int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
-                  struct err *e);
-/* integrity_check and foreign_key_check; BTC_E_DB with rows given */
-int journal_backup(struct journal *db, const char *to, struct err *e);
-/* online; BTC_E_EXISTS when `to` is there */
-const char *journal_schema_text(void); /* all migrations, as SQL */
-int journal_schema_version(void);      /* what this program writes */
 
 #endif

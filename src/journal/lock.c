@@ -50,10 +50,11 @@ static int64_t journal_lock_read_pid(int fd)
 }
 
 /* Writes our pid into the locked file; only people read it, so it may fail. */
-static void journal_lock_write_pid(int fd)
+static void journal_lock_write_pid(int fd, const char *instance)
 {
-    char text[32];
-    int len = snprintf(text, sizeof(text), "%lld\n", (long long)getpid());
+    char text[96];
+    int len = snprintf(text, sizeof(text), "%lld\n%s\n", (long long)getpid(),
+                       instance);
     if (ftruncate(fd, 0) == 0) {
         (void)!pwrite(fd, text, (size_t)len, 0);
     }
@@ -181,7 +182,7 @@ int journal_lock_check(const struct journal *db, struct err *e)
     return 0;
 }
 
-int journal_lock_take(struct journal *db, struct err *e)
+int journal_lock_hold(struct journal *db, struct err *e)
 {
     BTC_ASSERT(db->lock_fd < 0);
     int code = journal_lock_name(db->path, &db->lock_fd, e);
@@ -191,15 +192,34 @@ int journal_lock_take(struct journal *db, struct err *e)
     if (code == 0) {
         code = journal_lock_check(db, e);
     }
-    if (code == 0) {
-        journal_lock_write_pid(db->lock_fd);
-        if (db->sql) {
-            journal_set_checkpoints(db, true);
-        }
-    } else {
+    if (code != 0) {
         journal_lock_drop(db);
     }
     return code;
+}
+
+int journal_lock_take(struct journal *db, struct err *e)
+{
+    int code = journal_lock_hold(db, e);
+    if (code == 0) {
+        journal_lock_sign(db, "");
+        if (db->sql) {
+            journal_set_checkpoints(db, true);
+        }
+    }
+    return code;
+}
+
+void journal_lock_sign(struct journal *db, const char *instance)
+{
+    journal_lock_write_pid(db->lock_fd, instance);
+    db->is_signed = true;
+}
+
+void journal_lock_forget(struct journal *db)
+{
+    (void)!ftruncate(db->lock_fd, 0);
+    db->is_signed = false;
 }
 
 void journal_lock_drop(struct journal *db)
@@ -207,25 +227,16 @@ void journal_lock_drop(struct journal *db)
     if (db->sql) {
         journal_set_checkpoints(db, false);
     }
+    if (db->is_signed) {
+        journal_lock_forget(db);
+    }
     if (db->lock_fd >= 0) {
-        (void)!ftruncate(db->lock_fd, 0);
         (void)close(db->lock_fd);
         db->lock_fd = -1;
     }
     if (db->file_fd >= 0) {
         (void)flock(db->file_fd, LOCK_UN);
     }
-}
-
-int journal_lock_engine(struct journal *db, struct err *e)
-{
-    return journal_lock_take(db, e);
-}
-
-void journal_unlock_engine(struct journal *db)
-{
-    journal_empty_wal(db);
-    journal_lock_drop(db);
 }
 
 /* True when somebody has the lock of an open file. */

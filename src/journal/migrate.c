@@ -5,6 +5,7 @@
  * copied to FILE.backup-vN first. Foreign keys are off meanwhile (a migration
  * may rebuild a table) and checked before the commit.
  */
+#include "journal/care.h"
 #include "journal/internal.h"
 
 #include "base/mem.h"
@@ -15,11 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Names a file that has no name yet, never in the place of another; 0 or an
  * errno. Where the file system cannot do that at once it can mostly link. */
-static int journal_rename_new(const char *from, const char *to)
+int journal_rename_new(const char *from, const char *to)
 {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
         return 0;
@@ -58,14 +60,44 @@ static int journal_place_copy(const char *tmp, const char *to, bool replace,
 
 /* The empty file that the copy goes into: SQLite would not say why it cannot be
  * made. */
-static int journal_make_copy(const char *tmp, const char *to, struct err *e)
+static int journal_make_copy(const char *tmp, const char *to, mode_t mode,
+                             struct err *e)
 {
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         return err_set_errno(e, errno, "cannot make the copy %s", to);
     }
     (void)close(fd);
     return 0;
+}
+
+/* A copy is another instance: no log belongs to it. */
+static int journal_name_copy(const char *tmp, struct err *e)
+{
+    struct journal copy = {.lock_fd = -1, .file_fd = -1};
+    copy.path = mem_strdup(tmp);
+    int code = 0;
+    if (sqlite3_open_v2(tmp, &copy.sql,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK) {
+        code = journal_fail(&copy, e, "cannot open the copy");
+    }
+    int64_t has = 0;
+    if (code == 0) {
+        code = journal_query_int(&copy,
+                                 "SELECT count(*) FROM sqlite_schema"
+                                 " WHERE name = 'setting'",
+                                 0, &has, e);
+    }
+    if (code == 0 && has > 0) {
+        code = journal_exec(&copy, "PRAGMA journal_mode = MEMORY", e);
+    }
+    if (code == 0 && has > 0) {
+        code = journal_instance_renew(&copy, e);
+    }
+    (void)sqlite3_close(copy.sql);
+    free(copy.path);
+    return code;
 }
 
 /* A copy of the database as it stands, durable before it has its name. */
@@ -78,7 +110,12 @@ int journal_copy_to(struct journal *db, const char *to, bool replace,
     char *tmp = mem_printf("%s.tmp-%lld", to, (long long)getpid());
     (void)unlink(tmp); /* of a killed process that had our pid */
     sqlite3_stmt *s = NULL;
-    int code = journal_make_copy(tmp, to, e);
+    struct stat st;
+    mode_t mode = 0600; /* as private as the database */
+    if (stat(db->path, &st) == 0) {
+        mode = st.st_mode & 0666;
+    }
+    int code = journal_make_copy(tmp, to, mode, e);
     if (code == 0) {
         code = journal_prepare(db, "VACUUM INTO ?1", &s, e);
     }
@@ -87,6 +124,9 @@ int journal_copy_to(struct journal *db, const char *to, bool replace,
         code = journal_run_stmt(db, s, e);
     }
     (void)sqlite3_finalize(s);
+    if (code == 0) {
+        code = journal_name_copy(tmp, e);
+    }
     if (code == 0) {
         code = journal_sync_path(tmp, e);
     }
@@ -113,13 +153,18 @@ static int journal_migrate_apply(struct journal *db,
                        m->version);
         code = journal_exec(db, pragma, e);
     }
+    int64_t healed = 0;
+    if (code == 0) {
+        code = journal_heal(db, &healed, e);
+    }
     if (code == 0) {
         code = journal_query_int(
             db, "SELECT count(*) FROM pragma_foreign_key_check", 0, &broken, e);
     }
     if (code == 0 && broken > 0) {
         code = err_set(e, BTC_E_DB,
-                       "%s: %lld rows belong to nothing: see `btc db check`",
+                       "%s: %lld rows belong to nothing: go on with a backup "
+                       "(`btc db restore FILE`)",
                        db->path, (long long)broken);
     }
     return code;
@@ -186,7 +231,8 @@ int journal_migrate(struct journal *db, const struct journal_migration *list,
     int known = list[n - 1].version;
     int64_t version = 0;
     int code = journal_query_int(db, "PRAGMA user_version", 0, &version, e);
-    if (code != 0 || version == known) {
+    bool any = db->flags & JOURNAL_ANY_VERSION;
+    if (code != 0 || version == known || (any && version < known)) {
         return code;
     }
     if (version > known || (db->flags & JOURNAL_READ_ONLY)) {

@@ -23,109 +23,18 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Pages in the WAL before they are moved to the file: 4 MiB. */
-#define JOURNAL_CHECKPOINT_PAGES 1000
 /* A WAL that grew beyond this (a reader was in the way) is cut again. */
 #define JOURNAL_WAL_LIMIT (8 << 20)
 /* Bytes of the smallest database: one page. */
 #define JOURNAL_SIZE_MIN 512
-/* Links followed, one behind the other: as many as the kernel follows. */
-#define JOURNAL_LINKS_MAX 40
 /* Between two tries at something that SQLite does not wait for by itself. */
 #define JOURNAL_RETRY_MS 20
-
-/* Unix seconds. */
-int64_t journal_now(void)
-{
-    return (int64_t)time(NULL);
-}
 
 /* Lets other processes go on for a moment. */
 static void journal_sleep(long ms)
 {
     struct timespec t = {.tv_sec = 0, .tv_nsec = ms * 1000000};
     (void)nanosleep(&t, NULL);
-}
-
-/* Forces a file or folder to disk. */
-int journal_sync_path(const char *path, struct err *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return err_set_errno(e, errno, "%s: cannot open", path);
-    }
-    int code = 0;
-    /* Some file systems cannot sync a folder: EINVAL. */
-    if (fsync(fd) != 0 && errno != EINVAL) {
-        code = err_set_errno(e, errno, "%s: cannot sync", path);
-    }
-    (void)close(fd);
-    return code;
-}
-
-/* Where a link leads; NULL when there is none. */
-static char *journal_follow(const char *path)
-{
-    char to[PATH_MAX];
-    ssize_t n = readlink(path, to, sizeof(to) - 1);
-    if (n <= 0) {
-        return NULL;
-    }
-    to[n] = '\0';
-    if (to[0] == '/') {
-        return mem_strdup(to);
-    }
-    char *copy = mem_strdup(path);
-    char *out = mem_printf("%s/%s", dirname(copy), to);
-    free(copy);
-    return out;
-}
-
-/* Its folder with links resolved; the path itself when there is no folder. */
-static char *journal_resolve_absent(const char *path)
-{
-    char *copy1 = mem_strdup(path);
-    char *copy2 = mem_strdup(path);
-    char *folder = realpath(dirname(copy1), NULL);
-    char *out = NULL;
-    if (folder) {
-        out = mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder,
-                         basename(copy2));
-    }
-    free(folder);
-    free(copy1);
-    free(copy2);
-    return out ? out : mem_strdup(path);
-}
-
-/* Absolute path with links resolved, those too that lead to a file which SQLite
- * is yet to make: the lock must lie where everybody looks for it later. */
-char *journal_resolve(const char *path)
-{
-    char *at = mem_strdup(path);
-    char *out = NULL;
-    for (int i = 0; at && !out; i++) {
-        char *next = NULL;
-        out = realpath(at, NULL);
-        if (!out && i < JOURNAL_LINKS_MAX) {
-            next = journal_follow(at);
-        }
-        if (!out && !next) {
-            out = journal_resolve_absent(at);
-        }
-        free(at);
-        at = next;
-    }
-    return out;
-}
-
-/* Makes a new name durable (a file's content is SQLite's matter). */
-static int journal_sync_folder(const char *path, struct err *e)
-{
-    char *copy = mem_strdup(path);
-    int code = journal_sync_path(dirname(copy), e);
-    free(copy);
-    return code;
 }
 
 /* Makes the folders above a path, private to the user. Their names must be as
@@ -179,24 +88,6 @@ static int journal_check_file(const char *path, unsigned flags, bool *absent,
                    "there is no database %s: `btc get` or `btc add` makes "
                    "one, --db FILE names another",
                    path);
-}
-
-/* Percent-encodes a path into a file: URI that must not be locked. */
-static char *journal_immutable_uri(const char *path)
-{
-    size_t len = strlen(path);
-    char *uri = mem_alloc(len * 3 + 32);
-    size_t at = (size_t)snprintf(uri, 8, "file:");
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)path[i];
-        if (c == '%' || c == '?' || c == '#') {
-            at += (size_t)snprintf(uri + at, 4, "%%%02X", c);
-        } else {
-            uri[at++] = (char)c;
-        }
-    }
-    (void)snprintf(uri + at, 16, "?immutable=1");
-    return uri;
 }
 
 /* Why SQLite could not open the file, which it does not tell well: it looks for
@@ -257,15 +148,6 @@ static int journal_connect(struct journal *db, bool immutable, struct err *e)
                         "PRAGMA mmap_size = 0;"
                         "PRAGMA foreign_keys = ON",
                         e);
-}
-
-int64_t journal_wal_size(const char *path)
-{
-    struct stat st;
-    char *wal = mem_printf("%s-wal", path);
-    bool has = stat(wal, &st) == 0;
-    free(wal);
-    return has ? (int64_t)st.st_size : 0;
 }
 
 /* First look into the file: SQLite really opens it here. A reader who cannot
@@ -369,20 +251,6 @@ static int journal_set_wal(struct journal *db, struct err *e)
     return journal_exec(db, sql, e);
 }
 
-/* Who has the engine lock moves the WAL into the file, nobody else: in SQLite
- * before 3.51.3 two connections that checkpoint at the same time may reset the
- * WAL under each other (sqlite.org/wal.html). */
-void journal_set_checkpoints(struct journal *db, bool on)
-{
-    int pages = 0;
-    if (on) {
-        pages = JOURNAL_CHECKPOINT_PAGES;
-    }
-    (void)sqlite3_wal_autocheckpoint(db->sql, pages);
-    (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !on,
-                            NULL);
-}
-
 /* Everything behind the lock. */
 static int journal_open_file(struct journal *db, bool absent, struct err *e)
 {
@@ -403,6 +271,9 @@ static int journal_open_file(struct journal *db, bool absent, struct err *e)
     journal_set_checkpoints(db, db->lock_fd >= 0);
     if (code == 0) {
         code = journal_migrate(db, journal_migrations, journal_n_migrations, e);
+    }
+    if (code == 0 && (db->flags & JOURNAL_ENGINE)) {
+        code = journal_instance_begin(db, e);
     }
     /* Also what a killed process had no time to sync: SQLite syncs the name of
      * a WAL only when it makes it. */
@@ -436,6 +307,9 @@ int journal_open(const char *path, unsigned flags, struct journal **out,
     if (!(flags & JOURNAL_NETWORK)) {
         code = journal_fs_check(db->path, e);
     }
+    if (code == 0) {
+        code = journal_instance_check(db->path, e);
+    }
     if (code == 0 && (flags & JOURNAL_ENGINE)) {
         code = journal_lock_take(db, e);
     }
@@ -448,17 +322,6 @@ int journal_open(const char *path, unsigned flags, struct journal **out,
     }
     *out = db;
     return 0;
-}
-
-/* Moves all of the WAL into the file, as far as readers allow without waiting.
- * After a clean end, what stands under the file's own name is then the whole
- * database. */
-void journal_empty_wal(struct journal *db)
-{
-    (void)sqlite3_busy_timeout(db->sql, 0);
-    (void)sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE,
-                                    NULL, NULL);
-    (void)sqlite3_busy_timeout(db->sql, JOURNAL_BUSY_MS);
 }
 
 /* A front that wrote while no engine runs takes the lock for a moment, so that
@@ -493,6 +356,24 @@ void journal_close(struct journal *db)
     }
     free(db->path);
     free(db);
+}
+
+int journal_lock_engine(struct journal *db, struct err *e)
+{
+    int code = journal_lock_take(db, e);
+    if (code == 0) {
+        code = journal_instance_begin(db, e);
+        if (code != 0) {
+            journal_lock_drop(db);
+        }
+    }
+    return code;
+}
+
+void journal_unlock_engine(struct journal *db)
+{
+    (void)journal_empty_wal(db);
+    journal_lock_drop(db);
 }
 
 /* The file's absolute path. */

@@ -50,7 +50,9 @@ static const char *journal_advice(int code)
     case BTC_E_NOSPACE:
         return "; make room and try again, nothing is lost";
     case BTC_E_DB:
-        return "; see `btc db check`, go on with a backup";
+        return "; go on with a backup (`btc db restore FILE`), or with what "
+               "can "
+               "be read of it (`btc db salvage`)";
     case BTC_E_PERMISSION:
         return "; change the rights of the file and its folder, or name "
                "another with --db FILE";

@@ -1,4 +1,5 @@
 /* Reading for people: the views, checks, copies. */
+#include "journal/care.h"
 #include "journal/internal.h"
 
 #include "base/mem.h"
@@ -221,10 +222,13 @@ int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
         code = journal_each_row(db, s, journal_complain, &c, e);
     }
     if (code == 0 && c.n > 0) {
-        code = err_set(e, BTC_E_DB,
-                       "%s is damaged (%zu complaints): go on with a backup, "
-                       "or save what can be read with `sqlite3 FILE .recover`",
-                       db->path, c.n);
+        code =
+            err_set(e, BTC_E_DB,
+                    "%s is damaged (%zu complaints): `btc db check --repair` "
+                    "mends rows that belong to nothing; else go on with a "
+                    "backup (`btc db restore FILE`) or with what can be "
+                    "read (`btc db salvage`)",
+                    db->path, c.n);
     }
     return code;
 }

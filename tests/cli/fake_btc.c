@@ -707,6 +707,39 @@ int btc_db_backup(struct btc *b, const char *to, struct btc_error *e)
     return 0;
 }
 
+int btc_db_repair(struct btc *b, int64_t *n_deleted, struct btc_error *e)
+{
+    (void)b;
+    (void)e;
+    fake_call("repair");
+    *n_deleted = 3;
+    return 0;
+}
+
+int btc_db_restore(const char *path, const char *from, unsigned flags,
+                   char **kept, struct btc_error *e)
+{
+    (void)flags;
+    *kept = NULL;
+    fake_call("restore %s %s", path ? path : "-", from);
+    if (fake.run_status != 0) {
+        return fake_fail(e, BTC_STATUS_LOCKED, "another btc works on it");
+    }
+    *kept = strdup("btc.db.replaced-1");
+    return 0;
+}
+
+int btc_db_salvage(const char *path, unsigned flags, struct btc_salvaged *out,
+                   struct btc_error *e)
+{
+    (void)flags;
+    (void)e;
+    fake_call("salvage %s", path ? path : "-");
+    *out = (struct btc_salvaged){
+        .kept = strdup("btc.db.damaged-1"), .n_torrents = 2, .n_rows = 40};
+    return 0;
+}
+
 const char *btc_db_schema(void)
 {
     return "CREATE TABLE torrent (id);\n";

@@ -99,6 +99,8 @@ static void test_usage(void **state)
         {"db", "something is missing"},
         {"db nonsense", "'nonsense' is none of"},
         {"db backup", "btc db backup FILE"},
+        {"db restore", "btc db restore FILE"},
+        {"db salvage x", "too many words"},
         {"db path x", "too many words"},
         {"help nonsense", "there is no help on 'nonsense'"},
         {"help stauts", "did you mean `btc help status`?"}};

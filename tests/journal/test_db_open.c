@@ -1,6 +1,7 @@
 /* The journal's file: made, opened, refused, locked, migrated, copied. */
 #include "journal/test_db.h"
 
+#include "journal/care.h"
 #include "journal/internal.h"
 
 #include <errno.h>

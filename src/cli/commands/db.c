@@ -98,6 +98,77 @@ static int cli_db_backup(struct cli *c, struct btc *b)
     return 0;
 }
 
+/* What became of the database that stood there. */
+static void cli_db_kept(struct cli *c, const char *path, char *kept)
+{
+    if (c->o.json || c->o.ndjson) {
+        json_t *o = front_json_object();
+        json_object_set_new(o, "database", front_json_text(path));
+        json_object_set_new(o, "kept", front_json_text(kept));
+        front_json_line(c->out, o);
+    }
+    if (kept != NULL) {
+        cli_say(c, "what stood there is kept as %s (and %s-wal)", kept, kept);
+    }
+}
+
+/* Flags of the options that all commands with a database have. */
+static unsigned cli_db_flags(const struct cli *c)
+{
+    if (c->o.allow_network_db) {
+        return BTC_OPEN_NETWORK;
+    }
+    return 0;
+}
+
+/* btc db restore FILE. */
+static int cli_db_restore(struct cli *c)
+{
+    struct btc_error e = {0};
+    char *kept = NULL;
+    if (btc_db_restore(c->o.db, c->args[1], cli_db_flags(c), &kept, &e) != 0) {
+        return cli_fail(c, &e);
+    }
+    cli_db_kept(c, c->args[1], kept);
+    cli_say(c,
+            "restored from %s: data that it does not know is found again by "
+            "`btc verify`, `btc resume` goes on",
+            c->args[1]);
+    free(kept);
+    return 0;
+}
+
+/* btc db salvage. */
+static int cli_db_salvage(struct cli *c)
+{
+    struct btc_error e = {0};
+    struct btc_salvaged s = {0};
+    if (btc_db_salvage(c->o.db, cli_db_flags(c), &s, &e) != 0) {
+        free(s.kept);
+        return cli_fail(c, &e);
+    }
+    cli_db_kept(c, c->o.db, s.kept);
+    cli_say(c,
+            "saved %lld torrents (%lld rows; %lld were of no use, %lld tables "
+            "were torn): `btc resume` hashes what is on the disk and goes on",
+            (long long)s.n_torrents, (long long)s.n_rows,
+            (long long)s.n_refused, (long long)s.n_torn);
+    free(s.kept);
+    return 0;
+}
+
+/* btc db check --repair. */
+static int cli_db_repair(struct cli *c, struct btc *b)
+{
+    struct btc_error e = {0};
+    int64_t n = 0;
+    if (btc_db_repair(b, &n, &e) != 0) {
+        return cli_fail(c, &e);
+    }
+    cli_say(c, "%lld rows that belonged to nothing are gone", (long long)n);
+    return cli_db_check(c, b);
+}
+
 /* btc db path. */
 static int cli_db_path(struct cli *c)
 {
@@ -115,10 +186,11 @@ static int cli_db_path(struct cli *c)
 }
 
 /* check and backup need the database itself. */
-static int cli_db_with(struct cli *c, int (*fn)(struct cli *c, struct btc *b))
+static int cli_db_with(struct cli *c, unsigned flags,
+                       int (*fn)(struct cli *c, struct btc *b))
 {
     struct btc *b = NULL;
-    int status = cli_open(c, BTC_OPEN_READ_ONLY, &b);
+    int status = cli_open(c, flags, &b);
 
     if (status == 0) {
         status = fn(c, b);
@@ -127,46 +199,95 @@ static int cli_db_with(struct cli *c, int (*fn)(struct cli *c, struct btc *b))
     return status;
 }
 
-/* btc db check|backup FILE|path|schema. */
+/* The words behind `btc db`, and whether a file is named. */
+enum cli_db_word {
+    CLI_DB_CHECK,
+    CLI_DB_BACKUP,
+    CLI_DB_RESTORE,
+    CLI_DB_SALVAGE,
+    CLI_DB_PATH,
+    CLI_DB_SCHEMA,
+    CLI_DB_N_WORDS
+};
+static const struct {
+    const char *word;
+    bool has_file;
+} cli_db_words[CLI_DB_N_WORDS] = {
+    [CLI_DB_CHECK] = {"check", false},    [CLI_DB_BACKUP] = {"backup", true},
+    [CLI_DB_RESTORE] = {"restore", true}, [CLI_DB_SALVAGE] = {"salvage", false},
+    [CLI_DB_PATH] = {"path", false},      [CLI_DB_SCHEMA] = {"schema", false},
+};
+
+/* The word, or CLI_DB_N_WORDS. */
+static enum cli_db_word cli_db_find(const char *word)
+{
+    size_t i = 0;
+    while (i < CLI_DB_N_WORDS && strcmp(cli_db_words[i].word, word) != 0) {
+        i++;
+    }
+    return (enum cli_db_word)i;
+}
+
+/* btc db WORD [FILE]. */
 static int cli_db_run(struct cli *c)
 {
-    const char *what = c->args[0];
-    bool backup = strcmp(what, "backup") == 0;
+    enum cli_db_word word = cli_db_find(c->args[0]);
 
-    if (backup != (c->n_args == 2)) {
-        return cli_fail_text(c, BTC_STATUS_USAGE, "%s",
-                             backup ? "something is missing: btc db backup FILE"
-                                    : "too many words: btc db "
-                                      "check|backup FILE|path|schema");
+    if (word == CLI_DB_N_WORDS) {
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "'%s' is none of check, backup, restore, salvage, "
+                             "path, schema",
+                             c->args[0]);
     }
-    if (backup) {
-        return cli_db_with(c, cli_db_backup);
+    if (cli_db_words[word].has_file && c->n_args < 2) {
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "something is missing: btc db %s FILE",
+                             c->args[0]);
     }
-    if (strcmp(what, "check") == 0) {
-        return cli_db_with(c, cli_db_check);
+    if (!cli_db_words[word].has_file && c->n_args > 1) {
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "too many words: btc db %s takes no file",
+                             c->args[0]);
     }
-    if (strcmp(what, "path") == 0) {
+    switch (word) {
+    case CLI_DB_CHECK:
+        if (c->o.repair) {
+            return cli_db_with(c, 0, cli_db_repair);
+        }
+        return cli_db_with(c, BTC_OPEN_READ_ONLY | BTC_OPEN_ANY_VERSION,
+                           cli_db_check);
+    case CLI_DB_BACKUP:
+        return cli_db_with(c, BTC_OPEN_READ_ONLY, cli_db_backup);
+    case CLI_DB_RESTORE:
+        return cli_db_restore(c);
+    case CLI_DB_SALVAGE:
+        return cli_db_salvage(c);
+    case CLI_DB_PATH:
         return cli_db_path(c);
-    }
-    if (strcmp(what, "schema") == 0) {
+    default:
         cli_db_print(c, "sql", btc_db_schema());
         return 0;
     }
-    return cli_fail_text(c, BTC_STATUS_USAGE,
-                         "'%s' is none of check, backup, path, schema", what);
 }
 
 const struct cli_command cli_db = {
     .name = "db",
-    .args = "check|backup FILE|path|schema",
+    .args = "check|backup FILE|restore FILE|salvage|path|schema",
     .group = CLI_GROUP_TOOLS,
     .help = "care of the database",
-    .details = "check   looks for damage (exit 14)\n"
-               "backup  writes a consistent copy while btc runs\n"
-               "path    prints where the database is\n"
-               "schema  prints its SQL",
+    .details =
+        "check    looks for damage (exit 14); --repair deletes rows that\n"
+        "         belong to nothing and makes the indexes anew\n"
+        "backup   writes a consistent copy while btc runs\n"
+        "restore  puts a backup in the database's place; what stood\n"
+        "         there is kept. A plain copy would meet the old file's\n"
+        "         log and be destroyed by it\n"
+        "salvage  makes a new database of what can be read of a damaged\n"
+        "         one; data on the disk is hashed and kept\n"
+        "path     prints where the database is\n"
+        "schema   prints its SQL",
     .example = "btc db backup ~/btc-backup.db",
-    .options = CLI_SET_READ,
+    .options = CLI_SET_READ | CLI_SET(REPAIR),
     .min_args = 1,
     .max_args = 2,
     .run = cli_db_run};

@@ -36,7 +36,7 @@ _btc_options() {
         --force --json --progress --quiet --verbose --help" ;;
     verify) echo "--db --allow-network-db --config --max-time --full --older-than --json --ndjson --progress
         --quiet --verbose --help" ;;
-    db) echo "--db --allow-network-db --config --json --ndjson --quiet --verbose --help" ;;
+    db) echo "--db --allow-network-db --config --repair --json --ndjson --quiet --verbose --help" ;;
     help) echo "--help" ;;
     version) echo "--json --help" ;;
     esac
@@ -123,7 +123,7 @@ _btc() {
     get | add | info) _btc_files -f ;;
     create) _btc_files -f ;;
     help) COMPREPLY=($(compgen -W "$commands exit" -- "$cur")) ;;
-    db) COMPREPLY=($(compgen -W "check backup path schema" -- "$cur")) ;;
+    db) COMPREPLY=($(compgen -W "check backup restore salvage path schema" -- "$cur")) ;;
     daemon | version) ;;
     set) if [[ $prev == set || $prev == -* ]]; then
             COMPREPLY=($(compgen -W "$(_btc_ids)" -- "$cur"))

@@ -30,7 +30,8 @@ complete -c btc -n __fish_use_subcommand -k -a '(__fish_complete_suffix .torrent
 complete -c btc -n '__fish_seen_subcommand_from get add info' -k -a '(__fish_complete_suffix .torrent)'
 complete -c btc -n '__fish_seen_subcommand_from create' -F
 complete -c btc -n '__fish_seen_subcommand_from help' -a 'get resume daemon status files peers trackers pieces log why add start pause rm set info create verify db help version exit'
-complete -c btc -n '__fish_seen_subcommand_from db' -a 'check backup path schema'
+complete -c btc -n '__fish_seen_subcommand_from db' -a 'check backup restore salvage path schema'
+complete -c btc -n '__fish_seen_subcommand_from db' -l repair -d 'delete rows that belong to nothing, then check'
 complete -c btc -n '__fish_seen_subcommand_from resume status files peers trackers pieces log why start pause rm set verify' -a '(__btc_ids)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon status files peers trackers pieces log why add start pause rm set verify db' -l db -r -F -d 'the database (default: $XDG_STATE_HOME/btc/btc.db)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon status files peers trackers pieces log why add start pause rm set verify db' -l allow-network-db -d 'open a database on a network file system'

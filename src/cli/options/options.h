@@ -52,6 +52,7 @@ enum cli_option_id {
     CLI_OPTION_OLDER_THAN,
     CLI_OPTION_WATCH,
     CLI_OPTION_LIMIT,
+    CLI_OPTION_REPAIR,
     CLI_OPTION_DATA,
     CLI_OPTION_TRACKER,
     CLI_OPTION_WEB_SEED,
@@ -124,7 +125,7 @@ struct cli_options {
     bool allow_local;
     bool overwrite, data, is_private, force, json, ndjson, dry_run, yes, quiet,
         help;
-    bool version, allow_network_db;
+    bool version, allow_network_db, repair;
     uint64_t verbose;
     uint64_t down, up, cache, min_free, piece_length;
     uint64_t port, max_peers, journal_interval_ms, limit;

@@ -85,6 +85,8 @@ const struct cli_option cli_option_table[CLI_OPTION_N] = {
         "show it again every second until interrupted"},
     [CLI_OPTION_LIMIT] = {"limit", 0, "N", CLI_TYPE_NUMBER, CLI_FIELD(limit), "0 (all) or how many rows", 0, INT32_MAX,
         "the newest N rows (default: 100; 0: all)"},
+    [CLI_OPTION_REPAIR] = {"repair", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(repair), NULL, 0, 0,
+        "delete rows that belong to nothing, then check"},
     [CLI_OPTION_DATA] = {"data", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(data), NULL, 0, 0,
         "delete the downloaded files, too (asks first)"},
     [CLI_OPTION_TRACKER] = {"tracker", 't', "URL", CLI_TYPE_LIST, CLI_FIELD(trackers), "a URL, or URL,URL for one tier", 0, 0,

@@ -1,0 +1,35 @@
+/* Care of the database: is it whole, and how it is copied, brought back, mended
+ * and saved. For people who ask for it; the engine needs none of this. */
+#ifndef BTC_JOURNAL_CARE_H
+#define BTC_JOURNAL_CARE_H
+
+#include "journal/journal.h"
+
+int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
+                  struct err *e);
+/* integrity_check and foreign_key_check; BTC_E_DB with rows given */
+int journal_backup(struct journal *db, const char *to, struct err *e);
+/* online; BTC_E_EXISTS when `to` is there */
+/* Deletes rows whose torrent does not exist and makes the indexes anew. The
+ * caller holds the engine lock. */
+int journal_repair(struct journal *db, int64_t *n_deleted, struct err *e);
+/* Puts a checked copy of the backup `from` in the place of the database. What
+ * stood there is kept as *aside (malloc; NULL: nothing did), its log beside it.
+ * `from` may be the database itself: then only a log that belongs to another
+ * file goes aside. LOCKED while an engine runs. */
+int journal_restore(const char *path, const char *from, unsigned flags,
+                    char **aside, struct err *e);
+struct journal_salvaged {
+    char *aside; /* the damaged file's new name; malloc */
+    int64_t n_torrents;
+    int64_t n_rows;    /* taken over */
+    int64_t n_refused; /* read, but of no use */
+    int64_t n_torn;    /* tables that could not be read whole */
+};
+/* A new database from what can be read of a damaged one. */
+int journal_salvage(const char *path, unsigned flags,
+                    struct journal_salvaged *out, struct err *e);
+const char *journal_schema_text(void); /* all migrations, as SQL */
+int journal_schema_version(void);      /* what this program writes */
+
+#endif

@@ -1,0 +1,79 @@
+/* Rows that belong to nothing.
+ *
+ * A shell without `PRAGMA foreign_keys` can delete a torrent and leave its
+ * files, pieces and peers behind. Such orphans hurt nobody until a migration
+ * checks the foreign keys. All tables refer to a torrent alone, by torrent_id,
+ * so an orphan is a row whose torrent does not exist. */
+#include "journal/care.h"
+#include "journal/internal.h"
+
+#include <stdio.h>
+
+#define JOURNAL_HEAL_TABLES 32 /* with orphans, at most */
+
+/* The tables that have orphans. */
+struct journal_orphans {
+    char tables[JOURNAL_HEAL_TABLES][64];
+    size_t n;
+};
+
+/* Which tables foreign_key_check complains about. */
+static int journal_find_orphans(struct journal *db, struct journal_orphans *o,
+                                struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int code = journal_prepare(
+        db, "SELECT DISTINCT \"table\" FROM pragma_foreign_key_check", &s, e);
+    o->n = 0;
+    while (code == 0 && o->n < JOURNAL_HEAL_TABLES) {
+        int rc = sqlite3_step(s);
+        if (rc != SQLITE_ROW) {
+            code = journal_code(db->sql, rc);
+            break;
+        }
+        (void)snprintf(o->tables[o->n++], sizeof(o->tables[0]), "%s",
+                       (const char *)sqlite3_column_text(s, 0));
+    }
+    (void)sqlite3_finalize(s);
+    return code;
+}
+
+/* Deletes the orphans of a table. */
+static int journal_heal_table(struct journal *db, const char *table,
+                              int64_t *n_deleted, struct err *e)
+{
+    char *sql = sqlite3_mprintf("DELETE FROM \"%w\" WHERE torrent_id NOT NULL"
+                                " AND torrent_id NOT IN"
+                                " (SELECT id FROM torrent)",
+                                table);
+    int code = journal_exec(db, sql, e);
+    sqlite3_free(sql);
+    if (code == 0) {
+        *n_deleted += sqlite3_changes64(db->sql);
+    }
+    return code;
+}
+
+int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e)
+{
+    struct journal_orphans o;
+    *n_deleted = 0;
+    int code = journal_find_orphans(db, &o, e);
+    for (size_t i = 0; code == 0 && i < o.n; i++) {
+        code = journal_heal_table(db, o.tables[i], n_deleted, e);
+    }
+    return code;
+}
+
+int journal_repair(struct journal *db, int64_t *n_deleted, struct err *e)
+{
+    int code = journal_begin(db, e);
+    if (code == 0) {
+        code = journal_heal(db, n_deleted, e);
+        if (code == 0) {
+            code = journal_exec(db, "REINDEX", e);
+        }
+        code = journal_end(db, code, e);
+    }
+    return code;
+}

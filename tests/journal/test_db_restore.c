@@ -1,0 +1,261 @@
+/* Backups that come back, logs that belong to another file, damaged files and
+ * rows that belong to nothing. */
+#include "journal/care.h"
+#include "journal/internal.h"
+#include "journal/test_db.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+static const char one_torrent[] =
+    "INSERT INTO torrent (info_hash, name, save_path, total_size, piece_length,"
+    " n_pieces, n_files) VALUES (printf('%%040d', %d), 't%d', '/here',"
+    " 16384, 16384, 1, 1)";
+
+static void add_torrent(const char *path, int n)
+{
+    char sql[512];
+    (void)snprintf(sql, sizeof(sql), one_torrent, n, n);
+    assert_int_equal(test_db_sql(path, sql), SQLITE_OK);
+}
+
+/* Copies bytes from file to file, as cp does. */
+static void copy_file(const char *from, const char *to)
+{
+    char cmd[512];
+    (void)snprintf(cmd, sizeof(cmd), "cp '%s' '%s'", from, to);
+    assert_int_equal(system(cmd), 0);
+}
+
+/* An engine that is killed with its last commits in the log. */
+static void kill_an_engine(const char *path, int n_torrents)
+{
+    int ready[2];
+    char c = 0;
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct journal *db = NULL;
+        struct err e = {0};
+        int code = journal_open(path, JOURNAL_CREATE | JOURNAL_ENGINE, &db, &e);
+        for (int i = 1; code == 0 && i <= n_torrents; i++) {
+            char sql[512];
+            (void)snprintf(sql, sizeof(sql), one_torrent, i, i);
+            code = journal_exec(db, sql, &e);
+        }
+        (void)!write(ready[1], code == 0 ? "y" : "n", 1);
+        (void)pause();
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    assert_int_equal(c, 'y');
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+}
+
+static void make_backup(const char *path, const char *to)
+{
+    struct err e = {0};
+    struct journal *db = test_db_open(path, JOURNAL_READ_ONLY);
+    assert_int_equal(journal_backup(db, to, &e), 0);
+    journal_close(db);
+}
+
+/* A killed engine's log is replayed over its own file, as it must be. */
+static void test_kill_without_a_copy(void **state)
+{
+    struct test_db *t = *state;
+    kill_an_engine(t->path, 3);
+    assert_true(journal_wal_size(t->path) > 0);
+    struct journal *db = test_db_open(t->path, JOURNAL_ENGINE);
+    journal_close(db);
+    TEST_DB_IS(t->path, "SELECT count(*) FROM torrent", "3");
+}
+
+/* cp backup.db btc.db after a kill: everybody refuses, restore goes on. */
+static void test_copy_over_a_killed_one(void **state)
+{
+    struct test_db *t = *state;
+    char backup[128], *kept = NULL;
+    struct err e = {0};
+    (void)snprintf(backup, sizeof(backup), "%s/backup.db", t->dir);
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    add_torrent(t->path, 7);
+    make_backup(t->path, backup);
+    kill_an_engine(t->path, 3);
+    copy_file(backup, t->path);
+
+    test_db_refused(t->path, JOURNAL_READ_ONLY, BTC_E_DB, "btc db restore");
+    test_db_refused(t->path, 0, BTC_E_DB, "was replaced");
+    test_db_refused(t->path, JOURNAL_ENGINE, BTC_E_DB, "was replaced");
+
+    assert_int_equal(journal_restore(t->path, t->path, 0, &kept, &e), 0);
+    assert_non_null(kept);
+    free(kept);
+    journal_close(test_db_open(t->path, JOURNAL_ENGINE));
+    TEST_DB_IS(t->path, "SELECT group_concat(name) FROM torrent", "t7");
+    TEST_DB_IS(t->path, "PRAGMA integrity_check", "ok");
+}
+
+/* The proper way, over a killed one, over a good one and over nothing. */
+static void test_restore(void **state)
+{
+    struct test_db *t = *state;
+    char backup[128], old[160], *kept = NULL;
+    struct err e = {0};
+    (void)snprintf(backup, sizeof(backup), "%s/backup.db", t->dir);
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    add_torrent(t->path, 7);
+    make_backup(t->path, backup);
+    kill_an_engine(t->path, 3);
+
+    assert_int_equal(journal_restore(t->path, backup, 0, &kept, &e), 0);
+    journal_close(test_db_open(t->path, JOURNAL_ENGINE));
+    TEST_DB_IS(t->path, "SELECT group_concat(name) FROM torrent", "t7");
+    (void)snprintf(old, sizeof(old), "%s", kept);
+    free(kept);
+    TEST_DB_IS(old, "SELECT count(*) FROM torrent", "4"); /* with its log */
+
+    assert_int_equal(journal_restore(t->path, backup, 0, &kept, &e), 0);
+    assert_string_not_equal(kept, old); /* nothing is written over */
+    free(kept);
+    assert_int_equal(unlink(t->path), 0);
+    assert_int_equal(journal_restore(t->path, backup, 0, &kept, &e), 0);
+    assert_null(kept);
+    journal_close(test_db_open(t->path, JOURNAL_ENGINE));
+    TEST_DB_IS(t->path, "SELECT group_concat(name) FROM torrent", "t7");
+}
+
+/* What cannot be a backup changes nothing, and a killed engine's mark stays. */
+static void test_restore_refuses(void **state)
+{
+    struct test_db *t = *state;
+    char bad[128], *kept = NULL;
+    struct err e = {0};
+    (void)snprintf(bad, sizeof(bad), "%s/bad.db", t->dir);
+    kill_an_engine(t->path, 2);
+    assert_int_equal(journal_restore(t->path, bad, 0, &kept, &e),
+                     BTC_E_NOTFOUND);
+    assert_int_equal(test_db_sql(bad, "CREATE TABLE x (y)"), SQLITE_OK);
+    assert_int_equal(journal_restore(t->path, bad, 0, &kept, &e), BTC_E_DB);
+    struct journal *db = test_db_open(t->path, JOURNAL_ENGINE);
+    assert_int_equal(journal_restore(t->path, bad, 0, &kept, &e), BTC_E_LOCKED);
+    journal_close(db);
+    TEST_DB_IS(t->path, "SELECT count(*) FROM torrent", "2");
+}
+
+static void test_salvage(void **state)
+{
+    struct test_db *t = *state;
+    struct journal_salvaged s;
+    struct err e = {0};
+    struct stat st;
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    for (int i = 1; i <= 300; i++) {
+        add_torrent(t->path, i);
+    }
+    journal_close(test_db_open(t->path, JOURNAL_ENGINE)); /* empties the log */
+    assert_int_equal(stat(t->path, &st), 0);
+    /* Damage behind the schema: zeros over an eighth of the file. */
+    int fd = open(t->path, O_WRONLY);
+    static const char zeros[4096];
+    for (off_t at = st.st_size / 2; at < st.st_size * 5 / 8; at += 4096) {
+        assert_int_equal(pwrite(fd, zeros, sizeof(zeros), at), sizeof(zeros));
+    }
+    (void)close(fd);
+    int code = journal_salvage(t->path, 0, &s, &e);
+    if (code != 0) {
+        print_error("%s: rows %lld refused %lld torn %lld\n", e.msg,
+                    (long long)s.n_rows, (long long)s.n_refused,
+                    (long long)s.n_torn);
+    }
+    assert_int_equal(code, 0);
+    assert_true(s.n_torrents > 0);
+    assert_non_null(s.aside);
+    assert_int_equal(access(s.aside, F_OK), 0);
+    free(s.aside);
+    struct journal *db = test_db_open(t->path, JOURNAL_ENGINE);
+    journal_close(db);
+    TEST_DB_IS(t->path, "PRAGMA integrity_check", "ok");
+    TEST_DB_IS(t->path, "SELECT count(*) FROM torrent WHERE verify_since = 0",
+               "0");
+}
+
+/* Nothing to be read: nothing is changed. */
+static void test_salvage_of_nothing(void **state)
+{
+    struct test_db *t = *state;
+    struct journal_salvaged s;
+    struct err e = {0};
+    int fd = open(t->path, O_WRONLY | O_CREAT, 0644);
+    assert_int_equal(write(fd, "this is no database, is it?", 27), 27);
+    (void)close(fd);
+    assert_int_equal(journal_salvage(t->path, 0, &s, &e), BTC_E_DB);
+    assert_null(s.aside);
+    char cmd[256];
+    (void)snprintf(cmd, sizeof(cmd), "grep -q 'no database' '%s'", t->path);
+    assert_int_equal(system(cmd), 0);
+}
+
+/* A torrent deleted by hand leaves orphans; migrations and --repair heal. */
+static void test_orphans(void **state)
+{
+    struct test_db *t = *state;
+    struct err e = {0};
+    int64_t n = 0;
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    add_torrent(t->path, 1);
+    add_torrent(t->path, 2);
+    assert_int_equal(
+        test_db_sql(
+            t->path,
+            "INSERT INTO file (torrent_id, file, path, offset, length)"
+            " VALUES (1, 0, 'a', 0, 16384), (2, 0, 'a', 0, 16384);"
+            "INSERT INTO piece (torrent_id, piece, verified_at)"
+            " VALUES (1, 0, 5), (2, 0, 5);"
+            "UPDATE torrent SET wanted = 'remove' WHERE id = 1;"
+            "PRAGMA foreign_keys = OFF; DELETE FROM torrent WHERE id = 1"),
+        SQLITE_OK);
+    TEST_DB_IS(t->path, "SELECT count(*) > 0 FROM pragma_foreign_key_check",
+               "1");
+    struct journal *db = test_db_open(t->path, JOURNAL_ENGINE);
+    assert_int_equal(journal_repair(db, &n, &e), 0);
+    journal_close(db);
+    assert_true(n >= 2);
+    TEST_DB_IS(t->path, "SELECT count(*) FROM pragma_foreign_key_check", "0");
+    TEST_DB_IS(t->path, "SELECT group_concat(torrent_id) FROM piece", "2");
+}
+
+/* An older schema is read as it is by who asks for that. */
+static void test_any_version(void **state)
+{
+    struct test_db *t = *state;
+    journal_close(test_db_open(t->path, JOURNAL_CREATE));
+    assert_int_equal(test_db_sql(t->path, "PRAGMA user_version = 1"),
+                     SQLITE_OK);
+    test_db_refused(t->path, JOURNAL_READ_ONLY, BTC_E_DB, "schema 1");
+    journal_close(
+        test_db_open(t->path, JOURNAL_READ_ONLY | JOURNAL_ANY_VERSION));
+    assert_int_equal(test_db_sql(t->path, "PRAGMA user_version = 1000"),
+                     SQLITE_OK);
+    test_db_refused(t->path, JOURNAL_READ_ONLY | JOURNAL_ANY_VERSION, BTC_E_DB,
+                    "newer btc");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_kill_without_a_copy),
+        T(test_copy_over_a_killed_one),
+        T(test_restore),
+        T(test_restore_refuses),
+        T(test_salvage),
+        T(test_salvage_of_nothing),
+        T(test_orphans),
+        T(test_any_version),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
