@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NODES_SAVE_MS     5000 /* changes are gathered for so long */
-#define NODES_PENDING_MAX 1024 /* and so many at most */
-#define NODES_FEW_PEERS   20   /* with fewer a torrent is searched for sooner */
-#define NODES_HOST_MAX    256
+#define NODES_SAVE_MS       5000 /* changes are gathered for so long */
+#define NODES_PENDING_MAX   1024 /* and so many at most */
+#define NODES_FEW_PEERS     20 /* with fewer a torrent is searched for sooner */
+#define NODES_SEARCHES_VAIN 3  /* then a run without any peer gives up */
+#define NODES_HOST_MAX      256
 
 /* A bootstrap host that is being looked up. */
 struct nodes_host {
@@ -336,6 +337,18 @@ void nodes_second(struct nodes *n, struct engine_torrent *st)
     ev.search.port = port;
     ev.search.implied_port = port != 0 && udp_port(n->udp, ADDR_V4) == port;
     nodes_input(n, &ev);
+}
+
+bool nodes_has_hope(const struct nodes *n, const struct engine_torrent *st)
+{
+    struct dht_stats stats;
+    if (n == NULL || st->row.is_private ||
+        st->watch.n_searches >= NODES_SEARCHES_VAIN) {
+        return false;
+    }
+    dht_get_stats(n->dht, loop_now_ms(n->s->loop), &stats);
+    return n->hosts != NULL || stats.v4.n_nodes + stats.v6.n_nodes > 0 ||
+           stats.v4.is_starting || stats.v6.is_starting;
 }
 
 void nodes_add(struct nodes *n, const struct addr *a)

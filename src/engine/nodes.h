@@ -20,6 +20,9 @@ struct nodes *nodes_open(struct engine *s, struct udp *udp,
 void nodes_close(struct nodes *n);
 /* The torrent runs: looks for its peers when that is due. Once a second. */
 void nodes_second(struct nodes *n, struct engine_torrent *st);
+/* The DHT may still find peers of it: some node is known or looked for, and the
+ * torrent was not searched for in vain several times. */
+bool nodes_has_hope(const struct nodes *n, const struct engine_torrent *st);
 /* A peer has a node there. */
 void nodes_add(struct nodes *n, const struct addr *a);
 

@@ -66,7 +66,8 @@ static void watch_hope(struct engine_torrent *st, uint64_t now)
     }
     const struct announce_tracker *spoken =
         watch_trackers(torrent_announce(st->t), &failing);
-    if (!failing || watch_knows_peer(torrent_peerset(st->t))) {
+    if (!failing || watch_knows_peer(torrent_peerset(st->t)) ||
+        nodes_has_hope(reach_nodes(st->s->reach), st)) {
         return;
     }
     if (spoken == NULL) {
