@@ -6,6 +6,10 @@ import os
 
 import kit
 import lab
+import wire
+
+
+lab_benc = lab.benc  # `lab` is an argument below
 
 
 def magnet_get(lab, link, *args, code=0, **options):
@@ -117,6 +121,83 @@ def test_dht(lab):
     assert run.code == 0, run
     torrent.check(lab.path("second"))
     del more
+
+
+def leech_of(lab, kind):
+    """A client of another make gets metadata and data from btc."""
+    data = lab.make_data("seed/data.bin", 2_000_001)
+    torrent = lab.make_torrent(data, piece_length=32768)
+    tracker = lab.opentracker()
+    whole = lab.make_torrent(data, piece_length=32768, tiers=[[tracker.url]],
+                             out=lab.path("whole.torrent"))
+    seed = lab.start_btc("get", whole.path, "-d", os.path.dirname(data),
+                         "--seed", "forever")
+    tracker.wait_seeds(torrent, 1)
+    peer = getattr(lab, kind)(torrent, magnet=torrent.magnet([tracker.url]))
+    peer.wait_done()
+    torrent.check(peer.dir)
+    assert seed.stop() == 0
+
+
+def test_leech_libtorrent(lab):
+    leech_of(lab, "libtorrent")
+
+
+def test_leech_transmission(lab):
+    leech_of(lab, "transmission")
+
+
+def test_leech_aria2(lab):
+    leech_of(lab, "aria2")
+
+
+def test_leech_qbittorrent(lab):
+    leech_of(lab, "qbittorrent")
+
+
+class Meta(wire.Seeder):
+    """Serves metadata too, up to `limit` pieces, then it is silent."""
+    limit, asked, reserved = 99, None, wire.BOTH
+
+    def greet(self, w):
+        self.asked = self.asked or []
+        self.info = lab_benc(self.torrent.info)
+        w.send(wire.EXTENDED, b"\0" + lab_benc(
+            {"m": {"ut_metadata": 3}, "metadata_size": len(self.info)}))
+        super().greet(w)
+
+    def on_message(self, w, kind, body):
+        if kind == wire.EXTENDED and body[0] == 3:
+            piece = int(body.split(b"5:piecei")[1].split(b"e")[0])
+            self.asked.append(piece)
+            if len(self.asked) > self.limit:
+                return
+            w.send(wire.EXTENDED, b"\1" + lab_benc(
+                {"msg_type": 1, "piece": piece,
+                 "total_size": len(self.info)})
+                + self.info[piece * 16384:piece * 16384 + 16384])
+        else:
+            super().on_message(w, kind, body)
+
+
+def test_killed_in_metadata(lab):
+    """kill -9 with two of five pieces: the rest is asked for, and no more."""
+    data = lab.make_data("seed/data.bin", 3_500_000)
+    torrent = lab.make_torrent(data, piece_length=1024)
+    first = Meta(torrent, lab.next_ip())
+    first.limit = 2
+    program = lab.start_btc("get", torrent.magnet(peers=[first.address]), "-d",
+                            kit.folder(lab, "out"))
+    lab.wait(lambda: len(lab.sql("SELECT * FROM metadata_piece")) == 2, 20)
+    program.kill()
+    first.close()
+    here = {r["piece"] for r in lab.sql("SELECT piece FROM metadata_piece")}
+    second = Meta(torrent, lab.next_ip())
+    run = lab.btc("resume", "--peer", second.address, "--max-time", "60")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    n = (len(lab_benc(torrent.info)) + 16383) // 16384
+    assert sorted(second.asked) == sorted(set(range(n)) - here), second.asked
 
 
 lab.main(__name__)
