@@ -14,6 +14,7 @@
  *   heal.c     rows that belong to nothing
  *   removal.c  the steps by which a torrent is taken away
  *   shared.c   torrents that have files in common
+ *   wishes.c   all that is wished
  *   writer.c   the thread that commits
  *   views.c    reading for people
  */
@@ -138,11 +139,8 @@ int journal_sync_path(const char *path, struct err *e);
 /* Absolute path with links resolved; the file itself may be absent. malloc. */
 char *journal_resolve(const char *path);
 
-/* --- load.c --- */
+/* --- wishes.c --- */
 struct journal_wishes *journal_load_wishes(struct journal *db, struct err *e);
-int journal_load_user_peers(struct journal *db, int64_t id,
-                            struct journal_peer **out, size_t *n,
-                            struct err *e);
 
 /* --- apply.c --- */
 /* All ops of a batch, inside a transaction of the caller's. */
@@ -150,6 +148,16 @@ int journal_apply_ops(struct journal *db, const struct journal_batch *b,
                       struct err *e);
 
 /* --- load.c --- */
+#define JOURNAL_PEER_COLUMNS                                         \
+    "address, port, source, client, connected, choking, interested," \
+    " banned, is_seed, connectable, down_rate, up_rate, bytes_down," \
+    " bytes_up, failures, last_seen"
+#define JOURNAL_TRACKER_COLUMNS                                          \
+    "url, tier, state, last_announce, next_announce, seeders, leechers," \
+    " error, tracker_id"
+/* Rows of these columns into zeroed or fresh memory. */
+void journal_read_peer(sqlite3_stmt *s, void *row);
+void journal_read_tracker(sqlite3_stmt *s, void *row);
 /* Torrents whose save path is `folder` and whose files' paths begin with the
  * element `name`. */
 int journal_load_named(struct journal *db, const char *folder, const char *name,

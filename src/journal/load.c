@@ -370,8 +370,7 @@ int journal_load_blocks(struct journal *db, int64_t id,
     return code;
 }
 
-/* A row of peer. */
-static void journal_read_peer(sqlite3_stmt *s, void *row)
+void journal_read_peer(sqlite3_stmt *s, void *row)
 {
     struct journal_peer *p = row;
     journal_col_text(s, 0, p->address, sizeof(p->address));
@@ -392,11 +391,6 @@ static void journal_read_peer(sqlite3_stmt *s, void *row)
     p->last_seen = sqlite3_column_int64(s, 15);
 }
 
-#define JOURNAL_PEER_COLUMNS                                         \
-    "address, port, source, client, connected, choking, interested," \
-    " banned, is_seed, connectable, down_rate, up_rate, bytes_down," \
-    " bytes_up, failures, last_seen"
-
 /* Known peers, the best record first. */
 int journal_load_peers(struct journal *db, int64_t id, size_t max,
                        struct journal_peer **out, size_t *n, struct err *e)
@@ -416,23 +410,7 @@ int journal_load_peers(struct journal *db, int64_t id, size_t max,
     return code;
 }
 
-/* The peers that people wished for. */
-int journal_load_user_peers(struct journal *db, int64_t id,
-                            struct journal_peer **out, size_t *n, struct err *e)
-{
-    static const char sql[] = "SELECT " JOURNAL_PEER_COLUMNS " FROM peer"
-                              " WHERE torrent_id = ?1 AND source = 'user'";
-    const struct journal_query q = {
-        .sql = sql, .id = id, .read = journal_read_peer};
-    struct journal_rows r = {.size = sizeof(**out)};
-    int code = journal_load(db, &q, &r, e);
-    code = journal_load_end(code, &r, n);
-    *out = r.p;
-    return code;
-}
-
-/* A row of tracker. */
-static void journal_read_tracker(sqlite3_stmt *s, void *row)
+void journal_read_tracker(sqlite3_stmt *s, void *row)
 {
     struct journal_tracker *t = row;
     t->url = journal_col_str(s, 0);
@@ -451,10 +429,8 @@ int journal_load_trackers(struct journal *db, int64_t id,
                           struct journal_tracker **out, size_t *n,
                           struct err *e)
 {
-    static const char sql[] =
-        "SELECT url, tier, state, last_announce, next_announce, seeders,"
-        " leechers, error, tracker_id FROM tracker WHERE torrent_id = ?1"
-        " ORDER BY tier, id";
+    static const char sql[] = "SELECT " JOURNAL_TRACKER_COLUMNS " FROM tracker"
+                              " WHERE torrent_id = ?1 ORDER BY tier, id";
     const struct journal_query q = {
         .sql = sql, .id = id, .read = journal_read_tracker};
     struct journal_rows r = {.size = sizeof(**out)};

@@ -196,6 +196,57 @@ static void test_wishes(void **state)
     rig_stop(&r);
 }
 
+/* Counts statements and the steps of SQLite's machine. */
+struct cost {
+    int64_t n_statements, n_steps;
+};
+
+static int on_profile(unsigned what, void *ctx, void *s, void *ns)
+{
+    struct cost *c = ctx;
+    (void)what;
+    (void)ns;
+    c->n_statements++;
+    c->n_steps += sqlite3_stmt_status(s, SQLITE_STMTSTATUS_VM_STEP, 1);
+    return 0;
+}
+
+/* What all wishes cost in a database of `n` torrents with three files each. */
+static struct cost wishes_cost(const char *path, int n)
+{
+    struct cost c = {0};
+    struct journal *db = test_db_open(path, JOURNAL_CREATE);
+    for (int i = 0; i < n; i++) {
+        (void)test_db_add(db, (unsigned)i + 1);
+    }
+    (void)sqlite3_trace_v2(db->sql, SQLITE_TRACE_PROFILE, on_profile, &c);
+    struct journal_wishes *w = journal_load_wishes(db, NULL);
+    (void)sqlite3_trace_v2(db->sql, 0, NULL, NULL);
+    assert_non_null(w);
+    assert_int_equal(w->n, n);
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(w->files[i].n, 3);
+        assert_int_equal(w->peers[i].n, 1);
+        assert_int_equal(w->trackers[i].n, 2);
+        assert_string_equal(w->peers[i].p[0].source, "user");
+    }
+    journal_wishes_free(w);
+    journal_close(db);
+    return c;
+}
+
+/* No statement more for many torrents, and a fair price for each row. */
+static void test_wishes_cost(void **state)
+{
+    struct test_db *t = *state;
+    char other[128];
+    (void)snprintf(other, sizeof(other), "%s-many", t->path);
+    struct cost one = wishes_cost(t->path, 1);
+    struct cost many = wishes_cost(other, 101);
+    assert_int_equal(one.n_statements, many.n_statements);
+    assert_in_range(many.n_steps - one.n_steps, 1, 100 * 200);
+}
+
 /* A commit that fails comes back whole and goes in later. */
 static void test_failing(void **state)
 {
@@ -266,8 +317,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_commits), T(test_stop),         T(test_wishes),
-        T(test_failing), T(test_failing_stop), T(test_idle),
+        T(test_commits),     T(test_stop),         T(test_wishes),
+        T(test_failing),     T(test_failing_stop), T(test_idle),
+        T(test_wishes_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
