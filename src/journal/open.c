@@ -324,12 +324,14 @@ int journal_open(const char *path, unsigned flags, struct journal **out,
     return 0;
 }
 
-/* A front that wrote while no engine runs takes the lock for a moment, so that
- * the WAL does not grow for ever. */
+/* A front that wrote while no engine runs takes the lock for a moment and
+ * empties the WAL: it does not grow for ever, and whoever copies another
+ * database over this one finds no log that would be played over the copy. */
 static void journal_close_wal(struct journal *db)
 {
     if (db->sql && db->lock_fd < 0 && !(db->flags & JOURNAL_READ_ONLY) &&
-        journal_wal_size(db->path) > JOURNAL_WAL_LIMIT &&
+        sqlite3_total_changes64(db->sql) > 0 &&
+        journal_engine_pid(db->path) == 0 && /* no waiting for an engine */
         journal_lock_take(db, NULL) == 0) {
         journal_set_checkpoints(db, true);
     }

@@ -132,6 +132,23 @@ static int journal_restore_complain(void *ctx, const struct journal_value *v,
     return BTC_E_DB;
 }
 
+/* No run is on in it, whatever ran when it was made: what has changed on disk
+ * since then is nobody's doing, and is doubted. */
+static int journal_end_runs(const char *path, struct err *e)
+{
+    sqlite3 *sql = NULL;
+    int code = 0;
+    if (sqlite3_open_v2(path, &sql, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+        sqlite3_exec(sql,
+                     "UPDATE run SET ended_at = heartbeat_at"
+                     " WHERE ended_at IS NULL",
+                     NULL, NULL, NULL) != SQLITE_OK) {
+        code = err_set(e, BTC_E_DB, "%s: %s", path, sqlite3_errmsg(sql));
+    }
+    (void)sqlite3_close(sql);
+    return code;
+}
+
 /* A whole, checked copy of the backup under the name `tmp`. */
 static int journal_restore_copy(const char *from, const char *tmp,
                                 struct err *e)
@@ -147,6 +164,12 @@ static int journal_restore_copy(const char *from, const char *tmp,
         code = journal_copy_to(db, tmp, false, e);
     }
     journal_close(db);
+    if (code == 0) {
+        code = journal_end_runs(tmp, e);
+    }
+    if (code == 0) {
+        code = journal_sync_path(tmp, e);
+    }
     return code;
 }
 

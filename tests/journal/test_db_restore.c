@@ -99,6 +99,43 @@ static void test_copy_over_a_killed_one(void **state)
     TEST_DB_IS(t->path, "PRAGMA integrity_check", "ok");
 }
 
+/* A front leaves no log behind that a copy could be damaged by. */
+static void test_copy_after_a_front(void **state)
+{
+    struct test_db *t = *state;
+    char backup[128];
+    (void)snprintf(backup, sizeof(backup), "%s/backup.db", t->dir);
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    make_backup(t->path, backup);
+    struct journal *db = test_db_open(t->path, 0);
+    (void)test_db_add(db, 1);
+    assert_true(journal_wal_size(t->path) > 0);
+    journal_close(db);
+    assert_int_equal(journal_wal_size(t->path), 0);
+    copy_file(backup, t->path);
+    journal_close(test_db_open(t->path, JOURNAL_ENGINE));
+    TEST_DB_IS(t->path, "SELECT count(*) FROM torrent", "0");
+}
+
+/* A backup of a running engine: that run is no reason to trust what changed. */
+static void test_restored_runs(void **state)
+{
+    struct test_db *t = *state;
+    char backup[128], *kept = NULL;
+    struct err e = {0};
+    (void)snprintf(backup, sizeof(backup), "%s/backup.db", t->dir);
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    assert_int_equal(test_db_sql(t->path,
+                                 "INSERT INTO run (pid, version, boot_id,"
+                                 " started_at, heartbeat_at)"
+                                 " VALUES (1, 'v', 'b', 5, 6)"),
+                     SQLITE_OK);
+    make_backup(t->path, backup);
+    assert_int_equal(journal_restore(t->path, backup, 0, &kept, &e), 0);
+    free(kept);
+    TEST_DB_IS(t->path, "SELECT ended_at FROM run", "6");
+}
+
 /* The proper way, over a killed one, over a good one and over nothing. */
 static void test_restore(void **state)
 {
@@ -250,6 +287,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_kill_without_a_copy),
         T(test_copy_over_a_killed_one),
+        T(test_copy_after_a_front),
+        T(test_restored_runs),
         T(test_restore),
         T(test_restore_refuses),
         T(test_salvage),
