@@ -244,7 +244,7 @@ static void test_flood(void **state)
         dht_id_random_at(test_own, rng_below(&rng, DHT_ID_BITS), &rng, n.id);
         test_reply(t, &n, TEST_NOW);
     }
-    assert_true(dht_table_count(t) <= DHT_ID_BITS * DHT_BUCKET_NODES);
+    assert_true(dht_table_count(t) <= (size_t)DHT_ID_BITS * DHT_BUCKET_NODES);
     dht_table_free(t);
 }
 
