@@ -234,13 +234,34 @@ BTC_API int btc_map(struct btc *b, int64_t id, struct btc_cell *cells, size_t n,
 
 /* --- the engine --- */
 
+/* What a torrent does. The views and JSON have the names. */
+#define BTC_STATES(X)                               \
+    X(BTC_STATE_UNKNOWN, "")                        \
+    X(BTC_STATE_METADATA, "metadata")               \
+    X(BTC_STATE_CHECKING, "checking")               \
+    X(BTC_STATE_DOWNLOADING, "downloading")         \
+    X(BTC_STATE_SEEDING, "seeding")                 \
+    X(BTC_STATE_PAUSED, "paused")                   \
+    X(BTC_STATE_COMPLETE, "complete")               \
+    X(BTC_STATE_WAITING_STORAGE, "waiting-storage") \
+    X(BTC_STATE_WAITING_SPACE, "waiting-space")     \
+    X(BTC_STATE_ERROR, "error")                     \
+    X(BTC_STATE_HASHING, "hashing") /* btc_create, never in a database */
+enum btc_state {
+#define BTC_STATE_VALUE(value, name) value,
+    BTC_STATES(BTC_STATE_VALUE)
+#undef BTC_STATE_VALUE
+};
+BTC_API const char *btc_state_name(enum btc_state s);
+/* UNKNOWN for NULL and for what is no name. */
+BTC_API enum btc_state btc_state_from_name(const char *name);
+
 /* The `progress` view's names. */
 struct btc_progress {
     int64_t id;
     char info_hash[41];
     const char *name;
-    const char *state;   /* metadata, checking, downloading, seeding, paused,
-                          * complete, waiting-storage, waiting-space, error */
+    enum btc_state state;
     uint64_t bytes_done; /* verified */
     uint64_t bytes_total;
     uint32_t pieces_done;

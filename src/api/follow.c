@@ -99,19 +99,16 @@ static void api_tell_stats(struct api_follow *f, bool asked)
 /* --- rows ------------------------------------------------------------------
  */
 
-/* A state as a constant, so that it can be compared and kept. */
-static const char *api_state(struct slice text)
+/* A state that a newer version may have written is trouble. */
+static enum btc_state api_state(const struct journal_value *v)
 {
-    static const char *const names[] = {
-        "metadata", "checking", "downloading",     "seeding",       "paused",
-        "complete", "error",    "waiting-storage", "waiting-space",
-    };
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (slice_eq_str(text, names[i])) {
-            return names[i];
-        }
+    char name[32] = "";
+    if (v->type == JOURNAL_TEXT && v->text.len < sizeof(name)) {
+        memcpy(name, v->text.p, v->text.len);
+        name[v->text.len] = '\0';
     }
-    return "error";
+    enum btc_state state = btc_state_from_name(name);
+    return state == BTC_STATE_UNKNOWN ? BTC_STATE_ERROR : state;
 }
 
 /* A text of a row. What stays the same keeps its memory. */
@@ -137,7 +134,7 @@ static void api_take_texts(struct api_followed *t,
     } else if (strcmp(v->column, "error") == 0) {
         p->error = api_take_text(&t->error, v);
     } else if (strcmp(v->column, "state") == 0) {
-        p->state = api_state(v->text);
+        p->state = api_state(v);
     } else if (strcmp(v->column, "info_hash") == 0) {
         (void)snprintf(p->info_hash, sizeof(p->info_hash), "%.*s",
                        (int)v->text.len, (const char *)v->text.p);
@@ -207,7 +204,7 @@ static int api_take_row(void *ctx, const struct journal_value *v, size_t n)
         api_take_texts(t, &v[i]);
         api_take_number(t, &v[i]);
     }
-    bool checking = t->p.state && strcmp(t->p.state, "checking") == 0;
+    bool checking = t->p.state == BTC_STATE_CHECKING;
     int64_t left = (int64_t)t->p.pieces_total - t->checked_to;
     t->p.pieces_checking = checking && left > 0 ? (uint32_t)left : 0;
     return 0;
@@ -220,29 +217,29 @@ static int api_take_row(void *ctx, const struct journal_value *v, size_t n)
 static bool api_is_done(const struct api_followed *t)
 {
     const struct btc_progress *p = &t->p;
-    if (strcmp(p->state, "complete") == 0 || strcmp(p->state, "seeding") == 0) {
+    if (p->state == BTC_STATE_COMPLETE || p->state == BTC_STATE_SEEDING) {
         return true;
     }
-    return strcmp(p->state, "paused") == 0 && p->bytes_total > 0 &&
+    return p->state == BTC_STATE_PAUSED && p->bytes_total > 0 &&
            p->bytes_done >= p->bytes_total;
 }
 
 /* The torrent's end in trouble: enum btc_err, 0 = it goes on. */
 static int api_trouble(const struct api_followed *t, uint64_t followed_ms)
 {
-    const char *state = t->p.state;
+    enum btc_state state = t->p.state;
     int given = t->error_code < 0 && t->error_code > -1000 ? (int)t->error_code
                                                            : BTC_E_INTERNAL;
-    if (strcmp(state, "error") == 0) {
+    if (state == BTC_STATE_ERROR) {
         return followed_ms < API_GRACE_MS ? 0 : given;
     }
     if (followed_ms < API_GRACE_ABSENT) {
         return 0;
     }
-    if (strcmp(state, "waiting-storage") == 0) {
+    if (state == BTC_STATE_WAITING_STORAGE) {
         return BTC_E_STORAGE;
     }
-    return strcmp(state, "waiting-space") == 0 ? BTC_E_NOSPACE : 0;
+    return state == BTC_STATE_WAITING_SPACE ? BTC_E_NOSPACE : 0;
 }
 
 /* The rows of the files that are wanted now say so, too. */
@@ -272,22 +269,22 @@ static void api_end_one(const struct api_follow *f, struct api_followed *t,
 
 /* Tells a state that is new. */
 static void api_tell_state(const struct api_follow *f,
-                           const struct api_followed *t, const char *before)
+                           const struct api_followed *t, enum btc_state before)
 {
-    if (before && strcmp(before, "metadata") == 0) {
+    if (before == BTC_STATE_METADATA) {
         api_tell_of(f, t, BTC_EVENT_METADATA, 0, NULL);
     }
-    if (before) {
+    if (before != BTC_STATE_UNKNOWN) {
         api_tell_of(f, t, BTC_EVENT_STATE, 0, NULL);
     }
-    if (strcmp(t->p.state, "checking") == 0) {
+    if (t->p.state == BTC_STATE_CHECKING) {
         api_tell_of(f, t, BTC_EVENT_CHECKING, 0, NULL);
     }
 }
 
 /* What changed in one torrent. */
 static void api_compare(const struct api_follow *f, struct api_followed *t,
-                        const char *state_before, uint64_t now)
+                        enum btc_state state_before, uint64_t now)
 {
     if (!t->here) {
         if (!t->over) {
@@ -321,7 +318,7 @@ static int api_follow_read(struct api_follow *f, uint64_t now, struct err *e)
     int code = 0;
     for (size_t i = 0; code == 0 && i < f->n; i++) {
         struct api_followed *t = &f->items[i];
-        const char *state = t->p.state;
+        enum btc_state state = t->p.state;
         t->here = false;
         code = journal_query_view(f->db, "progress", t->p.id, 0, api_take_row,
                                   t, e);

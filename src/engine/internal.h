@@ -134,12 +134,12 @@ struct engine_torrent {
     struct metainfo *meta;            /* owns; NULL: a magnet */
     struct layout_file *layout_files; /* owns */
     struct layout geom;
-    struct store_tree *store; /* owns */
-    struct torrent *t;        /* owns; NULL unless loaded */
-    bool ran;                 /* t knows what is here: it was started */
-    bool asked;               /* of the ids this run is for */
-    bool told_added;          /* ADDED was told */
-    const char *told_state;   /* last STATE told */
+    struct store_tree *store;  /* owns */
+    struct torrent *t;         /* owns; NULL unless loaded */
+    bool ran;                  /* t knows what is here: it was started */
+    bool asked;                /* of the ids this run is for */
+    bool told_added;           /* ADDED was told */
+    enum btc_state told_state; /* last STATE told; UNKNOWN = none */
     struct life life;
     char error[256];  /* what ended it; empty while life.code is 0 */
     char *disk_error; /* owns; why a disk job failed, NULL = none did */

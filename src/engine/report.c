@@ -28,22 +28,22 @@ static bool report_is_served(const struct engine_torrent *st)
 }
 
 /* What a torrent that runs does. */
-static const char *report_running_state(const struct engine_torrent *st)
+static enum btc_state report_running_state(const struct engine_torrent *st)
 {
     switch (torrent_state(st->t)) {
     case TORRENT_METADATA:
-        return "metadata";
+        return BTC_STATE_METADATA;
     case TORRENT_CHECKING:
-        return "checking";
+        return BTC_STATE_CHECKING;
     case TORRENT_SEEDING:
-        return report_is_served(st) ? "seeding" : "complete";
+        return report_is_served(st) ? BTC_STATE_SEEDING : BTC_STATE_COMPLETE;
     case TORRENT_STOPPED:
     case TORRENT_STOPPING:
     case TORRENT_FAILED:
     case TORRENT_DOWNLOADING:
         break;
     }
-    return "downloading";
+    return BTC_STATE_DOWNLOADING;
 }
 
 /* Nothing wanted is missing, as far as is known. */
@@ -57,47 +57,51 @@ static bool report_is_complete(const struct engine_torrent *st)
 }
 
 /* Known to wait for something that was absent when it was last looked for. */
-static const char *report_waiting_state(const struct engine_torrent *st)
+static enum btc_state report_waiting_state(const struct engine_torrent *st)
 {
     switch (st->life.code) {
     case BTC_E_NOSPACE:
-        return "waiting-space";
+        return BTC_STATE_WAITING_SPACE;
     case BTC_E_STORAGE:
-        return "waiting-storage";
+        return BTC_STATE_WAITING_STORAGE;
     default:
-        return NULL;
+        return BTC_STATE_UNKNOWN;
     }
 }
 
 /* What a torrent at rest is. Trouble that is over with the run is no error. */
-static const char *report_resting_state(const struct engine_torrent *st)
+static enum btc_state report_resting_state(const struct engine_torrent *st)
 {
     bool passes = st->life.code == BTC_E_VERIFY ||
                   st->life.code == BTC_E_NETWORK ||
                   st->life.code == BTC_E_STALLED;
     if (st->life.state == LIFE_ERROR && !passes) {
-        return "error";
+        return BTC_STATE_ERROR;
     }
     if (report_is_complete(st)) {
-        return "complete";
+        return BTC_STATE_COMPLETE;
     }
     if (st->row.wanted == WANTED_PAUSE) {
-        return "paused";
+        return BTC_STATE_PAUSED;
     }
-    return st->row.piece_length == 0 ? "metadata" : "downloading";
+    if (st->row.piece_length == 0) {
+        return BTC_STATE_METADATA;
+    }
+    return BTC_STATE_DOWNLOADING;
 }
 
-const char *report_state(const struct engine_torrent *st)
+enum btc_state report_state(const struct engine_torrent *st)
 {
     if (st->life.state == LIFE_RUNNING) {
         return report_running_state(st);
     }
-    const char *waiting = report_waiting_state(st);
-    if (waiting != NULL) {
+    enum btc_state waiting = report_waiting_state(st);
+    if (waiting != BTC_STATE_UNKNOWN) {
         return waiting;
     }
     if (life_is_starting(&st->life)) {
-        return st->row.piece_length == 0 ? "metadata" : "checking";
+        return st->row.piece_length == 0 ? BTC_STATE_METADATA
+                                         : BTC_STATE_CHECKING;
     }
     return report_resting_state(st);
 }
@@ -187,8 +191,8 @@ void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
 {
     struct torrent_stats ts;
     report_stats(st, &ts);
-    const char *state = report_state(st);
-    (void)snprintf(out->state, sizeof(out->state), "%s", state);
+    (void)snprintf(out->state, sizeof(out->state), "%s",
+                   btc_state_name(report_state(st)));
     out->bytes_done = ts.bytes_done;
     out->bytes_total = ts.bytes_total;
     out->pieces_done = ts.pieces_done;
@@ -249,8 +253,8 @@ void report_tell_type(struct engine_torrent *st, enum btc_event_type type)
 /* STATE, when it changed. */
 void report_tell_state(struct engine_torrent *st)
 {
-    const char *state = report_state(st);
-    if (st->told_state == NULL || strcmp(st->told_state, state) != 0) {
+    enum btc_state state = report_state(st);
+    if (st->told_state != state) {
         st->ledger.stat_dirty = true;
         turn_touch(st);
         st->told_state = state;

@@ -5,7 +5,7 @@
 
 #include "engine/internal.h"
 
-const char *report_state(const struct engine_torrent *st);
+enum btc_state report_state(const struct engine_torrent *st);
 /* The seeding goal is reached; the run's own option beats the torrent's wish.
  */
 bool report_goal_is_reached(const struct engine_torrent *st);

@@ -80,7 +80,7 @@ json_t *front_json_progress(const struct btc_progress *p)
     json_object_set_new(o, "id", json_integer(p->id));
     json_object_set_new(o, "info_hash", front_json_text(p->info_hash));
     json_object_set_new(o, "name", front_json_text(p->name));
-    json_object_set_new(o, "state", front_json_text(p->state));
+    json_object_set_new(o, "state", front_json_text(btc_state_name(p->state)));
     json_object_set_new(o, "percent", json_real(permille / 10.0));
     json_object_set_new(o, "bytes_done", front_json_uint(p->bytes_done));
     json_object_set_new(o, "bytes_total", front_json_uint(p->bytes_total));

@@ -37,6 +37,21 @@ static void test_numbers(void **state)
     assert_false(btc_parse_duration_ms("", &v));
 }
 
+static void test_state_names(void **state)
+{
+    (void)state;
+    for (int i = BTC_STATE_METADATA; i <= BTC_STATE_HASHING; i++) {
+        const char *name = btc_state_name((enum btc_state)i);
+        assert_true(name[0] != '\0');
+        assert_int_equal(btc_state_from_name(name), i);
+    }
+    assert_string_equal(btc_state_name(BTC_STATE_WAITING_STORAGE),
+                        "waiting-storage");
+    assert_string_equal(btc_state_name((enum btc_state)99), "");
+    assert_int_equal(btc_state_from_name("seedin"), BTC_STATE_UNKNOWN);
+    assert_int_equal(btc_state_from_name(NULL), BTC_STATE_UNKNOWN);
+}
+
 static void test_default_db(void **state)
 {
     (void)state;
@@ -151,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status_texts),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_state_names),
         cmocka_unit_test(test_default_db),
         cmocka_unit_test(test_log),
         cmocka_unit_test_setup_teardown(test_open, kit_setup, kit_teardown),

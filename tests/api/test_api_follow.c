@@ -76,7 +76,7 @@ static void play_event(void *ctx, const struct btc_event *ev)
         p->n_stats++;
     } else if (ev->type == BTC_EVENT_STATE) {
         (void)snprintf(p->log + at, sizeof(p->log) - at, "STATE:%lld=%s ",
-                       (long long)ev->id, ev->progress->state);
+                       (long long)ev->id, btc_state_name(ev->progress->state));
     } else {
         (void)snprintf(p->log + at, sizeof(p->log) - at, "%s:%lld ",
                        event_names[ev->type], (long long)ev->id);
@@ -129,7 +129,7 @@ static void on_download(struct play *p, const struct btc_event *ev)
 {
     if (ev->type == BTC_EVENT_STATS && p->n_stats == 1) {
         assert_string_equal(ev->progress->name, "show0");
-        assert_string_equal(ev->progress->state, "downloading");
+        assert_int_equal(ev->progress->state, BTC_STATE_DOWNLOADING);
         assert_int_equal(ev->progress->bytes_done, 1000);
         assert_int_equal(ev->progress->bytes_total, 93100);
         assert_int_equal(ev->progress->pieces_total, 7);

@@ -77,7 +77,7 @@ void fake_reset(void)
         struct btc_progress *p = &fake.torrents[i];
         *p = (struct btc_progress){.id = (int64_t)i + 1,
                                    .name = fake_names[i],
-                                   .state = "downloading",
+                                   .state = BTC_STATE_DOWNLOADING,
                                    .bytes_total = FAKE_SIZE >> (2 * i),
                                    .pieces_total = FAKE_PIECES >> (2 * i),
                                    .eta_s = -1,
@@ -415,7 +415,7 @@ static int fake_progress(size_t i, btc_row_fn *fn, void *ctx)
         fake_int("id", p->id),
         fake_text("info_hash", p->info_hash),
         fake_text("name", p->name),
-        fake_text("state", p->state),
+        fake_text("state", btc_state_name(p->state)),
         fake_text("wanted", fake.wanted[i]),
         {"percent", BTC_REAL, 0, percent, NULL},
         fake_int("bytes_done", (int64_t)p->bytes_done),
@@ -440,8 +440,8 @@ static int fake_progress(size_t i, btc_row_fn *fn, void *ctx)
 static int fake_rows(const char *view, btc_row_fn *fn, void *ctx)
 {
     if (strcmp(view, "file_progress") == 0) {
-        bool whole = fake.n_torrents > 0 &&
-                     strcmp(fake.torrents[0].state, "complete") == 0;
+        bool whole =
+            fake.n_torrents > 0 && fake.torrents[0].state == BTC_STATE_COMPLETE;
         const struct btc_value a[] = {
             fake_int("torrent_id", 1),    fake_int("file", 0),
             fake_text("path", "README"),  fake_int("length", 1000),
@@ -624,7 +624,7 @@ static int fake_run(struct btc *b, const struct btc_run_options *o,
         fake_step(b, o, step);
     }
     for (size_t i = 0; i < fake.n_torrents; i++) {
-        fake.torrents[i].state = "complete";
+        fake.torrents[i].state = BTC_STATE_COMPLETE;
         fake_event(o, BTC_EVENT_DONE, &fake.torrents[i], 0);
     }
     return 0;

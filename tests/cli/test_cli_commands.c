@@ -198,7 +198,7 @@ static void test_get_interrupted(void **state)
     /* a bare resume would leave what was paused meanwhile alone */
     fake_reset();
     fake.run_status = BTC_STATUS_INTERRUPTED;
-    fake.torrents[0].state = "paused";
+    fake.torrents[0].state = BTC_STATE_PAUSED;
     assert_int_equal(run("get a.torrent"), 7);
     assert_non_null(strstr(err, "paused at"));
     assert_non_null(strstr(err, "`btc resume 1` goes on"));
@@ -589,7 +589,7 @@ static void test_why(void **state)
     assert_non_null(
         strstr(out, "missing pieces: 3 (1 of them begun): 2, 5-6\n"));
     assert_non_null(strstr(out, "(45.0 %)"));
-    fake.torrents[0].state = "complete";
+    fake.torrents[0].state = BTC_STATE_COMPLETE;
     assert_int_equal(run("why 1 --json"), 0);
     json_t *o = object();
     assert_int_equal(json_array_size(json_object_get(o, "reasons")), 1);

@@ -37,7 +37,7 @@ static struct btc_progress progress(void)
 {
     return (struct btc_progress){.id = 1,
                                  .name = "debian-12.5.0-amd64-DVD-1.iso",
-                                 .state = "downloading",
+                                 .state = BTC_STATE_DOWNLOADING,
                                  .bytes_done = 1295662293,
                                  .bytes_total = 3005480960,
                                  .pieces_done = 5,
@@ -120,22 +120,22 @@ static void draw_single(struct front_text *out)
     p.peers = 1;
     p.seeds = 0;
     draw(out, "stalled", &p, 1);
-    p.state = "checking";
+    p.state = BTC_STATE_CHECKING;
     p.pieces_checking = 8;
     draw(out, "checking", &p, 1);
-    p.state = "waiting-storage";
+    p.state = BTC_STATE_WAITING_STORAGE;
     p.error = "/mnt/usb is not there: bring it back and it goes on by itself";
     draw(out, "waiting", &p, 1);
     p = progress();
     p.bytes_done = p.bytes_total - 1;
     draw(out, "almost", &p, 1);
     p.bytes_done = p.bytes_total;
-    p.state = "seeding";
+    p.state = BTC_STATE_SEEDING;
     p.ratio = 0.42;
     draw(out, "seeding", &p, 1);
     p = (struct btc_progress){.id = 1,
                               .name = "0123456789abcdef",
-                              .state = "metadata",
+                              .state = BTC_STATE_METADATA,
                               .eta_s = -1,
                               .peers = 2};
     draw(out, "metadata", &p, 1);
@@ -157,11 +157,11 @@ static void draw_several(struct front_text *out)
     }
     p[1].name = "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E";
     p[1].bytes_done = p[1].bytes_total;
-    p[1].state = "complete";
-    p[2].state = "waiting-storage";
-    p[3].state = "checking";
+    p[1].state = BTC_STATE_COMPLETE;
+    p[2].state = BTC_STATE_WAITING_STORAGE;
+    p[3].state = BTC_STATE_CHECKING;
     p[3].pieces_checking = 3;
-    p[4].state = "error";
+    p[4].state = BTC_STATE_ERROR;
     draw(out, "several", p, N_SEVERAL);
 }
 
@@ -244,7 +244,7 @@ static void test_many(void **state)
     for (int i = 0; i < 40; i++) {
         p[i] = progress();
         p[i].id = i + 1;
-        p[i].state = i < 38 ? "complete" : "downloading";
+        p[i].state = i < 38 ? BTC_STATE_COMPLETE : BTC_STATE_DOWNLOADING;
     }
     char *frame = render(p, 40, &s);
     size_t lines = 0;

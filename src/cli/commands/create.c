@@ -179,7 +179,7 @@ static int cli_create_make(struct cli *c)
     struct btc_error e = {0};
     char *name = cli_create_name(c->args[0]);
     struct front_text output = {0};
-    const struct btc_progress p = {.name = name, .state = "hashing"};
+    const struct btc_progress p = {.name = name, .state = BTC_STATE_HASHING};
 
     if (c->o.out != NULL) {
         front_text_puts(&output, c->o.out);

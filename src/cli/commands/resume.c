@@ -19,10 +19,9 @@ struct cli_resume_count {
 /* Whether a row of `progress` has something left to do. */
 static bool cli_resume_is_unfinished(const struct cli_rows *r, size_t row)
 {
-    const char *state = cli_rows_text(r, row, "state");
+    enum btc_state state = btc_state_from_name(cli_rows_text(r, row, "state"));
 
-    return state == NULL ||
-           (strcmp(state, "complete") != 0 && strcmp(state, "seeding") != 0) ||
+    return (state != BTC_STATE_COMPLETE && state != BTC_STATE_SEEDING) ||
            cli_rows_int(r, row, "bytes_left", 0) > 0;
 }
 

@@ -34,12 +34,11 @@ static void cli_why_say(struct cli_why *w, const char *text)
 /* The state itself. */
 static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
 {
-    const char *state = cli_rows_text(p, 0, "state");
+    enum btc_state state = btc_state_from_name(cli_rows_text(p, 0, "state"));
     const char *wanted = cli_rows_text(p, 0, "wanted");
     const char *error = cli_rows_text(p, 0, "error");
     struct front_text text = {0};
 
-    state = state == NULL ? "" : state;
     if (error != NULL) {
         front_text_printf(&text, "it says: %s", error);
         cli_why_add(w, &text);
@@ -49,14 +48,14 @@ static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
     } else if (btc_engine_pid(btc_path(w->b)) == 0) {
         cli_why_say(w, "no engine runs: `btc resume` or `btc daemon` goes on");
     }
-    if (strcmp(state, "waiting-storage") == 0) {
+    if (state == BTC_STATE_WAITING_STORAGE) {
         cli_why_say(w, "its folder or its data is gone: bring the storage back "
                        "and it goes on by itself (or `btc set ID "
                        "accept-loss=true` to start over)");
-    } else if (strcmp(state, "waiting-space") == 0) {
+    } else if (state == BTC_STATE_WAITING_SPACE) {
         cli_why_say(w, "the disk is full: free some space and it goes on by "
                        "itself");
-    } else if (strcmp(state, "metadata") == 0) {
+    } else if (state == BTC_STATE_METADATA) {
         cli_why_say(w, "its metadata has to come from a peer first");
     }
     front_text_free(&text);
@@ -279,9 +278,8 @@ static int cli_why_one(struct cli_why *w)
     if (p == NULL) {
         return cli_fail(w->c, &e);
     }
-    const char *state = cli_rows_text(p, 0, "state");
-    bool done = state != NULL && (strcmp(state, "complete") == 0 ||
-                                  strcmp(state, "seeding") == 0);
+    enum btc_state state = btc_state_from_name(cli_rows_text(p, 0, "state"));
+    bool done = state == BTC_STATE_COMPLETE || state == BTC_STATE_SEEDING;
     w->reasons = json_array();
     w->missing = json_array();
     if (done) {

@@ -122,7 +122,7 @@ void cli_progress_line(const struct front_screen *s, int64_t at,
     front_text_puts(out, front_format_clock(buf, at));
     front_text_puts(out, " ");
     front_text_clean(out, p->name, s->utf8);
-    if (strcmp(p->state, "downloading") != 0) {
+    if (p->state != BTC_STATE_DOWNLOADING) {
         front_text_printf(out, "  %s", cli_track_state(p, state));
     }
     if (p->bytes_total > 0) {
@@ -133,7 +133,7 @@ void cli_progress_line(const struct front_screen *s, int64_t at,
             out, "  %s",
             front_format_share(buf, p->bytes_done, p->bytes_total));
     }
-    if (strcmp(p->state, "downloading") == 0 || p->down_rate > 0) {
+    if (p->state == BTC_STATE_DOWNLOADING || p->down_rate > 0) {
         front_text_printf(out, "  %s", front_format_rate(buf, p->down_rate));
     }
     if (p->up_rate > 0) {
@@ -143,7 +143,7 @@ void cli_progress_line(const struct front_screen *s, int64_t at,
         front_text_printf(out, "  ETA %s",
                           front_format_duration(buf, p->eta_s));
     }
-    if (p->peers > 0 || strcmp(p->state, "downloading") == 0) {
+    if (p->peers > 0 || p->state == BTC_STATE_DOWNLOADING) {
         front_text_printf(out, "  %u peer%s", p->peers,
                           p->peers == 1 ? "" : "s");
     }

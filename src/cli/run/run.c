@@ -300,7 +300,7 @@ static bool cli_run_is_paused(const struct cli_run *r,
         if (cli_track_is_done(p)) {
             continue;
         }
-        if (p->state == NULL || strcmp(p->state, "paused") != 0) {
+        if (p->state != BTC_STATE_PAUSED) {
             return false;
         }
         *only = n++ == 0 ? p : NULL;

@@ -24,7 +24,6 @@ static void cli_track_text(const char **field, const char *text)
 static void cli_track_clear(struct cli_torrent *item)
 {
     cli_track_text(&item->p.name, NULL);
-    cli_track_text(&item->p.state, NULL);
     cli_track_text(&item->p.error, NULL);
     cli_track_text(&item->p.save_path, NULL);
     free(item->message);
@@ -68,7 +67,7 @@ cli_track_add(struct cli_track *t, const struct btc_progress *p, int64_t now_ms)
  * may well be here. */
 static bool cli_track_misses(const struct btc_progress *p, bool is_new)
 {
-    bool checking = p->state != NULL && strcmp(p->state, "checking") == 0;
+    bool checking = p->state == BTC_STATE_CHECKING;
 
     return (is_new || !checking) &&
            (p->bytes_total == 0 || p->bytes_done < p->bytes_total);
@@ -94,11 +93,9 @@ struct cli_torrent *cli_track_update(struct cli_track *t,
     const struct btc_progress old = item->p;
     item->p = *p;
     item->p.name = old.name;
-    item->p.state = old.state;
     item->p.error = old.error;
     item->p.save_path = old.save_path;
     cli_track_text(&item->p.name, p->name == NULL ? p->info_hash : p->name);
-    cli_track_text(&item->p.state, p->state == NULL ? "" : p->state);
     cli_track_text(&item->p.error, p->error);
     cli_track_text(&item->p.save_path, p->save_path);
     return item;
@@ -115,8 +112,7 @@ void cli_track_fail(struct cli_torrent *item, int status, const char *message)
 /* Whether everything wanted is here. */
 bool cli_track_is_done(const struct btc_progress *p)
 {
-    return p->state != NULL && (strcmp(p->state, "complete") == 0 ||
-                                strcmp(p->state, "seeding") == 0);
+    return p->state == BTC_STATE_COMPLETE || p->state == BTC_STATE_SEEDING;
 }
 
 /* The sums; the time left is that of all bytes at the present rate. */
@@ -143,13 +139,13 @@ struct cli_totals cli_track_totals(const struct cli_track *t)
 /* The state in words. */
 const char *cli_track_state(const struct btc_progress *p, char buf[64])
 {
-    if (p->state != NULL && strcmp(p->state, "checking") == 0 &&
-        p->pieces_total > 0 && p->pieces_checking <= p->pieces_total) {
+    if (p->state == BTC_STATE_CHECKING && p->pieces_total > 0 &&
+        p->pieces_checking <= p->pieces_total) {
         unsigned permille = front_format_permille(
             p->pieces_total - p->pieces_checking, p->pieces_total);
         snprintf(buf, 64, "checking %u %%", permille / 10);
     } else {
-        snprintf(buf, 64, "%.60s", p->state == NULL ? "" : p->state);
+        snprintf(buf, 64, "%.60s", btc_state_name(p->state));
     }
     return buf;
 }

@@ -93,14 +93,17 @@ static void cli_view_fields(const struct front_screen *s, struct cli_fields *f,
 /* The colour of a torrent's state. */
 static enum front_colour cli_view_colour(const struct btc_progress *p)
 {
-    if (p->state == NULL || strcmp(p->state, "error") == 0) {
+    if (p->state == BTC_STATE_UNKNOWN || p->state == BTC_STATE_ERROR) {
         return FRONT_COLOUR_RED;
     }
     if (cli_track_is_done(p)) {
         return FRONT_COLOUR_GREEN;
     }
-    return strncmp(p->state, "waiting", 7) == 0 ? FRONT_COLOUR_YELLOW
-                                                : FRONT_COLOUR_CYAN;
+    if (p->state == BTC_STATE_WAITING_STORAGE ||
+        p->state == BTC_STATE_WAITING_SPACE) {
+        return FRONT_COLOUR_YELLOW;
+    }
+    return FRONT_COLOUR_CYAN;
 }
 
 /* A bar of `width` columns, its ends included. */
@@ -219,10 +222,10 @@ static void cli_view_figures(const struct front_screen *s,
         cli_view_fields(s, &f, out);
         return;
     }
-    if (strcmp(p->state, "metadata") == 0) {
+    if (p->state == BTC_STATE_METADATA) {
         snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD,
                  "asking peers for the metadata");
-    } else if (strcmp(p->state, "downloading") != 0 && !done &&
+    } else if (p->state != BTC_STATE_DOWNLOADING && !done &&
                !cli_view_has_state(s, strlen(cli_track_state(p, state)))) {
         snprintf(cli_view_field(&f, 0), CLI_VIEW_FIELD, "%s", state);
     }
@@ -306,7 +309,7 @@ static void cli_view_compact(const struct front_screen *s,
     char size[FRONT_FORMAT_MAX];
     char state[64];
     size_t width = cli_view_width(s);
-    bool moving = strcmp(p->state, "downloading") == 0;
+    bool moving = p->state == BTC_STATE_DOWNLOADING;
     size_t bar = width >= 120 ? 30 : 12;
     size_t rest = CLI_VIEW_PERCENT;
 
