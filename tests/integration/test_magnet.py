@@ -200,4 +200,42 @@ def test_killed_in_metadata(lab):
     assert sorted(second.asked) == sorted(set(range(n)) - here), second.asked
 
 
+def test_pex(lab):
+    """A peer without a byte tells of the seed; the source is shown."""
+    data = lab.make_data("seed/data.bin", 1_000_001)
+    torrent = lab.make_torrent(data, piece_length=32768)
+    seed = lab.libtorrent(torrent, seed=True)
+    seed.wait_ready()
+    middle = lab.libtorrent(torrent, down_limit=1,
+                            peers=[(seed.ip, seed.port)])
+    magnet_get(lab, torrent.magnet(peers=[f"{middle.ip}:{middle.port}"]),
+               "--max-time", "150", timeout=200)
+    torrent.check(lab.path("out"))
+    sources = {r["address"]: r["source"] for r in
+               lab.sql("SELECT address, source FROM peer_list")}
+    assert sources.get(seed.ip) == "pex", sources
+
+
+def test_private_is_silent(lab):
+    """Beside a private torrent nothing is looked for in the DHT, and no peer
+    exchange is offered."""
+    data = lab.make_data("seed/data.bin", 500_001)
+    torrent = lab.make_torrent(data, piece_length=32768, private=True)
+    router = dht_node(lab)
+    lab.wait(router.out, 20, "the node")
+    seed = Meta(torrent, lab.next_ip())
+    said = []
+    take = seed.on_message
+    seed.on_message = lambda w, kind, body: (
+        said.append((kind, body)), take(w, kind, body))
+    run = lab.btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                  "--dht-bootstrap", "%s:%d" % router.address,
+                  "--peer", seed.address)
+    assert run.code == 0, run
+    hello = [body for kind, body in said if kind == wire.EXTENDED][0]
+    assert b"ut_metadata" in hello and b"ut_pex" not in hello, hello
+    assert wire.PORT not in [kind for kind, _ in said]
+    assert not lab.sql("SELECT * FROM log WHERE kind = 'dht'")
+
+
 lab.main(__name__)
