@@ -10,8 +10,9 @@
 #include "core/swarm/internal.h"
 #include <stdlib.h>
 
-#define EXTEND_QUEUE_MAX (4u * UT_METADATA_PIECE) /* served, not yet sent */
-#define EXTEND_PEX_MS    5000 /* who is connected is looked at this often */
+#define EXTEND_QUEUE_MAX \
+    ((size_t)4 * UT_METADATA_PIECE) /* served, not yet sent */
+#define EXTEND_PEX_MS 5000 /* who is connected is looked at this often */
 
 /* An extended message under the peer's own id. */
 static void extend_put(struct swarm *w, struct peer *p, uint8_t id,
