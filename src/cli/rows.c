@@ -171,8 +171,11 @@ void cli_rows_cell_share(struct front_table *t, const struct cli_rows *r,
     int64_t a = cli_rows_int(r, row, done, 0);
     int64_t b = cli_rows_int(r, row, total, 0);
 
+    const char *state = cli_rows_text(r, row, "state");
+    bool is_known = state == NULL || strcmp(state, "metadata") != 0;
+
     if (b <= 0) {
-        front_table_cell(t, b == 0 && a == 0 ? "100 %" : NULL);
+        front_table_cell(t, is_known && b == 0 && a == 0 ? "100 %" : NULL);
         return;
     }
     front_table_cell(
