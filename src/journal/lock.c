@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -249,22 +250,43 @@ static bool journal_lock_is_held(int fd)
     return errno == EWOULDBLOCK;
 }
 
-/* -1 = held, but not signed: so it is for an instant at the start, and for as
- * long as somebody has deleted the lock file (`name` is absent then). */
+/* The pid of who has an flock on a file, from /proc/locks (proc(5)): lines like
+ * "7: FLOCK  ADVISORY  WRITE 4711 08:01:131842 0 EOF". 0 when nobody has. The
+ * file is not opened for that: closing it would drop the locks that SQLite has
+ * on it in this process. */
+static int64_t journal_lock_listed(const char *path)
+{
+    struct stat st;
+    char line[256];
+    char want[64];
+    long long pid = 0;
+    FILE *f = fopen("/proc/locks", "re");
+    if (f && stat(path, &st) == 0) {
+        (void)snprintf(want, sizeof(want), " %02x:%02x:%llu ", major(st.st_dev),
+                       minor(st.st_dev), (unsigned long long)st.st_ino);
+        while (pid == 0 && fgets(line, sizeof(line), f)) {
+            if (strstr(line, "FLOCK") && strstr(line, want)) {
+                (void)sscanf(line, "%*d: FLOCK %*s %*s %lld", &pid);
+            }
+        }
+    }
+    if (f) {
+        (void)fclose(f);
+    }
+    return pid;
+}
+
+/* -1 = held, but not signed: so it is for an instant at the start. */
 static int64_t journal_lock_pid(const char *path, const char *name)
 {
     int64_t pid = 0;
     int fd = open(name, O_RDONLY | O_CLOEXEC);
-    bool named = fd >= 0;
-    if (!named && errno == ENOENT) {
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-    }
     if (fd < 0) {
-        return 0;
+        return journal_lock_listed(path); /* somebody deleted FILE-lock */
     }
     if (journal_lock_is_held(fd)) {
         pid = -1;
-        if (named && journal_lock_read_pid(fd) > 0) {
+        if (journal_lock_read_pid(fd) > 0) {
             pid = journal_lock_read_pid(fd);
         }
     }

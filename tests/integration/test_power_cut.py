@@ -299,6 +299,7 @@ def copy(source, to):
         b.write(a.read())  # by calls that the recorder knows
 shutil.copytree(sys.argv[1], sys.argv[2], copy_function=copy)
 with open(sys.argv[2] + "/z", "r+b") as f:
+    f.seek(2 << 20)  # no piece of the other files: those are to be adopted
     f.write(bytes(99))
 """
     subprocess.run(["/usr/bin/python3", "-c", copy, recorded.torrent.source,

@@ -4,6 +4,8 @@
 #include "journal/internal.h"
 #include "journal/test_db.h"
 
+#include <sys/wait.h>
+
 /* The lock is the file's, not the name's. */
 static void test_engine_lock_is_the_files(void **state)
 {
@@ -13,12 +15,43 @@ static void test_engine_lock_is_the_files(void **state)
     (void)snprintf(moved, sizeof(moved), "%s/moved.db", t->dir);
     struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
     assert_int_equal(unlink(lock), 0);
-    assert_int_equal(journal_engine_pid(t->path), -1);
+    assert_int_equal(journal_engine_pid(t->path), getpid());
     test_db_refused(t->path, JOURNAL_ENGINE, BTC_E_LOCKED, "lock file");
     assert_int_equal(rename(t->path, moved), 0);
     test_db_refused(moved, JOURNAL_ENGINE, BTC_E_LOCKED, "another name");
     journal_close(db);
     journal_close(test_db_open(moved, JOURNAL_ENGINE));
+}
+
+/* The question who has the lock must not drop the locks that SQLite has in this
+ * process: a shell that closes would take itself for the last user, and delete
+ * the log under us. */
+static void test_asking_keeps_sqlites_locks(void **state)
+{
+    struct test_db *t = *state;
+    char lock[128];
+    struct err e = {0};
+    (void)snprintf(lock, sizeof(lock), "%s-lock", t->path);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    assert_int_equal(access(lock, F_OK), -1);
+    assert_int_equal(journal_engine_pid(t->path), 0);
+    assert_int_equal(journal_lock_engine(db, &e), 0);
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(journal_engine_pid(t->path), getpid());
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(test_db_sql(t->path, "SELECT count(*) FROM torrent") == SQLITE_OK
+                  ? 0
+                  : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(
+        journal_event_now(db, 0, LEVEL_INFO, "test", "still here", &e), 0);
+    TEST_DB_IS(t->path, "SELECT text FROM event WHERE kind = 'test'",
+               "still here");
+    journal_close(db);
 }
 
 static void test_hard_links_are_refused(void **state)
@@ -104,9 +137,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_engine_lock_is_the_files),   T(test_hard_links_are_refused),
-        T(test_file_goes_while_it_is_open), T(test_front_does_not_checkpoint),
-        T(test_network_file_systems),
+        T(test_engine_lock_is_the_files),  T(test_asking_keeps_sqlites_locks),
+        T(test_hard_links_are_refused),    T(test_file_goes_while_it_is_open),
+        T(test_front_does_not_checkpoint), T(test_network_file_systems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,8 +150,13 @@ static uint64_t udp_tracker_wait(const struct udp_tracker_job *j)
 {
     bool stops = j->request.kind == UDP_TRACKER_ANNOUNCE &&
                  j->request.announce.event == TRACKER_EVENT_STOPPED;
-    uint32_t n = j->n_sent > 0 ? j->n_sent - 1 : 0;
-    return stops ? UDP_TRACKER_STOP_MS : UDP_TRACKER_RESEND_MS << n;
+    if (stops) {
+        return UDP_TRACKER_STOP_MS;
+    }
+    if (j->n_sent == 0) {
+        return UDP_TRACKER_RESEND_MS;
+    }
+    return (uint64_t)UDP_TRACKER_RESEND_MS << (j->n_sent - 1);
 }
 
 /* A datagram of it is to be sent. */
