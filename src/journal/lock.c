@@ -50,7 +50,9 @@ static int64_t journal_lock_read_pid(int fd)
     return (int64_t)pid;
 }
 
-/* Writes our pid into the locked file; only people read it, so it may fail. */
+/* Writes our pid and the instance into the locked file. It is synced before the
+ * database changes: after a power cut the word of an earlier run must not come
+ * back and speak of a file that has another instance by now. */
 static void journal_lock_write_pid(int fd, const char *instance)
 {
     char text[96];
@@ -59,6 +61,7 @@ static void journal_lock_write_pid(int fd, const char *instance)
     if (ftruncate(fd, 0) == 0) {
         (void)!pwrite(fd, text, (size_t)len, 0);
     }
+    (void)fdatasync(fd);
 }
 
 /* Tries the lock a few times. */
