@@ -279,6 +279,22 @@ static void adopt_written(void *ctx)
     free(r);
 }
 
+/* A file in which there was something once is made anew: the fingerprint must
+ * not be journaled before the claims have gone, or it would speak for them. */
+static void adopt_disown(struct engine_torrent *st, struct journal_batch *b,
+                         uint32_t file)
+{
+    uint32_t first, end;
+    layout_file_pieces(&st->geom, file, &first, &end);
+    for (uint32_t i = first; st->rows.files[file].bytes_done > 0 && i < end;
+         i++) {
+        if (!bits_get(&st->startup.claimed, i)) {
+            journal_del_piece(b, st->id, i);
+            journal_del_blocks(b, st->id, i);
+        }
+    }
+}
+
 void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
                adopt_done_fn *done)
 {
@@ -289,6 +305,7 @@ void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
         if (!prints[i].exists || f->has_print) {
             continue;
         }
+        adopt_disown(st, r->b, i);
         f->has_print = true;
         f->dev = prints[i].dev;
         f->ino = prints[i].ino;

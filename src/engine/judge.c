@@ -78,7 +78,9 @@ static void judge_lose_file(struct engine_torrent *st, uint32_t file)
     facts_stat(st);
 }
 
-/* The file's fingerprint as it is now goes into the journal. */
+/* The file's fingerprint as it is now goes into the journal, and with it the
+ * debt to hash its claims. That is no claim: it does not wait for a SYNC, and a
+ * SYNC that fails must not drop it. */
 static void judge_take_print(struct engine_torrent *st, uint32_t file,
                              const struct fingerprint *p)
 {
@@ -89,7 +91,7 @@ static void judge_take_print(struct engine_torrent *st, uint32_t file,
     f->size = p->size;
     f->mtime_ns = p->mtime_ns;
     f->ctime_ns = p->ctime_ns;
-    journal_put_file(st->ledger.facts, st->id, f);
+    journal_put_file(st->s->commit.batch, st->id, f);
 }
 
 /* What the judge needs of each file. Index i of the array is file map[i]. */

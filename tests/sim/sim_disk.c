@@ -3,6 +3,7 @@
  * reading of "a claim never runs ahead of the data". */
 #include "model/block.h"
 #include "model/span.h"
+#include "sim/sim_durable.h"
 #include "sim/sim_node.h"
 
 /* A job that is out. Lives in its event's data. */
@@ -19,6 +20,7 @@ struct sim_job {
     int result;
     struct wire_block range;
     uint32_t chunk;
+    unsigned turn;         /* WRITE: of the commit's flush */
     uint8_t sum[SHA1_LEN]; /* of the blocks when the job was given */
 };
 
@@ -122,6 +124,9 @@ static void sim_disk_write(struct sim_disk *d, const struct sim_job *j,
                    (size_t)b * BLOCK_LEN,
                j->blocks[b], layout_block_size(g, j->piece, b));
         (void)bits_set(&d->written[j->piece], b);
+        if (d->platter != NULL) {
+            sim_platter_wrote(d->platter, j->piece, b);
+        }
     }
 }
 
@@ -273,6 +278,9 @@ static void sim_job_run(struct sim_job *j, bool aborted)
     SIM_CHECK(st->node->s, st->job[j->piece] == 1);
     st->job[j->piece] = 0;
     sim_input(st, &ev);
+    if (st->durable != NULL && j->type == ACTION_WRITE && !aborted) {
+        sim_durable_end_write(st, j->turn);
+    }
     free(hashes);
 }
 
@@ -386,6 +394,12 @@ void sim_disk_action(struct sim_torrent *st, const struct action *a)
         j.want_hashes = a->write.want_block_hashes;
         SIM_CHECK(s, j.n_blocks == layout_n_blocks(&st->c->geom, a->piece));
     }
+    if (st->durable != NULL && a->type == ACTION_WRITE) {
+        j.turn = sim_durable_begin_write(st);
+    }
+    if (st->durable != NULL && j.blocks != NULL) {
+        sim_durable_writes(st, a);
+    }
     sim_job_sum(&j, j.sum);
     struct sim_event *e =
         sim_at(s, sim_below(s, st->disk.delay_ms + 1), sim_on_job, st);
@@ -479,6 +493,10 @@ void sim_journal_fact(struct sim_torrent *st, const struct action *a)
 {
     struct sim_journal *j = &st->journal;
     if (st->dying) {
+        return;
+    }
+    if (st->durable != NULL) {
+        sim_durable_fact(st, a);
         return;
     }
     switch (a->fact.type) {

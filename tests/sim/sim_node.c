@@ -1,6 +1,7 @@
 /* Our core in the simulated world: what the engine does for a torrent, and the
  * rules that hold for whatever the torrent says. */
 #include "sim/sim_node.h"
+#include "sim/sim_durable.h"
 
 #include "core/torrent/internal.h"
 
@@ -244,7 +245,9 @@ static void sim_do_connect(struct sim_torrent *st, const struct action *a)
 static void sim_do_notify(struct sim_torrent *st, const struct action *a)
 {
     struct sim *s = st->node->s;
-    if (a->notify.type == NOTIFY_COMPLETE) {
+    if (st->durable != NULL) {
+        sim_durable_notify(st, a);
+    } else if (a->notify.type == NOTIFY_COMPLETE) {
         SIM_CHECK(s, torrent_is_complete(st->t));
         st->told_complete = true;
         st->complete_ms = s->now_ms;
@@ -362,7 +365,7 @@ static void sim_node_on_journal(struct sim *s, struct sim_event *e)
 {
     struct sim_node *n = e->ctx;
     for (struct sim_torrent *st = n->torrents; st != NULL; st = st->next) {
-        if (st->t != NULL && st->started) {
+        if (st->t != NULL && st->started && st->durable == NULL) {
             torrent_flush(st->t);
             sim_drain(st);
             sim_node_check(st);
@@ -481,10 +484,13 @@ void sim_add_peer(struct sim_torrent *st, const struct sim_host *h)
     sim_input(st, &ev);
 }
 
-/* The torrent goes; its connections have ended. */
-static void sim_torrent_close(struct sim_torrent *st)
+/* See sim_node.h. Its connections have ended. */
+void sim_torrent_close(struct sim_torrent *st)
 {
     struct sim *s = st->node->s;
+    if (st->t == NULL) {
+        return;
+    }
     for (uint32_t i = 0; i < st->n_conns; i++) {
         if (st->conns[i] != NULL) {
             struct sim_conn *c = st->conns[i];

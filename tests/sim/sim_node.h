@@ -5,6 +5,9 @@
 
 #include "sim/sim.h"
 
+struct sim_platter;
+struct sim_durable;
+
 struct sim_disk {
     struct sim *s;
     const struct sim_content *c;
@@ -19,6 +22,7 @@ struct sim_disk {
     uint32_t spoils_one_in; /* a block written ahead is changed; 0 = none */
     bool lossy;             /* a fault took data away: claims may be wrong */
     uint32_t n_writes;
+    struct sim_platter *platter; /* borrows; NULL: all is durable at once */
 };
 
 struct sim_journal {
@@ -63,6 +67,7 @@ struct sim_torrent {
     uint64_t served;
     struct sim_tracker *tracker; /* the first one */
     struct torrent_config config;
+    struct sim_durable *durable; /* borrows: who keeps its journal, or NULL */
     struct sim_torrent *next;
 };
 
@@ -106,6 +111,8 @@ void sim_drain(struct sim_torrent *st);
 void sim_wake(struct sim_torrent *st);
 /* The process dies; a new one starts from disk and journal. */
 void sim_power_cut(struct sim_torrent *st);
+/* No job is out; the core goes, the rest stays. */
+void sim_torrent_close(struct sim_torrent *st);
 void sim_restart(struct sim_torrent *st); /* after STOP was carried out */
 void sim_add_peer(struct sim_torrent *st, const struct sim_host *h);
 void sim_torrent_check(struct sim_torrent *st);

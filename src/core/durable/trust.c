@@ -80,7 +80,8 @@ static enum trust_author trust_author_of(const struct trust_run *run,
         last > until) {
         return AUTHOR_STRANGER;
     }
-    return last > run->heartbeat_at ? AUTHOR_LATE : AUTHOR_US;
+    /* Times are told by the second: somebody may have come in the same one. */
+    return last >= run->heartbeat_at ? AUTHOR_LATE : AUTHOR_US;
 }
 
 /* One file. */

@@ -11,7 +11,7 @@
  * the times.) Whatever else differs, older or newer, is doubted.
  *
  * A run is known to have been alive until its last heartbeat. What changed
- * after that may be its work or that of somebody who came right behind it: it
+ * from then on may be its work or that of somebody who came right behind it: it
  * is trusted to go on from, and hashed before the torrent is called complete.
  */
 #ifndef BTC_CORE_DURABLE_TRUST_H

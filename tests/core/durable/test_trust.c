@@ -62,7 +62,7 @@ static const struct {
     {"grown by the run that was killed", KILLED, LESS,
      FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
     {"written in the second of its last heartbeat", KILLED, OURS,
-     FP(7, 100, HEARTBEAT * S, HEARTBEAT * S), TRUST_TRUST, true},
+     FP(7, 100, HEARTBEAT * S, HEARTBEAT * S), TRUST_LATE, true},
     {"written just after its last heartbeat", KILLED, OURS,
      FP(7, 100, (HEARTBEAT + 1) * S, (HEARTBEAT + 1) * S), TRUST_LATE, true},
     {"written in the last second that may be its", KILLED, OURS,
