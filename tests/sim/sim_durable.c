@@ -486,6 +486,8 @@ void sim_durable_fact(struct sim_torrent *st, const struct action *a)
     case FACT_EVENT:
     case FACT_PEER:
     case FACT_TRACKER:
+    case FACT_METADATA:
+    case FACT_METADATA_LOST:
         return;
     }
     sim_batch_put(claim ? commit_claims(&d->m) : commit_facts(&d->m), op);

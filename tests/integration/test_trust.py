@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""What is trusted when a torrent begins again: files that were restored, changed
+or taken away between two runs, clocks that were wrong, runs of others."""
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+
+import kit
+import lab
+import wire
+
+SIZE = 6_000_001
+LENGTH = 65536
+
+
+def torrent_of(lab, size=SIZE):
+    return lab.make_torrent(lab.make_data("seed/data.bin", size),
+                            piece_length=LENGTH)
+
+
+def killed(lab, torrent, pieces=30):
+    """A run that is killed with some pieces here: the seeder, which is fast from
+    now on, and the pieces that the journal claims."""
+    seed = wire.Slow(torrent, lab.next_ip())
+    seed.pause = 0.004
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--peer", seed.address, "--journal-interval", "50")
+    lab.wait(lambda: kit.has_rows(lab) and
+             kit.progress(lab, torrent)["pieces_done"] >= pieces, 60,
+             "some pieces")
+    run.signal(signal.SIGKILL)
+    run.wait()
+    seed.requests.clear()
+    seed.pause = 0
+    return seed, kit.claims_hold(lab, torrent)
+
+
+def resumed(lab, torrent, *args):
+    """The next run ends well, and nothing that it claims is false."""
+    run = lab.btc("resume", *args)
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    assert len(kit.claims_hold(lab, torrent)) == torrent.piece_count
+
+
+def write(lab, text):
+    """What nobody should do: facts written by hand."""
+    link = sqlite3.connect(lab.db, timeout=20)
+    with link:
+        link.execute(text)
+    link.close()
+
+
+def kinds(lab):
+    return [r["kind"] for r in lab.sql("SELECT kind FROM log")]
+
+
+def older_copy(lab, claimed):
+    """As the file was in the middle of the download, an hour ago: of what is
+    claimed now only one half is there."""
+    mine, copy = lab.path("out", "data.bin"), lab.path("older.bin")
+    shutil.copy(mine, copy)
+    with open(copy, "r+b") as f:
+        for piece in sorted(claimed)[::2]:
+            f.seek(piece * LENGTH)
+            f.write(bytes(min(LENGTH, SIZE - piece * LENGTH)))
+    when = os.stat(mine).st_mtime - 3600
+    os.utime(copy, (when, when))
+    return copy
+
+
+def other_boot(lab):
+    """The machine was started anew, as far as the journal can tell."""
+    write(lab, "UPDATE run SET boot_id ="
+          " '00000000-1111-2222-3333-444444444444'")
+
+
+def test_older_copy_after_a_reboot(lab):
+    torrent = torrent_of(lab)
+    _, claimed = killed(lab, torrent)
+    other_boot(lab)
+    copy = older_copy(lab, claimed)
+    subprocess.run(["cp", "-p", copy, lab.path("out", "data.bin")], check=True)
+    resumed(lab, torrent)
+    assert "file-changed" in kinds(lab), kinds(lab)
+
+
+def test_older_copy_in_the_same_boot(lab):
+    torrent = torrent_of(lab)
+    _, claimed = killed(lab, torrent)
+    copy = older_copy(lab, claimed)
+    subprocess.run(["cp", "-p", copy, lab.path("out", "data.bin")], check=True)
+    resumed(lab, torrent)
+
+
+def test_older_copy_renamed_into_place(lab):
+    torrent = torrent_of(lab)
+    _, claimed = killed(lab, torrent)
+    other_boot(lab)
+    os.rename(older_copy(lab, claimed), lab.path("out", "data.bin"))
+    resumed(lab, torrent)
+    assert "file-changed" in kinds(lab), kinds(lab)
+
+
+def test_changed_just_after_a_kill(lab):
+    """In the second of the last heartbeat, so to say."""
+    torrent = torrent_of(lab)
+    seed, claimed = killed(lab, torrent)
+    victim = sorted(claimed)[3]
+    with open(lab.path("out", "data.bin"), "r+b") as f:
+        f.seek(victim * LENGTH + 7)
+        f.write(b"somebody else")
+    resumed(lab, torrent)
+    asked = {piece for piece, _, _ in seed.requests}
+    assert asked & claimed == {victim}, asked & claimed
+
+
+def test_run_of_another(lab):
+    """A run in order that had another torrent says nothing of this one."""
+    torrent = torrent_of(lab)
+    seed, claimed = killed(lab, torrent)
+    other = lab.make_torrent(lab.make_data("seed/other.bin", SIZE, seed=2),
+                             piece_length=LENGTH)
+    helper = wire.Seeder(other, lab.next_ip())
+    kit.get(lab, other, "--peer", helper.address)
+    resumed(lab, torrent, "1")
+    assert "file-changed" not in kinds(lab), kinds(lab)
+    assert not {piece for piece, _, _ in seed.requests} & claimed
+
+
+def test_clock_was_ahead(lab):
+    """Pieces that were verified in the future never were."""
+    torrent = torrent_of(lab)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    kit.get(lab, torrent, "--peer", seed.address)
+    for args in (("--full",), (), ("--older-than", "1h")):
+        write(lab, "UPDATE piece SET verified_at = unixepoch() + 1000000")
+        run = lab.btc("verify", "1", *args)
+        assert run.code == 0, run
+        rows = lab.sql("SELECT count(*) AS n FROM piece"
+                       " WHERE verified_at BETWEEN unixepoch() - 60"
+                       " AND unixepoch()")
+        assert rows[0]["n"] == torrent.piece_count, (args, rows[0]["n"])
+
+
+def test_mount_below_the_save_path(lab):
+    """A subfolder on a drive of its own: while that is away nothing is made in
+    the bare mount point and nothing is lost."""
+    for i, name in enumerate(("a.bin", "sub/b.bin", "sub/c.bin")):
+        lab.make_data(f"seed/folder/{name}", 500_001, seed=i + 1)
+    torrent = lab.make_torrent(lab.path("seed", "folder"), piece_length=LENGTH)
+    sub = kit.folder(lab, "out", "folder", "sub")
+    drive = lab.mount_tmpfs("drive", 16 << 20)
+    subprocess.run(["mount", "--bind", drive, sub], check=True)
+    lab.mounts.append(sub)
+    shutil.copytree(torrent.source, lab.path("out", "folder"),
+                    dirs_exist_ok=True)
+    kit.get(lab, torrent)
+    subprocess.run(["umount", sub], check=True)
+    lab.mounts.remove(sub)
+    run = lab.btc("resume", "1", "--seed", "time:1s")
+    assert run.code == 11, run
+    assert os.listdir(sub) == []
+    assert kit.progress(lab)["pieces_done"] == torrent.piece_count
+    subprocess.run(["mount", "--bind", drive, sub], check=True)
+    lab.mounts.append(sub)
+    run = lab.btc("resume", "1", "--seed", "time:1s")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    assert kit.is_complete(lab, torrent)["downloaded"] == 0
+
+
+lab.main(__name__)
