@@ -1,10 +1,12 @@
 /* The picker's inside, shared by its files and its tests; nobody else includes
  * this.
  *
- * picker.c         states of pieces, counts, priorities
- * picker_active.c  blocks of active pieces: who was asked, who sent what
- * picker_order.c   MISSING pieces in the order of picking; availability
- * picker_pick.c    the choice itself
+ * From the top down; a file calls only those below it:
+ *   pick.c    the choice itself
+ *   picker.c  birth and end; what a check or a verdict says of whole pieces
+ *   active.c  blocks of active pieces: who was asked, who sent what
+ *   states.c  states and priorities of pieces
+ *   order.c   MISSING pieces in the order of picking; availability
  *
  * Vocabulary: a piece is `pickable` when it is MISSING, wanted and has a block
  * to ask for; only pickable pieces stand in the order. It is `todo` when it is
@@ -114,12 +116,14 @@ struct picker {
     uint64_t work; /* elementary steps so far, for tests of the cost */
 };
 
-/* picker.c */
+/* states.c */
 bool picker_is_wanted(const struct picker *p, uint32_t piece);
 void picker_set_state(struct picker *p, uint32_t piece,
                       enum picker_state state);
+/* To another one than before. */
+void picker_change_priority(struct picker *p, uint32_t piece, uint8_t prio);
 
-/* picker_active.c: pieces in the table are ACTIVE or FULL. */
+/* active.c: pieces in the table are ACTIVE or FULL. */
 struct picker_active *picker_active_get(const struct picker *p, uint32_t piece);
 /* A MISSING piece becomes ACTIVE (or FULL); its pad blocks are received. */
 struct picker_active *picker_active_add(struct picker *p, uint32_t piece);
@@ -133,7 +137,7 @@ uint32_t picker_cell_n_askers(const struct picker_cell *c);
 bool picker_cell_is_asked(const struct picker_cell *c, uint32_t peer);
 bool picker_active_has_worker(const struct picker_active *a, uint32_t peer);
 
-/* picker_order.c */
+/* order.c */
 uint32_t picker_bucket(const struct picker *p, uint32_t piece);
 void picker_order_add(struct picker *p, uint32_t piece);
 void picker_order_remove(struct picker *p, uint32_t piece);
