@@ -3,8 +3,9 @@
  * Of the slots some are earned and some are turns. Earned ones go to the
  * interested peers with the best rate; who has a slot keeps it unless another
  * one is a quarter faster, so that equals do not take turns every ten seconds.
- * Turns go to peers that have no slot, by lot, young ones three times as
- * likely, and last CHOKER_OPTIMISTIC_MS; then it is somebody else's turn.
+ * Turns go to peers that have no slot and last CHOKER_OPTIMISTIC_MS; then it is
+ * somebody else's turn. Seeding, whoever has waited longest is next; else, and
+ * among equals, the lot decides, young peers three times as likely.
  * Downloading, one slot is a turn (the optimistic unchoke); seeding, where
  * nobody earns anything for us, half of them are.
  */
@@ -135,33 +136,52 @@ static bool choker_has_turn(const struct choker_job *j,
            choker_since(j->c->optimistic_ms, j->now_ms) < CHOKER_OPTIMISTIC_MS;
 }
 
+/* Since when those wait that are to have their turn next: seeding, whoever has
+ * waited longest; downloading, anybody. */
+static uint64_t choker_longest(const struct choker_job *j, bool again)
+{
+    uint64_t first = UINT64_MAX;
+
+    for (size_t i = 0; j->seeding && i < j->n; i++) {
+        const struct choker_rank *r = &j->ranks[i];
+
+        if (!r->unchoked && r->was == again && r->peer->waiting_ms < first) {
+            first = r->peer->waiting_ms;
+        }
+    }
+    return first;
+}
+
 /* The chance of a peer in the lot for a turn: none with a slot, and a round is
  * among those that had none before, or (again) those that had one. */
 static uint32_t choker_weight(const struct choker_job *j,
-                              const struct choker_rank *r, bool again)
+                              const struct choker_rank *r, bool again,
+                              uint64_t longest)
 {
-    if (r->unchoked || r->was != again) {
+    if (r->unchoked || r->was != again || r->peer->waiting_ms > longest) {
         return 0;
     }
-    return choker_since(r->peer->connected_ms, j->now_ms) < CHOKER_NEW_PEER_MS
-               ? CHOKER_YOUNG_WEIGHT
-               : 1;
+    if (choker_since(r->peer->connected_ms, j->now_ms) < CHOKER_NEW_PEER_MS) {
+        return CHOKER_YOUNG_WEIGHT;
+    }
+    return 1;
 }
 
 /* Draws a peer for a turn; NULL when there is none in this round. */
 static struct choker_rank *choker_draw(const struct choker_job *j, bool again)
 {
+    uint64_t longest = choker_longest(j, again);
     uint32_t sum = 0;
 
     for (size_t i = 0; i < j->n; i++) {
-        sum += choker_weight(j, &j->ranks[i], again);
+        sum += choker_weight(j, &j->ranks[i], again, longest);
     }
     if (sum == 0) {
         return NULL;
     }
     uint32_t lot = rng_below(j->rng, sum);
     for (size_t i = 0; i < j->n; i++) {
-        uint32_t weight = choker_weight(j, &j->ranks[i], again);
+        uint32_t weight = choker_weight(j, &j->ranks[i], again, longest);
 
         if (lot < weight) {
             return &j->ranks[i];

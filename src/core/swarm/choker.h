@@ -21,6 +21,7 @@ struct choker_peer {
     uint64_t up_rate;      /* what we give it, bytes/s */
     uint64_t connected_ms; /* when */
     uint64_t unchoked_ms;  /* since when, 0 = choked */
+    uint64_t waiting_ms;   /* wants a slot since, 0 = has one or does not say */
 };
 
 struct choker {

@@ -35,6 +35,7 @@ struct swarm_counts {
     uint32_t active;     /* handshakes done */
     uint32_t connecting; /* by us */
     uint32_t seeds;
+    uint32_t askable; /* may be asked and answer; as of the last tick */
 };
 
 struct swarm_output {

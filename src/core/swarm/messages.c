@@ -271,38 +271,50 @@ static ptrdiff_t messages_decode(struct swarm *w, struct peer *p,
 
 /* The bytes behind an incomplete message are few (payload is streamed), so they
  * are kept and the next bytes are put behind them. */
-void messages_data(struct swarm *w, struct peer *p, struct slice data)
+static int messages_read(struct swarm *w, struct peer *p, struct slice data)
 {
-    p->recv_ms = w->clock.now_ms;
     ptrdiff_t n = 0;
-    if (p->phase == PEER_HANDSHAKE && p->decoder.handshaken) {
-        return; /* said that it is us; its time runs out */
-    }
     while (buf_len(&p->in) > 0 && data.len > 0 && p->phase != PEER_CLOSED) {
         /* Complete the kept message with as little as may do. */
         size_t take = data.len < 16384 ? data.len : 16384;
         if (buf_append(&p->in, data.p, take) < 0) {
-            conns_close(w, p, true, BTC_E_PROTO);
-            return;
+            return BTC_E_PROTO;
         }
         data = slice_sub(data, take, data.len - take);
         n = messages_decode(w, p, buf_slice(&p->in));
         if (n < 0) {
-            conns_close(w, p, true, (int)n);
-            return;
+            return (int)n;
         }
         buf_consume(&p->in, (size_t)n);
         buf_trim(&p->in, PEER_KEEP_MEM);
     }
     if (data.len == 0 || p->phase == PEER_CLOSED) {
-        return;
+        return 0;
     }
     n = messages_decode(w, p, data);
-    if (n >= 0 && p->phase != PEER_CLOSED &&
-        buf_append(&p->in, data.p + n, data.len - (size_t)n) < 0) {
-        n = BTC_E_PROTO;
-    }
     if (n < 0) {
-        conns_close(w, p, true, (int)n);
+        return (int)n;
+    }
+    if (p->phase != PEER_CLOSED &&
+        buf_append(&p->in, data.p + n, data.len - (size_t)n) < 0) {
+        return BTC_E_PROTO;
+    }
+    return 0;
+}
+
+/* Requests are served when all that came is read, so those that lie behind each
+ * other go out as one. */
+void messages_data(struct swarm *w, struct peer *p, struct slice data)
+{
+    p->recv_ms = w->clock.now_ms;
+    if (p->phase == PEER_HANDSHAKE && p->decoder.handshaken) {
+        return; /* said that it is us; its time runs out */
+    }
+    int err = messages_read(w, p, data);
+    if (err == 0 && p->phase == PEER_ACTIVE) {
+        err = upload_pump(w, p);
+    }
+    if (err < 0) {
+        conns_close(w, p, true, err);
     }
 }

@@ -45,7 +45,7 @@ void peer_free(struct peer *p)
     buf_fini(&p->out);
     bits_fini(&p->have);
     free(p->req);
-    free(p->up);
+    free(p->up.ring);
     free(p);
 }
 
@@ -136,38 +136,38 @@ bool peer_dropped_take(struct peer *p, struct picker_block b)
 
 struct wire_block *peer_up_at(struct peer *p, uint32_t i)
 {
-    return &p->up[(p->up_head + i) & (p->up_cap - 1)];
+    return &p->up.ring[(p->up.head + i) & (p->up.cap - 1)];
 }
 
 bool peer_up_push(struct peer *p, const struct wire_block *b)
 {
-    if (p->n_up >= PEER_OUR_REQQ) {
+    if (p->up.n >= PEER_OUR_REQQ) {
         return false;
     }
-    if (p->n_up == p->up_cap) {
-        uint32_t cap = p->up_cap > 0 ? p->up_cap * 2 : 32;
+    if (p->up.n == p->up.cap) {
+        uint32_t cap = p->up.cap > 0 ? p->up.cap * 2 : 32;
         struct wire_block *ring = mem_array(cap, sizeof *ring);
-        for (uint32_t i = 0; i < p->n_up; i++) {
+        for (uint32_t i = 0; i < p->up.n; i++) {
             ring[i] = *peer_up_at(p, i);
         }
-        free(p->up);
-        p->up = ring;
-        p->up_head = 0;
-        p->up_cap = cap;
+        free(p->up.ring);
+        p->up.ring = ring;
+        p->up.head = 0;
+        p->up.cap = cap;
     }
-    p->n_up++;
-    *peer_up_at(p, p->n_up - 1) = *b;
+    p->up.n++;
+    *peer_up_at(p, p->up.n - 1) = *b;
     return true;
 }
 
 void peer_up_remove(struct peer *p, uint32_t i)
 {
-    BTC_ASSERT(i < p->n_up);
+    BTC_ASSERT(i < p->up.n);
     for (; i > 0; i--) {
         *peer_up_at(p, i) = *peer_up_at(p, i - 1);
     }
-    p->up_head = (p->up_head + 1) & (p->up_cap - 1);
-    p->n_up--;
+    p->up.head = (p->up.head + 1) & (p->up.cap - 1);
+    p->up.n--;
 }
 
 int peer_put(struct peer *p, const uint8_t *bytes, size_t len)

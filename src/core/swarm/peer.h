@@ -46,6 +46,7 @@ struct peer_request {
     uint64_t asked_ms;
     struct picker_block b;
     bool late;
+    bool passed; /* a later one was answered before it */
 };
 
 /* The block that is arriving. */
@@ -64,6 +65,21 @@ struct peer_arriving {
 struct peer_pex {
     struct pex_out out;
     struct pex_in in;
+};
+
+/* What it asked of us. */
+struct peer_uploads {
+    struct wire_block *ring; /* owns; requests, `cap` of them */
+    uint32_t head, n, cap;
+    uint32_t inflight; /* bytes handed to the disk and the socket */
+    uint32_t jobs;     /* in so many jobs */
+};
+
+/* Its turns in an upload slot. */
+struct peer_slot {
+    uint64_t unchoked_ms; /* its turn began; 0 = choked */
+    uint64_t turn_ms;     /* the same of its last turn */
+    uint64_t wait_ms;     /* it waits for a slot since; 0 = it does not */
 };
 
 struct peer {
@@ -111,10 +127,8 @@ struct peer {
 
     struct peer_arriving rx;
 
-    struct wire_block *up; /* owns; requests of the peer, a ring of up_cap */
-    uint32_t up_head, n_up, up_cap;
-    uint32_t up_inflight; /* bytes handed to the disk and the socket */
-    uint32_t up_jobs;     /* in so many jobs */
+    struct peer_uploads up;
+    struct peer_slot slot;
 
     struct rate down, up_rate; /* payload */
     uint64_t tick_bytes;       /* since the last tick */
@@ -123,7 +137,6 @@ struct peer {
     uint64_t opened_ms;  /* connect or accept */
     uint64_t active_ms;  /* handshake done */
     uint64_t recv_ms, sent_ms, block_ms;
-    uint64_t unchoked_ms; /* we unchoked it; 0 = choked */
 };
 
 struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,

@@ -273,6 +273,15 @@ static void request_block_overdue(struct swarm *w, struct peer *p)
     }
 }
 
+/* A request that waits in vain: the peer is silent, or answers what it was
+ * asked later. Else it would be enough to answer one request now and then to
+ * hold all others for ever. */
+static bool request_is_stuck(const struct swarm *w, const struct peer *p,
+                             const struct peer_request *r, uint64_t limit)
+{
+    return r->passed || w->clock.now_ms - p->block_ms > limit;
+}
+
 /* A silent peer is snubbed: others are asked for all that it was asked. So are
  * they for single requests that are late by more than the window explains. */
 void request_overdue(struct swarm *w, struct peer *p)
@@ -287,9 +296,15 @@ void request_overdue(struct swarm *w, struct peer *p)
         p->snubbed = true;
         p->depth = 1;
     }
-    for (uint32_t i = 0; i < p->n_req && quiet > limit; i++) {
+    for (uint32_t i = 0; i < p->n_req; i++) {
         uint64_t age = w->clock.now_ms - peer_req_at(p, i)->asked_ms;
-        uint64_t due = rate > 0 ? (i + 1ull) * BLOCK_LEN * 2000 / rate : 0;
+        uint64_t due = 0;
+        if (!request_is_stuck(w, p, peer_req_at(p, i), limit)) {
+            continue;
+        }
+        if (rate > 0) {
+            due = (i + 1ull) * BLOCK_LEN * 2000 / rate;
+        }
         if (p->snubbed || (age > limit + due && w->count.active > 1)) {
             request_late(w, p, i);
         }
@@ -327,6 +342,9 @@ int request_block_begin(struct swarm *w, struct peer *p,
     p->rx.late = false;
     p->rx.ms = w->clock.now_ms;
     uint32_t i = peer_req_find(p, b);
+    for (uint32_t k = 0; i < p->n_req && k < i; k++) {
+        peer_req_at(p, k)->passed = true;
+    }
     p->rx.asked = p->rx.owed = i < p->n_req;
     if (i < p->n_req && !peer_req_at(p, i)->late) {
         uint64_t took = w->clock.now_ms - peer_req_at(p, i)->asked_ms;

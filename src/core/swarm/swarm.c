@@ -167,7 +167,10 @@ static void swarm_tick_requests(struct swarm *w, struct peer *p,
                                 uint64_t elapsed_ms)
 {
     const struct layout *g = content_layout(w->content);
-    uint32_t share = w->shared->pool->max / w->count.active;
+    uint32_t share = w->shared->pool->max;
+    if (w->count.askable > 1) {
+        share /= w->count.askable;
+    }
     uint32_t block_len = BLOCK_LEN;
     if (g->piece_length < BLOCK_LEN) {
         block_len = g->piece_length;
@@ -199,6 +202,22 @@ static void swarm_tick_peer(struct swarm *w, struct peer *p,
     if (err < 0) {
         conns_close(w, p, true, err);
     }
+}
+
+/* Memory is shared among those that can use it: peers that choke us, have
+ * nothing for us or stay silent need none. */
+static uint32_t swarm_count_askable(const struct swarm *w)
+{
+    uint32_t n = 0;
+    const struct peer *p;
+    SWARM_EACH_PEER(p, w)
+    {
+        if (p->phase == PEER_ACTIVE && p->am_interested && !p->peer_choking &&
+            !p->snubbed) {
+            n++;
+        }
+    }
+    return n;
 }
 
 /* Owners of suspect pieces that stand still lose them. */
@@ -234,6 +253,7 @@ void swarm_tick(struct swarm *w)
         return;
     }
     w->clock.tick_ms = w->clock.now_ms;
+    w->count.askable = swarm_count_askable(w);
     struct peer *p;
     SWARM_EACH_PEER(p, w)
     {

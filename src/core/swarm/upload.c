@@ -13,6 +13,17 @@
 #define UPLOAD_SLOTS 8       /* peers served at once */
 #define UPLOAD_RUN   262144u /* bytes of one UPLOAD at most */
 
+/* A slot given up and got back goes on with the old turn. */
+static void upload_begin_turn(struct swarm *w, struct peer *p)
+{
+    if (p->slot.turn_ms == 0 ||
+        w->clock.now_ms - p->slot.turn_ms >= CHOKER_OPTIMISTIC_MS) {
+        p->slot.turn_ms = w->clock.now_ms;
+    }
+    p->slot.unchoked_ms = p->slot.turn_ms;
+    p->slot.wait_ms = 0;
+}
+
 /* Says CHOKE or UNCHOKE. What it asked for before a CHOKE is refused by name
  * where BEP 6 is spoken, and forgotten by both where not. */
 void upload_choke(struct swarm *w, struct peer *p, bool choke)
@@ -21,9 +32,15 @@ void upload_choke(struct swarm *w, struct peer *p, bool choke)
         return;
     }
     p->am_choking = choke;
-    p->unchoked_ms = choke ? 0 : w->clock.now_ms;
-    (void)peer_put_simple(p, choke ? WIRE_CHOKE : WIRE_UNCHOKE);
-    for (uint32_t i = p->n_up; choke && i > 0; i--) {
+    if (choke) {
+        p->slot.unchoked_ms = 0;
+        p->slot.wait_ms = w->clock.now_ms;
+        (void)peer_put_simple(p, WIRE_CHOKE);
+    } else {
+        upload_begin_turn(w, p);
+        (void)peer_put_simple(p, WIRE_UNCHOKE);
+    }
+    for (uint32_t i = p->up.n; choke && i > 0; i--) {
         struct wire_block b = *peer_up_at(p, i - 1);
         if (p->has_fast && peer_has_fast_out(p, b.piece)) {
             continue;
@@ -57,7 +74,7 @@ static bool upload_is_fast(struct swarm *w, const struct peer *p,
 {
     const struct peerset_entry *e = peerset_get(w->peerset, p->id);
     return peer_has_fast_out(p, piece) && e != NULL &&
-           e->bytes_up + p->up_inflight < PEER_FAST_BYTES;
+           e->bytes_up + p->up.inflight < PEER_FAST_BYTES;
 }
 
 /* REQUEST. A range outside of the torrent is a broken peer. */
@@ -76,13 +93,13 @@ int upload_request(struct swarm *w, struct peer *p, const struct wire_block *b)
         !peer_up_push(p, b)) {
         return upload_reject(w, p, b);
     }
-    return upload_pump(w, p);
+    return 0; /* pumped when all that came with it is read */
 }
 
 /* CANCEL: gone, unless it is on its way already. */
 int upload_cancel(struct swarm *w, struct peer *p, const struct wire_block *b)
 {
-    for (uint32_t i = 0; i < p->n_up; i++) {
+    for (uint32_t i = 0; i < p->up.n; i++) {
         const struct wire_block *q = peer_up_at(p, i);
         if (q->piece == b->piece && q->begin == b->begin && q->len == b->len) {
             peer_up_remove(p, i);
@@ -99,7 +116,7 @@ static struct wire_block upload_run(struct peer *p, uint32_t *chunk)
     struct wire_block run = *peer_up_at(p, 0);
     *chunk = run.len;
     peer_up_remove(p, 0);
-    while (p->n_up > 0 && run.len % *chunk == 0) {
+    while (p->up.n > 0 && run.len % *chunk == 0) {
         const struct wire_block *next = peer_up_at(p, 0);
         if (next->piece != run.piece || next->begin != run.begin + run.len ||
             next->len > *chunk || run.len + next->len > UPLOAD_RUN) {
@@ -121,8 +138,8 @@ static int upload_start(struct swarm *w, struct peer *p)
     }
     bucket_take(&w->shared->up, run.len);
     bucket_take(&w->up_bucket, run.len);
-    p->up_inflight += run.len;
-    p->up_jobs++;
+    p->up.inflight += run.len;
+    p->up.jobs++;
     w->n_uploads++;
     struct action *a = actions_push(w->actions, ACTION_UPLOAD);
     a->conn = p->conn;
@@ -136,8 +153,8 @@ static int upload_start(struct swarm *w, struct peer *p)
  * what must wait. */
 int upload_pump(struct swarm *w, struct peer *p)
 {
-    while (p->n_up > 0 && p->up_inflight < PEER_UPLOAD_BYTES &&
-           p->up_jobs < PEER_UPLOAD_JOBS && w->mode != SWARM_OFF &&
+    while (p->up.n > 0 && p->up.inflight < PEER_UPLOAD_BYTES &&
+           p->up.jobs < PEER_UPLOAD_JOBS && w->mode != SWARM_OFF &&
            bucket_available(&w->shared->up, w->clock.now_ms) > 0 &&
            bucket_available(&w->up_bucket, w->clock.now_ms) > 0) {
         int err = upload_start(w, p);
@@ -176,8 +193,8 @@ int upload_done(struct swarm *w, struct peer *p, const struct event *ev)
     if (p == NULL) {
         return 0;
     }
-    p->up_inflight -= ev->uploaded.len;
-    p->up_jobs--;
+    p->up.inflight -= ev->uploaded.len;
+    p->up.jobs--;
     if (ev->result < 0) {
         return ev->result;
     }
@@ -207,7 +224,8 @@ void upload_rank(struct swarm *w)
                 .down_rate = rate_get(&p->down, w->clock.now_ms),
                 .up_rate = rate_get(&p->up_rate, w->clock.now_ms),
                 .connected_ms = p->active_ms,
-                .unchoked_ms = p->unchoked_ms,
+                .unchoked_ms = p->slot.unchoked_ms,
+                .waiting_ms = p->slot.wait_ms,
                 .snubbed = p->snubbed,
             };
         }
@@ -224,22 +242,51 @@ void upload_rank(struct swarm *w)
     free(c);
 }
 
-/* INTERESTED: a free slot is given at once, not at the next ranking. */
+/* Who has waited longest for a slot; NULL: nobody waits. */
+static struct peer *upload_find_waiting(struct swarm *w)
+{
+    struct peer *p, *best = NULL;
+    SWARM_EACH_PEER(p, w)
+    {
+        if (p->phase == PEER_ACTIVE && p->am_choking && p->slot.wait_ms > 0 &&
+            (best == NULL || p->slot.wait_ms < best->slot.wait_ms)) {
+            best = p;
+        }
+    }
+    return best;
+}
+
+/* Free slots are given at once, not at the next ranking. */
+static void upload_give_slots(struct swarm *w)
+{
+    uint32_t unchoked = 0;
+    struct peer *p;
+    SWARM_EACH_PEER(p, w)
+    {
+        if (p->phase == PEER_ACTIVE && !p->am_choking) {
+            unchoked++;
+        }
+    }
+    for (; unchoked < UPLOAD_SLOTS; unchoked++) {
+        p = upload_find_waiting(w);
+        if (p == NULL) {
+            return;
+        }
+        upload_choke(w, p, false);
+    }
+}
+
+/* INTERESTED and NOT_INTERESTED. Whoever gives up its slot waits behind all
+ * others when it wants it back. */
 void upload_interested(struct swarm *w, struct peer *p)
 {
     if (!p->peer_interested) {
         upload_choke(w, p, true);
-        return;
+        p->slot.wait_ms = 0;
+    } else if (p->am_choking && p->slot.wait_ms == 0) {
+        p->slot.wait_ms = w->clock.now_ms;
     }
-    uint32_t unchoked = 0;
-    struct peer *other;
-    SWARM_EACH_PEER(other, w)
-    {
-        unchoked += other->phase == PEER_ACTIVE && !other->am_choking;
-    }
-    if (unchoked < UPLOAD_SLOTS) {
-        upload_choke(w, p, false);
-    }
+    upload_give_slots(w);
 }
 
 /* BEP 6, "Allowed Fast Set Generation": pieces that depend on the peer's IPv4

@@ -73,7 +73,7 @@ static void test_uploads(void **state)
     assert_int_equal(peer_up_at(p, 99)->piece, 100);
     assert_int_equal(peer_up_at(p, 100)->piece, 102);
     assert_true(peer_up_push(p, &more));
-    assert_int_equal(peer_up_at(p, p->n_up - 1)->piece, 9999);
+    assert_int_equal(peer_up_at(p, p->up.n - 1)->piece, 9999);
     peer_free(p);
 }
 

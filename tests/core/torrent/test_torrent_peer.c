@@ -481,6 +481,114 @@ static void test_handshake_after_rest(void **state)
     kit_free(k);
 }
 
+/* Requests that come in one read go out as one upload, up to a hole. */
+static void test_one_run(void **state)
+{
+    struct kit *k = kit_half();
+    uint8_t m[4 * WIRE_HEADER_MAX];
+    size_t n = 0;
+    (void)state;
+    uint32_t a = kit_peer(k, true);
+    kit_simple(k, a, WIRE_INTERESTED);
+    kit_forget(k);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct wire_block b = {0, i * KIT_BLOCK, KIT_BLOCK};
+        n += wire_encode_block(WIRE_REQUEST, &b, m + n);
+    }
+    struct wire_block other = {1, KIT_BLOCK, KIT_BLOCK};
+    n += wire_encode_block(WIRE_REQUEST, &other, m + n);
+    kit_bytes(k, a, m, n);
+    KIT_EXPECT(k, "1: upload 0/0+32768 by 16384\n"
+                  "1: upload 1/16384+16384 by 16384\n");
+    struct event ev = {.type = EVENT_UPLOADED, .conn = a, .piece = 0};
+    ev.uploaded.len = 32768;
+    kit_input(k, &ev);
+    ev.piece = 1;
+    ev.uploaded.len = KIT_BLOCK;
+    kit_input(k, &ev);
+    kit_free(k);
+}
+
+/* A slot that is given up and wanted again is lost to who waits, whatever the
+ * order and number of those that toggle. */
+static void test_toggling(void **state)
+{
+    for (uint32_t victim = 0; victim < 8; victim += 3) {
+        struct kit *k = kit_half();
+        uint32_t conn[11];
+        (void)state;
+        for (uint32_t i = 0; i < 11; i++) {
+            conn[i] = kit_peer(k, true);
+            kit_simple(k, conn[i], WIRE_INTERESTED);
+            k->now_ms += 1000;
+        }
+        assert_false(slots_by_conn(k->t->swarm, conn[7])->am_choking);
+        assert_true(slots_by_conn(k->t->swarm, conn[8])->am_choking);
+        for (uint32_t turn = 0; turn < 3; turn++) {
+            uint32_t at = (victim + turn) % 8;
+            kit_simple(k, conn[at], WIRE_NOT_INTERESTED);
+            kit_simple(k, conn[at], WIRE_INTERESTED);
+            assert_true(slots_by_conn(k->t->swarm, conn[at])->am_choking);
+            assert_false(
+                slots_by_conn(k->t->swarm, conn[8 + turn])->am_choking);
+            k->now_ms += 10;
+        }
+        kit_free(k);
+    }
+}
+
+/* Alone, it gets its slot back, but its turn does not begin anew. */
+static void test_turn_goes_on(void **state)
+{
+    struct kit *k = kit_half();
+    (void)state;
+    uint32_t a = kit_peer(k, true);
+    kit_simple(k, a, WIRE_INTERESTED);
+    uint64_t began = k->now_ms;
+    k->now_ms += CHOKER_OPTIMISTIC_MS - 1;
+    kit_simple(k, a, WIRE_NOT_INTERESTED);
+    kit_simple(k, a, WIRE_INTERESTED);
+    assert_int_equal(slots_by_conn(k->t->swarm, a)->slot.unchoked_ms, began);
+    k->now_ms += 1;
+    kit_simple(k, a, WIRE_NOT_INTERESTED);
+    kit_simple(k, a, WIRE_INTERESTED);
+    assert_int_equal(slots_by_conn(k->t->swarm, a)->slot.unchoked_ms,
+                     k->now_ms);
+    kit_free(k);
+}
+
+/* Peers that cannot be asked take nothing from the window of one that can. */
+static void test_windows(void **state)
+{
+    struct kit *k = kit_half();
+    uint32_t idle[24];
+    (void)state;
+    uint32_t fast = kit_peer(k, true);
+    kit_simple(k, fast, WIRE_HAVE_ALL);
+    kit_simple(k, fast, WIRE_UNCHOKE);
+    for (uint32_t i = 0; i < 24; i++) {
+        idle[i] = kit_peer(k, true);
+        if (i % 3 == 1) {
+            kit_simple(k, idle[i], WIRE_HAVE_ALL); /* but chokes */
+        } else if (i % 3 == 2) {
+            kit_simple(k, idle[i], WIRE_UNCHOKE); /* but has nothing */
+        }
+        if (k->n_peers == 'U' - 'A' - 1) {
+            k->n_peers++; /* that would be our own peer id */
+        }
+    }
+    struct peer *p = slots_by_conn(k->t->swarm, fast);
+    p->fast_rate = 1e9;
+    p->block_ms = k->now_ms;
+    kit_wait(k, TORRENT_TICK_MS);
+    assert_int_equal(p->depth, k->pool.max);
+    kit_simple(k, idle[1], WIRE_UNCHOKE); /* now it shares */
+    p->fast_rate = 1e9;
+    kit_wait(k, TORRENT_TICK_MS);
+    assert_int_equal(p->depth, k->pool.max / 2);
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +602,10 @@ int main(void)
         cmocka_unit_test(test_stale),
         cmocka_unit_test(test_memory_of_floods),
         cmocka_unit_test(test_mirrors),
+        cmocka_unit_test(test_one_run),
+        cmocka_unit_test(test_toggling),
+        cmocka_unit_test(test_turn_goes_on),
+        cmocka_unit_test(test_windows),
         cmocka_unit_test(test_call_after_rest),
         cmocka_unit_test(test_handshake_after_rest),
     };
