@@ -10,6 +10,10 @@
  * A block that came back from our own disk with other bytes than it went there
  * with counts as one of an earlier run: nobody is banned for it.
  *
+ * When the piece gets another owner, what others sent for it is dropped: so
+ * each try has one sender, and a fast liar cannot hide among those it shares
+ * with.
+ *
  * An owner is drawn among the peers that answer, those that were of use with
  * more lots; one that stands still loses the piece to another. By lot, for any
  * order can be played: who is always first in it could keep the piece for ever.
@@ -210,16 +214,24 @@ static void blame_draw(struct content *c, struct suspect_piece *s,
     }
 }
 
-void blame_choose(struct content *c, const struct content_candidate *all,
-                  size_t n, uint64_t now_ms)
+bool blame_choose(struct content *c, struct suspect_piece *s,
+                  const struct content_candidate *all, size_t n,
+                  uint64_t now_ms)
+{
+    uint32_t before = s->owner;
+    if (before != PICKER_ORIGIN_NONE && !blame_is_slow(s, all, n, now_ms)) {
+        return false;
+    }
+    blame_draw(c, s, all, n, now_ms);
+    return s->owner != before && s->owner != PICKER_ORIGIN_NONE;
+}
+
+void blame_forget_here(struct content *c)
 {
     struct suspect_piece *s, *next;
     HASH_ITER (hh, c->suspects, s, next) {
         if (picker_state(c->picker, s->piece) == PICKER_HAVE) {
             blame_free(c, s);
-        } else if (s->owner == PICKER_ORIGIN_NONE ||
-                   blame_is_slow(s, all, n, now_ms)) {
-            blame_draw(c, s, all, n, now_ms);
         }
     }
 }

@@ -272,7 +272,13 @@ void content_choose_owners(struct content *c,
                            const struct content_candidate *all, size_t n,
                            uint64_t now_ms)
 {
-    blame_choose(c, all, n, now_ms);
+    struct suspect_piece *s;
+    blame_forget_here(c);
+    for (s = c->suspects; s != NULL; s = s->hh.next) {
+        if (blame_choose(c, s, all, n, now_ms)) {
+            pieces_keep_only(c, s->piece, s->owner);
+        }
+    }
 }
 
 /* --- facts --- */

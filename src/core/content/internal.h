@@ -137,8 +137,12 @@ void blame_mask(const struct content *c, const struct content_asker *who,
 bool blame_allows(const struct content *c, uint32_t peer, uint32_t piece);
 void blame_block(struct content *c, uint32_t peer, uint32_t piece,
                  uint64_t now_ms); /* a good one came */
-void blame_choose(struct content *c, const struct content_candidate *all,
-                  size_t n, uint64_t now_ms);
+/* Forgets suspects that are verified by now. */
+void blame_forget_here(struct content *c);
+/* True when the piece has another owner now. */
+bool blame_choose(struct content *c, struct suspect_piece *s,
+                  const struct content_candidate *all, size_t n,
+                  uint64_t now_ms);
 void blame_fini(struct content *c);
 
 /* --- pieces.c --- */
@@ -159,6 +163,8 @@ void pieces_flush(struct content *c);
 void pieces_relieve(struct content *c);
 void pieces_purge(struct content *c, content_is_bad_fn *is_bad,
                   const void *ctx);
+/* Blocks of the piece that other peers sent are forgotten. */
+void pieces_keep_only(struct content *c, uint32_t piece, uint32_t peer);
 void pieces_finished(struct content *c, uint32_t piece, int result,
                      const uint8_t (*hashes)[SHA1_LEN]);
 void pieces_written(struct content *c, uint32_t piece, int result,

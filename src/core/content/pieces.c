@@ -200,24 +200,45 @@ static bool pieces_purge_block(struct content *c, struct partial_piece *o,
     return pieces_drop(c, o, i);
 }
 
+/* Forgets blocks of bad origins in one piece. */
+static void pieces_purge_piece(struct content *c, struct partial_piece *o,
+                               content_is_bad_fn *is_bad, const void *ctx)
+{
+    bool claimed = false;
+    for (uint32_t i = 0; i < o->n_blocks && o->job != PIECE_JOB_FINISH; i++) {
+        struct picker_block b = {o->piece, i};
+        if (o->place[i] == BLOCK_NONE || o->place[i] == BLOCK_BANNED ||
+            !is_bad(ctx, picker_origin(c->picker, b))) {
+            continue;
+        }
+        claimed |= pieces_purge_block(c, o, i);
+        outcomes_post_free(c);
+    }
+    if (claimed) {
+        pieces_claim(c, o);
+    }
+}
+
 void pieces_purge(struct content *c, content_is_bad_fn *is_bad, const void *ctx)
 {
     struct partial_piece *o, *tmp;
     HASH_ITER (hh, c->pieces.table, o, tmp) {
-        bool claimed = false;
-        for (uint32_t i = 0; i < o->n_blocks && o->job != PIECE_JOB_FINISH;
-             i++) {
-            struct picker_block b = {o->piece, i};
-            if (o->place[i] == BLOCK_NONE || o->place[i] == BLOCK_BANNED ||
-                !is_bad(ctx, picker_origin(c->picker, b))) {
-                continue;
-            }
-            claimed |= pieces_purge_block(c, o, i);
-            outcomes_post_free(c);
-        }
-        if (claimed) {
-            pieces_claim(c, o);
-        }
+        pieces_purge_piece(c, o, is_bad, ctx);
+    }
+}
+
+/* The block came from another peer than the one that is wanted. */
+static bool pieces_is_foreign(const void *ctx, uint32_t peer)
+{
+    const uint32_t *wanted = ctx;
+    return peer < PICKER_ORIGIN_PAD && peer != *wanted;
+}
+
+void pieces_keep_only(struct content *c, uint32_t piece, uint32_t peer)
+{
+    struct partial_piece *o = pieces_find(c, piece);
+    if (o != NULL) {
+        pieces_purge_piece(c, o, pieces_is_foreign, &peer);
     }
 }
 

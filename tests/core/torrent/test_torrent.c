@@ -214,6 +214,45 @@ static void test_blame(void **state)
     kit_free(k);
 }
 
+/* An owner that stops in the middle of a suspect piece loses it and its blocks
+ * of it, so that the next try has one sender, too. */
+static void test_owner_changes(void **state)
+{
+    uint32_t a;
+    struct kit *k = kit_running(&a);
+    (void)state;
+    uint32_t b = kit_peer(k, true);
+    kit_simple(k, b, WIRE_HAVE_ALL);
+    kit_simple(k, b, WIRE_UNCHOKE);
+    kit_wait(k, 1000);
+    kit_block(k, a, 0, 0, false);
+    kit_block(k, b, 0, 1, true);
+    kit_answer(k, EVENT_FINISHED, 0, BTC_E_HASH);
+    for (uint32_t i = 1; i < 4; i++) {
+        kit_block(k, a, i, 0, true);
+        kit_block(k, a, i, 1, true);
+        kit_answer(k, EVENT_FINISHED, i, 0);
+    }
+    kit_forget(k);
+    kit_wait(k, 500);
+    bool is_a = strstr(buf_cstr(&k->log), "1: request 0/0+16384") != NULL;
+    uint32_t owner = is_a ? a : b;
+    kit_block(k, owner, 0, 0, false);
+    const struct picker *pk = torrent_picker(k->t);
+    assert_true(picker_is_received(pk, (struct picker_block){0, 0}));
+    uint32_t c = kit_peer(k, true); /* one that owes nothing */
+    kit_simple(k, c, WIRE_HAVE_ALL);
+    kit_simple(k, c, WIRE_UNCHOKE);
+    kit_wait(k, 10000);
+    assert_false(picker_is_received(pk, (struct picker_block){0, 0}));
+    kit_block(k, c, 0, 0, true);
+    kit_block(k, c, 0, 1, true);
+    kit_forget(k);
+    kit_answer(k, EVENT_FINISHED, 0, 0);
+    assert_non_null(strstr(buf_cstr(&k->log), "fact piece 0\n"));
+    kit_free(k);
+}
+
 /* With a liar go his blocks of other pieces, from memory, from the disk and
  * from the journal; those of others stay. */
 static void test_purge(void **state)
@@ -398,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_no_space),
         cmocka_unit_test(test_blame),
+        cmocka_unit_test(test_owner_changes),
         cmocka_unit_test(test_ban),
         cmocka_unit_test(test_purge),
         cmocka_unit_test(test_purge_under_way),
