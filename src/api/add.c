@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "model/seed_goal.h"
 
 #include <stdio.h>
@@ -53,7 +54,7 @@ static int api_add_check_source(const struct btc_source *s, struct err *e)
 /* A limit that fits a column. */
 static int64_t api_add_limit(uint64_t v)
 {
-    return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+    return (int64_t)num_min_u64(v, INT64_MAX);
 }
 
 /* Priorities as --select and --exclude want them. */

@@ -13,6 +13,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "model/names.h"
 
 #include <errno.h>
@@ -150,8 +151,7 @@ static uint64_t api_count(const struct journal_value *v)
 /* The same in 32 bits. */
 static uint32_t api_count32(const struct journal_value *v)
 {
-    uint64_t n = api_count(v);
-    return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+    return (uint32_t)num_min_u64(api_count(v), UINT32_MAX);
 }
 
 /* The columns that are numbers. */

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "journal/magnet.h"
 #include "model/seed_goal.h"
 #include <stdio.h>
@@ -37,7 +38,7 @@ static void api_magnet_fini(struct api_magnet *x)
 /* A limit that fits a column. */
 static int64_t api_magnet_limit(uint64_t v)
 {
-    return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+    return (int64_t)num_min_u64(v, INT64_MAX);
 }
 
 /* A copy of a wish; NULL when it says nothing. */

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -167,7 +168,7 @@ static uint32_t bits_next(const struct bits *b, uint32_t from, uint8_t flip)
     uint32_t i =
         (uint32_t)at * 8 + (uint32_t)__builtin_clz((unsigned)byte) - 24;
     /* Spare bits look clear. */
-    return i < b->n ? i : b->n;
+    return num_min_u32(i, b->n);
 }
 
 /* First set bit at or after `from`; n when there is none. */

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,12 +59,12 @@ static bool buf_make_room(struct buf *b, size_t extra)
         b->end = len;
         return true;
     }
-    size_t cap = b->cap < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap;
+    size_t cap = num_max(b->cap, BUF_CAP_MIN);
     while (cap < len + extra) {
         cap *= 2;
     }
     if (cap > b->max) {
-        cap = b->max > len + extra ? b->max : len + extra;
+        cap = num_max(b->max, len + extra);
     }
     uint8_t *p = mem_alloc(cap);
     bytes_put(p, b->p ? b->p + b->start : NULL, len);

@@ -1,6 +1,8 @@
 /* The hash function of our maps: eight bytes a step, multiplied and mixed. */
 #include "base/map.h"
 
+#include "base/num.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -23,7 +25,7 @@ unsigned map_hash(const void *key, size_t len)
     uint64_t h = map_mix(len, MAP_PRIME);
     while (len > 0) {
         uint64_t word = 0;
-        size_t n = len < sizeof(word) ? len : sizeof(word);
+        size_t n = num_min(len, sizeof(word));
         memcpy(&word, p, n);
         h = map_mix(h, word);
         p += n;

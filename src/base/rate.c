@@ -5,6 +5,8 @@
  */
 #include "base/rate.h"
 
+#include "base/num.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -107,7 +109,7 @@ void rate_init(struct rate *r)
 void rate_add(struct rate *r, uint64_t n, uint64_t now_ms)
 {
     uint64_t slot = now_ms / RATE_SLOT_MS;
-    uint64_t steps = slot > r->head ? slot - r->head : 0;
+    uint64_t steps = num_sub_u64(slot, r->head);
     for (uint64_t i = 1; i <= steps && i <= RATE_SLOTS; i++) {
         r->slot[(r->head + i) % RATE_SLOTS] = 0;
     }
@@ -133,12 +135,12 @@ uint64_t rate_get(const struct rate *r, uint64_t now_ms)
             sum += r->slot[(r->head - i) % RATE_SLOTS];
         }
     }
-    uint64_t oldest = slot >= RATE_SLOTS - 1 ? slot - (RATE_SLOTS - 1) : 0;
+    uint64_t oldest = num_sub_u64(slot, RATE_SLOTS - 1);
     uint64_t begin = oldest * RATE_SLOT_MS;
     if (begin < r->first_ms) {
         begin = r->first_ms;
     }
-    uint64_t span = now_ms > begin ? now_ms - begin : 0;
+    uint64_t span = num_sub_u64(now_ms, begin);
     if (span < RATE_SLOT_MS) {
         span = RATE_SLOT_MS;
     }

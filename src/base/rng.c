@@ -2,6 +2,7 @@
 #include "base/rng.h"
 
 #include "base/err.h"
+#include "base/num.h"
 
 #include <errno.h>
 #include <string.h>
@@ -77,7 +78,7 @@ void rng_bytes(struct rng *r, void *p, size_t len)
     uint8_t *dst = p;
     while (len > 0) {
         uint64_t v = rng_u64(r);
-        size_t n = len < sizeof(v) ? len : sizeof(v);
+        size_t n = num_min(len, sizeof(v));
         memcpy(dst, &v, n);
         dst += n;
         len -= n;

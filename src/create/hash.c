@@ -12,6 +12,7 @@
 #include "create/internal.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -201,9 +202,9 @@ static uint32_t create_hash_threads(const struct create_job *job)
     uint32_t n = job->threads;
     uint32_t fit = CREATE_HASH_MEMORY / job->piece_length;
 
-    n = n > CREATE_HASH_THREADS_MAX ? CREATE_HASH_THREADS_MAX : n;
-    n = n > job->n_pieces ? job->n_pieces : n;
-    n = n > fit ? fit : n;
+    n = num_min_u32(n, CREATE_HASH_THREADS_MAX);
+    n = num_min_u32(n, job->n_pieces);
+    n = num_min_u32(n, fit);
     return n == 0 ? 1 : n;
 }
 

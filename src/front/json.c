@@ -1,6 +1,7 @@
 /* JSON for programs. */
 #include "front/json.h"
 
+#include "base/num.h"
 #include "front/format.h"
 #include "front/text.h"
 
@@ -34,7 +35,7 @@ json_t *front_json_text(const char *s)
 /* A number; JSON integers end at 2^63. */
 json_t *front_json_uint(uint64_t n)
 {
-    return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+    return json_integer((json_int_t)num_min_u64(n, INT64_MAX));
 }
 
 /* A number that may be unknown. */
@@ -73,8 +74,7 @@ json_t *front_json_row(const struct btc_value *v, size_t n)
 json_t *front_json_progress(const struct btc_progress *p)
 {
     json_t *o = json_object();
-    uint64_t left =
-        p->bytes_total > p->bytes_done ? p->bytes_total - p->bytes_done : 0;
+    uint64_t left = num_sub_u64(p->bytes_total, p->bytes_done);
     unsigned permille = front_format_permille(p->bytes_done, p->bytes_total);
 
     json_object_set_new(o, "id", json_integer(p->id));

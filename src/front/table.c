@@ -3,6 +3,7 @@
  * the flexible ones share what is left. */
 #include "front/table.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -169,7 +170,7 @@ static void front_table_line(const struct front_table *t, char *const *cells,
         size_t used = t->columns[c].end
                           ? front_text_fit_end(&cell, text, widths[c], s->utf8)
                           : front_text_fit(&cell, text, widths[c], s->utf8);
-        size_t pad = widths[c] > used ? widths[c] - used : 0;
+        size_t pad = num_sub(widths[c], used);
         front_text_repeat(out, " ", blanks + (t->columns[c].right ? pad : 0));
         front_text_puts(out, front_text_str(&cell));
         blanks = FRONT_TABLE_GAP + (t->columns[c].right ? 0 : pad);

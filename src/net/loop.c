@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -195,7 +196,7 @@ void loop_arm_timer(struct loop *l, uint64_t at_ms)
         return;
     }
     uint64_t now = uv_now(&l->uv);
-    uint64_t wait = at_ms > now ? at_ms - now : 0;
+    uint64_t wait = num_sub_u64(at_ms, now);
     if (wait == 0 && l->in_timer) {
         wait = 1; /* libuv would run it again at once, before any socket */
     }

@@ -2,6 +2,7 @@
 #include "net/queue.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "net/socket.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -161,7 +162,7 @@ int tcp_queue_put(struct tcp_queue *q, struct slice data)
         }
         uint8_t *dst = k->large ? k->large : k->small;
         size_t room = k->cap - k->end;
-        size_t n = data.len < room ? data.len : room;
+        size_t n = num_min(data.len, room);
         memcpy(dst + k->end, data.p, n);
         k->end += n;
         q->queued += n;

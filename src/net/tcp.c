@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "net/socket.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -261,7 +262,7 @@ static void tcp_arm_timer(struct tcp_host *h)
         uint64_t now = loop_now_ms(h->loop);
         h->timer_ms = c->deadline_ms;
         (void)uv_timer_start(&h->timer, tcp_on_timer,
-                             h->timer_ms > now ? h->timer_ms - now : 0, 0);
+                             num_sub_u64(h->timer_ms, now), 0);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "front/format.h"
 
 #define CLI_VIEW_FIELDS  8
@@ -296,7 +297,7 @@ static void cli_view_column(struct front_text *out, const char *text,
 {
     size_t used = front_text_width(text);
 
-    front_text_repeat(out, " ", 2 + (used < width ? width - used : 0));
+    front_text_repeat(out, " ", 2 + num_sub(width, used));
     front_text_puts(out, text);
 }
 

@@ -1,6 +1,8 @@
 /* The map of the pieces: a sign per cell, darker the more of it is verified. */
 #include "cli/run/view.h"
 
+#include "base/num.h"
+
 #define CLI_MAP_WIDTH 80 /* where there is no screen */
 
 /* How a cell looks. */
@@ -58,7 +60,7 @@ size_t cli_view_cells(const struct front_screen *s, uint32_t pieces,
 {
     size_t room = cli_map_width(s) * lines;
 
-    return pieces < room ? pieces : room;
+    return num_min(pieces, room);
 }
 
 /* Writes one sign; the colour changes only where it must. */
@@ -80,7 +82,7 @@ void cli_view_map(const struct front_screen *s, const struct btc_cell *cells,
                   size_t n, struct front_text *out)
 {
     size_t width = cli_map_width(s);
-    size_t signs = n < width ? width : n;
+    size_t signs = num_max(n, width);
     enum front_colour colour = FRONT_COLOUR_NONE;
 
     if (n == 0) {

@@ -1,0 +1,45 @@
+/* Smaller, larger and left over, at equal numbers and at both ends. */
+#include "base/num.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+/* Either order gives the same. */
+static void test_min_max(void **state)
+{
+    (void)state;
+    assert_int_equal(num_min(3, 7), 3);
+    assert_int_equal(num_min(7, 3), 3);
+    assert_int_equal(num_min(SIZE_MAX, 0), 0);
+    assert_int_equal(num_min_u32(UINT32_MAX, 1), 1);
+    assert_int_equal(num_min_u32(4, 4), 4);
+    assert_int_equal(num_min_u64(UINT64_MAX, UINT32_MAX), UINT32_MAX);
+    assert_int_equal(num_min_u64(0, UINT64_MAX), 0);
+    assert_int_equal(num_max(3, 7), 7);
+    assert_int_equal(num_max(7, 3), 7);
+    assert_true(num_max(0, SIZE_MAX) == SIZE_MAX);
+}
+
+/* A difference never wraps. */
+static void test_sub(void **state)
+{
+    (void)state;
+    assert_int_equal(num_sub(7, 3), 4);
+    assert_int_equal(num_sub(3, 3), 0);
+    assert_int_equal(num_sub(0, SIZE_MAX), 0);
+    assert_int_equal(num_sub_u64(3, 7), 0);
+    assert_true(num_sub_u64(UINT64_MAX, 1) == UINT64_MAX - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_min_max),
+        cmocka_unit_test(test_sub),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
