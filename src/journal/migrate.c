@@ -190,6 +190,30 @@ static int journal_migrate_step(struct journal *db,
     return journal_end(db, code, e);
 }
 
+/* All of a new database in one transaction, so that who looks while it is made
+ * sees nothing of it or everything. *version: what it has then; somebody else
+ * may have been quicker. */
+static int journal_migrate_fresh(struct journal *db,
+                                 const struct journal_migration *list, size_t n,
+                                 int64_t *version, struct err *e)
+{
+    int code = journal_begin(db, e);
+    if (code != 0) {
+        return code;
+    }
+    code = journal_query_int(db, "PRAGMA user_version", 0, version, e);
+    for (size_t i = 0; code == 0 && *version == 0 && i < n; i++) {
+        code = journal_migrate_apply(db, &list[i], e);
+        if (code != 0) {
+            (void)err_prefix(e, "migration %s", list[i].name);
+        }
+    }
+    if (code == 0 && *version == 0) {
+        *version = list[n - 1].version;
+    }
+    return journal_end(db, code, e);
+}
+
 /* The copy of an older database, and the right to change it: not under an
  * engine of an older btc. */
 static int journal_migrate_prepare(struct journal *db, int64_t version,
@@ -244,6 +268,9 @@ int journal_migrate(struct journal *db, const struct journal_migration *list,
     }
     if (code == 0) {
         code = journal_exec(db, "PRAGMA foreign_keys = OFF", e);
+    }
+    if (code == 0 && version == 0) {
+        code = journal_migrate_fresh(db, list, n, &version, e);
     }
     for (size_t i = 0; code == 0 && i < n; i++) {
         if (list[i].version > version) {

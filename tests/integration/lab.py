@@ -839,7 +839,12 @@ class Lab:
     def wait(self, condition, timeout=60, what="", every=0.02):
         end = time.monotonic() + timeout
         while True:
-            value = condition()
+            try:
+                value = condition()
+            except sqlite3.OperationalError as e:
+                if "no such table" not in str(e):
+                    raise
+                value = None  # the database is being made
             if value:
                 return value
             if time.monotonic() > end:
