@@ -253,6 +253,21 @@ static bool journal_lock_is_held(int fd)
     return errno == EWOULDBLOCK;
 }
 
+/* The number that stands in front of `end`: the word before the device. */
+static int64_t journal_lock_number(const char *line, const char *end)
+{
+    const char *begin = end;
+    uint64_t pid = 0;
+    while (begin > line && begin[-1] >= '0' && begin[-1] <= '9') {
+        begin--;
+    }
+    if (!bytes_parse_u64(slice_of(begin, (size_t)(end - begin)), &pid) ||
+        pid > INT32_MAX) {
+        return 0;
+    }
+    return (int64_t)pid;
+}
+
 /* The pid of who has an flock on a file, from /proc/locks (proc(5)): lines like
  * "7: FLOCK  ADVISORY  WRITE 4711 08:01:131842 0 EOF". 0 when nobody has. The
  * file is not opened for that: closing it would drop the locks that SQLite has
@@ -262,14 +277,15 @@ static int64_t journal_lock_listed(const char *path)
     struct stat st;
     char line[256];
     char want[64];
-    long long pid = 0;
+    int64_t pid = 0;
     FILE *f = fopen("/proc/locks", "re");
     if (f && stat(path, &st) == 0) {
         (void)snprintf(want, sizeof(want), " %02x:%02x:%llu ", major(st.st_dev),
                        minor(st.st_dev), (unsigned long long)st.st_ino);
         while (pid == 0 && fgets(line, sizeof(line), f)) {
-            if (strstr(line, "FLOCK") && strstr(line, want)) {
-                (void)sscanf(line, "%*d: FLOCK %*s %*s %lld", &pid);
+            const char *at = strstr(line, want);
+            if (at && strstr(line, "FLOCK")) {
+                pid = journal_lock_number(line, at);
             }
         }
     }
