@@ -352,6 +352,7 @@ void journal_close(struct journal *db)
     }
     int rc = sqlite3_close(db->sql);
     BTC_ASSERT(rc == SQLITE_OK); /* a statement of ours was left open */
+    db->sql = NULL;
     journal_lock_drop(db);
     if (db->file_fd >= 0) {
         (void)close(db->file_fd); /* behind SQLite's, see lock.c */

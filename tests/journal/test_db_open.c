@@ -415,7 +415,7 @@ static void test_migrate_locked(void **state)
     struct journal *other = open_bare(t->path);
     assert_int_equal(journal_lock_take(other, &e), 0);
     assert_int_equal(journal_migrate(db, list, 2, &e), BTC_E_LOCKED);
-    journal_lock_drop(other);
+    journal_close(other);
     db->flags = JOURNAL_READ_ONLY;
     assert_int_equal(journal_migrate(db, list, 2, &e), BTC_E_DB);
     assert_non_null(strstr(e.msg, "btc resume"));

@@ -105,6 +105,10 @@ static inline struct store_job kit_do(struct kit *k, struct store_tree *s,
 {
     struct store_job job = {.op = op, .store = s};
     (void)kit_run(k, &job);
+    if (op == STORE_CREATE) { /* who wants these runs the job itself */
+        free(job.prints);
+        job.prints = NULL;
+    }
     return job;
 }
 

@@ -673,7 +673,8 @@ static void test_delete_owned(void **state)
     struct kit k;
     kit_open(&k, 1);
     struct store_tree *s = store_tree_new(k.d, k.dir, files, 5, false);
-    struct store_job create = kit_do(&k, s, STORE_CREATE);
+    struct store_job create = {.op = STORE_CREATE, .store = s};
+    (void)kit_run(&k, &create);
     assert_int_equal(create.result, 0);
     struct fingerprint *own = create.prints;
     own[1].exists = false;
