@@ -35,6 +35,7 @@ void cli_options_fini(struct cli_options *o)
     free(o->peers.items);
     free(o->trackers.items);
     free(o->web_seeds.items);
+    free(o->dht_bootstrap.items);
     *o = (struct cli_options){0};
 }
 
