@@ -348,7 +348,9 @@ static void test_create_existing(void **state)
     bits_clear(&select, 3);
     struct store_job job = {.op = STORE_CREATE, .store = s, .select = &select};
     assert_int_equal(kit_run(&k, &job), 0);
+    free(job.prints);
     assert_int_equal(kit_run(&k, &job), 0);
+    free(job.prints);
     kit_expect(&k, "s/short", extended, 50);
     kit_expect(&k, "same", "same", 4);
     assert_true(kit_exists(&k, "new"));
