@@ -1,7 +1,7 @@
 /* Words and values of the database, from the lists of names.h. */
 #include "model/names.h"
 
-#define NAMES_WORD(value, word) [value] = word,
+#define NAMES_WORD(value, word) [(value)] = (word),
 #define NAMES_COUNT(list)       (sizeof(list) / sizeof((list)[0]))
 
 static const char *const names_wanted[] = {WANTED_NAMES(NAMES_WORD)};

@@ -21,12 +21,12 @@
 
 /* A datagram that waits. */
 struct udp_datagram {
-    TAILQ_ENTRY(udp_datagram) link;
+    STAILQ_ENTRY(udp_datagram) link;
     struct addr to;
     size_t len;
     uint8_t data[];
 };
-TAILQ_HEAD(udp_queue, udp_datagram);
+STAILQ_HEAD(udp_queue, udp_datagram);
 
 /* The socket of one family. */
 struct udp_socket {
@@ -227,10 +227,11 @@ static void udp_watch(struct udp_socket *s, int events)
 
 /* --- sending --- */
 
-/* Out of the queue. */
-static void udp_datagram_free(struct udp_socket *s, struct udp_datagram *d)
+/* The oldest leaves the queue, which is not empty. */
+static void udp_drop_first(struct udp_socket *s)
 {
-    TAILQ_REMOVE(&s->queue, d, link);
+    struct udp_datagram *d = STAILQ_FIRST(&s->queue);
+    STAILQ_REMOVE_HEAD(&s->queue, link);
     s->queued -= d->len + UDP_HEADER_COST;
     free(d);
 }
@@ -241,7 +242,7 @@ static unsigned udp_gather(struct udp_socket *s, struct mmsghdr *headers,
 {
     unsigned n = 0;
     struct udp_datagram *d;
-    TAILQ_FOREACH(d, &s->queue, link)
+    STAILQ_FOREACH(d, &s->queue, link)
     {
         if (n == UDP_BATCH) {
             break;
@@ -266,7 +267,7 @@ static void udp_send_queued(struct udp_socket *s)
     struct mmsghdr headers[UDP_BATCH];
     struct iovec parts[UDP_BATCH];
     struct sockaddr_storage to[UDP_BATCH];
-    while (!TAILQ_EMPTY(&s->queue)) {
+    while (!STAILQ_EMPTY(&s->queue)) {
         unsigned n = udp_gather(s, headers, parts, to);
         int sent = sendmmsg(s->fd, headers, n, 0);
         if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
@@ -281,7 +282,7 @@ static void udp_send_queued(struct udp_socket *s)
             s->udp->counts.sent += (uint64_t)sent;
         }
         for (int i = 0; i < (sent < 0 ? 1 : sent); i++) {
-            udp_datagram_free(s, TAILQ_FIRST(&s->queue));
+            udp_drop_first(s);
         }
     }
     udp_watch(s, UV_READABLE);
@@ -311,7 +312,7 @@ int udp_send(struct udp *u, const struct addr *to, struct slice data)
     if (data.len > 0) {
         memcpy(d->data, data.p, data.len);
     }
-    TAILQ_INSERT_TAIL(&s->queue, d, link);
+    STAILQ_INSERT_TAIL(&s->queue, d, link);
     s->queued += cost;
     return 0;
 }
@@ -320,7 +321,7 @@ void udp_flush(struct udp *u)
 {
     for (int i = 0; i < 2; i++) {
         struct udp_socket *s = &u->sockets[i];
-        if (s->fd >= 0 && !TAILQ_EMPTY(&s->queue) &&
+        if (s->fd >= 0 && !STAILQ_EMPTY(&s->queue) &&
             (s->events & UV_WRITABLE) == 0) {
             udp_send_queued(s);
         }
@@ -368,7 +369,7 @@ struct udp *udp_new(struct loop *l, const struct tcp_host_options *o,
         s->udp = u;
         s->family = i == 0 ? ADDR_V4 : ADDR_V6;
         s->fd = -1;
-        TAILQ_INIT(&s->queue);
+        STAILQ_INIT(&s->queue);
     }
     u->hook = (struct loop_hook){.fn = udp_on_turn_end, .ctx = u};
     loop_add_hook(l, &u->hook);
@@ -393,8 +394,8 @@ static void udp_on_closed(uv_handle_t *handle)
 /* The descriptor and what is queued for it; the handle closes later. */
 static void udp_socket_close(struct udp_socket *s)
 {
-    while (!TAILQ_EMPTY(&s->queue)) {
-        udp_datagram_free(s, TAILQ_FIRST(&s->queue));
+    while (!STAILQ_EMPTY(&s->queue)) {
+        udp_drop_first(s);
     }
     if (s->poll.data != NULL) {
         uv_close((uv_handle_t *)&s->poll, udp_on_closed);
