@@ -3,6 +3,7 @@
  */
 #include "create/internal.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -84,58 +85,19 @@ static int create_save_rename(const char *from, const char *to, bool replace)
     if (replace) {
         return rename(from, to) == 0 ? 0 : errno;
     }
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
-        return 0;
-    }
-    if (errno != ENOSYS && errno != EINVAL) {
-        return errno;
-    }
-    /* A filesystem that cannot do that can mostly link, which does not replace
-     * either. */
-    if (link(from, to) != 0) {
-        return errno;
-    }
-    (void)unlink(from);
-    return 0;
-}
-
-/* The folder that a path is in; free(). */
-static char *create_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    if (slash == NULL) {
-        return mem_strdup(".");
-    }
-    return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    return -file_rename_new(from, to);
 }
 
 /* Says early what would else be said after all the hashing. */
 int create_check_folder(const char *path, struct err *e)
 {
-    char *folder = create_folder(path);
+    char *folder = file_folder_of(path);
     int rc = 0;
 
     if (access(folder, W_OK | X_OK) != 0) {
         rc = err_set_errno(e, errno, "cannot write '%s'", path);
     }
     free(folder);
-    return rc;
-}
-
-/* Makes the new name durable; 0 or an errno. */
-static int create_save_sync_folder(const char *path)
-{
-    char *folder = create_folder(path);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? errno : 0;
-
-    free(folder);
-    if (fd >= 0) {
-        /* EINVAL: a filesystem that has nothing to sync there. */
-        rc = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
-        close(fd);
-    }
     return rc;
 }
 
@@ -159,7 +121,7 @@ int create_save(const char *path, struct slice content, bool replace,
         if (error != 0) {
             (void)unlink(temp);
         } else {
-            error = create_save_sync_folder(path);
+            error = -file_sync_folder_of(path);
         }
     }
     if (error == EEXIST) {

@@ -8,6 +8,7 @@
 #include "create/internal.h"
 
 #include "base/mem.h"
+#include "base/vec.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +24,7 @@ struct create_walker {
     struct err *e;            /* borrows; may be NULL */
     char **folders;           /* owns; below the root, not yet read */
     size_t n_folders;
-    size_t cap;
+    uint32_t cap;
 };
 
 int64_t create_mtime_ns(const struct stat *st)
@@ -60,10 +61,8 @@ static int create_walk_file(struct create_walker *w, char *path,
                        "'%s' has more than %u files, too many for a torrent",
                        w->root, METAINFO_MAX_FILES);
     }
-    if (list->n_files == list->cap) {
-        list->cap = list->cap == 0 ? 64 : list->cap * 2;
-        list->files = mem_resize(list->files, list->cap, sizeof(*list->files));
-    }
+    list->files =
+        vec_room(list->files, list->n_files, &list->cap, sizeof(*list->files));
     list->files[list->n_files++] = (struct create_file){
         .path = path, .length = length, .mtime_ns = create_mtime_ns(st)};
     list->total_size += length;
@@ -73,10 +72,8 @@ static int create_walk_file(struct create_walker *w, char *path,
 /* Remembers a folder to be read; takes the path. */
 static void create_walk_push(struct create_walker *w, char *path)
 {
-    if (w->n_folders == w->cap) {
-        w->cap = w->cap == 0 ? 16 : w->cap * 2;
-        w->folders = mem_resize(w->folders, w->cap, sizeof(*w->folders));
-    }
+    w->folders =
+        vec_room(w->folders, w->n_folders, &w->cap, sizeof(*w->folders));
     w->folders[w->n_folders++] = path;
 }
 

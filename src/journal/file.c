@@ -2,6 +2,7 @@
  * into it, and how a name becomes durable. */
 #include "journal/internal.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -29,17 +30,11 @@ int64_t journal_now(void)
 /* Forces a file or folder to disk. */
 int journal_sync_path(const char *path, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return err_set_errno(e, errno, "%s: cannot open", path);
+    int rc = file_sync(path);
+    if (rc != 0) {
+        return err_set_errno(e, -rc, "%s: cannot sync", path);
     }
-    int code = 0;
-    /* Some file systems cannot sync a folder: EINVAL. */
-    if (fsync(fd) != 0 && errno != EINVAL) {
-        code = err_set_errno(e, errno, "%s: cannot sync", path);
-    }
-    (void)close(fd);
-    return code;
+    return 0;
 }
 
 /* Where a link leads; NULL when there is none. */
@@ -101,9 +96,9 @@ char *journal_resolve(const char *path)
 /* Makes a new name durable (a file's content is SQLite's matter). */
 int journal_sync_folder(const char *path, struct err *e)
 {
-    char *copy = mem_strdup(path);
-    int code = journal_sync_path(dirname(copy), e);
-    free(copy);
+    char *folder = file_folder_of(path);
+    int code = journal_sync_path(folder, e);
+    free(folder);
     return code;
 }
 

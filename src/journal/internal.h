@@ -213,9 +213,6 @@ int journal_put_in_place(const char *tmp, const char *path, struct err *e);
 int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e);
 
 /* --- migrate.c --- */
-/* Names a file that has no name yet, never in the place of another; 0 or an
- * errno. */
-int journal_rename_new(const char *from, const char *to);
 /* Brings the schema to the list's last version. `fresh` tells a db that may be
  * created from one that may not. */
 int journal_migrate(struct journal *db, const struct journal_migration *list,

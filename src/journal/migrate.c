@@ -8,33 +8,16 @@
 #include "journal/care.h"
 #include "journal/internal.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Names a file that has no name yet, never in the place of another; 0 or an
- * errno. Where the file system cannot do that at once it can mostly link. */
-int journal_rename_new(const char *from, const char *to)
-{
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
-        return 0;
-    }
-    if (errno != ENOSYS && errno != EINVAL) {
-        return errno;
-    }
-    if (link(from, to) != 0) {
-        return errno;
-    }
-    (void)unlink(from);
-    return 0;
-}
 
 /* Puts a finished copy in its place. */
 static int journal_place_copy(const char *tmp, const char *to, bool replace,
@@ -42,7 +25,7 @@ static int journal_place_copy(const char *tmp, const char *to, bool replace,
 {
     int err = 0;
     if (!replace) {
-        err = journal_rename_new(tmp, to);
+        err = -file_rename_new(tmp, to);
     } else if (rename(tmp, to) != 0) {
         err = errno;
     }
@@ -52,10 +35,7 @@ static int journal_place_copy(const char *tmp, const char *to, bool replace,
     if (err != 0) {
         return err_set_errno(e, err, "cannot name the copy %s", to);
     }
-    char *copy = mem_strdup(to);
-    int code = journal_sync_path(dirname(copy), e);
-    free(copy);
-    return code;
+    return journal_sync_folder(to, e);
 }
 
 /* The empty file that the copy goes into: SQLite would not say why it cannot be

@@ -8,6 +8,7 @@
 #include "journal/care.h"
 #include "journal/internal.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -26,10 +27,10 @@ static int journal_move_aside(const char *path, const char *aside,
 {
     char *from = mem_printf("%s%s", path, suffix);
     char *to = mem_printf("%s%s", aside, suffix);
-    int rc = journal_rename_new(from, to);
+    int rc = file_rename_new(from, to);
     int code = 0;
-    if (rc != 0 && rc != ENOENT) {
-        code = err_set_errno(e, rc, "cannot move %s to %s", from, to);
+    if (rc != 0 && rc != -ENOENT) {
+        code = err_set_errno(e, -rc, "cannot move %s to %s", from, to);
     }
     free(from);
     free(to);
@@ -87,9 +88,9 @@ int journal_set_aside(const char *path, const char *word, char **aside,
 
 int journal_put_in_place(const char *tmp, const char *path, struct err *e)
 {
-    int rc = journal_rename_new(tmp, path);
+    int rc = file_rename_new(tmp, path);
     if (rc != 0) {
-        return err_set_errno(e, rc, "cannot name the new database %s", path);
+        return err_set_errno(e, -rc, "cannot name the new database %s", path);
     }
     return journal_sync_folder(path, e);
 }

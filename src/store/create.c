@@ -8,6 +8,7 @@
  */
 #include "store/internal.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -244,25 +245,6 @@ static void store_make_file(struct store_job *job, uint32_t file)
     }
 }
 
-/* A file that was kept out of sight goes to its place: a move keeps the file,
- * so what is claimed of it stays true, and it is whole at one of the two after
- * a crash. Nothing is replaced; file systems that cannot promise that are asked
- * first what is there. */
-static int store_take_rename(const char *from, const char *to)
-{
-    struct stat st;
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
-        return 0;
-    }
-    if (errno != EINVAL && errno != ENOSYS) {
-        return -errno;
-    }
-    if (lstat(to, &st) == 0) {
-        return -EEXIST;
-    }
-    return rename(from, to) == 0 ? 0 : -errno;
-}
-
 /* The folder that a path lies in keeps its names. */
 static void store_take_sync(struct store *d, char *path)
 {
@@ -288,6 +270,9 @@ static void store_take_done(struct store_job *job, uint32_t file, char *from,
     (void)rmdir(from);
 }
 
+/* A file that was kept out of sight goes to its place: a move keeps the file,
+ * so what is claimed of it stays true, and it is whole at one of the two after
+ * a crash. Nothing is replaced. */
 bool store_take(struct store_job *job, uint32_t file)
 {
     const struct store_tree *s = job->store;
@@ -301,7 +286,9 @@ bool store_take(struct store_job *job, uint32_t file)
         return false;
     }
     int rc = store_sys_fault(s->d, "rename", to);
-    rc = rc == 0 ? store_take_rename(from, to) : rc;
+    if (rc == 0) {
+        rc = file_rename_new(from, to);
+    }
     if (rc == -EXDEV) {
         return true; /* a drive of its own: what was kept is fetched again */
     }

@@ -1,0 +1,24 @@
+/* Files as names: a rename that never replaces, and names made durable.
+ *
+ * All functions block; none runs on the loop's thread. Errors are negative
+ * errno values.
+ */
+#ifndef BTC_BASE_FILE_H
+#define BTC_BASE_FILE_H
+
+/* Names a file that has no name yet `to`, never in the place of another
+ * (-EEXIST). Where the file system cannot rename that way it links; where it
+ * cannot link either, the place is looked at first. */
+int file_rename_new(const char *from, const char *to);
+
+/* Forces a file's content, or a folder's names, to the device. File systems
+ * that have nothing to sync for a folder say EINVAL: that is no error. */
+int file_sync(const char *path);
+
+/* The same of the folder that a path lies in: makes a new name durable. */
+int file_sync_folder_of(const char *path);
+
+/* The folder that a path lies in, "." when it names none; free(). */
+char *file_folder_of(const char *path);
+
+#endif
