@@ -4,10 +4,8 @@
 #include "base/heap.h"
 
 #include "base/err.h"
-#include "base/mem.h"
+#include "base/vec.h"
 #include <stdlib.h>
-
-#define HEAP_FIRST 16u /* places at first */
 
 /* An empty heap. */
 void heap_init(struct heap *h)
@@ -67,10 +65,7 @@ void heap_put(struct heap *h, struct heap_node *node, uint64_t key)
     uint32_t i = node->at > 0 ? node->at - 1 : h->n;
     if (node->at == 0) {
         BTC_ASSERT(h->n < UINT32_MAX / 4);
-        if (h->n == h->cap) {
-            h->cap = h->cap > 0 ? h->cap * 2 : HEAP_FIRST;
-            h->v = mem_resize(h->v, h->cap, sizeof(struct heap_node *));
-        }
+        h->v = vec_room(h->v, h->n, &h->cap, sizeof(struct heap_node *));
         h->n++;
     }
     node->key = key;

@@ -292,7 +292,7 @@ void engine_commit_tick(struct engine *s)
 }
 
 /* Takes the first `told` of a list away. */
-static void commit_drop(uint32_t *list, size_t *n, size_t told)
+static void commit_drop(uint32_t *list, uint32_t *n, uint32_t told)
 {
     *n -= told;
     if (told > 0) {

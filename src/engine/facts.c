@@ -2,7 +2,7 @@
 #include "engine/facts.h"
 
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/vec.h"
 #include "engine/turn.h"
 
 #include <stdio.h>
@@ -144,13 +144,10 @@ void facts_stat(struct engine_torrent *st)
 }
 
 /* Remembers an index until the commit that makes it true. */
-static void facts_remember(uint32_t **list, size_t *n, size_t *cap,
+static void facts_remember(uint32_t **list, uint32_t *n, uint32_t *cap,
                            uint32_t index)
 {
-    if (*n == *cap) {
-        *cap = *cap > 0 ? *cap * 2 : 16;
-        *list = mem_resize(*list, *cap, sizeof **list);
-    }
+    *list = vec_room(*list, *n, cap, sizeof **list);
     (*list)[(*n)++] = index;
 }
 

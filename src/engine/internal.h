@@ -110,10 +110,10 @@ struct torrent_ledger {
     struct journal_stat told_stat; /* as last put */
     struct journal_stat next_stat; /* as of the facts that were collected */
     uint32_t *fresh_pieces;        /* owns; verified, told after the commit */
-    size_t n_fresh, fresh_cap;
+    uint32_t n_fresh, fresh_cap;
     uint32_t *fresh_files; /* owns */
-    size_t n_fresh_files, fresh_files_cap;
-    size_t n_collected, n_files_collected; /* of the fresh lists */
+    uint32_t n_fresh_files, fresh_files_cap;
+    uint32_t n_collected, n_files_collected; /* of the fresh lists */
     uint64_t n_peer_rows; /* written for the first time in this run */
 };
 
@@ -241,10 +241,10 @@ struct engine {
     struct engine_clock clock;
     struct {          /* torrents removed in this run: see removal_is_done */
         int64_t *ids; /* owns */
-        size_t n, cap;
+        uint32_t n, cap;
     } removed;
     struct btc_progress *progress; /* owns; scratch for events */
-    size_t progress_cap;
+    uint32_t progress_cap;
 };
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "engine/turn.h"
 
 #include <stdlib.h>
@@ -45,10 +46,8 @@ void jobs_set_range(struct engine_torrent *st, struct store_job *job,
     layout_spans_init(&it, &st->geom,
                       layout_piece_offset(&st->geom, piece) + begin, len);
     while (layout_spans_next(&it, &s)) {
-        if (job->n_spans == cap) {
-            cap = cap > 0 ? cap * 2 : 4;
-            job->spans = mem_resize(job->spans, cap, sizeof(*job->spans));
-        }
+        job->spans =
+            vec_room(job->spans, job->n_spans, &cap, sizeof(*job->spans));
         job->spans[job->n_spans++] = (struct span){
             .file = s.file, .pad = s.pad, .offset = s.offset, .len = s.len};
     }

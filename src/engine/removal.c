@@ -9,6 +9,7 @@
 #include "engine/removal.h"
 
 #include "base/mem.h"
+#include "base/vec.h"
 #include "engine/delete.h"
 #include "engine/facts.h"
 #include "engine/jobs.h"
@@ -31,11 +32,8 @@ struct removing {
  */
 static void remove_remember(struct engine *s, int64_t id)
 {
-    if (s->removed.n == s->removed.cap) {
-        s->removed.cap = s->removed.cap > 0 ? s->removed.cap * 2 : 16;
-        s->removed.ids =
-            mem_resize(s->removed.ids, s->removed.cap, sizeof(*s->removed.ids));
-    }
+    s->removed.ids = vec_room(s->removed.ids, s->removed.n, &s->removed.cap,
+                              sizeof(*s->removed.ids));
     s->removed.ids[s->removed.n++] = id;
 }
 

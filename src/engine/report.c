@@ -1,7 +1,7 @@
 /* What a run tells; see report.h. */
 #include "engine/report.h"
 
-#include "base/mem.h"
+#include "base/vec.h"
 #include "engine/turn.h"
 
 #include <stdio.h>
@@ -274,11 +274,8 @@ void report_tell_stats(struct engine *s, bool asked)
         if (!st->asked && !s->o.follow_wishes) {
             continue;
         }
-        if (n == s->progress_cap) {
-            s->progress_cap = s->progress_cap > 0 ? s->progress_cap * 2 : 4;
-            s->progress =
-                mem_resize(s->progress, s->progress_cap, sizeof(*s->progress));
-        }
+        s->progress =
+            vec_room(s->progress, n, &s->progress_cap, sizeof(*s->progress));
         report_tell_state(st);
         report_fill_progress(st, &s->progress[n++]);
     }

@@ -4,6 +4,7 @@
 #include "front/table.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/vec.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ struct front_table {
     size_t n_columns;
     char **cells; /* owns; row by row */
     size_t n_cells;
-    size_t cap;
+    uint32_t cap;
 };
 
 /* An empty table. */
@@ -47,10 +48,7 @@ void front_table_cell(struct front_table *t, const char *text)
 {
     struct front_text clean = {0};
 
-    if (t->n_cells == t->cap) {
-        t->cap = t->cap == 0 ? 64 : t->cap * 2;
-        t->cells = mem_resize(t->cells, t->cap, sizeof(*t->cells));
-    }
+    t->cells = vec_room(t->cells, t->n_cells, &t->cap, sizeof(char *));
     front_text_clean(&clean, text == NULL ? "-" : text, true);
     t->cells[t->n_cells++] = mem_strdup(front_text_str(&clean));
     front_text_free(&clean);

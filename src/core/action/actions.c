@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,25 +12,11 @@
  * each is told. */
 #define ACTIONS_MAX (1u << 22)
 
-static void actions_grow(struct actions *q)
-{
-    uint32_t cap = q->cap > 0 ? q->cap * 2 : 64;
-    BTC_ASSERT(cap <= ACTIONS_MAX);
-    struct action *ring = mem_array(cap, sizeof *ring);
-    for (uint32_t i = 0; i < q->n; i++) {
-        ring[i] = q->ring[(q->head + i) & (q->cap - 1)];
-    }
-    free(q->ring);
-    q->ring = ring;
-    q->head = 0;
-    q->cap = cap;
-}
-
 struct action *actions_push(struct actions *q, enum action_type type)
 {
-    if (q->n == q->cap) {
-        actions_grow(q);
-    }
+    BTC_ASSERT(q->n < ACTIONS_MAX);
+    q->ring =
+        vec_ring_room(q->ring, q->n, &q->head, &q->cap, 64, sizeof *q->ring);
     struct action *a = &q->ring[(q->head + q->n) & (q->cap - 1)];
     q->n++;
     *a = (struct action){.type = type};

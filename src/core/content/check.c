@@ -2,7 +2,7 @@
  * of pieces at once. A piece under verification is neither picked nor offered.
  */
 #include "base/err.h"
-#include "base/mem.h"
+#include "base/vec.h"
 #include "core/content/internal.h"
 #include <stdlib.h>
 
@@ -62,11 +62,8 @@ uint32_t check_floor(const struct content *c)
 /* A HASH job goes out or has come back. */
 static void check_begin(struct content *c, uint32_t piece)
 {
-    if (c->check.n_hashing == c->check.cap) {
-        c->check.cap = c->check.cap > 0 ? c->check.cap * 2 : 8;
-        c->check.hashing = mem_resize(c->check.hashing, c->check.cap,
-                                      sizeof *c->check.hashing);
-    }
+    c->check.hashing = vec_room(c->check.hashing, c->check.n_hashing,
+                                &c->check.cap, sizeof *c->check.hashing);
     c->check.hashing[c->check.n_hashing++] = piece;
     c->shared->hash_busy++;
 }

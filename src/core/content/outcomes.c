@@ -1,22 +1,13 @@
 /* The mailbox of content: a ring of outcomes that the torrent empties. */
-#include "base/mem.h"
+#include "base/vec.h"
 #include "core/content/internal.h"
 
 struct content_outcome *outcomes_post(struct content *c,
                                       enum content_outcome_type type)
 {
     struct content_outcomes *o = &c->outcomes;
-    if (o->n == o->cap) {
-        uint32_t cap = o->cap > 0 ? o->cap * 2 : 16;
-        struct content_outcome *ring = mem_array(cap, sizeof *ring);
-        for (uint32_t i = 0; i < o->n; i++) {
-            ring[i] = o->ring[(o->head + i) & (o->cap - 1)];
-        }
-        free(o->ring);
-        o->ring = ring;
-        o->head = 0;
-        o->cap = cap;
-    }
+    o->ring =
+        vec_ring_room(o->ring, o->n, &o->head, &o->cap, 16, sizeof *o->ring);
     struct content_outcome *out = &o->ring[(o->head + o->n) & (o->cap - 1)];
     o->n++;
     *out = (struct content_outcome){.type = type};

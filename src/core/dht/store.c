@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "base/vec.h"
 
 #include <string.h>
 
@@ -217,15 +218,6 @@ static uint32_t dht_store_slot(const struct dht_stored_hash *h,
     return n_ports < DHT_STORE_PLACE_PORTS ? h->n : oldest;
 }
 
-static void dht_store_grow(struct dht_stored_hash *h)
-{
-    if (h->n < h->cap) {
-        return;
-    }
-    h->cap = h->cap == 0 ? 4 : h->cap * 2;
-    h->peers = mem_resize(h->peers, h->cap, sizeof *h->peers);
-}
-
 /* Puts the peer into a slot, a new one behind the last or one in use. */
 static bool dht_store_set(struct dht_store *s, struct dht_stored_hash *h,
                           uint32_t slot, const struct dht_stored_peer *peer)
@@ -235,7 +227,7 @@ static bool dht_store_set(struct dht_store *s, struct dht_stored_hash *h,
             !dht_store_enter_place(s, peer->place)) {
             return false;
         }
-        dht_store_grow(h);
+        h->peers = vec_room(h->peers, h->n, &h->cap, sizeof *h->peers);
         h->n++;
     }
     h->peers[slot] = *peer;

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include <stdlib.h>
 
 /* Requests for so much time are out, beside what the latency needs. */
@@ -54,25 +55,10 @@ struct peer_request *peer_req_at(struct peer *p, uint32_t i)
     return &p->req[(p->req_head + i) & (p->req_cap - 1)];
 }
 
-/* Doubles a full ring; the capacity stays a power of two. */
-static void peer_req_grow(struct peer *p)
-{
-    uint32_t cap = p->req_cap > 0 ? p->req_cap * 2 : 32;
-    struct peer_request *ring = mem_array(cap, sizeof *ring);
-    for (uint32_t i = 0; i < p->n_req; i++) {
-        ring[i] = *peer_req_at(p, i);
-    }
-    free(p->req);
-    p->req = ring;
-    p->req_head = 0;
-    p->req_cap = cap;
-}
-
 void peer_req_push(struct peer *p, struct picker_block b, uint64_t now_ms)
 {
-    if (p->n_req == p->req_cap) {
-        peer_req_grow(p);
-    }
+    p->req = vec_ring_room(p->req, p->n_req, &p->req_head, &p->req_cap, 32,
+                           sizeof *p->req);
     p->n_req++;
     *peer_req_at(p, p->n_req - 1) =
         (struct peer_request){.asked_ms = now_ms, .b = b};
@@ -144,17 +130,8 @@ bool peer_up_push(struct peer *p, const struct wire_block *b)
     if (p->up.n >= PEER_OUR_REQQ) {
         return false;
     }
-    if (p->up.n == p->up.cap) {
-        uint32_t cap = p->up.cap > 0 ? p->up.cap * 2 : 32;
-        struct wire_block *ring = mem_array(cap, sizeof *ring);
-        for (uint32_t i = 0; i < p->up.n; i++) {
-            ring[i] = *peer_up_at(p, i);
-        }
-        free(p->up.ring);
-        p->up.ring = ring;
-        p->up.head = 0;
-        p->up.cap = cap;
-    }
+    p->up.ring = vec_ring_room(p->up.ring, p->up.n, &p->up.head, &p->up.cap, 32,
+                               sizeof *p->up.ring);
     p->up.n++;
     *peer_up_at(p, p->up.n - 1) = *b;
     return true;

@@ -5,6 +5,7 @@
  * an id is never 0.
  */
 #include "base/mem.h"
+#include "base/vec.h"
 #include "core/swarm/internal.h"
 #include <stdlib.h>
 
@@ -113,10 +114,7 @@ void slots_output(struct swarm *w, struct peer *p)
     if (p->out_listed || p->phase == PEER_CLOSED) {
         return;
     }
-    if (o->n == o->cap) {
-        o->cap = o->cap > 0 ? o->cap * 2 : 16;
-        o->list = mem_resize(o->list, o->cap, sizeof(struct peer *));
-    }
+    o->list = vec_room(o->list, o->n, &o->cap, sizeof(struct peer *));
     o->list[o->n++] = p;
     p->out_listed = true;
 }

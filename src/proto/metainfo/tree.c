@@ -9,6 +9,7 @@
 #include "proto/metainfo/internal.h"
 
 #include "base/mem.h"
+#include "base/vec.h"
 
 #include <inttypes.h>
 
@@ -51,10 +52,7 @@ static int metainfo_tree_file(struct metainfo_parser *p,
     if (m->n_files == METAINFO_MAX_FILES) {
         return metainfo_fail(p, dict, "more than %u files", METAINFO_MAX_FILES);
     }
-    if (m->n_files == tree->cap) {
-        tree->cap = tree->cap == 0 ? 16 : tree->cap * 2;
-        m->files = mem_resize(m->files, tree->cap, sizeof(*m->files));
-    }
+    m->files = vec_room(m->files, m->n_files, &tree->cap, sizeof(*m->files));
     file = &m->files[m->n_files++];
     *file = (struct metainfo_file){
         .path = mem_strdup(p->path.text),
