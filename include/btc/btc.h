@@ -99,6 +99,11 @@ struct btc_url {
     const char *url;
     uint32_t tier;
 };
+/* A URL of a torrent or a link that is not used. */
+struct btc_left_out {
+    const char *text; /* printable, may be cut */
+    const char *why;  /* "has no scheme, ..." */
+};
 struct btc_source_info {
     bool is_magnet;
     const char *name;         /* NULL unknown */
@@ -121,6 +126,9 @@ struct btc_source_info {
     size_t n_peers;
     const uint32_t *select_only; /* BEP 53 */
     size_t n_select_only;
+    const struct btc_left_out *left_out; /* trackers and web seeds */
+    size_t n_left_out;
+    size_t n_left_out_all; /* more may be left out than are told */
 };
 
 struct btc_source; /* a parsed torrent or magnet */

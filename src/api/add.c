@@ -310,10 +310,10 @@ static int api_add_run(struct api_add *x, int64_t *id, bool *known,
 static void api_add_tell(const struct api_add *x, int64_t id)
 {
     char text[160];
-    if (x->m->n_links_left_out > 0) {
+    if (x->m->left_out.n_links > 0) {
         (void)snprintf(text, sizeof(text),
                        "%u symbolic links lead out of the torrent: left out",
-                       x->m->n_links_left_out);
+                       x->m->left_out.n_links);
         (void)journal_event_now(x->db, id, LEVEL_WARN, "links-left-out", text,
                                 NULL);
     }
@@ -324,6 +324,26 @@ static void api_add_tell(const struct api_add *x, int64_t id)
                        x->n_shortened);
         (void)journal_event_now(x->db, id, LEVEL_WARN, "names-shortened", text,
                                 NULL);
+    }
+}
+
+/* The trackers and web seeds that are not used. */
+static void api_add_tell_urls(const struct api_add *x,
+                              const struct btc_source_info *i, int64_t id)
+{
+    for (size_t n = 0; n < i->n_left_out; n++) {
+        char *text = mem_printf("left out, for it %s: %s", i->left_out[n].why,
+                                i->left_out[n].text);
+        (void)journal_event_now(x->db, id, LEVEL_WARN, "url-left-out", text,
+                                NULL);
+        free(text);
+    }
+    if (i->n_left_out_all > i->n_left_out) {
+        char *text = mem_printf("left out: %zu more URLs that cannot be used",
+                                i->n_left_out_all - i->n_left_out);
+        (void)journal_event_now(x->db, id, LEVEL_WARN, "url-left-out", text,
+                                NULL);
+        free(text);
     }
 }
 
@@ -354,6 +374,9 @@ int btc_add(struct btc *b, const struct btc_source *s,
     }
     if (code == 0 && !is_known && !s->magnet) {
         api_add_tell(&x, *id);
+    }
+    if (code == 0 && !is_known) {
+        api_add_tell_urls(&x, &s->info, *id);
     }
     if (known) {
         *known = is_known;

@@ -37,12 +37,13 @@ struct btc {
 };
 
 struct btc_source {
-    struct btc_source_info info; /* points into the rest */
-    char *label;                 /* owns; names the source in texts */
-    struct metainfo *meta;       /* owns; NULL for a magnet */
-    struct magnet *magnet;       /* owns; NULL for a torrent */
-    struct btc_file_info *files; /* owns */
-    struct btc_url *trackers;    /* owns */
+    struct btc_source_info info;   /* points into the rest */
+    char *label;                   /* owns; names the source in texts */
+    struct metainfo *meta;         /* owns; NULL for a magnet */
+    struct magnet *magnet;         /* owns; NULL for a torrent */
+    struct btc_file_info *files;   /* owns */
+    struct btc_url *trackers;      /* owns */
+    struct btc_left_out *left_out; /* owns; the texts are borrowed */
     char v1[2 * SHA1_LEN + 1];
     char v2[2 * SHA256_LEN + 1];
 };

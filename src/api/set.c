@@ -248,22 +248,25 @@ static int api_set_tracker(const struct api_set *s, struct err *e)
     struct journal_tracker *rows = NULL;
     size_t n = 0;
     bool good = false;
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+    const char *why = NULL;
+    char *url = url_tidy(slice_str(s->value), &why);
+    for (size_t i = 0; url && i < sizeof(schemes) / sizeof(*schemes); i++) {
         size_t len = strlen(schemes[i]);
-        good = good || (strncasecmp(s->value, schemes[i], len) == 0 &&
-                        s->value[len] != '\0');
+        good = good ||
+               (strncasecmp(url, schemes[i], len) == 0 && url[len] != '\0');
     }
-    if (!good || !metainfo_is_url(slice_str(s->value))) {
+    if (!good) {
+        free(url);
         return api_set_bad(s, "an http, https or udp URL", e);
     }
     int code = journal_load_trackers(s->db, s->id, &rows, &n, e);
     if (code == 0 && !s->check) {
-        struct journal_tracker row = {.url = mem_strdup(s->value)};
+        struct journal_tracker row = {.url = url};
         struct journal_add add = {.trackers = &row, .n_trackers = 1};
         row.tier = n > 0 ? rows[n - 1].tier + 1 : 0;
         code = journal_add_sources(s->db, s->id, &add, e);
-        free(row.url);
     }
+    free(url);
     journal_trackers_free(rows, n);
     return code;
 }

@@ -197,6 +197,21 @@ static void api_fill_files(struct btc_source *s)
     s->info.total_size = (int64_t)total; /* metainfo keeps it below 2^63 */
 }
 
+/* The URLs that are not used. */
+static void api_fill_left_out(struct btc_source *s,
+                              const struct url_left_out *l)
+{
+    s->left_out =
+        mem_calloc(l->n_told > 0 ? l->n_told : 1, sizeof(*s->left_out));
+    for (uint32_t n = 0; n < l->n_told; n++) {
+        s->left_out[n].text = l->told[n].text;
+        s->left_out[n].why = l->told[n].why;
+    }
+    s->info.left_out = s->left_out;
+    s->info.n_left_out = l->n_told;
+    s->info.n_left_out_all = l->n;
+}
+
 /* The info of a .torrent. */
 static void api_fill_torrent(struct btc_source *s)
 {
@@ -222,6 +237,7 @@ static void api_fill_torrent(struct btc_source *s)
     i->n_trackers = m->n_trackers;
     i->web_seeds = (const char *const *)m->web_seeds;
     i->n_web_seeds = m->n_web_seeds;
+    api_fill_left_out(s, &m->left_out.urls);
 }
 
 /* The info of a magnet: what it does not say is unknown. */
@@ -250,6 +266,7 @@ static void api_fill_magnet(struct btc_source *s)
     i->n_peers = m->n_peers;
     i->select_only = m->select;
     i->n_select_only = m->n_select;
+    api_fill_left_out(s, &m->urls_left_out);
 }
 
 /* Parts of the link that were left out: one line each. */
@@ -346,6 +363,7 @@ void btc_source_free(struct btc_source *s)
     magnet_free(s->magnet);
     free(s->files);
     free(s->trackers);
+    free(s->left_out);
     free(s->label);
     free(s);
 }

@@ -85,28 +85,33 @@ static int create_find_name(struct create_work *w)
 }
 
 /* Adds one tracker; doubles are dropped. */
-static int create_add_tracker(struct create_work *w, struct slice url,
+static int create_add_tracker(struct create_work *w, struct slice text,
                               uint32_t tier)
 {
     struct metainfo_spec *spec = &w->spec;
+    const char *why = NULL;
+    char *url = url_tidy(text, &why);
 
-    if (!metainfo_is_url(url)) {
+    if (url == NULL) {
         return err_set(w->e, BTC_E_USAGE,
                        "'%.*s' is not a tracker's URL (like "
-                       "http://example.org/announce or udp://example.org:80)",
-                       (int)url.len, (const char *)url.p);
+                       "http://example.org/announce or udp://example.org:80): "
+                       "it %s",
+                       (int)text.len, (const char *)text.p, why);
     }
     for (uint32_t i = 0; i < spec->n_trackers; i++) {
-        if (slice_eq_str(url, w->trackers[i].url)) {
+        if (strcmp(url, w->trackers[i].url) == 0) {
+            free(url);
             return 0;
         }
     }
     if (spec->n_trackers == METAINFO_MAX_TRACKERS) {
+        free(url);
         return err_set(w->e, BTC_E_USAGE, "more than %d trackers",
                        METAINFO_MAX_TRACKERS);
     }
-    w->trackers[spec->n_trackers++] = (struct metainfo_url){
-        .url = mem_strndup((const char *)url.p, url.len), .tier = tier};
+    w->trackers[spec->n_trackers++] =
+        (struct metainfo_url){.url = url, .tier = tier};
     return 0;
 }
 
@@ -140,13 +145,15 @@ static int create_read_web_seeds(struct create_work *w)
     w->web_seeds = mem_calloc(METAINFO_MAX_WEB_SEEDS, sizeof(*w->web_seeds));
     w->spec.web_seeds = w->web_seeds;
     for (size_t i = 0; i < w->o->n_web_seeds; i++) {
-        if (!metainfo_is_http(slice_str(w->o->web_seeds[i]))) {
+        const char *why = NULL;
+        char *url = url_tidy_http(slice_str(w->o->web_seeds[i]), &why);
+        if (url == NULL) {
             return err_set(w->e, BTC_E_USAGE,
                            "'%s' is not a web seed's URL (http:// or "
-                           "https://)",
-                           w->o->web_seeds[i]);
+                           "https://): it %s",
+                           w->o->web_seeds[i], why);
         }
-        w->web_seeds[w->spec.n_web_seeds++] = mem_strdup(w->o->web_seeds[i]);
+        w->web_seeds[w->spec.n_web_seeds++] = url;
     }
     return 0;
 }

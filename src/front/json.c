@@ -145,6 +145,20 @@ static json_t *front_json_files(const struct btc_source_info *i)
     return files;
 }
 
+/* The URLs that are not used: [{"url": ..., "why": ...}]. */
+static json_t *front_json_left_out(const struct btc_source_info *i)
+{
+    json_t *list = json_array();
+
+    for (size_t n = 0; n < i->n_left_out; n++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "url", front_json_text(i->left_out[n].text));
+        json_object_set_new(o, "why", front_json_text(i->left_out[n].why));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 /* What `btc info --json` shows. */
 json_t *front_json_info(const struct btc_source_info *i)
 {
@@ -172,6 +186,7 @@ json_t *front_json_info(const struct btc_source_info *i)
                         front_json_texts(i->web_seeds, i->n_web_seeds));
     json_object_set_new(o, "peers", front_json_texts(i->peers, i->n_peers));
     json_object_set_new(o, "select_only", select_only);
+    json_object_set_new(o, "left_out", front_json_left_out(i));
     return o;
 }
 

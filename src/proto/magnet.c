@@ -236,24 +236,41 @@ static bool magnet_is_key(struct slice key, const char *name)
            (rest.p[0] == '.' && bytes_parse_u64(magnet_rest(rest, 1), &number));
 }
 
+/* A tracker or a web seed. */
+static void magnet_read_url(struct magnet *m, enum magnet_part part,
+                            struct slice value)
+{
+    bool tracker = part == MAGNET_PART_TRACKER;
+    uint32_t n = tracker ? m->n_trackers : m->n_web_seeds;
+    const char *why = "is one too many";
+    char *url = NULL;
+
+    if (n < MAGNET_MAX_ITEMS && tracker) {
+        url = url_tidy(value, &why);
+    } else if (n < MAGNET_MAX_ITEMS) {
+        url = url_tidy_http(value, &why);
+    }
+    if (url == NULL) {
+        magnet_leave_out(m, part);
+        url_leave_out(&m->urls_left_out, value, why);
+    } else if (tracker) {
+        metainfo_add_string(&m->trackers, &m->n_trackers, MAGNET_MAX_ITEMS,
+                            slice_str(url));
+    } else {
+        metainfo_add_string(&m->web_seeds, &m->n_web_seeds, MAGNET_MAX_ITEMS,
+                            slice_str(url));
+    }
+    free(url);
+}
+
 /* Hints: where data and peers may be found. */
 static void magnet_read_hint(struct magnet *m, struct slice key,
                              struct slice value)
 {
     if (magnet_is_key(key, "tr")) {
-        if (!metainfo_is_url(value) || m->n_trackers == MAGNET_MAX_ITEMS) {
-            magnet_leave_out(m, MAGNET_PART_TRACKER);
-            return;
-        }
-        metainfo_add_string(&m->trackers, &m->n_trackers, MAGNET_MAX_ITEMS,
-                            value);
+        magnet_read_url(m, MAGNET_PART_TRACKER, value);
     } else if (magnet_is_key(key, "ws")) {
-        if (!metainfo_is_http(value) || m->n_web_seeds == MAGNET_MAX_ITEMS) {
-            magnet_leave_out(m, MAGNET_PART_WEB_SEED);
-            return;
-        }
-        metainfo_add_string(&m->web_seeds, &m->n_web_seeds, MAGNET_MAX_ITEMS,
-                            value);
+        magnet_read_url(m, MAGNET_PART_WEB_SEED, value);
     } else if (magnet_is_key(key, "x.pe")) {
         if (!metainfo_is_hostport(value) || m->n_peers == MAGNET_MAX_ITEMS) {
             magnet_leave_out(m, MAGNET_PART_PEER);
@@ -421,6 +438,7 @@ void magnet_free(struct magnet *m)
     magnet_free_strings(m->trackers, m->n_trackers);
     magnet_free_strings(m->web_seeds, m->n_web_seeds);
     magnet_free_strings(m->peers, m->n_peers);
+    url_left_out_fini(&m->urls_left_out);
     free(m->select);
     free(m->name);
     free(m);

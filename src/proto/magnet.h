@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "proto/url.h"
 
 #define MAGNET_MAX_BYTES (1u << 20)
 #define MAGNET_MAX_ITEMS 256 /* trackers, web seeds, peers each */
@@ -28,6 +29,7 @@ struct magnet {
     uint32_t n_select;
     uint64_t length;   /* xl, 0 when absent */
     unsigned left_out; /* bits of enum magnet_part: what was left out */
+    struct url_left_out urls_left_out;
 };
 
 /* Parts that may be left out. */

@@ -179,7 +179,14 @@ static void test_hints(void **state)
            "&xl=1234&unknown=1&=&==&novalue");
 
     (void)state;
-    assert_int_equal(m->n_trackers, 3);
+    assert_int_equal(m->n_trackers, 4);
+    assert_string_equal(m->trackers[3], "http://%C3%A4/");
+    assert_int_equal(m->urls_left_out.n_told, 3);
+    assert_string_equal(m->urls_left_out.told[0].text, "nonsense");
+    assert_string_equal(m->urls_left_out.told[1].why,
+                        "has a blank in its host");
+    assert_string_equal(m->urls_left_out.told[2].why,
+                        "is not of the web (http or https)");
     assert_string_equal(m->trackers[0], "http://t.example/announce?a=b&c");
     assert_string_equal(m->trackers[1], "udp://t.example:6969");
     assert_string_equal(m->trackers[2], "http://t.example/+");

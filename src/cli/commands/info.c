@@ -82,6 +82,25 @@ static void cli_info_ways(struct cli *c, const struct btc_source_info *i)
     }
 }
 
+/* The trackers and web seeds that are not used. */
+static void cli_info_left_out(struct cli *c, const struct btc_source_info *i)
+{
+    struct front_text line = {0};
+
+    for (size_t n = 0; n < i->n_left_out; n++) {
+        front_text_clear(&line);
+        front_text_printf(&line, "%s (it %s)", i->left_out[n].text,
+                          i->left_out[n].why);
+        cli_info_line(c, "left out", front_text_str(&line));
+    }
+    if (i->n_left_out_all > i->n_left_out) {
+        front_text_clear(&line);
+        front_text_printf(&line, "%zu more", i->n_left_out_all - i->n_left_out);
+        cli_info_line(c, "left out", front_text_str(&line));
+    }
+    front_text_free(&line);
+}
+
 /* The files, numbered as --select counts. */
 static void cli_info_files(struct cli *c, const struct btc_source_info *i)
 {
@@ -125,6 +144,7 @@ static int cli_info_run(struct cli *c)
     } else {
         cli_info_head(c, info);
         cli_info_ways(c, info);
+        cli_info_left_out(c, info);
         cli_info_files(c, info);
     }
     btc_source_free(s);

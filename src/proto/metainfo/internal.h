@@ -73,11 +73,6 @@ int metainfo_add_file(struct metainfo_parser *p, struct slice at,
 
 /* Without blanks at both ends. */
 struct slice metainfo_trim(struct slice s);
-/* Printable ASCII without blanks, a scheme, not longer than METAINFO_MAX_URL.
- */
-bool metainfo_is_url(struct slice s);
-/* An http or https URL. */
-bool metainfo_is_http(struct slice s);
 /* "host:port" or "[v6]:port" with a sane host and a port of 1 to 65535. */
 bool metainfo_is_hostport(struct slice s);
 /* Adds a copy of s to a list of at most max strings that has no doubles. */

@@ -133,7 +133,7 @@ void metainfo_link_resolve(struct metainfo *m)
             f->link = metainfo_link_text(f->path, target);
         } else {
             f->pad = true;
-            m->n_links_left_out++;
+            m->left_out.n_links++;
         }
         free(target);
     }

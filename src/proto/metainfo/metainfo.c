@@ -176,6 +176,7 @@ void metainfo_free(struct metainfo *m)
     for (uint32_t i = 0; i < m->n_trackers; i++) {
         free(m->trackers[i].url);
     }
+    url_left_out_fini(&m->left_out.urls);
     metainfo_free_strings(m->web_seeds, m->n_web_seeds);
     metainfo_free_strings(m->nodes, m->n_nodes);
     free(m->files);

@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "proto/url.h"
 
 #define METAINFO_MAX_BYTES     (100u << 20) /* of a .torrent */
 #define METAINFO_MAX_PIECES    (8u << 20)
@@ -33,7 +34,6 @@
 #define METAINFO_MAX_PATH      3000
 #define METAINFO_MAX_TRACKERS  256
 #define METAINFO_MAX_WEB_SEEDS 256
-#define METAINFO_MAX_URL       2048
 
 struct metainfo_file {
     char *path;      /* owns; sanitised, relative to the save path */
@@ -51,6 +51,12 @@ struct metainfo_url {
     uint32_t tier;
 };
 
+/* What the torrent names and btc does not take. */
+struct metainfo_left_out {
+    uint32_t n_links;         /* symbolic links that lead out of the torrent */
+    struct url_left_out urls; /* trackers and web seeds */
+};
+
 struct metainfo {
     uint8_t info_hash[SHA1_LEN]; /* v1: SHA-1 of the info dictionary */
     uint8_t info_hash_v2[SHA256_LEN];
@@ -66,17 +72,17 @@ struct metainfo {
     uint32_t piece_length;
     uint32_t n_pieces;
     uint32_t n_files;
-    uint32_t n_links_left_out;
     struct metainfo_file *files; /* owns n_files, in torrent order */
     const uint8_t *piece_hashes; /* n_pieces * 20 bytes, inside info */
     uint8_t *info;               /* owns: the exact info dictionary */
     size_t info_len;
     struct metainfo_url *trackers; /* owns; announce-list, else announce */
     uint32_t n_trackers;
-    char **web_seeds; /* owns; url-list of http(s) and ftp left out */
+    char **web_seeds; /* owns; url-list, http and https only */
     uint32_t n_web_seeds;
     char **nodes; /* owns; "host:port" DHT nodes (BEP 5) */
     uint32_t n_nodes;
+    struct metainfo_left_out left_out;
 };
 
 /* Parses a whole .torrent. 0, or BTC_E_METAINFO / BTC_E_UNSUPPORTED (a pure v2
@@ -98,12 +104,6 @@ void metainfo_sanitize(struct slice element, struct buf *out);
  * first): cut before its extension and marked with a part of its hash, so that
  * names that differ behind the cut stay apart. */
 void metainfo_shorten(struct slice element, size_t max, struct buf *out);
-
-/* Printable ASCII without blanks, a scheme, not longer than METAINFO_MAX_URL:
- * what is taken for a tracker. */
-bool metainfo_is_url(struct slice s);
-/* The same with the scheme http or https: what is taken for a web seed. */
-bool metainfo_is_http(struct slice s);
 
 /* Writing (btc create). Fields that are NULL or 0 are left out. */
 struct metainfo_spec {

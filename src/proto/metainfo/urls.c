@@ -1,16 +1,19 @@
 /* The addresses in a torrent: trackers (BEP 3, 12), web seeds (BEP 19), DHT
- * nodes (BEP 5). All of them are optional hints: one that is malformed, too
- * long or there twice is left out, and the torrent is as good without it.
+ * nodes (BEP 5). All of them are optional hints: the torrent is as good without
+ * one. URLs are escaped where they must be (proto/url.h); those that cannot be
+ * used are left out and remembered with the reason, doubles without.
  */
 #include "proto/metainfo/internal.h"
 
 #include "base/mem.h"
+#include "proto/url.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define METAINFO_MAX_NODES 64
 #define METAINFO_MAX_HOST  255
+#define METAINFO_MAX_BAD   1000 /* after so many bad URLs no more are read */
 
 static bool metainfo_is_blank(uint8_t c)
 {
@@ -31,50 +34,6 @@ struct slice metainfo_trim(struct slice s)
 static bool metainfo_is_alnum(uint8_t c)
 {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
-
-/* Bytes of "scheme://" (RFC 3986, 3.1); 0 when there is none. */
-static size_t metainfo_scheme_len(struct slice s)
-{
-    size_t n = 0;
-
-    if (s.len == 0 || (s.p[0] | 0x20) < 'a' || (s.p[0] | 0x20) > 'z') {
-        return 0;
-    }
-    while (n < s.len && (metainfo_is_alnum(s.p[n]) || s.p[n] == '+' ||
-                         s.p[n] == '-' || s.p[n] == '.')) {
-        n++;
-    }
-    return slice_has_prefix(slice_sub(s, n, 3), "://") ? n + 3 : 0;
-}
-
-bool metainfo_is_url(struct slice s)
-{
-    size_t scheme = metainfo_scheme_len(s);
-
-    if (scheme == 0 || s.len == scheme || s.len > METAINFO_MAX_URL) {
-        return false;
-    }
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] <= 0x20 || s.p[i] >= 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool metainfo_is_http(struct slice s)
-{
-    char scheme[8] = "";
-
-    if (!metainfo_is_url(s)) {
-        return false;
-    }
-    for (size_t i = 0; i + 1 < sizeof(scheme) && i < s.len; i++) {
-        scheme[i] = (char)(s.p[i] | 0x20);
-    }
-    return strncmp(scheme, "http:", 5) == 0 ||
-           strncmp(scheme, "https:", 6) == 0;
 }
 
 /* A host name or address of characters that such a thing can have. */
@@ -129,31 +88,55 @@ void metainfo_add_string(char ***list, uint32_t *n, uint32_t max,
     (*list)[(*n)++] = mem_strndup((const char *)s.p, s.len);
 }
 
-/* Adds a tracker; false when it was left out. */
-static bool metainfo_add_tracker(struct metainfo *m, struct slice value,
-                                 uint32_t tier)
+static bool metainfo_has_tracker(const struct metainfo *m, const char *url)
 {
-    struct slice url;
-
-    if (!bencode_str(value, &url) || m->n_trackers == METAINFO_MAX_TRACKERS) {
-        return false;
-    }
-    url = metainfo_trim(url);
-    if (!metainfo_is_url(url)) {
-        return false;
-    }
     for (uint32_t i = 0; i < m->n_trackers; i++) {
-        if (slice_eq_str(url, m->trackers[i].url)) {
-            return false;
+        if (strcmp(url, m->trackers[i].url) == 0) {
+            return true;
         }
+    }
+    return false;
+}
+
+/* Takes the URL over as a tracker unless it is there or the list is full. */
+static bool metainfo_take_tracker(struct metainfo *m, char *url, uint32_t tier)
+{
+    if (metainfo_has_tracker(m, url)) {
+        free(url);
+        return false;
+    }
+    if (m->n_trackers == METAINFO_MAX_TRACKERS) {
+        url_leave_out(&m->left_out.urls, slice_str(url),
+                      "is one tracker too many");
+        free(url);
+        return false;
     }
     if (m->trackers == NULL) {
         m->trackers = mem_calloc(METAINFO_MAX_TRACKERS, sizeof(*m->trackers));
     }
-    m->trackers[m->n_trackers].url = mem_strndup((const char *)url.p, url.len);
+    m->trackers[m->n_trackers].url = url;
     m->trackers[m->n_trackers].tier = tier;
     m->n_trackers++;
     return true;
+}
+
+/* Adds a tracker; false when it was left out. */
+static bool metainfo_add_tracker(struct metainfo *m, struct slice value,
+                                 uint32_t tier)
+{
+    struct slice text;
+    const char *why = NULL;
+    char *url = NULL;
+
+    if (!bencode_str(value, &text)) {
+        return false;
+    }
+    url = url_tidy(text, &why);
+    if (url == NULL) {
+        url_leave_out(&m->left_out.urls, text, why);
+        return false;
+    }
+    return metainfo_take_tracker(m, url, tier);
 }
 
 /* BEP 12. Tiers that hold nothing usable do not count; a bare URL where a tier
@@ -166,11 +149,12 @@ static void metainfo_read_tiers(struct metainfo *m, struct slice list)
     struct slice url;
     uint32_t n_tiers = 0;
 
-    while (m->n_trackers < METAINFO_MAX_TRACKERS &&
+    while (m->left_out.urls.n < METAINFO_MAX_BAD &&
            bencode_next(&tiers, &key, &tier)) {
         struct bencode_iter urls = bencode_iter(tier);
         bool used = metainfo_add_tracker(m, tier, n_tiers);
         while (bencode_type(tier) == BENCODE_LIST &&
+               m->left_out.urls.n < METAINFO_MAX_BAD &&
                bencode_next(&urls, &key, &url)) {
             used = metainfo_add_tracker(m, url, n_tiers) || used;
         }
@@ -181,16 +165,21 @@ static void metainfo_read_tiers(struct metainfo *m, struct slice list)
 /* BEP 19. btc fetches over HTTP alone, so other schemes are left out. */
 static void metainfo_add_web_seed(struct metainfo *m, struct slice value)
 {
-    struct slice url;
+    struct slice text;
+    const char *why = NULL;
+    char *url = NULL;
 
-    if (!bencode_str(value, &url)) {
+    if (!bencode_str(value, &text)) {
         return;
     }
-    url = metainfo_trim(url);
-    if (metainfo_is_http(url)) {
-        metainfo_add_string(&m->web_seeds, &m->n_web_seeds,
-                            METAINFO_MAX_WEB_SEEDS, url);
+    url = url_tidy_http(text, &why);
+    if (url == NULL) {
+        url_leave_out(&m->left_out.urls, text, why);
+        return;
     }
+    metainfo_add_string(&m->web_seeds, &m->n_web_seeds, METAINFO_MAX_WEB_SEEDS,
+                        slice_str(url));
+    free(url);
 }
 
 /* BEP 5: [host, port]. */

@@ -226,7 +226,7 @@ static void test_symlink(void **state)
         assert_int_equal(m->n_files, 3);
         assert_int_equal(m->files[0].length, 0);
         assert_int_equal(m->files[2].length, 5);
-        assert_int_equal(m->n_links_left_out, cases[i].link == NULL);
+        assert_int_equal(m->left_out.n_links, cases[i].link == NULL);
         assert_int_equal(m->files[0].pad, cases[i].link == NULL);
         if (cases[i].link != NULL) {
             assert_string_equal(m->files[0].link, cases[i].link);
@@ -386,6 +386,23 @@ static void test_texts(void **state)
     metainfo_free(m);
 }
 
+/* What test_trackers leaves out, and why. */
+static void assert_left_out(const struct url_left_out *l)
+{
+    static const char *const want[][2] = {
+        {"nourl", "has no scheme, as in http://"},
+        {"ftp:", "has no scheme, as in http://"},
+        {"http://a b", "has a blank in its host"},
+        {"http:///", "names no host"}};
+
+    assert_int_equal(l->n, 4);
+    assert_int_equal(l->n_told, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(l->told[i].text, want[i][0]);
+        assert_string_equal(l->told[i].why, want[i][1]);
+    }
+}
+
 /* BEP 12. */
 static void test_trackers(void **state)
 {
@@ -396,14 +413,16 @@ static void test_trackers(void **state)
                     "le"                           /* an empty tier */
                     "l5:nourl4:ftp:9:http://a/0:e" /* nothing usable */
                     "li1e9:http://c/dee"
-                    "9:http://d/"      /* a tier without its list */
-                    "d1:a9:http://e/e" /* no tier at all */
-                    "l10:http://a b9:http://\xc3\xa4"
-                    "e" /* not printable ASCII */
+                    "9:http://d/"          /* a tier without its list */
+                    "d1:a9:http://e/e"     /* no tier at all */
+                    "l10:http://a b"       /* a blank in the host */
+                    "9:http://\xc3\xa4"    /* such a host exists */
+                    "14:http://e/a b/\xe9" /* escaped */
+                    "8:http:///0:e"
                     "e4:info" SINGLE "e");
 
     (void)state;
-    assert_int_equal(m->n_trackers, 4);
+    assert_int_equal(m->n_trackers, 6);
     assert_string_equal(m->trackers[0].url, "http://a/");
     assert_int_equal(m->trackers[0].tier, 0);
     assert_string_equal(m->trackers[1].url, "udp://b:1");
@@ -412,6 +431,11 @@ static void test_trackers(void **state)
     assert_int_equal(m->trackers[2].tier, 1);
     assert_string_equal(m->trackers[3].url, "http://d/");
     assert_int_equal(m->trackers[3].tier, 2);
+    assert_string_equal(m->trackers[4].url, "http://%C3%A4");
+    assert_int_equal(m->trackers[4].tier, 3);
+    assert_string_equal(m->trackers[5].url, "http://e/a%20b/%E9");
+    assert_int_equal(m->trackers[5].tier, 3);
+    assert_left_out(&m->left_out.urls);
     metainfo_free(m);
 
     /* A list with nothing usable falls back to `announce`. */
@@ -430,20 +454,20 @@ static void test_tracker_limits(void **state)
 {
     struct buf b;
     struct metainfo *m = NULL;
-    char url[METAINFO_MAX_URL + 2];
+    char url[URL_MAX + 2];
 
     (void)state;
     memset(url, 'u', sizeof(url));
     bytes_put((uint8_t *)url, "http://", 7);
     buf_init(&b, 1u << 20);
     assert_int_equal(buf_printf(&b, "d13:announce-listll%d:%.*s%d:%.*see",
-                                METAINFO_MAX_URL + 1, METAINFO_MAX_URL + 1, url,
-                                METAINFO_MAX_URL, METAINFO_MAX_URL, url),
+                                URL_MAX + 1, URL_MAX + 1, url, URL_MAX, URL_MAX,
+                                url),
                      0);
     assert_int_equal(buf_printf(&b, "4:info" SINGLE "e"), 0);
     m = metainfo_ok(buf_cstr(&b));
     assert_int_equal(m->n_trackers, 1);
-    assert_int_equal(strlen(m->trackers[0].url), METAINFO_MAX_URL);
+    assert_int_equal(strlen(m->trackers[0].url), URL_MAX);
     metainfo_free(m);
 
     buf_clear(&b);
@@ -461,6 +485,8 @@ static void test_tracker_limits(void **state)
     assert_int_equal(m->trackers[METAINFO_MAX_TRACKERS - 1].tier,
                      METAINFO_MAX_TRACKERS - 1);
     assert_int_equal(m->n_web_seeds, METAINFO_MAX_WEB_SEEDS);
+    assert_int_equal(m->left_out.urls.n, 1000 - METAINFO_MAX_TRACKERS);
+    assert_int_equal(m->left_out.urls.n_told, URL_MAX_TOLD);
     metainfo_free(m);
     buf_fini(&b);
 }
