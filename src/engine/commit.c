@@ -24,9 +24,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMIT_PEERS_MS    5000 /* rows of connected peers this often */
-#define COMMIT_SEEDING_S   600  /* seeding time alone is journaled this often */
-#define COMMIT_LAST_TRIES  3    /* of the last commit */
+#define COMMIT_PEERS_MS    5000  /* rows of connected peers this often */
+#define COMMIT_ALIVE_MS    10000 /* an engine at work says at least so often */
+#define COMMIT_SEEDING_S   600 /* seeding time alone is journaled this often */
+#define COMMIT_LAST_TRIES  3   /* of the last commit */
 #define COMMIT_EARLY_BYTES (256u << 20) /* before the interval is over */
 
 /* Rows of peers that are connected now: rates for people, records for the next
@@ -90,6 +91,29 @@ static void commit_stat(struct engine_torrent *st)
     st->ledger.stat_dirty = false;
 }
 
+/* A torrent is worked on that is not at rest with all it wants. */
+static bool commit_is_at_work(const struct engine *s)
+{
+    for (const struct engine_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        enum btc_state state = report_state(st);
+        if (life_is_starting(&st->life) ||
+            (st->life.state == LIFE_RUNNING && state != BTC_STATE_SEEDING &&
+             state != BTC_STATE_COMPLETE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who reads the journal takes a run that has said nothing for long for one that
+ * was killed. */
+static bool commit_owes_life(const struct engine *s)
+{
+    return loop_now_ms(s->loop) - s->commit.alive_ms >= COMMIT_ALIVE_MS &&
+           !s->commit.dead && commit_is_at_work(s);
+}
+
 /* Everything that is true now in one batch. */
 static void commit_commit(struct engine *s)
 {
@@ -115,14 +139,17 @@ static void commit_commit(struct engine *s)
     if (s->commit.final) {
         journal_put_run_end(b);
     }
-    if (journal_batch_is_empty(b)) {
+    s->commit.phase = COMMIT_COMMITTING;
+    if (!journal_batch_is_empty(b)) {
+        journal_put_heartbeat(b);
+    } else if (commit_owes_life(s)) {
+        journal_put_alive(b);
+    } else {
         journal_batch_free(b);
-        s->commit.phase = COMMIT_COMMITTING;
         engine_commit_committed(s, NULL, 0, NULL);
         return;
     }
-    journal_put_heartbeat(b);
-    s->commit.phase = COMMIT_COMMITTING;
+    s->commit.alive_ms = loop_now_ms(s->loop);
     journal_thread_submit(s->journal_thread, b);
 }
 

@@ -186,14 +186,14 @@ struct engine_commit {
     uint64_t began_ms;                 /* the last one */
     uint64_t bytes;                    /* payload since */
     uint32_t interval_ms;
-    bool now;             /* before the interval is over */
-    bool final;           /* the last one: run end */
-    bool dead;            /* the database cannot be written */
-    uint32_t n_failures;  /* in a row */
-    uint64_t peers_ms;    /* rows of connected peers were put */
-    uint32_t n_syncs;     /* SYNC jobs out */
-    uint32_t n_writes[2]; /* WRITE jobs out, by the turn they began in */
-    unsigned write_turn;  /* 0 or 1, changed by each flush */
+    bool now;                    /* before the interval is over */
+    bool final;                  /* the last one: run end */
+    bool dead;                   /* the database cannot be written */
+    uint32_t n_failures;         /* in a row */
+    uint64_t peers_ms, alive_ms; /* rows of peers, of anything were put */
+    uint32_t n_syncs;            /* SYNC jobs out */
+    uint32_t n_writes[2];        /* WRITE jobs out, by the turn they began in */
+    unsigned write_turn;         /* 0 or 1, changed by each flush */
 };
 
 enum end_phase {

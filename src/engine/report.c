@@ -87,7 +87,7 @@ static enum btc_state report_resting_state(const struct engine_torrent *st)
     if (st->row.piece_length == 0) {
         return BTC_STATE_METADATA;
     }
-    return BTC_STATE_DOWNLOADING;
+    return BTC_STATE_QUEUED;
 }
 
 enum btc_state report_state(const struct engine_torrent *st)

@@ -92,6 +92,7 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
     [JOURNAL_STMT_OVERWRITTEN] = "UPDATE torrent SET overwrite = 0"
                                  " WHERE id = ?1 AND overwrite <> 0",
     [JOURNAL_STMT_HEARTBEAT] = "UPDATE run SET heartbeat_at = ?2 WHERE id = ?1",
+    [JOURNAL_STMT_ALIVE] = "UPDATE run SET alive_at = ?2 WHERE id = ?1",
     [JOURNAL_STMT_RUN_END] =
         "UPDATE run SET heartbeat_at = ?2, ended_at = ?2 WHERE id = ?1",
     [JOURNAL_STMT_RUN_END_STATS] =
@@ -276,26 +277,32 @@ static int journal_apply_piece(struct journal *db, const struct journal_op *op,
                 : journal_apply_ints(db, JOURNAL_STMT_DEL_BLOCKS, op, 0, e);
 }
 
-/* Heartbeat or end of our run. */
-static int journal_apply_run(struct journal *db, const struct journal_op *op,
-                             struct err *e)
+/* A time in the row of our run. */
+static int journal_apply_time(struct journal *db, enum journal_stmt id,
+                              int64_t at, struct err *e)
 {
-    bool end = op->kind == JOURNAL_OP_RUN_END;
     sqlite3_stmt *s;
-    int code = journal_stmt(
-        db, end ? JOURNAL_STMT_RUN_END : JOURNAL_STMT_HEARTBEAT, &s, e);
+    int code = journal_stmt(db, id, &s, e);
     if (code == 0) {
         (void)sqlite3_bind_int64(s, 1, db->run_id);
-        (void)sqlite3_bind_int64(s, 2, op->n);
+        (void)sqlite3_bind_int64(s, 2, at);
         code = journal_run_stmt(db, s, e);
     }
-    if (code == 0 && end) {
-        code = journal_stmt(db, JOURNAL_STMT_RUN_END_STATS, &s, e);
-        code = code ? code : journal_run_stmt(db, s, e);
-    }
-    if (code == 0 && end) {
-        code = journal_stmt(db, JOURNAL_STMT_RUN_END_PEERS, &s, e);
-        code = code ? code : journal_run_stmt(db, s, e);
+    return code;
+}
+
+/* The end of our run: nothing is live any more. */
+static int journal_apply_end(struct journal *db, int64_t at, struct err *e)
+{
+    static const enum journal_stmt more[] = {JOURNAL_STMT_RUN_END_STATS,
+                                             JOURNAL_STMT_RUN_END_PEERS};
+    int code = journal_apply_time(db, JOURNAL_STMT_RUN_END, at, e);
+    for (size_t i = 0; code == 0 && i < sizeof(more) / sizeof(more[0]); i++) {
+        sqlite3_stmt *s;
+        code = journal_stmt(db, more[i], &s, e);
+        if (code == 0) {
+            code = journal_run_stmt(db, s, e);
+        }
     }
     return code;
 }
@@ -336,8 +343,11 @@ static int journal_apply_op(struct journal *db, const struct journal_op *op,
     case JOURNAL_OP_OVERWRITTEN:
         return journal_apply_ints(db, JOURNAL_STMT_OVERWRITTEN, op, 0, e);
     case JOURNAL_OP_HEARTBEAT:
+        return journal_apply_time(db, JOURNAL_STMT_HEARTBEAT, op->n, e);
+    case JOURNAL_OP_ALIVE:
+        return journal_apply_time(db, JOURNAL_STMT_ALIVE, op->n, e);
     case JOURNAL_OP_RUN_END:
-        return journal_apply_run(db, op, e);
+        return journal_apply_end(db, op->n, e);
     }
     return err_set(e, BTC_E_INTERNAL, "unknown op in a batch");
 }

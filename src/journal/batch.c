@@ -255,7 +255,13 @@ void journal_put_overwritten(struct journal_batch *b, int64_t id)
     (void)journal_batch_op(b, JOURNAL_OP_OVERWRITTEN, id);
 }
 
-/* The engine lives. */
+/* The engine lives, and has nothing else to say. */
+void journal_put_alive(struct journal_batch *b)
+{
+    journal_batch_op(b, JOURNAL_OP_ALIVE, 0)->n = journal_now();
+}
+
+/* The engine writes. */
 void journal_put_heartbeat(struct journal_batch *b)
 {
     journal_batch_op(b, JOURNAL_OP_HEARTBEAT, 0)->n = journal_now();

@@ -26,6 +26,7 @@ enum journal_op_kind {
     JOURNAL_OP_ACCEPTED_LOSS,
     JOURNAL_OP_OVERWRITTEN,
     JOURNAL_OP_HEARTBEAT, /* n: time */
+    JOURNAL_OP_ALIVE,     /* n: time */
     JOURNAL_OP_RUN_END    /* n: time */
 };
 

@@ -278,7 +278,10 @@ void journal_put_accepted_loss(struct journal_batch *b,
                                int64_t id); /* accept_loss=0 */
 void journal_put_overwritten(struct journal_batch *b,
                              int64_t id); /* overwrite=0 */
+/* Facts are written now: what changed on disk until now may be our work. */
 void journal_put_heartbeat(struct journal_batch *b);
+/* Nothing is written but this: the engine lives. */
+void journal_put_alive(struct journal_batch *b);
 void journal_put_run_end(struct journal_batch *b);
 /* Applies in one transaction; on failure nothing of it has happened. */
 int journal_apply(struct journal *db, struct journal_batch *b, struct err *e);

@@ -43,7 +43,7 @@ static int journal_remove_claims(struct journal *db, int64_t id, struct err *e)
         "UPDATE torrent_stat SET bytes_done = 0, pieces_done = 0,"
         " checked_to = 0, completed_at = NULL, updated_at = unixepoch(),"
         " state = (SELECT CASE wanted WHEN 'pause' THEN 'paused'"
-        " ELSE 'checking' END FROM torrent WHERE id = ?1)"
+        " ELSE 'queued' END FROM torrent WHERE id = ?1)"
         " WHERE torrent_id = ?1"};
     int code = 0;
     for (size_t i = 0; code == 0 && i < sizeof(sql) / sizeof(*sql); i++) {

@@ -104,6 +104,47 @@ static bool journal_is_column(const struct journal_value *v, const char *name)
     return strcmp(v->column, name) == 0;
 }
 
+/* What a torrent is that nobody works on, by what it did when somebody last
+ * did. */
+static void journal_mend_state(struct journal_value *v, bool paused)
+{
+    if (slice_eq_str(v->text, "complete")) {
+        return;
+    }
+    if (paused) {
+        v->text = slice_str("paused");
+    } else if (slice_eq_str(v->text, "checking") ||
+               slice_eq_str(v->text, "downloading")) {
+        v->text = slice_str("queued");
+    } else if (slice_eq_str(v->text, "seeding")) {
+        v->text = slice_str("complete");
+    }
+}
+
+/* A count of what only an engine can have. */
+static bool journal_is_live(const struct journal_value *v)
+{
+    static const char *const names[] = {"down_rate", "up_rate", "peers",
+                                        "seeds", "connected"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (journal_is_column(v, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the torrent of a row is wished to pause. */
+static bool journal_is_paused(const struct journal_value *row, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (journal_is_column(&row[i], "wanted")) {
+            return slice_eq_str(row[i].text, "pause");
+        }
+    }
+    return false;
+}
+
 /* No engine holds the lock: nothing is connected, nothing moves, even when the
  * last run was killed a moment ago. */
 static int journal_mend_row(void *ctx, const struct journal_value *row,
@@ -112,23 +153,14 @@ static int journal_mend_row(void *ctx, const struct journal_value *row,
     const struct journal_mend *m = ctx;
     struct journal_value copy[JOURNAL_COLUMNS_MAX];
     memcpy(copy, row, n * sizeof(*row));
-    bool paused = false;
-    for (size_t i = 0; i < n; i++) {
-        paused = paused || (journal_is_column(&row[i], "wanted") &&
-                            slice_eq_str(row[i].text, "pause"));
-    }
     for (size_t i = 0; i < n; i++) {
         struct journal_value *v = &copy[i];
-        if (journal_is_column(v, "down_rate") ||
-            journal_is_column(v, "up_rate") || journal_is_column(v, "peers") ||
-            journal_is_column(v, "seeds") ||
-            journal_is_column(v, "connected")) {
+        if (journal_is_live(v)) {
             v->i = 0;
         } else if (journal_is_column(v, "eta_s")) {
             v->type = JOURNAL_NULL;
-        } else if (paused && journal_is_column(v, "state") &&
-                   !slice_eq_str(v->text, "complete")) {
-            v->text = slice_str("paused");
+        } else if (journal_is_column(v, "state")) {
+            journal_mend_state(v, journal_is_paused(row, n));
         }
     }
     return m->fn(m->ctx, copy, n);

@@ -75,7 +75,7 @@ static void test_add_and_load(void **state)
     assert_int_equal(journal_load_info(db, 99, &info, &n, &e), BTC_E_NOTFOUND);
     struct journal_stat stat;
     assert_int_equal(journal_load_stat(db, id, &stat, NULL), 0);
-    assert_string_equal(stat.state, "checking");
+    assert_string_equal(stat.state, "queued");
     assert_int_equal(stat.bytes_total, 250000); /* no pads */
     assert_int_equal(stat.eta_s, -1);
     assert_int_equal(journal_load_stat(db, 99, &stat, &e), BTC_E_NOTFOUND);

@@ -136,19 +136,31 @@ static void test_live(void **state)
         SQLITE_OK);
     TEST_DB_IS(t->path, live_sql, "paused 0 0 - 0 0 0 0");
     assert_int_equal(journal_set_wish(db, id, "wanted", "run", NULL), 0);
-    TEST_DB_IS(t->path, live_sql, "downloading 0 0 - 0 0 0 0");
+    TEST_DB_IS(t->path, live_sql, "queued 0 0 - 0 0 0 0");
     /* a heartbeat alone brings it back */
     b = journal_batch_new();
     journal_put_heartbeat(b);
     assert_int_equal(journal_apply(db, b, NULL), 0);
     journal_batch_free(b);
     TEST_DB_IS(t->path, live_sql, "downloading 9 8 7 6 5 1 4");
+    /* so does an engine that has nothing else to write */
+    assert_int_equal(
+        test_db_sql(t->path, "UPDATE torrent_stat SET updated_at = 1;"
+                             "UPDATE run SET heartbeat_at = 1, alive_at = 1"),
+        SQLITE_OK);
+    TEST_DB_IS(t->path, "SELECT state FROM progress", "queued");
+    b = journal_batch_new();
+    journal_put_alive(b);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    journal_batch_free(b);
+    TEST_DB_IS(t->path, "SELECT state FROM progress", "downloading");
+    TEST_DB_IS(t->path, "SELECT heartbeat_at FROM run", "1");
     /* an idle seed writes nothing, and keeps its peers */
     assert_int_equal(
         test_db_sql(t->path,
                     "UPDATE torrent_stat SET updated_at = 1, state = 'seeding',"
                     " down_rate = 0, up_rate = 0;"
-                    "UPDATE run SET heartbeat_at = 1"),
+                    "UPDATE run SET heartbeat_at = 1, alive_at = NULL"),
         SQLITE_OK);
     TEST_DB_IS(t->path, live_sql, "seeding 0 0 - 6 5 1 0");
     /* the end of the run ends it all */
@@ -156,7 +168,7 @@ static void test_live(void **state)
     journal_put_run_end(b);
     assert_int_equal(journal_apply(db, b, NULL), 0);
     journal_batch_free(b);
-    TEST_DB_IS(t->path, live_sql, "seeding 0 0 - 0 0 0 0");
+    TEST_DB_IS(t->path, live_sql, "complete 0 0 - 0 0 0 0");
     journal_close(db);
 }
 
@@ -347,12 +359,62 @@ static void test_no_engine(void **state)
     }
 }
 
+/* What a torrent is said to be, by what stands in its row and by whether an
+ * engine works on it. */
+static void test_states(void **state)
+{
+    static const struct {
+        const char *wanted, *stored; /* as they stand in the tables */
+        const char *now;             /* an engine wrote a moment ago */
+        const char *killed;          /* it wrote long ago, and has not ended */
+        const char *ended;
+    } rows[] = {
+        {"run", "queued", "queued", "queued", "queued"},
+        {"run", "checking", "checking", "queued", "queued"},
+        {"run", "downloading", "downloading", "queued", "queued"},
+        {"run", "seeding", "seeding", "seeding", "complete"},
+        {"run", "complete", "complete", "complete", "complete"},
+        {"run", "metadata", "metadata", "metadata", "metadata"},
+        {"run", "error", "error", "error", "error"},
+        {"run", "waiting-space", "waiting-space", "waiting-space",
+         "waiting-space"},
+        {"pause", "downloading", "downloading", "paused", "paused"},
+        {"pause", "queued", "queued", "paused", "paused"},
+        {"pause", "complete", "complete", "complete", "complete"},
+    };
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    struct journal_run before;
+    int64_t id = test_db_add(db, 1);
+    TEST_DB_IS(t->path, "SELECT state FROM progress", "queued");
+    assert_int_equal(journal_begin_run(db, &before, NULL), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[200];
+        (void)snprintf(text, sizeof(text),
+                       "UPDATE torrent SET wanted = '%s';"
+                       "UPDATE torrent_stat SET state = '%s', updated_at = 1",
+                       rows[i].wanted, rows[i].stored);
+        assert_int_equal(test_db_sql(t->path, text), SQLITE_OK);
+        static const char *const runs[] = {
+            "UPDATE run SET ended_at = NULL, heartbeat_at = unixepoch()",
+            "UPDATE run SET ended_at = NULL, heartbeat_at = 1",
+            "UPDATE run SET ended_at = unixepoch(), heartbeat_at = 2"};
+        const char *const want[] = {rows[i].now, rows[i].killed, rows[i].ended};
+        for (size_t k = 0; k < 3; k++) {
+            assert_int_equal(test_db_sql(t->path, runs[k]), SQLITE_OK);
+            TEST_DB_IS(t->path, "SELECT state FROM progress", want[k]);
+        }
+    }
+    assert_true(id > 0);
+    journal_close(db);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_names),     T(test_percent), T(test_live),
-        T(test_piece_map), T(test_query),   T(test_no_engine),
+        T(test_names), T(test_percent),   T(test_live),   T(test_piece_map),
+        T(test_query), T(test_no_engine), T(test_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,38 +94,63 @@ static void cli_status_text(const struct cli *c, const struct cli_rows *rows,
     }
 }
 
-/* Whether an engine runs, for people on a terminal. */
+/* Whether a torrent waits for an engine: nobody has paused it, and it is not
+ * done. */
+static bool cli_status_waits(const struct cli_rows *rows, size_t row)
+{
+    enum btc_state state =
+        btc_state_from_name(cli_rows_text(rows, row, "state"));
+
+    return state != BTC_STATE_COMPLETE && state != BTC_STATE_PAUSED;
+}
+
+/* The command that goes on, when no engine runs and something is left to be
+ * done; else NULL. */
+static const char *cli_status_next(const struct cli *c, struct btc *b,
+                                   const struct cli_rows *rows,
+                                   struct front_text *out)
+{
+    if (btc_engine_pid(btc_path(b)) != 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < cli_rows_count(rows); i++) {
+        if (cli_status_waits(rows, i)) {
+            return cli_open_hint(c, "resume", out);
+        }
+    }
+    return NULL;
+}
+
+/* Whether an engine runs, for people. That one runs is no news in a file. */
 static void cli_status_engine(const struct cli *c, struct btc *b,
                               const struct cli_rows *rows)
 {
+    struct front_text hint = {0};
     int64_t pid = btc_engine_pid(btc_path(b));
-    size_t unfinished = 0;
+    const char *next = cli_status_next(c, b, rows, &hint);
 
-    for (size_t i = 0; i < cli_rows_count(rows); i++) {
-        unfinished += cli_rows_int(rows, i, "bytes_left", 0) > 0 ? 1 : 0;
-    }
-    if (!c->out_screen.tty) {
-        return;
-    }
-    if (pid != 0) {
+    if (next != NULL) {
+        cli_say(c, "no engine runs; `%s` goes on", next);
+    } else if (pid != 0 && c->out_screen.tty) {
         cli_say(c, "the engine runs (pid %lld)", (long long)pid);
-    } else if (unfinished > 0) {
-        struct front_text hint = {0};
-        cli_say(c, "no engine runs; `%s` goes on",
-                cli_open_hint(c, "resume", &hint));
-        front_text_free(&hint);
     }
+    front_text_free(&hint);
 }
 
 /* All as one object. */
-static json_t *cli_status_object(struct btc *b, const struct cli_rows *rows)
+static json_t *cli_status_object(const struct cli *c, struct btc *b,
+                                 const struct cli_rows *rows)
 {
+    struct front_text hint = {0};
     json_t *o = front_json_object();
     int64_t pid = btc_engine_pid(btc_path(b));
 
     json_object_set_new(o, "engine_pid",
                         pid == 0 ? json_null() : json_integer(pid));
+    json_object_set_new(o, "next",
+                        front_json_text(cli_status_next(c, b, rows, &hint)));
     json_object_set_new(o, "torrents", cli_rows_json(rows));
+    front_text_free(&hint);
     return o;
 }
 
@@ -134,7 +159,7 @@ static void cli_status_show(struct cli *c, struct btc *b,
                             const struct cli_rows *rows)
 {
     if (c->o.json) {
-        front_json_print(c->out, cli_status_object(b, rows));
+        front_json_print(c->out, cli_status_object(c, b, rows));
     } else if (c->o.ndjson) {
         json_t *o = json_object();
         json_object_set_new(o, "event", json_string("stats"));

@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""What is said of a torrent is what is true of it: after a bare add, a refusal,
+a run that gave up, and a kill, by status, by JSON and by plain SQL."""
+import json
+import os
+import signal
+import sqlite3
+
+import kit
+import lab
+import wire
+
+SIZE = 3_000_001
+LENGTH = 65536
+
+
+def torrent_of(lab):
+    return lab.make_torrent(lab.make_data("seed/data.bin", SIZE),
+                            piece_length=LENGTH)
+
+
+def said(lab):
+    """What status says: the row, the engine's pid, the command that goes on.
+    SQL must say the same state."""
+    run = lab.btc("status", "--json")
+    assert run.code == 0, run
+    o = json.loads(run.out)
+    row = o["torrents"][0]
+    table = lab.btc("status")
+    assert row["state"] in table.out, (row["state"], table)
+    if o["next"] is not None:
+        assert "no engine runs; `" + o["next"] in table.err, table
+    return row, o["engine_pid"], o["next"]
+
+
+def test_bare_add(lab):
+    """What nobody has begun is neither checked nor downloaded."""
+    torrent = torrent_of(lab)
+    assert lab.btc("add", torrent.path, "-d", kit.folder(lab, "out")).code == 0
+    row, pid, after = said(lab)
+    assert (row["state"], pid) == ("queued", None), row
+    assert after.startswith("btc resume"), after
+    assert kit.progress(lab)["state"] == "queued"
+    assert lab.btc("pause", "1").code == 0
+    row, pid, after = said(lab)
+    assert (row["state"], pid, after) == ("paused", None, None), row
+
+
+def test_refused(lab):
+    """A file in the way is an error, and stays one."""
+    torrent = torrent_of(lab)
+    out = kit.folder(lab, "out")
+    with open(os.path.join(out, "data.bin"), "wb") as f:
+        f.write(os.urandom(SIZE + 7))
+    run = lab.btc("get", torrent.path, "-d", out)
+    assert run.code == 13, run
+    row, _, after = said(lab)
+    assert row["state"] == "error" and "longer" in row["error"], row
+    assert after is not None
+    assert kit.progress(lab)["state"] == "error"
+
+
+def test_gave_up(lab):
+    """Nobody came: it waits for the next run."""
+    torrent = torrent_of(lab)
+    run = lab.btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                  "--stall-timeout", "1s")
+    assert run.code == 5, run
+    row, pid, after = said(lab)
+    assert (row["state"], pid) == ("queued", None), row
+    assert kit.progress(lab)["state"] == "queued"
+    assert [r["state"] for r in lab.sql("SELECT state FROM torrent_stat")] \
+        == ["queued"]
+
+
+def test_killed(lab):
+    """status knows at once; SQL, when the engine has said nothing for long."""
+    torrent = torrent_of(lab)
+    seed = wire.Slow(torrent, lab.next_ip())
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--peer", seed.address)
+    lab.wait(lambda: kit.has_rows(lab) and
+             kit.progress(lab)["state"] == "downloading", 60, "a start")
+    row, pid, after = said(lab)
+    assert row["state"] == "downloading" and pid and after is None, row
+    run.signal(signal.SIGKILL)
+    run.wait()
+    row, pid, after = said(lab)
+    assert (row["state"], pid, row["peers"]) == ("queued", None, 0), row
+    assert after is not None
+    link = sqlite3.connect(lab.db, timeout=20)
+    with link:
+        link.execute("UPDATE torrent_stat SET updated_at = updated_at - 31")
+        link.execute("UPDATE run SET heartbeat_at = heartbeat_at - 31,"
+                     " alive_at = alive_at - 31")
+    link.close()
+    assert kit.progress(lab)["state"] == "queued"
+
+
+lab.main(__name__)
