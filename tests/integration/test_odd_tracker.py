@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Trackers that are odd and yet in use: each is asked as other clients ask it, and
 what cannot be asked is told with the reason."""
+import gzip
 import sqlite3
 
 import lab as laboratory
@@ -48,6 +49,43 @@ def test_unescaped_by_hand(lab):
     run = lab.btc("resume", "1", timeout=60)
     assert run.code == 0, run
     assert tracker.seen[0]["path"] == "/%C3%B6%20x", tracker.seen[0]
+
+
+# name: what comes, what the journal says of it
+INSTEAD = {
+    "page": (b"<html><title>Login</title><body>who are you?</body></html>",
+             "web page (HTML), not a reply: Login who are you?"),
+    "notice": (b"<br />\n<b>Notice</b>: Undefined index \x1b[31min /a.php",
+               "not bencoded: Notice : Undefined index"),
+    "text": (b"tracker is down, see news", "tracker is down, see news"),
+    "gzip": (gzip.compress(good()), "gzip data that is not labelled so"),
+    "binary": (b"\x00\x01\x1b\xff" * 1000, "binary data (hex 00011bff"),
+    "status": ((503, {}, b"<h1>Come back later</h1>"),
+               "HTTP status 503: Come back later"),
+}
+
+
+def test_what_came_instead(lab):
+    """The first words of a page, a notice, a text stand in the journal and in
+    the log; of what is no text, what it is. A terminal obeys none of it."""
+    torrent, seeder = setup(lab)
+    bad = {name: Tracker(lab, lambda q, r=reply: r)
+           for name, (reply, _) in INSTEAD.items()}
+    path = with_tiers(lab, torrent, *[[t.url] for t in bad.values()])
+    daemon = lab.start_btc("daemon")
+    run = lab.btc("add", path, "-d", out_of(lab))
+    assert run.code == 0, run
+    lab.wait(lambda: trackers(lab) and all(
+        r["error"] for r in trackers(lab).values()), what="all answers")
+    rows, log = trackers(lab), lab.btc("log", "1").out
+    for name, (_, words) in INSTEAD.items():
+        error = rows[bad[name].url]["error"]
+        assert words in error, (name, error)
+        assert words in log, (name, log)
+    shown = log + lab.btc("trackers", "1").out + lab.btc("why", "1").out
+    assert "\x1b" not in shown and "\x00" not in shown
+    assert daemon.stop() in (0, 7)
+    seeder.close()
 
 
 laboratory.main(__name__)

@@ -14,7 +14,9 @@
 #include "base/mem.h"
 #include "proto/bencode.h"
 #include "proto/field.h"
+#include "proto/tracker/excerpt.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -317,29 +319,16 @@ static void tracker_http_parse_texts(struct slice dict,
     }
 }
 
-/* Whether the body starts like a web page, blanks and a BOM aside. */
-static bool tracker_http_is_html(struct slice body)
+/* "what" or, when the body has words, "what: words". */
+static int tracker_http_say(struct err *e, const char *what, struct slice body)
 {
-    static const char *const start[] = {"<html", "<!doctype", "<head", "<body"};
-    char head[16] = {0};
-    size_t off = slice_has_prefix(body, "\xef\xbb\xbf") ? 3 : 0;
+    char text[EXCERPT_MAX];
 
-    while (off < body.len && (body.p[off] == ' ' ||
-                              (body.p[off] >= '\t' && body.p[off] <= '\r'))) {
-        off++;
+    excerpt_put(body, text);
+    if (text[0] == '\0') {
+        return err_set(e, BTC_E_PROTO, "%s", what);
     }
-    body = slice_sub(body, off, sizeof head - 1);
-    for (size_t i = 0; i < body.len; i++) {
-        uint8_t c = body.p[i];
-
-        head[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-    }
-    for (size_t i = 0; i < sizeof start / sizeof start[0]; i++) {
-        if (strncmp(head, start[i], strlen(start[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return err_set(e, BTC_E_PROTO, "%s: %s", what, text);
 }
 
 /* Says why a body is no reply. */
@@ -349,16 +338,20 @@ static int tracker_http_refuse(struct slice body, const struct bencode_fault *f,
     if (body.len == 0) {
         return err_set(e, BTC_E_PROTO, "the tracker's reply is empty");
     }
-    if (tracker_http_is_html(body)) {
-        return err_set(e, BTC_E_PROTO,
-                       "the tracker sent a web page (HTML), not a reply");
+    if (excerpt_is_html(body)) {
+        return tracker_http_say(
+            e, "the tracker sent a web page (HTML), not a reply", body);
     }
-    if (f->what != NULL) {
+    if (f->what == NULL) {
+        return tracker_http_say(e, "the tracker's reply is no dictionary",
+                                body);
+    }
+    if (body.p[0] == 'd') { /* it was meant to be one */
         return err_set(e, BTC_E_PROTO,
                        "the tracker's reply is not bencoded: %s at byte %zu",
                        f->what, f->offset);
     }
-    return err_set(e, BTC_E_PROTO, "the tracker's reply is no dictionary");
+    return tracker_http_say(e, "the tracker's reply is not bencoded", body);
 }
 
 /* Starts the reply and checks that the body holds a dictionary, which `body` is
@@ -422,7 +415,9 @@ int tracker_http_decode(long status, struct slice body,
 {
     int rc = tracker_http_parse(body, out, e);
     if (rc < 0 && status >= 400) {
-        return err_set(e, rc, "HTTP status %ld", status);
+        char what[32];
+        (void)snprintf(what, sizeof(what), "HTTP status %ld", status);
+        return tracker_http_say(e, what, body);
     }
     return rc;
 }

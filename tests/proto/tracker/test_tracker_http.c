@@ -222,16 +222,24 @@ static const struct test_case test_cases[] = {
     /* no reply at all */
     {REPLY(""), "! the tracker's reply is empty"},
     {REPLY("<html><body>404"), "! the tracker sent a web page (HTML), not a "
-                               "reply"},
+                               "reply: 404"},
     {REPLY("\xef\xbb\xbf\r\n <!DOCTYPE html>"),
      "! the tracker sent a web page (HTML), not a reply"},
     {REPLY("<HTML>"), "! the tracker sent a web page (HTML), not a reply"},
-    {REPLY("le"), "! the tracker's reply is no dictionary"},
-    {REPLY("i5e"), "! the tracker's reply is no dictionary"},
-    {REPLY("3:abc"), "! the tracker's reply is no dictionary"},
-    {REPLY("<htm"), "!"},
-    {REPLY("404 not found"), "!"},
-    {REPLY("d8:interval"), "!"},
+    {REPLY("le"), "! the tracker's reply is no dictionary: le"},
+    {REPLY("i5e"), "! the tracker's reply is no dictionary: i5e"},
+    {REPLY("3:abc"), "! the tracker's reply is no dictionary: 3:abc"},
+    {REPLY("<htm"), "! the tracker's reply is not bencoded"},
+    {REPLY("404 not found"),
+     "! the tracker's reply is not bencoded: 404 not found"},
+    {REPLY("<br />\n<b>Notice</b>:  Undefined index: \x1b[31mkey in <b>/a</b>"),
+     "! the tracker's reply is not bencoded: Notice : Undefined index:  [31mkey "
+     "in /a"},
+    {REPLY("\x1f\x8b\x08\0\0\0\0\0"),
+     "! the tracker's reply is not bencoded: gzip data that is not labelled so"},
+    {REPLY("\x01\xff" "abc"),
+     "! the tracker's reply is not bencoded: binary data (hex 01ff616263...)"},
+    {REPLY("d8:interval"), "! the tracker's reply is not bencoded: unexpected end at byte 11"},
     {REPLY("d5:peers7:" P1 "e"), "!"},
 };
 /* clang-format on */
@@ -431,6 +439,11 @@ static void test_status(void **state)
     assert_int_equal(tracker_http_decode(502, slice_str("<html>"), &r, &e),
                      BTC_E_PROTO);
     assert_string_equal(e.msg, "HTTP status 502");
+    tracker_reply_fini(&r);
+    assert_int_equal(tracker_http_decode(
+                         503, slice_str("<h1>Come back\r\nlater</h1>"), &r, &e),
+                     BTC_E_PROTO);
+    assert_string_equal(e.msg, "HTTP status 503: Come back later");
     tracker_reply_fini(&r);
     assert_int_equal(tracker_http_decode(200, slice_str("<html>"), &r, &e),
                      BTC_E_PROTO);
