@@ -35,20 +35,6 @@ static void incoming_drop(struct incoming *in)
     free(in);
 }
 
-/* The running torrent of an info hash. */
-static struct engine_torrent *incoming_torrent(struct engine *s,
-                                               const uint8_t *info_hash)
-{
-    for (struct engine_torrent *st = s->torrents; st != NULL;
-         st = st->hh.next) {
-        if (st->life.state == LIFE_RUNNING &&
-            memcmp(st->row.info_hash, info_hash, SHA1_LEN) == 0) {
-            return st;
-        }
-    }
-    return NULL;
-}
-
 /* The handshake is whole: the connection goes to its torrent or away. What came
  * behind the handshake goes with it. */
 static void incoming_route(struct incoming *in, struct slice rest)
@@ -61,7 +47,7 @@ static void incoming_route(struct incoming *in, struct slice rest)
     ptrdiff_t n = wire_decode(&d, slice_of(in->bytes, in->n), &m);
     incoming_drop(in);
     struct engine_torrent *st =
-        n > 0 ? incoming_torrent(s, m.handshake.info_hash) : NULL;
+        n > 0 ? turn_find(s, m.handshake.info_hash) : NULL;
     if (st != NULL) {
         drive_drain(st); /* a slot that the core has freed is free here, too */
     }

@@ -8,9 +8,9 @@
  *   watch.c, startup.c, adopt.c, removal.c, delete.c
  *   load.c      the objects of a torrent, made from its rows, and freed
  *   commit.c    the order flush, sync, commit, tell
- *   drive.c     actions of the core into calls of nodes.c, magnet.c, links.c,
- *               uploads.c, trackers.c, reach.c, limits.c, facts.c, report.c
- *   jobs.c (disk jobs), turn.c: the leaf of all
+ *   drive.c     actions of the core into calls of nodes.c, neighbours.c,
+ *               magnet.c, links.c, uploads.c, trackers.c, limits.c, facts.c,
+ *               report.c; jobs.c (disk jobs), turn.c: the leaf of all
  * A lower file never calls a higher one: it posts an event (turn_post).
  */
 #ifndef BTC_ENGINE_INTERNAL_H
@@ -21,6 +21,7 @@
 #include "core/durable/life.h"
 #include "core/torrent/torrent.h"
 #include "engine/engine.h"
+#include "engine/search.h"
 #include "journal/journal.h"
 #include "model/names.h"
 #include "model/seed_goal.h"
@@ -31,7 +32,6 @@
 #include "store/store.h"
 #include <utlist.h>
 
-struct engine_torrent;
 struct magnet_state;
 struct reach;
 
@@ -121,8 +121,7 @@ struct torrent_watch { /* once a second */
     uint64_t space_ms; /* last look at free space */
     bool space_busy;
     uint64_t seeding_ms; /* of the last tick that counted */
-    uint64_t search_ms;  /* the DHT is asked again */
-    uint32_t n_searches; /* of this run that have ended */
+    struct torrent_search search;
 };
 
 struct engine_torrent {

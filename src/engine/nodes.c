@@ -95,18 +95,12 @@ static void nodes_change(struct nodes *n, const struct krpc_node *node,
 
 /* --- what the core wants --- */
 
-/* The torrent of an info hash that runs; NULL = none. */
+/* The torrent of an info hash that runs and is searched for; NULL = none. */
 static struct engine_torrent *nodes_find(const struct nodes *n,
                                          const uint8_t *info_hash)
 {
-    for (struct engine_torrent *st = n->s->torrents; st != NULL;
-         st = st->hh.next) {
-        if (memcmp(st->row.info_hash, info_hash, SHA1_LEN) == 0) {
-            return st->life.state == LIFE_RUNNING && !st->row.is_private ? st
-                                                                         : NULL;
-        }
-    }
-    return NULL;
+    struct engine_torrent *st = turn_find(n->s, info_hash);
+    return st != NULL && !st->row.is_private ? st : NULL;
 }
 
 static void nodes_on_peers(struct nodes *n, const struct dht_action *a)
@@ -124,7 +118,7 @@ static void nodes_on_peers(struct nodes *n, const struct dht_action *a)
 static void nodes_on_done(struct nodes *n, const struct dht_search_result *r)
 {
     struct engine_torrent *st = nodes_find(n, r->info_hash);
-    if (st == NULL || st->watch.n_searches++ > 0) {
+    if (st == NULL || st->watch.search.n_dht_searches++ > 0) {
         return;
     }
     char text[160];
@@ -330,10 +324,10 @@ void nodes_second(struct nodes *n, struct engine_torrent *st)
     uint64_t now = loop_now_ms(st->s->loop);
     uint16_t port = st->s->shared.swarm.port;
     if (n == NULL || st->row.is_private || st->t == NULL ||
-        now < st->watch.search_ms) {
+        now < st->watch.search.dht_ms) {
         return;
     }
-    st->watch.search_ms = now + nodes_pause(st);
+    st->watch.search.dht_ms = now + nodes_pause(st);
     struct dht_event ev = {.type = DHT_EVENT_SEARCH};
     memcpy(ev.search.info_hash, st->row.info_hash, sizeof(ev.search.info_hash));
     ev.search.port = port;
@@ -345,7 +339,7 @@ bool nodes_has_hope(const struct nodes *n, const struct engine_torrent *st)
 {
     struct dht_stats stats;
     if (n == NULL || st->row.is_private ||
-        st->watch.n_searches >= NODES_SEARCHES_VAIN) {
+        st->watch.search.n_dht_searches >= NODES_SEARCHES_VAIN) {
         return false;
     }
     dht_get_stats(n->dht, loop_now_ms(n->s->loop), &stats);

@@ -10,6 +10,7 @@ struct reach {
     struct resolve *resolve;           /* owns */
     struct udp_trackers *udp_trackers; /* owns */
     struct nodes *nodes;               /* owns; NULL: no DHT */
+    struct neighbours *neighbours;     /* owns; NULL: no local discovery */
 };
 
 struct reach *reach_open(struct engine *s, const struct tcp_host_options *host)
@@ -34,6 +35,9 @@ struct reach *reach_open(struct engine *s, const struct tcp_host_options *host)
     if (r->nodes != NULL) {
         s->shared.swarm.dht_port = udp_port(r->udp, ADDR_V4);
     }
+    if (!s->o.reach.no_lsd && !s->o.check_only) {
+        r->neighbours = neighbours_open(s, host);
+    }
     return r;
 }
 
@@ -42,6 +46,7 @@ void reach_close(struct reach *r)
     if (r == NULL) {
         return;
     }
+    neighbours_close(r->neighbours);
     nodes_close(r->nodes);
     udp_trackers_free(r->udp_trackers);
     udp_free(r->udp);
@@ -57,4 +62,9 @@ struct udp_trackers *reach_udp_trackers(struct reach *r)
 struct nodes *reach_nodes(struct reach *r)
 {
     return r->nodes;
+}
+
+struct neighbours *reach_neighbours(struct reach *r)
+{
+    return r->neighbours;
 }

@@ -6,6 +6,7 @@
 #define BTC_ENGINE_REACH_H
 
 #include "engine/internal.h"
+#include "engine/neighbours.h"
 #include "engine/nodes.h"
 #include "engine/udp_trackers.h"
 
@@ -16,5 +17,7 @@ struct reach *reach_open(struct engine *s, const struct tcp_host_options *host);
 void reach_close(struct reach *r); /* NULL allowed */
 struct udp_trackers *reach_udp_trackers(struct reach *r);
 struct nodes *reach_nodes(struct reach *r); /* NULL: no DHT */
+/* NULL: no local discovery. */
+struct neighbours *reach_neighbours(struct reach *r);
 
 #endif

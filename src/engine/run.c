@@ -10,6 +10,7 @@
 #include "engine/drive.h"
 #include "engine/inbound.h"
 #include "engine/limits.h"
+#include "engine/reach.h"
 #include "engine/report.h"
 #include "engine/torrent.h"
 #include "engine/turn.h"
@@ -214,6 +215,7 @@ static void run_on_second(struct engine *s, uint64_t now)
         watch_second(st);
         engine_commit_second(st);
     }
+    neighbours_send(reach_neighbours(s->reach));
     if (s->o.stall_timeout_s > 0) {
         watch_payload(s, now);
     }

@@ -25,6 +25,19 @@ void turn_touch(struct engine_torrent *st)
     turn_ask(st);
 }
 
+struct engine_torrent *turn_find(const struct engine *s,
+                                 const uint8_t *info_hash)
+{
+    for (struct engine_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        if (st->life.state == LIFE_RUNNING &&
+            memcmp(st->row.info_hash, info_hash, SHA1_LEN) == 0) {
+            return st;
+        }
+    }
+    return NULL;
+}
+
 struct engine_torrent *turn_next(struct engine *s)
 {
     struct engine_torrent *st = s->turn.touched;

@@ -43,6 +43,10 @@ void turn_post_failed(struct engine_torrent *st, int code, const char *text);
 /* The oldest one; free() it. NULL = none. */
 struct mail *turn_take_mail(struct engine_torrent *st);
 
+/* The torrent of an info hash (SHA1_LEN) that runs; NULL = none. */
+struct engine_torrent *turn_find(const struct engine *s,
+                                 const uint8_t *info_hash);
+
 /* The run is to end. The first status stays; `text` may be NULL. */
 void turn_end(struct engine *s, int status, const char *text);
 /* Somebody has said so. */

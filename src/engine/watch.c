@@ -67,7 +67,8 @@ static void watch_hope(struct engine_torrent *st, uint64_t now)
     const struct announce_tracker *spoken =
         watch_trackers(torrent_announce(st->t), &failing);
     if (!failing || watch_knows_peer(torrent_peerset(st->t)) ||
-        nodes_has_hope(reach_nodes(st->s->reach), st)) {
+        nodes_has_hope(reach_nodes(st->s->reach), st) ||
+        neighbours_have_hope(reach_neighbours(st->s->reach), st)) {
         return;
     }
     if (spoken == NULL) {
@@ -139,6 +140,7 @@ void watch_second(struct engine_torrent *st)
         turn_post(st, LIFE_GOAL_REACHED);
     }
     nodes_second(reach_nodes(st->s->reach), st);
+    neighbours_second(reach_neighbours(st->s->reach), st);
     watch_space(st, now);
     watch_hope(st, now);
 }

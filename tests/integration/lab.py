@@ -38,21 +38,25 @@ Lab
                               see Tracker
     transmission, aria2, libtorrent, qbittorrent
         (torrent, seed=False, dir=None, ip=None, port=51413, up_limit=0,
-         down_limit=0, magnet=None, peers=[])
+         down_limit=0, magnet=None, peers=[], ways=[], beside=None)
                               a running peer; as a seeder it serves the source
                               of the torrent (or `dir`); limits in KiB/s; `ip`
                               is the next free one; `peers` are ("ip", port)
-                              that it dials (libtorrent only); see Peer
+                              that it dials (libtorrent only); `ways` to find
+                              others that it uses beside trackers: "dht",
+                              "pex", "lsd"; `beside` is where it runs; see Peer
+    beside()                  another machine in a network of two, see Beside
     http_server(handler, ip="10.77.0.1", port=0)
                               handler(path, headers) gives (status, dict,
                               body); returns the base URL. For fake trackers
                               and web seeds
     mount_tmpfs(path, size)   a small filesystem to run full
-    btc(*args, timeout=120, env={}, db=None, ip="10.77.0.20")
+    btc(*args, timeout=120, env={}, db=None, ip="10.77.0.20", lsd=False)
                               runs btc to its end; see Run. It is bound to `ip`:
                               unbound connections come from the address that
-                              they go to, and no peer takes those of its own
-    start_btc(*args, env={}, db=None, ip="10.77.0.20")
+                              they go to, and no peer takes those of its own.
+                              Without `lsd` two btc do not find each other
+    start_btc(*args, env={}, db=None, ip="10.77.0.20", lsd=False)
                               starts it; see Program
     start(name, argv, **kw)   starts any other program; see Program
     sql(query, *args, db=None)  rows as sqlite3.Row, read only; none while the
@@ -69,6 +73,8 @@ Peer        a Program with ip, port, dir (where its data is), progress() (0..1),
             is_seeding(), uploaded(), downloaded() (payload bytes),
             wait_ready(timeout=60) (torrent is loaded; seeder: data is checked),
             wait_done(timeout=120) (it has everything)
+Beside      ip, ip6 (its addresses), near_ip, near_ip6 (ours on that network),
+            device (ours), argv (put before a command to run it there)
 Tracker     (serves only torrents of this Lab, or what allow(info_hash) adds)
             url, udp_url, scrape(torrent) -> (seeds, downloads, leechers),
             wait_seeds(torrent, n, timeout=30), wait_peers(torrent, n)
@@ -459,13 +465,52 @@ class Tracker(Program):
         self.lab.wait(enough, timeout, f"{n} peers at the tracker")
 
 
+class Beside:
+    """Another network namespace, and a cable to it."""
+
+    def __init__(self, lab):
+        ip = find("ip")
+        self.device = "side0"
+        self.near_ip, self.ip = "10.78.0.1", "10.78.0.2"
+        self.near_ip6, self.ip6 = "fd78::1", "fd78::2"
+        # The kernel takes its time with that of a test before.
+        subprocess.run([ip, "link", "del", self.device], check=False,
+                       capture_output=True)
+        holder = lab.start("beside", [find("unshare"), "--net", "sh", "-c",
+                                      "echo here; exec sleep 100000"])
+        lab.wait(holder.out, 10, "the other namespace")
+        self.argv = [find("nsenter"), f"--net=/proc/{holder.pid}/ns/net"]
+        for command in (
+                [ip, "link", "add", self.device, "type", "veth", "peer",
+                 "name", "side1", "netns", str(holder.pid)],
+                [ip, "addr", "add", self.near_ip + "/24", "dev", self.device],
+                [ip, "addr", "add", self.near_ip6 + "/64", "dev", self.device,
+                 "nodad"],
+                [ip, "link", "set", self.device, "up"],
+                self.argv + [ip, "link", "set", "lo", "up"],
+                self.argv + [ip, "addr", "add", self.ip + "/24", "dev",
+                             "side1"],
+                self.argv + [ip, "addr", "add", self.ip6 + "/64", "dev",
+                             "side1", "nodad"],
+                self.argv + [ip, "link", "set", "side1", "up"],
+                self.argv + [ip, "route", "add", "default", "dev", "side1"]):
+            subprocess.run(command, check=True)
+        lab.wait(lambda: self._is_up(ip), 10, "the cable")
+
+    def _is_up(self, ip):
+        shown = subprocess.run([ip, "link", "show", self.device],
+                               capture_output=True, text=True, check=True)
+        return "state UP" in shown.stdout
+
+
 class Peer(Program):
     """Somebody else's BitTorrent client with one torrent."""
 
     def __init__(self, lab, name, argv, where, options, env=None):
         self.ip, self.port, self.dir = where
         self.options = options
-        super().__init__(lab, name, argv, env)
+        beside = options["beside"]
+        super().__init__(lab, name, beside.argv + argv if beside else argv, env)
 
     def state(self):
         """{progress, seeding, up, down}; raises while it does not answer."""
@@ -516,8 +561,10 @@ class Transmission(Peer):
             limits[f"speed-limit-{way}-enabled"] = options[f"{way}_limit"] > 0
         pathlib.Path(home).write_text(json.dumps(dict(limits, **{
             "bind-address-ipv4": ip, "peer-port": port, "encryption": 0,
-            "utp-enabled": False, "dht-enabled": False, "lpd-enabled": False,
-            "pex-enabled": False, "port-forwarding-enabled": False,
+            "utp-enabled": False, "dht-enabled": "dht" in options["ways"],
+            "lpd-enabled": "lsd" in options["ways"],
+            "pex-enabled": "pex" in options["ways"],
+            "port-forwarding-enabled": False,
             "preallocation": 0, "download-dir": folder, "rpc-port": 9091,
             "rpc-bind-address": ip, "rpc-whitelist-enabled": False,
             "rpc-host-whitelist-enabled": False, "ratio-limit-enabled": False,
@@ -564,9 +611,12 @@ class Transmission(Peer):
 class Aria2(Peer):
     def __init__(self, lab, where, options):
         ip, port, folder = where
-        argv = [find("aria2c"), "--no-conf", "--enable-dht=false",
-                "--enable-dht6=false", "--bt-enable-lpd=false",
-                "--enable-peer-exchange=false", "--disable-ipv6=true",
+        ways = {way: str(way in options["ways"]).lower()
+                for way in ("dht", "pex", "lsd")}
+        argv = [find("aria2c"), "--no-conf", f"--enable-dht={ways['dht']}",
+                "--enable-dht6=false", f"--bt-enable-lpd={ways['lsd']}",
+                f"--bt-lpd-interface={ip}", f"--dht-listen-port={port}",
+                f"--enable-peer-exchange={ways['pex']}", "--disable-ipv6=true",
                 "--file-allocation=none", "--seed-ratio=0",
                 "--check-integrity=true", "--allow-overwrite=true",
                 "--summary-interval=0", "--console-log-level=notice",
@@ -599,7 +649,7 @@ class Libtorrent(Peer):
                   "magnet": options["magnet"], "dir": folder,
                   "up_limit": options["up_limit"], "status": self.status,
                   "down_limit": options["down_limit"],
-                  "peers": options["peers"]}
+                  "peers": options["peers"], "ways": options["ways"]}
         super().__init__(lab, "libtorrent", [
             "/usr/bin/python3", os.path.join(HERE, "peer_libtorrent.py"),
             json.dumps(config)], where, options)
@@ -611,18 +661,18 @@ class Libtorrent(Peer):
 QBITTORRENT_CONF = r"""[BitTorrent]
 Session\AddTorrentStopped=false
 Session\BTProtocol=TCP
-Session\DHTEnabled=false
+Session\DHTEnabled={dht}
 Session\DefaultSavePath={dir}
 Session\Encryption=0
 Session\GlobalDLSpeedLimit={down_limit}
 Session\GlobalUPSpeedLimit={up_limit}
 Session\IgnoreLimitsOnLAN=false
-Session\Interface=lo
+Session\Interface={device}
 Session\InterfaceAddress={ip}
-Session\InterfaceName=lo
-Session\LSDEnabled=false
+Session\InterfaceName={device}
+Session\LSDEnabled={lsd}
 Session\MultiConnectionsPerIp=true
-Session\PeXEnabled=false
+Session\PeXEnabled={pex}
 Session\Port={port}
 Session\Preallocation=false
 Session\QueueingSystemEnabled=false
@@ -632,7 +682,7 @@ Accepted=true
 PortForwardingEnabled=false
 [Preferences]
 WebUI\Address={ip}
-WebUI\AuthSubnetWhitelist=10.77.0.0/16
+WebUI\AuthSubnetWhitelist=10.77.0.0/16, 10.78.0.0/16
 WebUI\AuthSubnetWhitelistEnabled=true
 WebUI\CSRFProtection=false
 WebUI\Enabled=true
@@ -651,7 +701,10 @@ class Qbittorrent(Peer):
                           "qBittorrent.conf")
         pathlib.Path(config).write_text(QBITTORRENT_CONF.format(
             ip=ip, port=port, dir=folder, up_limit=options["up_limit"],
-            down_limit=options["down_limit"]))
+            down_limit=options["down_limit"],
+            device="side1" if options["beside"] else "lo",
+            **{way: str(way in options["ways"]).lower()
+               for way in ("dht", "pex", "lsd")}))
         super().__init__(lab, "qbittorrent", [
             find("qbittorrent-nox"),
             f"--profile={home}", f"--save-path={folder}",
@@ -732,15 +785,17 @@ class Lab:
         return tracker
 
     def _peer(self, kind, torrent, seed=False, dir=None, ip=None, port=51413,
-              up_limit=0, down_limit=0, magnet=None, peers=()):
-        ip = ip or self.next_ip()
+              up_limit=0, down_limit=0, magnet=None, peers=(), ways=(),
+              beside=None):
+        ip = ip or (beside.ip if beside else self.next_ip())
         if not dir and seed:
             dir = os.path.dirname(torrent.source)
         dir = dir or self.path(f"{kind.__name__.lower()}-out-{ip}")
         os.makedirs(dir, exist_ok=True)
         options = {"torrent": torrent, "seed": seed, "up_limit": up_limit,
                    "down_limit": down_limit, "magnet": magnet,
-                   "peers": list(peers)}
+                   "peers": list(peers), "ways": list(ways),
+                   "beside": beside}
         peer = kind(self, (ip, port, dir), options)
         # A torrent that is given over RPC is given now, not at the first look.
         self.wait(peer._state, 30, f"{peer.name} to start", 0.05)
@@ -798,14 +853,18 @@ class Lab:
         self.mounts.append(full)
         return full
 
+    def beside(self):
+        return Beside(self)
+
     def start(self, name, argv, **options):
         return Program(self, name, argv, **options)
 
-    def start_btc(self, *args, env=None, db=None, ip=ADDRESSES[-1]):
+    def start_btc(self, *args, env=None, db=None, ip=ADDRESSES[-1], lsd=False):
         binary = os.environ.get("BTC")
         if not binary:
             raise Skip("BTC does not name a btc to test")
-        env = dict({"BTC_DB": db or self.db, "BTC_BIND": ip}, **(env or {}))
+        env = dict({"BTC_DB": db or self.db, "BTC_BIND": ip,
+                    "BTC_NO_LSD": str(not lsd).lower()}, **(env or {}))
         return Program(self, "btc", [os.path.abspath(binary), *args], env)
 
     def btc(self, *args, timeout=120, **options):

@@ -13,7 +13,8 @@ def main():
     session = lt.session({
         "listen_interfaces": f"{config['ip']}:{config['port']}",
         "outgoing_interfaces": config["ip"],
-        "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
+        "enable_dht": "dht" in config["ways"],
+        "enable_lsd": "lsd" in config["ways"], "enable_upnp": False,
         "enable_natpmp": False, "enable_outgoing_utp": False,
         "enable_incoming_utp": False, "allow_multiple_connections_per_ip": True,
         "out_enc_policy": 2, "in_enc_policy": 1,
