@@ -76,8 +76,9 @@ struct torrent_startup {
     bool verify_all;  /* everything is to be hashed */
     bool verify_more; /* and an earlier run had begun with it */
     bool scan_needed;
-    uint32_t checked_from; /* a check goes on here */
-    int64_t verify_taken;  /* the wish to verify that was carried out last */
+    struct fingerprint longer; /* verify: a file that is too long, or none */
+    uint32_t longer_file, checked_from; /* which; a check goes on here */
+    int64_t verify_taken; /* the wish to verify that was carried out last */
     struct journal_run last_run; /* that may have written its files */
 };
 
@@ -136,8 +137,7 @@ struct engine_torrent {
     struct store_tree *store;  /* owns */
     struct torrent *t;         /* owns; NULL unless loaded */
     bool ran;                  /* t knows what is here: it was started */
-    bool asked;                /* of the ids this run is for */
-    bool told_added;           /* ADDED was told */
+    bool asked, told_added;    /* of the ids this run is for; ADDED was told */
     enum btc_state told_state; /* last STATE told; UNKNOWN = none */
     struct life life;
     char error[256];  /* what ended it; empty while life.code is 0 */

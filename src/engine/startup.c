@@ -20,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes of a path that are shown, its end. */
+#define STARTUP_PATH_MAX 80
+
 /* The wish changed while a job was out: what it found is not looked at. */
 static bool startup_is_off(const struct engine_torrent *st)
 {
@@ -72,6 +75,34 @@ static bool startup_wants_more(const struct engine_torrent *st)
     return false;
 }
 
+/* How a file that is too long becomes the torrent's. */
+static void startup_cut_text(const struct engine_torrent *st, char *text,
+                             size_t size)
+{
+    (void)snprintf(text, size,
+                   "; `btc resume %lld --overwrite` cuts it to its length and "
+                   "keeps what is good, or move it away",
+                   (long long)st->id);
+}
+
+bool startup_is_too_long(const struct engine_torrent *st, char *text,
+                         size_t size)
+{
+    if (!st->startup.longer.exists) {
+        return false;
+    }
+    const struct journal_file *f = &st->rows.files[st->startup.longer_file];
+    size_t len = strlen(f->path);
+    size_t cut = len > STARTUP_PATH_MAX ? len - STARTUP_PATH_MAX : 0;
+    int n = snprintf(text, size,
+                     "%s: exists and is longer: %llu bytes, the torrent's has "
+                     "%llu",
+                     f->path + cut, (unsigned long long)st->startup.longer.size,
+                     (unsigned long long)f->length);
+    startup_cut_text(st, text + n, size - (size_t)n);
+    return true;
+}
+
 /* Why the files could not be made, and what helps when something that is no
  * data of the torrent's is in the way. */
 static void startup_create_text(const struct engine_torrent *st,
@@ -80,10 +111,7 @@ static void startup_create_text(const struct engine_torrent *st,
 {
     int n = snprintf(text, sizeof(st->error), "%s", job->error);
     if (job->create.may_insist) {
-        (void)snprintf(text + n, sizeof(st->error) - (size_t)n,
-                       "; `btc resume %lld --overwrite` cuts it, or move it "
-                       "away",
-                       (long long)st->id);
+        startup_cut_text(st, text + n, sizeof(st->error) - (size_t)n);
     } else if (job->result == BTC_E_EXISTS) {
         (void)snprintf(text + n, sizeof(st->error) - (size_t)n,
                        "; move that away, or `btc rm %lld` and get it with "
@@ -283,12 +311,29 @@ static void startup_absent(struct engine_torrent *st, bool root)
     turn_post_failed(st, BTC_E_STORAGE, text);
 }
 
+/* btc verify makes no files, so CREATE does not find what it would refuse. */
+static void startup_find_longer(struct engine_torrent *st,
+                                const struct fingerprint *prints)
+{
+    st->startup.longer = (struct fingerprint){0};
+    for (uint32_t i = 0; st->s->o.check_only && i < st->geom.n_files; i++) {
+        const struct journal_file *f = &st->rows.files[i];
+        bool is_longer = prints[i].exists && prints[i].is_file && !f->pad &&
+                         f->priority > 0 && prints[i].size > f->length;
+        if (is_longer && !st->startup.longer.exists) {
+            st->startup.longer = prints[i];
+            st->startup.longer_file = i;
+        }
+    }
+}
+
 /* The fingerprints are here. */
 static void startup_judged(struct engine_torrent *st,
                            const struct store_job *job)
 {
     if (judge_files(st, job)) {
         startup_find_strangers(st, job->prints);
+        startup_find_longer(st, job->prints);
         turn_post(st, LIFE_STATED);
     } else {
         startup_absent(st, job->root.exists);

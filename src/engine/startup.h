@@ -13,6 +13,10 @@ void startup_scan(struct engine_torrent *st);
 void startup_space(struct engine_torrent *st);
 /* Gives the core what is trusted and what is to be hashed. */
 void startup_hand_over(struct engine_torrent *st);
+/* btc verify: a wanted file is longer than the torrent's; which, and what
+ * helps, as a text. */
+bool startup_is_too_long(const struct engine_torrent *st, char *text,
+                         size_t size);
 /* Hash again on a wish, while it runs: everything verified before `since`. */
 void startup_verify(struct engine_torrent *st, int64_t since);
 

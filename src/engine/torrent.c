@@ -19,6 +19,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* --- actions --- */
 
@@ -230,23 +231,41 @@ static void engine_torrent_live_type(struct engine_torrent *st,
     engine_torrent_live(st, &m);
 }
 
-/* btc verify: the outcome over what is wanted. It is no event of the log. */
-static void engine_torrent_verified(struct engine_torrent *st)
+/* What btc verify finds wrong over what is wanted: enum btc_err with its text,
+ * 0 = nothing. What a download would refuse is said before what it would mend.
+ */
+static int engine_torrent_find_bad(const struct engine_torrent *st, char *text,
+                                   size_t size)
 {
     uint32_t missing = picker_n_wanted_left(torrent_picker(st->t));
-    engine_torrent_live_type(st, LIFE_FINISHED);
-    engine_torrent_live_type(st, LIFE_GOAL_REACHED);
-    if (missing == 0) {
-        engine_torrent_live_type(st, LIFE_ENDING);
-        return;
+    if (startup_is_too_long(st, text, size)) {
+        return BTC_E_EXISTS;
     }
-    struct life_event ev = {.type = LIFE_FAILED, .code = BTC_E_VERIFY};
-    (void)life_input(&st->life, &ev, loop_now_ms(st->s->loop));
-    (void)snprintf(st->error, sizeof(st->error),
+    if (missing == 0) {
+        return 0;
+    }
+    (void)snprintf(text, size,
                    "%u of %u pieces are bad or missing; `btc resume` "
                    "fetches them",
                    missing, st->geom.n_pieces);
-    report_tell_error(st->s, st, BTC_E_VERIFY, st->error);
+    return BTC_E_VERIFY;
+}
+
+/* btc verify: the outcome. It is no event of the log. */
+static void engine_torrent_verified(struct engine_torrent *st)
+{
+    char text[sizeof(st->error)];
+    engine_torrent_live_type(st, LIFE_FINISHED);
+    engine_torrent_live_type(st, LIFE_GOAL_REACHED);
+    int code = engine_torrent_find_bad(st, text, sizeof(text));
+    if (code == 0) {
+        engine_torrent_live_type(st, LIFE_ENDING);
+        return;
+    }
+    struct life_event ev = {.type = LIFE_FAILED, .code = code};
+    (void)life_input(&st->life, &ev, loop_now_ms(st->s->loop));
+    memcpy(st->error, text, sizeof(text));
+    report_tell_error(st->s, st, code, st->error);
     engine_torrent_do(st, life_next_action(&st->life));
     engine_torrent_tell_news(st);
 }

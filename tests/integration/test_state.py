@@ -3,6 +3,7 @@
 a run that gave up, and a kill, by status, by JSON and by plain SQL."""
 import json
 import os
+import shutil
 import signal
 import sqlite3
 
@@ -95,6 +96,65 @@ def test_killed(lab):
                      " alive_at = alive_at - 31")
     link.close()
     assert kit.progress(lab)["state"] == "queued"
+
+
+def complete(lab):
+    """A torrent whose data is there and verified: it, and its file."""
+    torrent = torrent_of(lab)
+    out = kit.folder(lab, "out")
+    shutil.copy(lab.path("seed/data.bin"), out)
+    kit.get(lab, torrent)
+    return torrent, os.path.join(out, "data.bin")
+
+
+def test_deleted(lab):
+    """What could not be looked at is not called good."""
+    _, path = complete(lab)
+    os.unlink(path)
+    run = lab.btc("verify")
+    assert run.code == 11 and "absent" in run.err, run
+    assert "pieces are good" not in run.err, run
+    assert "not verified" in run.err, run
+    assert said(lab)[0]["state"] == "waiting-storage"
+
+
+def test_longer(lab):
+    """verify, get and resume have one verdict on a file that is too long."""
+    torrent, path = complete(lab)
+    with open(path, "ab") as f:
+        f.write(b"tail")
+    for command in (("verify",), ("verify", "--full"),
+                    ("get", torrent.path, "-d", lab.path("out")), ("resume",)):
+        run = lab.btc(*command)
+        assert run.code == 13, run
+        assert "--overwrite` cuts it to its length" in run.err, run
+        assert said(lab)[0]["state"] == "error"
+    run = lab.btc("resume", "--overwrite")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    assert lab.btc("verify", "--full").code == 0
+
+
+def test_grown(lab):
+    """A partial file that grew: it is cut, and nothing that was good is lost."""
+    torrent = torrent_of(lab)
+    seed = wire.Slow(torrent, lab.next_ip())
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--peer", seed.address)
+    lab.wait(lambda: kit.has_rows(lab) and
+             kit.progress(lab)["pieces_done"] >= 5, 60, "some pieces")
+    run.signal(signal.SIGINT)
+    run.wait()
+    had = kit.claims_hold(lab, torrent)
+    with open(lab.path("out/data.bin"), "ab") as f:
+        f.write(b"four")
+    run = lab.btc("resume", "--stall-timeout", "1s")
+    assert run.code == 13 and "--overwrite` cuts it" in run.err, run
+    run = lab.btc("resume", "--overwrite", "--stall-timeout", "1s",
+                  "--max-time", "20s")
+    assert run.code in (0, 5), run
+    assert os.path.getsize(lab.path("out/data.bin")) == SIZE
+    assert had <= kit.claims_hold(lab, torrent)
 
 
 lab.main(__name__)

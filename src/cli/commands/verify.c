@@ -6,18 +6,45 @@
 #include "cli/run/signal.h"
 #include "front/format.h"
 
+/* Its pieces were looked at: what made it fail, if anything, was found in its
+ * files. */
+static bool cli_verify_has_looked(const struct cli_torrent *item)
+{
+    return item->status == 0 || item->status == BTC_STATUS_VERIFY ||
+           item->status == BTC_STATUS_EXISTS;
+}
+
+/* What was found of one torrent. */
+static void cli_verify_say(const struct cli_run *r,
+                           const struct cli_torrent *item)
+{
+    const struct btc_progress *p = &item->p;
+    char buf[FRONT_FORMAT_MAX];
+    struct front_text line = {0};
+
+    front_text_clean(&line, p->name, r->c->err_screen.utf8);
+    if (!cli_verify_has_looked(item)) {
+        front_text_printf(&line, "  not verified: %s",
+                          btc_status_text(item->status));
+    } else {
+        front_text_printf(
+            &line, "  %u of %u pieces are good, %s", p->pieces_done,
+            p->pieces_total,
+            front_format_percent(buf, p->bytes_done, p->bytes_total));
+    }
+    if (cli_verify_has_looked(item) && p->pieces_checking > 0) {
+        front_text_printf(&line, "; %u of them not looked at",
+                          p->pieces_checking);
+    }
+    cli_say(r->c, "%s", front_text_str(&line));
+    front_text_free(&line);
+}
+
 /* Says what was found. */
 static void cli_verify_report(const struct cli_run *r)
 {
     for (size_t i = 0; i < r->track.n; i++) {
-        const struct btc_progress *p = &r->track.items[i].p;
-        char buf[FRONT_FORMAT_MAX];
-        struct front_text name = {0};
-        front_text_clean(&name, p->name, r->c->err_screen.utf8);
-        cli_say(r->c, "%s  %u of %u pieces are good, %s", front_text_str(&name),
-                p->pieces_done, p->pieces_total,
-                front_format_percent(buf, p->bytes_done, p->bytes_total));
-        front_text_free(&name);
+        cli_verify_say(r, &r->track.items[i]);
     }
 }
 
@@ -68,7 +95,8 @@ const struct cli_command cli_verify = {
                "and journals what is good and what is not. Pieces whose file "
                "has not changed since they were verified are trusted, unless "
                "--full or --older-than says otherwise. Exit 8: pieces are bad "
-               "or missing; `btc resume` fetches them. It needs no network. An "
+               "or missing; `btc resume` fetches them. Exit 13: a file is "
+               "longer than the torrent's. It needs no network. An "
                "engine that runs hashes a torrent on `btc set ID verify=now`.",
     .example = "btc verify --older-than 30d",
     .options = CLI_SET_READ | CLI_SET(FULL) | CLI_SET(OLDER_THAN) |
