@@ -41,6 +41,9 @@ struct cli_command {
 };
 /* NULL-ended. */
 extern const struct cli_command *const cli_commands[];
+
+/* lookup.c */
+/* NULL = there is none of that name. */
 const struct cli_command *cli_command_find(const char *name);
 /* The command that a wrong word may be meant for; NULL = none. */
 const char *cli_command_guess(const char *word);

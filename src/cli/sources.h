@@ -35,6 +35,8 @@ void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
 /* --dry-run (dry_run.c): what would be fetched, and where to. Exit status.
  */
 int cli_sources_show(struct cli *c, struct cli_sources *s);
+
+/* sources_run.c */
 /* The options of an addition from the command line. */
 struct btc_add_options cli_sources_options(const struct cli *c,
                                            const char *seed);

@@ -164,13 +164,9 @@ enum cli_option_id cli_options_find(const char *name);
 /* Keeps a copy of a text as long as `o`. */
 const char *cli_options_keep(struct cli_options *o, const char *text);
 
-/* The options of `set` that the environment has and nobody gave yet; 0 or
- * USAGE. */
-int cli_options_load_env(struct cli_options *o, uint64_t set,
-                         struct btc_error *e);
-/* The environment's and the config file's values of the options in `set`, which
- * the command line did not set: those of the file first. */
-int cli_options_load(struct cli_options *o, uint64_t set, struct btc_error *e);
+#define CLI_OPTIONS_ENV_MAX 64 /* BTC_ and the longest name */
+/* The environment's name of an option. */
+void cli_options_env(char out[CLI_OPTIONS_ENV_MAX], const char *name);
 
 /* Strict decimal: no sign, no blanks, no overflow. */
 bool cli_options_parse_number(const char *text, uint64_t *out);
@@ -183,5 +179,14 @@ const char *cli_options_nearest(const char *text, const char *const *words);
  * error unless `must`. */
 int cli_config_load(struct cli_options *o, const char *path, bool must,
                     uint64_t set, struct btc_error *e);
+
+/* layers.c */
+/* The options of `set` that the environment has and nobody gave yet; 0 or
+ * USAGE. */
+int cli_options_load_env(struct cli_options *o, uint64_t set,
+                         struct btc_error *e);
+/* The environment's and the config file's values of the options in `set`, which
+ * the command line did not set: those of the file first. */
+int cli_options_load(struct cli_options *o, uint64_t set, struct btc_error *e);
 
 #endif
