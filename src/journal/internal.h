@@ -231,6 +231,9 @@ void journal_clean_text(char *dst, size_t cap, const char *src);
 /* A numeric address and a port that the schema takes. */
 bool journal_is_address(const char *address, uint16_t port);
 
+/* The id of this boot of the machine, "" when the system has none: runs.c. */
+void journal_boot_id(char *out, size_t cap);
+
 /* --- add.c --- */
 struct journal_add;
 /* The info dictionary and the files of a torrent, inside a transaction. */

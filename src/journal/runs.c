@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* The id of this boot of the machine, "" when the system has none. */
-static void journal_boot_id(char *out, size_t cap)
+void journal_boot_id(char *out, size_t cap)
 {
     out[0] = '\0';
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
