@@ -28,8 +28,8 @@ static int journal_find_hash(struct journal *db, const char *hex, int64_t *id,
 {
     sqlite3_stmt *s = NULL;
     *id = 0;
-    int code = journal_prepare(
-        db, "SELECT id FROM torrent WHERE info_hash = ?1", &s, e);
+    int code =
+        journal_take(db, "SELECT id FROM torrent WHERE info_hash = ?1", &s, e);
     if (code != 0) {
         return code;
     }
@@ -40,7 +40,7 @@ static int journal_find_hash(struct journal *db, const char *hex, int64_t *id,
     } else if (rc != SQLITE_DONE) {
         code = journal_fail(db, e, "cannot read");
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -57,7 +57,7 @@ static int journal_insert_torrent(struct journal *db,
         " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
         " ?19, ?20, ?21)";
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(db, sql, &s, e);
+    int code = journal_take(db, sql, &s, e);
     if (code != 0) {
         return code;
     }
@@ -85,7 +85,7 @@ static int journal_insert_torrent(struct journal *db,
     (void)sqlite3_bind_int(s, 21, t->overwrite);
     code = journal_run_stmt(db, s, e);
     *id = sqlite3_last_insert_rowid(db->sql);
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -97,7 +97,7 @@ int journal_insert_info(struct journal *db, int64_t id,
     if (a->info_len == 0) {
         return 0;
     }
-    int code = journal_prepare(
+    int code = journal_take(
         db, "INSERT INTO metainfo (torrent_id, info) VALUES (?1, ?2)", &s, e);
     if (code != 0) {
         return code;
@@ -105,7 +105,7 @@ int journal_insert_info(struct journal *db, int64_t id,
     (void)sqlite3_bind_int64(s, 1, id);
     (void)sqlite3_bind_blob64(s, 2, a->info, a->info_len, SQLITE_STATIC);
     code = journal_run_stmt(db, s, e);
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -115,7 +115,7 @@ int journal_insert_files(struct journal *db, int64_t id,
 {
     sqlite3_stmt *s = NULL;
     uint64_t total = 0;
-    int code = journal_prepare(
+    int code = journal_take(
         db,
         "INSERT INTO file (torrent_id, file, path, \"offset\", length, pad,"
         " priority) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -132,11 +132,11 @@ int journal_insert_files(struct journal *db, int64_t id,
         code = journal_run_stmt(db, s, e);
         total += f->pad || f->priority == 0 ? 0 : f->length;
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     if (code != 0 || a->torrent.n_files == 0) {
         return code;
     }
-    code = journal_prepare(
+    code = journal_take(
         db,
         "UPDATE torrent_stat SET bytes_total = ?2, root_dev = nullif(?3, 0)"
         " WHERE torrent_id = ?1",
@@ -146,7 +146,7 @@ int journal_insert_files(struct journal *db, int64_t id,
         journal_bind_u64(s, 2, total);
         (void)sqlite3_bind_int64(s, 3, (int64_t)a->root_dev);
         code = journal_run_stmt(db, s, e);
-        (void)sqlite3_finalize(s);
+        journal_give(db, s);
     }
     return code;
 }
@@ -157,18 +157,17 @@ static int journal_insert_trackers(struct journal *db, int64_t id,
                                    const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code =
-        journal_prepare(db,
-                        "INSERT OR IGNORE INTO tracker (torrent_id, tier,"
-                        " url) VALUES (?1, ?2, ?3)",
-                        &s, e);
+    int code = journal_take(db,
+                            "INSERT OR IGNORE INTO tracker (torrent_id, tier,"
+                            " url) VALUES (?1, ?2, ?3)",
+                            &s, e);
     for (uint32_t i = 0; code == 0 && i < a->n_trackers; i++) {
         (void)sqlite3_bind_int64(s, 1, id);
         (void)sqlite3_bind_int64(s, 2, a->trackers[i].tier);
         journal_bind_text(s, 3, a->trackers[i].url);
         code = journal_run_stmt(db, s, e);
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -177,17 +176,16 @@ static int journal_insert_web_seeds(struct journal *db, int64_t id,
                                     const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code =
-        journal_prepare(db,
-                        "INSERT OR IGNORE INTO web_seed (torrent_id, url)"
-                        " VALUES (?1, ?2)",
-                        &s, e);
+    int code = journal_take(db,
+                            "INSERT OR IGNORE INTO web_seed (torrent_id, url)"
+                            " VALUES (?1, ?2)",
+                            &s, e);
     for (uint32_t i = 0; code == 0 && i < a->n_web_seeds; i++) {
         (void)sqlite3_bind_int64(s, 1, id);
         journal_bind_text(s, 2, a->web_seeds[i]);
         code = journal_run_stmt(db, s, e);
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -198,13 +196,13 @@ static int journal_insert_peers(struct journal *db, int64_t id,
 {
     sqlite3_stmt *s = NULL;
     int code =
-        journal_prepare(db,
-                        "INSERT INTO peer (torrent_id, address, port,"
-                        " source) VALUES (?1, ?2, ?3, ?4)"
-                        " ON CONFLICT DO UPDATE SET source = excluded.source"
-                        " WHERE excluded.source = 'user'"
-                        " AND source <> 'user'",
-                        &s, e);
+        journal_take(db,
+                     "INSERT INTO peer (torrent_id, address, port,"
+                     " source) VALUES (?1, ?2, ?3, ?4)"
+                     " ON CONFLICT DO UPDATE SET source = excluded.source"
+                     " WHERE excluded.source = 'user'"
+                     " AND source <> 'user'",
+                     &s, e);
     for (uint32_t i = 0; code == 0 && i < a->n_peers; i++) {
         const struct journal_peer *p = &a->peers[i];
         if (!journal_is_address(p->address, p->port)) {
@@ -216,7 +214,7 @@ static int journal_insert_peers(struct journal *db, int64_t id,
         journal_bind_text(s, 4, p->source[0] ? p->source : "user");
         code = journal_run_stmt(db, s, e);
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -239,11 +237,11 @@ static int journal_insert_magnet(struct journal *db, int64_t id,
                                  const struct journal_magnet *m, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(db,
-                               "INSERT INTO magnet (torrent_id, given_name,"
-                               " selected, excluded, out_name)"
-                               " VALUES (?1, ?2, ?3, ?4, ?5)",
-                               &s, e);
+    int code = journal_take(db,
+                            "INSERT INTO magnet (torrent_id, given_name,"
+                            " selected, excluded, out_name)"
+                            " VALUES (?1, ?2, ?3, ?4, ?5)",
+                            &s, e);
     if (code == 0) {
         (void)sqlite3_bind_int64(s, 1, id);
         journal_bind_text(s, 2, m->given_name);
@@ -252,7 +250,7 @@ static int journal_insert_magnet(struct journal *db, int64_t id,
         journal_bind_text(s, 5, m->out_name);
         code = journal_run_stmt(db, s, e);
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -344,7 +342,7 @@ static int journal_run_wish(struct journal *db, sqlite3_stmt *s,
                            value ? value : "", text);
         }
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -365,7 +363,7 @@ int journal_set_wish(struct journal *db, int64_t id, const char *column,
     (void)snprintf(sql, sizeof(sql), "UPDATE torrent SET %s = ?2 WHERE id = ?1",
                    journal_wish_columns[i]);
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(db, sql, &s, e);
+    int code = journal_take(db, sql, &s, e);
     if (code != 0) {
         return code;
     }
@@ -387,11 +385,10 @@ int journal_set_file_priority(struct journal *db, int64_t id, uint32_t file,
                               uint8_t priority, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code =
-        journal_prepare(db,
-                        "UPDATE file SET priority = ?3"
-                        " WHERE torrent_id = ?1 AND file = ?2 AND NOT pad",
-                        &s, e);
+    int code = journal_take(db,
+                            "UPDATE file SET priority = ?3"
+                            " WHERE torrent_id = ?1 AND file = ?2 AND NOT pad",
+                            &s, e);
     if (code != 0) {
         return code;
     }
@@ -423,11 +420,11 @@ int journal_set_priorities(struct journal *db, int64_t id,
     }
     code = journal_require(db, id, e);
     if (code == 0) {
-        code = journal_prepare(
-            db,
-            "UPDATE file SET priority = ?3 WHERE torrent_id = ?1"
-            " AND file = ?2 AND NOT pad AND priority <> ?3",
-            &s, e);
+        code =
+            journal_take(db,
+                         "UPDATE file SET priority = ?3 WHERE torrent_id = ?1"
+                         " AND file = ?2 AND NOT pad AND priority <> ?3",
+                         &s, e);
     }
     for (uint32_t i = 0; code == 0 && i < n_files; i++) {
         (void)sqlite3_bind_int64(s, 1, id);
@@ -435,7 +432,7 @@ int journal_set_priorities(struct journal *db, int64_t id,
         (void)sqlite3_bind_int(s, 3, priority[i]);
         code = journal_run_stmt(db, s, e);
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return journal_end(db, code, e);
 }
 
@@ -463,7 +460,7 @@ static int journal_find_by(struct journal *db, const char *sql,
                            struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(db, sql, &s, e);
+    int code = journal_take(db, sql, &s, e);
     if (code != 0) {
         return code;
     }
@@ -483,7 +480,7 @@ static int journal_find_by(struct journal *db, const char *sql,
     if (rc != SQLITE_DONE) {
         code = journal_fail(db, e, "cannot read");
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 

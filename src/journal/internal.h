@@ -2,7 +2,9 @@
  *
  *   open.c     open and close
  *   file.c     the path, the log beside it, durable names
- *   sql.c      SQLite's results as ours, statements, transactions, values
+ *   sql.c      SQLite's results as ours, statements, values
+ *   kept.c     statements that are kept between two uses
+ *   transaction.c  transactions and their parts
  *   lock.c     the engine lock
  *   filesystem.c  where a database may live
  *   migrate.c  schema versions and the backup before a migration
@@ -22,6 +24,7 @@
 #define BTC_JOURNAL_INTERNAL_H
 
 #include "journal/journal.h"
+#include "journal/kept.h"
 #include "model/names.h"
 
 #include <sqlite3.h>
@@ -83,6 +86,9 @@ struct journal {
     int64_t run_id;   /* our row in run, 0 = none */
     int64_t wal_warn; /* size of the WAL that is told next */
     sqlite3_stmt *stmts[JOURNAL_STMT_COUNT]; /* own; NULL until first use */
+    struct journal_kept kept;
+    uint64_t n_prepared; /* statements made by journal_take, for tests */
+    unsigned depth;      /* journal_begin without its journal_end */
 };
 
 struct journal_migration {
@@ -103,7 +109,7 @@ int journal_exec(struct journal *db, const char *sql, struct err *e);
 /* One statement, prepared for this use: finalize it. */
 int journal_prepare(struct journal *db, const char *sql, sqlite3_stmt **out,
                     struct err *e);
-/* A kept statement, reset and without bindings. */
+/* A statement of the list, reset and without bindings. */
 int journal_stmt(struct journal *db, enum journal_stmt which,
                  sqlite3_stmt **out, struct err *e);
 /* Runs a statement that gives no rows, then resets it. */
@@ -111,9 +117,6 @@ int journal_run_stmt(struct journal *db, sqlite3_stmt *s, struct err *e);
 /* The first integer that a query gives; `none` when it gives no row. */
 int journal_query_int(struct journal *db, const char *sql, int64_t none,
                       int64_t *out, struct err *e);
-int journal_begin(struct journal *db, struct err *e);
-/* Commits when code is 0, else rolls back; gives what came of it. */
-int journal_end(struct journal *db, int code, struct err *e);
 /* Bind helpers: text "" or NULL as NULL; 0 (time) or < 0 (count) as NULL. */
 void journal_bind_text(sqlite3_stmt *s, int i, const char *text);
 void journal_bind_time(sqlite3_stmt *s, int i, int64_t t);

@@ -162,6 +162,12 @@ struct journal_add {
     uint32_t n_peers;
     const struct journal_magnet *magnet; /* magnet.h; NULL: info is there */
 };
+/* Begins a transaction, or inside one a part that can be undone by itself. (A
+ * part of a part is undone with the part, so its failure must be passed on.) */
+int journal_begin(struct journal *db, struct err *e);
+/* Commits when code is 0, else rolls back; gives what came of it. Of a part:
+ * keeps it, or undoes it alone. */
+int journal_end(struct journal *db, int code, struct err *e);
 /* *id and 0; BTC_E_EXISTS with *id of the torrent that has the hash. */
 int journal_add_torrent(struct journal *db, const struct journal_add *a,
                         int64_t *id, struct err *e);

@@ -47,7 +47,7 @@ static int journal_load(struct journal *db, const struct journal_query *q,
                         struct journal_rows *out, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(db, q->sql, &s, e);
+    int code = journal_take(db, q->sql, &s, e);
     if (code != 0) {
         return code;
     }
@@ -68,7 +68,7 @@ static int journal_load(struct journal *db, const struct journal_query *q,
     if (rc != SQLITE_DONE) {
         code = journal_fail(db, e, "cannot read");
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -511,7 +511,7 @@ int journal_load_info(struct journal *db, int64_t id, uint8_t **out,
     sqlite3_stmt *s = NULL;
     *out = NULL;
     *len = 0;
-    int code = journal_prepare(
+    int code = journal_take(
         db, "SELECT info FROM metainfo WHERE torrent_id = ?1", &s, e);
     if (code != 0) {
         return code;
@@ -529,6 +529,6 @@ int journal_load_info(struct journal *db, int64_t id, uint8_t **out,
     } else {
         code = journal_fail(db, e, "cannot read");
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }

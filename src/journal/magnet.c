@@ -32,11 +32,11 @@ static int journal_load_magnet_row(struct journal *db, int64_t id,
                                    struct journal_magnet *out, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(db,
-                               "SELECT given_name, selected, excluded,"
-                               " out_name, metadata_size FROM magnet"
-                               " WHERE torrent_id = ?1",
-                               &s, e);
+    int code = journal_take(db,
+                            "SELECT given_name, selected, excluded,"
+                            " out_name, metadata_size FROM magnet"
+                            " WHERE torrent_id = ?1",
+                            &s, e);
     if (code != 0) {
         return code;
     }
@@ -55,7 +55,7 @@ static int journal_load_magnet_row(struct journal *db, int64_t id,
     } else {
         code = journal_fail(db, e, "cannot read");
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -65,10 +65,10 @@ static int journal_load_metadata(struct journal *db, int64_t id,
 {
     sqlite3_stmt *s = NULL;
     int rc = SQLITE_DONE;
-    int code = journal_prepare(db,
-                               "SELECT piece, data FROM metadata_piece"
-                               " WHERE torrent_id = ?1 ORDER BY piece",
-                               &s, e);
+    int code = journal_take(db,
+                            "SELECT piece, data FROM metadata_piece"
+                            " WHERE torrent_id = ?1 ORDER BY piece",
+                            &s, e);
     if (code != 0) {
         return code;
     }
@@ -85,7 +85,7 @@ static int journal_load_metadata(struct journal *db, int64_t id,
     if (rc != SQLITE_DONE) {
         code = journal_fail(db, e, "cannot read");
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -102,7 +102,7 @@ static int journal_magnet_run(struct journal *db, const char *sql, int64_t id,
                               int64_t n, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(db, sql, &s, e);
+    int code = journal_take(db, sql, &s, e);
     if (code == 0) {
         (void)sqlite3_bind_int64(s, 1, id);
         if (sqlite3_bind_parameter_count(s) > 1) {
@@ -110,7 +110,7 @@ static int journal_magnet_run(struct journal *db, const char *sql, int64_t id,
         }
         code = journal_run_stmt(db, s, e);
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -120,7 +120,7 @@ static int journal_insert_metadata(struct journal *db, int64_t id,
                                    struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(
+    int code = journal_take(
         db,
         "INSERT OR REPLACE INTO metadata_piece (torrent_id, piece, data)"
         " SELECT torrent_id, ?2, ?3 FROM magnet WHERE torrent_id = ?1",
@@ -131,7 +131,7 @@ static int journal_insert_metadata(struct journal *db, int64_t id,
         (void)sqlite3_bind_blob64(s, 3, data.p, data.len, SQLITE_STATIC);
         code = journal_run_stmt(db, s, e);
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -172,7 +172,7 @@ static int journal_learn_identity(struct journal *db, int64_t id,
                                   struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(
+    int code = journal_take(
         db,
         "UPDATE torrent SET is_private = ?3, total_size = ?4,"
         " piece_length = ?5, n_pieces = ?6, n_files = ?7, name = CASE WHEN"
@@ -189,7 +189,7 @@ static int journal_learn_identity(struct journal *db, int64_t id,
         (void)sqlite3_bind_int64(s, 7, t->n_files);
         code = journal_run_stmt(db, s, e);
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     if (code == 0 && sqlite3_changes(db->sql) != 1) {
         code = err_set(e, BTC_E_NOTFOUND, "torrent %lld is no magnet any more",
                        (long long)id);

@@ -162,6 +162,7 @@ static int journal_probe(struct journal *db, struct err *e)
         journal_wal_size(db->path) > 0) {
         return code;
     }
+    journal_drop_kept(db);
     (void)sqlite3_close(db->sql);
     db->sql = NULL;
     code = journal_connect(db, true, e);
@@ -350,6 +351,7 @@ void journal_close(struct journal *db)
     if (db->sql && db->lock_fd >= 0) {
         journal_empty_wal(db);
     }
+    journal_drop_kept(db);
     int rc = sqlite3_close(db->sql);
     BTC_ASSERT(rc == SQLITE_OK); /* a statement of ours was left open */
     db->sql = NULL;

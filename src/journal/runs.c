@@ -29,11 +29,11 @@ static int journal_read_run(struct journal *db, int64_t id,
 {
     memset(out, 0, sizeof(*out));
     sqlite3_stmt *s = NULL;
-    int code = journal_prepare(db,
-                               "SELECT id, boot_id, started_at, heartbeat_at,"
-                               " ended_at FROM run WHERE ?1 IN (0, id)"
-                               " ORDER BY id DESC LIMIT 1",
-                               &s, e);
+    int code = journal_take(db,
+                            "SELECT id, boot_id, started_at, heartbeat_at,"
+                            " ended_at FROM run WHERE ?1 IN (0, id)"
+                            " ORDER BY id DESC LIMIT 1",
+                            &s, e);
     if (code != 0) {
         return code;
     }
@@ -49,7 +49,7 @@ static int journal_read_run(struct journal *db, int64_t id,
     } else if (rc != SQLITE_DONE) {
         code = journal_fail(db, e, "cannot read");
     }
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 
@@ -74,10 +74,10 @@ static int journal_insert_run(struct journal *db, int64_t *id, struct err *e)
     char boot[40];
     sqlite3_stmt *s = NULL;
     int code =
-        journal_prepare(db,
-                        "INSERT INTO run (pid, version, boot_id, started_at,"
-                        " heartbeat_at) VALUES (?1, ?2, ?3, ?4, ?4)",
-                        &s, e);
+        journal_take(db,
+                     "INSERT INTO run (pid, version, boot_id, started_at,"
+                     " heartbeat_at) VALUES (?1, ?2, ?3, ?4, ?4)",
+                     &s, e);
     if (code != 0) {
         return code;
     }
@@ -88,7 +88,7 @@ static int journal_insert_run(struct journal *db, int64_t *id, struct err *e)
     (void)sqlite3_bind_int64(s, 4, journal_now());
     code = journal_run_stmt(db, s, e);
     *id = sqlite3_last_insert_rowid(db->sql);
-    (void)sqlite3_finalize(s);
+    journal_give(db, s);
     return code;
 }
 

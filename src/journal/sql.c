@@ -1,5 +1,5 @@
-/* SQLite in small pieces: its results as ours, statements, transactions, values
- * in and out of rows.
+/* SQLite in small pieces: its results as ours, statements, values in and out of
+ * rows.
  */
 #include "journal/internal.h"
 #include "model/names.h"
@@ -118,36 +118,6 @@ int journal_query_int(struct journal *db, const char *sql, int64_t none,
         }
     }
     (void)sqlite3_finalize(s);
-    return code;
-}
-
-/* Ends what is left of a transaction; a full disk may have done so already. */
-static void journal_rollback(struct journal *db)
-{
-    if (!sqlite3_get_autocommit(db->sql)) {
-        (void)sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
-    }
-}
-
-/* Begins a transaction that may write. */
-int journal_begin(struct journal *db, struct err *e)
-{
-    int code = journal_exec(db, "BEGIN IMMEDIATE", e);
-    if (code != 0) {
-        journal_rollback(db);
-    }
-    return code;
-}
-
-/* Commits, or rolls back when something failed. */
-int journal_end(struct journal *db, int code, struct err *e)
-{
-    if (code == 0) {
-        code = journal_exec(db, "COMMIT", e);
-    }
-    if (code != 0) {
-        journal_rollback(db);
-    }
     return code;
 }
 

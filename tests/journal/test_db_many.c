@@ -1,0 +1,144 @@
+/* What many torrents cost, counted and not timed: statements that are made,
+ * commits, and steps of SQLite's machine.
+ */
+#include "journal/test_db.h"
+
+#include "journal/internal.h"
+
+/* A torrent of one file. */
+static int add_one(struct journal *db, unsigned n, int64_t *id, struct err *e)
+{
+    char name[32], path[32], url[] = "http://tracker.test/announce";
+    char save_path[] = "/srv/data";
+    struct journal_file file = {.path = path, .length = 100, .priority = 4};
+    struct journal_tracker tracker = {.url = url};
+    struct journal_add a = {.torrent = {.name = name,
+                                        .save_path = save_path,
+                                        .total_size = 100,
+                                        .piece_length = 16384,
+                                        .n_pieces = 1,
+                                        .n_files = 1},
+                            .info = (const uint8_t *)"de",
+                            .info_len = 2,
+                            .files = &file,
+                            .trackers = &tracker,
+                            .n_trackers = 1};
+    (void)snprintf(name, sizeof(name), "torrent %u", n);
+    (void)snprintf(path, sizeof(path), "file %u", n);
+    memcpy(a.torrent.info_hash, &n, sizeof(n));
+    return journal_add_torrent(db, &a, id, e);
+}
+
+/* Adds torrents number `from` to `to` - 1 in one transaction. */
+static void add_many(struct journal *db, unsigned from, unsigned to)
+{
+    struct err e = {0};
+    int64_t id;
+    assert_int_equal(journal_begin(db, &e), 0);
+    for (unsigned i = from; i < to; i++) {
+        assert_int_equal(add_one(db, i, &id, &e), 0);
+        assert_int_equal(
+            journal_event_now(db, id, LEVEL_INFO, "added", "text", &e), 0);
+    }
+    assert_int_equal(journal_end(db, 0, &e), 0);
+}
+
+static int count_commit(void *ctx)
+{
+    ++*(unsigned *)ctx;
+    return 0;
+}
+
+static void test_statements_and_commits(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    unsigned commits = 0;
+    (void)sqlite3_commit_hook(db->sql, count_commit, &commits);
+    add_many(db, 0, 2);
+    uint64_t prepared = db->n_prepared;
+    assert_true(prepared > 5 && prepared < JOURNAL_KEPT_MAX);
+    add_many(db, 2, 200);
+    assert_int_equal(db->n_prepared, prepared);
+    assert_int_equal(commits, 2);
+    journal_close(db);
+    TEST_DB_IS(t->path, "SELECT count(*) FROM progress", "200");
+}
+
+/* A part that fails takes its own rows back, and no others. */
+static void test_parts(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    struct err e = {0};
+    int64_t id;
+    assert_int_equal(journal_begin(db, &e), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        int code = 0;
+        assert_int_equal(journal_begin(db, &e), 0);
+        assert_int_equal(add_one(db, i, &id, &e), 0);
+        if (i % 2 == 1) {
+            code = BTC_E_USAGE;
+        }
+        assert_int_equal(journal_end(db, code, &e), code);
+    }
+    TEST_DB_IS(t->path, "SELECT count(*) FROM torrent", "0");
+    assert_int_equal(journal_end(db, 0, &e), 0);
+    TEST_DB_IS(t->path, "SELECT group_concat(name, ', ') FROM torrent",
+               "torrent 0, torrent 2, torrent 4");
+    journal_close(db);
+}
+
+/* What was undone as a whole is not gone on with. */
+static void test_undone(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    struct err e = {0};
+    int64_t id;
+    assert_int_equal(journal_begin(db, &e), 0);
+    assert_int_equal(add_one(db, 1, &id, &e), 0);
+    /* As SQLite does by itself when the disk is full. */
+    assert_int_equal(sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(add_one(db, 2, &id, &e), BTC_E_IO);
+    assert_int_not_equal(journal_end(db, 0, &e), 0);
+    assert_int_equal(add_one(db, 3, &id, &e), 0); /* and the next one works */
+    journal_close(db);
+    TEST_DB_IS(t->path, "SELECT group_concat(name) FROM torrent", "torrent 3");
+}
+
+/* More statements than places: the oldest go, all of them work. */
+static void test_kept(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    struct err e = {0};
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < JOURNAL_KEPT_MAX + 10; i++) {
+            char sql[32];
+            sqlite3_stmt *s = NULL, *same = NULL;
+            (void)snprintf(sql, sizeof(sql), "SELECT %d, ?1", i);
+            assert_int_equal(journal_take(db, sql, &s, &e), 0);
+            assert_int_equal(journal_take(db, sql, &same, &e), 0);
+            assert_ptr_not_equal(s, same);
+            assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+            assert_int_equal(sqlite3_column_int(s, 0), i);
+            assert_int_equal(sqlite3_column_type(s, 1), SQLITE_NULL);
+            journal_give(db, same);
+            (void)sqlite3_reset(s);
+            (void)sqlite3_bind_int(s, 1, 7); /* it must not be kept */
+            journal_give(db, s);
+        }
+    }
+    journal_close(db);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
+    const struct CMUnitTest tests[] = {T(test_statements_and_commits),
+                                       T(test_parts), T(test_undone),
+                                       T(test_kept)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
