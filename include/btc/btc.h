@@ -182,6 +182,17 @@ struct btc_add_options {
 BTC_API int btc_add(struct btc *b, const struct btc_source *s,
                     const struct btc_add_options *o, int64_t *id, bool *known,
                     struct btc_error *e);
+/* One source of btc_add_all, and what came of it. */
+struct btc_addition {
+    const struct btc_source *source;
+    int64_t id; /* as of btc_add; 0 when it failed */
+    bool known;
+    struct btc_error error; /* status 0: it stands in the database */
+};
+/* btc_add for many sources in few transactions. One that fails spoils no other;
+ * gives the status of the first that failed, DONE when none did. */
+BTC_API int btc_add_all(struct btc *b, struct btc_addition *items, size_t n,
+                        const struct btc_add_options *o);
 /* A row id, a name, or a unique prefix of the info hash. */
 BTC_API int btc_find(struct btc *b, const char *text, int64_t *id,
                      struct btc_error *e);

@@ -1,4 +1,9 @@
-/* A source becomes rows of the database; see btc_add in btc.h. */
+/* Sources become rows of the database; see btc_add in btc.h.
+ *
+ * First everything is made ready that needs no database (and may take long:
+ * names of peers are asked of the resolver), then a chunk of sources is written
+ * in one transaction, each as a part of it that fails for itself.
+ */
 #include "api/api.h"
 
 #include "base/mem.h"
@@ -9,21 +14,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Written in one transaction: so few that nobody who waits to write notices. */
+#define API_ADD_CHUNK       500u
+#define API_ADD_CHUNK_FILES 20000u
+
 /* Everything on the way from a source to rows. */
 struct api_add {
     struct journal *db;              /* borrows */
-    const struct metainfo *m;        /* borrows */
+    const struct btc_source *source; /* borrows */
+    const struct metainfo *m;        /* borrows; NULL: a magnet */
     const struct btc_add_options *o; /* borrows */
+    struct api_place *place;         /* borrows; shared by all of a call */
+    struct api_magnet *magnet;       /* owns */
     struct journal_torrent *known;   /* owns; the row with the hash, if any */
     size_t n_known;
     struct journal_file *files;       /* owns, and their paths */
     struct journal_tracker *trackers; /* owns; the urls are m's */
-    struct api_peers peers;
-    char *save_path;        /* owns */
-    char *name;             /* owns */
-    char *label;            /* owns */
-    size_t n_shortened;     /* files whose names did not fit */
-    struct journal_add add; /* points into the rest */
+    char *name;                       /* owns */
+    char *label;                      /* owns */
+    size_t n_shortened;               /* files whose names did not fit */
+    struct journal_add add;           /* points into the rest */
 };
 
 /* Frees everything. */
@@ -31,9 +41,8 @@ static void api_add_fini(struct api_add *x)
 {
     journal_torrents_free(x->known, x->n_known);
     journal_files_free(x->files, x->files ? x->m->n_files : 0);
+    api_magnet_free(x->magnet);
     free(x->trackers);
-    free(x->peers.p);
-    free(x->save_path);
     free(x->name);
     free(x->label);
 }
@@ -95,32 +104,27 @@ static int api_add_files(struct api_add *x, struct err *e)
                                 e);
     }
     if (code == 0) {
-        x->n_shortened = api_place_shorten(x->files, m->n_files, x->save_path);
+        x->n_shortened = api_place_shorten(x->files, m->n_files, x->place);
     }
     return code;
 }
 
 /* Rows of the trackers, the peers by hand. */
-static int api_add_sources(struct api_add *x, struct err *e)
+static void api_add_sources(struct api_add *x)
 {
     const struct metainfo *m = x->m;
-    int code = 0;
     x->trackers =
         mem_calloc(m->n_trackers > 0 ? m->n_trackers : 1, sizeof(*x->trackers));
     for (uint32_t i = 0; i < m->n_trackers; i++) {
         x->trackers[i].url = m->trackers[i].url;
         x->trackers[i].tier = m->trackers[i].tier;
     }
-    for (size_t i = 0; code == 0 && i < x->o->n_peers; i++) {
-        code = api_peers_add(&x->peers, x->o->peers[i], e);
-    }
     x->add.trackers = x->trackers;
     x->add.n_trackers = m->n_trackers;
     x->add.web_seeds = m->web_seeds;
     x->add.n_web_seeds = m->n_web_seeds;
-    x->add.peers = x->peers.p;
-    x->add.n_peers = x->peers.n;
-    return code;
+    x->add.peers = x->place->peers.p;
+    x->add.n_peers = x->place->peers.n;
 }
 
 /* The name people will see: --out's, mended as the files' paths are. */
@@ -142,7 +146,7 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     memcpy(t->info_hash, m->info_hash, sizeof(t->info_hash));
     x->name = api_add_name(x);
     t->name = x->name;
-    t->save_path = x->save_path;
+    t->save_path = x->place->save_path;
     t->wanted = o->paused ? WANTED_PAUSE : WANTED_RUN;
     t->sequential = o->sequential;
     t->down_limit = api_add_limit(o->down_limit);
@@ -175,13 +179,13 @@ static int api_add_torrent(struct api_add *x, struct err *e)
 static int api_add_same_place(const struct api_add *x,
                               const struct journal_torrent *t, struct err *e)
 {
-    if (x->o->dir && strcmp(t->save_path, x->save_path) != 0) {
+    if (x->o->dir && strcmp(t->save_path, x->place->save_path) != 0) {
         return err_set(e, BTC_E_EXISTS,
                        "torrent %lld (%.80s) is known with its files in "
                        "%.140s, not in %.140s; leave --dir out, or remove it "
                        "first (btc rm %lld)",
-                       (long long)t->id, t->name, t->save_path, x->save_path,
-                       (long long)t->id);
+                       (long long)t->id, t->name, t->save_path,
+                       x->place->save_path, (long long)t->id);
     }
     if (!x->o->name) {
         return 0;
@@ -255,131 +259,257 @@ static int api_add_merge(struct api_add *x, const struct journal_torrent *t,
     return code == 0 ? api_add_wishes(x, t->id, e) : code;
 }
 
-/* Reads what is known, then adds or merges. `again`: somebody else added it
- * between our look and our write. */
+/* Reads what is known, then adds or merges. */
 static int api_add_store(struct api_add *x, int64_t *id, bool *known,
                          struct err *e)
 {
-    for (int again = 0;; again++) {
-        journal_torrents_free(x->known, x->n_known);
-        int code = journal_load_by_hash(x->db, x->m->info_hash, &x->known,
-                                        &x->n_known, e);
-        *known = x->n_known > 0;
-        if (*known) {
-            *id = x->known->id;
-            return api_add_merge(x, x->known, e);
-        }
-        if (code == 0) {
-            code = api_place_check(x->save_path, x->files, x->m->n_files, e);
-        }
-        if (code == 0) {
-            code = api_place_conflict(x->db, &x->add, e);
-        }
-        if (code != 0) {
-            return code;
-        }
-        x->add.root_dev = api_place_device(x->save_path);
+    int code =
+        journal_load_by_hash(x->db, x->m->info_hash, &x->known, &x->n_known, e);
+    *known = x->n_known > 0;
+    if (*known) {
+        *id = x->known->id;
+        return api_add_merge(x, x->known, e);
+    }
+    if (code == 0) {
+        code = api_place_check(x->place, x->files, x->m->n_files, e);
+    }
+    if (code == 0) {
+        code = api_place_conflict(x->db, &x->add, e);
+    }
+    if (code == 0) {
+        x->add.root_dev = x->place->device;
         code = journal_add_torrent(x->db, &x->add, id, e);
-        if (code != BTC_E_EXISTS || again > 0) {
-            return code;
-        }
-    }
-}
-
-/* Everything that can be wrong is looked at before the first write. */
-static int api_add_run(struct api_add *x, int64_t *id, bool *known,
-                       struct err *e)
-{
-    int code = api_place_dir(x->o->dir, &x->save_path, e);
-    if (code == 0) {
-        code = api_add_files(x, e);
-    }
-    if (code == 0) {
-        code = api_add_torrent(x, e);
-    }
-    if (code == 0) {
-        code = api_add_sources(x, e);
-    }
-    if (code == 0) {
-        code = api_add_store(x, id, known, e);
     }
     return code;
 }
 
 /* What is not as the torrent says. */
-static void api_add_tell(const struct api_add *x, int64_t id)
+static int api_add_tell(const struct api_add *x, int64_t id, struct err *e)
 {
     char text[160];
+    int code = 0;
     if (x->m->left_out.n_links > 0) {
         (void)snprintf(text, sizeof(text),
                        "%u symbolic links lead out of the torrent: left out",
                        x->m->left_out.n_links);
-        (void)journal_event_now(x->db, id, LEVEL_WARN, "links-left-out", text,
-                                NULL);
+        code =
+            journal_event_now(x->db, id, LEVEL_WARN, "links-left-out", text, e);
     }
-    if (x->n_shortened > 0) {
+    if (code == 0 && x->n_shortened > 0) {
         (void)snprintf(text, sizeof(text),
                        "%zu files have names that the file system cannot "
                        "hold: shortened, `btc files` shows them",
                        x->n_shortened);
-        (void)journal_event_now(x->db, id, LEVEL_WARN, "names-shortened", text,
-                                NULL);
+        code = journal_event_now(x->db, id, LEVEL_WARN, "names-shortened", text,
+                                 e);
     }
+    return code;
 }
 
 /* The trackers and web seeds that are not used. */
-static void api_add_tell_urls(const struct api_add *x,
-                              const struct btc_source_info *i, int64_t id)
+static int api_add_tell_urls(const struct api_add *x,
+                             const struct btc_source_info *i, int64_t id,
+                             struct err *e)
 {
-    for (size_t n = 0; n < i->n_left_out; n++) {
+    int code = 0;
+    for (size_t n = 0; code == 0 && n < i->n_left_out; n++) {
         char *text = mem_printf("left out, for it %s: %s", i->left_out[n].why,
                                 i->left_out[n].text);
-        (void)journal_event_now(x->db, id, LEVEL_WARN, "url-left-out", text,
-                                NULL);
+        code =
+            journal_event_now(x->db, id, LEVEL_WARN, "url-left-out", text, e);
         free(text);
     }
-    if (i->n_left_out_all > i->n_left_out) {
+    if (code == 0 && i->n_left_out_all > i->n_left_out) {
         char *text = mem_printf("left out: %zu more URLs that cannot be used",
                                 i->n_left_out_all - i->n_left_out);
-        (void)journal_event_now(x->db, id, LEVEL_WARN, "url-left-out", text,
-                                NULL);
+        code =
+            journal_event_now(x->db, id, LEVEL_WARN, "url-left-out", text, e);
         free(text);
     }
+    return code;
+}
+
+/* The log's lines for one that was not known. */
+static int api_add_log(const struct api_add *x, int64_t id, struct err *e)
+{
+    const struct btc_source_info *info = &x->source->info;
+    const char *name = info->name ? info->name : info->info_hash_v1;
+    char *text = mem_printf("added: %s", name);
+    int code = journal_event_now(x->db, id, LEVEL_INFO, "added", text, e);
+    free(text);
+    if (code == 0 && x->m != NULL) {
+        code = api_add_tell(x, id, e);
+    }
+    return code == 0 ? api_add_tell_urls(x, info, id, e) : code;
+}
+
+/* What needs no database. All that can be wrong is found here or by a look at
+ * the database before the first write. */
+static int api_add_prepare(struct api_add *x, struct err *e)
+{
+    int code = api_add_check_source(x->source, e);
+    if (code != 0) {
+        return code;
+    }
+    if (x->m == NULL) {
+        return api_magnet_new(x->source->magnet, x->o, x->place, &x->magnet, e);
+    }
+    code = api_add_files(x, e);
+    if (code == 0) {
+        code = api_add_torrent(x, e);
+    }
+    if (code == 0) {
+        api_add_sources(x);
+    }
+    return code;
+}
+
+/* The rows of one source: all of them or none. */
+static int api_add_write(struct api_add *x, int64_t *id, bool *known,
+                         struct err *e)
+{
+    int code = journal_begin(x->db, e);
+    if (code != 0) {
+        return code;
+    }
+    if (x->magnet != NULL) {
+        code = api_magnet_store(x->magnet, x->db, id, known, e);
+    } else {
+        code = api_add_store(x, id, known, e);
+    }
+    if (code == 0 && !*known) {
+        code = api_add_log(x, *id, e);
+    }
+    return journal_end(x->db, code, e);
+}
+
+/* Notes what came of one. */
+static void api_add_note(struct btc_addition *item, int code,
+                         const struct err *e)
+{
+    if (code != 0) {
+        item->id = 0;
+        (void)api_status(&item->error, code, e);
+    }
+}
+
+/* Those that have not failed yet do so now. */
+static void api_add_fail_all(struct btc_addition *items, size_t n, int code,
+                             const struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].error.status == 0) {
+            api_add_note(&items[i], code, e);
+        }
+    }
+}
+
+/* How many of the sources go into the next transaction; at least one. */
+static size_t api_add_count(const struct btc_addition *items, size_t n)
+{
+    size_t files = items[0].source->info.n_files;
+    size_t take = 1;
+    while (take < n && take < API_ADD_CHUNK) {
+        files += items[take].source->info.n_files;
+        if (files > API_ADD_CHUNK_FILES) {
+            break;
+        }
+        take++;
+    }
+    return take;
+}
+
+/* One transaction. An error is of all: nothing of it was written. */
+static int api_add_chunk(struct api_add *adds, struct btc_addition *items,
+                         size_t n, struct err *e)
+{
+    int code = journal_begin(adds->db, e);
+    if (code != 0) {
+        return code;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct err err = {0};
+        if (items[i].error.status == 0) {
+            int wrong =
+                api_add_write(&adds[i], &items[i].id, &items[i].known, &err);
+            api_add_note(&items[i], wrong, &err);
+        }
+    }
+    return journal_end(adds->db, 0, e);
+}
+
+/* Makes a chunk ready, then writes it. */
+static int api_add_some(const struct api_add *common,
+                        struct btc_addition *items, size_t n, struct err *e)
+{
+    struct api_add *adds = mem_calloc(n, sizeof(*adds));
+    for (size_t i = 0; i < n; i++) {
+        struct err err = {0};
+        adds[i] = *common;
+        adds[i].source = items[i].source;
+        adds[i].m = items[i].source->meta;
+        api_add_note(&items[i], api_add_prepare(&adds[i], &err), &err);
+    }
+    int code = api_add_chunk(adds, items, n, e);
+    for (size_t i = 0; i < n; i++) {
+        api_add_fini(&adds[i]);
+    }
+    free(adds);
+    return code;
+}
+
+/* The status of the first that failed. */
+static int api_add_first(const struct btc_addition *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].error.status != 0) {
+            return items[i].error.status;
+        }
+    }
+    return 0;
+}
+
+int btc_add_all(struct btc *b, struct btc_addition *items, size_t n,
+                const struct btc_add_options *o)
+{
+    static const struct btc_add_options none = {0};
+    struct err err = {0};
+    struct api_place place = {0};
+    struct api_add common = {.o = o ? o : &none, .place = &place};
+    for (size_t i = 0; i < n; i++) {
+        items[i].id = 0;
+        items[i].known = false;
+        items[i].error = (struct btc_error){0};
+    }
+    int code = api_db(b, &common.db, &err);
+    if (code == 0) {
+        code = api_place_init(&place, common.o, &err);
+    }
+    size_t done = 0;
+    while (code == 0 && done < n) {
+        size_t take = api_add_count(items + done, n - done);
+        code = api_add_some(&common, items + done, take, &err);
+        done += code == 0 ? take : 0;
+    }
+    if (code != 0) {
+        api_add_fail_all(items + done, n - done, code, &err);
+    }
+    api_place_fini(&place);
+    return api_add_first(items, n);
 }
 
 int btc_add(struct btc *b, const struct btc_source *s,
             const struct btc_add_options *o, int64_t *id, bool *known,
             struct btc_error *e)
 {
-    static const struct btc_add_options none = {0};
-    struct err err = {0};
-    struct api_add x = {.m = s->meta, .o = o ? o : &none};
-    bool is_known = false;
-    int code = api_add_check_source(s, &err);
-    *id = 0;
-    if (code == 0) {
-        code = api_db(b, &x.db, &err);
-    }
-    if (code == 0 && s->magnet) {
-        code = api_magnet_add(x.db, s->magnet, x.o, id, &is_known, &err);
-    } else if (code == 0) {
-        code = api_add_run(&x, id, &is_known, &err);
-        api_add_fini(&x);
-    }
-    if (code == 0 && !is_known) {
-        const char *name = s->info.name ? s->info.name : s->info.info_hash_v1;
-        char *text = mem_printf("added: %s", name);
-        (void)journal_event_now(x.db, *id, LEVEL_INFO, "added", text, NULL);
-        free(text);
-    }
-    if (code == 0 && !is_known && !s->magnet) {
-        api_add_tell(&x, *id);
-    }
-    if (code == 0 && !is_known) {
-        api_add_tell_urls(&x, &s->info, *id);
-    }
+    struct btc_addition item = {.source = s};
+    int status = btc_add_all(b, &item, 1, o);
+    *id = item.id;
     if (known) {
-        *known = is_known;
+        *known = item.known;
     }
-    return api_status(e, code, &err);
+    if (status != 0 && e) {
+        *e = item.error;
+    }
+    return status;
 }

@@ -73,30 +73,45 @@ struct api_peers {
 /* Adds the addresses of "HOST:PORT"; a name is asked of the resolver. */
 int api_peers_add(struct api_peers *list, const char *text, struct err *e);
 
-/* --- magnet.c --- */
-int api_magnet_add(struct journal *db, const struct magnet *m,
-                   const struct btc_add_options *o, int64_t *id, bool *known,
-                   struct err *e);
-
 /* --- place.c --- */
-/* The save path as it will be journaled; malloc. */
-int api_place_dir(const char *dir, char **out, struct err *e);
+/* What all sources of one call have in common; looked at once. */
+struct api_place {
+    char *save_path; /* owns; as it will be journaled */
+    size_t name_max; /* bytes of the longest name that it can hold */
+    bool is_ready;   /* it is there and can be written, `device` is known */
+    uint64_t device; /* the filesystem, when somebody has mounted it; 0 for that
+                        of /, which is always there and may be numbered anew
+                        with each boot */
+    struct api_peers peers; /* by hand */
+};
+/* Looks at the folder and asks for the peers' addresses; fini it either way. */
+int api_place_init(struct api_place *p, const struct btc_add_options *o,
+                   struct err *e);
+void api_place_fini(struct api_place *p);
 /* The folder can be written, or everything is there already (a seed may live
  * on a medium that cannot). It is made when it is missing. */
-int api_place_check(const char *save_path, const struct journal_file *files,
+int api_place_check(struct api_place *p, const struct journal_file *files,
                     size_t n, struct err *e);
-/* The filesystem of a save path that somebody has mounted; 0 for that of /,
- * which is always there and may be numbered anew with each boot. */
-uint64_t api_place_device(const char *save_path);
 /* Another torrent of the database that would write the same file: EXISTS. */
 int api_place_conflict(struct journal *db, const struct journal_add *a,
                        struct err *e);
-/* Shortens the names that the file system below the save path cannot hold; how
- * many there were. */
+/* Shortens the names that the folder cannot hold; how many there were. */
 size_t api_place_shorten(struct journal_file *files, size_t n,
-                         const char *save_path);
+                         const struct api_place *p);
 /* The paths with `name` instead of the torrent's own, mended. */
 int api_place_rename(struct journal_file *files, size_t n, bool multi_file,
                      const char *name, struct err *e);
+
+/* --- magnet.c --- */
+struct api_magnet;
+/* Everything of a magnet that does not need the database. `m`, `o` and `place`
+ * live as long as it does. */
+int api_magnet_new(const struct magnet *m, const struct btc_add_options *o,
+                   const struct api_place *place, struct api_magnet **out,
+                   struct err *e);
+/* And what does. */
+int api_magnet_store(struct api_magnet *x, struct journal *db, int64_t *id,
+                     bool *known, struct err *e);
+void api_magnet_free(struct api_magnet *x); /* NULL allowed */
 
 #endif

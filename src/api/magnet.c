@@ -15,24 +15,27 @@
 #define API_SELECT_MAX (1u << 20) /* bytes of a list of files */
 
 struct api_magnet {
-    struct journal *db;               /* borrows */
     const struct magnet *m;           /* borrows */
     const struct btc_add_options *o;  /* borrows */
+    const struct api_place *place;    /* borrows */
     struct journal_tracker *trackers; /* owns; the urls are m's */
     struct api_peers peers;
-    char *save_path, *name, *label; /* own */
-    struct journal_magnet magnet;   /* owns */
-    struct journal_add add;         /* points into the rest */
+    char *name, *label;           /* own */
+    struct journal_magnet magnet; /* owns */
+    struct journal_add add;       /* points into the rest */
 };
 
-static void api_magnet_fini(struct api_magnet *x)
+void api_magnet_free(struct api_magnet *x)
 {
+    if (x == NULL) {
+        return;
+    }
     journal_magnet_fini(&x->magnet);
     free(x->trackers);
     free(x->peers.p);
-    free(x->save_path);
     free(x->name);
     free(x->label);
+    free(x);
 }
 
 /* A limit that fits a column. */
@@ -88,7 +91,7 @@ static int api_magnet_torrent(struct api_magnet *x, struct err *e)
     memcpy(t->info_hash, x->m->info_hash, sizeof(t->info_hash));
     x->label = mem_strdup(o->label);
     t->name = x->name;
-    t->save_path = x->save_path;
+    t->save_path = x->place->save_path;
     t->label = x->label;
     t->wanted = o->paused ? WANTED_PAUSE : WANTED_RUN;
     t->sequential = o->sequential;
@@ -110,23 +113,21 @@ static int api_magnet_torrent(struct api_magnet *x, struct err *e)
 
 /* Peers of the link are a help, those of the user a wish: of the former a bad
  * one is left out. */
-static int api_magnet_peers(struct api_magnet *x, struct err *e)
+static void api_magnet_peers(struct api_magnet *x)
 {
-    int code = 0;
-    for (size_t i = 0; code == 0 && i < x->o->n_peers; i++) {
-        code = api_peers_add(&x->peers, x->o->peers[i], e);
-    }
-    for (uint32_t i = 0; code == 0 && i < x->m->n_peers; i++) {
+    const struct api_peers *by_hand = &x->place->peers;
+    x->peers.p = mem_dup(by_hand->p, by_hand->n * sizeof(*by_hand->p));
+    x->peers.n = by_hand->n;
+    for (uint32_t i = 0; i < x->m->n_peers; i++) {
         struct err skipped = {0};
         if (api_peers_add(&x->peers, x->m->peers[i], &skipped) != 0) {
             log_write(LOG_WARN, "magnet", "%s", skipped.msg);
         }
     }
-    return code;
 }
 
 /* Where the metadata and the data may be had. */
-static int api_magnet_sources(struct api_magnet *x, struct err *e)
+static void api_magnet_sources(struct api_magnet *x)
 {
     uint32_t n = x->m->n_trackers;
     x->trackers = mem_calloc(n > 0 ? n : 1, sizeof(*x->trackers));
@@ -134,7 +135,7 @@ static int api_magnet_sources(struct api_magnet *x, struct err *e)
         x->trackers[i].url = x->m->trackers[i];
         x->trackers[i].tier = i;
     }
-    int code = api_magnet_peers(x, e);
+    api_magnet_peers(x);
     x->add.trackers = x->trackers;
     x->add.n_trackers = n;
     x->add.web_seeds = x->m->web_seeds;
@@ -142,44 +143,35 @@ static int api_magnet_sources(struct api_magnet *x, struct err *e)
     x->add.peers = x->peers.p;
     x->add.n_peers = x->peers.n;
     x->add.magnet = &x->magnet;
-    return code;
+}
+
+int api_magnet_new(const struct magnet *m, const struct btc_add_options *o,
+                   const struct api_place *place, struct api_magnet **out,
+                   struct err *e)
+{
+    struct api_magnet *x = mem_zalloc(sizeof(*x));
+    *x = (struct api_magnet){.m = m, .o = o, .place = place};
+    *out = x;
+    api_magnet_wishes(x);
+    api_magnet_sources(x);
+    return api_magnet_torrent(x, e);
 }
 
 /* The torrent is there: its sources grow, and it is to run. */
-static int api_magnet_merge(struct api_magnet *x, int64_t id, struct err *e)
+static int api_magnet_merge(struct api_magnet *x, struct journal *db,
+                            int64_t id, struct err *e)
 {
-    int code = journal_add_sources(x->db, id, &x->add, e);
+    int code = journal_add_sources(db, id, &x->add, e);
     if (code == 0 && !x->o->paused) {
-        code = journal_set_wish(x->db, id, "wanted", "run", e);
+        code = journal_set_wish(db, id, "wanted", "run", e);
     }
     return code;
 }
 
-static int api_magnet_run(struct api_magnet *x, int64_t *id, bool *known,
-                          struct err *e)
+int api_magnet_store(struct api_magnet *x, struct journal *db, int64_t *id,
+                     bool *known, struct err *e)
 {
-    int code = api_place_dir(x->o->dir, &x->save_path, e);
-    if (code == 0) {
-        api_magnet_wishes(x);
-        code = api_magnet_torrent(x, e);
-    }
-    if (code == 0) {
-        code = api_magnet_sources(x, e);
-    }
-    if (code != 0) {
-        return code;
-    }
-    code = journal_add_torrent(x->db, &x->add, id, e);
+    int code = journal_add_torrent(db, &x->add, id, e);
     *known = code == BTC_E_EXISTS;
-    return *known ? api_magnet_merge(x, *id, e) : code;
-}
-
-int api_magnet_add(struct journal *db, const struct magnet *m,
-                   const struct btc_add_options *o, int64_t *id, bool *known,
-                   struct err *e)
-{
-    struct api_magnet x = {.db = db, .m = m, .o = o};
-    int code = api_magnet_run(&x, id, known, e);
-    api_magnet_fini(&x);
-    return code;
+    return *known ? api_magnet_merge(x, db, *id, e) : code;
 }

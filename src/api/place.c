@@ -44,7 +44,8 @@ static char *api_place_new(const char *dir)
     return path;
 }
 
-int api_place_dir(const char *dir, char **out, struct err *e)
+/* The save path as it will be journaled; malloc. */
+static int api_place_dir(const char *dir, char **out, struct err *e)
 {
     struct stat st;
     const char *name = dir && *dir ? dir : ".";
@@ -105,30 +106,37 @@ static bool api_place_is_whole(const char *save_path,
     return true;
 }
 
-int api_place_check(const char *save_path, const struct journal_file *files,
+/* See struct api_place. */
+static uint64_t api_place_device(const char *save_path)
+{
+    struct stat st, root;
+    bool ok = stat(save_path, &st) == 0 && stat("/", &root) == 0;
+    return ok && st.st_dev != root.st_dev ? (uint64_t)st.st_dev : 0;
+}
+
+int api_place_check(struct api_place *p, const struct journal_file *files,
                     size_t n, struct err *e)
 {
-    if (access(save_path, W_OK | X_OK) == 0 || mkdir(save_path, 0777) == 0) {
+    if (p->is_ready) {
         return 0;
     }
-    (void)access(save_path, W_OK | X_OK); /* for errno */
+    p->is_ready = access(p->save_path, W_OK | X_OK) == 0 ||
+                  mkdir(p->save_path, 0777) == 0;
+    p->device = api_place_device(p->save_path);
+    if (p->is_ready) {
+        return 0;
+    }
+    (void)access(p->save_path, W_OK | X_OK); /* for errno */
     int why = errno;
-    if (api_place_is_whole(save_path, files, n)) {
+    if (api_place_is_whole(p->save_path, files, n)) {
         return 0;
     }
     (void)err_set_errno(e, why,
                         "%.300s: files cannot be made there; change its "
                         "rights or choose another folder with --dir",
-                        save_path);
+                        p->save_path);
     e->code = BTC_E_IO;
     return BTC_E_IO;
-}
-
-uint64_t api_place_device(const char *save_path)
-{
-    struct stat st, root;
-    bool ok = stat(save_path, &st) == 0 && stat("/", &root) == 0;
-    return ok && st.st_dev != root.st_dev ? (uint64_t)st.st_dev : 0;
 }
 
 /* Another torrent has one of the files. */
@@ -156,10 +164,11 @@ static size_t api_place_name_max(const char *save_path)
 {
     long max = pathconf(save_path, _PC_NAME_MAX);
     if (max < 0) { /* it is not there yet: the folder above it is */
-        char *above = mem_printf("%s/..", save_path);
-        *strrchr(above, '/') = '\0';
-        char *slash = strrchr(above, '/');
-        *(slash == above ? slash + 1 : slash) = '\0';
+        size_t len = strlen(save_path);
+        while (len > 1 && save_path[len - 1] != '/') {
+            len--;
+        }
+        char *above = mem_strndup(save_path, len);
         max = pathconf(above, _PC_NAME_MAX);
         free(above);
     }
@@ -202,9 +211,9 @@ static char *api_place_cut(const char *path, size_t max)
 }
 
 size_t api_place_shorten(struct journal_file *files, size_t n,
-                         const char *save_path)
+                         const struct api_place *p)
 {
-    size_t max = api_place_name_max(save_path);
+    size_t max = p->name_max;
     size_t cut = 0;
     for (size_t i = 0; i < n; i++) {
         if (!files[i].pad && api_place_is_long(files[i].path, max)) {
@@ -230,4 +239,25 @@ int api_place_rename(struct journal_file *files, size_t n, bool multi_file,
         }
     }
     return code;
+}
+
+int api_place_init(struct api_place *p, const struct btc_add_options *o,
+                   struct err *e)
+{
+    *p = (struct api_place){0};
+    int code = api_place_dir(o->dir, &p->save_path, e);
+    if (code == 0) {
+        BTC_ASSERT(p->save_path != NULL);
+        p->name_max = api_place_name_max(p->save_path);
+    }
+    for (size_t i = 0; code == 0 && i < o->n_peers; i++) {
+        code = api_peers_add(&p->peers, o->peers[i], e);
+    }
+    return code;
+}
+
+void api_place_fini(struct api_place *p)
+{
+    free(p->save_path);
+    free(p->peers.p);
 }

@@ -36,37 +36,42 @@ void cli_sources_load(struct cli *c, struct cli_sources *s)
     }
 }
 
-/* One source. btc_add leaves a known torrent its seeding goal, since here is
- * always one: another is wished for when it was typed. */
-static int cli_sources_add_one(struct cli *c, struct btc *b,
-                               const struct btc_add_options *o,
-                               struct cli_source *item, struct btc_error *e)
+/* btc_add_all leaves a known torrent its seeding goal, since here is always
+ * one: another is wished for when it was typed. */
+static void cli_sources_set_seed(struct cli *c, struct btc *b,
+                                 struct btc_addition *item)
 {
-    int status = btc_add(b, item->source, o, &item->id, &item->known, e);
-
-    if (status == 0 && item->known && (c->o.typed & CLI_SET(SEED)) != 0) {
-        status = btc_set(b, item->id, "seed", c->o.seed, e);
+    if (item->error.status == 0 && item->known &&
+        (c->o.typed & CLI_SET(SEED)) != 0) {
+        (void)btc_set(b, item->id, "seed", c->o.seed, &item->error);
     }
-    return status;
 }
 
 /* Adds all. */
 void cli_sources_add(struct cli *c, struct btc *b,
                      const struct btc_add_options *o, struct cli_sources *s)
 {
+    struct btc_addition *added = mem_calloc(s->n + 1, sizeof(*added));
     size_t left = 0;
 
     for (size_t i = 0; i < s->n; i++) {
+        added[i].source = s->items[i].source;
+    }
+    (void)btc_add_all(b, added, s->n, o);
+    for (size_t i = 0; i < s->n; i++) {
         struct cli_source item = s->items[i];
-        struct btc_error e = {0};
-        if (cli_sources_add_one(c, b, o, &item, &e) == 0) {
+        item.id = added[i].id;
+        item.known = added[i].known;
+        cli_sources_set_seed(c, b, &added[i]);
+        if (added[i].error.status == 0) {
             s->items[left++] = item;
         } else {
-            cli_sources_note(c, s, item.word, &e);
+            cli_sources_note(c, s, item.word, &added[i].error);
             btc_source_free(item.source);
         }
     }
     s->n = left;
+    free(added);
 }
 
 /* Frees. */

@@ -302,6 +302,63 @@ static void test_conflict(void **state)
     assert_int_equal(kit_add(k, "show.torrent", NULL, &id, NULL), 0);
 }
 
+/* Many at once, more than one transaction takes: each on its own merits, so one
+ * that is in the way of another, one twice and a magnet. */
+#define ALL_TORRENTS 600
+static void test_all(void **state)
+{
+    struct kit *k = *state;
+    enum {
+        TWICE = ALL_TORRENTS,
+        CLASH,
+        MAGNET,
+        COUNT
+    };
+    struct btc_addition *a = mem_calloc(COUNT, sizeof(*a));
+    struct btc_source **s = mem_calloc(COUNT, sizeof(*s));
+    const char *const peers[] = {"127.0.0.1:9999"};
+    struct btc_add_options o = {.peers = peers, .n_peers = 1};
+    static const struct kit_file one = {NULL, 5, false};
+    for (unsigned i = 0; i <= CLASH; i++) {
+        char *name = mem_printf("t%u", i % ALL_TORRENTS);
+        char *path = mem_printf("%s.torrent", name);
+        kit_torrent(name, &one, 1, i == CLASH ? 2 : 1);
+        assert_int_equal(btc_source_load(path, 0, &s[i], &k->e), 0);
+        free(path);
+        free(name);
+    }
+    assert_int_equal(
+        btc_source_load("magnet:?xt=urn:btih:"
+                        "0123456789012345678901234567890123456789&dn=m",
+                        0, &s[MAGNET], &k->e),
+        0);
+    for (unsigned i = 0; i < COUNT; i++) {
+        a[i].source = s[i];
+    }
+    assert_int_equal(btc_add_all(k->b, a, COUNT, &o), BTC_STATUS_EXISTS);
+    for (unsigned i = 0; i < COUNT; i++) {
+        assert_int_equal(a[i].error.status, i == CLASH ? BTC_STATUS_EXISTS : 0);
+        assert_int_equal(a[i].known, i == TWICE);
+    }
+    assert_int_equal(a[TWICE].id, a[0].id);
+    assert_int_equal(a[CLASH].id, 0);
+    assert_non_null(strstr(a[CLASH].error.message, "/t1 "));
+    kit_assert_cell(k, "progress", a[ALL_TORRENTS - 1].id, "name", "t599");
+    kit_assert_cell(k, "peer_list", a[ALL_TORRENTS - 1].id, "port", "9999");
+    kit_assert_cell(k, "progress", a[MAGNET].id, "name", "m");
+    kit_assert_cell(k, "peer_list", a[MAGNET].id, "port", "9999");
+    kit_assert_cell(k, "log", a[MAGNET].id, "text", "added: m");
+    /* what is wrong with the options is wrong with each of them */
+    o = (struct btc_add_options){.dir = "no/such/folder"};
+    assert_int_equal(btc_add_all(k->b, a, 3, &o), BTC_STATUS_STORAGE);
+    assert_int_equal(a[2].error.status, BTC_STATUS_STORAGE);
+    for (unsigned i = 0; i < COUNT; i++) {
+        btc_source_free(s[i]);
+    }
+    free(s);
+    free(a);
+}
+
 /* A folder that cannot be written will do for what is there already. */
 static void test_read_only_folder(void **state)
 {
@@ -334,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_names, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_known, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_conflict, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(test_all, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_read_only_folder, kit_setup,
                                         kit_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -320,6 +320,16 @@ int btc_add(struct btc *b, const struct btc_source *s,
     return 0;
 }
 
+int btc_add_all(struct btc *b, struct btc_addition *items, size_t n,
+                const struct btc_add_options *o)
+{
+    for (size_t i = 0; i < n; i++) {
+        (void)btc_add(b, items[i].source, o, &items[i].id, &items[i].known,
+                      &items[i].error);
+    }
+    return 0;
+}
+
 int btc_find(struct btc *b, const char *text, int64_t *id, struct btc_error *e)
 {
     (void)b;
