@@ -3,17 +3,16 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "core/dht/dht.h"
 #include "engine/facts.h"
+#include "engine/node_rows.h"
 #include "engine/turn.h"
-#include "journal/nodes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NODES_SAVE_MS       5000 /* changes are gathered for so long */
-#define NODES_PENDING_MAX   1024 /* and so many at most */
 #define NODES_FEW_PEERS     20 /* with fewer a torrent is searched for sooner */
 #define NODES_SEARCHES_VAIN 3  /* then a run without any peer gives up */
 #define NODES_HOST_MAX      256
@@ -29,69 +28,11 @@ struct nodes {
     struct engine *s; /* borrows, as the next */
     struct udp *udp;
     struct udp_user user;
-    struct dht *dht;              /* owns */
-    struct loop_timer *timer;     /* owns */
-    struct nodes_host *hosts;     /* owns */
-    struct journal_node *pending; /* owns; changes to be saved */
-    size_t n_pending;
-    uint64_t save_ms; /* when they are saved; 0 = none is there */
+    struct dht *dht;          /* owns */
+    struct loop_timer *timer; /* owns */
+    struct nodes_host *hosts; /* owns */
+    struct node_rows *rows;   /* owns */
 };
-
-/* --- the journal --- */
-
-/* Changes on their way to the database. */
-struct nodes_save {
-    struct journal_node *nodes; /* owns */
-    size_t n;
-};
-
-static void nodes_save_on_thread(void *ctx, struct journal *db)
-{
-    struct nodes_save *save = ctx;
-    struct err e = {0};
-    if (journal_save_nodes(db, save->nodes, save->n, &e) != 0) {
-        log_write(LOG_WARN, "dht", "nodes are not saved: %s", e.msg);
-    }
-}
-
-static void nodes_saved(void *ctx)
-{
-    struct nodes_save *save = ctx;
-    free(save->nodes);
-    free(save);
-}
-
-static void nodes_flush(struct nodes *n)
-{
-    n->save_ms = 0;
-    if (n->n_pending == 0 || n->s->journal_thread == NULL) {
-        return;
-    }
-    struct nodes_save *save = mem_zalloc(sizeof(*save));
-    save->nodes = mem_dup(n->pending, n->n_pending * sizeof(*n->pending));
-    save->n = n->n_pending;
-    n->n_pending = 0;
-    journal_thread_call(n->s->journal_thread, nodes_save_on_thread, nodes_saved,
-                        save);
-}
-
-/* A node is good, or is none any more. */
-static void nodes_change(struct nodes *n, const struct krpc_node *node,
-                         bool is_gone)
-{
-    if (n->n_pending == NODES_PENDING_MAX) {
-        nodes_flush(n);
-    }
-    if (n->n_pending == NODES_PENDING_MAX) {
-        return;
-    }
-    struct journal_node *j = &n->pending[n->n_pending++];
-    *j = (struct journal_node){.addr = node->addr, .is_gone = is_gone};
-    memcpy(j->id, node->id, sizeof(j->id));
-    if (n->save_ms == 0) {
-        n->save_ms = loop_now_ms(n->s->loop) + NODES_SAVE_MS;
-    }
-}
 
 /* --- what the core wants --- */
 
@@ -114,11 +55,15 @@ static void nodes_on_peers(struct nodes *n, const struct dht_action *a)
     }
 }
 
-/* The first search of a torrent in a run is told. */
+/* A search is journaled; the first of a torrent in a run is told, too. */
 static void nodes_on_done(struct nodes *n, const struct dht_search_result *r)
 {
     struct engine_torrent *st = nodes_find(n, r->info_hash);
-    if (st == NULL || st->watch.search.n_dht_searches++ > 0) {
+    if (st == NULL) {
+        return;
+    }
+    node_rows_search(n->rows, st->id, r);
+    if (st->watch.search.n_dht_searches++ > 0) {
         return;
     }
     char text[160];
@@ -142,14 +87,15 @@ static void nodes_do(struct nodes *n, const struct dht_action *a)
         nodes_on_done(n, &a->done);
         break;
     case DHT_ACTION_SAVE_NODE:
-        nodes_change(n, &a->node, false);
+        node_rows_node(n->rows, &a->node, false);
         break;
     case DHT_ACTION_FORGET_NODE:
-        nodes_change(n, &a->node, true);
+        node_rows_node(n->rows, &a->node, true);
         break;
     case DHT_ACTION_EXTERNAL_IP:
     case DHT_ACTION_OWN_ID:
-        break; /* each run has an id of its own */
+        node_rows_touch(n->rows);
+        break;
     }
 }
 
@@ -161,19 +107,24 @@ static void nodes_input(struct nodes *n, const struct dht_event *ev)
     while (dht_next_action(n->dht, &a)) {
         nodes_do(n, &a);
     }
-    uint64_t at = dht_deadline(n->dht);
-    if (n->save_ms != 0 && n->save_ms < at) {
-        at = n->save_ms;
-    }
-    loop_timer_arm(n->timer, at);
+    loop_timer_arm(n->timer, num_min_u64(dht_deadline(n->dht),
+                                         node_rows_deadline(n->rows)));
+}
+
+/* What is gathered for the journal goes there. */
+static void nodes_write(struct nodes *n)
+{
+    struct dht_stats stats;
+    dht_get_stats(n->dht, loop_now_ms(n->s->loop), &stats);
+    node_rows_write(n->rows, &stats);
 }
 
 static void nodes_on_timer(void *ctx)
 {
     struct nodes *n = ctx;
     struct dht_event ev = {.type = DHT_EVENT_TICK};
-    if (n->save_ms != 0 && loop_now_ms(n->s->loop) >= n->save_ms) {
-        nodes_flush(n);
+    if (loop_now_ms(n->s->loop) >= node_rows_deadline(n->rows)) {
+        nodes_write(n);
     }
     nodes_input(n, &ev);
 }
@@ -244,19 +195,13 @@ static void nodes_bootstrap(struct nodes *n, struct resolve *resolve,
 /* The nodes of earlier runs. */
 static void nodes_restore(struct nodes *n)
 {
-    struct journal_node *rows = NULL;
-    size_t count = 0;
-    struct err e = {0};
-    if (journal_load_nodes(n->s->db, &rows, &count, &e) != 0) {
-        log_write(LOG_WARN, "dht", "no nodes of earlier runs: %s", e.msg);
-    }
+    struct krpc_node *known = NULL;
+    size_t count = node_rows_load(n->rows, &known);
     for (size_t i = 0; i < count; i++) {
-        struct dht_event ev = {.type = DHT_EVENT_SAVED};
-        ev.node.addr = rows[i].addr;
-        memcpy(ev.node.id, rows[i].id, sizeof(ev.node.id));
+        struct dht_event ev = {.type = DHT_EVENT_SAVED, .node = known[i]};
         nodes_input(n, &ev);
     }
-    free(rows);
+    free(known);
 }
 
 /* --- the face --- */
@@ -276,7 +221,8 @@ struct nodes *nodes_open(struct engine *s, struct udp *udp,
     struct nodes *n = mem_zalloc(sizeof(*n));
     n->s = s;
     n->udp = udp;
-    n->pending = mem_array(NODES_PENDING_MAX, sizeof(*n->pending));
+    n->rows = node_rows_new(s);
+    node_rows_restore(n->rows, &c);
     n->dht = dht_new(&c, &s->rng, loop_now_ms(s->loop));
     n->timer = loop_timer_new(s->loop, nodes_on_timer, n);
     n->user = (struct udp_user){.on_datagram = nodes_on_datagram, .ctx = n};
@@ -295,7 +241,7 @@ void nodes_close(struct nodes *n)
     if (n == NULL) {
         return;
     }
-    nodes_flush(n);
+    nodes_write(n);
     while (n->hosts != NULL) {
         /* Each turn takes the first off the list; the analyser does not see it.
          * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
@@ -305,7 +251,7 @@ void nodes_close(struct nodes *n)
     udp_remove_user(n->udp, &n->user);
     loop_timer_close(n->timer);
     dht_free(n->dht);
-    free(n->pending);
+    node_rows_free(n->rows);
     free(n);
 }
 

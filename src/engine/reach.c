@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "journal/ways.h"
 #include <stdlib.h>
 
 struct reach {
@@ -12,6 +13,19 @@ struct reach {
     struct nodes *nodes;               /* owns; NULL: no DHT */
     struct neighbours *neighbours;     /* owns; NULL: no local discovery */
 };
+
+/* The journal is told which ways this run uses. */
+static void reach_tell(struct engine *s, const struct reach *r)
+{
+    struct err e = {0};
+    bool dht = r->nodes != NULL;
+    if (journal_set_ways(s->db, dht && udp_has_family(r->udp, ADDR_V4),
+                         dht && udp_has_family(r->udp, ADDR_V6),
+                         !s->o.reach.no_pex, r->neighbours != NULL, &e) != 0) {
+        log_write(LOG_WARN, "engine", "cannot journal how peers are found: %s",
+                  e.msg);
+    }
+}
 
 struct reach *reach_open(struct engine *s, const struct tcp_host_options *host)
 {
@@ -37,6 +51,9 @@ struct reach *reach_open(struct engine *s, const struct tcp_host_options *host)
     }
     if (!s->o.reach.no_lsd && !s->o.check_only) {
         r->neighbours = neighbours_open(s, host);
+    }
+    if (!s->o.check_only) {
+        reach_tell(s, r);
     }
     return r;
 }

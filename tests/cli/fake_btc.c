@@ -489,6 +489,27 @@ static int fake_rows(const char *view, btc_row_fn *fn, void *ctx)
             fake_text("error", "timed out")};
         return fn(ctx, a, 9);
     }
+    if (strcmp(view, "way_list") == 0) {
+        const struct btc_value a[] = {fake_int("torrent_id", 1),
+                                      fake_text("way", "dht"),
+                                      fake_int("is_on", 1),
+                                      fake_int("peers", 2),
+                                      fake_int("nodes", 52),
+                                      fake_int("good_nodes", 40),
+                                      fake_int("last_search", FAKE_NOW),
+                                      fake_int("answers", 31),
+                                      fake_int("found", 4),
+                                      fake_int("announced", 8)};
+        const struct btc_value b[] = {
+            fake_int("torrent_id", 1), fake_text("way", "lsd"),
+            fake_int("is_on", 1), fake_int("peers", 1)};
+        const struct btc_value c[] = {
+            fake_int("torrent_id", 1), fake_text("way", "pex"),
+            fake_int("is_on", 0), fake_int("peers", 0)};
+        fn(ctx, a, 10);
+        fn(ctx, b, 4);
+        return fn(ctx, c, 4);
+    }
     if (strcmp(view, "piece_map") == 0) {
         for (int i = 0; i < 8; i++) {
             const struct btc_value a[] = {

@@ -589,10 +589,15 @@ static void test_why(void **state)
     assert_non_null(
         strstr(out, "missing pieces: 3 (1 of them begun): 2, 5-6\n"));
     assert_non_null(strstr(out, "(45.0 %)"));
+    assert_non_null(strstr(out, "DHT: 52 nodes, 40 of them good; at the last"));
+    assert_non_null(strstr(out, "31 nodes answered and named 4 peers\n"));
+    assert_non_null(strstr(out, "local network: on, 1 known peers come"));
+    assert_non_null(strstr(out, "peer exchange: off\n"));
     fake.torrents[0].state = BTC_STATE_COMPLETE;
     assert_int_equal(run("why 1 --json"), 0);
     json_t *o = object();
     assert_int_equal(json_array_size(json_object_get(o, "reasons")), 1);
+    assert_int_equal(json_array_size(json_object_get(o, "ways")), 3);
     json_decref(o);
 }
 

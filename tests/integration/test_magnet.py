@@ -113,12 +113,18 @@ def test_dht(lab):
     sources = {r["source"] for r in lab.sql("SELECT source FROM peer_list")}
     assert "dht" in sources, sources
     lab.wait(lambda: lab.sql("SELECT * FROM dht_node"), 10, "saved nodes")
+    ways = {w["way"]: w for w in lab.btc("why", "1", "--json").json()["ways"]}
+    assert ways["dht"]["is_on"] == 1 and ways["lsd"]["is_on"] == 0, ways
+    assert ways["dht"]["nodes"] >= ways["dht"]["good_nodes"] > 0, ways
+    assert ways["dht"]["peers"] >= 1 and ways["dht"]["found"] >= 1, ways
+    own = lab.sql("SELECT node_id FROM reach WHERE way = 'dht4'")[0][0]
     run = lab.btc("rm", "-y", "1")
     assert run.code == 0, run
     run = lab.btc("get", torrent.magnet(), "-d", kit.folder(lab, "second"),
                   "--max-time", "60")
     assert run.code == 0, run
     torrent.check(lab.path("second"))
+    assert lab.sql("SELECT node_id FROM reach WHERE way = 'dht4'")[0][0] == own
     del more
 
 

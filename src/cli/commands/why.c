@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/why_ways.h"
 #include "cli/rows.h"
 #include "front/format.h"
 #include "front/json.h"
@@ -17,6 +18,7 @@ struct cli_why {
     int64_t id;
     json_t *reasons; /* texts */
     json_t *missing; /* [first, last] */
+    json_t *ways;    /* rows of way_list, or NULL */
 };
 
 /* Adds a reason. */
@@ -250,6 +252,7 @@ static void cli_why_show(struct cli_why *w, const struct cli_rows *p)
                             front_json_text(cli_rows_text(p, 0, "state")));
         json_object_set(o, "reasons", w->reasons);
         json_object_set(o, "missing", w->missing);
+        json_object_set(o, "ways", w->ways);
         front_json_print(c->out, o);
         return;
     }
@@ -269,6 +272,14 @@ static void cli_why_show(struct cli_why *w, const struct cli_rows *p)
     front_text_free(&line);
 }
 
+/* How peers are looked for; in `reasons`, too, unless that is NULL. */
+static void cli_why_say_ways(struct cli_why *w, const struct cli_rows *p,
+                             json_t *reasons)
+{
+    bool is_private = cli_rows_int(p, 0, "is_private", 0) != 0;
+    w->ways = cli_why_ways(w->b, w->id, is_private, reasons);
+}
+
 /* Gathers and shows. */
 static int cli_why_one(struct cli_why *w)
 {
@@ -284,16 +295,19 @@ static int cli_why_one(struct cli_why *w)
     w->missing = json_array();
     if (done) {
         cli_why_say(w, "everything wanted is here");
+        cli_why_say_ways(w, p, NULL);
     } else {
         cli_why_state(w, p);
         cli_why_peers(w);
         cli_why_trackers(w);
+        cli_why_say_ways(w, p, w->reasons);
         cli_why_map(w);
         cli_why_files(w);
     }
     cli_why_show(w, p);
     json_decref(w->reasons);
     json_decref(w->missing);
+    json_decref(w->ways);
     cli_rows_free(p);
     return 0;
 }
@@ -324,7 +338,8 @@ const struct cli_command cli_why = {
     .group = CLI_GROUP_LOOK,
     .help = "what a torrent waits for",
     .details = "Says why a torrent does not go on: its state, its peers and "
-               "trackers, and which pieces of which files miss.",
+               "trackers, the DHT, peer exchange and the local network, and "
+               "which pieces of which files miss.",
     .example = "btc why ubuntu",
     .options = CLI_SET_DB | CLI_SET(JSON),
     .min_args = 1,
