@@ -30,6 +30,11 @@ static inline size_t num_max(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static inline uint64_t num_max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* What is left of `a` when `b` is taken away; 0 when b is the larger one. */
 static inline size_t num_sub(size_t a, size_t b)
 {

@@ -238,7 +238,7 @@ void adopt_home(struct engine_torrent *st)
     BITS_EACH (i, &st->startup.adopt.taken) {
         free(st->rows.files[i].part);
         st->rows.files[i].part = NULL;
-        journal_put_part(st->s->commit.batch, st->id, i, NULL);
+        journal_put_part(commit_facts(&st->ledger.member), st->id, i, NULL);
     }
     bits_fini(&st->startup.adopt.taken);
 }

@@ -11,6 +11,7 @@
 #include "engine/links.h"
 #include "engine/magnet.h"
 #include "engine/nodes.h"
+#include "engine/pipes.h"
 #include "engine/reach.h"
 #include "engine/report.h"
 #include "engine/trackers.h"
@@ -42,7 +43,7 @@ static void drive_on_written(struct store_job *job)
                        .result = job->result};
     ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])job->block_hashes;
     jobs_done(st);
-    st->s->commit.n_writes[job->tag >> 32]--;
+    pipes_end_write(st->s, (uint32_t)(job->tag >> 32));
     jobs_note_failure(st, job);
     turn_input(st, &ev);
     jobs_free(job);
@@ -77,8 +78,7 @@ static void drive_disk(struct engine_torrent *st, const struct action *a,
     memcpy(job->expected, st->meta->piece_hashes + (size_t)a->piece * SHA1_LEN,
            SHA1_LEN);
     if (a->type == ACTION_WRITE) {
-        job->tag |= (uint64_t)st->s->commit.write_turn << 32;
-        st->s->commit.n_writes[st->s->commit.write_turn]++;
+        job->tag |= (uint64_t)pipes_begin_write(st) << 32;
     }
     if (a->type == ACTION_HASH) {
         job->low = true;

@@ -13,6 +13,7 @@
 #include "engine/limits.h"
 #include "engine/links.h"
 #include "engine/load.h"
+#include "engine/pipes.h"
 #include "engine/reach.h"
 #include "engine/run.h"
 #include "engine/trackers.h"
@@ -43,7 +44,7 @@ static void engine_init(struct engine *s, struct journal *db,
               o->cache_bytes > 0 ? o->cache_bytes : ENGINE_CACHE_BYTES);
     uint64_t now = loop_now_ms(s->loop);
     s->clock.started_ms = s->clock.tick_ms = s->clock.second_ms = now;
-    s->commit.began_ms = s->clock.payload_ms = now;
+    s->clock.payload_ms = now;
     bucket_init(&s->net.down_bucket, o->down_limit, now);
     s->shared.content.rng = s->shared.swarm.rng = &s->rng;
     s->shared.content.pool = s->shared.swarm.pool = &s->pool;
@@ -55,7 +56,7 @@ static void engine_init(struct engine *s, struct journal *db,
     }
     s->shared.swarm.key = (uint32_t)rng_u64(&s->rng);
     s->shared.swarm.client = "btc " BTC_VERSION;
-    s->commit.batch = journal_batch_new();
+    pipes_open(s);
     if (o->seed != NULL) {
         (void)seed_goal_parse(o->seed, &s->seed, NULL);
     }
@@ -287,8 +288,7 @@ void engine_close(struct engine *s)
     heap_fini(&s->turn.due);
     loop_wakeup_close(s->wakeup);
     loop_free(s->loop);
-    journal_batch_free(s->commit.batch);
-    journal_batch_free(s->commit.failed);
+    pipes_close(s);
     pool_fini(&s->pool);
     free(s->progress);
     free(s->removed.ids);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "engine/pipes.h"
 #include "engine/turn.h"
 
 #include <stdio.h>
@@ -14,7 +15,7 @@ void facts_event(struct engine_torrent *st, enum level level, const char *kind,
                  const char *text)
 {
     log_write(level == LEVEL_INFO ? LOG_INFO : LOG_WARN, kind, "%s", text);
-    journal_put_event(st->s->commit.batch, st->id, level, kind, text);
+    journal_put_event(pipes_free_facts(st->s), st->id, level, kind, text);
 }
 
 /* Its row under another address goes: the port that a connection came from is
@@ -25,7 +26,8 @@ static void facts_forget_peer(struct engine_torrent *st,
     char ip[ADDR_TEXT_MAX];
     if (e->journaled.family != ADDR_NONE) {
         addr_format_ip(&e->journaled, ip);
-        journal_del_peer(st->s->commit.batch, st->id, ip, e->journaled.port);
+        journal_del_peer(pipes_free_facts(st->s), st->id, ip,
+                         e->journaled.port);
         e->journaled = addr_none();
     }
 }
@@ -51,7 +53,7 @@ void facts_peer(struct engine_torrent *st, uint32_t id)
     }
     if (e->journaled.family == ADDR_NONE &&
         ++st->ledger.n_peer_rows % FACTS_TRIM_PEERS == 0) {
-        journal_trim_peers(st->s->commit.batch, st->id);
+        journal_trim_peers(pipes_free_facts(st->s), st->id);
     }
     e->journaled = e->addr;
     addr_format_ip(&e->addr, ip);
@@ -74,7 +76,7 @@ void facts_peer(struct engine_torrent *st, uint32_t id)
         row.up_rate = (int64_t)info.up_rate;
         (void)snprintf(row.client, sizeof(row.client), "%s", info.client);
     }
-    journal_put_peer(st->s->commit.batch, st->id, &row);
+    journal_put_peer(pipes_free_facts(st->s), st->id, &row);
 }
 
 /* A tracker's row as it is now. */
@@ -95,32 +97,25 @@ static void facts_tracker(struct engine_torrent *st, uint32_t i)
                    announce_state_name(k->state));
     (void)snprintf(row.error, sizeof(row.error), "%s", k->error);
     (void)snprintf(row.tracker_id, sizeof(row.tracker_id), "%s", k->tracker_id);
-    journal_put_tracker(st->s->commit.batch, st->id, &row);
+    journal_put_tracker(pipes_free_facts(st->s), st->id, &row);
 }
 
 void facts_put(struct engine_torrent *st, const struct action *a)
 {
+    struct commit_member *m = &st->ledger.member;
     switch (a->fact.type) {
     case FACT_PIECE:
-        if (st->ledger.tainted) {
-            break;
-        }
-        journal_put_piece(st->ledger.facts, st->id, a->piece, loop_unix_now());
+        journal_put_piece(commit_claims(m), st->id, a->piece, loop_unix_now());
         st->stat.writes |= !st->s->o.check_only;
-        st->ledger.dirty = true;
         break;
     case FACT_PIECE_LOST:
-        journal_del_piece(st->ledger.facts, st->id, a->piece);
+        journal_del_piece(commit_facts(m), st->id, a->piece);
         break;
     case FACT_BLOCK:
-        if (st->ledger.tainted) {
-            break;
-        }
-        journal_put_block(st->ledger.facts, st->id, a->piece, a->fact.block);
-        st->ledger.dirty = true;
+        journal_put_block(commit_claims(m), st->id, a->piece, a->fact.block);
         break;
     case FACT_BLOCKS_LOST:
-        journal_del_blocks(st->ledger.facts, st->id, a->piece);
+        journal_del_blocks(commit_facts(m), st->id, a->piece);
         break;
     case FACT_PEER:
         facts_peer(st, a->fact.index);
@@ -143,39 +138,37 @@ void facts_stat(struct engine_torrent *st)
     turn_ask(st);
 }
 
-/* Remembers an index until the commit that makes it true. */
-static void facts_remember(uint32_t **list, uint32_t *n, uint32_t *cap,
+/* Remembers an index until the commit that makes it true. What is in doubt is
+ * hashed again and comes again. */
+static void facts_remember(const struct engine_torrent *st, struct fresh *f,
                            uint32_t index)
 {
-    *list = vec_room(*list, *n, cap, sizeof **list);
-    (*list)[(*n)++] = index;
+    if (!st->ledger.member.doubted) {
+        f->list = vec_room(f->list, f->n, &f->cap, sizeof(*f->list));
+        f->list[f->n++] = index;
+    }
 }
 
 void facts_fresh_piece(struct engine_torrent *st, uint32_t piece)
 {
-    if (!st->ledger.tainted) {
-        facts_remember(&st->ledger.fresh_pieces, &st->ledger.n_fresh,
-                       &st->ledger.fresh_cap, piece);
-    }
+    facts_remember(st, &st->ledger.pieces, piece);
 }
 
 void facts_fresh_file(struct engine_torrent *st, uint32_t file)
 {
-    if (!st->ledger.tainted) {
-        facts_remember(&st->ledger.fresh_files, &st->ledger.n_fresh_files,
-                       &st->ledger.fresh_files_cap, file);
-    }
+    facts_remember(st, &st->ledger.files, file);
 }
 
 void facts_complete(struct engine_torrent *st)
 {
     st->ledger.done_pending = true;
-    st->s->commit.now = true;
+    commit_hurry(&pipes_of(st)->c);
 }
 
 void facts_checked(struct engine_torrent *st)
 {
-    journal_put_verify_done(st->ledger.facts, st->id, st->startup.verify_taken);
+    journal_put_verify_done(commit_facts(&st->ledger.member), st->id,
+                            st->startup.verify_taken);
     if (st->row.verify_since <= st->startup.verify_taken) {
         st->row.verify_since = 0;
     }
@@ -184,29 +177,23 @@ void facts_checked(struct engine_torrent *st)
     }
 }
 
-void facts_forget(struct engine_torrent *st)
+/* What was not told of yet is not told of. */
+static void facts_forget_fresh(struct engine_torrent *st)
 {
-    journal_batch_free(st->ledger.facts);
-    journal_batch_free(st->ledger.syncing);
-    st->ledger.facts = journal_batch_new();
-    st->ledger.syncing = journal_batch_new();
-    st->ledger.dirty = st->ledger.collected = st->ledger.done_collected = false;
+    st->ledger.pieces.n = st->ledger.pieces.n_taken = 0;
+    st->ledger.files.n = st->ledger.files.n_taken = 0;
+    st->ledger.done_taken = false;
 }
 
-/* What the kernel could not write may be gone from its cache, too: no later
- * sync makes claims true that speak of data written until now, nor of what is
- * being written. The data is found again, if it is there, by hashing when the
- * torrent begins anew. */
-void facts_taint(struct engine_torrent *st)
+void facts_forget(struct engine_torrent *st)
 {
-    st->ledger.tainted = true;
-    turn_ask(st);
-    journal_batch_append(st->ledger.syncing, st->ledger.facts);
-    journal_batch_drop_claims(st->ledger.syncing);
-    journal_batch_append(st->ledger.facts, st->ledger.syncing);
-    st->ledger.collected = st->ledger.done_collected = st->ledger.done_pending =
-        false;
-    st->ledger.n_fresh = st->ledger.n_fresh_files = 0;
-    st->ledger.n_collected = st->ledger.n_files_collected = 0;
+    commit_forget(&st->ledger.member);
+    st->ledger.done_taken = false;
+}
+
+void facts_doubt(struct engine_torrent *st)
+{
+    facts_forget_fresh(st);
+    st->ledger.done_pending = false;
     facts_stat(st);
 }

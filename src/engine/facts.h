@@ -1,6 +1,6 @@
-/* Facts on their way into the journal. Those that speak of data wait in their
- * torrent's batch for a SYNC, the others go with the next commit; see commit.c.
- */
+/* Facts on their way into the journal. Those of a torrent's pieces and files
+ * are its member's and stay in order; events, peers and trackers are the
+ * engine's and wait for no drive. See core/durable/commit.h. */
 #ifndef BTC_ENGINE_FACTS_H
 #define BTC_ENGINE_FACTS_H
 
@@ -24,7 +24,9 @@ void facts_checked(struct engine_torrent *st);
 void facts_complete(struct engine_torrent *st);
 /* Facts of a torrent whose files are gone are dropped. */
 void facts_forget(struct engine_torrent *st);
-/* A SYNC failed: no claim about what was written until now will be made. */
-void facts_taint(struct engine_torrent *st);
+/* A SYNC failed: the claims about what was written until now are dropped. The
+ * data is found again, if it is there, by hashing when the torrent begins anew.
+ */
+void facts_doubt(struct engine_torrent *st);
 
 #endif

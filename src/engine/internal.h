@@ -7,10 +7,11 @@
  *   torrent.c   carries out what core/durable/life.h decides
  *   watch.c, startup.c, adopt.c, removal.c, delete.c
  *   load.c      the objects of a torrent, made from its rows, and freed
- *   commit.c    the order flush, sync, commit, tell
+ *   commit.c    carries out the order flush, sync, commit, tell
  *   drive.c     actions of the core into calls of nodes.c, neighbours.c,
  *               magnet.c, links.c, uploads.c, trackers.c, limits.c, facts.c,
- *               report.c; jobs.c (disk jobs), turn.c: the leaf of all
+ *               report.c; jobs.c (disk jobs), pipes.c (pipelines of commits),
+ *               turn.c: the leaf of all
  * A lower file never calls a higher one: it posts an event (turn_post).
  */
 #ifndef BTC_ENGINE_INTERNAL_H
@@ -18,6 +19,7 @@
 
 #include "base/heap.h"
 #include "base/map.h"
+#include "core/durable/commit.h"
 #include "core/durable/life.h"
 #include "core/torrent/torrent.h"
 #include "engine/engine.h"
@@ -39,9 +41,7 @@ struct reach;
 struct turn_place {
     struct heap_node due;                /* when it waits for a time */
     struct engine_torrent *next_touched; /* to be settled */
-    struct engine_torrent *next_moved;   /* to be asked by the next commit */
     bool touched;
-    bool moved;
     bool draining;     /* the actions of its core are being carried out */
     struct mail *mail; /* owns; events of its life, oldest first */
 };
@@ -93,28 +93,26 @@ struct torrent_net {
     struct magnet_state *magnet;  /* owns; NULL: its content is known */
 };
 
-/* What is on the way into the journal, and told of that. */
+/* Pieces or files that are told of after the commit that makes them true. */
+struct fresh {
+    uint32_t *list; /* owns */
+    size_t n;
+    uint32_t cap;
+    size_t n_taken; /* of this commit */
+};
+
+/* What is on the way into the journal, and told of that. The facts themselves
+ * are the member's. */
 struct torrent_ledger {
-    struct journal_batch *facts;   /* owns; depend on data not yet synced */
-    struct journal_batch *syncing; /* owns; a SYNC covers them */
-    struct engine_torrent *next_committing; /* of those in this commit */
-    bool committing;
-    bool dirty;          /* data was written since the last SYNC */
-    bool sync_now;       /* a SYNC is about to be submitted */
-    bool collected;      /* this commit covers `syncing` */
-    bool tainted;        /* a SYNC failed: what is written is not claimed */
-    bool done_pending;   /* complete; to be told after the next commit */
-    bool done_collected; /* and this commit makes it true */
-    bool stat_known;     /* `stat` was read; else nothing is put over the row */
-    bool stat_dirty;     /* put the stat row also for seeding time alone */
-    bool stat_due;       /* next_stat goes into this commit */
-    struct journal_stat told_stat; /* as last put */
-    struct journal_stat next_stat; /* as of the facts that were collected */
-    uint32_t *fresh_pieces;        /* owns; verified, told after the commit */
-    uint32_t n_fresh, fresh_cap;
-    uint32_t *fresh_files; /* owns */
-    uint32_t n_fresh_files, fresh_files_cap;
-    uint32_t n_collected, n_files_collected; /* of the fresh lists */
+    struct commit_member member;
+    bool done_pending; /* complete; to be told after the next commit */
+    bool done_taken;   /* and this commit makes it true */
+    bool stat_known;   /* `stat` was read; else nothing is put over the row */
+    bool stat_dirty;   /* put the stat row also for seeding time alone */
+    bool stat_due;     /* next_stat goes into this commit */
+    struct journal_stat told_stat; /* as last put, and durable */
+    struct journal_stat next_stat; /* as of the facts that were taken */
+    struct fresh pieces, files;
     uint64_t n_peer_rows; /* written for the first time in this run */
 };
 
@@ -154,7 +152,6 @@ struct engine_torrent {
 
 struct engine_turn { /* the lists of the turn, over all torrents */
     struct engine_torrent *touched; /* to be settled */
-    struct engine_torrent *moved;   /* may have facts */
     struct heap due;                /* by the time that is theirs */
 };
 
@@ -170,29 +167,23 @@ struct engine_net {
     uint64_t limit_ms;  /* last read grants */
 };
 
-enum commit_phase {
-    COMMIT_IDLE,
-    COMMIT_FLUSHING, /* blocks of incomplete pieces are being written */
-    COMMIT_SYNCING,  /* fdatasync */
-    COMMIT_COMMITTING
+/* The pipeline of all torrents whose files lie on the same devices, which are
+ * told by the first and the last of their numbers. */
+struct commit_pipe {
+    struct commit c;
+    uint64_t dev_min, dev_max; /* 0 = the engine's own: no files */
+    uint64_t bytes;            /* payload since its last commit */
+    uint64_t failed_ms; /* its commits fail since then; 0 = they do not */
+    struct commit_pipe *next;
 };
 
 struct engine_commit {
-    enum commit_phase phase;
-    struct engine_torrent *committing; /* a list: in the one under way */
-    struct journal_batch *batch;       /* facts without data, for the next */
-    struct journal_batch *failed;      /* one that failed, to be tried again */
-    uint64_t began_ms;                 /* the last one */
-    uint64_t bytes;                    /* payload since */
+    struct commit_pipe *pipes; /* owns; the first is the engine's own */
     uint32_t interval_ms;
-    bool now;                    /* before the interval is over */
-    bool final;                  /* the last one: run end */
-    bool dead;                   /* the database cannot be written */
-    uint32_t n_failures;         /* in a row */
-    uint64_t peers_ms, alive_ms; /* rows of peers, of anything were put */
-    uint32_t n_syncs;            /* SYNC jobs out */
-    uint32_t n_writes[2];        /* WRITE jobs out, by the turn they began in */
-    unsigned write_turn;         /* 0 or 1, changed by each flush */
+    uint64_t peers_ms;     /* rows of connected peers were put */
+    bool last;             /* the last commits of the run are under way */
+    bool dead;             /* they could not be made */
+    uint32_t n_last_fails; /* of them */
 };
 
 enum end_phase {

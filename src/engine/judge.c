@@ -58,9 +58,9 @@ static void judge_lose_file(struct engine_torrent *st, uint32_t file)
     layout_file_pieces(&st->geom, file, &first, &end);
     for (uint32_t i = first; i < end; i++) {
         if (bits_clear(&st->startup.claimed, i)) {
-            journal_del_piece(st->ledger.facts, st->id, i);
+            journal_del_piece(commit_facts(&st->ledger.member), st->id, i);
         }
-        journal_del_blocks(st->ledger.facts, st->id, i);
+        journal_del_blocks(commit_facts(&st->ledger.member), st->id, i);
     }
     size_t kept = 0;
     for (size_t i = 0; i < st->rows.n_blocks; i++) {
@@ -91,7 +91,7 @@ static void judge_take_print(struct engine_torrent *st, uint32_t file,
     f->size = p->size;
     f->mtime_ns = p->mtime_ns;
     f->ctime_ns = p->ctime_ns;
-    journal_put_file(st->s->commit.batch, st->id, f);
+    journal_put_doubt(commit_facts(&st->ledger.member), st->id, f);
 }
 
 /* What the judge needs of each file. Index i of the array is file map[i]. */
@@ -229,7 +229,8 @@ static void judge_wishes(struct engine_torrent *st)
             continue;
         }
         if (at != st->rows.pieces[i].verified_at) {
-            journal_put_piece(st->ledger.facts, st->id, piece, at);
+            journal_put_piece(commit_facts(&st->ledger.member), st->id, piece,
+                              at);
         }
         if (st->s->o.verify != BTC_VERIFY_NONE &&
             at < judge_piece_since(st, piece, since)) {
@@ -242,15 +243,17 @@ static void judge_wishes(struct engine_torrent *st)
 static void judge_forget_all(struct engine_torrent *st, struct trust_run *run)
 {
     for (size_t i = 0; i < st->rows.n_pieces; i++) {
-        journal_del_piece(st->ledger.facts, st->id, st->rows.pieces[i].piece);
+        journal_del_piece(commit_facts(&st->ledger.member), st->id,
+                          st->rows.pieces[i].piece);
     }
     for (size_t i = 0; i < st->rows.n_blocks; i++) {
-        journal_del_blocks(st->ledger.facts, st->id, st->rows.blocks[i].piece);
+        journal_del_blocks(commit_facts(&st->ledger.member), st->id,
+                           st->rows.blocks[i].piece);
     }
     bits_zero(&st->startup.claimed);
     st->rows.n_blocks = st->rows.n_pieces = 0;
     run->root_dev = 0; /* nor where it was */
-    journal_put_accepted_loss(st->ledger.facts, st->id);
+    journal_put_accepted_loss(commit_facts(&st->ledger.member), st->id);
     facts_event(st, LEVEL_WARN, "accept-loss",
                 "the storage was absent: starting over as wished");
     facts_stat(st);
@@ -345,7 +348,8 @@ void judge_checked(struct engine_torrent *st)
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         if (st->rows.files[i].verify_since != 0) {
             st->rows.files[i].verify_since = 0;
-            journal_put_file(st->ledger.facts, st->id, &st->rows.files[i]);
+            journal_put_file(commit_facts(&st->ledger.member), st->id,
+                             &st->rows.files[i]);
         }
     }
 }

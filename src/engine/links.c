@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "engine/limits.h"
+#include "engine/pipes.h"
 #include "engine/turn.h"
 
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static void link_on_data(void *ctx, struct slice data)
 {
     struct link *l = ctx;
     limits_take(l->st, data.len);
-    l->st->s->commit.bytes += data.len;
+    pipes_of(l->st)->bytes += data.len;
     struct event ev = {.type = EVENT_DATA, .conn = l->id, .data = data};
     turn_input(l->st, &ev);
 }

@@ -6,6 +6,7 @@
 #include "engine/limits.h"
 #include "engine/links.h"
 #include "engine/magnet.h"
+#include "engine/pipes.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
 
@@ -29,8 +30,7 @@ struct engine_torrent *engine_load_new(struct engine *s,
     st->id = row->id;
     st->row = *row;
     row->name = row->save_path = row->label = NULL;
-    st->ledger.facts = journal_batch_new();
-    st->ledger.syncing = journal_batch_new();
+    pipes_join(st);
     life_init(&st->life, st->row.wanted, st->row.starts, s->o.follow_wishes);
     (void)life_takes_news(&st->life); /* it is told when something changes */
     HASH_ADD(hh, s->torrents, id, sizeof(st->id), st);
@@ -58,10 +58,9 @@ void engine_load_free(struct engine_torrent *st)
         BTC_ASSERT(st->net.links[i] == NULL);
     }
     free(st->net.links);
-    journal_batch_free(st->ledger.facts);
-    journal_batch_free(st->ledger.syncing);
-    free(st->ledger.fresh_pieces);
-    free(st->ledger.fresh_files);
+    commit_leave(&st->ledger.member);
+    free(st->ledger.pieces.list);
+    free(st->ledger.files.list);
     free(st->row.name);
     free(st->row.save_path);
     free(st->row.label);
@@ -103,8 +102,8 @@ void engine_load_unload(struct engine_torrent *st)
     bits_fini(&st->startup.to_check);
     bits_fini(&st->startup.adopt.strangers);
     bits_fini(&st->startup.adopt.taken);
-    st->ledger.n_fresh = st->ledger.n_fresh_files = 0;
-    st->ledger.n_collected = st->ledger.n_files_collected = 0;
+    st->ledger.pieces.n = st->ledger.pieces.n_taken = 0;
+    st->ledger.files.n = st->ledger.files.n_taken = 0;
 }
 
 /* The last run that may have written its files. What this very run has left at

@@ -86,6 +86,7 @@ static void remove_deleted(struct store_job *job)
     struct removing *m = job->ctx;
     struct engine_torrent *st = m->st;
     jobs_done(st);
+    commit_hold(&st->ledger.member, false);
     if (delete_judge(&m->r, job, &m->e) == 0) {
         facts_forget(st);
         turn_post(st, LIFE_DELETED);
@@ -110,6 +111,7 @@ void removal_delete(struct engine_torrent *st)
         removing_end(m);
         return;
     }
+    commit_hold(&st->ledger.member, true); /* a SYNC would miss the files */
     struct store_job *job = jobs_new(st, STORE_DELETE, remove_deleted);
     if (own) {
         job->store = m->own;

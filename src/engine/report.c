@@ -213,7 +213,7 @@ void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
         }
     }
     out->completed_at = st->stat.completed_at;
-    if (st->ledger.tainted) { /* the last that was durable */
+    if (st->ledger.member.doubted) { /* the last that was durable */
         const struct journal_stat *known = st->ledger.told_stat.state[0] != '\0'
                                                ? &st->ledger.told_stat
                                                : &st->stat;

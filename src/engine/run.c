@@ -72,14 +72,10 @@ static void run_wind_down(struct engine *s)
     if (s->end.phase != END_WINDING || !run_is_quiet(s)) {
         return;
     }
-    if (!s->commit.final && s->commit.phase == COMMIT_IDLE) {
-        s->commit.final = true;
-        s->commit.now = true;
-        engine_commit_tick(s);
-        run_settle(s); /* there may have been nothing to commit */
-    }
-    bool over = s->commit.dead || engine_commit_is_clean(s);
-    if (s->commit.final && s->commit.phase == COMMIT_IDLE && over) {
+    bool over = engine_commit_wind_down(s);
+    engine_commit_settle(s);
+    run_settle(s);
+    if (over || engine_commit_wind_down(s)) {
         s->end.phase = END_OVER;
         loop_stop(s->loop);
     }

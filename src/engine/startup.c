@@ -12,6 +12,7 @@
 #include "engine/jobs.h"
 #include "engine/judge.h"
 #include "engine/limits.h"
+#include "engine/pipes.h"
 #include "engine/report.h"
 #include "engine/turn.h"
 #include "model/fingerprint.h"
@@ -149,7 +150,7 @@ static void startup_created(struct store_job *job)
     } else {
         if (st->row.overwrite) {
             st->row.overwrite = false;
-            journal_put_overwritten(st->s->commit.batch, st->id);
+            journal_put_overwritten(commit_facts(&st->ledger.member), st->id);
         }
         adopt_own(st, job->prints, startup_owned);
     }
@@ -331,6 +332,7 @@ static void startup_find_longer(struct engine_torrent *st,
 static void startup_judged(struct engine_torrent *st,
                            const struct store_job *job)
 {
+    pipes_place(st, job->root.dev, job->prints);
     if (judge_files(st, job)) {
         startup_find_strangers(st, job->prints);
         startup_find_longer(st, job->prints);

@@ -12,6 +12,7 @@
 #include "engine/facts.h"
 #include "engine/limits.h"
 #include "engine/load.h"
+#include "engine/pipes.h"
 #include "engine/removal.h"
 #include "engine/report.h"
 #include "engine/startup.h"
@@ -51,7 +52,8 @@ static void engine_torrent_do_load(struct engine_torrent *st)
 /* STAT: its objects are made; then the startup verification begins. */
 static void engine_torrent_do_stat(struct engine_torrent *st)
 {
-    st->ledger.tainted = st->ledger.done_pending = false;
+    commit_trust(&st->ledger.member);
+    st->ledger.done_pending = false;
     engine_load_open(st);
     if (!st->told_added) {
         st->told_added = true;
@@ -172,8 +174,8 @@ static void engine_torrent_tell_failure(struct engine_torrent *st,
     struct engine *s = st->s;
     int code = st->life.code;
     if (s->o.on_event != NULL) {
-        journal_put_event(s->commit.batch, st->id, LEVEL_ERROR, err_name(code),
-                          text);
+        journal_put_event(pipes_free_facts(s), st->id, LEVEL_ERROR,
+                          err_name(code), text);
     } else {
         facts_event(st, LEVEL_ERROR, err_name(code), text);
     }
@@ -219,7 +221,7 @@ static void engine_torrent_live(struct engine_torrent *st, const struct mail *m)
     }
     engine_torrent_do(st, life_next_action(&st->life));
     if (m->ev.type == LIFE_STOPPED) {
-        st->s->commit.now = true;
+        commit_hurry(&pipes_of(st)->c);
     }
     engine_torrent_tell_news(st);
 }

@@ -10,10 +10,7 @@
 
 void turn_ask(struct engine_torrent *st)
 {
-    if (!st->turn.moved) {
-        st->turn.moved = true;
-        LL_PREPEND2(st->s->turn.moved, st, turn.next_moved);
-    }
+    commit_move(&st->ledger.member);
 }
 
 void turn_touch(struct engine_torrent *st)
@@ -63,13 +60,7 @@ void turn_forget(struct engine_torrent *st)
     if (st->turn.touched) {
         LL_DELETE2(s->turn.touched, st, turn.next_touched);
     }
-    if (st->turn.moved) {
-        LL_DELETE2(s->turn.moved, st, turn.next_moved);
-    }
-    if (st->ledger.committing) {
-        LL_DELETE2(s->commit.committing, st, ledger.next_committing);
-    }
-    st->turn.touched = st->turn.moved = st->ledger.committing = false;
+    st->turn.touched = false;
     heap_remove(&s->turn.due, &st->turn.due);
     while ((m = turn_take_mail(st)) != NULL) {
         free(m);

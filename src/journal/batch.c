@@ -41,8 +41,10 @@ void journal_batch_drop_claims(struct journal_batch *b)
     size_t kept = 0;
     for (size_t i = 0; i < b->n_ops; i++) {
         enum journal_op_kind kind = b->ops[i].kind;
-        if (kind != JOURNAL_OP_PUT_PIECE && kind != JOURNAL_OP_PUT_BLOCK &&
-            kind != JOURNAL_OP_PUT_FILE && kind != JOURNAL_OP_VERIFY_DONE) {
+        bool doubts = kind == JOURNAL_OP_PUT_FILE && b->ops[i].b != 0;
+        if (doubts ||
+            (kind != JOURNAL_OP_PUT_PIECE && kind != JOURNAL_OP_PUT_BLOCK &&
+             kind != JOURNAL_OP_PUT_FILE && kind != JOURNAL_OP_VERIFY_DONE)) {
             b->ops[kept++] = b->ops[i];
         }
     }
@@ -160,6 +162,15 @@ void journal_put_file(struct journal_batch *b, int64_t id,
     copy.part = NULL; /* see journal_put_part */
     (void)journal_batch_op(b, JOURNAL_OP_PUT_FILE, id);
     journal_batch_copy(b, &copy, sizeof(copy));
+}
+
+/* The same of a file whose claims are in doubt. */
+void journal_put_doubt(struct journal_batch *b, int64_t id,
+                       const struct journal_file *f)
+{
+    size_t at = b->n_ops;
+    journal_put_file(b, id, f);
+    b->ops[at].b = 1;
 }
 
 /* Where the bytes of a file lie that is not wanted. */

@@ -13,7 +13,8 @@ enum journal_op_kind {
     JOURNAL_OP_DEL_PIECE,  /* a: piece */
     JOURNAL_OP_PUT_BLOCK,  /* a: piece, b: block */
     JOURNAL_OP_DEL_BLOCKS, /* a: piece */
-    JOURNAL_OP_PUT_FILE,   /* ext: struct journal_file without path */
+    JOURNAL_OP_PUT_FILE,   /* b: 1 = it doubts its claims; ext: struct
+                            journal_file without path */
     JOURNAL_OP_PUT_PART,   /* a: file; ext: the path, or nothing */
     JOURNAL_OP_PUT_PEER,   /* ext: struct journal_peer */
     JOURNAL_OP_DEL_PEER,   /* a: port; ext: address */

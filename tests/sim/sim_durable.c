@@ -153,11 +153,10 @@ static void durable_apply(struct sim_durable *d, const struct trust_file *f,
     }
     d->beyond |= f->beyond;
     /* A doubt is no claim: it must not be dropped when a SYNC fails. */
-    sim_batch_put(commit_free_facts(&d->c),
-                  (struct sim_op){.kind = SIM_PUT_FILE,
-                                  .piece = file,
-                                  .print = f->now,
-                                  .owes = doubt});
+    sim_batch_put(commit_facts(&d->m), (struct sim_op){.kind = SIM_PUT_DOUBT,
+                                                       .piece = file,
+                                                       .print = f->now,
+                                                       .owes = doubt});
 }
 
 /* All claims go, when the storage is gone and that is accepted. */

@@ -36,6 +36,7 @@ enum sim_op_kind {
     SIM_PUT_PIECE, /* the first three claim data */
     SIM_PUT_BLOCK,
     SIM_PUT_FILE,
+    SIM_PUT_DOUBT, /* like PUT_FILE */
     SIM_DEL_PIECE,
     SIM_DEL_BLOCKS,
     SIM_PUT_STAT
@@ -45,7 +46,7 @@ struct sim_op {
     enum sim_op_kind kind;
     uint32_t piece, block; /* PUT_FILE: the file is `piece` */
     struct fingerprint print;
-    bool owes;           /* PUT_FILE: its claims are to be hashed again */
+    bool owes;           /* PUT_DOUBT: its claims are to be hashed again */
     bool active, writes; /* PUT_STAT */
 };
 

@@ -113,6 +113,7 @@ static void rows_apply(struct sim_durable *d, const struct sim_op *op,
         (void)bits_set(&r->block[op->piece], op->block);
         break;
     case SIM_PUT_FILE:
+    case SIM_PUT_DOUBT:
         rows_apply_file(d, op);
         break;
     case SIM_DEL_PIECE:

@@ -76,6 +76,15 @@ void commit_move(struct commit_member *m)
     }
 }
 
+/* Nobody is to hear of a doubt any more. */
+static void commit_hush(struct commit_member *m)
+{
+    if (m->doubt_is_news) {
+        m->doubt_is_news = false;
+        m->c->n_doubts--;
+    }
+}
+
 void commit_leave(struct commit_member *m)
 {
     struct commit *c = m->c;
@@ -83,12 +92,42 @@ void commit_leave(struct commit_member *m)
         return;
     }
     BTC_ASSERT(m->step != COMMIT_IN_SYNC);
-    c->n_doubts -= m->doubt_is_news ? 1 : 0;
+    commit_hush(m);
     commit_unlink_moved(m);
     commit_unlink_chosen(m);
     c->ops->free(m->facts);
     c->ops->free(m->lot);
     *m = (struct commit_member){0};
+}
+
+/* Nothing of it is under way: it goes to the other pipeline with all that it
+ * has to say. */
+static void commit_change_now(struct commit_member *m)
+{
+    struct commit *to = m->to;
+    if (to == NULL || m->step != COMMIT_OUT || m->kept) {
+        return;
+    }
+    bool moved = m->moved;
+    commit_unlink_moved(m);
+    if (m->doubt_is_news) {
+        m->c->n_doubts--;
+        to->n_doubts++;
+    }
+    m->c = to;
+    m->to = NULL;
+    if (moved) {
+        commit_move(m);
+    }
+}
+
+void commit_change(struct commit_member *m, struct commit *to)
+{
+    m->to = NULL;
+    if (to != m->c) {
+        m->to = to;
+        commit_change_now(m);
+    }
 }
 
 /* Who has moved is in this commit; who moves from now on, in the next one. */
@@ -142,7 +181,6 @@ static void commit_empty(struct commit_member *m, void **batch)
 
 void commit_forget(struct commit_member *m)
 {
-    BTC_ASSERT(m->step == COMMIT_OUT);
     commit_empty(m, &m->facts);
     commit_empty(m, &m->lot);
     m->dirty = false;
@@ -156,10 +194,11 @@ void commit_hold(struct commit_member *m, bool held)
 
 void commit_trust(struct commit_member *m)
 {
-    m->doubted = false;
-    if (m->doubt_is_news) {
-        m->doubt_is_news = false;
-        m->c->n_doubts--;
+    if (m->doubted) {
+        m->c->ops->drop_claims(m->facts);
+        m->dirty = false;
+        m->doubted = false;
+        commit_hush(m);
     }
 }
 
@@ -231,6 +270,7 @@ static void commit_keep(struct commit *c, uint64_t now_ms)
     c->due_ms = now_ms + commit_retry_ms(c);
     while (c->chosen != NULL) {
         struct commit_member *m = c->chosen;
+        m->kept |= m->step == COMMIT_TAKEN || m->step == COMMIT_BARRED;
         commit_unlink_chosen(m);
         commit_move(m);
     }
@@ -419,6 +459,8 @@ static bool commit_next_tell(struct commit *c, struct commit_action *out,
     while ((m = c->chosen) != NULL) {
         enum commit_step step = m->step;
         commit_unlink_chosen(m);
+        m->kept = false;
+        commit_change_now(m);
         if (step == COMMIT_TAKEN) {
             return commit_give(out, COMMIT_DO_TELL, m);
         }
@@ -468,8 +510,8 @@ bool commit_next(struct commit *c, struct commit_action *out, uint64_t now_ms)
 bool commit_has_all(const struct commit_member *m)
 {
     const struct commit *c = m->c;
-    return c->state == COMMIT_IDLE && c->kept == NULL &&
-           c->ops->is_empty(m->facts) && c->ops->is_empty(m->lot);
+    return m->step == COMMIT_OUT && !m->kept && c->ops->is_empty(m->facts) &&
+           c->ops->is_empty(m->lot);
 }
 
 bool commit_is_clean(const struct commit *c)
@@ -484,4 +526,9 @@ bool commit_is_clean(const struct commit *c)
         m = m->next_moved;
     }
     return m == NULL;
+}
+
+bool commit_is_over(const struct commit *c)
+{
+    return c->last && !c->hurried && commit_is_clean(c);
 }

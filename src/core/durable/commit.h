@@ -5,8 +5,10 @@
  * A pipeline makes one commit after the other for its members, the torrents
  * that have moved since the last one. There is a pipeline per device, so that a
  * drive that hangs holds up nobody but those who are on it; all of them commit
- * to one journal. A member changes its pipeline only while it has nothing to
- * say (commit_has_all).
+ * to one journal, each in transactions of its own. So nothing orders the facts
+ * of two pipelines: those of a member must stay in order, and a member changes
+ * its pipeline (commit_change) only when none of its facts is under way in the
+ * old one.
  *
  *   FLUSH   per member: write out what has come in. Each write is announced
  *           (commit_begin_write) and ends once (commit_end_write). The next
@@ -39,8 +41,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define COMMIT_RETRY_MAX_MS \
-    30000u /* between two tries of a commit that fails */
+/* Between two tries of a commit that fails. */
+#define COMMIT_RETRY_MAX_MS 10000u
 
 struct commit_batch_ops {
     void *(*make)(void);
@@ -78,6 +80,7 @@ enum commit_step {
 /* One torrent; lives inside the driver's object. */
 struct commit_member {
     struct commit *c;   /* its pipeline, NULL = none */
+    struct commit *to;  /* the one that it is to change to, NULL = none */
     void *facts;        /* owns; since the last TAKE */
     void *lot;          /* owns; of this commit */
     bool dirty;         /* facts claim data that was not synced */
@@ -85,6 +88,7 @@ struct commit_member {
     bool held;          /* a SYNC would miss files: not in a commit now */
     bool doubted;       /* its claims are dropped */
     bool doubt_is_news; /* DOUBT is to be given out */
+    bool kept;          /* facts of it are in a commit that failed */
     enum commit_step step;
     struct commit_member *next_moved, *next_chosen;
 };
@@ -135,6 +139,9 @@ void commit_init(struct commit *c, const struct commit_batch_ops *ops,
                  uint32_t interval_ms, uint64_t now_ms);
 void commit_fini(struct commit *c); /* its members have left */
 void commit_join(struct commit *c, struct commit_member *m);
+/* From now on, or as soon as none of its facts is under way, another pipeline
+ * has it. Its writes end in the one in which they began. */
+void commit_change(struct commit_member *m, struct commit *to);
 /* No SYNC of it is out. What it had to say is dropped, but for what is on its
  * way already. */
 void commit_leave(struct commit_member *m);
@@ -151,7 +158,8 @@ void *commit_claims(struct commit_member *m);
 void *commit_lot(struct commit_member *m);
 /* It may have something to say: ask it in the next commit. */
 void commit_move(struct commit_member *m);
-/* What it had to say is of no interest any more; never while in a commit. */
+/* What it had to say is of no interest any more, but for what is on its way
+ * already. */
 void commit_forget(struct commit_member *m);
 /* Its files are being deleted, or not any more. */
 void commit_hold(struct commit_member *m, bool held);
@@ -186,5 +194,7 @@ uint64_t commit_deadline(const struct commit *c); /* UINT64_MAX = none */
 bool commit_has_all(const struct commit_member *m);
 /* The same of the pipeline and all its members that have moved. */
 bool commit_is_clean(const struct commit *c);
+/* The last commit has been made. */
+bool commit_is_over(const struct commit *c);
 
 #endif

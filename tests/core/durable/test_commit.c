@@ -77,10 +77,11 @@ static const struct commit_batch_ops ops = {.make = pile_make,
                                             .drop_claims = pile_drop_claims,
                                             .is_empty = pile_is_empty};
 
-/* --- a pipeline with two members --- */
+/* --- a pipeline with two members, and another one --- */
 
 struct kit {
     struct commit c;
+    struct commit other;
     struct commit_member m[2];
     uint64_t now;
 };
@@ -89,6 +90,7 @@ static void kit_init(struct kit *k)
 {
     *k = (struct kit){.now = T0};
     commit_init(&k->c, &ops, INTERVAL, k->now);
+    commit_init(&k->other, &ops, INTERVAL, k->now);
     commit_join(&k->c, &k->m[0]);
     commit_join(&k->c, &k->m[1]);
 }
@@ -99,6 +101,7 @@ static void kit_fini(struct kit *k)
     commit_leave(&k->m[1]);
     commit_leave(&k->m[1]); /* once more does no harm */
     commit_fini(&k->c);
+    commit_fini(&k->other);
 }
 
 /* The next action; its member when there is one. */
@@ -381,6 +384,73 @@ static void test_leave(void **state)
     kit_fini(&k);
 }
 
+/* Another drive: with all that it has to say, but not before what is under way
+ * in the old pipeline is through. A drive that hangs holds up nobody else. */
+static void test_change(void **state)
+{
+    struct kit k;
+    struct commit_member *m = &k.m[0];
+    (void)state;
+    kit_init(&k);
+    pile_put(commit_facts(m), -1);
+    commit_change(m, &k.other);
+    assert_ptr_equal(m->c, &k.other);
+    assert_true(commit_is_clean(&k.c) && !commit_is_clean(&k.other));
+    commit_change(m, &k.c);
+    pile_put(commit_claims(&k.m[1]), 2);
+    tick(&k);
+    for (int i = 0; i < 2; i++) {
+        (void)expect(&k, COMMIT_DO_FLUSH);
+    }
+    for (int i = 0; i < 2; i++) {
+        (void)expect(&k, COMMIT_DO_TAKE);
+    }
+    assert_ptr_equal(expect(&k, COMMIT_DO_SYNC), &k.m[1]);
+    commit_change(m, &k.other);
+    assert_ptr_equal(m->c, &k.c); /* its facts wait for that SYNC */
+    pile_put(commit_facts(m), -3);
+    commit_on_synced(&k.m[1], true);
+    expect_commit(&k, (const int[]){-1, 2}, 2);
+    commit_on_committed(&k.c, COMMIT_FAILED, k.now);
+    expect_nothing(&k);
+    assert_ptr_equal(m->c, &k.c); /* nor may a new one overtake them */
+    k.now = commit_deadline(&k.c);
+    commit_on_clock(&k.c, k.now);
+    for (int i = 0; i < 4; i++) {
+        struct commit_action a;
+        assert_true(commit_next(&k.c, &a, k.now));
+    }
+    expect_commit(&k, (const int[]){-1, 2, -3}, 3);
+    commit_on_committed(&k.c, COMMIT_DONE, k.now);
+    for (int i = 0; i < 2; i++) {
+        (void)expect(&k, COMMIT_DO_TELL);
+    }
+    expect_nothing(&k);
+    assert_ptr_equal(m->c, &k.other);
+    kit_fini(&k);
+}
+
+/* A doubt of which nobody has heard goes along. */
+static void test_change_in_doubt(void **state)
+{
+    struct kit k;
+    struct commit_action a;
+    struct commit_member *m = &k.m[0];
+    (void)state;
+    kit_init(&k);
+    pile_put(commit_claims(m), 1);
+    to_sync(&k, m);
+    commit_on_synced(m, false);
+    commit_change(m, &k.other);
+    assert_ptr_equal(m->c, &k.c);
+    assert_ptr_equal(expect(&k, COMMIT_DO_DOUBT), m);
+    expect_nothing(&k);
+    assert_ptr_equal(m->c, &k.other);
+    assert_true(m->doubted);
+    assert_false(commit_next(&k.other, &a, k.now));
+    kit_fini(&k);
+}
+
 /* --- walks --- */
 
 #define WALK_ITEMS 4000
@@ -400,9 +470,15 @@ struct walk {
     enum item at_sync[2][WALK_ITEMS]; /* when the SYNC that is out began */
     bool syncing[2];
     int next;
-    int told[2], committed[2];
-    const struct pile *batch;
+    int told[2];
+    int newest[2]; /* of the claims that are committed */
+    const struct pile *batch[2];
 };
+
+static struct commit *walk_pipe(struct walk *w, int p)
+{
+    return p == 0 ? &w->k.c : &w->k.other;
+}
 
 static bool chance(struct walk *w, uint32_t one_in)
 {
@@ -424,7 +500,7 @@ static void walk_claim(struct walk *w)
     }
 }
 
-/* Every claim in a commit is safe, and none comes a second time. */
+/* Every claim in a commit is safe. */
 static void walk_check(const struct pile *p, const struct walk *w)
 {
     for (size_t i = 0; i < p->len; i++) {
@@ -433,7 +509,18 @@ static void walk_check(const struct pile *p, const struct walk *w)
     }
 }
 
-static void walk_action(struct walk *w, const struct commit_action *a)
+/* Those of a member come in order, and none comes a second time. */
+static void walk_check_order(const struct pile *p, struct walk *w)
+{
+    for (size_t i = 0; i < p->len; i++) {
+        if (p->n[i] >= 0) {
+            assert_true(p->n[i] > w->newest[p->n[i] % 2]);
+            w->newest[p->n[i] % 2] = p->n[i];
+        }
+    }
+}
+
+static void walk_action(struct walk *w, int pipe, const struct commit_action *a)
 {
     int i = a->member != NULL ? walk_index(w, a->member) : 0;
     switch (a->type) {
@@ -443,8 +530,8 @@ static void walk_action(struct walk *w, const struct commit_action *a)
         memcpy(w->at_sync[i], w->item[i], sizeof w->item[i]);
         break;
     case COMMIT_DO_COMMIT:
-        assert_null(w->batch);
-        w->batch = a->batch;
+        assert_null(w->batch[pipe]);
+        w->batch[pipe] = a->batch;
         walk_check(a->batch, w);
         break;
     case COMMIT_DO_DOUBT:
@@ -480,11 +567,14 @@ static void walk_synced(struct walk *w, int i, bool good)
     commit_on_synced(&w->k.m[i], good);
 }
 
-static void walk_committed(struct walk *w, enum commit_result r)
+static void walk_committed(struct walk *w, int p, enum commit_result r)
 {
-    if (w->batch != NULL) {
-        w->batch = NULL;
-        commit_on_committed(&w->k.c, r, w->k.now);
+    if (w->batch[p] != NULL) {
+        if (r == COMMIT_DONE) {
+            walk_check_order(w->batch[p], w);
+        }
+        w->batch[p] = NULL;
+        commit_on_committed(walk_pipe(w, p), r, w->k.now);
     }
 }
 
@@ -493,7 +583,8 @@ static void walk_step(struct walk *w)
     static const enum commit_result results[] = {COMMIT_DONE, COMMIT_DONE,
                                                  COMMIT_FAILED, COMMIT_REFUSED};
     struct commit_action a;
-    switch (rng_below(&w->rng, 8)) {
+    int p = (int)rng_below(&w->rng, 2);
+    switch (rng_below(&w->rng, 10)) {
     case 0:
     case 1:
         walk_claim(w);
@@ -502,18 +593,21 @@ static void walk_step(struct walk *w)
         walk_synced(w, (int)rng_below(&w->rng, 2), !chance(w, 4));
         break;
     case 3:
-        walk_committed(w, results[rng_below(&w->rng, 4)]);
+        walk_committed(w, p, results[rng_below(&w->rng, 4)]);
         break;
     case 4:
         w->k.now += rng_below(&w->rng, 3 * INTERVAL);
-        commit_on_clock(&w->k.c, w->k.now);
+        commit_on_clock(walk_pipe(w, p), w->k.now);
         break;
     case 5:
         commit_trust(&w->k.m[rng_below(&w->rng, 2)]);
         break;
+    case 6:
+        commit_change(&w->k.m[rng_below(&w->rng, 2)], walk_pipe(w, p));
+        break;
     default:
-        if (commit_next(&w->k.c, &a, w->k.now)) {
-            walk_action(w, &a);
+        if (commit_next(walk_pipe(w, p), &a, w->k.now)) {
+            walk_action(w, p, &a);
         }
         break;
     }
@@ -523,18 +617,21 @@ static void walk_step(struct walk *w)
 static void walk_settle(struct walk *w)
 {
     struct commit_action a;
-    for (int i = 0; i < 12; i++) {
-        while (commit_next(&w->k.c, &a, w->k.now)) {
-            walk_action(w, &a);
+    for (int i = 0; i < 24; i++) {
+        while (commit_next(walk_pipe(w, i % 2), &a, w->k.now)) {
+            walk_action(w, i % 2, &a);
         }
         walk_synced(w, 0, true);
         walk_synced(w, 1, true);
-        walk_committed(w, COMMIT_DONE);
+        walk_committed(w, i % 2, COMMIT_DONE);
         w->k.now += COMMIT_RETRY_MAX_MS;
-        commit_on_clock(&w->k.c, w->k.now);
+        commit_on_clock(walk_pipe(w, i % 2), w->k.now);
     }
     assert_true(w->told[0] + w->told[1] > 0);
-    commit_on_clock(&w->k.c, w->k.now);
+    for (int i = 0; i < 2; i++) {
+        assert_true(w->k.m[i].moved || commit_has_all(&w->k.m[i]));
+        assert_null(w->k.m[i].to);
+    }
 }
 
 static void test_walks(void **state)
@@ -545,6 +642,7 @@ static void test_walks(void **state)
         rng_init(&w->rng, seed);
         kit_init(&w->k);
         w->next = 1;
+        w->newest[0] = w->newest[1] = -1;
         for (int i = 0; i < 2000; i++) {
             walk_step(w);
         }
@@ -557,10 +655,16 @@ static void test_walks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),   cmocka_unit_test(test_without_data),
-        cmocka_unit_test(test_doubt),   cmocka_unit_test(test_retry),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_hold_and_forget),
-        cmocka_unit_test(test_leave),   cmocka_unit_test(test_walks),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_without_data),
+        cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_hold_and_forget),
+        cmocka_unit_test(test_leave),
+        cmocka_unit_test(test_change),
+        cmocka_unit_test(test_change_in_doubt),
+        cmocka_unit_test(test_walks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
