@@ -24,9 +24,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMIT_PEERS_MS    5000 /* rows of connected peers this often */
-#define COMMIT_SEEDING_S   600  /* seeding time alone is journaled this often */
-#define COMMIT_LAST_TRIES  3    /* of the last commits */
+#define COMMIT_PEERS_MS    5000  /* rows of connected peers this often */
+#define COMMIT_ALIVE_MS    10000 /* an engine at work says at least so often */
+#define COMMIT_SEEDING_S   600 /* seeding time alone is journaled this often */
+#define COMMIT_LAST_TRIES  3   /* of the last commits */
 #define COMMIT_EARLY_BYTES (256u << 20) /* before the interval is over */
 
 /* --- the stat row --- */
@@ -185,6 +186,30 @@ static void commit_peers(struct engine *s, uint64_t now)
     }
 }
 
+/* A torrent is worked on that is not at rest with all it wants. */
+static bool commit_is_at_work(const struct engine *s)
+{
+    for (const struct engine_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        enum btc_state state = report_state(st);
+        if (life_is_starting(&st->life) ||
+            (st->life.state == LIFE_RUNNING && state != BTC_STATE_SEEDING &&
+             state != BTC_STATE_COMPLETE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who reads the journal takes a run that has said nothing for long for one that
+ * was killed. */
+static void commit_live(struct engine *s, uint64_t now)
+{
+    if (now - s->commit.alive_ms >= COMMIT_ALIVE_MS && commit_is_at_work(s)) {
+        commit_insist(&s->commit.pipes->c);
+    }
+}
+
 /* The last one of the engine's own says that the run has ended. */
 static void commit_commit(struct engine *s, struct commit_pipe *p,
                           const struct commit_action *a)
@@ -192,11 +217,15 @@ static void commit_commit(struct engine *s, struct commit_pipe *p,
     if (a->last && p == s->commit.pipes) {
         journal_put_run_end(a->batch);
     }
-    if (journal_batch_is_empty(a->batch)) {
+    if (!journal_batch_is_empty(a->batch)) {
+        journal_put_heartbeat(a->batch);
+    } else if (p == s->commit.pipes) {
+        journal_put_alive(a->batch);
+    } else {
         commit_on_committed(&p->c, COMMIT_DONE, loop_now_ms(s->loop));
         return;
     }
-    journal_put_heartbeat(a->batch);
+    s->commit.alive_ms = loop_now_ms(s->loop);
     journal_thread_submit(s->journal_thread, a->batch);
 }
 
@@ -351,6 +380,7 @@ static void commit_tick(struct engine *s, struct commit_pipe *p, uint64_t now)
     p->bytes = 0;
     if (p == s->commit.pipes) {
         commit_peers(s, now);
+        commit_live(s, now);
     }
     commit_on_clock(&p->c, now);
 }

@@ -181,6 +181,7 @@ struct engine_commit {
     struct commit_pipe *pipes; /* owns; the first is the engine's own */
     uint32_t interval_ms;
     uint64_t peers_ms;     /* rows of connected peers were put */
+    uint64_t alive_ms;     /* anything was put */
     bool last;             /* the last commits of the run are under way */
     bool dead;             /* they could not be made */
     uint32_t n_last_fails; /* of them */

@@ -317,6 +317,11 @@ void commit_on_clock(struct commit *c, uint64_t now_ms)
     commit_enter(c, COMMIT_FLUSHING, now_ms);
 }
 
+void commit_insist(struct commit *c)
+{
+    c->insists = true;
+}
+
 void commit_hurry(struct commit *c)
 {
     c->hurried = true;
@@ -438,13 +443,14 @@ static bool commit_next_commit(struct commit *c, struct commit_action *out,
     if (c->given) {
         return false;
     }
-    if (c->ops->is_empty(c->batch) && !c->last) {
+    if (c->ops->is_empty(c->batch) && !c->last && !c->insists) {
         c->ops->free(c->batch);
         c->batch = NULL;
         commit_enter(c, COMMIT_TELLING, now_ms);
         return false;
     }
     c->given = true;
+    c->insists = false;
     *out = (struct commit_action){.type = COMMIT_DO_COMMIT,
                                   .batch = c->batch,
                                   .isolate = c->isolate,

@@ -106,6 +106,7 @@ struct commit {
     uint32_t interval_ms;
     uint64_t due_ms;
     bool hurried;         /* before the interval is over */
+    bool insists;         /* COMMIT is given out although it is empty */
     bool last;            /* the last commit of the run */
     bool isolate;         /* the batch is to be given out row by row */
     bool given;           /* COMMIT was given out */
@@ -178,6 +179,9 @@ void commit_on_committed(struct commit *c, enum commit_result r,
                          uint64_t now_ms);
 /* Begins one when it is due. */
 void commit_on_clock(struct commit *c, uint64_t now_ms);
+/* The one that begins next, or is under way, is given out with an empty batch,
+ * too. */
+void commit_insist(struct commit *c);
 /* The next one is due at once. After a failure only the last one hurries. */
 void commit_hurry(struct commit *c);
 /* The last one: every member is asked. */

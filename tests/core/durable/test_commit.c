@@ -192,8 +192,9 @@ static void test_order(void **state)
     kit_fini(&k);
 }
 
-/* Facts without data need no SYNC, and nothing at all no transaction; but the
- * last one is always given out. */
+/* Facts without data need no SYNC, and nothing at all no transaction, unless
+ * the driver has something to say in one; but the last one is always given out.
+ */
 static void test_without_data(void **state)
 {
     struct kit k;
@@ -211,6 +212,13 @@ static void test_without_data(void **state)
     tick(&k);
     expect_nothing(&k);
     assert_int_equal(k.c.state, COMMIT_IDLE);
+    commit_insist(&k.c);
+    tick(&k);
+    expect_commit(&k, NULL, 0);
+    commit_on_committed(&k.c, COMMIT_DONE, k.now);
+    expect_nothing(&k);
+    tick(&k);
+    expect_nothing(&k);
     commit_set_last(&k.c, all, 2);
     assert_true(commit_deadline(&k.c) == 0);
     commit_on_clock(&k.c, k.now);
