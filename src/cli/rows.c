@@ -9,13 +9,13 @@
 #include "front/json.h"
 
 struct cli_rows {
-    json_t *list; /* owns; an object per row */
+    struct front_rows *kept; /* owns */
 };
 
 /* Keeps a row. */
 static int cli_rows_keep(void *ctx, const struct btc_value *v, size_t n)
 {
-    json_array_append_new(ctx, front_json_row(v, n));
+    front_rows_add(ctx, v, n);
     return 0;
 }
 
@@ -25,8 +25,8 @@ struct cli_rows *cli_rows_load(struct btc *b, const char *view, int64_t id,
 {
     struct cli_rows *r = mem_calloc(1, sizeof(*r));
 
-    r->list = json_array();
-    if (btc_query(b, view, id, limit, cli_rows_keep, r->list, e) != 0) {
+    r->kept = front_rows_new();
+    if (btc_query(b, view, id, limit, cli_rows_keep, r->kept, e) != 0) {
         cli_rows_free(r);
         return NULL;
     }
@@ -37,7 +37,7 @@ struct cli_rows *cli_rows_load(struct btc *b, const char *view, int64_t id,
 void cli_rows_free(struct cli_rows *r)
 {
     if (r != NULL) {
-        json_decref(r->list);
+        front_rows_free(r->kept);
         free(r);
     }
 }
@@ -57,79 +57,108 @@ static bool cli_rows_has(const int64_t *ids, size_t n, int64_t id)
 void cli_rows_keep_ids(struct cli_rows *r, const char *column,
                        const int64_t *ids, size_t n)
 {
-    for (size_t row = cli_rows_count(r); row > 0; row--) {
-        if (!cli_rows_has(ids, n, cli_rows_int(r, row - 1, column, 0))) {
-            json_array_remove(r->list, row - 1);
+    size_t left = 0;
+
+    for (size_t row = 0; row < cli_rows_count(r); row++) {
+        if (cli_rows_has(ids, n, cli_rows_int(r, row, column, 0))) {
+            front_rows_move(r->kept, left++, row);
         }
     }
+    front_rows_cut(r->kept, left);
 }
 
 /* Sets what only an engine can make true. */
 void cli_rows_rest(struct cli_rows *r)
 {
     static const char *const moving[] = {"down_rate", "up_rate", "peers",
-                                         "seeds"};
+                                         "seeds", "eta_s"};
 
-    for (size_t row = 0; row < cli_rows_count(r); row++) {
-        json_t *o = json_array_get(r->list, row);
-        for (size_t i = 0; i < sizeof(moving) / sizeof(moving[0]); i++) {
-            json_object_set_new(o, moving[i], json_integer(0));
+    for (size_t i = 0; i < sizeof(moving) / sizeof(moving[0]); i++) {
+        size_t column = front_rows_find(r->kept, moving[i]);
+        bool none = strcmp(moving[i], "eta_s") == 0;
+        bool here = column < front_rows_columns(r->kept);
+        for (size_t row = 0; here && row < cli_rows_count(r); row++) {
+            if (none) {
+                front_rows_set_null(r->kept, row, column);
+            } else {
+                front_rows_set_int(r->kept, row, column, 0);
+            }
         }
-        json_object_set_new(o, "eta_s", json_null());
     }
+}
+
+/* All rows. */
+const struct front_rows *cli_rows_all(const struct cli_rows *r)
+{
+    return r->kept;
 }
 
 /* The array. */
 json_t *cli_rows_json(const struct cli_rows *r)
 {
-    return json_incref(r->list);
+    size_t n = front_rows_columns(r->kept);
+    struct btc_value *row = mem_calloc(n + 1, sizeof(*row));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < cli_rows_count(r); i++) {
+        for (size_t column = 0; column < n; column++) {
+            row[column] = front_rows_get(r->kept, i, column);
+        }
+        json_array_append_new(list, front_json_row(row, n));
+    }
+    free(row);
+    return list;
 }
 
 /* How many rows. */
 size_t cli_rows_count(const struct cli_rows *r)
 {
-    return json_array_size(r->list);
+    return front_rows_count(r->kept);
 }
 
-/* A value; NULL = none. */
-static const json_t *cli_rows_value(const struct cli_rows *r, size_t row,
-                                    const char *column)
+/* A value; null = none. */
+static struct btc_value cli_rows_value(const struct cli_rows *r, size_t row,
+                                       const char *column)
 {
-    return json_object_get(json_array_get(r->list, row), column);
+    size_t at = front_rows_find(r->kept, column);
+
+    if (at == front_rows_columns(r->kept)) {
+        return (struct btc_value){.type = BTC_NULL};
+    }
+    return front_rows_get(r->kept, row, at);
 }
 
 /* A text. */
 const char *cli_rows_text(const struct cli_rows *r, size_t row,
                           const char *column)
 {
-    return json_string_value(cli_rows_value(r, row, column));
+    return cli_rows_value(r, row, column).text;
 }
 
 /* An integer. */
 int64_t cli_rows_int(const struct cli_rows *r, size_t row, const char *column,
                      int64_t unknown)
 {
-    const json_t *value = cli_rows_value(r, row, column);
+    struct btc_value v = cli_rows_value(r, row, column);
 
-    return json_is_integer(value) ? json_integer_value(value) : unknown;
+    return v.type == BTC_INT ? v.i : unknown;
 }
 
 /* A column as it is. */
 void cli_rows_cell(struct front_table *t, const struct cli_rows *r, size_t row,
                    const char *column)
 {
-    const json_t *value = cli_rows_value(r, row, column);
+    struct btc_value v = cli_rows_value(r, row, column);
     char buf[FRONT_FORMAT_MAX];
 
-    if (json_is_integer(value)) {
-        snprintf(buf, sizeof(buf), "%lld",
-                 (long long)json_integer_value(value));
+    if (v.type == BTC_INT) {
+        snprintf(buf, sizeof(buf), "%lld", (long long)v.i);
         front_table_cell(t, buf);
-    } else if (json_is_real(value)) {
-        snprintf(buf, sizeof(buf), "%.2f", json_real_value(value));
+    } else if (v.type == BTC_REAL) {
+        snprintf(buf, sizeof(buf), "%.2f", v.real);
         front_table_cell(t, buf);
     } else {
-        front_table_cell(t, json_string_value(value));
+        front_table_cell(t, v.text);
     }
 }
 
@@ -193,7 +222,7 @@ static int cli_rows_collect(struct cli *c, struct btc *b,
 
     for (size_t i = 0; status == 0 && i < (ids.n == 0 ? 1 : ids.n); i++) {
         status = btc_query(b, v->view, ids.n == 0 ? 0 : ids.ids[i], v->limit,
-                           cli_rows_keep, rows->list, &e);
+                           cli_rows_keep, rows->kept, &e);
         if (status != 0) {
             cli_fail(c, &e);
         }
@@ -202,20 +231,30 @@ static int cli_rows_collect(struct cli *c, struct btc *b,
     return status;
 }
 
+/* A JSON object per line. */
+static void cli_rows_lines(struct cli *c, const struct cli_rows *rows)
+{
+    for (size_t i = 0; i < cli_rows_count(rows); i++) {
+        struct front_text line = {0};
+        front_rows_write_row(rows->kept, i, &line);
+        front_text_puts(&line, "\n");
+        fputs(front_text_str(&line), c->out);
+        front_text_free(&line);
+    }
+    fflush(c->out);
+}
+
 /* Shows the rows as it was asked for. */
 static void cli_rows_show(struct cli *c, const struct cli_rows_view *v,
                           const struct cli_rows *rows)
 {
     if (c->o.json) {
-        json_t *o = front_json_object();
-        json_object_set(o, v->key, rows->list);
-        front_json_print(c->out, o);
+        front_json_print_rows(c->out, front_json_object(), v->key, rows->kept,
+                              false);
         return;
     }
     if (c->o.ndjson) {
-        for (size_t i = 0; i < cli_rows_count(rows); i++) {
-            front_json_line(c->out, json_incref(json_array_get(rows->list, i)));
-        }
+        cli_rows_lines(c, rows);
         return;
     }
     if (cli_rows_count(rows) == 0) {
@@ -239,12 +278,12 @@ int cli_rows_run(struct cli *c, const struct cli_rows_view *v)
     if (status != 0) {
         return status;
     }
-    struct cli_rows rows = {.list = json_array()};
+    struct cli_rows rows = {.kept = front_rows_new()};
     status = cli_rows_collect(c, b, v, &rows);
     if (status == 0) {
         cli_rows_show(c, v, &rows);
     }
-    json_decref(rows.list);
+    front_rows_free(rows.kept);
     btc_close(b);
     return status;
 }

@@ -2,12 +2,12 @@
 #ifndef BTC_CLI_ROWS_H
 #define BTC_CLI_ROWS_H
 
-#include <jansson.h>
-
 #include "cli/cli.h"
+#include "front/json.h"
+#include "front/rows.h"
 #include "front/table.h"
 
-/* Kept rows: a JSON array of objects does that well. */
+/* Kept rows. */
 struct cli_rows;
 
 /* All rows of a view for one torrent (0: all). NULL and `e` on failure. */
@@ -21,7 +21,9 @@ void cli_rows_keep_ids(struct cli_rows *r, const char *column,
 /* Rows of `progress` when no engine runs: nothing moves, whatever a killed one
  * wrote last. */
 void cli_rows_rest(struct cli_rows *r);
-/* All rows as an array: a new reference. */
+/* All rows, as front/json.h prints them. */
+const struct front_rows *cli_rows_all(const struct cli_rows *r);
+/* A few rows as an array: a new reference. */
 json_t *cli_rows_json(const struct cli_rows *r);
 /* NULL for null and for a column that is not there; valid as long as `r`. */
 const char *cli_rows_text(const struct cli_rows *r, size_t row,

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/rows.h"
+#include "front/json.h"
 
 /* One torrent of the arguments. */
 struct cli_wish {

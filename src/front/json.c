@@ -5,8 +5,6 @@
 #include "front/format.h"
 #include "front/text.h"
 
-#define FRONT_JSON_DIGITS JSON_REAL_PRECISION(12)
-
 /* A string; bytes that are not UTF-8 become U+FFFD. */
 json_t *front_json_text(const char *s)
 {

@@ -7,6 +7,9 @@
 #include <stdio.h>
 
 #include "btc/btc.h"
+#include "front/rows.h"
+
+#define FRONT_JSON_DIGITS JSON_REAL_PRECISION(12)
 
 json_t *front_json_text(const char *s); /* NULL: null; mends UTF-8 */
 json_t *front_json_uint(uint64_t n);
@@ -28,5 +31,8 @@ json_t *front_json_object(void);
 /* Both take the reference. Indented, and as one line that is flushed. */
 void front_json_print(FILE *f, json_t *j);
 void front_json_line(FILE *f, json_t *j);
+/* (json_rows.c) Either way, and last in the object the rows under `key`. */
+void front_json_print_rows(FILE *f, json_t *head, const char *key,
+                           const struct front_rows *rows, bool line);
 
 #endif

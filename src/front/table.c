@@ -50,8 +50,7 @@ void front_table_cell(struct front_table *t, const char *text)
 
     t->cells = vec_room(t->cells, t->n_cells, &t->cap, sizeof(char *));
     front_text_clean(&clean, text == NULL ? "-" : text, true);
-    t->cells[t->n_cells++] = mem_strdup(front_text_str(&clean));
-    front_text_free(&clean);
+    t->cells[t->n_cells++] = clean.data; /* the table's from here on */
 }
 
 /* Complete rows. */
@@ -157,13 +156,14 @@ static void front_table_line(const struct front_table *t, char *const *cells,
                              const struct front_screen *s,
                              struct front_text *out)
 {
+    struct front_text cell = {0};
     size_t blanks = 0;
 
     for (size_t c = 0; c < t->n_columns; c++) {
         if (!shown[c]) {
             continue;
         }
-        struct front_text cell = {0};
+        front_text_clear(&cell);
         const char *text = cells == NULL ? t->columns[c].title : cells[c];
         size_t used = t->columns[c].end
                           ? front_text_fit_end(&cell, text, widths[c], s->utf8)
@@ -172,8 +172,8 @@ static void front_table_line(const struct front_table *t, char *const *cells,
         front_text_repeat(out, " ", blanks + (t->columns[c].right ? pad : 0));
         front_text_puts(out, front_text_str(&cell));
         blanks = FRONT_TABLE_GAP + (t->columns[c].right ? 0 : pad);
-        front_text_free(&cell);
     }
+    front_text_free(&cell);
 }
 
 /* The whole table as text. */

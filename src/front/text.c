@@ -143,12 +143,24 @@ static size_t front_text_escape(const char *s)
     return s[n] == 'm' ? n + 1 : 0;
 }
 
+/* How many characters at the beginning are printable ASCII: a byte and a column
+ * each, and shown as they are. Most texts are nothing else. */
+static size_t front_text_plain(const char *s)
+{
+    size_t n = 0;
+    while (s[n] >= 0x20 && s[n] < 0x7f) {
+        n++;
+    }
+    return n;
+}
+
 /* Columns of a string. */
 size_t front_text_width(const char *s)
 {
-    size_t width = 0;
+    size_t width = front_text_plain(s);
     uint32_t cp = 0;
 
+    s += width;
     while (*s != '\0') {
         size_t skip = front_text_escape(s);
         if (skip == 0) {
@@ -201,8 +213,10 @@ static size_t front_text_next(const char **s, const char **shown, size_t *len,
 void front_text_clean(struct front_text *t, const char *s, bool utf8)
 {
     const char *shown = NULL;
-    size_t len = 0;
+    size_t len = front_text_plain(s);
 
+    front_text_add(t, s, len);
+    s += len;
     while (*s != '\0') {
         front_text_next(&s, &shown, &len, utf8);
         front_text_add(t, shown, len);
@@ -272,7 +286,12 @@ static size_t front_text_fit_either(struct front_text *t, const char *s,
                                     size_t width, bool utf8, bool end)
 {
     struct front_text whole = {0};
+    size_t plain = front_text_plain(s);
 
+    if (s[plain] == '\0' && plain <= width) {
+        front_text_add(t, s, plain);
+        return plain;
+    }
     front_text_clean(&whole, s, utf8);
     const char *at = front_text_str(&whole);
     size_t used = front_text_width(at);

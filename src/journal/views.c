@@ -42,10 +42,10 @@ static const struct journal_view journal_views[] = {
 };
 /* clang-format on */
 
-/* One column of the row. */
+/* One column of the row; its name stands there already. */
 static void journal_read_value(sqlite3_stmt *s, int i, struct journal_value *v)
 {
-    *v = (struct journal_value){.column = sqlite3_column_name(s, i)};
+    *v = (struct journal_value){.column = v->column};
     switch (sqlite3_column_type(s, i)) {
     case SQLITE_INTEGER:
         v->type = JOURNAL_INT;
@@ -79,11 +79,17 @@ static int journal_each_row(struct journal *db, sqlite3_stmt *s,
     int n = sqlite3_column_count(s);
     int rc = SQLITE_DONE;
     int code = 0;
+    bool first = true;
     BTC_ASSERT(n <= JOURNAL_COLUMNS_MAX);
     while (code == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         for (int i = 0; i < n; i++) {
+            /* A name holds from the first step to the end of the rows. */
+            if (first) {
+                row[i].column = sqlite3_column_name(s, i);
+            }
             journal_read_value(s, i, &row[i]);
         }
+        first = false;
         code = fn(ctx, row, (size_t)n);
     }
     if (code == 0 && rc != SQLITE_DONE) {
@@ -93,17 +99,23 @@ static int journal_each_row(struct journal *db, sqlite3_stmt *s,
     return code;
 }
 
+/* What becomes of a column when no engine runs. */
+enum journal_role {
+    JOURNAL_ROLE_NONE,
+    JOURNAL_ROLE_LIVE, /* a count of what only an engine can have */
+    JOURNAL_ROLE_ETA,
+    JOURNAL_ROLE_STATE,
+    JOURNAL_ROLE_WANTED
+};
+
 /* A row function that first mends what no SQL can know. */
 struct journal_mend {
     journal_row_fn *fn;
     void *ctx;
+    bool known;    /* the roles: the first row tells them for all */
+    size_t wanted; /* its column; JOURNAL_COLUMNS_MAX when there is none */
+    enum journal_role roles[JOURNAL_COLUMNS_MAX];
 };
-
-/* True when the column has that name. */
-static bool journal_is_column(const struct journal_value *v, const char *name)
-{
-    return strcmp(v->column, name) == 0;
-}
 
 /* What a torrent is that nobody works on, by what it did when somebody last
  * did. */
@@ -122,28 +134,37 @@ static void journal_mend_state(struct journal_value *v, bool paused)
     }
 }
 
-/* A count of what only an engine can have. */
-static bool journal_is_live(const struct journal_value *v)
+/* The role of a column, by its name. */
+static enum journal_role journal_role(const char *column)
 {
-    static const char *const names[] = {"down_rate", "up_rate", "peers",
-                                        "seeds", "connected"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (journal_is_column(v, names[i])) {
-            return true;
+    static const struct {
+        const char *column;
+        enum journal_role role;
+    } roles[] = {
+        {"down_rate", JOURNAL_ROLE_LIVE}, {"up_rate", JOURNAL_ROLE_LIVE},
+        {"peers", JOURNAL_ROLE_LIVE},     {"seeds", JOURNAL_ROLE_LIVE},
+        {"connected", JOURNAL_ROLE_LIVE}, {"eta_s", JOURNAL_ROLE_ETA},
+        {"state", JOURNAL_ROLE_STATE},    {"wanted", JOURNAL_ROLE_WANTED}};
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+        if (strcmp(roles[i].column, column) == 0) {
+            return roles[i].role;
         }
     }
-    return false;
+    return JOURNAL_ROLE_NONE;
 }
 
-/* Whether the torrent of a row is wished to pause. */
-static bool journal_is_paused(const struct journal_value *row, size_t n)
+/* The roles of all columns. */
+static void journal_mend_learn(struct journal_mend *m,
+                               const struct journal_value *row, size_t n)
 {
+    m->known = true;
+    m->wanted = JOURNAL_COLUMNS_MAX;
     for (size_t i = 0; i < n; i++) {
-        if (journal_is_column(&row[i], "wanted")) {
-            return slice_eq_str(row[i].text, "pause");
+        m->roles[i] = journal_role(row[i].column);
+        if (m->roles[i] == JOURNAL_ROLE_WANTED) {
+            m->wanted = i;
         }
     }
-    return false;
 }
 
 /* No engine holds the lock: nothing is connected, nothing moves, even when the
@@ -151,17 +172,20 @@ static bool journal_is_paused(const struct journal_value *row, size_t n)
 static int journal_mend_row(void *ctx, const struct journal_value *row,
                             size_t n)
 {
-    const struct journal_mend *m = ctx;
+    struct journal_mend *m = ctx;
     struct journal_value copy[JOURNAL_COLUMNS_MAX];
+    if (!m->known) {
+        journal_mend_learn(m, row, n);
+    }
+    bool paused = m->wanted < n && slice_eq_str(row[m->wanted].text, "pause");
     memcpy(copy, row, n * sizeof(*row));
     for (size_t i = 0; i < n; i++) {
-        struct journal_value *v = &copy[i];
-        if (journal_is_live(v)) {
-            v->i = 0;
-        } else if (journal_is_column(v, "eta_s")) {
-            v->type = JOURNAL_NULL;
-        } else if (journal_is_column(v, "state")) {
-            journal_mend_state(v, journal_is_paused(row, n));
+        if (m->roles[i] == JOURNAL_ROLE_LIVE) {
+            copy[i].i = 0;
+        } else if (m->roles[i] == JOURNAL_ROLE_ETA) {
+            copy[i].type = JOURNAL_NULL;
+        } else if (m->roles[i] == JOURNAL_ROLE_STATE) {
+            journal_mend_state(&copy[i], paused);
         }
     }
     return m->fn(m->ctx, copy, n);
@@ -211,7 +235,7 @@ int journal_query_view(struct journal *db, const char *view, int64_t id,
         (void)sqlite3_bind_int64(s, 1, id);
     }
     (void)sqlite3_bind_int64(s, 2, limit > 0 ? limit : -1);
-    struct journal_mend mend = {fn, ctx};
+    struct journal_mend mend = {.fn = fn, .ctx = ctx};
     bool live = strcmp(view, "progress") == 0 || strcmp(view, "peer_list") == 0;
     if (live && db->lock_fd < 0 && journal_engine_pid(db->path) == 0) {
         return journal_each_row(db, s, journal_mend_row, &mend, e);

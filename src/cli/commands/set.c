@@ -62,9 +62,8 @@ static int cli_set_print(struct cli *c, struct btc *b, int64_t id)
     if (rows == NULL) {
         return cli_fail(c, &e);
     }
-    json_t *o = front_json_object();
-    json_object_set_new(o, "torrents", cli_rows_json(rows));
-    front_json_print(c->out, o);
+    front_json_print_rows(c->out, front_json_object(), "torrents",
+                          cli_rows_all(rows), false);
     cli_rows_free(rows);
     return 0;
 }

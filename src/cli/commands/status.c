@@ -137,7 +137,7 @@ static void cli_status_engine(const struct cli *c, struct btc *b,
     front_text_free(&hint);
 }
 
-/* All as one object. */
+/* All as one object, but for the rows. */
 static json_t *cli_status_object(const struct cli *c, struct btc *b,
                                  const struct cli_rows *rows)
 {
@@ -149,7 +149,6 @@ static json_t *cli_status_object(const struct cli *c, struct btc *b,
                         pid == 0 ? json_null() : json_integer(pid));
     json_object_set_new(o, "next",
                         front_json_text(cli_status_next(c, b, rows, &hint)));
-    json_object_set_new(o, "torrents", cli_rows_json(rows));
     front_text_free(&hint);
     return o;
 }
@@ -159,13 +158,13 @@ static void cli_status_show(struct cli *c, struct btc *b,
                             const struct cli_rows *rows)
 {
     if (c->o.json) {
-        front_json_print(c->out, cli_status_object(c, b, rows));
+        front_json_print_rows(c->out, cli_status_object(c, b, rows), "torrents",
+                              cli_rows_all(rows), false);
     } else if (c->o.ndjson) {
         json_t *o = json_object();
         json_object_set_new(o, "event", json_string("stats"));
         json_object_set_new(o, "at", json_integer(time(NULL)));
-        json_object_set_new(o, "torrents", cli_rows_json(rows));
-        front_json_line(c->out, o);
+        front_json_print_rows(c->out, o, "torrents", cli_rows_all(rows), true);
     } else if (cli_rows_count(rows) == 0) {
         cli_say(c, "no torrents; `btc get SRC` downloads one, `btc add SRC` "
                    "keeps one for later");
