@@ -47,6 +47,14 @@ bool addr_eq_ip(const struct addr *a, const struct addr *b)
     return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+bool addr_eq_host(const struct addr *a, const struct addr *b)
+{
+    if (a->family == ADDR_V6) {
+        return b->family == ADDR_V6 && memcmp(a->ip, b->ip, 8) == 0;
+    }
+    return addr_eq_ip(a, b);
+}
+
 /* The address alone: "1.2.3.4", "::1", "" for none. */
 void addr_format_ip(const struct addr *a, char dst[ADDR_TEXT_MAX])
 {

@@ -135,6 +135,14 @@ static void addr_test_equal(void **state)
     assert_false(addr_eq(&a, &b));
     assert_false(addr_eq_ip(&a, &c));
     assert_false(addr_eq_ip(&a, &v6));
+    struct addr near = addr_of("[102:304::ffff:1]:81");
+    struct addr far = addr_of("[102:304:0:1::]:80"); /* the next /64 */
+    assert_true(addr_eq_host(&a, &b));
+    assert_false(addr_eq_host(&a, &c));
+    assert_false(addr_eq_host(&a, &v6));
+    assert_false(addr_eq_host(&v6, &a));
+    assert_true(addr_eq_host(&v6, &near));
+    assert_false(addr_eq_host(&v6, &far));
     struct addr copy = a;
     assert_true(addr_hash(&a) == addr_hash(&copy));
     assert_true(addr_hash(&a) != addr_hash(&b));

@@ -114,9 +114,8 @@ int handshake_take(struct swarm *w, struct peer *p,
         return BTC_E_PROTO;
     }
     if (memcmp(h->peer_id, w->shared->peer_id, sizeof h->peer_id) == 0) {
-        struct peerset_entry *e = peerset_get(w->peerset, p->id);
-        if (e != NULL && !p->incoming) {
-            e->is_self = true;
+        if (!p->incoming) {
+            peerset_set_self(w->peerset, p->id);
         }
         return BTC_E_CANCELLED;
     }

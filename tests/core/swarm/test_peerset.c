@@ -482,7 +482,7 @@ static void fill(struct world *w)
     for (uint32_t i = 0; i < PEERSET_MAX; i++) {
         struct addr a = host(i, 1);
 
-        assert_int_equal(peerset_add(w->ps, &a, PEER_SOURCE_PEX), i);
+        assert_int_equal(peerset_add(w->ps, &a, PEER_SOURCE_RESUME), i);
     }
     assert_int_equal(peerset_count(w->ps), PEERSET_MAX);
 }
@@ -536,20 +536,166 @@ static void test_nobody_may_go(void **state)
     check(w);
 }
 
-/* A banned host with thousands of ports does not fill the set for good. */
-static void test_banned_ports_make_room(void **state)
+/* A hundred peers that may be dialled, each on a host of its own. */
+static void add_honest(struct world *w)
+{
+    for (uint32_t i = 0; i < 100; i++) {
+        struct addr a = host(i, 1);
+
+        assert_int_equal(peerset_add(w->ps, &a, PEER_SOURCE_TRACKER), i);
+    }
+}
+
+static void check_honest(struct world *w)
+{
+    for (uint32_t i = 0; i < 100; i++) {
+        struct addr a = host(i, 1);
+
+        assert_non_null(peerset_find(w->ps, &a));
+    }
+    check(w);
+}
+
+/* However many ports or addresses of its network a host is named with, it has a
+ * few entries. */
+static void test_ports_of_a_host(void **state)
+{
+    static const struct {
+        const char *first;
+        int byte; /* of the address that differs, too; 0 = none */
+        uint32_t most;
+    } rows[] = {{"6.6.6.6:1", 0, PEERSET_HOST_MAX},
+                {"[2001:db8:1:2::]:1", 9, PEERSET_HOST_MAX},
+                {"[2001:db8:1:2::]:1", 15, PEERSET_HOST_MAX},
+                {"192.168.1.1:1", 0, PEERSET_LOCAL_MAX},
+                {"[::1]:1", 0, PEERSET_LOCAL_MAX}};
+
+    for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+        struct world *w = NULL;
+
+        assert_int_equal(setup(state), 0);
+        w = *state;
+        add_honest(w);
+        for (uint32_t i = 0; i < 2 * PEERSET_MAX; i++) {
+            struct addr a = at(rows[k].first);
+
+            a.port = (uint16_t)(1 + i);
+            if (rows[k].byte > 0) {
+                a.ip[rows[k].byte] = (uint8_t)i;
+            }
+            (void)peerset_add(w->ps, &a, PEER_SOURCE_PEX);
+        }
+        assert_int_equal(peerset_count(w->ps), 100 + rows[k].most);
+        check_honest(w);
+        teardown(state);
+    }
+    assert_int_equal(setup(state), 0);
+}
+
+/* A peer that says another port in each connection has a few entries, too, and
+ * the newest of them is among them. */
+static void test_moving_port(void **state)
 {
     struct world *w = *state;
+    uint32_t id = 0;
 
-    for (uint32_t i = 0; i < PEERSET_MAX; i++) {
-        struct addr a = at("6.6.6.6:1");
-
-        a.port = (uint16_t)(1 + i);
-        assert_true(peerset_add(w->ps, &a, PEER_SOURCE_PEX) >= 0);
+    add_honest(w);
+    for (uint32_t i = 0; i < 2 * PEERSET_MAX; i++) {
+        id = incoming(w, "6.6.6.6:50000");
+        peerset_set_port(w->ps, id, (uint16_t)(1 + i));
+        peerset_on_closed(w->ps, id, i % 3 == 0, i);
     }
+    assert_int_equal(peerset_get(w->ps, id)->addr.port, 2 * PEERSET_MAX);
+    assert_true(peerset_count(w->ps) <= 100 + PEERSET_HOST_MAX);
+    check_honest(w);
+}
+
+/* What one source floods keeps no other out, nor those of its own that were
+ * there before and may be good. */
+static void test_source_floods(void **state)
+{
+    static const enum peer_source sources[] = {
+        PEER_SOURCE_TRACKER, PEER_SOURCE_PEX, PEER_SOURCE_DHT, PEER_SOURCE_LSD,
+        PEER_SOURCE_INCOMING};
+    struct world *w = *state;
+
+    add_honest(w);
+    for (size_t k = 0; k < sizeof(sources) / sizeof(sources[0]); k++) {
+        for (uint32_t i = 0; i < PEERSET_MAX / 2; i++) {
+            struct addr a = host(100000 * (uint32_t)(k + 1) + i, 1);
+
+            if (sources[k] == PEER_SOURCE_INCOMING) {
+                int64_t id = peerset_add_incoming(w->ps, &a);
+
+                assert_true(id >= 0);
+                peerset_on_closed(w->ps, (uint32_t)id, false, 0);
+            } else {
+                (void)peerset_add(w->ps, &a, sources[k]);
+            }
+        }
+    }
+    check_honest(w);
+    /* a failed one makes room for the next of its source */
+    struct addr next = host(90000, 1);
+    assert_int_equal(peerset_add(w->ps, &next, PEER_SOURCE_LSD), BTC_E_LIMIT);
+    for (uint32_t i = 0; i < peerset_count(w->ps); i++) {
+        if (peerset_at(w->ps, i)->source == PEER_SOURCE_LSD) {
+            peerset_at(w->ps, i)->failures = 1;
+            break;
+        }
+    }
+    assert_true(peerset_add(w->ps, &next, PEER_SOURCE_LSD) >= 0);
+    /* and whom the user names has a place */
+    next = host(90001, 1);
+    assert_true(peerset_add(w->ps, &next, PEER_SOURCE_USER) >= 0);
+}
+
+/* Addresses that answer with our own peer id are not dialled and keep nobody
+ * out, be they ever so many. */
+static void test_own_addresses(void **state)
+{
+    struct world *w = *state;
+    struct addr own = at("[2001:db8::7]:6881");
+
+    add_honest(w);
+    for (uint32_t i = 0; i < PEERSET_MAX + 500; i++) {
+        struct addr a = host(200000 + i, 9);
+        int64_t id = peerset_add(w->ps, &a, PEER_SOURCE_USER);
+
+        assert_true(id >= 0);
+        peerset_set_self(w->ps, (uint32_t)id);
+        peerset_set_self(w->ps, (uint32_t)id);
+        assert_true(peerset_is_self(w->ps, &a));
+    }
+    check_honest(w);
+    uint32_t id = add(w, "[2001:db8::7]:6881", PEER_SOURCE_TRACKER);
+    assert_true(peerset_next(w->ps, false, 0) < 100);
+    peerset_set_self(w->ps, id);
+    for (uint32_t i = 300000; peerset_get(w->ps, id) != NULL; i++) {
+        struct addr a = host(i, 9); /* until its entry has gone */
+
+        assert_true(peerset_add(w->ps, &a, PEER_SOURCE_RESUME) >= 0);
+    }
+    assert_int_equal(peerset_add(w->ps, &own, PEER_SOURCE_PEX), BTC_E_RANGE);
+    peerset_set_self(w->ps, 12345678);
+}
+
+/* Banned entries go first: the ban itself is kept elsewhere. */
+static void test_banned_go_first(void **state)
+{
+    struct world *w = *state;
+    struct addr next = host(90000, 1);
+    struct addr bad = host(17, 1);
+
+    fill(w);
+    peerset_get(w->ps, 17)->source = PEER_SOURCE_USER;
+    peerset_get(w->ps, 17)->bytes_down = 1;
+    peerset_get(w->ps, 18)->failures = 99;
     peerset_ban(w->ps, 17);
-    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
-    assert_int_equal(peerset_next(w->ps, false, 0), id);
+    assert_int_equal(peerset_add(w->ps, &next, PEER_SOURCE_PEX), PEERSET_MAX);
+    assert_null(peerset_get(w->ps, 17));
+    assert_non_null(peerset_get(w->ps, 18));
+    assert_true(peerset_is_banned(w->ps, &bad));
     check(w);
 }
 
@@ -663,7 +809,11 @@ int main(void)
         TEST(test_bans_last),
         TEST(test_eviction),
         TEST(test_nobody_may_go),
-        TEST(test_banned_ports_make_room),
+        TEST(test_ports_of_a_host),
+        TEST(test_moving_port),
+        TEST(test_source_floods),
+        TEST(test_own_addresses),
+        TEST(test_banned_go_first),
         TEST(test_stale_ids),
         TEST(test_random),
         TEST(test_waiting_is_cheap),

@@ -1,8 +1,10 @@
 /* The inside of a peerset, shared by its files; nobody else includes this.
  *
- * peerset.c        entries, incoming connections, bans
- * peerset_dial.c   who is dialled when
- * peerset_table.c  the hash tables
+ * From the top down; a file calls only those below it:
+ *   peerset.c  entries, incoming connections, bans
+ *   admit.c    who gets a place and who loses one
+ *   dial.c     who is dialled when
+ *   table.c    the hash tables
  */
 #ifndef BTC_CORE_SWARM_PEERSET_INTERNAL_H
 #define BTC_CORE_SWARM_PEERSET_INTERNAL_H
@@ -12,6 +14,7 @@
 #include "base/map.h"
 
 #define PEERSET_MAX_BANS 4096 /* the oldest is forgotten beyond */
+#define PEERSET_MAX_SELF 32   /* own addresses; the oldest is forgotten */
 #define PEERSET_FIRST    8    /* places at first; doubled up to PEERSET_MAX */
 
 struct peerset_node {
@@ -41,6 +44,12 @@ struct peerset_due {
     uint64_t at_ms; /* not after the true time; UINT64_MAX = never */
 };
 
+/* Addresses that answered with our own peer id; a ring. */
+struct peerset_self {
+    struct addr at[PEERSET_MAX_SELF];
+    uint32_t n; /* ever put into the ring */
+};
+
 struct peerset {
     struct rng *rng; /* borrows */
     uint64_t key[2]; /* of the hashes, so that nobody can choose collisions */
@@ -51,7 +60,14 @@ struct peerset {
     struct peerset_node *by_addr;   /* borrows */
     struct peerset_id *by_id;       /* borrows; the nodes own them */
     struct peerset_bannee *bannees; /* owns */
+    struct peerset_self self;
 };
+
+/* Takes a node out and frees it; its ids lead nowhere then. */
+void peerset_remove(struct peerset *ps, struct peerset_node *node);
+/* A place for one more address of this source; false: there is none for it. */
+bool peerset_admit(struct peerset *ps, const struct addr *a,
+                   enum peer_source source);
 
 /* The address as a key with another port: what is not its value is zero. */
 struct addr peerset_key(const struct addr *a, uint16_t port);

@@ -9,16 +9,15 @@
  * Ids are never used again. When two entries turn out to be one peer, both ids
  * go on leading to the one that is left (struct peerset_id).
  *
- * Bans are a set of IPs of their own, so that they outlive their entries. When
- * the set of entries is full the worst idle one goes: those that cannot be
- * dialled, then by failures, never seen before seen. Entries of the user stay;
- * banned ones go last of all, for else a banned host that was announced with
- * thousands of ports would fill the set for good.
+ * Bans are a set of IPs of their own, so that they outlive their entries. So
+ * are the addresses at which we found ourselves. admit.c decides who gets a
+ * place and who loses one.
  */
 #include "core/swarm/peerset/internal.h"
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "model/names.h"
 #include <stdlib.h>
 #include <string.h>
@@ -32,23 +31,6 @@ struct peerset *peerset_new(struct rng *rng)
     ps->key[0] = rng_u64(rng);
     ps->key[1] = rng_u64(rng);
     return ps;
-}
-
-/* Takes a node out and frees it; its ids lead nowhere then. */
-static void peerset_remove(struct peerset *ps, struct peerset_node *node)
-{
-    struct peerset_id *i = NULL;
-
-    while ((i = peerset_unlink_id(ps, node)) != NULL) {
-        free(i);
-    }
-    if (node->e.connectable) {
-        peerset_unlink_addr(ps, node);
-    }
-    struct peerset_node *last = ps->nodes[--ps->n];
-    ps->nodes[node->at] = last;
-    last->at = node->at;
-    free(node);
 }
 
 /* Frees all. */
@@ -67,61 +49,13 @@ void peerset_free(struct peerset *ps)
     free(ps);
 }
 
-/* How much it would be missed; the smallest goes first. */
-static uint64_t peerset_worth(const struct peerset_node *node)
-{
-    const struct peerset_entry *e = &node->e;
-    uint64_t worth = e->banned ? 2 : e->connectable ? 1 : 0;
-
-    worth = worth << 32 | (UINT32_MAX - peerset_failures(node));
-    worth = worth << 1 | (e->last_seen != 0);
-    return worth << 1 | (e->bytes_down > 0);
-}
-
-/* Makes room for one more; false when nobody may go. */
-static bool peerset_make_room(struct peerset *ps)
-{
-    struct peerset_node *worst = NULL;
-    uint64_t least = 0;
-
-    if (ps->n < ps->cap) {
-        return true;
-    }
-    if (ps->cap < PEERSET_MAX) { /* most torrents know few peers */
-        uint32_t cap = ps->cap > 0 ? ps->cap * 2 : PEERSET_FIRST;
-        ps->cap = cap < PEERSET_MAX ? cap : PEERSET_MAX;
-        ps->nodes =
-            mem_resize(ps->nodes, ps->cap, sizeof(struct peerset_node *));
-        return true;
-    }
-    for (uint32_t i = 0; i < ps->n; i++) {
-        struct peerset_node *node = ps->nodes[i];
-        uint64_t worth = peerset_worth(node);
-
-        if (node->e.state != PEERSET_IDLE ||
-            node->e.source == PEER_SOURCE_USER || node->e.is_self) {
-            continue;
-        }
-        if (!worst || worth < least ||
-            (worth == least && node->e.id < worst->e.id)) {
-            worst = node;
-            least = worth;
-        }
-    }
-    if (!worst) {
-        return false;
-    }
-    peerset_remove(ps, worst);
-    return true;
-}
-
 /* A new node with a new id; NULL when there is no room. */
 static struct peerset_node *peerset_make(struct peerset *ps,
                                          const struct addr *a,
                                          enum peer_source source,
                                          bool connectable)
 {
-    if (ps->next_id >= PEERSET_NONE / 2 || !peerset_make_room(ps)) {
+    if (ps->next_id >= PEERSET_NONE / 2 || !peerset_admit(ps, a, source)) {
         return NULL;
     }
     struct peerset_node *node = mem_zalloc(sizeof(*node));
@@ -153,7 +87,8 @@ int64_t peerset_add(struct peerset *ps, const struct addr *a,
         bool trusted =
             source == PEER_SOURCE_USER || source == PEER_SOURCE_RESUME;
 
-        if (!addr_is_dialable(a) || (!trusted && peerset_is_banned(ps, a))) {
+        if (!addr_is_dialable(a) || peerset_is_self(ps, a) ||
+            (!trusted && peerset_is_banned(ps, a))) {
             return BTC_E_RANGE;
         }
         node = peerset_make(ps, a, source, true);
@@ -342,6 +277,34 @@ void peerset_ban(struct peerset *ps, uint32_t id)
     }
     peerset_bannee_add(ps, &node->e.addr);
     peerset_mark_banned(ps, &node->e.addr, true);
+}
+
+bool peerset_is_self(const struct peerset *ps, const struct addr *a)
+{
+    uint32_t n = num_min_u32(ps->self.n, PEERSET_MAX_SELF);
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (addr_eq(&ps->self.at[i], a)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Anybody can answer with our own peer id, from as many addresses as it has, so
+ * the oldest is forgotten when there are too many. */
+void peerset_set_self(struct peerset *ps, uint32_t id)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (!node) {
+        return;
+    }
+    node->e.is_self = true;
+    if (!peerset_is_self(ps, &node->e.addr)) {
+        ps->self.at[ps->self.n % PEERSET_MAX_SELF] = node->e.addr;
+        ps->self.n++;
+    }
 }
 
 /* The IP of an address is banned. */

@@ -8,6 +8,8 @@
 #include "model/names.h"
 
 #define PEERSET_MAX            4000 /* entries; the worst unconnected one goes */
+#define PEERSET_HOST_MAX       16   /* of an IPv4 address or an IPv6 /64 ... */
+#define PEERSET_LOCAL_MAX      256  /* ... and of one of our own networks */
 #define PEERSET_BACKOFF_MS     15000 /* after the first failure, doubles ... */
 #define PEERSET_BACKOFF_MAX_MS 1800000 /* ... up to this */
 #define PEERSET_RECONNECT_MS   5000    /* after a connection that worked */
@@ -29,7 +31,7 @@ struct peerset_entry {
     enum peerset_state state;
     bool banned; /* by its IP: bad data */
     bool is_seed;
-    bool is_self;        /* our own address: never dialled again */
+    bool is_self;        /* answered with our own peer id: never dialled */
     uint32_t failures;   /* connects in a row that failed */
     uint32_t bad_pieces; /* suspicions (hash failures it had a part in) */
     uint64_t retry_ms;   /* not before this */
@@ -43,9 +45,10 @@ struct peerset; /* opaque */
 
 struct peerset *peerset_new(struct rng *rng);
 void peerset_free(struct peerset *ps);
-/* Adds or finds: the id, or BTC_E_LIMIT / BTC_E_RANGE (not dialable, or of a
- * banned IP and neither from the user nor the journal). An entry keeps the
- * source that it came from first, unless the user names it. */
+/* Adds or finds: the id, or BTC_E_LIMIT (its host or its source has as many
+ * entries as it may) or BTC_E_RANGE (not dialable, our own, or of a banned IP
+ * and neither from the user nor the journal). An entry keeps the source that it
+ * came from first, unless the user names it. */
 int64_t peerset_add(struct peerset *ps, const struct addr *a,
                     enum peer_source source);
 /* For an incoming connection, whose port is not a listen port: finds the entry
@@ -75,6 +78,10 @@ void peerset_on_connected(struct peerset *ps, uint32_t id, int64_t unix_now);
 void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms);
 void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,
                        uint64_t now_ms);
+/* The address answered with our own peer id: it is not dialled or taken in
+ * again. */
+void peerset_set_self(struct peerset *ps, uint32_t id);
+bool peerset_is_self(const struct peerset *ps, const struct addr *a);
 /* The IP: no entry of it is dialled, no connection of it accepted. */
 void peerset_ban(struct peerset *ps, uint32_t id);
 bool peerset_is_banned(const struct peerset *ps, const struct addr *a);
