@@ -245,6 +245,7 @@ journal_thread_start(struct journal *db, struct loop *l,
     (void)pthread_condattr_destroy(&attr);
     int rc = pthread_create(&t->thread, NULL, journal_thread_main, t);
     BTC_ASSERT(rc == 0); /* no thread: as no memory */
+    (void)pthread_setname_np(t->thread, "btc-journal");
     return t;
 }
 
