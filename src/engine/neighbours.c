@@ -10,10 +10,12 @@
 #define NEIGHBOURS_REFRESH_MS 60000u /* interfaces are looked at this often */
 
 struct neighbours {
-    struct engine *s;      /* borrows */
-    struct multicast *net; /* owns */
-    struct lan *lan;       /* owns */
-    uint64_t refresh_ms;   /* the next look at the interfaces */
+    struct engine *s;             /* borrows */
+    struct tcp_host_options host; /* --bind */
+    struct multicast *net;        /* owns; NULL: not started, or no socket */
+    bool is_started;              /* a torrent that is not private has run */
+    struct lan *lan;              /* owns */
+    uint64_t refresh_ms;          /* the next look at the interfaces */
 };
 
 /* Somebody announces torrents: those that are ours get a peer. */
@@ -41,25 +43,34 @@ static void neighbours_on_datagram(void *ctx, const struct addr *from,
 struct neighbours *neighbours_open(struct engine *s,
                                    const struct tcp_host_options *host)
 {
-    struct multicast_options o = {.host = host, .fn = neighbours_on_datagram};
-    struct err e = {0};
-    (void)addr_parse_ip(slice_str(LSD_GROUP_V4), LSD_PORT, &o.groups[0]);
-    (void)addr_parse_ip(slice_str(LSD_GROUP_V6), LSD_PORT, &o.groups[1]);
     if (s->shared.swarm.port == 0) {
         return NULL;
     }
     struct neighbours *n = mem_zalloc(sizeof(*n));
     n->s = s;
-    n->refresh_ms = loop_now_ms(s->loop) + NEIGHBOURS_REFRESH_MS;
-    o.ctx = n;
-    n->net = multicast_new(s->loop, &o, &e);
-    if (n->net == NULL) {
-        log_write(LOG_INFO, "lsd", "no search in the local network: %s", e.msg);
-        free(n);
-        return NULL;
-    }
+    n->host = *host;
     n->lan = lan_new(&s->rng);
     return n;
+}
+
+/* The first torrent that may be announced: until then we are not even a member
+ * of the groups. */
+static void neighbours_start(struct neighbours *n)
+{
+    struct multicast_options o = {
+        .host = &n->host, .fn = neighbours_on_datagram, .ctx = n};
+    struct err e = {0};
+    if (n->is_started) {
+        return;
+    }
+    n->is_started = true;
+    n->refresh_ms = loop_now_ms(n->s->loop) + NEIGHBOURS_REFRESH_MS;
+    (void)addr_parse_ip(slice_str(LSD_GROUP_V4), LSD_PORT, &o.groups[0]);
+    (void)addr_parse_ip(slice_str(LSD_GROUP_V6), LSD_PORT, &o.groups[1]);
+    n->net = multicast_new(n->s->loop, &o, &e);
+    if (n->net == NULL) {
+        log_write(LOG_INFO, "lsd", "no search in the local network: %s", e.msg);
+    }
 }
 
 void neighbours_close(struct neighbours *n)
@@ -73,7 +84,11 @@ void neighbours_close(struct neighbours *n)
 
 void neighbours_second(struct neighbours *n, struct engine_torrent *st)
 {
-    if (n != NULL && !st->row.is_private) {
+    if (n == NULL || st->row.is_private) {
+        return;
+    }
+    neighbours_start(n);
+    if (n->net != NULL) {
         lan_offer(n->lan, &st->watch.search.lan, st->row.info_hash,
                   loop_now_ms(n->s->loop));
     }
@@ -94,7 +109,7 @@ static void neighbours_send_family(struct neighbours *n,
 
 void neighbours_send(struct neighbours *n)
 {
-    if (n == NULL) {
+    if (n == NULL || n->net == NULL) {
         return;
     }
     uint64_t now = loop_now_ms(n->s->loop);
@@ -112,6 +127,6 @@ void neighbours_send(struct neighbours *n)
 bool neighbours_have_hope(const struct neighbours *n,
                           const struct engine_torrent *st)
 {
-    return n != NULL && !st->row.is_private &&
+    return n != NULL && n->net != NULL && !st->row.is_private &&
            lan_has_hope(&st->watch.search.lan, loop_now_ms(n->s->loop));
 }

@@ -2,7 +2,8 @@
  * core/lan decides, over the multicast groups of both families.
  *
  * Torrents that run and are not private are announced; who announces one of
- * them comes to its core as a peer of the source `lsd`.
+ * them comes to its core as a peer of the source `lsd`. Before the first of
+ * them runs, no group is joined.
  */
 #ifndef BTC_ENGINE_NEIGHBOURS_H
 #define BTC_ENGINE_NEIGHBOURS_H
@@ -11,7 +12,7 @@
 
 struct neighbours;
 
-/* NULL when no socket can be had or nobody listens on a port. */
+/* NULL when we listen on no port. */
 struct neighbours *neighbours_open(struct engine *s,
                                    const struct tcp_host_options *host);
 void neighbours_close(struct neighbours *n); /* NULL allowed, as below */

@@ -27,11 +27,15 @@ struct nodes_host {
 struct nodes {
     struct engine *s; /* borrows, as the next */
     struct udp *udp;
+    struct resolve *resolve;
     struct udp_user user;
     struct dht *dht;          /* owns */
     struct loop_timer *timer; /* owns */
     struct nodes_host *hosts; /* owns */
     struct node_rows *rows;   /* owns */
+    struct krpc_node *known;  /* owns; of earlier runs, until the start */
+    size_t n_known;
+    bool is_started; /* a torrent that is not private has run */
 };
 
 /* --- what the core wants --- */
@@ -195,13 +199,30 @@ static void nodes_bootstrap(struct nodes *n, struct resolve *resolve,
 /* The nodes of earlier runs. */
 static void nodes_restore(struct nodes *n)
 {
-    struct krpc_node *known = NULL;
-    size_t count = node_rows_load(n->rows, &known);
-    for (size_t i = 0; i < count; i++) {
-        struct dht_event ev = {.type = DHT_EVENT_SAVED, .node = known[i]};
+    for (size_t i = 0; i < n->n_known; i++) {
+        struct dht_event ev = {.type = DHT_EVENT_SAVED, .node = n->known[i]};
         nodes_input(n, &ev);
     }
-    free(known);
+    free(n->known);
+    n->known = NULL;
+    n->n_known = 0;
+}
+
+/* The first torrent that may be searched for: until then nothing is sent, and
+ * nobody is answered. */
+static void nodes_start(struct nodes *n)
+{
+    struct dht_event ev = {.type = DHT_EVENT_TICK};
+    if (n->is_started) {
+        return;
+    }
+    n->is_started = true;
+    udp_add_user(n->udp, &n->user);
+    nodes_restore(n);
+    for (size_t i = 0; i < n->s->o.reach.n_dht_bootstrap; i++) {
+        nodes_bootstrap(n, n->resolve, n->s->o.reach.dht_bootstrap[i]);
+    }
+    nodes_input(n, &ev);
 }
 
 /* --- the face --- */
@@ -221,18 +242,13 @@ struct nodes *nodes_open(struct engine *s, struct udp *udp,
     struct nodes *n = mem_zalloc(sizeof(*n));
     n->s = s;
     n->udp = udp;
+    n->resolve = resolve;
     n->rows = node_rows_new(s);
     node_rows_restore(n->rows, &c);
     n->dht = dht_new(&c, &s->rng, loop_now_ms(s->loop));
     n->timer = loop_timer_new(s->loop, nodes_on_timer, n);
     n->user = (struct udp_user){.on_datagram = nodes_on_datagram, .ctx = n};
-    udp_add_user(udp, &n->user);
-    nodes_restore(n);
-    for (size_t i = 0; i < s->o.reach.n_dht_bootstrap; i++) {
-        nodes_bootstrap(n, resolve, s->o.reach.dht_bootstrap[i]);
-    }
-    struct dht_event ev = {.type = DHT_EVENT_TICK};
-    nodes_input(n, &ev);
+    n->n_known = node_rows_load(n->rows, &n->known);
     return n;
 }
 
@@ -251,6 +267,7 @@ void nodes_close(struct nodes *n)
     udp_remove_user(n->udp, &n->user);
     loop_timer_close(n->timer);
     dht_free(n->dht);
+    free(n->known);
     node_rows_free(n->rows);
     free(n);
 }
@@ -273,6 +290,7 @@ void nodes_second(struct nodes *n, struct engine_torrent *st)
         now < st->watch.search.dht_ms) {
         return;
     }
+    nodes_start(n);
     st->watch.search.dht_ms = now + nodes_pause(st);
     struct dht_event ev = {.type = DHT_EVENT_SEARCH};
     memcpy(ev.search.info_hash, st->row.info_hash, sizeof(ev.search.info_hash));
@@ -297,6 +315,7 @@ void nodes_add(struct nodes *n, const struct addr *a)
 {
     struct dht_event ev = {.type = DHT_EVENT_NODE};
     if (n != NULL) {
+        nodes_start(n);
         ev.addr = *a;
         nodes_input(n, &ev);
     }

@@ -2,7 +2,9 @@
  * sockets, its nodes in the journal, its bootstrap hosts looked up.
  *
  * Torrents that run and are not private are searched for, again and again, and
- * announced; peers come to their core as those of the source `dht`.
+ * announced; peers come to their core as those of the source `dht`. Before the
+ * first of them runs, nothing is sent and nobody is answered: beside private
+ * torrents alone the DHT is silent.
  */
 #ifndef BTC_ENGINE_NODES_H
 #define BTC_ENGINE_NODES_H

@@ -1,0 +1,83 @@
+"""Every packet of the test's network, as AF_PACKET sees it, judged by what it
+carries. Standard library only.
+
+    capture = Capture()          # before anybody speaks
+    ...
+    kinds = capture.kinds(ip)    # of what that address has sent so far
+
+Kinds: "dht" (a KRPC message over UDP), "lsd" (an announce to a group), "group"
+(a membership of the groups of LSD), "pex" (an extension handshake or message
+that names ut_pex), "port" (a PORT message's right: the bit of the handshake),
+"tcp" and "udp" (anything at all, which shows that the capture works).
+"""
+import select
+import socket
+import struct
+import threading
+
+ETH_P_ALL = 3
+LSD_GROUPS = (socket.inet_aton("239.192.152.143"),
+              socket.inet_pton(socket.AF_INET6, "ff15::efc0:988f"))
+HANDSHAKE = b"\x13BitTorrent protocol"
+
+
+class Capture:
+    def __init__(self):
+        self.found = {}  # address -> kinds
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
+                                    socket.htons(ETH_P_ALL))
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+        self.end = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def kinds(self, ip):
+        return set(self.found.get(ip, ()))
+
+    def close(self):
+        self.end.set()
+        self.thread.join()
+        self.socket.close()
+
+    def _run(self):
+        while not self.end.is_set():
+            ready, _, _ = select.select([self.socket], [], [], 0.1)
+            if ready:
+                packet, where = self.socket.recvfrom(1 << 17)
+                self._packet(packet, where[1])
+
+    def _packet(self, packet, protocol):
+        if protocol == 0x0800 and len(packet) >= 20:
+            length = (packet[0] & 15) * 4
+            source = socket.inet_ntoa(packet[12:16])
+            self._carried(source, packet[16:20], packet[9], packet[length:])
+        elif protocol == 0x86dd and len(packet) >= 40:
+            source = socket.inet_ntop(socket.AF_INET6, packet[8:24])
+            self._carried(source, packet[24:40], packet[6], packet[40:])
+
+    def _carried(self, source, target, protocol, body):
+        kinds = self.found.setdefault(source, set())
+        if protocol == 17 and len(body) >= 8:
+            kinds.add("udp")
+            self._udp(kinds, target, body)
+        elif protocol == 6 and len(body) >= 20:
+            kinds.add("tcp")
+            self._tcp(kinds, body[(body[12] >> 4) * 4:])
+        elif protocol in (0, 2) and any(g in body for g in LSD_GROUPS):
+            kinds.add("group")
+
+    @staticmethod
+    def _udp(kinds, target, body):
+        port = struct.unpack(">H", body[2:4])[0]
+        data = body[8:]
+        if data[:1] == b"d" and b"1:y1:" in data:
+            kinds.add("dht")
+        if target in LSD_GROUPS or port == 6771 or b"BT-SEARCH" in data:
+            kinds.add("lsd")
+
+    @staticmethod
+    def _tcp(kinds, data):
+        if data.startswith(HANDSHAKE) and len(data) >= 28 and data[27] & 1:
+            kinds.add("port")
+        if b"ut_pex" in data or b"5:added" in data:
+            kinds.add("pex")

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""The DHT with nodes of other makes: looked up, announced to, kept for the next
+run, told of by PORT messages, over IPv4 and IPv6."""
+import os
+import socket
+import subprocess
+
+import dht_kit
+import kit
+import lab
+
+
+def make(lab):
+    data = lab.make_data("seed/data.bin", 2_000_001)
+    return lab.make_torrent(data, piece_length=32768)
+
+
+def get(lab, torrent, *args, out="out", **options):
+    run = lab.btc("get", torrent.magnet(), "-d", kit.folder(lab, out),
+                  "--max-time", "90", *args, **options)
+    assert run.code == 0, run
+    torrent.check(lab.path(out))
+    return run
+
+
+def sources(lab):
+    return {r["source"] for r in lab.sql("SELECT source FROM peer_list")}
+
+
+def test_second_run(lab):
+    """Nothing but the DHT; then, by the nodes of the database, without a
+    bootstrap host and under the same id."""
+    torrent = make(lab)
+    router = dht_kit.node(lab)
+    more = [dht_kit.node(lab, [router.address]) for _ in range(3)]
+    seed = dht_kit.node(lab, [router.address], torrent)
+    lab.wait(lambda: dht_kit.has_nodes(seed), 30, "DHT nodes")
+    get(lab, torrent, "--dht-bootstrap", dht_kit.entry(router))
+    assert "dht" in sources(lab), sources(lab)
+    lab.wait(lambda: lab.sql("SELECT * FROM dht_node"), 10, "saved nodes")
+    ways = {w["way"]: w for w in lab.btc("why", "1", "--json").json()["ways"]}
+    assert ways["dht"]["is_on"] == 1 and ways["lsd"]["is_on"] == 0, ways
+    assert ways["dht"]["nodes"] >= ways["dht"]["good_nodes"] > 0, ways
+    assert ways["dht"]["peers"] >= 1 and ways["dht"]["found"] >= 1, ways
+    own = lab.sql("SELECT node_id FROM reach WHERE way = 'dht4'")[0][0]
+    assert lab.btc("rm", "-y", "1").code == 0
+    get(lab, torrent, out="second")
+    assert lab.sql("SELECT node_id FROM reach WHERE way = 'dht4'")[0][0] == own
+    del more
+
+
+def test_port(lab):
+    """Two that know no node learn of each other's by PORT messages."""
+    torrent = make(lab)
+    seed = dht_kit.node(lab, torrent=torrent)
+    daemon = lab.start_btc("daemon", "--allow-local")
+    run = lab.btc("add", torrent.magnet(peers=[dht_kit.entry(seed)]), "-d",
+                  kit.folder(lab, "out"))
+    assert run.code == 0, run
+    lab.wait(lambda: dht_kit.has_nodes(seed), 30, "btc's node at libtorrent")
+    lab.wait(lambda: lab.sql("SELECT 1 FROM dht_node WHERE address = ?"
+                             " AND port = ?", *seed.address), 30,
+             "libtorrent's node in the database")
+    assert daemon.stop() == 0
+
+
+def test_announced(lab):
+    """A daemon that seeds is found by who asks the DHT for its torrent."""
+    torrent = make(lab)
+    router = dht_kit.node(lab)
+    daemon = lab.start_btc("daemon", "--dht-bootstrap", dht_kit.entry(router),
+                           "--allow-local", "--port", "6991")
+    run = lab.btc("add", torrent.path, "-d", os.path.dirname(torrent.source),
+                  "--seed", "forever")
+    assert run.code == 0, run
+    peers = lab.wait(lambda: dht_kit.find_peers(router.address, torrent), 60,
+                     "the announcement")
+    assert ("10.77.0.20", 6991) in peers, peers
+    # It is a node as well: it answers, and knows the one that it entered by.
+    known = dht_kit.ask(("10.77.0.20", 6991), "find_node",
+                        {"target": b"\1" * 20}, "10.77.0.1")
+    assert inet(router) in known[b"r"][b"nodes"], known
+    assert daemon.stop() == 0
+
+
+def inet(program):
+    """A node as others write it (BEP 5)."""
+    ip, port = program.address
+    return socket.inet_aton(ip) + port.to_bytes(2, "big")
+
+
+def test_read_only(lab):
+    """A run of the moment asks and answers nobody (BEP 43)."""
+    torrent = make(lab)
+    router = dht_kit.node(lab)
+    run = lab.start_btc("get", torrent.magnet(), "-d", kit.folder(lab, "out"),
+                        "--dht-bootstrap", dht_kit.entry(router), "--port",
+                        "6991")
+    lab.wait(lambda: lab.sql("SELECT 1 FROM dht_search WHERE answers > 0"), 60,
+             "a search")
+    assert dht_kit.ping(("10.77.0.20", 6991)) is None
+    run.stop()
+
+
+def test_v6(lab):
+    """BEP 32: a torrent that is found over IPv6 alone."""
+    ips = [f"fd77::{n}" for n in range(1, 6)]
+    for ip in ips:
+        subprocess.run(["ip", "addr", "add", ip + "/128", "dev", "lo",
+                        "nodad"], check=False, capture_output=True)
+    torrent = make(lab)
+    router = dht_kit.node(lab, ip=ips[0])
+    seed = dht_kit.node(lab, [router.address], torrent, ip=ips[1])
+    lab.wait(lambda: dht_kit.has_nodes(seed), 30, "DHT nodes")
+    get(lab, torrent, "--dht-bootstrap", dht_kit.entry(router), ip=ips[4])
+    assert "dht" in sources(lab), sources(lab)
+    assert lab.sql("SELECT nodes FROM reach WHERE way = 'dht6'")[0][0] > 0
+
+
+lab.main(__name__)
