@@ -201,6 +201,32 @@ BTC_API int btc_pause(struct btc *b, int64_t id, struct btc_error *e);
 /* With an engine running it is a wish; else it is done at once. */
 BTC_API int btc_remove(struct btc *b, int64_t id, bool delete_data,
                        struct btc_error *e);
+struct btc_move_options {
+    const char
+        *dir;  /* the new save path; its last folder is made when missing */
+    bool here; /* the data is there already: only say so */
+    /* While data is copied: bytes so far, and of how many. False ends the move:
+     * INTERRUPTED, nothing has changed. NULL allowed. */
+    bool (*on_progress)(void *ctx, uint64_t done, uint64_t total);
+    void *ctx;
+};
+struct btc_moved {
+    char *from;        /* free(); where it was */
+    char *to;          /* free(); where it is now */
+    uint32_t n_files;  /* that got their new place */
+    uint32_t n_copied; /* of them; the others only changed their names */
+    uint32_t n_left;   /* old names that could not be taken away */
+};
+/* Moves a torrent's data to another folder. The old files are the torrent's
+ * until the new ones are durable, and then those; a program that is killed in
+ * between loses nothing, and what it has left is taken away by the next run. An
+ * engine that runs lets go of the torrent meanwhile, and goes on with it. What
+ * was as journaled is not hashed again. EXISTS when something is in the way,
+ * STORAGE when the folder, or with `here` the data, is not there, NO_SPACE,
+ * LOCKED when another program moves it or the engine does not let go. */
+BTC_API int btc_move(struct btc *b, int64_t id,
+                     const struct btc_move_options *o, struct btc_moved *out,
+                     struct btc_error *e);
 /* Keys: down, up (sizes per second), max-peers, sequential (true/false), seed,
  * label, select, exclude, priority.N (file number N: off, low, normal, high or
  * 0..7), accept-loss, overwrite, peer (HOST:PORT, adds), tracker (URL, adds),

@@ -182,8 +182,8 @@ static int api_add_same_place(const struct api_add *x,
     if (x->o->dir && strcmp(t->save_path, x->place->save_path) != 0) {
         return err_set(e, BTC_E_EXISTS,
                        "torrent %lld (%.80s) is known with its files in "
-                       "%.140s, not in %.140s; leave --dir out, or remove it "
-                       "first (btc rm %lld)",
+                       "%.140s, not in %.140s; leave --dir out, or move it "
+                       "(btc move %lld DIR)",
                        (long long)t->id, t->name, t->save_path,
                        x->place->save_path, (long long)t->id);
     }

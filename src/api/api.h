@@ -5,6 +5,7 @@
  *   peer.c    HOST:PORT to addresses
  *   add.c     a source becomes rows; place.c: where its files go
  *   set.c     wishes; remove.c the one that takes things away
+ *   move.c    the data goes to another folder; move_files.c: its files
  *   query.c   the views; care.c: check, backup, restore, salvage
  *   run.c     the engine, and following another one's (follow.c)
  *   create.c  new torrents
@@ -72,6 +73,30 @@ struct api_peers {
 };
 /* Adds the addresses of "HOST:PORT"; a name is asked of the resolver. */
 int api_peers_add(struct api_peers *list, const char *text, struct err *e);
+
+/* --- move.c, move_files.c --- */
+struct journal_move;
+struct journal_move_file;
+/* A move that is under way. */
+struct api_move {
+    struct journal *db;
+    const struct btc_move_options *o; /* NULL: what another one left */
+    struct journal_move *row;         /* owns its strings */
+    struct journal_move_file *files;  /* owns */
+    size_t n;
+    uint64_t done, total; /* bytes to copy */
+    struct btc_moved *out;
+};
+/* Which files are to get a new place; none is touched. */
+int api_move_find(struct api_move *m, struct err *e);
+/* Makes the new files, durable. */
+int api_move_make(struct api_move *m, struct err *e);
+/* Takes the new files away again. */
+void api_move_undo(struct api_move *m);
+/* Takes the old names away; the fingerprints are as they are then. */
+void api_move_drop_old(struct api_move *m);
+/* Undoes or finishes the moves of programs that were killed. */
+int api_move_recover(struct journal *db, struct err *e);
 
 /* --- place.c --- */
 /* What all sources of one call have in common; looked at once. */

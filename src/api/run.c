@@ -56,7 +56,8 @@ int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
     if (code == 0) {
         code = journal_lock_engine(b->db, &err);
         if (code == 0) {
-            code = api_run(b, o, &err);
+            code = api_move_recover(b->db, &err);
+            code = code == 0 ? api_run(b, o, &err) : code;
             journal_unlock_engine(b->db);
             journal_close(b->side);
             b->side = NULL;

@@ -115,8 +115,7 @@ static void startup_create_text(const struct engine_torrent *st,
         startup_cut_text(st, text + n, sizeof(st->error) - (size_t)n);
     } else if (job->result == BTC_E_EXISTS) {
         (void)snprintf(text + n, sizeof(st->error) - (size_t)n,
-                       "; move that away, or `btc rm %lld` and get it with "
-                       "another --out",
+                       "; move that away, or the torrent: `btc move %lld DIR`",
                        (long long)st->id);
     }
 }
@@ -302,13 +301,18 @@ void startup_scan(struct engine_torrent *st)
 /* The storage is gone: nothing is created, nothing is lost. */
 static void startup_absent(struct engine_torrent *st, bool root)
 {
-    char text[500];
+    char text[sizeof(st->error)];
+    const char *what = "there is no such folder";
+    const char *help = "create it or bring the storage back";
+    if (root) {
+        what = "its files are absent";
+        help = "bring the storage back, or start over with --accept-loss";
+    }
     (void)snprintf(text, sizeof(text),
-                   root ? "%.300s: the files of \"%.80s\" are absent; bring "
-                          "the storage back, or start over with --accept-loss"
-                        : "%.300s: no such folder for \"%.80s\"; create it or "
-                          "bring the storage back",
-                   st->row.save_path, st->row.name);
+                   "%.80s: %s (%.40s); %s; was it moved? `btc move %lld DIR "
+                   "--here`",
+                   st->row.save_path, what, st->row.name, help,
+                   (long long)st->id);
     turn_post_failed(st, BTC_E_STORAGE, text);
 }
 

@@ -277,6 +277,9 @@ int journal_move_put_files(struct journal *db, int64_t id,
             "INSERT OR REPLACE INTO move_file (torrent_id, file, old_dev,"
             " old_ino, path) VALUES (?1, ?2, ?3, ?4, ?7)",
             &a, NULL, e);
+        if (code == 0 && files[i].made) {
+            code = journal_move_made(db, id, &files[i], e);
+        }
     }
     return journal_end(db, code, e);
 }

@@ -47,7 +47,8 @@ void journal_move_files_free(struct journal_move_file *list, size_t n);
  * it already, BTC_E_NOTFOUND. */
 int journal_move_begin(struct journal *db, int64_t id, const char *to_path,
                        struct journal_move *out, struct err *e);
-/* The files that are to be moved; before any is touched. */
+/* The files that are to be moved, before any is touched; with what the new ones
+ * will be, where that is known (`made`). */
 int journal_move_put_files(struct journal *db, int64_t id,
                            const struct journal_move_file *files, size_t n,
                            struct err *e);

@@ -371,6 +371,19 @@ int btc_remove(struct btc *b, int64_t id, bool delete_data, struct btc_error *e)
     return 0;
 }
 
+int btc_move(struct btc *b, int64_t id, const struct btc_move_options *o,
+             struct btc_moved *out, struct btc_error *e)
+{
+    (void)b;
+    fake_call("move %d %s%s", (int)id, o->dir, o->here ? " here" : "");
+    if (strcmp(o->dir, "/none") == 0) {
+        return fake_fail(e, BTC_STATUS_STORAGE, "/none: no such folder");
+    }
+    *out = (struct btc_moved){
+        .from = strdup("/old"), .to = strdup(o->dir), .n_files = 2};
+    return 0;
+}
+
 int btc_set_check(struct btc *b, int64_t id, const char *key, const char *value,
                   struct btc_error *e)
 {

@@ -252,7 +252,7 @@ def test_things_in_the_way(lab):
     path = os.path.join(out, "data.bin")
     os.makedirs(os.path.join(path, "mine"))
     run = get(lab, torrent, seeder, out)
-    said(run, 13, path, "is a folder", "move that away", "btc rm 1")
+    said(run, 13, path, "is a folder", "move that away", "btc move 1 DIR")
     assert run.err.count("is a folder") == 1, run
     os.rmdir(os.path.join(path, "mine"))
     os.rmdir(path)

@@ -30,6 +30,7 @@ _btc_options() {
     start) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
     pause) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
     rm) echo "--db --allow-network-db --config --data --json --dry-run --yes --quiet --verbose --help" ;;
+    move) echo "--db --allow-network-db --config --here --json --quiet --verbose --help" ;;
     set) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
     info) echo "--config --json --quiet --verbose --help" ;;
     create) echo "--config --out --tracker --web-seed --piece-length --private --comment
@@ -80,7 +81,7 @@ _btc_files() {
 _btc() {
     local cur prev words cword commands command="" i
     commands="get resume daemon status files peers trackers pieces log why add start
-        pause rm set info create verify db help version"
+        pause rm move set info create verify db help version"
     COMPREPLY=()
     _get_comp_words_by_ref -n =: cur prev words cword 2>/dev/null || {
         cur=${COMP_WORDS[COMP_CWORD]}
@@ -125,6 +126,11 @@ _btc() {
     help) COMPREPLY=($(compgen -W "$commands exit" -- "$cur")) ;;
     db) COMPREPLY=($(compgen -W "check backup restore salvage path schema" -- "$cur")) ;;
     daemon | version) ;;
+    move) if [[ $prev == move || $prev == -* ]]; then
+            COMPREPLY=($(compgen -W "$(_btc_ids)" -- "$cur"))
+        else
+            _btc_files -d
+        fi ;;
     set) if [[ $prev == set || $prev == -* ]]; then
             COMPREPLY=($(compgen -W "$(_btc_ids)" -- "$cur"))
         elif [[ $cur != *=* ]]; then

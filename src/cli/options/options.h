@@ -54,6 +54,7 @@ enum cli_option_id {
     CLI_OPTION_LIMIT,
     CLI_OPTION_REPAIR,
     CLI_OPTION_DATA,
+    CLI_OPTION_HERE,
     CLI_OPTION_TRACKER,
     CLI_OPTION_WEB_SEED,
     CLI_OPTION_PIECE_LENGTH,
@@ -123,8 +124,8 @@ struct cli_options {
     const char *bind, *on_done, *on_error, *comment;
     bool sequential, paused, no_dht, no_pex, no_lsd, accept_loss, full, watch;
     bool allow_local;
-    bool overwrite, data, is_private, force, json, ndjson, dry_run, yes, quiet,
-        help;
+    bool overwrite, data, here, is_private, force, json, ndjson, dry_run, yes,
+        quiet, help;
     bool version, allow_network_db, repair;
     uint64_t verbose;
     uint64_t down, up, cache, min_free, piece_length;

@@ -89,6 +89,8 @@ const struct cli_option cli_option_table[CLI_OPTION_N] = {
         "delete rows that belong to nothing, then check"},
     [CLI_OPTION_DATA] = {"data", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(data), NULL, 0, 0,
         "delete the downloaded files, too (asks first)"},
+    [CLI_OPTION_HERE] = {"here", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(here), NULL, 0, 0,
+        "the data has been moved there already"},
     [CLI_OPTION_TRACKER] = {"tracker", 't', "URL", CLI_TYPE_LIST, CLI_FIELD(trackers), "a URL, or URL,URL for one tier", 0, 0,
         "a tracker, each a tier (repeatable; URL,URL: one tier)"},
     [CLI_OPTION_WEB_SEED] = {"web-seed", 'w', "URL", CLI_TYPE_LIST, CLI_FIELD(web_seeds), "a URL", 0, 0,

@@ -1,0 +1,349 @@
+/* The files of a move: found, given a new place, and taken away at the old one
+ * or, when it fails, at the new one.
+ *
+ * On one filesystem a file gets a second name, elsewhere it is copied under a
+ * name of ours, `.btc-move-ID-N`, and named when it is whole and durable. What
+ * is taken away is known by device and inode as they were journaled before, and
+ * a file's only name is never taken away.
+ */
+#include "api/api.h"
+#include "journal/move.h"
+#include "store/relocate.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* "/" and "a" are "/a". */
+static char *api_move_join(const char *folder, const char *path)
+{
+    return mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
+}
+
+/* Bytes of a folder before the paths below it begin. */
+static size_t api_move_root(const char *folder)
+{
+    return strcmp(folder, "/") == 0 ? 0 : strlen(folder);
+}
+
+static char *api_move_old(const struct api_move *m, size_t i)
+{
+    return api_move_join(m->row->from_path, m->files[i].path);
+}
+
+static char *api_move_new(const struct api_move *m, size_t i)
+{
+    return api_move_join(m->row->to_path, m->files[i].path);
+}
+
+/* The name of a copy until it is whole. */
+static char *api_move_temporary(const struct api_move *m, size_t i)
+{
+    char name[64];
+    (void)snprintf(name, sizeof(name), ".btc-move-%lld-%u",
+                   (long long)m->row->id, m->files[i].file);
+    return api_move_join(m->row->to_path, name);
+}
+
+/* --- finding --- */
+
+/* The file is as the journal has it. */
+static bool api_move_is_as_known(const struct journal_file *f,
+                                 const struct fingerprint *p)
+{
+    return f->has_print && f->dev == p->dev && f->ino == p->ino &&
+           f->size == p->size && f->mtime_ns == p->mtime_ns &&
+           f->ctime_ns == p->ctime_ns;
+}
+
+/* What it takes to copy it, holes left out. */
+static uint64_t api_move_bytes(const struct fingerprint *p)
+{
+    uint64_t blocks = p->blocks * 512;
+    return blocks < p->size ? blocks : p->size;
+}
+
+/* Something is in the new place. The same file there by another name needs
+ * nothing, and its old name stays. */
+static int api_move_in_the_way(const struct fingerprint *old,
+                               const struct fingerprint *there,
+                               const char *path, struct err *e)
+{
+    if (there->dev == old->dev && there->ino == old->ino) {
+        return 0;
+    }
+    return err_set(e, BTC_E_EXISTS,
+                   "%.300s exists already: move that away, or choose another "
+                   "folder; if it is the torrent's data, `btc move` with "
+                   "--here takes it",
+                   path);
+}
+
+/* One file that the journal knows, if it is there. */
+static int api_move_consider(struct api_move *m, const struct journal_file *f,
+                             struct err *e)
+{
+    struct fingerprint old, there;
+    struct journal_move_file file = {.file = f->file};
+    file.path = mem_strdup(f->part != NULL ? f->part : f->path);
+    m->files[m->n] = file;
+    char *from = api_move_old(m, m->n);
+    char *to = api_move_new(m, m->n);
+    int code = 0;
+    bool known = f->has_print && relocate_look(from, &old) == 0;
+    bool free_place = known && relocate_look(to, &there) != 0;
+    if (known && !free_place) {
+        code = api_move_in_the_way(&old, &there, to, e);
+    }
+    if (free_place) {
+        struct journal_move_file *out = &m->files[m->n++];
+        out->old = old;
+        out->old_dev = old.dev;
+        out->old_ino = old.ino;
+        out->trusted = api_move_is_as_known(f, &old);
+    } else {
+        free(file.path);
+    }
+    free(from);
+    free(to);
+    return code;
+}
+
+int api_move_find(struct api_move *m, struct err *e)
+{
+    struct journal_file *files = NULL;
+    size_t n = 0;
+    int code = journal_load_files(m->db, m->row->id, &files, &n, e);
+    m->files = mem_calloc(n + 1, sizeof(*m->files));
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        if (!files[i].pad) {
+            code = api_move_consider(m, &files[i], e);
+        }
+    }
+    journal_files_free(files, n);
+    return code;
+}
+
+/* --- making --- */
+
+/* The copy goes on. */
+static bool api_move_go_on(void *ctx, uint64_t bytes)
+{
+    struct api_move *m = ctx;
+    m->done += bytes;
+    return m->o->on_progress == NULL ||
+           m->o->on_progress(m->o->ctx, m->done, m->total);
+}
+
+/* Why a file has no new place. */
+static int api_move_fail(const char *path, int rc, struct err *e)
+{
+    if (rc == -ECANCELED) {
+        return err_set(e, BTC_E_INTERRUPTED,
+                       "interrupted; the data stays where it was");
+    }
+    if (rc == -EEXIST) {
+        return err_set(e, BTC_E_EXISTS, "%.300s: somebody has put a file there",
+                       path);
+    }
+    return err_set_errno(e, -rc, "%.300s", path);
+}
+
+/* Somebody wrote to the old file while it was copied. */
+static bool api_move_is_untouched(const struct fingerprint *before,
+                                  const char *path)
+{
+    struct fingerprint now;
+    return relocate_look(path, &now) == 0 && now.ino == before->ino &&
+           now.dev == before->dev && now.size == before->size &&
+           now.mtime_ns == before->mtime_ns;
+}
+
+/* A copy under a name of ours, then its own. */
+static int api_move_copy(struct api_move *m, size_t i, const char *from,
+                         const char *to, struct err *e)
+{
+    const struct relocate_watch watch = {.go_on = api_move_go_on, .ctx = m};
+    struct journal_move_file *f = &m->files[i];
+    struct fingerprint made;
+    char *temporary = api_move_temporary(m, i);
+    (void)unlink(temporary);
+    int rc = relocate_copy(from, temporary, &watch);
+    int code = rc == 0 ? 0 : api_move_fail(to, rc, e);
+    if (code == 0 && !api_move_is_untouched(&f->old, from)) {
+        code =
+            err_set(e, BTC_E_STORAGE,
+                    "%.300s: somebody wrote to it while it was copied", from);
+    }
+    if (code == 0 && relocate_look(temporary, &made) == 0) {
+        f->new_dev = made.dev;
+        f->new_ino = made.ino;
+        f->made = true;
+        code = journal_move_made(m->db, m->row->id, f, e);
+    }
+    if (code == 0) {
+        rc = file_rename_new(temporary, to);
+        code = rc == 0 ? 0 : api_move_fail(to, rc, e);
+    }
+    if (code != 0) {
+        (void)unlink(temporary);
+    } else {
+        m->out->n_copied++;
+    }
+    free(temporary);
+    return code;
+}
+
+/* One file. */
+static int api_move_make_one(struct api_move *m, size_t i, struct err *e)
+{
+    struct journal_move_file *f = &m->files[i];
+    char *from = api_move_old(m, i);
+    char *to = api_move_new(m, i);
+    size_t root = api_move_root(m->row->to_path);
+    int rc = relocate_make_dirs(to, root);
+    int code = rc == 0 ? 0 : api_move_fail(to, rc, e);
+    if (code == 0) {
+        rc = f->made ? relocate_link(from, to) : -EXDEV;
+        code = 0;
+        if (rc != 0 && relocate_wants_copy(rc)) {
+            f->made = false;
+            code = api_move_copy(m, i, from, to, e);
+        } else if (rc != 0) {
+            code = api_move_fail(to, rc, e);
+        }
+    }
+    if (code == 0) {
+        rc = relocate_sync_dirs(to, root);
+        code = rc == 0 ? 0 : api_move_fail(to, rc, e);
+    }
+    if (code == 0 && relocate_look(to, &f->now) != 0) {
+        code = api_move_fail(to, -errno, e);
+    }
+    free(from);
+    free(to);
+    return code;
+}
+
+/* Those on the filesystem of the new folder get another name; the journal
+ * knows which file that is before it is there. */
+static void api_move_plan(struct api_move *m)
+{
+    struct fingerprint folder;
+    bool known = relocate_look(m->row->to_path, &folder) == 0;
+    for (size_t i = 0; i < m->n; i++) {
+        struct journal_move_file *f = &m->files[i];
+        f->made = known && f->old.dev == folder.dev;
+        f->new_dev = f->old_dev;
+        f->new_ino = f->old_ino;
+        if (!f->made) {
+            m->total += api_move_bytes(&f->old);
+        }
+    }
+}
+
+/* What is to be copied has room. */
+static int api_move_has_room(const struct api_move *m, struct err *e)
+{
+    struct statvfs v;
+    if (m->total == 0 || statvfs(m->row->to_path, &v) != 0) {
+        return 0;
+    }
+    uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
+    if (room >= m->total) {
+        return 0;
+    }
+    return err_set(e, BTC_E_NOSPACE,
+                   "%.300s: %llu MiB are to be copied, %llu MiB are free",
+                   m->row->to_path, (unsigned long long)(m->total >> 20) + 1,
+                   (unsigned long long)(room >> 20));
+}
+
+int api_move_make(struct api_move *m, struct err *e)
+{
+    api_move_plan(m);
+    int code = api_move_has_room(m, e);
+    if (code == 0) {
+        code = journal_move_put_files(m->db, m->row->id, m->files, m->n, e);
+    }
+    for (size_t i = 0; code == 0 && i < m->n; i++) {
+        code = api_move_make_one(m, i, e);
+        if (code == 0 && !api_move_go_on(m, 0)) {
+            code = api_move_fail("", -ECANCELED, e);
+        }
+    }
+    return code;
+}
+
+/* --- taking away --- */
+
+/* Takes a name away from the file that it is known to be. One that has no other
+ * name must have been copied, and its copy is another file. */
+static bool api_move_unlink(const char *path, uint64_t dev, uint64_t ino,
+                            bool is_copy)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0) {
+        return errno == ENOENT || errno == ENOTDIR;
+    }
+    if (st.st_dev != dev || st.st_ino != ino || (!is_copy && st.st_nlink < 2)) {
+        return false;
+    }
+    return unlink(path) == 0;
+}
+
+/* The new file is another one than the old. */
+static bool api_move_is_copy(const struct journal_move_file *f)
+{
+    return f->new_dev != f->old_dev || f->new_ino != f->old_ino;
+}
+
+void api_move_undo(struct api_move *m)
+{
+    size_t root = api_move_root(m->row->to_path);
+    for (size_t i = m->n; i > 0; i--) {
+        const struct journal_move_file *f = &m->files[i - 1];
+        char *to = api_move_new(m, i - 1);
+        char *temporary = api_move_temporary(m, i - 1);
+        (void)unlink(temporary);
+        if (f->made) {
+            (void)api_move_unlink(to, f->new_dev, f->new_ino,
+                                  api_move_is_copy(f));
+        }
+        relocate_drop_dirs(to, root);
+        free(to);
+        free(temporary);
+    }
+}
+
+void api_move_drop_old(struct api_move *m)
+{
+    size_t root = api_move_root(m->row->from_path);
+    for (size_t i = 0; i < m->n; i++) {
+        struct journal_move_file *f = &m->files[i];
+        char *from = api_move_old(m, i);
+        char *to = api_move_new(m, i);
+        struct fingerprint now;
+        bool there = relocate_look(to, &now) == 0 && now.dev == f->new_dev &&
+                     now.ino == f->new_ino;
+        if (!there || !api_move_unlink(from, f->old_dev, f->old_ino,
+                                       api_move_is_copy(f))) {
+            m->out->n_left++;
+        }
+        relocate_drop_dirs(from, root);
+        (void)relocate_sync_dirs(from, root);
+        f->trusted &= there && relocate_look(to, &now) == 0 &&
+                      now.size == f->now.size &&
+                      now.mtime_ns == f->now.mtime_ns;
+        f->now = now;
+        free(from);
+        free(to);
+    }
+}

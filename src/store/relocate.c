@@ -1,0 +1,251 @@
+/* See relocate.h. */
+#include "store/relocate.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Bytes between two looks at the watch. */
+#define RELOCATE_STEP (4u << 20)
+/* Of the buffer, where the kernel cannot copy between the two files itself. */
+#define RELOCATE_BUFFER (256u << 10)
+
+int relocate_look(const char *path, struct fingerprint *out)
+{
+    struct stat st;
+    *out = (struct fingerprint){0};
+    if (lstat(path, &st) != 0) {
+        return -errno;
+    }
+    *out = store_sys_print(&st);
+    return 0;
+}
+
+/* --- folders --- */
+
+int relocate_make_dirs(const char *path, size_t root)
+{
+    char *copy = mem_strdup(path);
+    int rc = 0;
+    for (char *p = copy + root + 1; rc == 0 && (p = strchr(p, '/')) != NULL;
+         p++) {
+        *p = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+            rc = -errno;
+        }
+        *p = '/';
+    }
+    free(copy);
+    return rc;
+}
+
+void relocate_drop_dirs(const char *path, size_t root)
+{
+    char *copy = mem_strdup(path);
+    char *slash = strrchr(copy, '/');
+    while (slash != NULL && (size_t)(slash - copy) > root) {
+        *slash = '\0';
+        if (rmdir(copy) != 0) {
+            break;
+        }
+        slash = strrchr(copy, '/');
+    }
+    free(copy);
+}
+
+int relocate_sync_dirs(const char *path, size_t root)
+{
+    char *copy = mem_strdup(path);
+    char *slash = strrchr(copy, '/');
+    int rc = 0;
+    while (rc == 0 && slash != NULL && (size_t)(slash - copy) >= root) {
+        *slash = '\0';
+        rc = file_sync(*copy != '\0' ? copy : "/");
+        slash = strrchr(copy, '/');
+    }
+    free(copy);
+    return rc;
+}
+
+/* --- names --- */
+
+int relocate_link(const char *from, const char *to)
+{
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, 0) == 0 ? 0 : -errno;
+}
+
+bool relocate_wants_copy(int rc)
+{
+    return rc == -EXDEV || rc == -EPERM || rc == -EOPNOTSUPP || rc == -EMLINK ||
+           rc == -ENOSYS || rc == -EINVAL;
+}
+
+/* --- copies --- */
+
+/* A copy that is under way. */
+struct relocate {
+    int from, to;
+    char *buf; /* owns; NULL as long as the kernel does it */
+    const struct relocate_watch *watch;
+};
+
+/* Some bytes through the buffer; how many, or -errno. */
+static ssize_t relocate_pump(struct relocate *r, off_t at, size_t len)
+{
+    if (r->buf == NULL) {
+        r->buf = mem_array(1, RELOCATE_BUFFER);
+    }
+    len = len < RELOCATE_BUFFER ? len : RELOCATE_BUFFER;
+    ssize_t n = pread(r->from, r->buf, len, at);
+    ssize_t done = 0;
+    while (n > 0 && done < n) {
+        ssize_t rc =
+            pwrite(r->to, r->buf + done, (size_t)(n - done), at + done);
+        if (rc < 0 && errno != EINTR) {
+            return -errno;
+        }
+        done += rc > 0 ? rc : 0;
+    }
+    if (n < 0) {
+        return errno == EINTR ? 0 : -errno;
+    }
+    return n == 0 ? -EIO : n; /* it has become shorter */
+}
+
+/* Some bytes; how many, or -errno. */
+static ssize_t relocate_some(struct relocate *r, off_t at, size_t len)
+{
+    off_t in = at, out = at;
+    if (r->buf == NULL) {
+        ssize_t n = copy_file_range(r->from, &in, r->to, &out, len, 0);
+        if (n > 0) {
+            return n;
+        }
+        if (n < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT)) {
+            return -errno;
+        }
+    }
+    return relocate_pump(r, at, len);
+}
+
+/* A stretch of data. */
+static int relocate_extent(struct relocate *r, off_t at, off_t end)
+{
+    while (at < end) {
+        size_t len = (size_t)(end - at);
+        ssize_t n =
+            relocate_some(r, at, len < RELOCATE_STEP ? len : RELOCATE_STEP);
+        if (n < 0) {
+            return (int)n;
+        }
+        at += n;
+        if (!r->watch->go_on(r->watch->ctx, (uint64_t)n)) {
+            return -ECANCELED;
+        }
+    }
+    return 0;
+}
+
+/* All that is no hole. */
+static int relocate_data(struct relocate *r, off_t size)
+{
+    int rc = 0;
+    off_t at = 0;
+    while (rc == 0 && at < size) {
+        off_t data = lseek(r->from, at, SEEK_DATA);
+        off_t end = size;
+        if (data < 0 && errno == ENXIO) {
+            break; /* holes to the end */
+        }
+        if (data >= 0) {
+            off_t hole = lseek(r->from, data, SEEK_HOLE);
+            end = hole > data && hole < size ? hole : size;
+        } else {
+            data = at; /* nobody knows of holes here */
+        }
+        rc = relocate_extent(r, data, end);
+        at = end;
+    }
+    return rc;
+}
+
+/* Length, data, times, and the way to the disk. */
+static int relocate_fill(struct relocate *r, const struct stat *st)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st->st_mtim};
+    int rc = ftruncate(r->to, st->st_size) == 0 ? 0 : -errno;
+    if (rc == 0) {
+        rc = relocate_data(r, st->st_size);
+    }
+    if (rc == 0) {
+        (void)futimens(r->to, times);
+    }
+    while (rc == 0 && fsync(r->to) != 0) {
+        rc = errno == EINTR ? 0 : -errno;
+    }
+    return rc;
+}
+
+/* A regular file. */
+static int relocate_copy_file(const char *from, const char *to,
+                              const struct relocate_watch *watch)
+{
+    struct relocate r = {.from = -1, .to = -1, .watch = watch};
+    struct stat st;
+    r.from = open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (r.from < 0) {
+        return -errno;
+    }
+    int rc = fstat(r.from, &st) == 0 ? 0 : -errno;
+    if (rc == 0 && !S_ISREG(st.st_mode)) {
+        rc = -EINVAL;
+    }
+    if (rc == 0) {
+        r.to = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    st.st_mode & 0777);
+        rc = r.to >= 0 ? relocate_fill(&r, &st) : -errno;
+    }
+    if (r.to >= 0) {
+        if (rc == 0) {
+            (void)fchmod(r.to, st.st_mode & 0777);
+        } else {
+            (void)unlink(to);
+        }
+        (void)close(r.to);
+    }
+    (void)close(r.from);
+    free(r.buf);
+    return rc;
+}
+
+/* A symbolic link. */
+static int relocate_copy_link(const char *from, const char *to)
+{
+    char text[PATH_MAX];
+    ssize_t n = readlink(from, text, sizeof(text) - 1);
+    if (n < 0) {
+        return -errno;
+    }
+    text[n] = '\0';
+    return symlink(text, to) == 0 ? 0 : -errno;
+}
+
+int relocate_copy(const char *from, const char *to,
+                  const struct relocate_watch *watch)
+{
+    struct stat st;
+    if (lstat(from, &st) != 0) {
+        return -errno;
+    }
+    if (S_ISLNK(st.st_mode)) {
+        return relocate_copy_link(from, to);
+    }
+    return relocate_copy_file(from, to, watch);
+}

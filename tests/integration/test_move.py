@@ -1,0 +1,183 @@
+#!/usr/bin/python3
+"""btc move: the data goes to another folder, on the same device or another, with
+an engine or without; a kill at any moment loses nothing."""
+import json
+import os
+import shutil
+import signal
+
+import kit
+import lab as lab_module
+import wire
+
+LENGTH = 65536
+SIZES = {"big": 700_001, "sub/mid": 200_000, "sub/deep/small": 3, "empty": 0}
+
+
+def make(lab):
+    """A torrent of some files, whose data is in out/ and verified."""
+    for i, (name, size) in enumerate(SIZES.items()):
+        lab.make_data("seed/data/" + name, size, seed=i + 1)
+    torrent = lab.make_torrent(lab.path("seed/data"), piece_length=LENGTH)
+    shutil.copytree(lab.path("seed/data"), lab.path("out/data"))
+    kit.get(lab, torrent)
+    return torrent
+
+
+def far(lab):
+    """A folder on another device."""
+    return lab.mount_tmpfs("far", 64 << 20)
+
+
+def names(*folders):
+    """The paths of all files and links below some folders."""
+    return sorted(os.path.relpath(os.path.join(at, name), folder)
+                  for folder in folders for at, _, files in os.walk(folder)
+                  for name in files)
+
+
+WHOLE = sorted("data/" + name for name in SIZES)
+
+
+def moved(lab, torrent, to, *args, rehashed=False):
+    """It is all there, nothing is left elsewhere, and no piece is doubted."""
+    run = lab.btc("move", "1", to, "--json", *args)
+    assert run.code == 0, run
+    row = json.loads(run.out)["torrents"][0]
+    assert row["save_path"] == to and row["files_left"] == 0, row
+    assert kit.progress(lab)["save_path"] == to
+    assert names(to) == WHOLE, names(to)
+    torrent.check(to)
+    before = len(lab.sql("SELECT 1 FROM log WHERE kind LIKE 'file-%'"))
+    assert lab.btc("verify").code == 0
+    after = len(lab.sql("SELECT 1 FROM log WHERE kind LIKE 'file-%'"))
+    assert (after > before) == rehashed, (before, after)
+    assert not lab.sql("SELECT 1 FROM move") \
+        and not lab.sql("SELECT 1 FROM move_file")
+    return row
+
+
+def test_same_device(lab):
+    torrent = make(lab)
+    inode = os.stat(lab.path("out/data/big")).st_ino
+    row = moved(lab, torrent, kit.folder(lab, "new"))
+    assert row["files_copied"] == 0 and row["files_moved"] == len(SIZES), row
+    assert os.stat(lab.path("new/data/big")).st_ino == inode
+    assert os.listdir(lab.path("out")) == []
+    # a folder that is not there yet, below one that is
+    moved(lab, torrent, lab.path("new") + "er")
+    # again to where it is, by another way
+    run = lab.btc("move", "1", lab.path("new") + "er/.")
+    assert run.code == 0 and "no file was touched" in run.err, run
+    torrent.check(lab.path("newer"))
+
+
+def test_other_device(lab):
+    torrent = make(lab)
+    place = far(lab)
+    os.chmod(lab.path("out/data/big"), 0o640)
+    row = moved(lab, torrent, place, rehashed=True)  # chmod changes ctime
+    assert row["files_copied"] == len(SIZES), row
+    assert os.stat(os.path.join(place, "data/big")).st_mode & 0o777 == 0o640
+    assert os.listdir(lab.path("out")) == []
+    moved(lab, torrent, lab.path("out"))
+    assert os.listdir(place) == []
+
+
+def test_here(lab):
+    """Somebody has moved it: that is told, nothing is touched or hashed."""
+    torrent = make(lab)
+    os.rename(lab.path("out"), lab.path("later"))
+    run = lab.btc("verify")
+    assert run.code == 11 and "btc move 1 DIR --here" in run.err, run
+    for wrong, code in ((kit.folder(lab, "none"), 11),
+                        (lab.path("not/there"), 11)):
+        run = lab.btc("move", "1", wrong, "--here")
+        assert run.code == code, run
+    run = lab.btc("status", "--json")
+    assert json.loads(run.out)["torrents"][0]["state"] == "waiting-storage"
+    moved(lab, torrent, lab.path("later"), "--here")
+
+
+def test_in_the_way(lab):
+    """What is there and not the torrent's stays, and so does the torrent."""
+    torrent = make(lab)
+    with open(lab.path("new/data/sub/mid"), "wb") as f:
+        f.write(b"somebody else's")
+    run = lab.btc("move", "1", lab.path("new"))
+    assert run.code == 13 and "sub/mid" in run.err, run
+    assert names(lab.path("new")) == ["data/sub/mid"]
+    assert kit.progress(lab)["save_path"] == lab.path("out")
+    assert kit.progress(lab)["wanted"] == "run"
+    torrent.check(lab.path("out"))
+    run = lab.btc("move", "7", lab.path("new"))
+    assert run.code == 3, run
+
+
+def test_with_engine(lab):
+    """The engine lets go of it and goes on with it, half done as it is."""
+    torrent = lab.make_torrent(lab.make_data("seed/data.bin", 6_000_001),
+                               piece_length=LENGTH)
+    seed = wire.Slow(torrent, lab.next_ip())
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: lab.sql("SELECT 1 FROM run"), 30, "a daemon")
+    assert lab.btc("add", torrent.path, "-d", kit.folder(lab, "out"), "--peer",
+                   seed.address).code == 0
+    for place in (kit.folder(lab, "new"), far(lab)):
+        begin = kit.progress(lab)["pieces_done"]
+        lab.wait(lambda: kit.progress(lab)["pieces_done"] >= begin + 5, 60,
+                 "some pieces")
+        run = lab.btc("move", "1", place)
+        assert run.code == 0, run
+        assert kit.progress(lab)["wanted"] == "run"
+        assert names(place) == ["data.bin"], names(place)
+        assert not names(lab.path("out")), names(lab.path("out"))
+    seed.pause = 0
+    lab.wait(lambda: kit.progress(lab)["percent"] == 100.0, 60, "the rest")
+    assert "file-changed" not in \
+        [r["kind"] for r in lab.sql("SELECT kind FROM log")]
+    torrent.check(place)
+    daemon.signal(signal.SIGTERM)
+    daemon.wait()
+
+
+def killed_everywhere(lab, torrent, places):
+    """A move that is killed before its n-th change, for every n; how many."""
+    library = os.environ.get("BTC_KILL")
+    if not library:
+        raise lab_module.Skip("BTC_KILL does not name libkill.so")
+    for nth in range(1, 2000):
+        here = kit.progress(lab)["save_path"]
+        to = places[0] if here == places[1] else places[1]
+        run = lab.btc("move", "1", to, env={"LD_PRELOAD": library,
+                                            "BTC_KILL_NTH": str(nth)})
+        if run.code == 0:
+            return nth
+        assert run.code == -signal.SIGKILL, run
+        where = kit.progress(lab)["save_path"]
+        torrent.check(where)  # before anybody has mended anything
+        run = lab.btc("verify")
+        assert run.code == 0, (nth, run)
+        assert names(*places) == WHOLE, (nth, names(*places))
+        assert kit.progress(lab)["save_path"] == where, nth
+        assert kit.progress(lab)["wanted"] == "run", nth
+        assert not lab.sql("SELECT 1 FROM move"), nth
+    raise AssertionError("it never ends")
+
+
+def test_killed_same_device(lab):
+    torrent = make(lab)
+    n = killed_everywhere(lab, torrent,
+                          (lab.path("out"), kit.folder(lab, "new")))
+    assert n > 30, n
+    print(f"killed at {n - 1} places")
+
+
+def test_killed_other_device(lab):
+    torrent = make(lab)
+    n = killed_everywhere(lab, torrent, (lab.path("out"), far(lab)))
+    assert n > 40, n
+    print(f"killed at {n - 1} places")
+
+
+lab_module.main(__name__)

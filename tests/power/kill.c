@@ -1,0 +1,70 @@
+/* Kills the program that it is preloaded into, before the n-th call that
+ * changes files: BTC_KILL_NTH=N LD_PRELOAD=.../libkill.so btc ... With N from 1
+ * on until the program ends by itself, each place at which a kill can come has
+ * been tried. Linux alone. */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* The C library names its parameters with reserved words.
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
+static atomic_long kill_count;
+
+/* One more call: the n-th is never made. */
+static void kill_count_call(void)
+{
+    const char *text = getenv("BTC_KILL_NTH");
+    long nth = 0;
+    for (; text && *text >= '0' && *text <= '9'; text++) {
+        nth = nth * 10 + (*text - '0');
+    }
+    if (atomic_fetch_add(&kill_count, 1) + 1 == nth) {
+        (void)kill(getpid(), SIGKILL);
+    }
+}
+
+/* The function of that name behind ours. */
+#define KILL_WRAP(type, name, params, args)                  \
+    __attribute__((visibility("default"))) type name params; \
+    type name params                                         \
+    {                                                        \
+        static _Atomic(void *) next;                         \
+        type(*fn) params;                                    \
+        void *p = atomic_load(&next);                        \
+        if (!p) {                                            \
+            p = dlsym(RTLD_NEXT, #name);                     \
+            atomic_store(&next, p);                          \
+        }                                                    \
+        *(void **)&fn = p;                                   \
+        kill_count_call();                                   \
+        return fn args;                                      \
+    }
+
+KILL_WRAP(int, linkat, (int a, const char *b, int c, const char *d, int e),
+          (a, b, c, d, e))
+KILL_WRAP(int, renameat2,
+          (int a, const char *b, int c, const char *d, unsigned e),
+          (a, b, c, d, e))
+KILL_WRAP(int, symlink, (const char *a, const char *b), (a, b))
+KILL_WRAP(int, unlink, (const char *a), (a))
+KILL_WRAP(int, rmdir, (const char *a), (a))
+KILL_WRAP(int, mkdir, (const char *a, mode_t b), (a, b))
+KILL_WRAP(int, fsync, (int a), (a))
+KILL_WRAP(int, fdatasync, (int a), (a))
+KILL_WRAP(int, ftruncate, (int a, off_t b), (a, b))
+KILL_WRAP(int, ftruncate64, (int a, off_t b), (a, b))
+KILL_WRAP(ssize_t, pwrite, (int a, const void *b, size_t c, off_t d),
+          (a, b, c, d))
+KILL_WRAP(ssize_t, pwrite64, (int a, const void *b, size_t c, off_t d),
+          (a, b, c, d))
+KILL_WRAP(ssize_t, copy_file_range,
+          (int a, off_t *b, int c, off_t *d, size_t e, unsigned f),
+          (a, b, c, d, e, f))
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
