@@ -110,6 +110,41 @@ static void store_fd_unlist(struct store_fd *f)
     *at = f->next;
 }
 
+/* The last of the owner and the trees frees. */
+void store_unref(struct store *d)
+{
+    pthread_mutex_lock(&d->fd_lock);
+    uint32_t left = --d->refs;
+    pthread_mutex_unlock(&d->fd_lock);
+    if (left > 0) {
+        return;
+    }
+    (void)pthread_mutex_destroy(&d->lock);
+    (void)pthread_mutex_destroy(&d->fd_lock);
+    (void)pthread_cond_destroy(&d->work);
+    (void)pthread_cond_destroy(&d->sync_work);
+    (void)pthread_cond_destroy(&d->finished);
+    (void)pthread_cond_destroy(&d->evicted);
+    free(d->workers);
+    free(d);
+}
+
+/* One less; the last closes what stands open and frees the tree. */
+void store_tree_unref(struct store_tree *s)
+{
+    struct store *d = s->d;
+    pthread_mutex_lock(&d->fd_lock);
+    uint32_t left = --s->refs;
+    pthread_mutex_unlock(&d->fd_lock);
+    if (left > 0) {
+        return;
+    }
+    store_fd_drop_all(s);
+    store_hold_release(s);
+    store_tree_dispose(s);
+    store_unref(d);
+}
+
 /* One user less. */
 void store_fd_put(struct store_fd *f)
 {

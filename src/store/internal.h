@@ -1,15 +1,18 @@
 /* What the files of the store share. Nobody else includes this.
  *
+ * From the top down; a file calls those below it:
+ *
  *   workers.c  queues, worker threads, batches of results
- *   fds.c      the cache of open files
- *   holds.c    which files are in use by whom
- *   tree.c     a torrent's files: paths, folders, what is not yet synced
- *   sys.c      system calls with the fault hook; failures put into words
- *   piece.c    WRITE, FINISH, HASH, READ, PREFETCH
- *   create.c   CREATE; delete.c: DELETE
  *   warm.c     what can be sent without waiting
+ *   piece.c    WRITE, FINISH, HASH, READ, PREFETCH
  *   sync.c     SYNC, STAT, SPACE
  *   scan.c     SCAN, LOOK
+ *   create.c   CREATE; delete.c: DELETE
+ *   fds.c      the cache of open files, and who keeps a tree alive
+ *   fail.c     failures in words
+ *   tree.c     a torrent's files: paths, folders, what is not yet synced
+ *   holds.c    which files are in use by whom
+ *   sys.c      system calls with the fault hook
  *
  * Locks: `lock` guards the queues and the done list, `fd_lock` the descriptors,
  * the dirty flags and the reference counts. They are never held together, and
@@ -143,9 +146,6 @@ struct store {
     uint32_t refs; /* the owner and the stores */
 };
 
-/* workers.c */
-void store_unref(struct store *d); /* frees the memory with the last */
-
 /* fds.c. A descriptor outside of the cache, or -errno. */
 int store_fd_open(struct store *d, const char *path, int flags);
 /* A referenced descriptor; NULL after the job has been failed. */
@@ -160,6 +160,10 @@ void store_fd_drop_written(struct store_tree *s, uint32_t file); /* only that */
  * nothing is opened, so the loop may call it. */
 struct store_fd *store_fd_peek(struct store_tree *s, uint32_t file);
 void store_fd_drop_all(struct store_tree *s);
+/* One reference less; the last one frees: a tree closes what stands open first.
+ */
+void store_tree_unref(struct store_tree *s);
+void store_unref(struct store *d);
 /* Device and inode of the open file; false when it is not in the cache. */
 bool store_fd_identity(struct store_tree *s, uint32_t file, struct stat *st);
 
@@ -196,7 +200,7 @@ bool store_tree_is_other(struct store_tree *s, uint32_t file,
                          const struct stat *st);
 void store_tree_label(struct store_tree *s, const char *label);
 void store_tree_ref(struct store_tree *s);
-void store_tree_unref(struct store_tree *s);
+void store_tree_dispose(struct store_tree *s); /* the memory */
 
 /* sys.c. System calls: a value >= 0, or -errno. EINTR never comes out. */
 int store_sys_fault(struct store *d, const char *op, const char *path);
@@ -215,8 +219,9 @@ int64_t store_sys_pread(struct store *d, int fd, const char *path, void *buf,
 /* Writes all; `iov` is used up. */
 int store_sys_pwritev(struct store *d, int fd, const char *path,
                       struct iovec *iov, int n_iov, uint64_t off);
-/* Records a failure in the job, the first one only: code and text from errno
- * and from what the job is for. `path` NULL = that of the file. */
+
+/* fail.c. Records a failure in the job, the first one only: code and text from
+ * errno and from what the job is for. `path` NULL = that of the file. */
 void store_fail(struct store_job *job, uint32_t file, const char *path,
                 int errnum);
 void store_fail_with(struct store_job *job, uint32_t file, const char *path,

@@ -215,18 +215,8 @@ void store_tree_ref(struct store_tree *s)
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
-/* One less; the last frees the store. */
-void store_tree_unref(struct store_tree *s)
+void store_tree_dispose(struct store_tree *s)
 {
-    struct store *d = s->d;
-    pthread_mutex_lock(&d->fd_lock);
-    uint32_t left = --s->refs;
-    pthread_mutex_unlock(&d->fd_lock);
-    if (left > 0) {
-        return;
-    }
-    store_fd_drop_all(s);
-    store_hold_release(s);
     free(s->label);
     free(s->save_path);
     free(s->files);
@@ -237,7 +227,6 @@ void store_tree_unref(struct store_tree *s)
     free(s->flags);
     free(s->seen);
     free(s);
-    store_unref(d);
 }
 
 /* save path + "/" + the first `len` bytes of `rel`. */

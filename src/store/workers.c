@@ -286,25 +286,6 @@ void store_free(struct store *d)
     store_unref(d);
 }
 
-/* The last of the owner and the stores frees. */
-void store_unref(struct store *d)
-{
-    pthread_mutex_lock(&d->fd_lock);
-    uint32_t left = --d->refs;
-    pthread_mutex_unlock(&d->fd_lock);
-    if (left > 0) {
-        return;
-    }
-    (void)pthread_mutex_destroy(&d->lock);
-    (void)pthread_mutex_destroy(&d->fd_lock);
-    (void)pthread_cond_destroy(&d->work);
-    (void)pthread_cond_destroy(&d->sync_work);
-    (void)pthread_cond_destroy(&d->finished);
-    (void)pthread_cond_destroy(&d->evicted);
-    free(d->workers);
-    free(d);
-}
-
 /* Before the first job. */
 void store_set_fault(struct store *d, store_fault_fn *fn, void *ctx)
 {

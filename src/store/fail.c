@@ -1,0 +1,106 @@
+/* Failures in words: the code of an errno where files are kept, and the first
+ * failure of a job, with the file and the reason. */
+#include "store/internal.h"
+
+#include "base/err.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Whether the job counts on its files: then a missing one means that the
+ * storage is not there. */
+static bool store_op_needs_file(enum store_op op)
+{
+    return op == STORE_CREATE || op == STORE_FINISH || op == STORE_WRITE ||
+           op == STORE_SYNC || op == STORE_SPACE;
+}
+
+/* The code of an errno, for this kind of job. */
+static int store_error_code(enum store_op op, int errnum)
+{
+    switch (errnum) {
+    case ENOENT:
+    case ENOTDIR:
+        return store_op_needs_file(op) ? BTC_E_STORAGE : BTC_E_SHORT;
+    case ENODEV:
+    case ENXIO:
+    case ESTALE:
+    case ENOTCONN:
+    case ENOMEDIUM:
+        return BTC_E_STORAGE;
+    case EISDIR:
+    case EEXIST:
+        return BTC_E_EXISTS;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return BTC_E_LIMIT; /* ours, not the file's: says nothing about it */
+    default:
+        return err_from_errno(errnum);
+    }
+}
+
+/* "PATH: reason"; of a path that is too long the end is kept. */
+static void store_error_text(struct store_job *job, const char *path,
+                             const char *reason)
+{
+    size_t size = sizeof(job->error);
+    size_t need = strlen(reason) + sizeof("...: ");
+    size_t room = need < size ? size - need : 0;
+    size_t len = strlen(path);
+    const char *dots = len > room ? "..." : "";
+    if (len > room) {
+        path += len - room;
+        while ((*path & 0xc0) == 0x80) {
+            path++; /* not into the middle of a UTF-8 character */
+        }
+    }
+    (void)snprintf(job->error, size, "%s%.*s: %s", dots, (int)room, path,
+                   reason);
+}
+
+/* Records the first failure with a code and a reason of its own. */
+void store_fail_with(struct store_job *job, uint32_t file, const char *path,
+                     int code, const char *reason)
+{
+    char own[PATH_MAX];
+    if (job->result != 0) {
+        return;
+    }
+    job->result = code;
+    job->fail_file = file == STORE_NO_FILE ? -1 : (int32_t)file;
+    if (!path) {
+        /* When it is too long for PATH_MAX, what fits of it stands there. */
+        BTC_ASSERT(file != STORE_NO_FILE);
+        (void)store_tree_path(job->store, file, own);
+        path = own;
+    }
+    store_error_text(job, path, reason);
+}
+
+/* What an errno means where files are kept; `text` is room for it. */
+static const char *store_error_reason(int errnum, char *text, size_t size)
+{
+    if (errnum == EFBIG) {
+        return "File too large: this file system cannot hold it (FAT32 ends "
+               "at 4 GiB)";
+    }
+    return strerror_r(errnum, text, size);
+}
+
+/* Records the first failure from an errno. */
+void store_fail(struct store_job *job, uint32_t file, const char *path,
+                int errnum)
+{
+    char text[128];
+    const struct store_tree *s = job->store;
+    bool missing = errnum == ENOENT || errnum == ENOTDIR;
+    if (missing && !store_tree_has_root(s)) {
+        store_fail_with(job, file, s->save_path, BTC_E_STORAGE,
+                        "the folder is missing (is its drive mounted?)");
+        return;
+    }
+    int code = store_error_code(job->op, errnum);
+    store_fail_with(job, file, path, code,
+                    store_error_reason(errnum, text, sizeof(text)));
+}
