@@ -37,7 +37,7 @@ static int api_remove_data(const struct journal_removal *r, struct err *e)
                             .done = api_delete_done,
                             .ctx = loop,
                             .select = &select,
-                            .owned = owned};
+                            .remove.owned = owned};
     int code = delete_select(r, &select, e);
     if (!store) {
         code = BTC_E_DB;

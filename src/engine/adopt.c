@@ -52,7 +52,7 @@ static struct store_job *adopt_job(struct adopt *a, enum store_op op,
                                 .done = done,
                                 .ctx = a,
                                 .look.file = a->file,
-                                .fail_file = -1};
+                                .fail.file = -1};
     return &a->job;
 }
 
@@ -85,8 +85,8 @@ static void adopt_hashed(struct store_job *job)
 {
     struct adopt *a = job->ctx;
     int result = job->result;
-    char text[sizeof(job->error)];
-    (void)snprintf(text, sizeof(text), "%s", job->error);
+    char text[sizeof(job->fail.text)];
+    (void)snprintf(text, sizeof(text), "%s", job->fail.text);
     if (result == 0) {
         adopt_take(a, job);
     }
@@ -131,8 +131,8 @@ static void adopt_looked(struct store_job *job)
 {
     struct adopt *a = job->ctx;
     if (job->result != 0) {
-        char text[sizeof(job->error)];
-        (void)snprintf(text, sizeof(text), "%s", job->error);
+        char text[sizeof(job->fail.text)];
+        (void)snprintf(text, sizeof(text), "%s", job->fail.text);
         adopt_end(a, job->result, text);
         return;
     }

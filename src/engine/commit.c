@@ -147,7 +147,7 @@ static void commit_synced(struct store_job *job)
         commit_put_prints(st, job->prints);
         commit_put_stat(st);
     } else if (st->life.aim != LIFE_AIM_REMOVE) {
-        turn_post_failed(st, result, job->error);
+        turn_post_failed(st, result, job->fail.text);
     }
     jobs_free(job);
     commit_on_synced(&st->ledger.member, result == 0);

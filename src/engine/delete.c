@@ -79,12 +79,12 @@ int delete_judge(const struct journal_removal *r, const struct store_job *job,
         return err_set(e, job->result,
                        "the data cannot be deleted: %s; bring it "
                        "back, " REMOVAL_HINT,
-                       job->error);
+                       job->fail.text);
     }
     if (job->result != 0) {
-        return err_set(e, job->result, "cannot delete: %s", job->error);
+        return err_set(e, job->result, "cannot delete: %s", job->fail.text);
     }
-    if (job->n_deleted == 0 && r->root_dev != 0 &&
+    if (job->remove.n_removed == 0 && r->root_dev != 0 &&
         job->root.dev != r->root_dev) {
         return err_set(e, BTC_E_STORAGE,
                        "%.200s lies on another drive than the data, which "

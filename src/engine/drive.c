@@ -27,7 +27,8 @@ static void drive_on_finished(struct store_job *job)
     struct event ev = {.type = EVENT_FINISHED,
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
-    ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])job->block_hashes;
+    ev.finished.block_hashes =
+        (const uint8_t(*)[SHA1_LEN])job->hashes.of_blocks;
     jobs_done(st);
     jobs_note_failure(st, job);
     turn_input(st, &ev);
@@ -41,7 +42,8 @@ static void drive_on_written(struct store_job *job)
     struct event ev = {.type = EVENT_WRITTEN,
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
-    ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])job->block_hashes;
+    ev.finished.block_hashes =
+        (const uint8_t(*)[SHA1_LEN])job->hashes.of_blocks;
     jobs_done(st);
     pipes_end_write(st->s, (uint32_t)(job->tag >> 32));
     jobs_note_failure(st, job);
@@ -85,7 +87,7 @@ static void drive_disk(struct engine_torrent *st, const struct action *a,
     } else {
         job->blocks = a->write.blocks;
         job->n_blocks = a->write.n_blocks;
-        job->want_block_hashes = a->write.want_block_hashes;
+        job->hashes.wanted = a->write.want_block_hashes;
     }
     store_submit(st->s->disk, job);
 }

@@ -16,7 +16,7 @@ struct store_job *jobs_new(struct engine_torrent *st, enum store_op op,
     job->store = st->store;
     job->done = done;
     job->ctx = st;
-    job->fail_file = -1;
+    job->fail.file = -1;
     st->n_jobs++;
     return job;
 }
@@ -30,10 +30,10 @@ void jobs_done(struct engine_torrent *st)
 void jobs_free(struct store_job *job)
 {
     free(job->spans);
-    free(job->block_hashes);
+    free(job->hashes.of_blocks);
     free(job->fds);
     free(job->prints);
-    bits_fini(&job->scan);
+    bits_fini(&job->scan.found);
     free(job);
 }
 
@@ -61,8 +61,9 @@ void jobs_note_failure(struct engine_torrent *st, const struct store_job *job)
         return;
     }
     bool mends = job->op == STORE_PREFETCH || job->result == BTC_E_SHORT;
-    if (!mends && job->error[0] != '\0' && st->disk_error == NULL) {
-        st->disk_error = mem_strdup(job->error);
+    if (!mends && job->fail.text[0] != '\0' && st->disk_error == NULL) {
+        st->disk_error = mem_strdup(job->fail.text);
     }
-    log_write(LOG_INFO, "disk", "%s: %s", err_name(job->result), job->error);
+    log_write(LOG_INFO, "disk", "%s: %s", err_name(job->result),
+              job->fail.text);
 }

@@ -118,7 +118,7 @@ void removal_delete(struct engine_torrent *st)
     }
     m->owned = delete_owned(&m->r);
     job->select = &m->select;
-    job->owned = m->owned;
+    job->remove.owned = m->owned;
     job->ctx = m;
     store_submit(st->s->disk, job);
 }

@@ -110,7 +110,7 @@ static void startup_create_text(const struct engine_torrent *st,
                                 const struct store_job *job,
                                 char text[static sizeof(st->error)])
 {
-    int n = snprintf(text, sizeof(st->error), "%s", job->error);
+    int n = snprintf(text, sizeof(st->error), "%s", job->fail.text);
     if (job->create.may_insist) {
         startup_cut_text(st, text + n, sizeof(st->error) - (size_t)n);
     } else if (job->result == BTC_E_EXISTS) {
@@ -275,7 +275,8 @@ static void startup_scanned(struct store_job *job)
     jobs_done(st);
     for (uint32_t i = st->startup.checked_from; use && i < st->geom.n_pieces;
          i++) {
-        if (bits_get(&job->scan, i) && !bits_get(&st->startup.claimed, i)) {
+        if (bits_get(&job->scan.found, i) &&
+            !bits_get(&st->startup.claimed, i)) {
             bits_set(&st->startup.to_check, i);
         }
     }
@@ -291,8 +292,8 @@ void startup_scan(struct engine_torrent *st)
         return;
     }
     struct store_job *job = jobs_new(st, STORE_SCAN, startup_scanned);
-    job->piece_length = st->geom.piece_length;
-    job->n_pieces = st->geom.n_pieces;
+    job->scan.piece_length = st->geom.piece_length;
+    job->scan.n_pieces = st->geom.n_pieces;
     store_submit(st->s->disk, job);
 }
 
@@ -354,7 +355,7 @@ static void startup_stated(struct store_job *job)
     if (startup_is_off(st)) {
         turn_post(st, LIFE_STATED);
     } else if (job->result < 0) {
-        turn_post_failed(st, job->result, job->error);
+        turn_post_failed(st, job->result, job->fail.text);
     } else {
         adopt_home(st);
         startup_judged(st, job);

@@ -125,7 +125,7 @@ void uploads_start(struct engine_torrent *st, const struct action *a)
                                 .store = st->store,
                                 .done = upload_on_read,
                                 .ctx = st,
-                                .fail_file = -1};
+                                .fail.file = -1};
     st->n_jobs++;
     u->link = links_ref(l);
     u->range = a->upload.range;

@@ -98,7 +98,8 @@ static const char *store_delete_refuses(const struct store_job *job,
                                         uint32_t file, const struct stat *st,
                                         bool link)
 {
-    const struct fingerprint *own = job->owned ? &job->owned[file] : NULL;
+    const struct fingerprint *own =
+        job->remove.owned ? &job->remove.owned[file] : NULL;
     if (S_ISDIR(st->st_mode)) {
         return "is a folder, not the torrent's file: it stays";
     }
@@ -123,7 +124,8 @@ static int store_delete_look(const struct store_job *job, uint32_t file, int fd,
         return -errno;
     }
     bool link = S_ISLNK(st.st_mode);
-    if (link && job->owned && store_delete_is_owned(&job->owned[file], &st)) {
+    if (link && job->remove.owned &&
+        store_delete_is_owned(&job->remove.owned[file], &st)) {
         return 0; /* a link of the torrent */
     }
     if (link) {
@@ -161,7 +163,7 @@ static void store_delete_file(struct store_delete *w, uint32_t file)
         rc = -errno;
     }
     if (rc == 0) {
-        job->n_deleted++;
+        job->remove.n_removed++;
     } else if (rc != -ENOENT && rc != -ENOTDIR) {
         store_fail(job, file, path, -rc);
     }
@@ -172,7 +174,7 @@ static bool store_delete_wants(const struct store_job *job, uint32_t file)
 {
     return !job->store->files[file].pad &&
            (!job->select || bits_get(job->select, file)) &&
-           (!job->owned || job->owned[file].exists);
+           (!job->remove.owned || job->remove.owned[file].exists);
 }
 
 /* Removes a folder if it is empty; all else is not ours to remove. */

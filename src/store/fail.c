@@ -44,7 +44,7 @@ static int store_error_code(enum store_op op, int errnum)
 static void store_error_text(struct store_job *job, const char *path,
                              const char *reason)
 {
-    size_t size = sizeof(job->error);
+    size_t size = sizeof(job->fail.text);
     size_t need = strlen(reason) + sizeof("...: ");
     size_t room = need < size ? size - need : 0;
     size_t len = strlen(path);
@@ -55,7 +55,7 @@ static void store_error_text(struct store_job *job, const char *path,
             path++; /* not into the middle of a UTF-8 character */
         }
     }
-    (void)snprintf(job->error, size, "%s%.*s: %s", dots, (int)room, path,
+    (void)snprintf(job->fail.text, size, "%s%.*s: %s", dots, (int)room, path,
                    reason);
 }
 
@@ -68,7 +68,7 @@ void store_fail_with(struct store_job *job, uint32_t file, const char *path,
         return;
     }
     job->result = code;
-    job->fail_file = file == STORE_NO_FILE ? -1 : (int32_t)file;
+    job->fail.file = file == STORE_NO_FILE ? -1 : (int32_t)file;
     if (!path) {
         /* When it is too long for PATH_MAX, what fits of it stands there. */
         BTC_ASSERT(file != STORE_NO_FILE);

@@ -227,7 +227,8 @@ static bool store_hash_blocks(struct store_worker *w, struct store_job *job)
     struct store_seg seg;
     uint64_t len = store_job_len(job);
     bool ok = true;
-    job->block_hashes = mem_calloc(job->n_blocks, sizeof(*job->block_hashes));
+    job->hashes.of_blocks =
+        mem_calloc(job->n_blocks, sizeof(*job->hashes.of_blocks));
     while (ok && store_walk_next(&walk, &seg)) {
         uint64_t begin = walk.pos - seg.len;
         if (begin % BLOCK_LEN == 0) {
@@ -241,13 +242,13 @@ static bool store_hash_blocks(struct store_worker *w, struct store_job *job)
             hash_update(w->hash, seg.mem, seg.len);
         }
         if (walk.pos % BLOCK_LEN == 0 || walk.pos == len) {
-            hash_finish(w->hash, job->block_hashes[begin / BLOCK_LEN]);
+            hash_finish(w->hash, job->hashes.of_blocks[begin / BLOCK_LEN]);
         }
     }
     store_reader_close(&r);
     if (!ok) {
-        free(job->block_hashes);
-        job->block_hashes = NULL;
+        free(job->hashes.of_blocks);
+        job->hashes.of_blocks = NULL;
     }
     return ok;
 }
@@ -334,7 +335,7 @@ static void store_check_blocks(const struct store_job *job)
 void store_run_write(struct store_worker *w, struct store_job *job)
 {
     store_check_blocks(job);
-    if (!job->want_block_hashes || store_hash_blocks(w, job)) {
+    if (!job->hashes.wanted || store_hash_blocks(w, job)) {
         store_write_blocks(w, job);
     }
 }
@@ -348,7 +349,7 @@ static bool store_check_hash(struct store_worker *w, struct store_job *job)
     }
     if (memcmp(sum, job->expected, SHA1_LEN) != 0) {
         job->result = BTC_E_HASH;
-        (void)snprintf(job->error, sizeof(job->error), "hash mismatch");
+        (void)snprintf(job->fail.text, sizeof(job->fail.text), "hash mismatch");
         return false;
     }
     return true;
@@ -361,7 +362,7 @@ void store_run_finish(struct store_worker *w, struct store_job *job)
     store_check_blocks(job);
     (void)store_check_hash(w, job);
     int verdict = job->result;
-    if (verdict == BTC_E_HASH || (verdict == 0 && job->want_block_hashes)) {
+    if (verdict == BTC_E_HASH || (verdict == 0 && job->hashes.wanted)) {
         job->result = 0;
         if (store_hash_blocks(w, job)) {
             job->result = verdict;

@@ -26,10 +26,10 @@ static void store_scan_clear(struct store_job *job, uint32_t file,
         return;
     }
     uint64_t offset = job->store->files[file].offset;
-    uint64_t first = (offset + begin) / job->piece_length;
-    uint64_t last = (offset + end - 1) / job->piece_length;
-    for (uint64_t i = first; i <= last && i < job->n_pieces; i++) {
-        (void)bits_clear(&job->scan, (uint32_t)i);
+    uint64_t first = (offset + begin) / job->scan.piece_length;
+    uint64_t last = (offset + end - 1) / job->scan.piece_length;
+    for (uint64_t i = first; i <= last && i < job->scan.n_pieces; i++) {
+        (void)bits_clear(&job->scan.found, (uint32_t)i);
     }
 }
 
@@ -105,14 +105,14 @@ void store_run_scan(struct store_worker *w, struct store_job *job)
 {
     struct store_tree *s = job->store;
     (void)w;
-    BTC_ASSERT(job->piece_length > 0);
-    int rc = bits_init(&job->scan, job->n_pieces);
+    BTC_ASSERT(job->scan.piece_length > 0);
+    int rc = bits_init(&job->scan.found, job->scan.n_pieces);
     if (rc != 0) {
         store_fail_with(job, STORE_NO_FILE, s->save_path, rc,
                         "too many pieces");
         return;
     }
-    bits_fill(&job->scan);
+    bits_fill(&job->scan.found);
     for (uint32_t i = 0; i < s->n_files; i++) {
         if (!s->files[i].pad && s->files[i].length > 0) {
             store_scan_file(job, i);

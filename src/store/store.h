@@ -125,8 +125,7 @@ typedef void store_done_fn(struct store_job *job);
 
 struct store_job {
     enum store_op op;
-    bool low;               /* behind all others (verification) */
-    bool want_block_hashes; /* FINISH: also when good; WRITE: of `blocks` */
+    bool low; /* behind all others (verification) */
     struct store_tree *store;
     store_done_fn *done;
     void *ctx;    /* the caller's */
@@ -141,8 +140,6 @@ struct store_job {
     uint32_t n_blocks;
     uint8_t expected[SHA1_LEN]; /* FINISH, HASH */
     uint8_t *data;              /* READ: caller's memory of the spans' length */
-    uint32_t piece_length;      /* SCAN */
-    uint32_t n_pieces;          /* SCAN */
     const struct bits *select;  /* CREATE, DELETE: the files; NULL = all */
     struct {
         const struct bits *writes; /* files that will be written for sure;
@@ -155,23 +152,37 @@ struct store_job {
         uint32_t file;
         bool used; /* result: it holds a byte that is not zero */
     } look;
-    /* DELETE: per file which one is ours; `exists` false: none, it stays and
-     * nothing is said. Of the rest dev, ino, size and mtime_ns count. Borrows
-     * until done; NULL: all are. */
-    const struct fingerprint *owned;
+    struct {
+        /* Per file which one is ours; `exists` false: none, it stays and
+         * nothing is said. Of the rest dev, ino, size and mtime_ns count.
+         * Borrows until done; NULL: all are. */
+        const struct fingerprint *owned;
+        uint32_t n_removed; /* result: files that were there */
+    } remove;               /* DELETE */
+    struct {
+        uint32_t piece_length;
+        uint32_t n_pieces;
+        struct bits found; /* result: bits_init'ed by the disk; caller fini */
+    } scan;
+    struct {
+        bool wanted; /* FINISH: also when good; WRITE: of `blocks` */
+        /* Result: malloc'ed n_blocks SHA-1s. FINISH: when the piece failed or
+         * they were wanted; WRITE: when they were, of the blocks that are in
+         * memory. Caller frees. */
+        uint8_t (*of_blocks)[SHA1_LEN];
+    } hashes;
 
-    /* Results; but for block_hashes they are there only when `result` is 0. */
-    int result;        /* 0; HASH (mismatch), SHORT (file missing or too short),
-                        * NOSPACE, IO, PERMISSION, EXISTS (also: not a regular
-                        * file), STORAGE (the save path is missing, or a file that
-                        * is to be written or synced, or another is in its
-                        * place), LIMIT (descriptors or
-                        * memory of the process), CANCELLED */
-    int32_t fail_file; /* index of the file that failed, -1 none */
-    /* malloc'ed n_blocks SHA-1s. FINISH: when the piece failed or they were
-     * wanted; WRITE: when they were, of the blocks that are in memory. Caller
-     * frees. */
-    uint8_t (*block_hashes)[SHA1_LEN];
+    /* Results; but for `hashes` they are there only when `result` is 0. */
+    int result; /* 0; HASH (mismatch), SHORT (file missing or too short),
+                 * NOSPACE, IO, PERMISSION, EXISTS (also: not a regular
+                 * file), STORAGE (the save path is missing, or a file that
+                 * is to be written or synced, or another is in its
+                 * place), LIMIT (descriptors or
+                 * memory of the process), CANCELLED */
+    struct {
+        int32_t file;   /* index of the file that failed, -1 none */
+        char text[160]; /* for a person: which file, why */
+    } fail;
     int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but
                * -1 holds a reference: store_fd_release; caller frees */
     struct fingerprint *prints; /* STAT, CREATE, SYNC: malloc'ed, one per file
@@ -179,10 +190,7 @@ struct store_job {
                                  * not touched; STAT: an absent one has the
                                  * `dev` of the folder where it would be) */
     struct fingerprint root; /* STAT, DELETE: the save path; exists and dev */
-    uint32_t n_deleted;      /* DELETE: files that were there */
-    struct bits scan;        /* SCAN: bits_init'ed by the disk; caller fini */
     uint64_t bytes_free;     /* SPACE */
-    char error[160];         /* text for a person: which file, why */
 
     struct store_job *next; /* the disk's */
 };

@@ -216,7 +216,7 @@ static inline int kit_piece_do(struct kit *k, struct store_tree *s,
     kit_piece_init(&p, t, piece);
     struct store_job job = kit_job(s, op, &p);
     int rc = kit_run(k, &job);
-    free(job.block_hashes);
+    free(job.hashes.of_blocks);
     kit_piece_fini(&p);
     return rc;
 }

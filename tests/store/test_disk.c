@@ -162,18 +162,18 @@ static void test_finish_bad(void **state)
     struct store_job job = kit_job(s, STORE_FINISH, &p);
     p.blocks[2][77] ^= 1;
     assert_int_equal(kit_run(&k, &job), BTC_E_HASH);
-    assert_non_null(job.block_hashes);
+    assert_non_null(job.hashes.of_blocks);
     for (uint32_t i = 0; i < 4; i++) {
         const uint8_t *good = t.bytes + (size_t)i * BLOCK_LEN;
         hash_sha1(slice_of(good, BLOCK_LEN), sum);
-        bool same = memcmp(sum, job.block_hashes[i], SHA1_LEN) == 0;
+        bool same = memcmp(sum, job.hashes.of_blocks[i], SHA1_LEN) == 0;
         assert_int_equal(same, i != 2);
     }
-    free(job.block_hashes);
+    free(job.hashes.of_blocks);
     assert_int_equal(test_blocks(&k, s, 0), 0);
     p.blocks[2][77] ^= 1;
     assert_int_equal(kit_run(&k, &job), 0);
-    assert_null(job.block_hashes);
+    assert_null(job.hashes.of_blocks);
     assert_int_not_equal(test_blocks(&k, s, 0), 0);
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 1), BTC_E_HASH);
     kit_piece_fini(&p);
@@ -187,17 +187,17 @@ static void test_block_hashes(const struct kit_torrent *t,
                               const struct kit_piece *p, struct store_job *job)
 {
     uint8_t sum[SHA1_LEN];
-    assert_non_null(job->block_hashes);
+    assert_non_null(job->hashes.of_blocks);
     for (uint32_t i = 0; i < p->n_blocks; i++) {
         size_t at = (size_t)i * BLOCK_LEN;
         size_t left = p->len - at;
         hash_sha1(slice_of(t->bytes + at, left < BLOCK_LEN ? left : BLOCK_LEN),
                   sum);
         if (job->blocks[i] != NULL || job->op == STORE_FINISH) {
-            assert_memory_equal(sum, job->block_hashes[i], SHA1_LEN);
+            assert_memory_equal(sum, job->hashes.of_blocks[i], SHA1_LEN);
         }
     }
-    free(job->block_hashes);
+    free(job->hashes.of_blocks);
 }
 
 /* Some blocks on disk, some in memory, rubbish where padding is: for every
@@ -228,7 +228,7 @@ static void test_finish_partial(void **state)
             p.blocks[i] = mask >> i & 1 ? NULL : p.blocks[i];
         }
         job.blocks = on_disk;
-        job.want_block_hashes = true;
+        job.hashes.wanted = true;
         assert_int_equal(kit_run(&k, &job), 0);
         test_block_hashes(&t, &p, &job);
         job.op = STORE_FINISH;
@@ -267,22 +267,22 @@ static void test_bad_files(void **state)
         job.data = data;
 
         assert_int_equal(kit_run(&k, &job), missing[i]);
-        assert_int_equal(job.fail_file, 0);
-        assert_non_null(strstr(job.error, "x/f: No such file"));
+        assert_int_equal(job.fail.file, 0);
+        assert_non_null(strstr(job.fail.text, "x/f: No such file"));
         assert_false(kit_exists(&k, "x"));
         assert_null(job.fds);
 
         kit_mkdir(&k, "x");
         kit_put(&k, "x/f", t.bytes, 1000);
         assert_int_equal(kit_run(&k, &job), missing[i]);
-        assert_int_equal(job.fail_file, 1);
-        assert_non_null(strstr(job.error, "x/g: No such file"));
+        assert_int_equal(job.fail.file, 1);
+        assert_non_null(strstr(job.fail.text, "x/g: No such file"));
 
         kit_put(&k, "x/g", t.bytes + 1000, 999);
         assert_int_equal(kit_run(&k, &job), writes ? 0 : BTC_E_SHORT);
         if (!writes) {
-            assert_int_equal(job.fail_file, 1);
-            assert_non_null(strstr(job.error, "ends at byte 999 of 1000"));
+            assert_int_equal(job.fail.file, 1);
+            assert_non_null(strstr(job.fail.text, "ends at byte 999 of 1000"));
         }
 
         char path[512];
@@ -291,14 +291,14 @@ static void test_bad_files(void **state)
         assert_int_equal(unlink(kit_path(&k, "x/g", path, sizeof(path))), 0);
         kit_mkdir(&k, "x/g");
         assert_int_equal(kit_run(&k, &job), BTC_E_EXISTS);
-        assert_int_equal(job.fail_file, 1);
+        assert_int_equal(job.fail.file, 1);
 
         store_tree_free(s);
         kit_remove(k.dir);
         job.store = s = kit_store(&k, &t);
         assert_int_equal(kit_run(&k, &job), BTC_E_STORAGE);
-        assert_non_null(strstr(job.error, k.dir));
-        assert_non_null(strstr(job.error, "the folder is missing"));
+        assert_non_null(strstr(job.fail.text, k.dir));
+        assert_non_null(strstr(job.fail.text, "the folder is missing"));
         kit_piece_fini(&p);
         store_tree_free(s);
         kit_torrent_fini(&t);
@@ -321,8 +321,8 @@ static void test_error_text(void **state)
     struct store_job job = {
         .op = STORE_HASH, .store = s, .spans = &span, .n_spans = 1};
     assert_int_equal(kit_run(&k, &job), BTC_E_SHORT);
-    assert_int_equal(strncmp(job.error, "...aaa", 6), 0);
-    assert_non_null(strstr(job.error, "-end: No such file or directory"));
+    assert_int_equal(strncmp(job.fail.text, "...aaa", 6), 0);
+    assert_non_null(strstr(job.fail.text, "-end: No such file or directory"));
     store_tree_free(s);
     kit_close(&k);
 }
@@ -360,10 +360,10 @@ static void test_create_existing(void **state)
     bits_set(&select, 3);
     kit_put(&k, "skipped", "far too long", 12);
     assert_int_equal(kit_run(&k, &job), BTC_E_EXISTS);
-    assert_int_equal(job.fail_file, 3);
-    assert_non_null(strstr(job.error, "skipped"));
-    assert_non_null(strstr(job.error, "12 bytes"));
-    assert_non_null(strstr(job.error, "has 9"));
+    assert_int_equal(job.fail.file, 3);
+    assert_non_null(strstr(job.fail.text, "skipped"));
+    assert_non_null(strstr(job.fail.text, "12 bytes"));
+    assert_non_null(strstr(job.fail.text, "has 9"));
     kit_expect(&k, "skipped", "far too long", 12);
     bits_fini(&select);
     store_tree_free(s);
@@ -395,8 +395,8 @@ static void test_create_blocked(void **state)
         struct store_tree *s = store_tree_new(k.d, k.dir, files, 2, false);
         struct store_job job = kit_create(&k, s);
         assert_int_equal(job.result, BTC_E_EXISTS);
-        assert_int_equal(job.fail_file, i);
-        assert_non_null(strstr(job.error, rows[i].text));
+        assert_int_equal(job.fail.file, i);
+        assert_non_null(strstr(job.fail.text, rows[i].text));
         store_tree_free(s);
         kit_close(&k);
     }
@@ -427,7 +427,7 @@ static void test_create_full(void **state)
     s = store_tree_new(k.d, k.dir, files, 2, true);
     job = kit_create(&k, s);
     assert_int_equal(job.result, BTC_E_STORAGE);
-    assert_non_null(strstr(job.error, k.dir));
+    assert_non_null(strstr(job.fail.text, k.dir));
     struct stat st;
     assert_int_equal(stat(k.dir, &st), -1);
     job = kit_do(&k, s, STORE_SPACE);
@@ -447,15 +447,15 @@ static void test_expect_scan(struct kit *k, struct store_tree *s,
 {
     struct store_job job = {.op = STORE_SCAN,
                             .store = s,
-                            .piece_length = 65536,
-                            .n_pieces = n_pieces};
+                            .scan.piece_length = 65536,
+                            .scan.n_pieces = n_pieces};
     char got[64] = "";
     assert_int_equal(kit_run(k, &job), 0);
     for (uint32_t i = 0; i < n_pieces; i++) {
-        got[i] = bits_get(&job.scan, i) ? '1' : '0';
+        got[i] = bits_get(&job.scan.found, i) ? '1' : '0';
     }
     assert_string_equal(got, expected);
-    bits_fini(&job.scan);
+    bits_fini(&job.scan.found);
 }
 
 /* Holes, missing and short files take their pieces away. Page sizes of up to
@@ -506,10 +506,10 @@ static void test_scan_limit(void **state)
     struct store_tree *s = store_tree_new(k.d, k.dir, &file, 1, false);
     struct store_job job = {.op = STORE_SCAN,
                             .store = s,
-                            .piece_length = 1,
-                            .n_pieces = BITS_MAX + 1};
+                            .scan.piece_length = 1,
+                            .scan.n_pieces = BITS_MAX + 1};
     assert_int_equal(kit_run(&k, &job), BTC_E_LIMIT);
-    assert_null(job.scan.p);
+    assert_null(job.scan.found.p);
     store_tree_free(s);
     kit_close(&k);
 }
@@ -579,9 +579,9 @@ static void test_delete_others(void **state)
                      0);
     job = kit_do(&k, s, STORE_DELETE);
     assert_int_equal(job.result, BTC_E_EXISTS);
-    assert_int_equal(job.fail_file, 0);
-    assert_non_null(strstr(job.error, "is a link"));
-    assert_int_equal(job.n_deleted, 2);
+    assert_int_equal(job.fail.file, 0);
+    assert_non_null(strstr(job.fail.text, "is a link"));
+    assert_int_equal(job.remove.n_removed, 2);
     assert_true(job.root.exists);
     assert_true(kit_exists(&k, "far/far"));
     assert_true(kit_exists(&k, "root/t/link/far"));
@@ -683,11 +683,12 @@ static void test_delete_owned(void **state)
     own[2].ino++;
     own[3].dev++; /* another boot: size and time say that it is the same */
     kit_put(&k, "t/short", "abc", 3);
-    struct store_job job = {.op = STORE_DELETE, .store = s, .owned = own};
+    struct store_job job = {
+        .op = STORE_DELETE, .store = s, .remove.owned = own};
     assert_int_equal(kit_run(&k, &job), BTC_E_EXISTS);
-    assert_int_equal(job.fail_file, 2);
-    assert_non_null(strstr(job.error, "somebody else"));
-    assert_int_equal(job.n_deleted, 2);
+    assert_int_equal(job.fail.file, 2);
+    assert_non_null(strstr(job.fail.text, "somebody else"));
+    assert_int_equal(job.remove.n_removed, 2);
     assert_false(kit_exists(&k, "t/own") || kit_exists(&k, "t/moved"));
     assert_true(kit_exists(&k, "t/unknown") && kit_exists(&k, "t/other") &&
                 kit_exists(&k, "t/short"));
@@ -710,7 +711,7 @@ static int test_hold(struct kit *k, struct store_tree *s, bool write,
     job.create.label = label;
     int rc = kit_run(k, &job);
     if (rc != 0) {
-        assert_non_null(strstr(job.error, "is in use by"));
+        assert_non_null(strstr(job.fail.text, "is in use by"));
         assert_null(job.prints);
     }
     free(job.prints);
@@ -742,7 +743,7 @@ static void test_two_trees(void **state)
     assert_int_equal(test_hold(&k, b, true, "b"), BTC_E_STORAGE);
     struct store_job stat = kit_do(&k, b, STORE_STAT);
     assert_int_equal(stat.result, BTC_E_STORAGE);
-    assert_non_null(strstr(stat.error, "torrent 1 (a)"));
+    assert_non_null(strstr(stat.fail.text, "torrent 1 (a)"));
     assert_int_equal(kit_piece_do(&k, a, STORE_FINISH, &t, 0), 0);
     assert_int_equal(kit_sync(&k, a), 0);
 
@@ -975,7 +976,7 @@ static void test_sync_stranger(void **state)
         assert_int_equal(utimensat(AT_FDCWD, path, same ? times : NULL, 0), 0);
         struct store_job sync = kit_do(&k, s, STORE_SYNC);
         assert_int_equal(sync.result, BTC_E_STORAGE);
-        assert_int_equal(sync.fail_file, 0);
+        assert_int_equal(sync.fail.file, 0);
         assert_null(sync.prints);
         assert_int_equal(rename(away, path), 0);
         assert_int_equal(kit_sync(&k, s), 0);

@@ -173,8 +173,8 @@ static void test_create_no_space(void **state)
         store_tree_new(k.d, k.dir, test_files, TEST_N_FILES, true);
     struct store_job job = kit_create(&k, s);
     assert_int_equal(job.result, BTC_E_NOSPACE);
-    assert_int_equal(job.fail_file, 2);
-    assert_non_null(strstr(job.error, "a/two: No space left"));
+    assert_int_equal(job.fail.file, 2);
+    assert_non_null(strstr(job.fail.text, "a/two: No space left"));
     assert_true(kit_exists(&k, "a/b/one"));
     assert_false(kit_exists(&k, "a/two"));
     store_tree_free(s);
@@ -217,7 +217,7 @@ static void test_lost_in_eviction(void **state)
     assert_int_equal(f.n_hit, 1);
     struct store_job sync = kit_do(&k, s, STORE_SYNC);
     assert_int_equal(sync.result, BTC_E_IO);
-    assert_int_equal(sync.fail_file, 2);
+    assert_int_equal(sync.fail.file, 2);
     assert_null(sync.prints);
     sync = kit_do(&k, s, STORE_SYNC);
     assert_int_equal(sync.result, 0);
@@ -259,15 +259,17 @@ static void test_scan_blind(void **state)
     assert_int_equal(kit_sync(&k, s), 0);
     store_set_fault(k.d, test_on_op, &f);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct store_job scan = {
-            .op = STORE_SCAN, .store = s, .piece_length = 16384, .n_pieces = 3};
+        struct store_job scan = {.op = STORE_SCAN,
+                                 .store = s,
+                                 .scan.piece_length = 16384,
+                                 .scan.n_pieces = 3};
         f.op = cases[i].op;
         f.at = cases[i].at;
         f.errnum = cases[i].errnum;
         f.n = 0;
         assert_int_equal(kit_run(&k, &scan), 0);
-        assert_int_equal(scan.scan.count, cases[i].want);
-        bits_fini(&scan.scan);
+        assert_int_equal(scan.scan.found.count, cases[i].want);
+        bits_fini(&scan.scan.found);
     }
     store_tree_free(s);
     kit_torrent_fini(&t);
@@ -314,11 +316,13 @@ static void test_no_descriptors(void **state)
     uint32_t n = test_take_fds(taken);
     assert_int_equal(kit_sync(&k, s), 0); /* folders */
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
-    struct store_job scan = {
-        .op = STORE_SCAN, .store = s, .piece_length = 16384, .n_pieces = 2};
+    struct store_job scan = {.op = STORE_SCAN,
+                             .store = s,
+                             .scan.piece_length = 16384,
+                             .scan.n_pieces = 2};
     assert_int_equal(kit_run(&k, &scan), 0);
-    assert_int_equal(scan.scan.count, 1);
-    bits_fini(&scan.scan);
+    assert_int_equal(scan.scan.found.count, 1);
+    bits_fini(&scan.scan.found);
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 0), 0);
     store_tree_only_reads(s);
     assert_int_equal(kit_create(&k, more).result, 0);
@@ -582,8 +586,8 @@ static void test_many_jobs(void **state)
     struct test_count c = {.l = k.l, .left = N};
     for (uint32_t i = 0; i < N; i++) {
         jobs[i] = kit_job(s[i / 9 % 2], ops[i % 9], &p[i % 2]);
-        jobs[i].piece_length = 65536;
-        jobs[i].n_pieces = 2;
+        jobs[i].scan.piece_length = 65536;
+        jobs[i].scan.n_pieces = 2;
         jobs[i].low = i % 7 == 0;
         jobs[i].data = mem_alloc(65536);
         jobs[i].done = test_on_counted;
@@ -603,7 +607,7 @@ static void test_many_jobs(void **state)
         free(jobs[i].fds);
         free(jobs[i].data);
         free(jobs[i].prints);
-        bits_fini(&jobs[i].scan);
+        bits_fini(&jobs[i].scan.found);
     }
     for (uint32_t i = 0; i < 2; i++) {
         kit_piece_fini(&p[i]);
