@@ -6,21 +6,27 @@ import socket
 
 from lab import bdec, benc
 
+# dht_block_ratelimit: a test may ask a node as often as it likes.
 NODE = r"""
 import json, sys, time
 import libtorrent as lt
 c = json.loads(sys.argv[1])
-s = lt.session({
-    "listen_interfaces": c["listen"], "enable_dht": True,
-    "outgoing_interfaces": c["ip"],
+def session(ip):
+    listen = f"[{ip}]:6881" if ":" in ip else f"{ip}:6881"
+    s = lt.session(dict(settings, listen_interfaces=listen,
+                        outgoing_interfaces=ip))
+    for host, port in c["nodes"]:
+        s.add_dht_node((host, port))
+    return s
+settings = {
+    "enable_dht": True, "dht_block_ratelimit": 1000,
     "enable_lsd": False, "enable_natpmp": False, "enable_upnp": False,
     "dht_bootstrap_nodes": "", "dht_restrict_routing_ips": False,
     "dht_restrict_search_ips": False, "dht_ignore_dark_internet": False,
     "dht_prefer_verified_node_ids": False, "dht_enforce_node_id": False,
     "dht_announce_interval": 5, "dht_privacy_lookups": False,
-    "allow_multiple_connections_per_ip": True})
-for host, port in c["nodes"]:
-    s.add_dht_node((host, port))
+    "allow_multiple_connections_per_ip": True}
+s, *more = [session(ip) for ip in c["ips"]]
 if c["torrent"]:
     p = lt.add_torrent_params()
     p.ti = lt.torrent_info(c["torrent"])
@@ -35,12 +41,12 @@ while True:
 """
 
 
-def node(lab, nodes=(), torrent=None, ip=None):
+def node(lab, nodes=(), torrent=None, ip=None, n=1):
     """A node; with a torrent it has the data and announces itself. `address`
-    is where it is asked."""
-    ip = ip or lab.next_ip()
-    listen = f"[{ip}]:6881" if ":" in ip else f"{ip}:6881"
-    config = {"ip": ip, "listen": listen, "nodes": list(nodes),
+    is where it is asked. `n` nodes may share a process."""
+    ips = [ip] if ip else [lab.next_ip() for _ in range(n)]
+    ip = ips[0]
+    config = {"ips": ips, "nodes": list(nodes),
               "torrent": torrent and torrent.path,
               "dir": torrent and os.path.dirname(torrent.source)}
     program = lab.start(f"node-{ip}", ["/usr/bin/python3", "-c", NODE,

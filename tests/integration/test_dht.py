@@ -2,6 +2,7 @@
 """The DHT with nodes of other makes: looked up, announced to, kept for the next
 run, told of by PORT messages, over IPv4 and IPv6."""
 import os
+import pathlib
 import socket
 import subprocess
 
@@ -32,7 +33,7 @@ def test_second_run(lab):
     bootstrap host and under the same id."""
     torrent = make(lab)
     router = dht_kit.node(lab)
-    more = [dht_kit.node(lab, [router.address]) for _ in range(3)]
+    dht_kit.node(lab, [router.address], n=3)
     seed = dht_kit.node(lab, [router.address], torrent)
     lab.wait(lambda: dht_kit.has_nodes(seed), 30, "DHT nodes")
     get(lab, torrent, "--dht-bootstrap", dht_kit.entry(router))
@@ -46,7 +47,23 @@ def test_second_run(lab):
     assert lab.btc("rm", "-y", "1").code == 0
     get(lab, torrent, out="second")
     assert lab.sql("SELECT node_id FROM reach WHERE way = 'dht4'")[0][0] == own
-    del more
+
+
+def test_transmission(lab):
+    """The one that has the data is transmission; libtorrent's nodes are
+    between."""
+    torrent = make(lab)
+    router = dht_kit.node(lab)
+    # With less than nine it takes the DHT for broken and does not announce.
+    dht_kit.node(lab, [router.address], n=9)
+    ip = lab.next_ip()
+    pathlib.Path(lab.path(f"transmission-{ip}", "dht.bootstrap")).write_text(
+        "%s %d\n" % router.address)
+    lab.transmission(torrent, seed=True, ip=ip, ways=["dht"]).wait_ready()
+    lab.wait(lambda: dht_kit.find_peers(router.address, torrent), 120,
+             "transmission's announcement")
+    get(lab, torrent, "--dht-bootstrap", dht_kit.entry(router))
+    assert "dht" in sources(lab), sources(lab)
 
 
 def test_port(lab):
@@ -115,6 +132,28 @@ def test_v6(lab):
     get(lab, torrent, "--dht-bootstrap", dht_kit.entry(router), ip=ips[4])
     assert "dht" in sources(lab), sources(lab)
     assert lab.sql("SELECT nodes FROM reach WHERE way = 'dht6'")[0][0] > 0
+    # Two btc and one node of libtorrent, which knows both.
+    daemon = lab.start_btc("daemon", "--dht-bootstrap", dht_kit.entry(router),
+                           "--allow-local", "--port", "6991", ip=ips[3],
+                           db=lab.path("second.db"))
+    run = lab.btc("add", torrent.path, "-d", lab.path("out"), "--seed",
+                  "forever", db=lab.path("second.db"))
+    assert run.code == 0, run
+    def announced():
+        return (ips[3], 6991) in dht_kit.find_peers(router.address, torrent,
+                                                    ip=ips[4])
+    try:
+        lab.wait(announced, 20, "the announcement")
+    except Exception:
+        print([tuple(r) for r in lab.sql("SELECT * FROM log", db=lab.path("second.db"))])
+        print([tuple(r) for r in lab.sql("SELECT * FROM way_list", db=lab.path("second.db"))])
+        print(dht_kit.ask(router.address, "get_peers", {"info_hash": bytes.fromhex(torrent.info_hash)}, ips[4]))
+        print(dht_kit.ask((ips[3],6991), "get_peers", {"info_hash": bytes.fromhex(torrent.info_hash)}, ips[4]))
+        raise
+    assert lab.btc("rm", "-y", "1").code == 0
+    seed.kill()
+    get(lab, torrent, out="third", ip=ips[4])
+    assert daemon.stop() == 0
 
 
 lab.main(__name__)

@@ -54,6 +54,37 @@ def test_peer_qbittorrent(lab):
     by_peer(lab, "qbittorrent")
 
 
+def by_udp(lab, kind):
+    """Nothing but a UDP tracker, which knows a seeder of that kind."""
+    data = lab.make_data("seed/data.bin", 2_000_001)
+    tracker = lab.opentracker()
+    torrent = lab.make_torrent(data, piece_length=32768,
+                               tiers=[[tracker.udp_url]])
+    # aria2 speaks to UDP trackers only while its DHT is on.
+    getattr(lab, kind)(torrent, seed=True, ways=["dht"]).wait_ready()
+    tracker.wait_seeds(torrent, 1)
+    magnet_get(lab, torrent.magnet([tracker.udp_url]), "--max-time", "60")
+    torrent.check(lab.path("out"))
+    sources = {r["source"] for r in lab.sql("SELECT source FROM peer_list")}
+    assert "tracker" in sources, sources
+
+
+def test_udp_libtorrent(lab):
+    by_udp(lab, "libtorrent")
+
+
+def test_udp_transmission(lab):
+    by_udp(lab, "transmission")
+
+
+def test_udp_aria2(lab):
+    by_udp(lab, "aria2")
+
+
+def test_udp_qbittorrent(lab):
+    by_udp(lab, "qbittorrent")
+
+
 def leech_of(lab, kind):
     """A client of another make gets metadata and data from btc."""
     data = lab.make_data("seed/data.bin", 2_000_001)
