@@ -6,7 +6,7 @@
  *   wishes.c    foreign writes to the database become events of the life
  *   torrent.c   carries out what core/durable/life.h decides
  *   watch.c, startup.c, adopt.c, removal.c, delete.c
- *   load.c      the objects of a torrent, made from its rows, and freed
+ *   kept.c, load.c  the objects of a torrent, made from its rows, and freed
  *   commit.c    carries out the order flush, sync, commit, tell
  *   drive.c     actions of the core into calls of nodes.c, neighbours.c,
  *               magnet.c, links.c, uploads.c, trackers.c, limits.c, facts.c,
@@ -58,7 +58,8 @@ struct torrent_rows {
     struct journal_run run;   /* the last that may have written its files */
     bool stat_loaded;
     struct magnet_state *magnet; /* owns; of one without an info dictionary */
-    struct err error;            /* why they could not be loaded */
+    struct journal_wish_items *kept; /* owns; see kept.h */
+    struct err error;                /* why they could not be loaded */
 };
 
 /* The startup verification, and what of it is still owed. */

@@ -9,6 +9,7 @@
 #include "engine/pipes.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
+#include "journal/wishes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,10 @@ static void load_free_rows(struct torrent_rows *r)
     free(r->peers);
     journal_trackers_free(r->trackers, r->n_trackers);
     magnet_free_state(r->magnet);
+    if (r->kept != NULL) {
+        journal_wish_items_fini(r->kept);
+        free(r->kept);
+    }
     *r = (struct torrent_rows){0};
 }
 

@@ -10,6 +10,7 @@
 #include "engine/adopt.h"
 #include "engine/commit.h"
 #include "engine/facts.h"
+#include "engine/kept.h"
 #include "engine/limits.h"
 #include "engine/load.h"
 #include "engine/pipes.h"
@@ -55,6 +56,7 @@ static void engine_torrent_do_stat(struct engine_torrent *st)
     commit_trust(&st->ledger.member);
     st->ledger.done_pending = false;
     engine_load_open(st);
+    kept_take(st);
     if (!st->told_added) {
         st->told_added = true;
         report_tell_type(st, BTC_EVENT_ADDED);

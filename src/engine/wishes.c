@@ -2,52 +2,16 @@
  * starts, stops, limits, priorities, peers, trackers, checks and removals. */
 #include "engine/wishes.h"
 
+#include "engine/kept.h"
 #include "engine/limits.h"
 #include "engine/load.h"
 #include "engine/removal.h"
 #include "engine/report.h"
 #include "engine/startup.h"
 #include "engine/turn.h"
+#include "journal/wishes.h"
 
 #include <stdlib.h>
-
-/* Files. */
-static void wish_priorities(struct engine_torrent *st, const uint8_t *prio,
-                            uint32_t n)
-{
-    bool more = false, other = false;
-    for (uint32_t i = 0; i < n && i < st->rows.n_files; i++) {
-        if (st->rows.files[i].priority != prio[i] && !st->rows.files[i].pad) {
-            more |= st->rows.files[i].priority == 0;
-            other = true;
-            st->rows.files[i].priority = prio[i];
-        }
-    }
-    if (other && st->meta != NULL) {
-        engine_load_priorities(st);
-    }
-    if (more) {
-        turn_post(st, LIFE_AGAIN); /* they must be made first */
-    }
-}
-
-/* Sources that somebody added. */
-static void wish_sources(struct engine_torrent *st,
-                         const struct journal_wish_peers *peers,
-                         const struct journal_wish_trackers *trackers)
-{
-    for (size_t i = 0; i < peers->n; i++) {
-        struct addr a;
-        if (addr_parse_ip(slice_str(peers->p[i].address), peers->p[i].port,
-                          &a)) {
-            torrent_add_peer(st->t, &a, PEER_SOURCE_USER, NULL);
-        }
-    }
-    for (size_t i = 0; i < trackers->n; i++) {
-        (void)torrent_add_tracker(st->t, trackers->t[i].url,
-                                  trackers->t[i].tier);
-    }
-}
 
 /* Limits and the like of a torrent that is loaded. */
 static void wish_apply(struct engine_torrent *st,
@@ -134,9 +98,8 @@ static void wish_torrent(struct engine *s, struct journal_wishes *w, size_t i)
                 row->seed_goal != st->row.seed_goal;
     if (st->t != NULL && st->life.state != LIFE_LOADING) {
         wish_apply(st, row);
-        wish_priorities(st, w->files[i].priority, w->files[i].n);
-        wish_sources(st, &w->peers[i], &w->trackers[i]);
     }
+    kept_wish(st, &w->items[i]);
     wish_take_row(st, row);
     if (goal) {
         wish_goal(st);
@@ -165,16 +128,27 @@ static bool wish_has(const struct journal_wishes *w, int64_t id)
     return from < w->n && w->torrents[from].id == id;
 }
 
-/* Rows that somebody deleted by hand: their torrents stop. Their files are not
+/* A row that somebody deleted by hand: its torrent stops. Its files are not
  * ours to delete. */
-static void wish_gone(struct engine *s, const struct journal_wishes *w)
+static void wish_gone(struct engine_torrent *st)
 {
     struct life_event ev = {.type = LIFE_WISHED, .wanted = WANTED_REMOVE};
-    for (struct engine_torrent *st = s->torrents; st != NULL;
+    if (st != NULL && st->life.aim != LIFE_AIM_REMOVE) {
+        turn_post_event(st, &ev, "");
+    }
+}
+
+/* All of those. */
+static void wish_all_gone(struct engine *s, const struct journal_wishes *w)
+{
+    for (struct engine_torrent *st = s->torrents; w->whole && st != NULL;
          st = st->hh.next) {
-        if (!wish_has(w, st->id) && st->life.aim != LIFE_AIM_REMOVE) {
-            turn_post_event(st, &ev, "");
+        if (!wish_has(w, st->id)) {
+            wish_gone(st);
         }
+    }
+    for (size_t i = 0; i < w->n_gone; i++) {
+        wish_gone(engine_load_find(s, w->gone[i]));
     }
 }
 
@@ -182,7 +156,7 @@ void wishes_read(void *ctx, struct journal_wishes *w)
 {
     struct engine *s = ctx;
     if (!turn_is_ending(s)) {
-        wish_gone(s, w);
+        wish_all_gone(s, w);
         for (size_t i = 0; i < w->n; i++) {
             wish_torrent(s, w, i);
         }

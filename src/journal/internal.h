@@ -143,9 +143,6 @@ int journal_sync_path(const char *path, struct err *e);
 /* Absolute path with links resolved; the file itself may be absent. malloc. */
 char *journal_resolve(const char *path);
 
-/* --- wishes.c --- */
-struct journal_wishes *journal_load_wishes(struct journal *db, struct err *e);
-
 /* --- apply.c --- */
 /* All ops of a batch, inside a transaction of the caller's. */
 int journal_apply_ops(struct journal *db, const struct journal_batch *b,
@@ -162,6 +159,9 @@ int journal_apply_ops(struct journal *db, const struct journal_batch *b,
 /* Rows of these columns into zeroed or fresh memory. */
 void journal_read_peer(sqlite3_stmt *s, void *row);
 void journal_read_tracker(sqlite3_stmt *s, void *row);
+/* Those of which there are news (wish_news) behind a number. */
+int journal_load_news(struct journal *db, int64_t seen,
+                      struct journal_torrent **out, size_t *n, struct err *e);
 /* Torrents whose save path is `folder` and whose files' paths begin with the
  * element `name`. */
 int journal_load_named(struct journal *db, const char *folder, const char *name,

@@ -341,32 +341,16 @@ int journal_near(struct journal *db, const struct journal_near_files *ours,
 /* --- the thread --- */
 
 struct journal_thread;
-struct journal_wishes {
-    struct journal_torrent *torrents;
-    size_t n;
-    struct journal_wish_files {
-        uint8_t *priority; /* n_files of the torrent */
-        uint32_t n;
-    } * files;                  /* parallel to torrents */
-    struct journal_wish_peers { /* peers with source 'user' */
-        struct journal_peer *p;
-        size_t n;
-    } * peers;
-    struct journal_wish_trackers {
-        struct journal_tracker *t;
-        size_t n;
-    } * trackers;
-};
+struct journal_wishes; /* wishes.h */
 struct journal_thread_callbacks {
     /* A batch was committed (code 0) or failed (the text in `e`); the batch
      * comes back: the caller frees it or submits it again. Loop thread. */
     void (*on_committed)(void *ctx, struct journal_batch *b, int code,
                          const struct err *e);
-    /* Somebody else wrote: everything as it is wished now, to be freed with
-     * journal_wishes_free. Also called once at the start. Loop thread. */
+    /* Somebody else wrote wishes, to be freed with journal_wishes_free. Called
+     * once at the start with all that there are. Loop thread. */
     void (*on_wishes)(void *ctx, struct journal_wishes *w);
 };
-void journal_wishes_free(struct journal_wishes *w);
 
 /* Takes over the connection (db must not be used until journal_thread_stop). */
 struct journal_thread *

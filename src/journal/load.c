@@ -194,6 +194,18 @@ int journal_load_torrents(struct journal *db, struct journal_torrent **out,
     return journal_load_torrents_by(db, &q, out, n, e);
 }
 
+/* Those that somebody wrote of. */
+int journal_load_news(struct journal *db, int64_t seen,
+                      struct journal_torrent **out, size_t *n, struct err *e)
+{
+    static const char sql[] = JOURNAL_SELECT_TORRENT
+        "FROM torrent AS t WHERE t.id IN"
+        " (SELECT torrent_id FROM wish_news WHERE seq > ?1) ORDER BY t.id";
+    const struct journal_query q = {
+        .sql = sql, .id = seen, .read = journal_read_torrent};
+    return journal_load_torrents_by(db, &q, out, n, e);
+}
+
 /* The one with an id, if there is one. */
 int journal_load_by_id(struct journal *db, int64_t id,
                        struct journal_torrent **out, size_t *n, struct err *e)

@@ -4,12 +4,14 @@
  * goes back to the loop thread, woken by loop_wakeup). Each batch is one
  * transaction; a failed one goes back with its code. Between jobs the thread
  * asks for data_version every JOURNAL_WISH_POLL_MS: that changes when another
- * connection has committed, and only then the wishes are read. Asking writes
- * nothing.
+ * connection has committed, and only then the wishes are read, those that are
+ * new. Asking writes nothing.
  *
- * Wishes that the loop has not taken yet are replaced by newer ones.
+ * As long as the loop has not taken the wishes none are read: what they are
+ * about is not in the next ones again.
  */
 #include "journal/internal.h"
+#include "journal/wishes.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -45,11 +47,12 @@ struct journal_thread {
     void *ctx;
     pthread_t thread;
     int64_t data_version;  /* of the last wishes; the thread's alone */
+    int64_t seen;          /* number of the last wish; the same */
     pthread_mutex_t mutex; /* for what follows */
     pthread_cond_t more;   /* queue or stop changed */
     struct journal_jobs queue;
     struct journal_jobs done;
-    struct journal_wishes *wishes; /* owns; newest, not yet taken */
+    struct journal_wishes *wishes; /* owns; not yet taken */
     bool stop;
 };
 
@@ -96,27 +99,45 @@ static bool journal_thread_has_news(struct journal_thread *t, int64_t *version)
     return ok && *version != t->data_version;
 }
 
+/* The loop has not taken the last ones yet. */
+static bool journal_thread_is_behind(struct journal_thread *t)
+{
+    (void)pthread_mutex_lock(&t->mutex);
+    bool behind = t->wishes != NULL;
+    (void)pthread_mutex_unlock(&t->mutex);
+    return behind;
+}
+
+/* Wishes for the loop, if there are any. */
+static void journal_thread_tell(struct journal_thread *t,
+                                struct journal_wishes *w)
+{
+    if (!w->whole && w->n == 0 && w->n_gone == 0) {
+        journal_wishes_free(w); /* somebody wrote something else */
+        return;
+    }
+    (void)pthread_mutex_lock(&t->mutex);
+    t->wishes = w;
+    (void)pthread_mutex_unlock(&t->mutex);
+    loop_wakeup_send(t->wakeup);
+}
+
 /* Reads the wishes when somebody else has written. A failure is tried again at
  * the next tick. */
 static void journal_thread_poll(struct journal_thread *t)
 {
     int64_t version = 0;
     struct err e;
-    if (!journal_thread_has_news(t, &version)) {
+    if (journal_thread_is_behind(t) || !journal_thread_has_news(t, &version)) {
         return;
     }
-    struct journal_wishes *w = journal_load_wishes(t->db, &e);
+    struct journal_wishes *w = journal_load_wishes(t->db, &t->seen, &e);
     if (!w) {
         log_write(LOG_WARN, "db", "cannot read the wishes: %s", e.msg);
         return;
     }
     t->data_version = version;
-    (void)pthread_mutex_lock(&t->mutex);
-    struct journal_wishes *old = t->wishes;
-    t->wishes = w;
-    (void)pthread_mutex_unlock(&t->mutex);
-    journal_wishes_free(old);
-    loop_wakeup_send(t->wakeup);
+    journal_thread_tell(t, w);
 }
 
 /* Does a job with the connection. */
@@ -235,6 +256,7 @@ journal_thread_start(struct journal *db, struct loop *l,
     t->cb = *cb;
     t->ctx = ctx;
     t->data_version = -1; /* none is: the first look reads the wishes */
+    t->seen = JOURNAL_SEEN_NOTHING;
     journal_jobs_init(&t->queue);
     journal_jobs_init(&t->done);
     t->wakeup = loop_wakeup_new(l, journal_thread_on_wakeup, t);
