@@ -678,6 +678,12 @@ int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
 {
     fake_call("run ids=%zu seed=%s%s", o->n_ids, o->seed == NULL ? "" : o->seed,
               o->check_only ? " check" : "");
+    fake.n_dht_bootstrap = o->reach.n_dht_bootstrap;
+    fake.dht_bootstrap[0] = '\0';
+    if (o->reach.n_dht_bootstrap > 0) {
+        (void)snprintf(fake.dht_bootstrap, sizeof(fake.dht_bootstrap), "%s",
+                       o->reach.dht_bootstrap[0]);
+    }
     if (fake.locked) {
         return fake_fail(e, BTC_STATUS_LOCKED, "another engine runs");
     }

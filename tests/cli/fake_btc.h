@@ -20,6 +20,8 @@ struct fake_btc {
     bool slow;              /* a run takes its time, as a real one */
     uint32_t n_left_out;    /* of what btc_create was asked to share */
     unsigned steps;         /* STATS events of a run; 0 = 10 */
+    size_t n_dht_bootstrap; /* of the last run */
+    char dht_bootstrap[64]; /* the first of them */
     char calls[FAKE_CALLS]; /* "open add run ..." in their order */
 };
 extern struct fake_btc fake;

@@ -158,6 +158,21 @@ static void test_get(void **state)
                         "open 1;add seed=ratio:1.5;run ids=1 seed=ratio:1.5;");
 }
 
+/* The DHT is entered by well-known nodes, by those named, or by none. */
+static void test_get_bootstrap(void **state)
+{
+    (void)state;
+    assert_int_equal(run("get -q a.torrent"), 0);
+    assert_true(fake.n_dht_bootstrap >= 3);
+    assert_non_null(strchr(fake.dht_bootstrap, ':'));
+    assert_int_equal(run("get -q --dht-bootstrap h:1 --dht-bootstrap i:2 a"),
+                     0);
+    assert_int_equal(fake.n_dht_bootstrap, 2);
+    assert_string_equal(fake.dht_bootstrap, "h:1");
+    assert_int_equal(run("get -q --dht-bootstrap none a.torrent"), 0);
+    assert_int_equal(fake.n_dht_bootstrap, 0);
+}
+
 static void test_get_json(void **state)
 {
     (void)state;
@@ -708,28 +723,19 @@ static void test_stdout_full(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
-    const struct CMUnitTest tests[] = {TEST(test_usage),
-                                       TEST(test_usage_json),
-                                       TEST(test_get),
-                                       TEST(test_get_json),
-                                       TEST(test_get_interrupted),
-                                       TEST(test_get_given_up),
-                                       TEST(test_get_sources),
-                                       TEST(test_get_follows),
-                                       TEST(test_get_dry_run),
-                                       TEST(test_ndjson),
-                                       TEST(test_progress_plain),
-                                       TEST(test_resume),
-                                       TEST(test_status),
-                                       TEST(test_views),
-                                       TEST(test_info),
-                                       TEST(test_wishes),
-                                       TEST(test_objects),
-                                       TEST(test_tools),
-                                       TEST(test_why),
-                                       TEST(test_help),
-                                       TEST(test_hooks),
-                                       TEST(test_stdout_full)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_usage),        TEST(test_usage_json),
+        TEST(test_get),          TEST(test_get_bootstrap),
+        TEST(test_get_json),     TEST(test_get_interrupted),
+        TEST(test_get_given_up), TEST(test_get_sources),
+        TEST(test_get_follows),  TEST(test_get_dry_run),
+        TEST(test_ndjson),       TEST(test_progress_plain),
+        TEST(test_resume),       TEST(test_status),
+        TEST(test_views),        TEST(test_info),
+        TEST(test_wishes),       TEST(test_objects),
+        TEST(test_tools),        TEST(test_why),
+        TEST(test_help),         TEST(test_hooks),
+        TEST(test_stdout_full)};
 #undef TEST
 
     setenv("TZ", "UTC", 1);

@@ -864,6 +864,7 @@ class Lab:
         if not binary:
             raise Skip("BTC does not name a btc to test")
         env = dict({"BTC_DB": db or self.db, "BTC_BIND": ip,
+                    "BTC_DHT_BOOTSTRAP": "none",
                     "BTC_NO_LSD": str(not lsd).lower()}, **(env or {}))
         return Program(self, "btc", [os.path.abspath(binary), *args], env)
 

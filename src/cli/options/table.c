@@ -52,7 +52,7 @@ const struct cli_option cli_option_table[CLI_OPTION_N] = {
     [CLI_OPTION_NO_LSD] = {"no-lsd", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(no_lsd), NULL, 0, 0,
         "do not look for peers in the local network"},
     [CLI_OPTION_DHT_BOOTSTRAP] = {"dht-bootstrap", 0, "HOST:PORT", CLI_TYPE_LIST, CLI_FIELD(dht_bootstrap), "HOST:PORT", 0, 0,
-        "a node to enter the DHT by (repeatable)"},
+        "a node to enter the DHT by, or none (repeatable; default: well-known ones)"},
     [CLI_OPTION_ALLOW_LOCAL] = {"allow-local", 0, NULL, CLI_TYPE_FLAG, CLI_FIELD(allow_local), NULL, 0, 0,
         "public trackers, the DHT and PEX may lead to local addresses"},
     [CLI_OPTION_VERIFY] = {"verify", 0, "HOW", CLI_TYPE_CHOICE, CLI_FIELD(verify), "auto|full|none", 0, 0,

@@ -105,6 +105,26 @@ static void cli_run_event(void *ctx, const struct btc_event *ev)
     cli_hooks_reap(&r->hooks, false);
 }
 
+/* Nodes that have been there for years, each kept by a client's makers. */
+static const char *const cli_run_dht_hosts[] = {
+    "router.bittorrent.com:6881", "dht.transmissionbt.com:6881",
+    "dht.libtorrent.org:25401", "router.utorrent.com:6881"};
+
+/* By which nodes the DHT is entered: those that were named, or the well-known
+ * ones; none when that was said. */
+static void cli_run_bootstrap(struct cli_run *r)
+{
+    const struct cli_list *named = &r->c->o.dht_bootstrap;
+    if (named->n == 0) {
+        r->options.reach.dht_bootstrap = cli_run_dht_hosts;
+        r->options.reach.n_dht_bootstrap =
+            sizeof(cli_run_dht_hosts) / sizeof(cli_run_dht_hosts[0]);
+    } else if (named->n > 1 || strcmp(named->items[0], "none") != 0) {
+        r->options.reach.dht_bootstrap = named->items;
+        r->options.reach.n_dht_bootstrap = named->n;
+    }
+}
+
 /* The options of the run. */
 void cli_run_init(struct cli_run *r, struct cli *c, struct btc *b)
 {
@@ -125,9 +145,7 @@ void cli_run_init(struct cli_run *r, struct cli *c, struct btc *b)
         .reach = {.no_dht = o->no_dht,
                   .no_pex = o->no_pex,
                   .no_lsd = o->no_lsd,
-                  .allow_local = o->allow_local,
-                  .dht_bootstrap = o->dht_bootstrap.items,
-                  .n_dht_bootstrap = o->dht_bootstrap.n},
+                  .allow_local = o->allow_local},
         .down_limit = o->down,
         .up_limit = o->up,
         .max_peers = (uint32_t)o->max_peers,
@@ -137,6 +155,7 @@ void cli_run_init(struct cli_run *r, struct cli *c, struct btc *b)
         .max_time_s = (int64_t)o->max_time_s,
         .stall_timeout_s = (int64_t)o->stall_timeout_s,
         .on_event = cli_run_event};
+    cli_run_bootstrap(r);
     r->began_ms = cli_run_now_ms();
 }
 
