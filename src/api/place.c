@@ -4,6 +4,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "store/own.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -150,13 +151,60 @@ static int api_place_refuse(void *ctx, const struct journal_torrent *other,
                    path, (long long)other->id, other->name);
 }
 
+/* The first element of its paths, which is that of all, does not exist. */
+static bool api_place_is_fresh(const char *folder, const struct journal_add *a)
+{
+    if (a->torrent.n_files == 0) {
+        return true;
+    }
+    const char *path = a->files[0].path;
+    char *top = mem_strndup(path, strcspn(path, "/"));
+    char *full = api_place_join(folder, top);
+    bool fresh = access(full, F_OK) != 0;
+    free(full);
+    free(top);
+    return fresh;
+}
+
+/* A file would be one of the journal's. Where nothing of the torrent is yet,
+ * the names tell; files that are there are looked at, because they may be
+ * links. */
+static int api_place_own(struct journal *db, const struct journal_add *a,
+                         struct err *e)
+{
+    const char *folder = a->torrent.save_path;
+    struct store_own *own = store_own_new(journal_path(db));
+    bool fresh = api_place_is_fresh(folder, a);
+    int code = 0;
+    for (uint32_t i = 0; code == 0 && i < a->torrent.n_files; i++) {
+        const struct journal_file *f = &a->files[i];
+        char *path = api_place_join(folder, f->path);
+        if (!f->pad && f->priority > 0 &&
+            (store_own_is_named(own, path) ||
+             (!fresh && store_own_has(own, path)))) {
+            code = err_set(e, BTC_E_EXISTS,
+                           "%.300s is a file of btc's own database, which no "
+                           "torrent may have; choose another folder with --dir "
+                           "or another name with --out",
+                           path);
+        }
+        free(path);
+    }
+    store_own_free(own);
+    return code;
+}
+
 int api_place_conflict(struct journal *db, const struct journal_add *a,
                        struct err *e)
 {
     const struct journal_near_files ours = {.save_path = a->torrent.save_path,
                                             .files = a->files,
                                             .n = a->torrent.n_files};
-    return journal_near(db, &ours, api_place_refuse, e, e);
+    int code = api_place_own(db, a, e);
+    if (code == 0) {
+        code = journal_near(db, &ours, api_place_refuse, e, e);
+    }
+    return code;
 }
 
 /* Longest name there, in bytes: 255 mostly, 143 on eCryptfs. */

@@ -6,6 +6,7 @@
 #include "engine/delete.h"
 
 #include "base/mem.h"
+#include "store/own.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static void api_delete_done(struct store_job *job)
 /* Deletes the files and the folders that become empty. Storage that is absent
  * keeps its data, so the torrent stays, too: nobody would find the data again.
  */
-static int api_remove_data(const struct journal_removal *r, struct err *e)
+static int api_remove_data(const char *journal, const struct journal_removal *r,
+                           struct err *e)
 {
     struct loop *loop = loop_new();
     if (!loop) {
@@ -29,6 +31,7 @@ static int api_remove_data(const struct journal_removal *r, struct err *e)
     }
     struct store_options options = {.threads = 1};
     struct store *disk = store_new(loop, &options);
+    store_set_own(disk, store_own_new(journal));
     struct store_tree *store = delete_store(disk, r, e);
     struct bits select = {0};
     struct fingerprint *owned = delete_owned(r);
@@ -60,7 +63,7 @@ static int api_remove_steps(struct journal *db, int64_t id, struct err *e)
     struct journal_removal r;
     int code = journal_remove_torrent(db, id, false, &r, e);
     if (code == 0 && r.step == JOURNAL_REMOVAL_DELETE) {
-        code = api_remove_data(&r, e);
+        code = api_remove_data(journal_path(db), &r, e);
         journal_removal_fini(&r);
         code = code ? code : journal_remove_torrent(db, id, true, &r, e);
     }

@@ -19,6 +19,7 @@
 #include "engine/trackers.h"
 #include "engine/turn.h"
 #include "engine/wishes.h"
+#include "store/own.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -100,6 +101,7 @@ static int engine_open_io(struct engine *s, struct err *e)
     engine_bind(s, &host, &web);
     engine_raise_files();
     s->disk = store_new(s->loop, &disk);
+    store_set_own(s->disk, store_own_new(journal_path(s->db)));
     s->shared.content.hash_jobs = store_threads(s->disk) * 2;
     s->net.host = tcp_host_new(s->loop, &host);
     s->net.http = http_new(s->loop, &web);

@@ -222,6 +222,10 @@ static void store_make_file(struct store_job *job, uint32_t file)
     char path[PATH_MAX];
     struct stat st;
     int rc = store_tree_path(job->store, file, path);
+    if (rc == 0 && store_own_is_named(job->store->d->own, path)) {
+        store_fail(job, file, path, STORE_E_OWN);
+        return;
+    }
     if (rc == 0 && job->store->files[file].link) {
         store_make_link(job, file, path);
         return;
@@ -236,6 +240,8 @@ static void store_make_file(struct store_job *job, uint32_t file)
                         "a file is in the place of one of its folders");
     } else if (rc != 0) {
         store_fail(job, file, path, -rc);
+    } else if (store_own_is_one(job->store->d->own, &st)) {
+        store_fail(job, file, path, STORE_E_OWN);
     } else if (store_make_accepts(job, file, path, &st) &&
                store_make_hold(job, file, path, &st)) {
         job->prints[file] = store_sys_print(&st);
@@ -281,6 +287,10 @@ bool store_take(struct store_job *job, uint32_t file)
     if (!s->files[file].from || store_tree_path(s, file, to) != 0 ||
         store_tree_from_path(s, file, from) != 0 || lstat(from, &st) != 0) {
         return true; /* there is nothing to take */
+    }
+    if (store_own_has(s->d->own, to)) {
+        store_fail(job, file, to, STORE_E_OWN);
+        return false;
     }
     if (!store_make_dirs(job, file, to)) {
         return false;

@@ -146,7 +146,9 @@ static void store_delete_file(struct store_delete *w, uint32_t file)
     const char *why = NULL;
     int fd = store_delete_dir_fd(w, job->store->dir_of[file]);
     int rc = store_tree_path(job->store, file, path);
-    if (rc == 0 && fd >= 0) {
+    if (rc == 0 && store_own_has(job->store->d->own, path)) {
+        why = "is a file of btc's own database: it stays";
+    } else if (rc == 0 && fd >= 0) {
         rc = store_delete_look(job, file, fd, name, &why);
     } else if (rc == 0) {
         rc = fd;

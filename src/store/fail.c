@@ -30,6 +30,7 @@ static int store_error_code(enum store_op op, int errnum)
         return BTC_E_STORAGE;
     case EISDIR:
     case EEXIST:
+    case STORE_E_OWN:
         return BTC_E_EXISTS;
     case EMFILE:
     case ENFILE:
@@ -84,6 +85,9 @@ static const char *store_error_reason(int errnum, char *text, size_t size)
     if (errnum == EFBIG) {
         return "File too large: this file system cannot hold it (FAT32 ends "
                "at 4 GiB)";
+    }
+    if (errnum == STORE_E_OWN) {
+        return "is a file of btc's own database, which no torrent may have";
     }
     return strerror_r(errnum, text, size);
 }

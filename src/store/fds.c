@@ -33,12 +33,12 @@ static void store_lru_remove(struct store *d, struct store_fd *f)
     if (f->prev) {
         f->prev->next = f->next;
     } else {
-        d->lru_old = f->next;
+        d->lru.old = f->next;
     }
     if (f->next) {
         f->next->prev = f->prev;
     } else {
-        d->lru_new = f->prev;
+        d->lru.new = f->prev;
     }
     f->prev = NULL;
     f->next = NULL;
@@ -47,14 +47,14 @@ static void store_lru_remove(struct store *d, struct store_fd *f)
 /* In as the newest; under fd_lock. */
 static void store_lru_add(struct store *d, struct store_fd *f)
 {
-    f->prev = d->lru_new;
+    f->prev = d->lru.new;
     f->next = NULL;
-    if (d->lru_new) {
-        d->lru_new->next = f;
+    if (d->lru.new) {
+        d->lru.new->next = f;
     } else {
-        d->lru_old = f;
+        d->lru.old = f;
     }
-    d->lru_new = f;
+    d->lru.new = f;
 }
 
 /* One user more; under fd_lock. */
@@ -126,6 +126,7 @@ void store_unref(struct store *d)
     (void)pthread_cond_destroy(&d->finished);
     (void)pthread_cond_destroy(&d->evicted);
     free(d->workers);
+    store_own_free(d->own);
     free(d);
 }
 
@@ -192,13 +193,13 @@ void store_fd_release(struct store_tree *s, uint32_t file, int fd)
 /* The oldest unreferenced one, if possible a clean one; under fd_lock. */
 static struct store_fd *store_fd_oldest(struct store *d)
 {
-    struct store_fd *f = d->lru_old;
+    struct store_fd *f = d->lru.old;
     for (int i = 0; f && i < STORE_EVICT_LOOK; i++, f = f->next) {
         if (!(f->store->flags[f->file] & (STORE_DIRTY | STORE_SYNCING))) {
             return f;
         }
     }
-    return d->lru_old;
+    return d->lru.old;
 }
 
 /* Syncs a dirty file that leaves the cache; the store knows it as one that is
@@ -260,6 +261,9 @@ static void store_fd_make_room(struct store *d)
 int store_fd_open(struct store *d, const char *path, int flags)
 {
     int fd;
+    if (!(flags & O_DIRECTORY) && store_own_has(d->own, path)) {
+        return -STORE_E_OWN;
+    }
     do {
         fd = store_sys_open(d, path, flags);
     } while ((fd == -EMFILE || fd == -ENFILE) && store_fd_evict(d));

@@ -12,6 +12,7 @@
  *   fail.c     failures in words
  *   tree.c     a torrent's files: paths, folders, what is not yet synced
  *   holds.c    which files are in use by whom
+ *   own.c      the journal's files, which are never payload
  *   sys.c      system calls with the fault hook
  *
  * Locks: `lock` guards the queues and the done list, `fd_lock` the descriptors,
@@ -21,6 +22,7 @@
 #ifndef BTC_STORE_INTERNAL_H
 #define BTC_STORE_INTERNAL_H
 
+#include "store/own.h"
 #include "store/store.h"
 #include <limits.h>
 #include <pthread.h>
@@ -114,9 +116,10 @@ struct store_worker {
 
 struct store {
     struct loop_wakeup *wakeup;
-    uint32_t n_threads; /* low jobs that run at once; one worker more stays
-                         * free for the others */
-    uint32_t n_workers; /* all threads */
+    struct store_own *own; /* owns; NULL: there is no journal */
+    uint32_t n_threads;    /* low jobs that run at once; one worker more stays
+                            * free for the others */
+    uint32_t n_workers;    /* all threads */
     struct store_worker *workers; /* owns */
     struct {
         store_fault_fn *fn;
@@ -139,14 +142,19 @@ struct store {
     pthread_mutex_t fd_lock;
     pthread_cond_t evicted;   /* n_evicting of a store went down */
     struct store_held *holds; /* a hash: files in use, by device and inode */
-    struct store_fd *lru_old;
-    struct store_fd *lru_new;
+    struct {
+        struct store_fd *old;
+        struct store_fd *new;
+    } lru; /* descriptors that nobody uses */
     uint32_t n_open;
     uint32_t max_open;
     uint32_t refs; /* the owner and the stores */
 };
 
-/* fds.c. A descriptor outside of the cache, or -errno. */
+/* A file of the journal: an errno that no file gives. */
+#define STORE_E_OWN EDOTDOT
+
+/* fds.c. A descriptor outside of the cache, or -errno (STORE_E_OWN, too). */
 int store_fd_open(struct store *d, const char *path, int flags);
 /* A referenced descriptor; NULL after the job has been failed. */
 struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write);

@@ -95,7 +95,7 @@ static void store_scan_file(struct store_job *job, uint32_t file)
         store_scan_open(job, file, fd, path);
         (void)close(fd);
     } else if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES ||
-               fd == -EPERM) {
+               fd == -EPERM || fd == -STORE_E_OWN) {
         store_scan_clear(job, file, 0, job->store->files[file].length);
     }
 }
@@ -167,7 +167,7 @@ void store_run_look(struct store_worker *w, struct store_job *job)
     if (fd >= 0) {
         store_look_read(w, job, fd, path);
         (void)close(fd);
-    } else if (fd != -ENOENT && fd != -ENOTDIR) {
+    } else if (fd != -ENOENT && fd != -ENOTDIR && fd != -STORE_E_OWN) {
         store_fail(job, job->look.file, path, -fd);
     }
 }

@@ -245,6 +245,15 @@ void store_run_sync(struct store_worker *w, struct store_job *job)
     }
 }
 
+/* What is the journal's is no file of the torrent. */
+static bool store_stat_is_own(const struct store_job *job, const char *path,
+                              int rc, const struct stat *st)
+{
+    const struct store_own *own = job->store->d->own;
+    return rc == 0 &&
+           (store_own_is_named(own, path) || store_own_is_one(own, st));
+}
+
 /* The print of a path; not being there is no failure. Who asks knows the file
  * from here on. */
 static void store_stat_path(struct store_job *job, uint32_t file,
@@ -254,6 +263,9 @@ static void store_stat_path(struct store_job *job, uint32_t file,
     bool link = file != STORE_NO_FILE && job->store->files[file].link;
     int rc = link ? store_sys_lstat(job->store->d, path, &st)
                   : store_sys_stat(job->store->d, path, &st);
+    if (file != STORE_NO_FILE && store_stat_is_own(job, path, rc, &st)) {
+        rc = -ENOENT;
+    }
     if (file != STORE_NO_FILE) {
         store_tree_saw(job->store, file, rc == 0 ? &st : NULL);
     }

@@ -302,6 +302,45 @@ static void test_conflict(void **state)
     assert_int_equal(kit_add(k, "show.torrent", NULL, &id, NULL), 0);
 }
 
+/* No torrent has the files of the database, whatever path leads to them. */
+static void test_own_files(void **state)
+{
+    struct kit *k = *state;
+    static const struct kit_file single = {NULL, 10, false};
+    static const char *const names[] = {"btc.db", "btc.db-wal", "Btc.DB-shm",
+                                        "btc.db.backup-v1"};
+    struct btc_add_options o = {.dir = "state"};
+    int64_t id = 0;
+    (void)symlink("state", "way");
+    for (uint8_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        kit_torrent(names[i], &single, 1, i);
+        char *torrent = mem_printf("%s.torrent", names[i]);
+        assert_int_equal(kit_add(k, torrent, &o, &id, NULL), BTC_STATUS_EXISTS);
+        kit_assert_says(k, names[i]);
+        kit_assert_says(k, "btc's own database");
+        free(torrent);
+    }
+    kit_torrent("btc.db", &single, 1, 40);
+    o.dir = "way";
+    assert_int_equal(kit_add(k, "btc.db.torrent", &o, &id, NULL),
+                     BTC_STATUS_EXISTS);
+    /* by another name */
+    assert_int_equal(link("state/btc.db-wal", "hard"), 0);
+    o = (struct btc_add_options){.name = "hard"};
+    assert_int_equal(kit_add(k, "btc.db.torrent", &o, &id, NULL),
+                     BTC_STATUS_EXISTS);
+    kit_assert_says(k, "btc's own database");
+    assert_int_equal(unlink("hard"), 0);
+    /* as a folder */
+    kit_show("btc.db-x", 41);
+    o = (struct btc_add_options){.dir = "state"};
+    assert_int_equal(kit_add(k, "btc.db-x.torrent", &o, &id, NULL),
+                     BTC_STATUS_EXISTS);
+    /* and where it is nobody's */
+    assert_int_equal(kit_add(k, "btc.db-x.torrent", NULL, &id, NULL), 0);
+    assert_int_equal(kit_add(k, "btc.db.torrent", NULL, &id, NULL), 0);
+}
+
 /* Many at once, more than one transaction takes: each on its own merits, so one
  * that is in the way of another, one twice and a magnet. */
 #define ALL_TORRENTS 600
@@ -391,6 +430,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_names, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_known, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_conflict, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(test_own_files, kit_setup,
+                                        kit_teardown),
         cmocka_unit_test_setup_teardown(test_all, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(test_read_only_folder, kit_setup,
                                         kit_teardown)};
