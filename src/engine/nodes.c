@@ -14,7 +14,8 @@
 #include <string.h>
 
 #define NODES_FEW_PEERS     20 /* with fewer a torrent is searched for sooner */
-#define NODES_SEARCHES_VAIN 3  /* then a run without any peer gives up */
+#define NODES_STAY_MS       600000u /* a run that lasts is a node for others */
+#define NODES_SEARCHES_VAIN 3       /* then a run without any peer gives up */
 #define NODES_HOST_MAX      256
 
 /* A bootstrap host that is being looked up. */
@@ -36,6 +37,8 @@ struct nodes {
     struct krpc_node *known;  /* owns; of earlier runs, until the start */
     size_t n_known;
     bool is_started; /* a torrent that is not private has run */
+    bool answers;    /* others are answered, and told of us (BEP 43) */
+    uint64_t opened_ms;
 };
 
 /* --- what the core wants --- */
@@ -208,6 +211,33 @@ static void nodes_restore(struct nodes *n)
     n->n_known = 0;
 }
 
+/* Peers of torrents that are not private are told where our node is. */
+static void nodes_tell_port(const struct nodes *n)
+{
+    uint16_t port = udp_port(n->udp, ADDR_V4);
+    if (port == 0) {
+        port = udp_port(n->udp, ADDR_V6);
+    }
+    n->s->shared.swarm.dht_port = port;
+}
+
+/* From now on we are a node for others, too. */
+static void nodes_answer(struct nodes *n)
+{
+    struct dht_event ev = {.type = DHT_EVENT_READ_ONLY, .read_only = false};
+    n->answers = true;
+    nodes_tell_port(n);
+    nodes_input(n, &ev);
+}
+
+/* A daemon stays, and so does a run that has lasted: it gives back what it
+ * takes. Others ask and go. */
+static bool nodes_stays(const struct nodes *n)
+{
+    return n->s->o.follow_wishes ||
+           loop_now_ms(n->s->loop) - n->opened_ms >= NODES_STAY_MS;
+}
+
 /* The first torrent that may be searched for: until then nothing is sent, and
  * nobody is answered. */
 static void nodes_start(struct nodes *n)
@@ -223,6 +253,9 @@ static void nodes_start(struct nodes *n)
         nodes_bootstrap(n, n->resolve, n->s->o.reach.dht_bootstrap[i]);
     }
     nodes_input(n, &ev);
+    if (nodes_stays(n)) {
+        nodes_answer(n);
+    }
 }
 
 /* --- the face --- */
@@ -230,7 +263,7 @@ static void nodes_start(struct nodes *n)
 struct nodes *nodes_open(struct engine *s, struct udp *udp,
                          struct resolve *resolve)
 {
-    struct dht_config c = {.read_only = !s->o.follow_wishes,
+    struct dht_config c = {.read_only = true,
                            .allow_local = s->o.reach.allow_local,
                            .version = {'B', 'T', 0, 1}};
     if (udp == NULL) {
@@ -243,12 +276,16 @@ struct nodes *nodes_open(struct engine *s, struct udp *udp,
     n->s = s;
     n->udp = udp;
     n->resolve = resolve;
+    n->opened_ms = loop_now_ms(s->loop);
     n->rows = node_rows_new(s);
     node_rows_restore(n->rows, &c);
     n->dht = dht_new(&c, &s->rng, loop_now_ms(s->loop));
     n->timer = loop_timer_new(s->loop, nodes_on_timer, n);
     n->user = (struct udp_user){.on_datagram = nodes_on_datagram, .ctx = n};
     n->n_known = node_rows_load(n->rows, &n->known);
+    if (nodes_stays(n)) {
+        nodes_tell_port(n); /* the first peers come before the first search */
+    }
     return n;
 }
 
@@ -286,11 +323,16 @@ void nodes_second(struct nodes *n, struct engine_torrent *st)
 {
     uint64_t now = loop_now_ms(st->s->loop);
     uint16_t port = st->s->shared.swarm.port;
-    if (n == NULL || st->row.is_private || st->t == NULL ||
-        now < st->watch.search.dht_ms) {
+    if (n == NULL || st->row.is_private || st->t == NULL) {
         return;
     }
     nodes_start(n);
+    if (!n->answers && nodes_stays(n)) {
+        nodes_answer(n);
+    }
+    if (now < st->watch.search.dht_ms) {
+        return;
+    }
     st->watch.search.dht_ms = now + nodes_pause(st);
     struct dht_event ev = {.type = DHT_EVENT_SEARCH};
     memcpy(ev.search.info_hash, st->row.info_hash, sizeof(ev.search.info_hash));

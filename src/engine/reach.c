@@ -47,7 +47,7 @@ struct reach *reach_open(struct engine *s, const struct tcp_host_options *host)
         r->nodes = nodes_open(s, r->udp, r->resolve);
     }
     if (r->nodes != NULL) {
-        s->shared.swarm.dht_port = udp_port(r->udp, ADDR_V4);
+        s->shared.swarm.has_dht = true;
     }
     if (!s->o.reach.no_lsd && !s->o.check_only) {
         r->neighbours = neighbours_open(s, host);

@@ -9,6 +9,7 @@ import subprocess
 import dht_kit
 import kit
 import lab
+import wire
 
 
 def make(lab):
@@ -78,6 +79,38 @@ def test_port(lab):
     lab.wait(lambda: lab.sql("SELECT 1 FROM dht_node WHERE address = ?"
                              " AND port = ?", *seed.address), 30,
              "libtorrent's node in the database")
+    assert daemon.stop() == 0
+
+
+class Node(wire.Seeder):
+    """A peer that says it has a node, and keeps what it is told."""
+    reserved = bytes([0, 0, 0, 0, 0, 0x10, 0, 5])
+
+    def greet(self, w):
+        self.told = []
+        w.send(wire.PORT, (4711).to_bytes(2, "big"))
+        super().greet(w)
+
+    def on_message(self, w, kind, body):
+        self.told.append((kind, bytes(body)))
+        super().on_message(w, kind, body)
+
+
+def test_port_wire(lab):
+    """A daemon names its port; a run of the moment, which answers nobody, does
+    not."""
+    torrent = make(lab)
+    peer = Node(torrent, lab.next_ip())
+    run = lab.btc("get", torrent.path, "-d", kit.folder(lab, "out"), "--peer",
+                  peer.address)
+    assert run.code == 0, run
+    assert wire.PORT not in [kind for kind, _ in peer.told], peer.told
+    daemon = lab.start_btc("daemon", "--port", "6991", db=lab.path("d.db"))
+    run = lab.btc("add", torrent.magnet(peers=[peer.address]), "-d",
+                  kit.folder(lab, "again"), db=lab.path("d.db"))
+    assert run.code == 0, run
+    lab.wait(lambda: (wire.PORT, (6991).to_bytes(2, "big")) in peer.told, 30,
+             "a PORT message")
     assert daemon.stop() == 0
 
 

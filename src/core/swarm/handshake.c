@@ -10,7 +10,7 @@ void handshake_put(struct swarm *w, struct peer *p)
 {
     struct wire_handshake h = {.reserved = {0, 0, 0, 0, 0, 0x10, 0, 0x04}};
     uint8_t m[WIRE_HANDSHAKE_LEN];
-    if (w->shared->dht_port != 0 && w->extend.use_dht) {
+    if (w->shared->has_dht && w->extend.use_dht) {
         h.reserved[7] |= 0x01; /* BEP 5 */
     }
     memcpy(h.info_hash, w->info_hash, sizeof h.info_hash);

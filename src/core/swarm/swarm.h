@@ -35,7 +35,8 @@ struct swarm_shared {
     uint8_t peer_id[20]; /* BEP 20 */
     uint32_t key;        /* for trackers */
     uint16_t port;       /* where we listen, 0 = nowhere */
-    uint16_t dht_port;   /* of our node, told by PORT; 0 = none */
+    bool has_dht;        /* we have a node: others may name theirs */
+    uint16_t dht_port;   /* of our node, told by PORT; 0: it answers nobody */
     bool allow_local;    /* PEX may name local addresses */
     const char *client;  /* "btc 0.1.0", for the extension handshake */
 };
