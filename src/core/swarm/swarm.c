@@ -267,8 +267,6 @@ void swarm_tick(struct swarm *w)
         upload_rank(w);
         evict_idle(w);
     }
-    announce_want_peers(w->announce, w->mode == SWARM_DOWNLOADING &&
-                                         w->count.peers < w->count.max / 2);
     if (w->content != NULL) {
         content_wake(w->content);
     }

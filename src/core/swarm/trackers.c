@@ -46,11 +46,14 @@ static struct tracker_request *trackers_request(const struct swarm *w,
     return r;
 }
 
-/* One request for each announce that is due. */
+/* One request for each announce that is due. Whether peers lack is looked at
+ * here, after each event: a swarm without any peer has no ticks. */
 void trackers_pump(struct swarm *w)
 {
     struct announce_job job;
     uint64_t left = UINT64_MAX;
+    announce_want_peers(w->announce, w->mode == SWARM_DOWNLOADING &&
+                                         w->count.peers < w->count.max / 2);
     while (announce_next(w->announce, w->clock.now_ms, &job)) {
         if (left == UINT64_MAX) {
             left = trackers_left(w);

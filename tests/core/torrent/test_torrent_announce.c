@@ -131,6 +131,50 @@ static void test_partial(void **state)
     kit_free(k);
 }
 
+/* Nobody is there yet: the next tier is asked at once, and the first one again
+ * long before its interval is over. Time goes on as it does in the engine, from
+ * deadline to deadline. */
+static void test_nobody_yet(void **state)
+{
+    struct kit *k = kit_new();
+    struct tracker_reply empty = {.interval = 1800, .min_interval = 60};
+    uint32_t n[2] = {0, 0};
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++) {
+        empty.seeders = empty.leechers = empty.downloaded = -1;
+        (void)torrent_add_tracker(k->t, i == 0 ? "http://a/a" : "http://b/a",
+                                  i);
+    }
+    uint64_t start = k->now_ms;
+    kit_event(k, EVENT_START);
+    while (k->now_ms < start + 900000) {
+        for (uint32_t i = 0; i < 2; i++) {
+            const struct announce_tracker *t =
+                announce_get(torrent_announce(k->t), i);
+            struct event ev = {.type = EVENT_ANNOUNCED};
+            if (t->state == ANNOUNCE_BUSY) {
+                n[i]++;
+                ev.announced.tracker = i;
+                ev.announced.reply = &empty;
+                kit_input(k, &ev);
+            }
+        }
+        if (k->now_ms == start) {
+            assert_int_equal(n[0], 1);
+            assert_int_equal(n[1], 1);
+        }
+        uint64_t at = torrent_deadline(k->t);
+        k->now_ms = at > k->now_ms ? at : k->now_ms + 1;
+        kit_event(k, EVENT_TICK);
+    }
+    assert_in_range(n[0], 3, 15);
+    assert_in_range(n[1], 3, 15);
+    kit_event(k, EVENT_STOP);
+    k->now_ms += ANNOUNCE_STOP_MS;
+    kit_event(k, EVENT_TICK);
+    kit_free(k);
+}
+
 /* An error is told once, whatever carried the announce; a tracker id comes back
  * to the tracker that gave it. */
 static void test_errors(void **state)
@@ -180,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_partial),
+        cmocka_unit_test(test_nobody_yet),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
