@@ -8,6 +8,7 @@
  *   extend.c     metadata asked for and served
  *   conns.c      dialling, the end of a connection, bans
  *   upload.c     serving
+ *   share.c      who is served next when uploads are limited
  *   request.c    what is asked of whom, and the blocks that come
  *   trackers.c   announces
  *   slots.c      the table of connections, and who has output
@@ -68,6 +69,14 @@ struct swarm_extend {
     uint64_t pex_ms;           /* of the last round */
 };
 
+struct swarm_upload {
+    struct bucket bucket; /* of this torrent */
+    uint32_t jobs;        /* UPLOADs out */
+    uint64_t turn;        /* of the peer that was served last */
+    int64_t quota;        /* bytes of the run's limit that are ours */
+    uint32_t epoch;       /* in which we were counted */
+};
+
 struct swarm {
     struct swarm_shared *shared; /* borrows */
     struct actions *actions;     /* borrows */
@@ -78,8 +87,7 @@ struct swarm {
     struct peerset *peerset;   /* owns */
     struct announce *announce; /* owns */
     struct choker choker;
-    struct bucket up_bucket;
-    uint32_t n_uploads; /* UPLOAD jobs out */
+    struct swarm_upload up;
     uint32_t fill_from; /* slot whose turn it is to be asked first */
     struct swarm_slots slots;
     struct swarm_counts count;
@@ -132,6 +140,18 @@ void upload_choke(struct swarm *w, struct peer *p, bool choke);
 void upload_interested(struct swarm *w, struct peer *p);
 void upload_rank(struct swarm *w);
 void upload_grant_fast(struct swarm *w, struct peer *p);
+
+/* --- share.c --- */
+#define UPLOAD_RUN 262144u /* bytes of one UPLOAD at most */
+bool share_is_limited(const struct swarm *w);
+/* Bytes of one UPLOAD, if the first request of it is not longer. */
+uint32_t share_run(const struct swarm *w);
+/* It has asked for something, and what is under way for it is not too much. */
+bool share_may_start(const struct swarm *w, const struct peer *p);
+bool share_has_room(struct swarm *w);     /* the limits allow something now */
+struct peer *share_next(struct swarm *w); /* whose turn it is, or NULL */
+void share_take(struct swarm *w, struct peer *p, uint32_t len);
+void share_tick(struct swarm *w, uint64_t elapsed_ms);
 
 /* --- conns.c --- */
 #define CONNS_CONNECTING 30 /* half-open connections at once */

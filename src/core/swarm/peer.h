@@ -73,6 +73,7 @@ struct peer_uploads {
     uint32_t head, n, cap;
     uint32_t inflight; /* bytes handed to the disk and the socket */
     uint32_t jobs;     /* in so many jobs */
+    uint64_t turn;     /* share.c: whoever has the smallest is next */
 };
 
 /* Its turns in an upload slot. */

@@ -24,7 +24,7 @@ struct swarm *swarm_new(const struct swarm_config *c, uint64_t now_ms)
     w->peerset = peerset_new(c->shared->rng);
     w->announce = announce_new(c->shared->rng);
     choker_init(&w->choker);
-    bucket_init(&w->up_bucket, c->up_limit, now_ms);
+    bucket_init(&w->up.bucket, c->up_limit, now_ms);
     swarm_set_limits(w, c->up_limit, c->max_peers, now_ms);
     w->total.downloaded = w->total.old_down = c->downloaded;
     w->total.uploaded = w->total.old_up = c->uploaded;
@@ -40,7 +40,7 @@ void swarm_free(struct swarm *w)
     if (w == NULL) {
         return;
     }
-    BTC_ASSERT(w->n_uploads == 0);
+    BTC_ASSERT(w->up.jobs == 0);
     struct peer *p;
     SWARM_EACH_PEER(p, w)
     {
@@ -67,7 +67,7 @@ void swarm_set_mode(struct swarm *w, enum swarm_mode mode)
 void swarm_set_limits(struct swarm *w, uint64_t up_limit, uint32_t max_peers,
                       uint64_t now_ms)
 {
-    bucket_set_rate(&w->up_bucket, up_limit, now_ms);
+    bucket_set_rate(&w->up.bucket, up_limit, now_ms);
     w->count.max = max_peers > 0 ? max_peers : SWARM_DEF_PEERS;
     if (w->count.max > SWARM_MAX_PEERS) {
         w->count.max = SWARM_MAX_PEERS; /* conn ids have 16 bits of slots */
@@ -106,7 +106,7 @@ bool swarm_is_idle(const struct swarm *w)
 
 bool swarm_is_quiet(const struct swarm *w)
 {
-    return w->n_uploads == 0;
+    return w->up.jobs == 0;
 }
 
 void swarm_settle(struct swarm *w)
@@ -254,6 +254,7 @@ void swarm_tick(struct swarm *w)
     }
     w->clock.tick_ms = w->clock.now_ms;
     w->count.askable = swarm_count_askable(w);
+    share_tick(w, elapsed);
     struct peer *p;
     SWARM_EACH_PEER(p, w)
     {

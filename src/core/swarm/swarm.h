@@ -27,11 +27,20 @@
 #define SWARM_MAX_PEERS 4000
 #define SWARM_TICK_MS   250 /* while connections are there */
 
+/* Torrents that want more of the run's upload limit than there is. */
+struct swarm_share {
+    uint64_t epoch_ms; /* the count began */
+    uint32_t epoch;
+    uint32_t n_counted; /* in this epoch so far */
+    uint32_t n_waiting; /* in the last one, or in this one when that is more */
+};
+
 /* What all swarms of a run share; owned by the engine. */
 struct swarm_shared {
-    struct rng *rng;     /* borrows */
-    struct pool *pool;   /* borrows; the same as content's */
-    struct bucket up;    /* all uploads */
+    struct rng *rng;   /* borrows */
+    struct pool *pool; /* borrows; the same as content's */
+    struct bucket up;  /* all uploads */
+    struct swarm_share share;
     uint8_t peer_id[20]; /* BEP 20 */
     uint32_t key;        /* for trackers */
     uint16_t port;       /* where we listen, 0 = nowhere */

@@ -10,8 +10,7 @@
 #include "model/names.h"
 #include <stdlib.h>
 
-#define UPLOAD_SLOTS 8       /* peers served at once */
-#define UPLOAD_RUN   262144u /* bytes of one UPLOAD at most */
+#define UPLOAD_SLOTS 8 /* peers served at once */
 
 /* A slot given up and got back goes on with the old turn. */
 static void upload_begin_turn(struct swarm *w, struct peer *p)
@@ -110,8 +109,9 @@ int upload_cancel(struct swarm *w, struct peer *p, const struct wire_block *b)
 }
 
 /* Takes the requests at the front that continue each other with the same
- * length (a shorter one may end the run). */
-static struct wire_block upload_run(struct peer *p, uint32_t *chunk)
+ * length (a shorter one may end the run), up to `max` bytes. */
+static struct wire_block upload_run(struct peer *p, uint32_t max,
+                                    uint32_t *chunk)
 {
     struct wire_block run = *peer_up_at(p, 0);
     *chunk = run.len;
@@ -119,7 +119,7 @@ static struct wire_block upload_run(struct peer *p, uint32_t *chunk)
     while (p->up.n > 0 && run.len % *chunk == 0) {
         const struct wire_block *next = peer_up_at(p, 0);
         if (next->piece != run.piece || next->begin != run.begin + run.len ||
-            next->len > *chunk || run.len + next->len > UPLOAD_RUN) {
+            next->len > *chunk || run.len + next->len > max) {
             break;
         }
         run.len += next->len;
@@ -132,15 +132,14 @@ static struct wire_block upload_run(struct peer *p, uint32_t *chunk)
 static int upload_start(struct swarm *w, struct peer *p)
 {
     uint32_t chunk;
-    struct wire_block run = upload_run(p, &chunk);
+    struct wire_block run = upload_run(p, share_run(w), &chunk);
     if (!content_has_piece(w->content, run.piece)) {
         return upload_reject(w, p, &run); /* lost since it was asked */
     }
-    bucket_take(&w->shared->up, run.len);
-    bucket_take(&w->up_bucket, run.len);
+    share_take(w, p, run.len);
     p->up.inflight += run.len;
     p->up.jobs++;
-    w->n_uploads++;
+    w->up.jobs++;
     struct action *a = actions_push(w->actions, ACTION_UPLOAD);
     a->conn = p->conn;
     a->piece = run.piece;
@@ -149,14 +148,29 @@ static int upload_start(struct swarm *w, struct peer *p)
     return 0;
 }
 
+/* While there is a limit, it is the turns that decide whom a chance to send
+ * serves, not who brought it about. An error is found again by the connection's
+ * own messages. */
+static void upload_pump_turns(struct swarm *w)
+{
+    while (share_has_room(w)) {
+        struct peer *p = share_next(w);
+        if (p == NULL) {
+            return;
+        }
+        (void)upload_start(w, p);
+    }
+}
+
 /* Goes on while the peer's share and the limits allow; the tick comes back to
  * what must wait. */
 int upload_pump(struct swarm *w, struct peer *p)
 {
-    while (p->up.n > 0 && p->up.inflight < PEER_UPLOAD_BYTES &&
-           p->up.jobs < PEER_UPLOAD_JOBS && w->mode != SWARM_OFF &&
-           bucket_available(&w->shared->up, w->clock.now_ms) > 0 &&
-           bucket_available(&w->up_bucket, w->clock.now_ms) > 0) {
+    if (share_is_limited(w)) {
+        upload_pump_turns(w);
+        return 0;
+    }
+    while (share_may_start(w, p)) {
         int err = upload_start(w, p);
         if (err < 0) {
             return err;
@@ -183,7 +197,7 @@ static void upload_check_lost(struct swarm *w, const struct event *ev)
 /* EVENT_UPLOADED. */
 int upload_done(struct swarm *w, struct peer *p, const struct event *ev)
 {
-    w->n_uploads--;
+    w->up.jobs--;
     upload_check_lost(w, ev);
     if (ev->result == 0) {
         w->total.uploaded += ev->uploaded.len;

@@ -1,0 +1,146 @@
+/* Shares of a limited upload: which peer is served next, and how much of the
+ * run's limit a torrent may use.
+ *
+ * Each peer has a turn, a number of bytes that grows with what it is sent; who
+ * waits with the smallest turn is next (start-time fair queueing). Somebody who
+ * did not wait for a while goes on at the turn of the last one served, so that
+ * it neither pays nor is paid for its pause. A run of requests is as short as
+ * the limit is low: else one peer would get all of a second.
+ *
+ * Torrents share the limit of the run in equal parts while several want more
+ * than there is. A part that its torrent leaves over stays in the bucket, and
+ * when the bucket is half full anybody may take it.
+ */
+#include "base/num.h"
+#include "core/swarm/internal.h"
+
+#define SHARE_RUNS_A_SECOND 64    /* of a limit, if requests are that short */
+#define SHARE_MIN_BYTES     65536 /* under way for one peer */
+#define SHARE_EPOCH_MS      500   /* torrents that wait are counted anew */
+
+/* The lower of the two limits; 0 = none. */
+static uint64_t share_limit(const struct swarm *w)
+{
+    uint64_t all = w->shared->up.rate;
+    uint64_t own = w->up.bucket.rate;
+
+    if (all == 0 || own == 0) {
+        return num_max(all, own);
+    }
+    return num_min_u64(all, own);
+}
+
+bool share_is_limited(const struct swarm *w)
+{
+    return share_limit(w) > 0;
+}
+
+/* Bytes of a peer that may be under way. */
+static uint32_t share_inflight(const struct swarm *w)
+{
+    uint64_t limit = share_limit(w);
+
+    if (limit == 0) {
+        return PEER_UPLOAD_BYTES;
+    }
+    limit = num_min_u64(limit, PEER_UPLOAD_BYTES);
+    return (uint32_t)num_max(limit, SHARE_MIN_BYTES);
+}
+
+uint32_t share_run(const struct swarm *w)
+{
+    uint64_t limit = share_limit(w);
+
+    if (limit == 0) {
+        return UPLOAD_RUN;
+    }
+    return (uint32_t)num_min_u64(limit / SHARE_RUNS_A_SECOND, UPLOAD_RUN);
+}
+
+bool share_may_start(const struct swarm *w, const struct peer *p)
+{
+    return p->up.n > 0 && p->up.jobs < PEER_UPLOAD_JOBS &&
+           p->up.inflight < share_inflight(w) && p->phase == PEER_ACTIVE &&
+           w->mode != SWARM_OFF;
+}
+
+/* This torrent's part of the run's limit is used up, and others want theirs. */
+static bool share_is_spent(struct swarm *w)
+{
+    const struct bucket *all = &w->shared->up;
+
+    return all->rate > 0 && w->shared->share.n_waiting > 1 &&
+           w->up.quota <= 0 &&
+           bucket_available(&w->shared->up, w->clock.now_ms) < all->rate / 4;
+}
+
+bool share_has_room(struct swarm *w)
+{
+    uint64_t now_ms = w->clock.now_ms;
+
+    return bucket_available(&w->shared->up, now_ms) > 0 &&
+           bucket_available(&w->up.bucket, now_ms) > 0 && !share_is_spent(w);
+}
+
+struct peer *share_next(struct swarm *w)
+{
+    struct peer *p, *best = NULL;
+    SWARM_EACH_PEER(p, w)
+    {
+        if (share_may_start(w, p) &&
+            (best == NULL || p->up.turn < best->up.turn)) {
+            best = p;
+        }
+    }
+    return best;
+}
+
+void share_take(struct swarm *w, struct peer *p, uint32_t len)
+{
+    bucket_take(&w->shared->up, len);
+    bucket_take(&w->up.bucket, len);
+    w->up.quota -= len;
+    if (p->up.turn < w->up.turn) {
+        p->up.turn = w->up.turn;
+    }
+    w->up.turn = p->up.turn;
+    p->up.turn += len;
+}
+
+/* How many torrents wait is what was counted in the last epoch, or is already
+ * more in this one. */
+static void share_count(struct swarm *w)
+{
+    struct swarm_share *s = &w->shared->share;
+
+    if (w->clock.now_ms - s->epoch_ms >= SHARE_EPOCH_MS) {
+        s->epoch_ms = w->clock.now_ms;
+        s->epoch++;
+        s->n_waiting = s->n_counted;
+        s->n_counted = 0;
+    }
+    if (w->up.epoch != s->epoch && share_next(w) != NULL) {
+        w->up.epoch = s->epoch;
+        s->n_counted++;
+        if (s->n_waiting < s->n_counted) {
+            s->n_waiting = s->n_counted;
+        }
+    }
+}
+
+void share_tick(struct swarm *w, uint64_t elapsed_ms)
+{
+    uint64_t rate = w->shared->up.rate;
+
+    if (rate == 0) {
+        return;
+    }
+    share_count(w);
+    uint64_t parts = num_max(w->shared->share.n_waiting, 1);
+    int64_t most = (int64_t)num_min_u64(rate / 2, INT64_MAX / 4);
+    w->up.quota +=
+        (int64_t)((uint64_t)most / parts / 500 * num_min_u64(elapsed_ms, 500));
+    if (w->up.quota > most) {
+        w->up.quota = most;
+    }
+}

@@ -1,0 +1,133 @@
+/* Fairness: equal peers get equal parts of what we send, and nobody is dialled,
+ * kept out or blamed for what it did not do. */
+#include "sim/sim_fake.h"
+#include "sim/sim_node.h"
+
+#define KIB 1024ull
+#define MIB (1024ull * 1024)
+
+/* A torrent that a node has and seeds. */
+static struct sim_torrent *seed_new(struct sim *s, struct sim_node *n,
+                                    uint64_t total)
+{
+    struct sim_shape sh = {.total = total, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_fake *f = sim_fake_new(s, c, SIM_HONEST, 8 * MIB);
+    sim_start(st);
+    sim_add_peer(st, &f->host);
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 60000));
+    return st;
+}
+
+/* Leechers that come to the node, and what each has got. */
+struct crowd {
+    struct sim_fake *f[16];
+    uint64_t had[16];
+    uint32_t n;
+};
+
+static void crowd_come(struct crowd *k, struct sim *s, struct sim_torrent *st,
+                       uint32_t n)
+{
+    k->n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        k->f[i] = sim_fake_new(s, st->c, SIM_LEECH, 8 * MIB);
+        k->f[i]->host.latency_ms = 1 + 40 * i;
+        sim_fake_dial(k->f[i], &st->node->host);
+    }
+}
+
+static void crowd_mark(struct crowd *k)
+{
+    for (uint32_t i = 0; i < k->n; i++) {
+        k->had[i] = k->f[i]->bytes_got;
+    }
+}
+
+/* Bytes since the mark: of all, of who got least and of who got most. */
+static uint64_t crowd_got(const struct crowd *k, uint64_t *least,
+                          uint64_t *most)
+{
+    uint64_t sum = 0;
+    *least = UINT64_MAX;
+    *most = 0;
+    for (uint32_t i = 0; i < k->n; i++) {
+        uint64_t got = k->f[i]->bytes_got - k->had[i];
+        sum += got;
+        *least = got < *least ? got : *least;
+        *most = got > *most ? got : *most;
+    }
+    return sum;
+}
+
+/* Up to eight leechers share a limit evenly over a few seconds, whatever their
+ * latency and whether the limit is the torrent's or the run's. */
+static void body_shares(struct sim *s)
+{
+    static const uint64_t limits[] = {200 * KIB, 50 * KIB, 3 * MIB};
+    uint64_t limit = limits[s->seed % 3];
+    uint64_t least = 0, most = 0;
+    struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = seed_new(s, n, 24 * MIB);
+    struct crowd k;
+    if (s->seed % 2 == 0) {
+        torrent_set_limits(st->t, limit, 0, s->now_ms);
+    } else {
+        bucket_set_rate(&n->shared.swarm.up, limit, s->now_ms);
+    }
+    crowd_come(&k, s, st, 2 + (uint32_t)(s->seed % 7));
+    sim_run(s, 6000);
+    crowd_mark(&k);
+    sim_run(s, 6000);
+    uint64_t sum = crowd_got(&k, &least, &most);
+    uint64_t mean = sum / k.n;
+    SIM_CHECK(s, sum >= limit * 6 * 8 / 10 && sum <= limit * 6 * 12 / 10);
+    SIM_CHECK(s, most - least <= mean / 4 + 2 * 16384);
+}
+
+static void test_shares(void **state)
+{
+    (void)state;
+    sim_each_seed(21, body_shares);
+}
+
+/* Two torrents share the limit of the run, however many leechers each has. */
+static void body_torrents(struct sim *s)
+{
+    uint64_t limit = 300 * KIB;
+    uint64_t least = 0, most = 0;
+    struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *a = seed_new(s, n, 8 * MIB);
+    struct sim_torrent *b = seed_new(s, n, 8 * MIB);
+    struct crowd many, one;
+    bucket_set_rate(&n->shared.swarm.up, limit, s->now_ms);
+    crowd_come(&many, s, a, 7);
+    sim_run(s, 3000);
+    crowd_come(&one, s, b, 1);
+    sim_run(s, 5000);
+    crowd_mark(&many);
+    crowd_mark(&one);
+    sim_run(s, 8000);
+    uint64_t sum_many = crowd_got(&many, &least, &most);
+    uint64_t sum_one = crowd_got(&one, &least, &most);
+    SIM_CHECK(s, sum_many + sum_one >= limit * 8 * 8 / 10);
+    SIM_CHECK(s, sum_many + sum_one <= limit * 8 * 12 / 10);
+    SIM_CHECK(s, sum_one >= limit * 8 / 3);
+    SIM_CHECK(s, sum_many >= limit * 8 / 3);
+}
+
+static void test_torrents(void **state)
+{
+    (void)state;
+    sim_each_seed(6, body_torrents);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_torrents),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
