@@ -108,6 +108,7 @@ static void fake_hello(struct sim_fake_conn *c)
     }
     memcpy(h.peer_id, "-FK0001-", 8);
     memcpy(h.peer_id + 8, f->host.addr.ip, 4);
+    bytes_put_be16(h.peer_id + 12, f->host.addr.port);
     sim_fake_send(c, m, wire_encode_handshake(&h, m));
 }
 

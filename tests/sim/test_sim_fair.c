@@ -123,11 +123,117 @@ static void test_torrents(void **state)
     sim_each_seed(6, body_torrents);
 }
 
+/* Fakes that share an IP, each with a port of its own, and come again whenever
+ * they are thrown out. */
+static void haunt_from_one_ip(struct sim *s, struct sim_torrent *st,
+                              enum sim_script script, uint32_t n, uint64_t rate)
+{
+    struct addr first = addr_none();
+    for (uint32_t i = 0; i < n; i++) {
+        struct sim_fake *f = sim_fake_new(s, st->c, script, rate);
+        if (i == 0) {
+            first = f->host.addr;
+        }
+        f->host.addr = first;
+        f->host.addr.port = (uint16_t)(10000 + i);
+        sim_fake_haunt(f, &st->node->host);
+    }
+}
+
+/* Eighty connections of one IP that drip keep the only seed out neither when it
+ * comes nor when it is dialled. */
+static void body_drips(struct sim *s)
+{
+    struct sim_shape sh = {.total = 2 * MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    sim_start(st);
+    haunt_from_one_ip(s, st, SIM_HONEST, SWARM_DEF_PEERS + 20, 400);
+    sim_run(s, 20000 + sim_below(s, 40000));
+    struct sim_fake *good = sim_fake_new(s, c, SIM_HONEST, MIB / 4);
+    if (s->seed % 2 == 0) {
+        sim_fake_dial(good, &n->host);
+    } else {
+        sim_add_peer(st, &good->host);
+    }
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 70000));
+    SIM_CHECK(s, good->n_blocks > 0);
+}
+
+static void test_drips(void **state)
+{
+    (void)state;
+    sim_each_seed(4, body_drips);
+}
+
+/* More peers than places, and none of them ever unchokes us: after each was
+ * tried, few are dialled. */
+static void body_chokers(struct sim *s)
+{
+    struct sim_shape sh = {.total = MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    uint32_t before = 0, after = 0;
+    torrent_set_limits(st->t, 0, 30, s->now_ms);
+    sim_start(st);
+    for (int i = 0; i < 150; i++) {
+        sim_add_peer(st, &sim_fake_new(s, c, SIM_CHOKER, MIB)->host);
+    }
+    sim_run(s, 600000);
+    for (const struct sim_fake *f = s->fakes; f != NULL; f = f->next) {
+        SIM_CHECK(s, f->n_accepted > 0);
+        before += f->n_accepted;
+    }
+    sim_run(s, 600000);
+    for (const struct sim_fake *f = s->fakes; f != NULL; f = f->next) {
+        after += f->n_accepted;
+    }
+    SIM_CHECK(s, after - before < 40);
+}
+
+static void test_chokers(void **state)
+{
+    (void)state;
+    sim_each_seed(1, body_chokers);
+}
+
+/* Two nodes that dial each other at once keep one connection. */
+static void body_twins(struct sim *s)
+{
+    struct sim_shape sh = {.total = MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, MIB);
+    struct sim_node *m = sim_node_new(s, MIB, MIB);
+    struct sim_torrent *a = sim_torrent_new(n, c, NULL, false);
+    struct sim_torrent *b = sim_torrent_new(m, c, NULL, false);
+    struct torrent_stats ts;
+    sim_start(a);
+    sim_start(b);
+    sim_add_peer(a, &m->host);
+    sim_add_peer(b, &n->host);
+    for (int i = 0; i < 60; i++) {
+        sim_run(s, 2000);
+        torrent_get_stats(a->t, s->now_ms, &ts);
+        SIM_CHECK(s, ts.peers == 1);
+        torrent_get_stats(b->t, s->now_ms, &ts);
+        SIM_CHECK(s, ts.peers == 1);
+    }
+}
+
+static void test_twins(void **state)
+{
+    (void)state;
+    sim_each_seed(20, body_twins);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shares),
-        cmocka_unit_test(test_torrents),
+        cmocka_unit_test(test_shares), cmocka_unit_test(test_torrents),
+        cmocka_unit_test(test_drips),  cmocka_unit_test(test_chokers),
+        cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

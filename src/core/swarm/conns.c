@@ -8,6 +8,8 @@
 #include "core/swarm/internal.h"
 #include "model/names.h"
 
+#define CONNS_SILENCE_MS 3000 /* nothing heard for so long: an outage? */
+
 /* Dials while there is room. */
 void conns_dial(struct swarm *w)
 {
@@ -41,15 +43,51 @@ uint32_t conns_take(struct swarm *w, const struct addr *a)
 
 /* --- the end of a connection --- */
 
+/* It is our own side that fails: there is no route, or nothing at all was heard
+ * from the network since it was dialled or spoke last. Nobody is blamed then:
+ * after an outage all would have to wait for half an hour. */
+static bool conns_is_ours(const struct swarm *w, const struct peer *p,
+                          int result)
+{
+    uint64_t since = p->phase == PEER_CONNECTING ? p->opened_ms : p->recv_ms;
+    if (result == BTC_E_LIMIT) {
+        return true;
+    }
+    return (result == BTC_E_NETWORK || result == BTC_E_TIMEOUT) &&
+           w->clock.heard_ms <= since &&
+           w->clock.now_ms - w->clock.heard_ms >= CONNS_SILENCE_MS;
+}
+
+/* No handshake came of it. */
+static void conns_record_failure(struct swarm *w, const struct peer *p,
+                                 int result)
+{
+    if (result == BTC_E_REFUSED) {
+        conns_heard(w);
+    }
+    if (result == BTC_E_EXISTS) {
+        peerset_on_twin(w->peerset, p->id, w->clock.now_ms);
+    } else if (conns_is_ours(w, p, result)) {
+        peerset_on_unreachable(w->peerset, p->id, result != BTC_E_TIMEOUT,
+                               w->clock.now_ms);
+    } else {
+        peerset_on_failed(w->peerset, p->id, w->clock.now_ms);
+    }
+}
+
 /* What the peerset learns from the end of a connection. */
-static void conns_record(struct swarm *w, struct peer *p)
+static void conns_record(struct swarm *w, struct peer *p, int result)
 {
     if (p->phase == PEER_ACTIVE) {
         w->count.active--;
         if (peer_is_seed(p)) {
             w->count.seeds--;
         }
-        peerset_on_closed(w->peerset, p->id, p->was_useful, w->clock.now_ms);
+        bool blameless = p->was_useful || conns_is_ours(w, p, result);
+        peerset_on_closed(w->peerset, p->id, blameless, w->clock.now_ms);
+        if (result == BTC_E_EXISTS) {
+            peerset_on_twin(w->peerset, p->id, w->clock.now_ms);
+        }
         struct peerset_entry *e = peerset_get(w->peerset, p->id);
         if (e != NULL) {
             e->last_seen = w->clock.unix_now;
@@ -58,8 +96,16 @@ static void conns_record(struct swarm *w, struct peer *p)
         if (!p->incoming) {
             w->count.connecting--;
         }
-        peerset_on_failed(w->peerset, p->id, w->clock.now_ms);
+        conns_record_failure(w, p, result);
     }
+}
+
+void conns_heard(struct swarm *w)
+{
+    if (w->clock.now_ms - w->clock.heard_ms >= CONNS_SILENCE_MS) {
+        peerset_forgive(w->peerset, w->clock.now_ms);
+    }
+    w->clock.heard_ms = w->clock.now_ms;
 }
 
 void conns_close(struct swarm *w, struct peer *p, bool tell, int result)
@@ -74,7 +120,7 @@ void conns_close(struct swarm *w, struct peer *p, bool tell, int result)
         p->counted = false;
     }
     extend_closed(w, p);
-    conns_record(w, p);
+    conns_record(w, p, result);
     char text[ADDR_TEXT_MAX];
     addr_format(&p->addr, text);
     log_write(LOG_DEBUG, "peer", "%s: %s", text, err_text(result));

@@ -1,16 +1,34 @@
 /* Who makes room for whom when all places are taken.
  *
- * A place costs an attacker one connection, so a crowd that says nothing could
- * take them all and keep the one seed, or every leecher, out for ever. Two
- * rules against that: among those that come to us, no IP may keep others out by
- * its number; and those that have been of no use for a while go.
+ * A place costs an attacker one connection, so a crowd that says nothing, or
+ * next to nothing, could take them all and keep the one seed, or every leecher,
+ * out for ever. Three rules against that. No host may keep others out by its
+ * number: while it has more than its part of the places, it is one of its own
+ * that goes for a newcomer of another host. Whoever has been of no use for a
+ * while goes. And of those that were there for a while the slowest one goes
+ * now and then, when it is slow beside the others.
+ *
+ * A place is worth something only if somebody better may get it: those that
+ * were tried before and brought nothing replace others once a minute only.
  */
 #include "base/err.h"
+#include "base/num.h"
 #include "core/swarm/internal.h"
 
-#define EVICT_RATE  256   /* bytes/s: fewer are of no use */
-#define EVICT_MS    30000 /* a peer may be of no use for so long */
-#define EVICT_LOOKS 16    /* victims compared per newcomer: bounds its cost */
+#define EVICT_RATE      256   /* bytes/s: fewer are of no use */
+#define EVICT_SLOW_RATE 2048  /* bytes/s: fewer are slow beside anybody */
+#define EVICT_MS        30000 /* a peer may be of no use for so long */
+#define EVICT_TURN_MS   10000 /* a slow one goes this often at most */
+#define EVICT_AGAIN_MS  60000 /* somebody goes for one that was tried before */
+#define EVICT_LOOKS     16 /* victims compared per newcomer: bounds its cost */
+#define EVICT_HOST_PART 8  /* a host may have this part of the places */
+
+/* Payload of both directions. */
+static uint64_t evict_rate(const struct swarm *w, const struct peer *p)
+{
+    return rate_get(&p->down, w->clock.now_ms) +
+           rate_get(&p->up_rate, w->clock.now_ms);
+}
 
 /* Next to nothing moves either way. */
 static bool evict_is_idle(const struct swarm *w, const struct peer *p)
@@ -20,58 +38,94 @@ static bool evict_is_idle(const struct swarm *w, const struct peer *p)
            rate_get(&p->up_rate, w->clock.now_ms) < EVICT_RATE;
 }
 
-/* All places are taken and others could be dialled: up to a quarter, those that
- * have been of no use for a while, make room, else a crowd of silent peers
- * would keep the one seed out for ever. */
-void evict_idle(struct swarm *w)
+/* It has had its time to be of use. */
+static bool evict_is_old(const struct swarm *w, const struct peer *p)
 {
-    uint32_t left = w->count.max / 4 + 1;
-    if (w->mode != SWARM_DOWNLOADING || w->count.peers < w->count.max ||
-        peerset_deadline(w->peerset, false) > w->clock.now_ms) {
-        return;
-    }
-    struct peer *p;
-    SWARM_EACH_PEER(p, w)
-    {
-        if (left > 0 && p->phase == PEER_ACTIVE &&
-            w->clock.now_ms - p->active_ms > EVICT_MS && evict_is_idle(w, p)) {
-            conns_close(w, p, true, BTC_E_TIMEOUT);
-            left--;
-        }
-    }
+    return w->clock.now_ms - p->opened_ms > EVICT_MS;
 }
 
-/* Connections of an IP. */
-static uint32_t evict_count_ip(const struct swarm *w, const struct addr *a)
+/* Connections of a host. */
+static uint32_t evict_count_host(const struct swarm *w, const struct addr *a)
 {
     uint32_t n = 0;
     const struct peer *p;
     SWARM_EACH_PEER(p, w)
     {
-        n += addr_eq_ip(&p->addr, a) ? 1 : 0;
+        if (addr_eq_host(&p->addr, a)) {
+            n++;
+        }
     }
     return n;
 }
 
-/* Of some idle peers, from a random one on, the one whose IP has most places:
- * more than the newcomer's will have, or it has been idle for long. */
+/* The part of the places that one host may have. */
+static uint32_t evict_host_part(const struct swarm *w)
+{
+    return (uint32_t)num_max(w->count.max / EVICT_HOST_PART, 2);
+}
+
+/* The slowest of those that were there for a while; NULL: it is as fast as
+ * others, or it is too soon. */
+static struct peer *evict_find_slow(struct swarm *w)
+{
+    uint64_t least = UINT64_MAX, sum = 0, n = 0;
+    struct peer *p, *slowest = NULL;
+    SWARM_EACH_PEER(p, w)
+    {
+        uint64_t rate = evict_rate(w, p);
+        if (p->phase == PEER_CONNECTING) {
+            continue;
+        }
+        sum += rate;
+        n++;
+        if (rate < least && evict_is_old(w, p)) {
+            least = rate;
+            slowest = p;
+        }
+    }
+    bool soon = w->evict.slow_ms != 0 &&
+                w->clock.now_ms - w->evict.slow_ms < EVICT_TURN_MS;
+    if (slowest == NULL || soon ||
+        least >= num_max(sum / n / 4, EVICT_SLOW_RATE)) {
+        return NULL;
+    }
+    return slowest;
+}
+
+/* A slow one goes; the next one not before the turn is over. */
+static struct peer *evict_take_slow(struct swarm *w)
+{
+    struct peer *p = evict_find_slow(w);
+    if (p != NULL) {
+        w->evict.slow_ms = w->clock.now_ms;
+    }
+    return p;
+}
+
+/* Of some peers that may go for a newcomer, from a random one on, the one whose
+ * host has most places: more than the newcomer's will have, and it is idle or
+ * its host has more than its part. Else one that has been idle for long. */
 static struct peer *evict_find_victim(struct swarm *w, const struct addr *a)
 {
-    uint32_t most = evict_count_ip(w, a) + 1;
+    uint32_t most = evict_count_host(w, a) + 1;
+    uint32_t part = evict_host_part(w);
     uint32_t start = rng_below(w->shared->rng, w->slots.n);
     struct peer *victim = NULL;
     for (uint32_t i = 0, looks = 0; i < w->slots.n && looks < EVICT_LOOKS;
          i++) {
         struct peer *p = w->slots.peer[(start + i) % w->slots.n];
-        if (p == NULL || p->phase == PEER_CLOSED || !evict_is_idle(w, p)) {
+        if (p == NULL || p->phase == PEER_CLOSED ||
+            p->phase == PEER_CONNECTING) {
             continue;
         }
         looks++;
-        bool old = w->clock.now_ms - p->opened_ms > EVICT_MS;
-        uint32_t n = evict_count_ip(w, &p->addr);
-        if (n > most || (old && victim == NULL)) {
+        bool idle = evict_is_idle(w, p);
+        uint32_t n = evict_count_host(w, &p->addr);
+        if (n > most && (idle || n > part)) {
             victim = p;
-            most = n > most ? n : most;
+            most = n;
+        } else if (victim == NULL && idle && evict_is_old(w, p)) {
+            victim = p;
         }
     }
     return victim;
@@ -84,8 +138,61 @@ bool evict_make_room(struct swarm *w, const struct addr *a)
     }
     struct peer *victim = evict_find_victim(w, a);
     if (victim == NULL) {
+        victim = evict_take_slow(w);
+    }
+    if (victim == NULL) {
         return false;
     }
     conns_close(w, victim, true, BTC_E_CANCELLED);
     return true;
+}
+
+/* --- for those that could be dialled --- */
+
+/* How many may go for the next one that could be dialled. */
+static uint32_t evict_quota(struct swarm *w)
+{
+    if (peerset_is_fresh(w->peerset, w->clock.now_ms)) {
+        return w->count.max / 4 + 1;
+    }
+    if (w->evict.again_ms != 0 &&
+        w->clock.now_ms - w->evict.again_ms < EVICT_AGAIN_MS) {
+        return 0;
+    }
+    w->evict.again_ms = w->clock.now_ms;
+    return 1;
+}
+
+/* It came to us, and its host has more than its part. */
+static bool evict_is_crowd(const struct swarm *w, const struct peer *p)
+{
+    return p->incoming && evict_count_host(w, &p->addr) > evict_host_part(w);
+}
+
+/* All places are taken and others could be dialled: up to a quarter, those that
+ * have been of no use for a while, make room, else a crowd of silent peers
+ * would keep the one seed out for ever. */
+void evict_idle(struct swarm *w)
+{
+    if (w->mode != SWARM_DOWNLOADING || w->count.peers < w->count.max ||
+        peerset_deadline(w->peerset, false) > w->clock.now_ms) {
+        return;
+    }
+    uint32_t left = evict_quota(w);
+    uint32_t had = w->count.peers;
+    struct peer *p;
+    SWARM_EACH_PEER(p, w)
+    {
+        if (left > 0 && p->phase == PEER_ACTIVE && evict_is_old(w, p) &&
+            (evict_is_idle(w, p) || evict_is_crowd(w, p))) {
+            conns_close(w, p, true, BTC_E_TIMEOUT);
+            left--;
+        }
+    }
+    if (left > 0 && w->count.peers == had) {
+        p = evict_take_slow(w);
+        if (p != NULL) {
+            conns_close(w, p, true, BTC_E_TIMEOUT);
+        }
+    }
 }

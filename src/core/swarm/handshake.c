@@ -37,7 +37,7 @@ static void handshake_put_have(struct swarm *w, struct peer *p)
 }
 
 /* Our extension handshake (BEP 10). */
-static void handshake_put_ext(struct swarm *w, struct peer *p)
+void handshake_put_ext(struct swarm *w, struct peer *p)
 {
     struct ext_handshake h = {.ut_metadata = EXT_UT_METADATA,
                               .ut_pex = w->extend.use_pex ? EXT_UT_PEX : 0,
@@ -106,6 +106,40 @@ static void handshake_done(struct swarm *w, struct peer *p,
     slots_output(w, p);
 }
 
+/* The client is connected already, by this other connection; NULL: it is not.
+ * Anybody can say anybody's peer id: one that comes to us from another host
+ * under it is taken for somebody else. */
+static struct peer *handshake_find_twin(struct swarm *w, const struct peer *p)
+{
+    struct peer *q;
+    SWARM_EACH_PEER(q, w)
+    {
+        if (q != p && q->phase == PEER_ACTIVE &&
+            memcmp(q->peer_id, p->peer_id, sizeof q->peer_id) == 0 &&
+            (!p->incoming || addr_eq_host(&q->addr, &p->addr))) {
+            return q;
+        }
+    }
+    return NULL;
+}
+
+/* One connection per client. Of two that go in opposite directions both sides
+ * keep the one that was dialled by the client with the greater peer id; of two
+ * in the same direction, the older one. False: the new one has to go. */
+static bool handshake_is_only(struct swarm *w, const struct peer *p)
+{
+    struct peer *twin = handshake_find_twin(w, p);
+    if (twin == NULL) {
+        return true;
+    }
+    bool greater = memcmp(w->shared->peer_id, p->peer_id, 20) > 0;
+    if (twin->incoming == p->incoming || p->incoming == greater) {
+        return false;
+    }
+    conns_close(w, twin, true, BTC_E_EXISTS);
+    return true;
+}
+
 /* The other side's handshake: is it for us, is it not ourselves. */
 int handshake_take(struct swarm *w, struct peer *p,
                    const struct wire_handshake *h)
@@ -118,6 +152,10 @@ int handshake_take(struct swarm *w, struct peer *p,
             peerset_set_self(w->peerset, p->id);
         }
         return BTC_E_CANCELLED;
+    }
+    memcpy(p->peer_id, h->peer_id, sizeof p->peer_id);
+    if (!handshake_is_only(w, p)) {
+        return BTC_E_EXISTS;
     }
     handshake_done(w, p, h);
     return 0;

@@ -49,6 +49,7 @@ struct swarm_clock {
     uint64_t now_ms; /* of the current event, as is unix_now */
     int64_t unix_now;
     uint64_t tick_ms, choke_ms; /* of the last tick and choker run */
+    uint64_t heard_ms;          /* a sign of life came from the network */
 };
 
 struct swarm_totals {
@@ -67,6 +68,12 @@ struct swarm_extend {
     struct slice info;         /* borrows; empty: nothing to serve */
     bool use_pex, use_dht;     /* never for a private torrent (BEP 27) */
     uint64_t pex_ms;           /* of the last round */
+};
+
+/* When somebody had to make room last; 0 = never. */
+struct swarm_evict {
+    uint64_t slow_ms;  /* the slowest one */
+    uint64_t again_ms; /* for one that was tried before */
 };
 
 struct swarm_upload {
@@ -88,6 +95,7 @@ struct swarm {
     struct announce *announce; /* owns */
     struct choker choker;
     struct swarm_upload up;
+    struct swarm_evict evict;
     uint32_t fill_from; /* slot whose turn it is to be asked first */
     struct swarm_slots slots;
     struct swarm_counts count;
@@ -162,6 +170,9 @@ uint32_t conns_take(struct swarm *w, const struct addr *a);
  * (a CLOSE action); `result`: why. */
 void conns_close(struct swarm *w, struct peer *p, bool tell, int result);
 void conns_ban(struct swarm *w, uint32_t id, const char *why);
+/* A sign of life from the network: whoever failed in a silence before it is
+ * tried again. */
+void conns_heard(struct swarm *w);
 
 /* --- extend.c; negative: the connection must end --- */
 int extend_message(struct swarm *w, struct peer *p,
@@ -179,7 +190,8 @@ void evict_idle(struct swarm *w);                            /* for others */
 bool evict_make_room(struct swarm *w, const struct addr *a); /* for it */
 
 /* --- handshake.c --- */
-void handshake_put(struct swarm *w, struct peer *p); /* ours */
+void handshake_put(struct swarm *w, struct peer *p);     /* ours */
+void handshake_put_ext(struct swarm *w, struct peer *p); /* BEP 10, ours */
 int handshake_take(struct swarm *w, struct peer *p,
                    const struct wire_handshake *h); /* the peer's */
 

@@ -307,6 +307,7 @@ static int messages_read(struct swarm *w, struct peer *p, struct slice data)
 void messages_data(struct swarm *w, struct peer *p, struct slice data)
 {
     p->recv_ms = w->clock.now_ms;
+    conns_heard(w);
     if (p->phase == PEER_HANDSHAKE && p->decoder.handshaken) {
         return; /* said that it is us; its time runs out */
     }

@@ -87,6 +87,7 @@ struct peer {
     uint32_t conn; /* id of the connection */
     uint32_t id;   /* in the peerset: also the picker's and the blame's */
     struct addr addr;
+    uint8_t peer_id[20]; /* since its handshake */
     enum peer_phase phase;
     struct peer *next_closed; /* of those to be freed */
     bool incoming;

@@ -59,9 +59,28 @@ void swarm_set_time(struct swarm *w, uint64_t now_ms, int64_t unix_now)
     w->clock.unix_now = unix_now;
 }
 
+/* Peers learn that we only upload from now on (BEP 21), or download again. */
+static void swarm_tell_upload_only(struct swarm *w)
+{
+    struct peer *p;
+    SWARM_EACH_PEER(p, w)
+    {
+        if (p->phase == PEER_ACTIVE && p->has_ext) {
+            handshake_put_ext(w, p);
+            slots_output(w, p);
+        }
+    }
+}
+
 void swarm_set_mode(struct swarm *w, enum swarm_mode mode)
 {
+    bool seeded = w->mode == SWARM_SEEDING;
+    bool seeds = mode == SWARM_SEEDING;
     w->mode = mode;
+    if (seeds != seeded && (seeds || mode == SWARM_DOWNLOADING) &&
+        w->content != NULL) {
+        swarm_tell_upload_only(w);
+    }
 }
 
 void swarm_set_limits(struct swarm *w, uint64_t up_limit, uint32_t max_peers,
@@ -316,6 +335,7 @@ void swarm_connected(struct swarm *w, uint32_t conn)
 {
     struct peer *p = slots_by_conn(w, conn);
     if (p != NULL && p->phase == PEER_CONNECTING) {
+        conns_heard(w);
         p->phase = PEER_HANDSHAKE;
         p->opened_ms = p->recv_ms = w->clock.now_ms;
         handshake_put(w, p);
@@ -368,6 +388,9 @@ void swarm_uploaded(struct swarm *w, const struct event *ev)
 
 void swarm_announced(struct swarm *w, const struct event *ev)
 {
+    if (ev->result == 0) {
+        conns_heard(w);
+    }
     trackers_result(w, ev);
 }
 

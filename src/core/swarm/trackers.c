@@ -75,8 +75,13 @@ static void trackers_reply(struct swarm *w, uint32_t tracker,
                       w->clock.unix_now);
     uint32_t n_new = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
-        n_new += peerset_find(w->peerset, &r->peers[i]) == NULL ? 1 : 0;
-        (void)peerset_add(w->peerset, &r->peers[i], PEER_SOURCE_TRACKER);
+        if (peerset_find(w->peerset, &r->peers[i]) == NULL) {
+            n_new++;
+        }
+        int64_t id = peerset_add(w->peerset, &r->peers[i], PEER_SOURCE_TRACKER);
+        if (id >= 0) {
+            peerset_listed(w->peerset, (uint32_t)id, w->clock.now_ms);
+        }
     }
     announce_on_new_peers(w->announce, tracker, n_new);
     if (news) { /* said once, not at every announce */

@@ -698,6 +698,86 @@ static void test_banned_go_first(void **state)
     check(w);
 }
 
+/* While our own network is down nobody is blamed: a known peer is tried again
+ * and again, and all are when the network is back. */
+static void test_outage(void **state)
+{
+    struct world *w = *state;
+    uint32_t known = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    uint32_t never = add(w, "1.2.3.5:80", PEER_SOURCE_TRACKER);
+    uint64_t now = 1000;
+
+    peerset_get(w->ps, known)->last_seen = 5;
+    while (now < 3600000) {
+        uint32_t id = peerset_next(w->ps, false, now);
+
+        if (id == PEERSET_NONE) {
+            uint64_t next = peerset_deadline(w->ps, false);
+
+            assert_true(next > now && next <= now + PEERSET_NO_ROUTE_MS);
+            now = next;
+            continue;
+        }
+        peerset_on_unreachable(w->ps, id, true, now);
+    }
+    assert_true(peerset_get(w->ps, never)->retry_ms > now);
+    assert_int_equal(peerset_get(w->ps, known)->failures, 0);
+    assert_int_equal(peerset_get(w->ps, never)->failures, 0);
+    peerset_forgive(w->ps, now);
+    assert_int_not_equal(peerset_next(w->ps, false, now), PEERSET_NONE);
+    assert_int_not_equal(peerset_next(w->ps, false, now), PEERSET_NONE);
+}
+
+/* What a tracker lists again is forgiven, but not at each of its words, and not
+ * that it was of no use. */
+static void test_listed_again(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    uint64_t now = 1000;
+
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(peerset_next(w->ps, false, now), id);
+        peerset_on_failed(w->ps, id, now);
+        now = peerset_deadline(w->ps, false);
+    }
+    peerset_on_failed(w->ps, id, now);
+    peerset_listed(w->ps, id, now + 1);
+    assert_int_equal(peerset_next(w->ps, false, now + 1), id);
+    peerset_on_failed(w->ps, id, now + 1);
+    peerset_listed(w->ps, id, now + 2);
+    assert_int_equal(peerset_next(w->ps, false, now + 2), PEERSET_NONE);
+    now += PEERSET_FORGIVE_MS + 1;
+    peerset_on_connected(w->ps, id, 5);
+    peerset_on_closed(w->ps, id, false, now);
+    peerset_listed(w->ps, id, now);
+    assert_int_equal(peerset_next(w->ps, false, now), PEERSET_NONE);
+}
+
+/* A seed gives up on those that never answer; a downloader does not. */
+static void test_seed_gives_up(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+
+    peerset_get(w->ps, id)->failures = PEERSET_MAX_FAILURES;
+    assert_true(peerset_deadline(w->ps, true) == UINT64_MAX);
+    assert_int_equal(peerset_next(w->ps, true, 0), PEERSET_NONE);
+    assert_int_equal(peerset_next(w->ps, false, 0), id);
+}
+
+/* A second address of a connected client waits without blame. */
+static void test_twin_waits(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+
+    assert_int_equal(peerset_next(w->ps, false, 0), id);
+    peerset_on_twin(w->ps, id, 0);
+    assert_int_equal(peerset_get(w->ps, id)->failures, 0);
+    assert_true(peerset_deadline(w->ps, false) == PEERSET_BACKOFF_MAX_MS);
+}
+
 /* Ids that lead nowhere are late results: no harm. */
 static void test_stale_ids(void **state)
 {
@@ -707,6 +787,9 @@ static void test_stale_ids(void **state)
     assert_null(peerset_get(w->ps, 99));
     peerset_on_connected(w->ps, 99, 1);
     peerset_on_failed(w->ps, 99, 1);
+    peerset_on_unreachable(w->ps, 99, true, 1);
+    peerset_listed(w->ps, 99, 1);
+    peerset_on_twin(w->ps, 99, 1);
     peerset_on_closed(w->ps, 99, true, 1);
     peerset_set_port(w->ps, 99, 1);
     peerset_ban(w->ps, 99);
@@ -813,6 +896,10 @@ int main(void)
         TEST(test_source_floods),
         TEST(test_own_addresses),
         TEST(test_banned_go_first),
+        TEST(test_outage),
+        TEST(test_listed_again),
+        TEST(test_seed_gives_up),
+        TEST(test_twin_waits),
         TEST(test_stale_ids),
         TEST(test_random),
         TEST(test_waiting_is_cheap),

@@ -58,10 +58,36 @@ static void test_allowed_fast(void **state)
     kit_free(k);
 }
 
+/* Peers are told when we only upload from now on (BEP 21), and when not. */
+static void test_upload_only(void **state)
+{
+    struct kit *k = kit_new();
+    struct event ev = {.type = EVENT_ACCEPTED};
+    struct addr a = {.family = ADDR_V4, .port = 7000, .ip = {10, 1, 1, 1}};
+    (void)state;
+    kit_event(k, EVENT_START);
+    ev.conn = torrent_new_conn(k->t, &a, k->now_ms);
+    ev.accepted.addr = a;
+    memcpy(ev.accepted.handshake.info_hash, k->info_hash, SHA1_LEN);
+    ev.accepted.handshake.reserved[5] = 0x10;
+    kit_input(k, &ev);
+    for (int i = 0; i < 2; i++) {
+        kit_forget(k);
+        kit_wait(k, 1000);
+        assert_null(strstr(buf_cstr(&k->log), "extended"));
+        torrent_set_priority(k->t, 0,
+                             i == 0 ? PICKER_PRIO_OFF : PICKER_PRIO_NORMAL);
+        kit_wait(k, 1000);
+        assert_non_null(strstr(buf_cstr(&k->log), "extended"));
+    }
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_allowed_fast),
+        cmocka_unit_test(test_upload_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
  * until something may bring it forward (peerset_changed).
  */
 #include "core/swarm/peerset/internal.h"
+
+#include "base/num.h"
 #include "model/names.h"
 
 /* Failures of both kinds. */
@@ -37,12 +39,14 @@ static bool peerset_is_desperate(const struct peerset *ps, bool seeding)
     return true;
 }
 
-/* Its turn may come, with those that failed too often only when desperate. */
+/* Its turn may come, with those that failed too often only when desperate. A
+ * seed needs nobody: whoever wants something of it comes by itself. */
 static bool peerset_is_eligible(const struct peerset_node *node, bool seeding,
                                 bool desperate)
 {
     return peerset_is_candidate(node, seeding) &&
-           (desperate || peerset_failures(node) < PEERSET_MAX_FAILURES);
+           ((desperate && !seeding) ||
+            peerset_failures(node) < PEERSET_MAX_FAILURES);
 }
 
 /* Less than 0: `a` is dialled before `b`; 0: the lot decides. */
@@ -141,18 +145,98 @@ uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms)
     return best->e.id;
 }
 
+bool peerset_is_fresh(struct peerset *ps, uint64_t now_ms)
+{
+    const struct peerset_node *best = peerset_best(ps, false, now_ms);
+
+    return best && peerset_failures(best) == 0;
+}
+
+/* The n-th of waits that double, from `wait` up to `most`. */
+static uint64_t peerset_wait(uint64_t wait, uint64_t most, uint32_t n)
+{
+    for (uint32_t i = 1; i < n && wait < most; i++) {
+        wait *= 2;
+    }
+    return num_min_u64(wait, most);
+}
+
 /* Waits the longer the more often it failed. */
 static void peerset_back_off(struct peerset_node *node, uint64_t now_ms)
 {
-    uint64_t wait = PEERSET_BACKOFF_MS;
-
-    for (uint32_t i = 1;
-         i < peerset_failures(node) && wait < PEERSET_BACKOFF_MAX_MS; i++) {
-        wait *= 2;
-    }
     node->e.retry_ms =
-        now_ms +
-        (wait < PEERSET_BACKOFF_MAX_MS ? wait : PEERSET_BACKOFF_MAX_MS);
+        now_ms + peerset_wait(PEERSET_BACKOFF_MS, PEERSET_BACKOFF_MAX_MS,
+                              peerset_failures(node));
+}
+
+void peerset_on_unreachable(struct peerset *ps, uint32_t id, bool no_route,
+                            uint64_t now_ms)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+    uint64_t first = PEERSET_BACKOFF_MS;
+    uint64_t most = PEERSET_BACKOFF_MAX_MS;
+
+    if (!node) {
+        return;
+    }
+    node->e.state = PEERSET_IDLE;
+    node->is_guess = false;
+    if (node->doubts < UINT32_MAX) {
+        node->doubts++;
+    }
+    if (node->e.last_seen != 0) {
+        first = PEERSET_AGAIN_MS;
+        most = no_route ? PEERSET_NO_ROUTE_MS : PEERSET_SILENT_MS;
+    }
+    node->e.retry_ms = now_ms + peerset_wait(first, most, node->doubts);
+    ps->n_doubts++;
+    peerset_changed(ps);
+}
+
+void peerset_forgive(struct peerset *ps, uint64_t now_ms)
+{
+    if (ps->n_doubts == 0) {
+        return;
+    }
+    ps->n_doubts = 0;
+    for (uint32_t i = 0; i < ps->n; i++) {
+        struct peerset_node *node = ps->nodes[i];
+
+        if (node->doubts > 0) {
+            node->doubts = 0;
+            node->e.retry_ms = num_min_u64(node->e.retry_ms, now_ms);
+        }
+    }
+    peerset_changed(ps);
+}
+
+void peerset_listed(struct peerset *ps, uint32_t id, uint64_t now_ms)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (!node || node->e.state != PEERSET_IDLE || node->e.failures == 0 ||
+        (node->forgiven_ms != 0 &&
+         now_ms - node->forgiven_ms < PEERSET_FORGIVE_MS)) {
+        return;
+    }
+    node->forgiven_ms = now_ms;
+    node->e.failures = 0;
+    if (node->useless == 0) {
+        node->e.retry_ms = num_min_u64(node->e.retry_ms, now_ms);
+    }
+    peerset_changed(ps);
+}
+
+void peerset_on_twin(struct peerset *ps, uint32_t id, uint64_t now_ms)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (node) {
+        node->e.state = PEERSET_IDLE;
+        node->is_guess = false;
+        node->e.retry_ms = now_ms + PEERSET_BACKOFF_MAX_MS;
+        peerset_changed(ps);
+    }
 }
 
 /* The handshake is done. */
@@ -163,6 +247,7 @@ void peerset_on_connected(struct peerset *ps, uint32_t id, int64_t unix_now)
     if (node) {
         node->e.state = PEERSET_CONNECTED;
         node->e.failures = 0;
+        node->doubts = 0;
         node->e.last_seen = unix_now;
     }
 }

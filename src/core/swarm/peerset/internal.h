@@ -21,6 +21,8 @@ struct peerset_node {
     struct peerset_entry e; /* first: an entry is its node */
     uint32_t at;            /* in peerset.nodes */
     uint32_t useless;       /* connections in a row that brought nothing */
+    uint32_t doubts;        /* failures that may be our own network's */
+    uint64_t forgiven_ms;   /* a tracker listed it again; 0 = never */
     bool is_guess;          /* connected from e.addr's IP, maybe not e's peer */
     struct peerset_id *ids; /* owns; a list of all ids that lead here */
     UT_hash_handle hh;      /* by e.addr; only connectable ones */
@@ -56,6 +58,7 @@ struct peerset {
     struct peerset_node **nodes; /* owns; no order; PEERSET_MAX at most */
     uint32_t n, cap;
     uint32_t next_id;
+    uint32_t n_doubts; /* dials since the last sign of life that failed */
     struct peerset_due due[2];      /* by `seeding` */
     struct peerset_node *by_addr;   /* borrows */
     struct peerset_id *by_id;       /* borrows; the nodes own them */

@@ -15,6 +15,9 @@
 #define PEERSET_RECONNECT_MS   5000    /* after a connection that worked */
 #define PEERSET_AGAIN_MS       1000 /* after the first failure of a known one */
 #define PEERSET_MAX_FAILURES   8    /* then only when nothing else is left */
+#define PEERSET_NO_ROUTE_MS    5000 /* a known one, while there is no route */
+#define PEERSET_SILENT_MS      120000 /* ... while the network is silent */
+#define PEERSET_FORGIVE_MS     600000 /* a tracker's word counts this often */
 #define PEERSET_NONE           UINT32_MAX
 
 enum peerset_state {
@@ -78,6 +81,20 @@ void peerset_on_connected(struct peerset *ps, uint32_t id, int64_t unix_now);
 void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms);
 void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,
                        uint64_t now_ms);
+/* It could not be reached, and maybe nobody can: our own network is down.
+ * Nothing is counted, and one that we have known is tried again soon, all the
+ * sooner when there is not even a route. */
+void peerset_on_unreachable(struct peerset *ps, uint32_t id, bool no_route,
+                            uint64_t now_ms);
+/* The network is back: those that could not be reached may be dialled now. */
+void peerset_forgive(struct peerset *ps, uint64_t now_ms);
+/* A tracker names it (again): failed dials are forgiven, now and then. */
+void peerset_listed(struct peerset *ps, uint32_t id, uint64_t now_ms);
+/* It is a second address of a client that is connected: no need to dial it for
+ * long. */
+void peerset_on_twin(struct peerset *ps, uint32_t id, uint64_t now_ms);
+/* The candidate that is due has not failed or disappointed us yet. */
+bool peerset_is_fresh(struct peerset *ps, uint64_t now_ms);
 /* The address answered with our own peer id: it is not dialled or taken in
  * again. */
 void peerset_set_self(struct peerset *ps, uint32_t id);
