@@ -116,6 +116,17 @@ static bool blame_is_first(const struct content *c, uint32_t piece,
     return true;
 }
 
+void blame_credit(struct content *c, uint32_t piece)
+{
+    for (uint32_t i = 0; i < layout_n_blocks(c->layout, piece); i++) {
+        uint32_t from =
+            picker_origin(c->picker, (struct picker_block){piece, i});
+        if (from < PICKER_ORIGIN_PAD && blame_is_first(c, piece, i)) {
+            outcomes_post(c, CONTENT_GOOD)->peer = from;
+        }
+    }
+}
+
 void blame_failed(struct content *c, uint32_t piece,
                   const uint8_t (*hashes)[SHA1_LEN])
 {

@@ -42,6 +42,7 @@ struct content_config {
 enum content_outcome_type {
     CONTENT_PIECE_VERIFIED, /* piece, fetched */
     CONTENT_PIECE_LOST,     /* piece: claimed before, not there any more */
+    CONTENT_GOOD,           /* peer: it had a part in a piece that passed */
     CONTENT_SUSPECT,        /* peer: it had a part in a piece that failed */
     CONTENT_BAN,            /* peer, text: it sent bad data */
     CONTENT_BLOCKS_FREE,    /* blocks or memory for them have become free */

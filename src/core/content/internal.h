@@ -128,6 +128,8 @@ bool blame_is_suspect(const struct content *c, uint32_t piece);
 void blame_passed(struct content *c, uint32_t piece,
                   const uint8_t (*hashes)[SHA1_LEN]);
 /* It failed; its blocks are still the picker's. */
+/* Those that sent it did good work; its blocks must still be known. */
+void blame_credit(struct content *c, uint32_t piece);
 void blame_failed(struct content *c, uint32_t piece,
                   const uint8_t (*hashes)[SHA1_LEN]);
 /* Takes the suspect pieces of others out of `only` (no bits: all pieces). */

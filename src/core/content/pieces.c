@@ -391,6 +391,7 @@ void pieces_finished(struct content *c, uint32_t piece, int result,
     outcomes_post_free(c); /* memory comes free */
     if (result == 0) {
         blame_passed(c, piece, hashes);
+        blame_credit(c, piece);
         pieces_free(c, o);
         pieces_verified(c, piece, true);
     } else if (result == BTC_E_HASH) {

@@ -17,9 +17,9 @@
 #define PEER_DEF_REQQ     250  /* what a peer queues that does not say */
 #define PEER_START_DEPTH  16   /* before its rate is known */
 #define PEER_MIN_DEPTH    4
-#define PEER_OUR_REQQ     500           /* requests of a peer that we queue */
-#define PEER_UPLOAD_BYTES (512u * 1024) /* of its requests, under way */
-#define PEER_UPLOAD_JOBS  64            /* of them, in so many jobs */
+#define PEER_OUR_REQQ     500     /* requests of a peer that we queue */
+#define PEER_UPLOAD_BYTES 524288u /* of its requests, under way */
+#define PEER_UPLOAD_JOBS  64      /* of them, in so many jobs */
 #define PEER_OUT_MAX      (WIRE_MAX_BITFIELD + (1u << 18)) /* in one SEND */
 #define PEER_KEEP_MEM     16384 /* of `in` and `out` while they are empty */
 #define PEER_HANDSHAKE_MS 20000
@@ -91,7 +91,7 @@ struct peer {
     enum peer_phase phase;
     struct peer *next_closed; /* of those to be freed */
     bool incoming;
-    bool was_useful; /* sent us a good block */
+    bool was_useful; /* sent us a block of a piece that passed */
 
     struct wire_decoder decoder;
     struct buf in;   /* an incomplete message */

@@ -391,7 +391,6 @@ static void request_block_end(struct swarm *w, struct peer *p)
         w->total.wasted += len;
         return;
     }
-    p->was_useful = true;
     p->n_refused = 0;
     for (size_t i = 0; i < n; i++) {
         struct peer *other = askers[i] == p->id ? p : slots_by_id(w, askers[i]);

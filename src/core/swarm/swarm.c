@@ -457,6 +457,18 @@ void swarm_wants_changed(struct swarm *w)
     }
 }
 
+/* Blocks are of use when the hash of their piece says so, not before: a liar
+ * who is quick would look like the best of peers. */
+void swarm_good(struct swarm *w, uint32_t peer)
+{
+    struct peer *p = slots_by_id(w, peer);
+    if (p != NULL) {
+        p->was_useful = true;
+    } else {
+        peerset_on_good(w->peerset, peer, w->clock.now_ms);
+    }
+}
+
 void swarm_suspect(struct swarm *w, uint32_t peer)
 {
     struct peerset_entry *e = peerset_get(w->peerset, peer);

@@ -174,6 +174,9 @@ static bool torrent_on_outcome(struct torrent *t,
     case CONTENT_PIECE_LOST:
         swarm_wants_changed(t->swarm);
         break;
+    case CONTENT_GOOD:
+        swarm_good(t->swarm, out->peer);
+        break;
     case CONTENT_SUSPECT:
         swarm_suspect(t->swarm, out->peer);
         break;

@@ -778,6 +778,23 @@ static void test_twin_waits(void **state)
     assert_true(peerset_deadline(w->ps, false) == PEERSET_BACKOFF_MAX_MS);
 }
 
+/* A piece that passes after its sender was closed ends the wait of a useless
+ * one. */
+static void test_good_after_all(void **state)
+{
+    struct world *w = *state;
+    uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+
+    for (uint64_t now = 0; now < 3000; now += 1000) {
+        peerset_on_connected(w->ps, id, 1);
+        peerset_on_closed(w->ps, id, false, now);
+    }
+    assert_true(peerset_deadline(w->ps, false) == 62000);
+    peerset_on_good(w->ps, id, 3000);
+    assert_true(peerset_deadline(w->ps, false) == 3000 + PEERSET_RECONNECT_MS);
+    peerset_on_good(w->ps, 99, 3000);
+}
+
 /* Ids that lead nowhere are late results: no harm. */
 static void test_stale_ids(void **state)
 {
@@ -900,6 +917,7 @@ int main(void)
         TEST(test_listed_again),
         TEST(test_seed_gives_up),
         TEST(test_twin_waits),
+        TEST(test_good_after_all),
         TEST(test_stale_ids),
         TEST(test_random),
         TEST(test_waiting_is_cheap),

@@ -227,6 +227,18 @@ void peerset_listed(struct peerset *ps, uint32_t id, uint64_t now_ms)
     peerset_changed(ps);
 }
 
+void peerset_on_good(struct peerset *ps, uint32_t id, uint64_t now_ms)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (node && node->useless > 0 && node->e.state == PEERSET_IDLE) {
+        node->useless = 0;
+        node->e.retry_ms =
+            num_min_u64(node->e.retry_ms, now_ms + PEERSET_RECONNECT_MS);
+        peerset_changed(ps);
+    }
+}
+
 void peerset_on_twin(struct peerset *ps, uint32_t id, uint64_t now_ms)
 {
     struct peerset_node *node = peerset_by_id(ps, id);

@@ -93,6 +93,8 @@ void peerset_listed(struct peerset *ps, uint32_t id, uint64_t now_ms);
 /* It is a second address of a client that is connected: no need to dial it for
  * long. */
 void peerset_on_twin(struct peerset *ps, uint32_t id, uint64_t now_ms);
+/* What it sent before it was closed turned out to be good. */
+void peerset_on_good(struct peerset *ps, uint32_t id, uint64_t now_ms);
 /* The candidate that is due has not failed or disappointed us yet. */
 bool peerset_is_fresh(struct peerset *ps, uint64_t now_ms);
 /* The address answered with our own peer id: it is not dialled or taken in
