@@ -2,10 +2,11 @@
 #include "base/file.h"
 
 #include "base/mem.h"
+#include "base/rng.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,4 +89,76 @@ int file_sync_folder_of(const char *path)
     int rc = file_sync(folder);
     free(folder);
     return rc;
+}
+
+/* Writes all of it; 0 or an errno. */
+static int file_write_all(int fd, struct slice content)
+{
+    while (content.len > 0) {
+        ssize_t n = write(fd, content.p, content.len);
+        if (n < 0 && errno != EINTR) {
+            return errno;
+        }
+        if (n > 0) {
+            content = slice_sub(content, (size_t)n, content.len);
+        }
+    }
+    return 0;
+}
+
+/* Makes a file that is not there yet, durable but for its name; 0 or an errno.
+ */
+static int file_make(const char *path, struct slice content)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        return errno;
+    }
+    int error = file_write_all(fd, content);
+    if (error == 0 && fsync(fd) != 0) {
+        error = errno;
+    }
+    if (close(fd) != 0 && error == 0) {
+        error = errno;
+    }
+    if (error != 0) {
+        (void)unlink(path);
+    }
+    return error;
+}
+
+/* Gives the file its name; 0 or an errno. */
+static int file_name(const char *from, const char *to, bool replace)
+{
+    int error = 0;
+    if (!replace) {
+        error = -file_rename_new(from, to);
+    } else if (rename(from, to) != 0) {
+        error = errno;
+    }
+    if (error != 0) {
+        (void)unlink(from);
+    }
+    return error;
+}
+
+int file_save(const char *path, struct slice content, bool replace,
+              struct err *e)
+{
+    char *temp = mem_printf("%s.%016" PRIx64 ".tmp", path, rng_seed_system());
+    int error = file_make(temp, content);
+    if (error == 0) {
+        error = file_name(temp, path, replace);
+    }
+    if (error == 0) {
+        error = -file_sync_folder_of(path);
+    }
+    free(temp);
+    if (error == EEXIST) {
+        return err_set(e, BTC_E_EXISTS, "'%s' exists already", path);
+    }
+    if (error != 0) {
+        return err_set_errno(e, error, "cannot write '%s'", path);
+    }
+    return 0;
 }

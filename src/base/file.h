@@ -1,10 +1,15 @@
 /* Files as names: a rename that never replaces, and names made durable.
  *
  * All functions block; none runs on the loop's thread. Errors are negative
- * errno values.
+ * errno values, but where a struct err is filled.
  */
 #ifndef BTC_BASE_FILE_H
 #define BTC_BASE_FILE_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+#include <stdbool.h>
 
 /* Names a file that has no name yet `to`, never in the place of another
  * (-EEXIST). Where the file system cannot rename that way it links; where it
@@ -17,6 +22,12 @@ int file_sync(const char *path);
 
 /* The same of the folder that a path lies in: makes a new name durable. */
 int file_sync_folder_of(const char *path);
+
+/* Writes a file that appears whole or not at all, also after a power cut: under
+ * another name first, synced, renamed, its folder synced. Without `replace`
+ * BTC_E_EXISTS when something has the name by then. */
+int file_save(const char *path, struct slice content, bool replace,
+              struct err *e);
 
 /* The folder that a path lies in, "." when it names none; free(). */
 char *file_folder_of(const char *path);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "create/internal.h"
 
+#include "base/file.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -393,7 +394,7 @@ static int create_output(struct create_work *w, struct create_result *res)
     } else if (rc == 0 && w->to_stdout) {
         rc = create_send(STDOUT_FILENO, buf_slice(&b), w->e);
     } else if (rc == 0 && !same) {
-        rc = create_save(w->output, buf_slice(&b), w->o->force, w->e);
+        rc = file_save(w->output, buf_slice(&b), w->o->force, w->e);
     }
     if (rc == 0) {
         memcpy(res->info_hash, m->info_hash, SHA1_LEN);

@@ -3,7 +3,7 @@
  *   create.c       options, the torrent's content, what is compared with what
  *   walk.c  the list of files
  *   hash.c  the pieces' hashes
- *   save.c  the output file
+ *   save.c  around the output file
  */
 #ifndef BTC_CREATE_INTERNAL_H
 #define BTC_CREATE_INTERNAL_H
@@ -59,9 +59,5 @@ int create_load(const char *path, struct buf *out, struct err *e);
 int create_check_folder(const char *path, struct err *e);
 /* Writes to something that is open: standard output. */
 int create_send(int fd, struct slice content, struct err *e);
-/* Writes a new file, whole or not at all, durable when it returns 0. Without
- * `replace`, BTC_E_EXISTS when something has the name by now. */
-int create_save(const char *path, struct slice content, bool replace,
-                struct err *e);
 
 #endif

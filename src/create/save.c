@@ -1,18 +1,14 @@
-/* The output of create: a file that is there whole or not at all, also after a
- * power cut: written under another name, synced, renamed, its folder synced.
+/* Around the output of create: what stands there already, whether it may be
+ * written, and the way to standard output. file_save of base/file.h writes it.
  */
 #include "create/internal.h"
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/rng.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define CREATE_LOAD_STEP 65536u
@@ -61,14 +57,6 @@ static int create_write_all(int fd, struct slice content)
     return 0;
 }
 
-/* Writes all of it and syncs it; 0 or an errno. */
-static int create_save_write(int fd, struct slice content)
-{
-    int error = create_write_all(fd, content);
-
-    return error != 0 || fsync(fd) == 0 ? error : errno;
-}
-
 int create_send(int fd, struct slice content, struct err *e)
 {
     int error = create_write_all(fd, content);
@@ -77,15 +65,6 @@ int create_send(int fd, struct slice content, struct err *e)
                       : err_set_errno(e, error,
                                       "cannot write the torrent to "
                                       "standard output");
-}
-
-/* Gives the file its name; 0 or an errno. */
-static int create_save_rename(const char *from, const char *to, bool replace)
-{
-    if (replace) {
-        return rename(from, to) == 0 ? 0 : errno;
-    }
-    return -file_rename_new(from, to);
 }
 
 /* Says early what would else be said after all the hashing. */
@@ -98,37 +77,5 @@ int create_check_folder(const char *path, struct err *e)
         rc = err_set_errno(e, errno, "cannot write '%s'", path);
     }
     free(folder);
-    return rc;
-}
-
-/* Writes a new file, whole or not at all. */
-int create_save(const char *path, struct slice content, bool replace,
-                struct err *e)
-{
-    char *temp = mem_printf("%s.%016" PRIx64 ".tmp", path, rng_seed_system());
-    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    int error = fd < 0 ? errno : 0;
-    int rc = 0;
-
-    if (fd >= 0) {
-        error = create_save_write(fd, content);
-        if (close(fd) != 0 && error == 0) {
-            error = errno;
-        }
-        if (error == 0) {
-            error = create_save_rename(temp, path, replace);
-        }
-        if (error != 0) {
-            (void)unlink(temp);
-        } else {
-            error = -file_sync_folder_of(path);
-        }
-    }
-    if (error == EEXIST) {
-        rc = err_set(e, BTC_E_EXISTS, "'%s' exists already", path);
-    } else if (error != 0) {
-        rc = err_set_errno(e, error, "cannot write '%s'", path);
-    }
-    free(temp);
     return rc;
 }

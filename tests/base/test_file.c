@@ -108,6 +108,23 @@ static void assert_folder(const char *path, const char *folder)
     free(got);
 }
 
+/* Whole or not at all, and nobody's file is lost. */
+static void test_save(void **state)
+{
+    struct place *p = *state;
+    struct err e = {0};
+    assert_int_equal(file_save(p->to, slice_str("one"), false, &e), 0);
+    assert_int_equal(file_save(p->to, slice_str("two"), false, &e),
+                     BTC_E_EXISTS);
+    assert_content(p->to, "one");
+    assert_int_equal(file_save(p->to, slice_str("two"), true, &e), 0);
+    assert_content(p->to, "two");
+    char *nowhere = mem_printf("%s/no/file", p->dir);
+    assert_int_equal(file_save(nowhere, slice_str("x"), true, &e),
+                     BTC_E_NOTFOUND);
+    free(nowhere);
+}
+
 static void test_folder(void **state)
 {
     (void)state;
@@ -125,6 +142,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_rename_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sync, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_save, setup, teardown),
         cmocka_unit_test(test_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
