@@ -127,4 +127,10 @@ struct metainfo_spec {
  * the numbers do not fit each other. */
 int metainfo_write(const struct metainfo_spec *spec, struct buf *out);
 
+/* A .torrent around an info dictionary that is there already, which is kept
+ * byte for byte: of `spec` only trackers, web seeds, comment, created_by and
+ * creation_date count. Errors as above. */
+int metainfo_wrap(struct slice info, const struct metainfo_spec *spec,
+                  struct buf *out);
+
 #endif

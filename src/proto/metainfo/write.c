@@ -183,6 +183,28 @@ static bool metainfo_is_spec_sound(const struct metainfo_spec *spec)
     return pieces == spec->n_pieces && pieces <= METAINFO_MAX_PIECES;
 }
 
+/* What stands in front of the info dictionary. */
+static void metainfo_put_head(struct metainfo_writer *w,
+                              const struct metainfo_spec *spec)
+{
+    metainfo_put_raw(w, 'd');
+    metainfo_put_trackers(w, spec);
+    metainfo_put_text(w, "comment", spec->comment);
+    metainfo_put_text(w, "created by", spec->created_by);
+    if (spec->creation_date > 0) {
+        metainfo_put_str(w, "creation date");
+        metainfo_put_int(w, (uint64_t)spec->creation_date);
+    }
+}
+
+/* And what stands behind it. */
+static void metainfo_put_tail(struct metainfo_writer *w,
+                              const struct metainfo_spec *spec)
+{
+    metainfo_put_web_seeds(w, spec);
+    metainfo_put_raw(w, 'e');
+}
+
 /* Appends the .torrent; the buffer may hold a part of it after an error. */
 int metainfo_write(const struct metainfo_spec *spec, struct buf *out)
 {
@@ -191,16 +213,22 @@ int metainfo_write(const struct metainfo_spec *spec, struct buf *out)
     if (!metainfo_is_spec_sound(spec)) {
         return BTC_E_RANGE;
     }
-    metainfo_put_raw(&w, 'd');
-    metainfo_put_trackers(&w, spec);
-    metainfo_put_text(&w, "comment", spec->comment);
-    metainfo_put_text(&w, "created by", spec->created_by);
-    if (spec->creation_date > 0) {
-        metainfo_put_str(&w, "creation date");
-        metainfo_put_int(&w, (uint64_t)spec->creation_date);
-    }
+    metainfo_put_head(&w, spec);
     metainfo_put_info(&w, spec);
-    metainfo_put_web_seeds(&w, spec);
-    metainfo_put_raw(&w, 'e');
+    metainfo_put_tail(&w, spec);
+    return w.rc;
+}
+
+int metainfo_wrap(struct slice info, const struct metainfo_spec *spec,
+                  struct buf *out)
+{
+    struct metainfo_writer w = {.out = out, .rc = 0};
+
+    metainfo_put_head(&w, spec);
+    metainfo_put_str(&w, "info");
+    if (w.rc == 0) {
+        w.rc = buf_append(out, info.p, info.len);
+    }
+    metainfo_put_tail(&w, spec);
     return w.rc;
 }

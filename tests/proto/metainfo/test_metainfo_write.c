@@ -111,6 +111,34 @@ static void test_multi(void **state)
     buf_fini(&b);
 }
 
+/* An info dictionary with keys of others stays as it is. */
+static void test_wrap(void **state)
+{
+    static const char info[] = "d5:extra3:yes6:lengthi5e4:name1:n12:piece "
+                               "lengthi16384e6:pieces20:" A20 "e";
+    const struct metainfo_url trackers[] = {{.url = write_url[0], .tier = 0}};
+    char *const seeds[] = {write_seed[0]};
+    struct metainfo_spec spec = {.trackers = trackers,
+                                 .n_trackers = 1,
+                                 .web_seeds = seeds,
+                                 .n_web_seeds = 1};
+    struct metainfo *m = NULL;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 4096);
+    assert_int_equal(metainfo_wrap(slice_str(info), &spec, &b), 0);
+    assert_int_equal(metainfo_parse(buf_slice(&b), false, &m, NULL), 0);
+    assert_true(slice_eq(slice_of(m->info, m->info_len), slice_str(info)));
+    assert_int_equal(m->n_trackers, 1);
+    assert_int_equal(m->n_web_seeds, 1);
+    metainfo_free(m);
+    buf_fini(&b);
+    buf_init(&b, 60);
+    assert_int_equal(metainfo_wrap(slice_str(info), &spec, &b), BTC_E_LIMIT);
+    buf_fini(&b);
+}
+
 /* One tracker needs no list. */
 static void test_one_tracker(void **state)
 {
@@ -200,7 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_single),      cmocka_unit_test(test_multi),
         cmocka_unit_test(test_one_tracker), cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_range),
+        cmocka_unit_test(test_range),       cmocka_unit_test(test_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
