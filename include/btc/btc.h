@@ -85,6 +85,11 @@ BTC_API const char *btc_path(const struct btc *b);
 /* $BTC_DB is the caller's business; this is $XDG_STATE_HOME/btc/btc.db, with
  * ~/.local/state for an unset variable. free(). NULL without a home. */
 BTC_API char *btc_default_db(void);
+/* A database for a short while, in a folder of its own below $TMPDIR that goes
+ * when it is closed. It knows the nodes of the DHT that `like` knows (NULL:
+ * none), and nothing else. */
+BTC_API int btc_open_scratch(struct btc *like, struct btc **out,
+                             struct btc_error *e);
 /* Pid of the engine that runs on the database now; 0 = none. */
 BTC_API int64_t btc_engine_pid(const char *path);
 
@@ -135,7 +140,8 @@ struct btc_source; /* a parsed torrent or magnet */
 
 enum {
     BTC_SOURCE_NO_NETWORK = 1, /* an http(s) URL is refused (USAGE) */
-    BTC_SOURCE_ACCEPT_V2 = 2   /* a pure v2 torrent may be looked at */
+    BTC_SOURCE_ACCEPT_V2 = 2,  /* a pure v2 torrent may be looked at */
+    BTC_SOURCE_KEEP = 4        /* as it is, for btc_source_save */
 };
 /* `src`: a file, "-" (standard input), an http(s) URL, a magnet, 40 or 64 hex.
  */
@@ -150,6 +156,14 @@ BTC_API int btc_source_select(const struct btc_source *s, const char *select,
                               const char *exclude, bool *wanted,
                               struct btc_error *e);
 BTC_API void btc_source_free(struct btc_source *s); /* NULL allowed */
+/* A torrent of the database as a source: its info dictionary byte for byte,
+ * trackers and web seeds as they stand. NOT_FOUND when it is a magnet still. */
+BTC_API int btc_source_of(struct btc *b, int64_t id, struct btc_source **out,
+                          struct btc_error *e);
+/* Writes a .torrent, whole or not at all; EXISTS when the name is taken. A
+ * magnet has nothing to be saved yet: BAD_TORRENT. */
+BTC_API int btc_source_save(const struct btc_source *s, const char *path,
+                            struct btc_error *e);
 
 /* --- wishes --- */
 
@@ -367,9 +381,10 @@ struct btc_run_options {
     const int64_t *ids; /* these torrents; none: all that are wished to run and
                          * are not done */
     size_t n_ids;
-    bool follow_wishes;   /* daemon: every torrent, new ones too; never ends by
-                           * itself */
-    bool check_only;      /* btc verify: hash, journal, end; no network */
+    bool follow_wishes; /* daemon: every torrent, new ones too; never ends by
+                         * itself */
+    bool check_only;    /* btc verify: hash, journal, end; no network */
+    bool metadata_only; /* magnets become torrents, their data is not fetched */
     int64_t older_than_s; /* check_only: only pieces verified longer ago */
     const char *seed;     /* instead of each torrent's own; NULL = its own */
     enum btc_verify verify;

@@ -9,6 +9,8 @@
  *   query.c   the views; care.c: check, backup, restore, salvage
  *   run.c     the engine, and following another one's (follow.c)
  *   create.c  new torrents
+ *   keep.c    what is known as a .torrent again; scratch.c: a folder for a
+ * while
  *
  * Inside, functions give 0 or enum btc_err and fill a struct err, as everywhere
  * else; the functions of btc.h turn that into a status on their last line
@@ -35,6 +37,7 @@ struct btc {
     struct engine *run; /* while btc_run is on the stack */
     struct engine_signals signals;
     struct journal *side; /* owns; for calls made while an engine has `db` */
+    char *scratch;        /* owns; the folder that goes with it, or NULL */
 };
 
 struct btc_source {
@@ -42,6 +45,7 @@ struct btc_source {
     char *label;                   /* owns; names the source in texts */
     struct metainfo *meta;         /* owns; NULL for a magnet */
     struct magnet *magnet;         /* owns; NULL for a torrent */
+    struct buf text;               /* as it was read, when that is kept */
     struct btc_file_info *files;   /* owns */
     struct btc_url *trackers;      /* owns */
     struct btc_left_out *left_out; /* owns; the texts are borrowed */
@@ -65,6 +69,16 @@ struct api_rows {
 };
 /* Hands a row on; `ctx` is a struct api_rows. */
 int api_row(void *ctx, const struct journal_value *v, size_t n);
+
+/* --- source.c --- */
+/* The source of what was parsed, which it takes over. */
+struct btc_source *api_source_new(struct metainfo *meta);
+
+/* --- scratch.c --- */
+/* A new folder below $TMPDIR; NULL when it cannot be made. */
+char *api_scratch_make(struct err *e);
+/* It goes with the files in it, and the text is freed. NULL allowed. */
+void api_scratch_fini(char *folder);
 
 /* --- peer.c --- */
 struct api_peers {

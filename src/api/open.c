@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "journal/nodes.h"
 #include "model/names.h"
 
 #include <stdio.h>
@@ -153,6 +154,40 @@ int btc_open(const char *path, unsigned flags, struct btc **out,
     return api_status(e, code, &err);
 }
 
+/* Who knows nodes of the DHT needs no bootstrap host. Without them it goes on
+ * all the same. */
+static void api_scratch_take_nodes(struct journal *to, struct journal *from)
+{
+    struct journal_node *nodes = NULL;
+    size_t n = 0;
+    if (journal_load_nodes(from, &nodes, &n, NULL) == 0 && n > 0) {
+        (void)journal_save_nodes(to, nodes, n, NULL);
+    }
+    free(nodes);
+}
+
+int btc_open_scratch(struct btc *like, struct btc **out, struct btc_error *e)
+{
+    struct err err = {0};
+    char *folder = api_scratch_make(&err);
+    *out = NULL;
+    if (folder == NULL) {
+        return api_status(e, err.code, &err);
+    }
+    char *path = mem_printf("%s/btc.db", folder);
+    int status = btc_open(path, BTC_OPEN_CREATE | BTC_OPEN_NETWORK, out, e);
+    free(path);
+    if (status != 0) {
+        api_scratch_fini(folder);
+        return status;
+    }
+    (*out)->scratch = folder;
+    if (like != NULL) {
+        api_scratch_take_nodes((*out)->db, like->db);
+    }
+    return 0;
+}
+
 void btc_close(struct btc *b)
 {
     if (!b) {
@@ -161,6 +196,7 @@ void btc_close(struct btc *b)
     BTC_ASSERT(b->run == NULL); /* not from inside btc_run */
     journal_close(b->side);
     journal_close(b->db);
+    api_scratch_fini(b->scratch);
     free(b->path);
     free(b);
 }

@@ -162,7 +162,11 @@ static int api_load_torrent(struct btc_source *s, const char *src,
         code = metainfo_parse(buf_slice(&body),
                               (flags & BTC_SOURCE_ACCEPT_V2) != 0, &s->meta, e);
     }
-    buf_fini(&body);
+    if (code == 0 && (flags & BTC_SOURCE_KEEP) != 0) {
+        s->text = body;
+    } else {
+        buf_fini(&body);
+    }
     return code;
 }
 
@@ -330,6 +334,15 @@ int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
     return api_status(e, code, &err);
 }
 
+struct btc_source *api_source_new(struct metainfo *meta)
+{
+    struct btc_source *s = mem_zalloc(sizeof(*s));
+    s->label = mem_strdup(meta->name);
+    s->meta = meta;
+    api_fill_torrent(s);
+    return s;
+}
+
 const struct btc_source_info *btc_source_info(const struct btc_source *s)
 {
     return &s->info;
@@ -361,6 +374,7 @@ void btc_source_free(struct btc_source *s)
     }
     metainfo_free(s->meta);
     magnet_free(s->magnet);
+    buf_fini(&s->text);
     free(s->files);
     free(s->trackers);
     free(s->left_out);

@@ -149,6 +149,9 @@ static bool engine_was_done(struct engine *s, const struct engine_torrent *st)
 static bool engine_is_asked(struct engine *s, const struct engine_torrent *st)
 {
     const struct journal_torrent *row = &st->row;
+    if (s->o.metadata_only && row->piece_length > 0) {
+        return false;
+    }
     if (s->o.n_ids == 0 && s->o.check_only) {
         return row->wanted == WANTED_RUN || row->wanted == WANTED_PAUSE;
     }

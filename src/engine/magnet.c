@@ -247,8 +247,18 @@ static void magnet_take_row(struct engine_torrent *st,
     st->row.n_files = t->n_files;
 }
 
-/* It stands in the journal, or cannot. With its content known the torrent
- * begins anew. */
+/* With its content known the torrent begins anew, unless the run is for nothing
+ * more. */
+static void magnet_go_on(struct engine_torrent *st)
+{
+    if (st->s->o.metadata_only) {
+        st->asked = false;
+    } else {
+        turn_post(st, LIFE_AGAIN);
+    }
+}
+
+/* It stands in the journal, or cannot. */
 static void magnet_end(struct magnet_job *j)
 {
     struct engine_torrent *st = j->st;
@@ -260,7 +270,7 @@ static void magnet_end(struct magnet_job *j)
         report_tell_type(st, BTC_EVENT_METADATA);
         facts_event(st, LEVEL_INFO, "metadata",
                     "the metadata is here and right");
-        turn_post(st, LIFE_AGAIN);
+        magnet_go_on(st);
     }
     jobs_done(st);
     magnet_job_free(j);

@@ -146,9 +146,14 @@ static void report_stats(struct engine_torrent *st, struct torrent_stats *ts)
     }
 }
 
-/* Seconds until everything is here; -1 unknown. */
-static int64_t report_eta(const struct torrent_stats *ts)
+/* Seconds until everything is here; -1 unknown, as it is as long as nobody
+ * knows what everything is. */
+static int64_t report_eta(const struct engine_torrent *st,
+                          const struct torrent_stats *ts)
 {
+    if (st->t != NULL && st->meta == NULL) {
+        return -1;
+    }
     uint64_t left = ts->bytes_total - ts->bytes_done;
     if (left == 0) {
         return 0;
@@ -172,7 +177,7 @@ static void report_fill_progress(struct engine_torrent *st,
         .pieces_checking = ts.pieces_checking,
         .down_rate = ts.down_rate,
         .up_rate = ts.up_rate,
-        .eta_s = report_eta(&ts),
+        .eta_s = report_eta(st, &ts),
         .peers = ts.peers,
         .seeds = ts.seeds,
         .downloaded = ts.downloaded,
@@ -198,7 +203,7 @@ void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
     out->pieces_done = ts.pieces_done;
     out->down_rate = (int64_t)ts.down_rate;
     out->up_rate = (int64_t)ts.up_rate;
-    out->eta_s = report_eta(&ts);
+    out->eta_s = report_eta(st, &ts);
     out->peers = ts.peers;
     out->seeds = ts.seeds;
     out->downloaded = ts.downloaded;

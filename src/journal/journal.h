@@ -219,6 +219,9 @@ int journal_load_trackers(struct journal *db, int64_t id,
                           struct journal_tracker **out, size_t *n,
                           struct err *e);
 void journal_trackers_free(struct journal_tracker *rows, size_t n);
+/* Texts, each malloc'ed as their array is. */
+int journal_load_web_seeds(struct journal *db, int64_t id, char ***out,
+                           size_t *n, struct err *e);
 int journal_load_stat(struct journal *db, int64_t id, struct journal_stat *out,
                       struct err *e);
 int journal_load_info(struct journal *db, int64_t id, uint8_t **out,

@@ -466,6 +466,28 @@ void journal_trackers_free(struct journal_tracker *rows, size_t n)
     free(rows);
 }
 
+/* A row of web_seed. */
+static void journal_read_web_seed(sqlite3_stmt *s, void *row)
+{
+    *(char **)row = mem_strdup((const char *)sqlite3_column_text(s, 0));
+}
+
+/* The web seeds of a torrent. What was read before an error
+ * is given, too. */
+int journal_load_web_seeds(struct journal *db, int64_t id, char ***out,
+                           size_t *n, struct err *e)
+{
+    const struct journal_query q = {
+        .sql = "SELECT url FROM web_seed WHERE torrent_id = ?1 ORDER BY url",
+        .id = id,
+        .read = journal_read_web_seed};
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, &q, &r, e);
+    *out = r.p;
+    *n = r.n;
+    return code;
+}
+
 /* A row of torrent_stat. */
 static void journal_read_stat(sqlite3_stmt *s, void *row)
 {

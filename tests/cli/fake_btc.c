@@ -22,6 +22,7 @@ struct btc {
     atomic_int stops;
     atomic_int asked;
     struct btc_progress *now; /* of the torrent that runs, NULL = none */
+    bool scratch;
 };
 struct btc_source {
     struct btc_source_info info;
@@ -207,6 +208,16 @@ int btc_open(const char *path, unsigned flags, struct btc **out,
     return 0;
 }
 
+int btc_open_scratch(struct btc *like, struct btc **out, struct btc_error *e)
+{
+    (void)e;
+    fake_call("scratch %s", like == NULL ? "alone" : "like");
+    *out = calloc(1, sizeof(**out));
+    (*out)->path = strdup("/tmp/btc-x/btc.db");
+    (*out)->scratch = true;
+    return 0;
+}
+
 void btc_close(struct btc *b)
 {
     if (b != NULL) {
@@ -299,6 +310,25 @@ int btc_source_select(const struct btc_source *s, const char *select,
     return 0;
 }
 
+int btc_source_of(struct btc *b, int64_t id, struct btc_source **out,
+                  struct btc_error *e)
+{
+    fake_call("source %lld", (long long)id);
+    return b->scratch || fake.has_source
+               ? btc_source_load("fetched", 0, out, e)
+               : fake_fail(e, BTC_STATUS_NOT_FOUND, "a magnet still");
+}
+
+int btc_source_save(const struct btc_source *s, const char *path,
+                    struct btc_error *e)
+{
+    if (s->info.is_magnet) {
+        return fake_fail(e, BTC_STATUS_BAD_TORRENT, "a magnet still");
+    }
+    fake_call("save %s", path);
+    return 0;
+}
+
 void btc_source_free(struct btc_source *s)
 {
     free(s);
@@ -316,7 +346,9 @@ int btc_add(struct btc *b, const struct btc_source *s,
     (void)e;
     fake_call("add seed=%s", o->seed == NULL ? "" : o->seed);
     *id = 1;
-    *known = false;
+    if (known != NULL) {
+        *known = false;
+    }
     return 0;
 }
 

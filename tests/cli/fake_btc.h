@@ -13,6 +13,7 @@ struct fake_btc {
     int64_t engine_pid; /* 0 = no engine runs */
     int open_status;    /* what btc_open gives */
     int run_status;     /* what btc_run gives in the end */
+    bool has_source;    /* the torrent's info dictionary is known */
     bool locked;        /* btc_run finds another engine */
     size_t n_torrents;  /* rows in the database */
     struct btc_progress torrents[FAKE_TORRENTS];
