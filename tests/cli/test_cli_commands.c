@@ -495,6 +495,45 @@ static void test_info(void **state)
     assert_non_null(strstr(out, "3  2.0 MiB  film/one.mkv"));
 }
 
+/* A magnet is asked about on a database of its own, unless the user's own knows
+ * it. */
+static void test_info_fetch(void **state)
+{
+    (void)state;
+    assert_int_equal(run("info --fetch a.torrent"), 0);
+    assert_string_equal(fake.calls, "");
+    assert_int_equal(run("info --fetch magnet:?xt=urn:btih:0"), 0);
+    assert_non_null(strstr(fake.calls, "open 2;source 1;scratch like;add"));
+    assert_non_null(strstr(fake.calls, "run"));
+    assert_non_null(strstr(out, "3  2.0 MiB  film/one.mkv"));
+
+    fake_reset();
+    fake.has_source = true;
+    assert_int_equal(run("info --fetch magnet:?xt=urn:btih:0 --json"), 0);
+    assert_string_equal(fake.calls, "open 2;source 1;");
+
+    fake_reset();
+    fake.run_status = BTC_STATUS_STALLED;
+    assert_int_equal(run("info --fetch magnet:?xt=urn:btih:0 --json"),
+                     BTC_STATUS_STALLED);
+    json_t *o = object();
+    assert_true(json_is_true(json_object_get(o, "retryable")));
+    json_decref(o);
+}
+
+static void test_info_save(void **state)
+{
+    (void)state;
+    assert_int_equal(run("info --save-torrent /nowhere/x a.torrent"), 0);
+    assert_string_equal(fake.calls, "save /nowhere/x;");
+    assert_int_equal(run("info --save-torrent /nowhere/x magnet:?xt=0"),
+                     BTC_STATUS_BAD_TORRENT);
+    fake_reset();
+    assert_int_equal(run("info --fetch --save-torrent / magnet:?xt=0"),
+                     BTC_STATUS_EXISTS);
+    assert_string_equal(fake.calls, "");
+}
+
 static void test_wishes(void **state)
 {
     (void)state;
@@ -732,6 +771,7 @@ int main(void)
         TEST(test_ndjson),       TEST(test_progress_plain),
         TEST(test_resume),       TEST(test_status),
         TEST(test_views),        TEST(test_info),
+        TEST(test_info_fetch),   TEST(test_info_save),
         TEST(test_wishes),       TEST(test_objects),
         TEST(test_tools),        TEST(test_why),
         TEST(test_help),         TEST(test_hooks),

@@ -1,5 +1,8 @@
-/* btc info: show a torrent or a magnet without touching the network. */
+/* btc info: show a torrent or a magnet; with --fetch, what peers say of it. */
+#include <unistd.h>
+
 #include "cli/commands/commands.h"
+#include "cli/fetch.h"
 #include "front/format.h"
 #include "front/json.h"
 #include "front/table.h"
@@ -127,39 +130,82 @@ static void cli_info_files(struct cli *c, const struct btc_source_info *i)
     front_table_free(t);
 }
 
+/* Shows it. */
+static void cli_info_show(struct cli *c, const struct btc_source_info *info)
+{
+    if (c->o.json) {
+        front_json_print(c->out, front_json_info(info));
+        return;
+    }
+    cli_info_head(c, info);
+    cli_info_ways(c, info);
+    cli_info_left_out(c, info);
+    cli_info_files(c, info);
+}
+
+/* --fetch and --save-torrent, then it is shown. */
+static int cli_info_source(struct cli *c, struct btc_source **s)
+{
+    struct btc_error e = {0};
+    int status = 0;
+
+    if (c->o.meta.fetch) {
+        status = cli_fetch(c, s);
+    }
+    if (status == 0 && c->o.meta.save != NULL &&
+        btc_source_save(*s, c->o.meta.save, &e) != 0) {
+        status = cli_fail(c, &e);
+    }
+    if (status == 0) {
+        cli_info_show(c, btc_source_info(*s));
+    }
+    return status;
+}
+
 /* btc info SRC. */
 static int cli_info_run(struct cli *c)
 {
     struct btc_source *s = NULL;
     struct btc_error e = {0};
+    unsigned flags = BTC_SOURCE_ACCEPT_V2 | BTC_SOURCE_KEEP;
 
-    if (btc_source_load(c->args[0],
-                        BTC_SOURCE_NO_NETWORK | BTC_SOURCE_ACCEPT_V2, &s,
-                        &e) != 0) {
+    if (!c->o.meta.fetch) {
+        flags |= BTC_SOURCE_NO_NETWORK;
+    }
+    if (c->o.meta.save != NULL && access(c->o.meta.save, F_OK) == 0) {
+        return cli_fail_text(c, BTC_STATUS_EXISTS, "'%s' exists already",
+                             c->o.meta.save);
+    }
+    if (btc_source_load(c->args[0], flags, &s, &e) != 0) {
         return cli_fail(c, &e);
     }
-    const struct btc_source_info *info = btc_source_info(s);
-    if (c->o.json) {
-        front_json_print(c->out, front_json_info(info));
-    } else {
-        cli_info_head(c, info);
-        cli_info_ways(c, info);
-        cli_info_left_out(c, info);
-        cli_info_files(c, info);
-    }
+    int status = cli_info_source(c, &s);
     btc_source_free(s);
-    return 0;
+    return status;
 }
+
+/* How peers are asked. */
+#define CLI_INFO_FETCH                                                    \
+    (CLI_SET(FETCH) | CLI_SET(DB) | CLI_SET(ALLOW_NETWORK_DB) |           \
+     CLI_SET(PORT) | CLI_SET(BIND) | CLI_SET(PEER) | CLI_SET(MAX_PEERS) | \
+     CLI_SET(NO_DHT) | CLI_SET(NO_PEX) | CLI_SET(NO_LSD) |                \
+     CLI_SET(DHT_BOOTSTRAP) | CLI_SET(ALLOW_LOCAL) | CLI_SET(MAX_TIME) |  \
+     CLI_SET(PROGRESS))
 
 const struct cli_command cli_info = {
     .name = "info",
     .args = "SRC",
     .group = CLI_GROUP_TOOLS,
-    .help = "show a .torrent or magnet without touching the network",
+    .help = "show what a .torrent or magnet holds",
     .details = "Shows what a .torrent file (- for standard input), a magnet "
-               "link or an info hash says. Nothing is fetched.",
-    .example = "btc info --json ubuntu.torrent",
-    .options = CLI_SET_BASE | CLI_SET(JSON),
+               "link or an info hash says. Nothing is fetched, unless --fetch "
+               "is given: then a URL is followed, and peers are asked what a "
+               "magnet holds, for at most two minutes unless --max-time says "
+               "otherwise. Nothing of its data comes, and the database "
+               "stays as it is.",
+    .example = "btc info --fetch --save-torrent film.torrent 'magnet:?xt=...'",
+    .options =
+        CLI_SET_BASE | CLI_SET(JSON) | CLI_INFO_FETCH | CLI_SET(SAVE_TORRENT),
     .min_args = 1,
     .max_args = 1,
     .run = cli_info_run};

@@ -32,7 +32,9 @@ _btc_options() {
     rm) echo "--db --allow-network-db --config --data --json --dry-run --yes --quiet --verbose --help" ;;
     move) echo "--db --allow-network-db --config --here --json --quiet --verbose --help" ;;
     set) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
-    info) echo "--config --json --quiet --verbose --help" ;;
+    info) echo "--db --allow-network-db --config --port --bind --peer --max-peers --no-dht --no-pex
+        --no-lsd --dht-bootstrap --allow-local --max-time --fetch --save-torrent --json --progress
+        --quiet --verbose --help" ;;
     create) echo "--config --out --tracker --web-seed --piece-length --private --comment
         --force --json --progress --quiet --verbose --help" ;;
     verify) echo "--db --allow-network-db --config --max-time --full --older-than --json --ndjson --progress
@@ -105,7 +107,7 @@ _btc() {
     fi
     case $prev in
     --dir | -d) _btc_files -d; return ;;
-    --db | --config | backup) _btc_files -f; return ;;
+    --db | --config | --save-torrent | backup) _btc_files -f; return ;;
     esac
     if [[ $prev == --* ]] && i=$(_btc_values "$prev"); then
         COMPREPLY=($(compgen -W "$i" -- "$cur"))

@@ -61,6 +61,8 @@ enum cli_option_id {
     CLI_OPTION_PRIVATE,
     CLI_OPTION_COMMENT,
     CLI_OPTION_FORCE,
+    CLI_OPTION_FETCH,
+    CLI_OPTION_SAVE_TORRENT,
     CLI_OPTION_JSON,
     CLI_OPTION_NDJSON,
     CLI_OPTION_PROGRESS,
@@ -127,6 +129,10 @@ struct cli_options {
     bool overwrite, data, here, is_private, force, json, ndjson, dry_run, yes,
         quiet, help;
     bool version, allow_network_db, repair;
+    struct {
+        bool fetch;
+        const char *save;
+    } meta; /* the info dictionary: --fetch, --save-torrent */
     uint64_t verbose;
     uint64_t down, up, cache, min_free, piece_length;
     uint64_t port, max_peers, journal_interval_ms, limit;
