@@ -124,11 +124,14 @@ struct cli_list {
 struct cli_options {
     const char *db, *config, *dir, *out, *select, *exclude, *seed, *label;
     const char *bind, *on_done, *on_error, *comment;
-    bool sequential, paused, no_dht, no_pex, no_lsd, accept_loss, full, watch;
+    bool sequential, paused, accept_loss, full, watch;
     bool allow_local;
     bool overwrite, data, here, is_private, force, json, ndjson, dry_run, yes,
         quiet, help;
     bool version, allow_network_db, repair;
+    struct {
+        bool dht, pex, lsd;
+    } no; /* --no-dht, --no-pex, --no-lsd */
     struct {
         bool fetch;
         const char *save;
