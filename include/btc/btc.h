@@ -177,7 +177,9 @@ struct btc_add_options {
                           * the path and its tails, without case; a folder
                           * means everything below it */
     const char *exclude; /* the same */
-    const char *seed;    /* "none", "forever", "ratio:1.0", "time:60m" */
+    const char *torrent_file; /* a magnet's .torrent is kept there once it is
+                               * known; EXISTS when the name is taken */
+    const char *seed;         /* "none", "forever", "ratio:1.0", "time:60m" */
     const char *label;
     bool sequential;
     bool paused;

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "journal/magnet.h"
 #include "model/seed_goal.h"
 
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct api_add {
     const struct btc_add_options *o; /* borrows */
     struct api_place *place;         /* borrows; shared by all of a call */
     struct api_magnet *magnet;       /* owns */
+    struct metainfo *learned;        /* owns; of a magnet that is known */
     struct journal_torrent *known;   /* owns; the row with the hash, if any */
     size_t n_known;
     struct journal_file *files;       /* owns, and their paths */
@@ -42,6 +44,7 @@ static void api_add_fini(struct api_add *x)
     journal_torrents_free(x->known, x->n_known);
     journal_files_free(x->files, x->files ? x->m->n_files : 0);
     api_magnet_free(x->magnet);
+    metainfo_free(x->learned);
     free(x->trackers);
     free(x->name);
     free(x->label);
@@ -66,47 +69,13 @@ static int64_t api_add_limit(uint64_t v)
     return (int64_t)num_min_u64(v, INT64_MAX);
 }
 
-/* Priorities as --select and --exclude want them. */
-static int api_add_select(const struct api_add *x, struct err *e)
+/* What is wished of the files. */
+static struct place_wish api_add_place(const struct api_add *x)
 {
-    uint32_t n = x->m->n_files;
-    struct choose_file *choice = mem_calloc(n > 0 ? n : 1, sizeof(*choice));
-    for (uint32_t i = 0; i < n; i++) {
-        choice[i] = (struct choose_file){.path = x->m->files[i].path,
-                                         .pad = x->m->files[i].pad,
-                                         .wanted = true};
-    }
-    int code = choose_files(choice, n, x->o->select, x->o->exclude, e);
-    for (uint32_t i = 0; i < n; i++) {
-        x->files[i].priority = choice[i].wanted || choice[i].pad ? 4 : 0;
-    }
-    free(choice);
-    return code;
-}
-
-/* Rows of the files. */
-static int api_add_files(struct api_add *x, struct err *e)
-{
-    const struct metainfo *m = x->m;
-    x->files = mem_calloc(m->n_files > 0 ? m->n_files : 1, sizeof(*x->files));
-    for (uint32_t i = 0; i < m->n_files; i++) {
-        x->files[i] =
-            (struct journal_file){.file = i,
-                                  .path = mem_strdup(m->files[i].path),
-                                  .offset = m->files[i].offset,
-                                  .length = m->files[i].length,
-                                  .pad = m->files[i].pad,
-                                  .priority = 4};
-    }
-    int code = api_add_select(x, e);
-    if (code == 0 && x->o->name) {
-        code = api_place_rename(x->files, m->n_files, m->multi_file, x->o->name,
-                                e);
-    }
-    if (code == 0) {
-        x->n_shortened = api_place_shorten(x->files, m->n_files, x->place);
-    }
-    return code;
+    return (struct place_wish){.select = x->o->select,
+                               .exclude = x->o->exclude,
+                               .name = x->o->name,
+                               .name_max = x->place->name_max};
 }
 
 /* Rows of the trackers, the peers by hand. */
@@ -127,16 +96,6 @@ static void api_add_sources(struct api_add *x)
     x->add.n_peers = x->place->peers.n;
 }
 
-/* The name people will see: --out's, mended as the files' paths are. */
-static char *api_add_name(const struct api_add *x)
-{
-    if (!x->o->name || x->m->n_files == 0) {
-        return mem_strdup(x->m->name);
-    }
-    const char *path = x->files[0].path;
-    return mem_strndup(path, strcspn(path, "/"));
-}
-
 /* The row of the torrent. */
 static int api_add_torrent(struct api_add *x, struct err *e)
 {
@@ -144,7 +103,8 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     const struct btc_add_options *o = x->o;
     struct journal_torrent *t = &x->add.torrent;
     memcpy(t->info_hash, m->info_hash, sizeof(t->info_hash));
-    x->name = api_add_name(x);
+    const struct place_wish place = api_add_place(x);
+    x->name = place_name(m, &place, x->files);
     t->name = x->name;
     t->save_path = x->place->save_path;
     t->wanted = o->paused ? WANTED_PAUSE : WANTED_RUN;
@@ -175,9 +135,9 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     return code;
 }
 
-/* A known torrent stays where it is and keeps its names. */
-static int api_add_same_place(const struct api_add *x,
-                              const struct journal_torrent *t, struct err *e)
+/* A known torrent stays where it is. */
+static int api_add_same_folder(const struct api_add *x,
+                               const struct journal_torrent *t, struct err *e)
 {
     if (x->o->dir && strcmp(t->save_path, x->place->save_path) != 0) {
         return err_set(e, BTC_E_EXISTS,
@@ -187,12 +147,20 @@ static int api_add_same_place(const struct api_add *x,
                        (long long)t->id, t->name, t->save_path,
                        x->place->save_path, (long long)t->id);
     }
-    if (!x->o->name) {
-        return 0;
+    return 0;
+}
+
+/* And it keeps its names. */
+static int api_add_same_place(const struct api_add *x,
+                              const struct journal_torrent *t, struct err *e)
+{
+    int code = api_add_same_folder(x, t, e);
+    if (code != 0 || x->o->name == NULL) {
+        return code;
     }
     struct journal_file *files = NULL;
     size_t n = 0;
-    int code = journal_load_files(x->db, t->id, &files, &n, e);
+    code = journal_load_files(x->db, t->id, &files, &n, e);
     if (code == 0 && n > 0 && strcmp(files[0].path, x->files[0].path) != 0) {
         code = err_set(e, BTC_E_EXISTS,
                        "torrent %lld is known with the file '%.150s', not "
@@ -212,7 +180,26 @@ static int api_add_wish(const struct api_add *x, int64_t id, const char *column,
     return value ? journal_set_wish(x->db, id, column, value, e) : 0;
 }
 
-/* Options that were given count for a known torrent, too. */
+/* A choice of files that was given counts for a known torrent, too. */
+static int api_add_choice(const struct api_add *x, int64_t id, struct err *e)
+{
+    const struct btc_add_options *o = x->o;
+    bool chosen = (o->select != NULL && *o->select != '\0') ||
+                  (o->exclude != NULL && *o->exclude != '\0');
+    if (!chosen) {
+        return 0;
+    }
+    uint32_t n = x->m->n_files;
+    uint8_t *priority = mem_calloc((size_t)n + 1, 1);
+    for (uint32_t i = 0; i < n; i++) {
+        priority[i] = x->files[i].priority;
+    }
+    int code = journal_set_priorities(x->db, id, priority, n, e);
+    free(priority);
+    return code;
+}
+
+/* And so do the other options. */
 static int api_add_wishes(const struct api_add *x, int64_t id, struct err *e)
 {
     const struct btc_add_options *o = x->o;
@@ -233,17 +220,20 @@ static int api_add_wishes(const struct api_add *x, int64_t id, struct err *e)
                   {"overwrite", o->overwrite ? "1" : NULL},
                   {"wanted", o->paused ? NULL : "run"}};
     int code = 0;
-    if ((o->select && *o->select) || (o->exclude && *o->exclude)) {
-        uint32_t n = x->m->n_files;
-        uint8_t *priority = mem_calloc(n > 0 ? n : 1, 1);
-        for (uint32_t i = 0; i < n; i++) {
-            priority[i] = x->files[i].priority;
-        }
-        code = journal_set_priorities(x->db, id, priority, n, e);
-        free(priority);
-    }
     for (size_t i = 0; code == 0 && i < sizeof(wishes) / sizeof(*wishes); i++) {
         code = api_add_wish(x, id, wishes[i].column, wishes[i].value, e);
+    }
+    return code;
+}
+
+/* A magnet that peers have told nothing of yet is told by its .torrent. */
+static int api_add_learn(struct api_add *x, const struct journal_torrent *t,
+                         struct err *e)
+{
+    x->add.torrent.save_path = t->save_path;
+    int code = place_conflict(x->db, &x->add, e);
+    if (code == 0) {
+        code = journal_learn(x->db, t->id, &x->add, e);
     }
     return code;
 }
@@ -253,10 +243,54 @@ static int api_add_merge(struct api_add *x, const struct journal_torrent *t,
                          struct err *e)
 {
     int code = api_add_same_place(x, t, e);
+    if (code == 0 && t->piece_length == 0) {
+        code = api_add_learn(x, t, e);
+    }
     if (code == 0) {
         code = journal_add_sources(x->db, t->id, &x->add, e);
     }
-    return code == 0 ? api_add_wishes(x, t->id, e) : code;
+    if (code == 0) {
+        code = api_add_choice(x, t->id, e);
+    }
+    if (code == 0) {
+        code = api_add_wishes(x, t->id, e);
+    }
+    return code;
+}
+
+/* A magnet of a torrent whose files are known is as good as its .torrent. */
+static int api_add_known_magnet(struct api_add *x, struct err *e)
+{
+    uint8_t *info = NULL;
+    size_t len = 0;
+    int code = journal_load_info(x->db, x->known->id, &info, &len, e);
+    if (code == 0) {
+        code = metainfo_parse_info(slice_of(info, len), &x->learned, e);
+    }
+    free(info);
+    if (code == 0) {
+        const struct place_wish place = api_add_place(x);
+        x->m = x->learned;
+        code = place_files(x->m, &place, &x->files, &x->n_shortened, e);
+    }
+    if (code == 0) {
+        code = api_add_merge(x, x->known, e);
+    }
+    return code;
+}
+
+/* A magnet of a torrent that is known. */
+static int api_add_magnet_again(struct api_add *x, int64_t id, struct err *e)
+{
+    int code = journal_load_by_id(x->db, id, &x->known, &x->n_known, e);
+    if (code != 0 || x->n_known == 0) {
+        return code;
+    }
+    if (x->known->piece_length > 0) {
+        return api_add_known_magnet(x, e);
+    }
+    code = api_add_same_folder(x, x->known, e);
+    return code == 0 ? api_add_wishes(x, id, e) : code;
 }
 
 /* Reads what is known, then adds or merges. */
@@ -274,7 +308,7 @@ static int api_add_store(struct api_add *x, int64_t *id, bool *known,
         code = api_place_check(x->place, x->files, x->m->n_files, e);
     }
     if (code == 0) {
-        code = api_place_conflict(x->db, &x->add, e);
+        code = place_conflict(x->db, &x->add, e);
     }
     if (code == 0) {
         x->add.root_dev = x->place->device;
@@ -354,7 +388,8 @@ static int api_add_prepare(struct api_add *x, struct err *e)
     if (x->m == NULL) {
         return api_magnet_new(x->source->magnet, x->o, x->place, &x->magnet, e);
     }
-    code = api_add_files(x, e);
+    const struct place_wish place = api_add_place(x);
+    code = place_files(x->m, &place, &x->files, &x->n_shortened, e);
     if (code == 0) {
         code = api_add_torrent(x, e);
     }
@@ -374,6 +409,9 @@ static int api_add_write(struct api_add *x, int64_t *id, bool *known,
     }
     if (x->magnet != NULL) {
         code = api_magnet_store(x->magnet, x->db, id, known, e);
+        if (code == 0 && *known) {
+            code = api_add_magnet_again(x, *id, e);
+        }
     } else {
         code = api_add_store(x, id, known, e);
     }

@@ -21,6 +21,7 @@
 #define BTC_API_API_H
 
 #include "engine/engine.h"
+#include "engine/place.h"
 #include "journal/journal.h"
 #include "model/names.h"
 #include "proto/magnet.h"
@@ -131,15 +132,6 @@ void api_place_fini(struct api_place *p);
  * on a medium that cannot). It is made when it is missing. */
 int api_place_check(struct api_place *p, const struct journal_file *files,
                     size_t n, struct err *e);
-/* Another torrent of the database that would write the same file: EXISTS. */
-int api_place_conflict(struct journal *db, const struct journal_add *a,
-                       struct err *e);
-/* Shortens the names that the folder cannot hold; how many there were. */
-size_t api_place_shorten(struct journal_file *files, size_t n,
-                         const struct api_place *p);
-/* The paths with `name` instead of the torrent's own, mended. */
-int api_place_rename(struct journal_file *files, size_t n, bool multi_file,
-                     const char *name, struct err *e);
 
 /* --- magnet.c --- */
 struct api_magnet;

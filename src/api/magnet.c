@@ -3,14 +3,17 @@
  */
 #include "api/api.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "journal/magnet.h"
 #include "model/seed_goal.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define API_SELECT_MAX (1u << 20) /* bytes of a list of files */
 
@@ -78,9 +81,32 @@ static void api_magnet_wishes(struct api_magnet *x)
     x->magnet.selected = api_magnet_wish(x->o->select);
     x->magnet.excluded = api_magnet_wish(x->o->exclude);
     x->magnet.out_name = api_magnet_wish(x->o->name);
-    if (x->magnet.selected == NULL) {
-        x->magnet.selected = api_magnet_so(x->m);
+    x->magnet.link_selected = api_magnet_so(x->m);
+}
+
+/* Where the .torrent is to be kept: whoever keeps it has another folder. */
+static int api_magnet_keep(struct api_magnet *x, struct err *e)
+{
+    const char *path = x->o->torrent_file;
+    if (path == NULL) {
+        return 0;
     }
+    const char *slash = strrchr(path, '/');
+    char *folder = file_folder_of(path);
+    char *full = realpath(folder, NULL);
+    int code = 0;
+    if (full == NULL) {
+        code = err_set_errno(e, errno, "'%.300s' cannot be written", path);
+    } else if (access(path, F_OK) == 0) {
+        code = err_set(e, BTC_E_EXISTS, "'%.300s' exists already", path);
+    } else {
+        const char *root = strcmp(full, "/") == 0 ? "" : full;
+        const char *name = slash == NULL ? path : slash + 1;
+        x->magnet.torrent_file = mem_printf("%s/%s", root, name);
+    }
+    free(full);
+    free(folder);
+    return code;
 }
 
 /* The row of the torrent. */
@@ -153,15 +179,43 @@ int api_magnet_new(const struct magnet *m, const struct btc_add_options *o,
     *x = (struct api_magnet){.m = m, .o = o, .place = place};
     *out = x;
     api_magnet_wishes(x);
-    api_magnet_sources(x);
-    return api_magnet_torrent(x, e);
+    int code = api_magnet_keep(x, e);
+    if (code == 0) {
+        api_magnet_sources(x);
+        code = api_magnet_torrent(x, e);
+    }
+    return code;
 }
 
-/* The torrent is there: its sources grow, and it is to run. */
+/* What was wished for later is wished anew where something was said. */
+static int api_magnet_again(const struct api_magnet *x, struct journal *db,
+                            int64_t id, struct err *e)
+{
+    const struct {
+        const char *column, *value;
+    } wishes[] = {{"selected", x->magnet.selected},
+                  {"excluded", x->magnet.excluded},
+                  {"torrent_file", x->magnet.torrent_file}};
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < sizeof(wishes) / sizeof(*wishes); i++) {
+        if (wishes[i].value != NULL) {
+            code = journal_set_magnet(db, id, wishes[i].column, wishes[i].value,
+                                      e);
+        }
+    }
+    return code;
+}
+
+/* The torrent is there, perhaps as a magnet still: its sources grow, and it is
+ * to run. */
 static int api_magnet_merge(struct api_magnet *x, struct journal *db,
                             int64_t id, struct err *e)
 {
     int code = journal_add_sources(db, id, &x->add, e);
+    if (code == 0) {
+        code = api_magnet_again(x, db, id, e);
+        code = code == BTC_E_NOTFOUND ? 0 : code;
+    }
     if (code == 0 && !x->o->paused) {
         code = journal_set_wish(db, id, "wanted", "run", e);
     }

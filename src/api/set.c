@@ -5,6 +5,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "journal/magnet.h"
 #include "model/names.h"
 #include "model/seed_goal.h"
 
@@ -119,17 +120,14 @@ static int api_set_verify(const struct api_set *s, struct err *e)
     return api_set_put(s, "verify_since", since, e);
 }
 
-/* The files of the torrent; metadata must be known. */
-static int api_set_files(const struct api_set *s, struct journal_file **files,
-                         size_t *n, struct err *e)
+/* select, exclude of a magnet: they count when its files are known. */
+static int api_set_magnet(const struct api_set *s, struct err *e)
 {
-    int code = journal_load_files(s->db, s->id, files, n, e);
-    if (code == 0 && *n == 0) {
-        code = err_set(e, BTC_E_NOTFOUND,
-                       "the files of torrent %lld are not known yet",
-                       (long long)s->id);
+    const char *column = s->key[0] == 's' ? "selected" : "excluded";
+    if (s->check) {
+        return 0;
     }
-    return code;
+    return journal_set_magnet(s->db, s->id, column, s->value, e);
 }
 
 /* The choice into priorities: what comes in anew becomes normal, what stays
@@ -166,8 +164,10 @@ static int api_set_select(const struct api_set *s, struct err *e)
 {
     struct journal_file *files = NULL;
     size_t n = 0;
-    int code = api_set_files(s, &files, &n, e);
-    if (code == 0) {
+    int code = journal_load_files(s->db, s->id, &files, &n, e);
+    if (code == 0 && n == 0) {
+        code = api_set_magnet(s, e);
+    } else if (code == 0) {
         code = api_set_choose(s, files, n, e);
     }
     journal_files_free(files, n);
@@ -195,6 +195,16 @@ static bool api_parse_priority(const char *text, uint8_t *out)
     return true;
 }
 
+/* priority.N of a magnet. */
+static int api_set_magnet_file(const struct api_set *s, uint32_t file,
+                               uint8_t priority, struct err *e)
+{
+    if (s->check) {
+        return 0;
+    }
+    return journal_set_magnet_priority(s->db, s->id, file, priority, e);
+}
+
 /* priority.N. */
 static int api_set_priority(const struct api_set *s, struct err *e)
 {
@@ -212,15 +222,18 @@ static int api_set_priority(const struct api_set *s, struct err *e)
     if (!api_parse_priority(s->value, &priority)) {
         return api_set_bad(s, "off, low, normal, high or 0 to 7", e);
     }
-    int code = api_set_files(s, &files, &n, e);
-    if (code == 0 && (number < 1 || number > n || files[number - 1].pad)) {
+    int code = journal_load_files(s->db, s->id, &files, &n, e);
+    if (code == 0 && n == 0 && number >= 1 && number <= METAINFO_MAX_FILES) {
+        code = api_set_magnet_file(s, (uint32_t)(number - 1), priority, e);
+    } else if (code == 0 &&
+               (number < 1 || number > n || files[number - 1].pad)) {
         code = err_set(e, BTC_E_NOTFOUND,
                        "torrent %lld has no file %llu: `btc files %lld` lists "
                        "them",
                        (long long)s->id, (unsigned long long)number,
                        (long long)s->id);
     }
-    if (code == 0 && !s->check) {
+    if (code == 0 && n > 0 && !s->check) {
         code = journal_set_file_priority(s->db, s->id, (uint32_t)(number - 1),
                                          priority, e);
     }

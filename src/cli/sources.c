@@ -27,7 +27,11 @@ void cli_sources_load(struct cli *c, struct cli_sources *s)
         struct btc_error e = {0};
         struct cli_source *item = &s->items[s->n];
         *item = (struct cli_source){.word = c->args[i]};
-        if (btc_source_load(c->args[i], 0, &item->source, &e) == 0) {
+        unsigned flags = 0;
+        if (c->o.meta.save != NULL) {
+            flags |= BTC_SOURCE_KEEP;
+        }
+        if (btc_source_load(c->args[i], flags, &item->source, &e) == 0) {
             s->n++;
         } else {
             item->source = NULL;
@@ -47,6 +51,27 @@ static void cli_sources_set_seed(struct cli *c, struct btc *b,
     }
 }
 
+/* --save-torrent of what is known now; that of a magnet which is none yet is a
+ * wish that an engine fulfils. */
+static void cli_sources_keep(struct cli *c, struct btc *b,
+                             struct btc_addition *item)
+{
+    struct btc_source *known = NULL;
+    const struct btc_source *s = item->source;
+
+    if (c->o.meta.save == NULL || item->error.status != 0) {
+        return;
+    }
+    if (btc_source_info(s)->is_magnet) {
+        if (btc_source_of(b, item->id, &known, NULL) != 0) {
+            return;
+        }
+        s = known;
+    }
+    (void)btc_source_save(s, c->o.meta.save, &item->error);
+    btc_source_free(known);
+}
+
 /* Adds all. */
 void cli_sources_add(struct cli *c, struct btc *b,
                      const struct btc_add_options *o, struct cli_sources *s)
@@ -63,6 +88,7 @@ void cli_sources_add(struct cli *c, struct btc *b,
         item.id = added[i].id;
         item.known = added[i].known;
         cli_sources_set_seed(c, b, &added[i]);
+        cli_sources_keep(c, b, &added[i]);
         if (added[i].error.status == 0) {
             s->items[left++] = item;
         } else {

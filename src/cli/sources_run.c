@@ -1,5 +1,7 @@
 /* The whole of get and add: what their options say, the sources loaded, then
  * --dry-run or the command's own work. */
+#include <unistd.h>
+
 #include "cli/sources.h"
 
 /* From the command line. */
@@ -12,6 +14,7 @@ struct btc_add_options cli_sources_options(const struct cli *c,
                                     .name = o->out,
                                     .select = o->select,
                                     .exclude = o->exclude,
+                                    .torrent_file = o->meta.save,
                                     .seed = o->seed != NULL ? o->seed : seed,
                                     .label = o->label,
                                     .sequential = o->sequential,
@@ -30,11 +33,16 @@ int cli_sources_run(struct cli *c,
     struct cli_sources s;
     int status = 0;
 
-    if (c->o.out != NULL && c->n_args > 1) {
+    if ((c->o.out != NULL || c->o.meta.save != NULL) && c->n_args > 1) {
         return cli_fail_text(c, BTC_STATUS_USAGE,
-                             "--out names one download, here are %zu sources; "
+                             "--%s names one download, here are %zu sources; "
                              "give them one by one",
+                             c->o.out != NULL ? "out" : "save-torrent",
                              c->n_args);
+    }
+    if (c->o.meta.save != NULL && access(c->o.meta.save, F_OK) == 0) {
+        return cli_fail_text(c, BTC_STATUS_EXISTS, "'%s' exists already",
+                             c->o.meta.save);
     }
     cli_sources_load(c, &s);
     if (s.n == 0) {

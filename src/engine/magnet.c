@@ -1,18 +1,21 @@
 /* Magnets in a run; see magnet.h. */
 #include "engine/magnet.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "engine/facts.h"
 #include "engine/jobs.h"
+#include "engine/place.h"
 #include "engine/report.h"
+#include "engine/torrent_file.h"
 #include "engine/turn.h"
 #include "journal/magnet.h"
-#include "proto/metainfo/choose.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGNET_PEERS_MAX 200 /* taken over */
+#define MAGNET_PEERS_MAX  200                                /* taken over */
+#define MAGNET_CHOICE_MAX (1u << 24)                         /* bytes of so= */
+#define MAGNET_FILE_MAX   (METAINFO_MAX_BYTES + (16u << 20)) /* a .torrent */
 
 /* A peer that was met or heard of. */
 struct magnet_peer {
@@ -26,6 +29,13 @@ struct magnet_state {
     size_t n_peers;
 };
 
+/* What is to be told when all is journaled. */
+struct magnet_note {
+    const char *kind; /* borrows */
+    char *text;       /* owns */
+    struct magnet_note *next;
+};
+
 /* Something for the database thread. */
 struct magnet_job {
     struct engine_torrent *st; /* borrows; counts as a job of it */
@@ -34,9 +44,11 @@ struct magnet_job {
     uint8_t *data; /* owns */
     size_t len;
     struct metainfo *meta;      /* owns; of a dictionary that is whole */
+    struct journal_magnet row;  /* owns; what is wished by then */
     struct journal_add add;     /* points into the rest */
     struct journal_file *files; /* owns, and their paths */
-    char *name;                 /* owns */
+    char *name, *save_path;     /* own */
+    struct magnet_note *notes;  /* owns */
     int code;
     struct err e;
 };
@@ -88,7 +100,15 @@ static void magnet_job_free(struct magnet_job *j)
 {
     journal_files_free(j->files, j->meta != NULL ? j->meta->n_files : 0);
     metainfo_free(j->meta);
+    journal_magnet_fini(&j->row);
+    while (j->notes != NULL) {
+        struct magnet_note *note = j->notes;
+        j->notes = note->next;
+        free(note->text);
+        free(note);
+    }
     free(j->name);
+    free(j->save_path);
     free(j->data);
     free(j);
 }
@@ -136,61 +156,114 @@ void magnet_lost(struct engine_torrent *st)
 
 /* --- the whole dictionary --- */
 
-/* Rows of the files, as they are chosen and called. */
-static int magnet_files(struct magnet_job *j, const struct journal_magnet *row)
+/* A line of the log, when it is told that the files are known. */
+static void magnet_note(struct magnet_job *j, const char *kind,
+                        const char *text)
 {
-    uint32_t n = j->meta->n_files;
-    struct choose_file *choice = mem_calloc(n > 0 ? n : 1, sizeof *choice);
-    j->files = mem_calloc(n > 0 ? n : 1, sizeof *j->files);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct metainfo_file *m = &j->meta->files[i];
-        choice[i] = (struct choose_file){
-            .path = m->path, .pad = m->pad, .wanted = true};
-        j->files[i] = (struct journal_file){.file = i,
-                                            .path = mem_strdup(m->path),
-                                            .offset = m->offset,
-                                            .length = m->length,
-                                            .pad = m->pad};
+    struct magnet_note *note = mem_zalloc(sizeof(*note));
+    note->kind = kind;
+    note->text = mem_strdup(text);
+    LL_APPEND(j->notes, note);
+}
+
+/* The link's own choice without the indexes that no file has; NULL = nothing is
+ * left of it. free(). */
+static char *magnet_link_choice(struct magnet_job *j, const char *list)
+{
+    uint64_t number = 0;
+    bool left_out = false;
+    struct buf b;
+    char *text = NULL;
+    buf_init(&b, MAGNET_CHOICE_MAX);
+    for (const char *at = list; *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        bool good = bytes_parse_u64(slice_of(at, len), &number) &&
+                    number >= 1 && number <= j->meta->n_files &&
+                    !j->meta->files[number - 1].pad;
+        left_out |= !good;
+        if (good) {
+            (void)buf_append_str(&b, buf_len(&b) > 0 ? "," : "");
+            (void)buf_append(&b, at, len);
+        }
+        at += len;
+        at += *at == ',' ? 1 : 0;
     }
-    int code = choose_files(choice, n, row->selected, row->excluded, &j->e);
-    for (uint32_t i = 0; i < n; i++) {
-        j->files[i].priority = choice[i].wanted || choice[i].pad ? 4 : 0;
+    if (left_out) {
+        magnet_note(j, "select-left-out",
+                    "the link chooses files that the torrent does not have: "
+                    "left out");
     }
-    free(choice);
-    for (uint32_t i = 0; code == 0 && row->out_name != NULL && i < n; i++) {
-        char *path = NULL;
-        code = choose_rename(j->files[i].path, j->meta->multi_file,
-                             row->out_name, &path, &j->e);
-        if (code == 0) {
-            free(j->files[i].path);
-            j->files[i].path = path;
+    if (buf_len(&b) > 0) {
+        text = buf_take_str(&b);
+    }
+    buf_fini(&b);
+    return text;
+}
+
+/* Priorities that were wished for before. */
+static void magnet_priorities(struct magnet_job *j)
+{
+    bool left_out = false;
+    for (size_t i = 0; i < j->row.n_files; i++) {
+        uint32_t file = j->row.files[i].file;
+        if (file < j->meta->n_files && !j->meta->files[file].pad) {
+            j->files[file].priority = j->row.files[i].priority;
+        } else {
+            left_out = true;
         }
     }
-    return code;
+    if (left_out) {
+        magnet_note(j, "priority-left-out",
+                    "there are priorities of files that the torrent does not "
+                    "have: left out");
+    }
+}
+
+/* Rows of the files, as they are chosen and called. */
+static int magnet_files(struct magnet_job *j)
+{
+    const struct journal_magnet *row = &j->row;
+    struct place_wish w = {.select = row->selected,
+                           .exclude = row->excluded,
+                           .name = row->out_name,
+                           .name_max = place_name_max(j->save_path)};
+    size_t n_shortened = 0;
+    char *link = NULL;
+    if (row->selected == NULL && row->link_selected != NULL) {
+        link = magnet_link_choice(j, row->link_selected);
+        w.select = link;
+    }
+    int code = place_files(j->meta, &w, &j->files, &n_shortened, &j->e);
+    free(link);
+    if (code != 0) {
+        return code;
+    }
+    magnet_priorities(j);
+    j->name = place_name(j->meta, &w, j->files);
+    if (n_shortened > 0) {
+        magnet_note(j, "names-shortened",
+                    "files have names that the file system cannot hold: "
+                    "shortened, `btc files` shows them");
+    }
+    return 0;
 }
 
 /* What the rows will be. */
-static int magnet_prepare(struct magnet_job *j,
-                          const struct journal_magnet *row)
+static int magnet_prepare(struct magnet_job *j)
 {
     int code = metainfo_parse_info(slice_of(j->data, j->len), &j->meta, &j->e);
     if (code == 0) {
-        code = magnet_files(j, row);
+        code = magnet_files(j);
     }
     if (code != 0) {
         return code;
     }
     const struct metainfo *m = j->meta;
-    j->name = mem_strdup(m->name);
-    if (row->out_name != NULL && m->n_files > 0) {
-        const char *path = j->files[0].path;
-        free(j->name);
-        j->name = mem_strndup(path, strcspn(path, "/"));
-    }
     j->add = (struct journal_add){
         .info = m->info, .info_len = m->info_len, .files = j->files};
     struct journal_torrent *t = &j->add.torrent;
     t->name = j->name;
+    t->save_path = j->save_path;
     t->is_private = m->is_private;
     t->total_size = m->total_size;
     t->piece_length = m->piece_length;
@@ -199,10 +272,54 @@ static int magnet_prepare(struct magnet_job *j,
     return 0;
 }
 
+/* The wishes as they stand now become rows. */
+static int magnet_learn_rows(struct magnet_job *j, struct journal *db)
+{
+    int code = journal_load_magnet(db, j->id, &j->row, &j->e);
+    if (code == 0) {
+        code = magnet_prepare(j);
+    }
+    if (code == 0) {
+        code = place_conflict(db, &j->add, &j->e);
+    }
+    if (code == 0) {
+        code = journal_learn(db, j->id, &j->add, &j->e);
+    }
+    return code;
+}
+
+/* --save-torrent. That it cannot be kept does not keep the data from coming. */
+static void magnet_keep_file(struct magnet_job *j, struct journal *db)
+{
+    struct err e = {0};
+    struct buf text;
+    buf_init(&text, MAGNET_FILE_MAX);
+    int code = torrent_file_make(db, j->id, &text, &e);
+    if (code == 0) {
+        code = file_save(j->row.torrent_file, buf_slice(&text), false, &e);
+    }
+    if (code != 0) {
+        char *told = mem_printf("the .torrent was not kept: %s", e.msg);
+        magnet_note(j, "torrent-not-kept", told);
+        free(told);
+    }
+    buf_fini(&text);
+}
+
+/* On the database thread. Somebody else may have told the database meanwhile:
+ * that is as good. */
 static void magnet_learn(void *ctx, struct journal *db)
 {
     struct magnet_job *j = ctx;
-    j->code = journal_learn(db, j->id, &j->add, &j->e);
+    j->code = journal_begin(db, &j->e);
+    if (j->code != 0) {
+        return;
+    }
+    j->code = magnet_learn_rows(j, db);
+    j->code = journal_end(db, j->code, &j->e);
+    if (j->code == 0 && j->row.torrent_file != NULL) {
+        magnet_keep_file(j, db);
+    }
 }
 
 /* Whom the torrent has met. */
@@ -245,6 +362,7 @@ static void magnet_take_row(struct engine_torrent *st,
     st->row.piece_length = t->piece_length;
     st->row.n_pieces = t->n_pieces;
     st->row.n_files = t->n_files;
+    st->stat.bytes_done = st->stat.bytes_total = 0;
 }
 
 /* With its content known the torrent begins anew, unless the run is for nothing
@@ -258,27 +376,31 @@ static void magnet_go_on(struct engine_torrent *st)
     }
 }
 
-/* It stands in the journal, or cannot. */
-static void magnet_end(struct magnet_job *j)
+/* What is to be said of it. */
+static void magnet_tell(struct engine_torrent *st, const struct magnet_job *j)
 {
+    report_tell_type(st, BTC_EVENT_METADATA);
+    facts_event(st, LEVEL_INFO, "metadata", "the metadata is here and right");
+    for (const struct magnet_note *n = j->notes; n != NULL; n = n->next) {
+        facts_event(st, LEVEL_WARN, n->kind, n->text);
+    }
+}
+
+/* It stands in the journal, or cannot. */
+static void magnet_end(void *ctx)
+{
+    struct magnet_job *j = ctx;
     struct engine_torrent *st = j->st;
     if (j->code != 0) {
         turn_post_failed(st, j->code, j->e.msg);
     } else {
         magnet_take_row(st, j);
         magnet_keep_peers(st);
-        report_tell_type(st, BTC_EVENT_METADATA);
-        facts_event(st, LEVEL_INFO, "metadata",
-                    "the metadata is here and right");
+        magnet_tell(st, j);
         magnet_go_on(st);
     }
     jobs_done(st);
     magnet_job_free(j);
-}
-
-static void magnet_learned(void *ctx)
-{
-    magnet_end(ctx);
 }
 
 void magnet_whole(struct engine_torrent *st)
@@ -287,11 +409,6 @@ void magnet_whole(struct engine_torrent *st)
     struct magnet_job *j = magnet_job_new(st);
     j->data = mem_dup(info.p, info.len);
     j->len = info.len;
-    j->code = magnet_prepare(j, &st->net.magnet->row);
-    if (j->code == 0) {
-        journal_thread_call(st->s->journal_thread, magnet_learn, magnet_learned,
-                            j);
-    } else {
-        magnet_end(j);
-    }
+    j->save_path = mem_strdup(st->row.save_path);
+    journal_thread_call(st->s->journal_thread, magnet_learn, magnet_end, j);
 }

@@ -90,6 +90,15 @@ static enum btc_state report_resting_state(const struct engine_torrent *st)
     return BTC_STATE_QUEUED;
 }
 
+/* It is between its rows and running, also when it only stops to begin anew. */
+static bool report_is_starting(const struct engine_torrent *st)
+{
+    bool again =
+        st->told_added && !st->life.ending && st->life.aim == LIFE_AIM_RUN &&
+        (st->life.state == LIFE_STOPPING || st->life.state == LIFE_IDLE);
+    return again || life_is_starting(&st->life);
+}
+
 enum btc_state report_state(const struct engine_torrent *st)
 {
     if (st->life.state == LIFE_RUNNING) {
@@ -99,7 +108,7 @@ enum btc_state report_state(const struct engine_torrent *st)
     if (waiting != BTC_STATE_UNKNOWN) {
         return waiting;
     }
-    if (life_is_starting(&st->life)) {
+    if (report_is_starting(st)) {
         return st->row.piece_length == 0 ? BTC_STATE_METADATA
                                          : BTC_STATE_CHECKING;
     }
@@ -119,8 +128,10 @@ bool report_is_idle(const struct engine_torrent *st)
 static void report_metadata(const struct engine_torrent *st,
                             struct torrent_stats *ts)
 {
-    struct torrent_metadata m;
-    torrent_get_metadata(st->t, &m);
+    struct torrent_metadata m = {.size = 0};
+    if (st->row.piece_length == 0) {
+        torrent_get_metadata(st->t, &m);
+    }
     ts->bytes_total = m.size;
     ts->bytes_done = 0;
     if (m.n_pieces > 0) {

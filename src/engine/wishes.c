@@ -30,6 +30,9 @@ static void wish_apply(struct engine_torrent *st,
     if (row->sequential != st->row.sequential) {
         torrent_set_sequential(st->t, row->sequential);
     }
+    if (row->piece_length > 0 && st->row.piece_length == 0) {
+        turn_post(st, LIFE_AGAIN); /* somebody knew what the magnet holds */
+    }
     if (row->verify_since <= st->startup.verify_taken || st->s->o.check_only ||
         st->meta == NULL) {
         return; /* none, or a snapshot from before the commit that ends it */

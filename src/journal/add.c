@@ -237,17 +237,20 @@ static int journal_insert_magnet(struct journal *db, int64_t id,
                                  const struct journal_magnet *m, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code = journal_take(db,
-                            "INSERT INTO magnet (torrent_id, given_name,"
-                            " selected, excluded, out_name)"
-                            " VALUES (?1, ?2, ?3, ?4, ?5)",
-                            &s, e);
+    int code =
+        journal_take(db,
+                     "INSERT INTO magnet (torrent_id, given_name,"
+                     " selected, excluded, out_name, link_selected,"
+                     " torrent_file) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                     &s, e);
     if (code == 0) {
         (void)sqlite3_bind_int64(s, 1, id);
         journal_bind_text(s, 2, m->given_name);
         journal_bind_text(s, 3, m->selected);
         journal_bind_text(s, 4, m->excluded);
         journal_bind_text(s, 5, m->out_name);
+        journal_bind_text(s, 6, m->link_selected);
+        journal_bind_text(s, 7, m->torrent_file);
         code = journal_run_stmt(db, s, e);
     }
     journal_give(db, s);

@@ -13,7 +13,10 @@ void journal_magnet_fini(struct journal_magnet *m)
     free(m->given_name);
     free(m->selected);
     free(m->excluded);
+    free(m->link_selected);
     free(m->out_name);
+    free(m->torrent_file);
+    free(m->files);
     for (size_t i = 0; i < m->n_pieces; i++) {
         free(m->pieces[i].data);
     }
@@ -34,7 +37,8 @@ static int journal_load_magnet_row(struct journal *db, int64_t id,
     sqlite3_stmt *s = NULL;
     int code = journal_take(db,
                             "SELECT given_name, selected, excluded,"
-                            " out_name, metadata_size FROM magnet"
+                            " out_name, metadata_size, link_selected,"
+                            " torrent_file FROM magnet"
                             " WHERE torrent_id = ?1",
                             &s, e);
     if (code != 0) {
@@ -48,7 +52,11 @@ static int journal_load_magnet_row(struct journal *db, int64_t id,
         out->excluded = journal_magnet_text(s, 2);
         out->out_name = journal_magnet_text(s, 3);
         int64_t size = sqlite3_column_int64(s, 4);
-        out->size = size > 0 && size <= UINT32_MAX ? (uint32_t)size : 0;
+        if (size > 0 && size <= UINT32_MAX) {
+            out->size = (uint32_t)size;
+        }
+        out->link_selected = journal_magnet_text(s, 5);
+        out->torrent_file = journal_magnet_text(s, 6);
     } else if (rc == SQLITE_DONE) {
         code = err_set(e, BTC_E_NOTFOUND, "torrent %lld is no magnet",
                        (long long)id);
@@ -89,12 +97,105 @@ static int journal_load_metadata(struct journal *db, int64_t id,
     return code;
 }
 
+/* The priorities that are wished. */
+static int journal_load_magnet_files(struct journal *db, int64_t id,
+                                     struct journal_magnet *out, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = SQLITE_DONE;
+    int code = journal_take(db,
+                            "SELECT file, priority FROM magnet_file"
+                            " WHERE torrent_id = ?1 ORDER BY file",
+                            &s, e);
+    if (code != 0) {
+        return code;
+    }
+    (void)sqlite3_bind_int64(s, 1, id);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        out->files =
+            mem_resize(out->files, out->n_files + 1, sizeof(*out->files));
+        out->files[out->n_files++] = (struct journal_magnet_file){
+            .file = (uint32_t)sqlite3_column_int64(s, 0),
+            .priority = (uint8_t)sqlite3_column_int(s, 1)};
+    }
+    if (rc != SQLITE_DONE) {
+        code = journal_fail(db, e, "cannot read");
+    }
+    journal_give(db, s);
+    return code;
+}
+
 int journal_load_magnet(struct journal *db, int64_t id,
                         struct journal_magnet *out, struct err *e)
 {
     *out = (struct journal_magnet){.size = 0};
     int code = journal_load_magnet_row(db, id, out, e);
-    return code == 0 ? journal_load_metadata(db, id, out, e) : code;
+    if (code == 0) {
+        code = journal_load_magnet_files(db, id, out, e);
+    }
+    if (code == 0) {
+        code = journal_load_metadata(db, id, out, e);
+    }
+    return code;
+}
+
+/* Runs a statement that changes the row of a magnet, or NOTFOUND. */
+static int journal_magnet_change(struct journal *db, sqlite3_stmt *s,
+                                 int64_t id, struct err *e)
+{
+    int code = journal_run_stmt(db, s, e);
+    if (code == 0 && sqlite3_changes(db->sql) != 1) {
+        code = err_set(e, BTC_E_NOTFOUND, "torrent %lld is no magnet any more",
+                       (long long)id);
+    }
+    return code;
+}
+
+int journal_set_magnet(struct journal *db, int64_t id, const char *column,
+                       const char *value, struct err *e)
+{
+    static const struct {
+        const char *column, *sql;
+    } wishes[] = {
+        {"selected", "UPDATE magnet SET selected = ?2 WHERE torrent_id = ?1"},
+        {"excluded", "UPDATE magnet SET excluded = ?2 WHERE torrent_id = ?1"},
+        {"torrent_file",
+         "UPDATE magnet SET torrent_file = ?2 WHERE torrent_id = ?1"}};
+    sqlite3_stmt *s = NULL;
+    const char *sql = NULL;
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(*wishes); i++) {
+        if (strcmp(wishes[i].column, column) == 0) {
+            sql = wishes[i].sql;
+        }
+    }
+    BTC_ASSERT(sql != NULL);
+    int code = journal_take(db, sql, &s, e);
+    if (code == 0) {
+        (void)sqlite3_bind_int64(s, 1, id);
+        journal_bind_text(s, 2, value);
+        code = journal_magnet_change(db, s, id, e);
+    }
+    journal_give(db, s);
+    return code;
+}
+
+int journal_set_magnet_priority(struct journal *db, int64_t id, uint32_t file,
+                                uint8_t priority, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int code = journal_take(
+        db,
+        "INSERT OR REPLACE INTO magnet_file (torrent_id, file, priority)"
+        " SELECT torrent_id, ?2, ?3 FROM magnet WHERE torrent_id = ?1",
+        &s, e);
+    if (code == 0) {
+        (void)sqlite3_bind_int64(s, 1, id);
+        (void)sqlite3_bind_int64(s, 2, file);
+        (void)sqlite3_bind_int(s, 3, priority);
+        code = journal_magnet_change(db, s, id, e);
+    }
+    journal_give(db, s);
+    return code;
 }
 
 /* One statement about a torrent, with a number. */
@@ -210,6 +311,13 @@ int journal_learn(struct journal *db, int64_t id, const struct journal_add *a,
     }
     if (code == 0) {
         code = journal_insert_files(db, id, a, e);
+    }
+    if (code == 0) {
+        /* They were bytes of the info dictionary. */
+        code = journal_magnet_run(db,
+                                  "UPDATE torrent_stat SET bytes_done = 0,"
+                                  " bytes_total = 0 WHERE torrent_id = ?1",
+                                  id, 0, e);
     }
     if (code == 0) {
         code = journal_magnet_run(

@@ -18,11 +18,11 @@
 
 /* Tables in this order: what others refer to comes first. */
 static const char *const journal_salvage_tables[] = {
-    "torrent", "torrent_stat", "metainfo", "file",
-    "piece",   "block",        "tracker",  "web_seed",
-    "peer",    "dht_node",     "run",      "event",
-    "setting", "history",      "magnet",   "metadata_piece",
-    "reach",   "dht_search"};
+    "torrent",     "torrent_stat", "metainfo",  "file",
+    "piece",       "block",        "tracker",   "web_seed",
+    "peer",        "dht_node",     "run",       "event",
+    "setting",     "history",      "magnet",    "metadata_piece",
+    "magnet_file", "reach",        "dht_search"};
 
 struct journal_salvage_job {
     sqlite3 *old;       /* owns */

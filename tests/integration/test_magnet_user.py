@@ -10,6 +10,13 @@ import lab
 lab_benc = lab.benc  # `lab` is an argument below
 
 
+def magnet_get(lab, link, *args, code=0, **options):
+    run = lab.btc("get", link, "-d", kit.folder(lab, "out"), "--progress",
+                  "plain", *args, **options)
+    assert run.code == code, run
+    return run
+
+
 def seed_of(lab, size=3_000_001):
     data = lab.make_data("seed/data.bin", size)
     torrent = lab.make_torrent(data, piece_length=32768)
@@ -58,6 +65,118 @@ def test_info_fetch_in_vain(lab):
     lab.wait(lambda: os.listdir(tmp), 10, "the scratch database")
     assert program.stop() == 7, program
     assert not os.listdir(tmp)
+
+
+def folder_of(lab, kind="libtorrent"):
+    """A torrent of four files, and its seed."""
+    kit.folder(lab, "seed/show")
+    for name, size in (("a.bin", 100_000), ("b.bin", 200_000),
+                       ("c.txt", 3_000), ("d.bin", 150_000)):
+        lab.make_data("seed/show/" + name, size)
+    torrent = lab.make_torrent(lab.path("seed/show"), piece_length=16384)
+    seed = getattr(lab, kind)(torrent, seed=True)
+    seed.wait_ready()
+    return torrent, f"{seed.ip}:{seed.port}"
+
+
+def shown(folder):
+    """What a person sees there."""
+    return sorted(n for n in os.listdir(folder) if not n.startswith("."))
+
+
+def priorities(lab):
+    return [r["priority"] for r in
+            lab.sql("SELECT priority FROM file ORDER BY file")]
+
+
+def test_choice(lab):
+    """--select, -o and --save-torrent count when the files are known."""
+    torrent, peer = folder_of(lab)
+    kept = lab.path("kept.torrent")
+    run = magnet_get(lab, torrent.magnet(peers=[peer]), "--select", "*.txt",
+                     "-o", "other", "--save-torrent", kept, "--max-time", "60")
+    assert shown(lab.path("out")) == ["other"], run
+    assert shown(lab.path("out/other")) == ["c.txt"], run
+    assert "queued" not in run.err, run
+    assert lab_benc(torrent.info) in open(kept, "rb").read()
+    run = lab.btc("get", torrent.magnet(), "--save-torrent", kept)
+    assert run.code == 13, run
+    again = lab.path("again.torrent")
+    run = lab.btc("get", torrent.magnet(), "--select", "1,3", "--max-time",
+                  "60", "--save-torrent", again)
+    assert run.code == 0, run
+    assert shown(lab.path("out/other")) == ["a.bin", "c.txt"], run
+    assert open(again, "rb").read() == open(kept, "rb").read()
+
+
+def test_wished_before(lab):
+    """What is wished of a magnet that has no peer yet applies later: an engine
+    runs meanwhile, and another one ends it."""
+    torrent, peer = folder_of(lab)
+    out = kit.folder(lab, "out")
+    kept = lab.path("kept.torrent")
+    run = lab.btc("add", torrent.magnet(), "-d", out, "--select", "1",
+                  "--save-torrent", kept, "--seed", "none")
+    assert run.code == 0, run
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: kit.progress(lab)["state"] == "metadata", 10, "the state")
+    for wish in ("select=1-3", "exclude=*.txt", "priority.4=high",
+                 "priority.2=low", "priority.9=off"):
+        assert lab.btc("set", "1", wish).code == 0, wish
+    assert lab.btc("set", "1", "peer=" + peer).code == 0
+    lab.wait(lambda: kit.progress(lab)["state"] == "complete", 30, "the data")
+    assert priorities(lab) == [4, 1, 0, 7], priorities(lab)
+    assert lab_benc(torrent.info) in open(kept, "rb").read()
+    kinds = [r["kind"] for r in lab.sql("SELECT kind FROM log")]
+    assert kinds.count("priority-left-out") == 1, kinds
+    assert not lab.sql("SELECT * FROM magnet_file")
+    assert daemon.stop() == 0
+
+
+def test_odd_choice_of_link(lab):
+    """so= beyond the files is left out with one line; of nonsense alone all is
+    fetched."""
+    torrent, peer = folder_of(lab)
+    link = torrent.magnet(peers=[peer])
+    run = magnet_get(lab, link + "&so=2,9-12,0", "--max-time", "60")
+    assert priorities(lab) == [4, 0, 4, 0], priorities(lab)
+    assert run.err.count("left out") == 1, run
+    assert lab.btc("rm", "-y", "1", "--data").code == 0
+    run = magnet_get(lab, link + "&so=7-5,x", "--max-time", "60")
+    assert priorities(lab) == [4] * 4, priorities(lab)
+    assert run.err.count("left out") == 1, run
+
+
+def test_torrent_after_magnet(lab):
+    """A magnet that nobody answers is told what it holds by its .torrent, while
+    an engine runs."""
+    torrent, peer = folder_of(lab)
+    out = kit.folder(lab, "out")
+    assert lab.btc("add", torrent.magnet(), "-d", out).code == 0
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: kit.progress(lab)["state"] == "metadata", 10, "the state")
+    run = lab.btc("add", torrent.path, "--select", "2", "--peer", peer)
+    assert run.code == 0, run
+    lab.wait(lambda: kit.progress(lab)["state"] in ("complete", "seeding"), 30,
+             "the data")
+    assert priorities(lab) == [0, 4, 0, 0], priorities(lab)
+    assert not lab.sql("SELECT * FROM magnet")
+    assert daemon.stop() == 0
+
+
+def test_names(lab):
+    """A name that another torrent has is refused when it becomes known, and
+    nothing is written over."""
+    torrent, peer = folder_of(lab)
+    out = kit.folder(lab, "out")
+    other = lab.make_data("other/show/a.bin", 50_000)
+    first = lab.make_torrent(os.path.dirname(other), piece_length=16384,
+                             out=lab.path("first.torrent"))
+    assert lab.btc("add", first.path, "-d", out, "--paused").code == 0
+    run = magnet_get(lab, torrent.magnet(peers=[peer]), "--max-time", "60",
+                     code=13)
+    assert "belongs to torrent 1" in run.err, run
+    assert not os.listdir(out), run
 
 
 lab.main(__name__)

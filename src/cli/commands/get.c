@@ -144,7 +144,7 @@ const struct cli_command cli_get = {
         "it and follows its progress.",
     .example = "btc get -d ~/Downloads --down 5M ubuntu.torrent",
     .options = CLI_SET_READ | CLI_SET_ADD | CLI_SET_BOTH | CLI_SET_RUN |
-               CLI_SET_LIMITS | CLI_SET(DRY_RUN),
+               CLI_SET_LIMITS | CLI_SET(DRY_RUN) | CLI_SET(SAVE_TORRENT),
     .min_args = 1,
     .max_args = CLI_ARGS_MANY,
     .run = cli_get_run};

@@ -7,7 +7,7 @@ _btc_options() {
     get) echo "--db --allow-network-db --config --dir --out --select --exclude --sequential --seed
         --label --down --up --port --bind --peer --max-peers --no-dht --no-pex
         --no-lsd --dht-bootstrap --allow-local --verify --accept-loss --overwrite --journal-interval --cache
-        --min-free --alloc --max-time --stall-timeout --on-done --on-error --json --ndjson
+        --min-free --alloc --max-time --stall-timeout --on-done --on-error --save-torrent --json --ndjson
         --progress --dry-run --quiet --verbose --help" ;;
     resume) echo "--db --allow-network-db --config --seed --down --up --port --bind --peer --max-peers --no-dht
         --no-pex --no-lsd --dht-bootstrap --allow-local --verify --accept-loss --overwrite --journal-interval
@@ -26,7 +26,7 @@ _btc_options() {
     why) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
     add) echo "--db --allow-network-db --config --dir --out --select --exclude --sequential --seed
         --label --paused --down --up --peer --max-peers --accept-loss --overwrite --alloc
-        --json --dry-run --quiet --verbose --help" ;;
+        --save-torrent --json --dry-run --quiet --verbose --help" ;;
     start) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
     pause) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
     rm) echo "--db --allow-network-db --config --data --json --dry-run --yes --quiet --verbose --help" ;;

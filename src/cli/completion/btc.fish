@@ -81,7 +81,7 @@ complete -c btc -n '__fish_seen_subcommand_from create' -l private -d 'peers fro
 complete -c btc -n '__fish_seen_subcommand_from create' -l comment -x -d 'a comment to put into the torrent'
 complete -c btc -n '__fish_seen_subcommand_from create' -l force -s f -d 'write over an existing file'
 complete -c btc -n '__fish_seen_subcommand_from info' -l fetch -d 'ask peers what a magnet holds, and fetch nothing of it'
-complete -c btc -n '__fish_seen_subcommand_from info' -l save-torrent -r -F -d 'keep the .torrent as this file, which must not exist yet'
+complete -c btc -n '__fish_seen_subcommand_from get add info' -l save-torrent -r -F -d 'keep the .torrent as this file, which must not exist yet'
 complete -c btc -n '__fish_seen_subcommand_from get resume status files peers trackers pieces log why add start pause rm move set info create verify db version' -l json -d 'one JSON object on standard output'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon status files peers trackers pieces log verify db' -l ndjson -d 'a JSON object per line on standard output'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon info create verify' -l progress -x -a 'auto bar plain json none' -d 'on standard error: auto, bar, plain, json, none'
