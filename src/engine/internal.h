@@ -43,6 +43,7 @@ struct turn_place {
     struct engine_torrent *next_touched; /* to be settled */
     bool touched;
     bool draining;     /* the actions of its core are being carried out */
+    bool told;         /* as STATS told it last, unless its rates fall */
     struct mail *mail; /* owns; events of its life, oldest first */
 };
 
@@ -235,8 +236,8 @@ struct engine {
         int64_t *ids; /* owns */
         uint32_t n, cap;
     } removed;
-    struct btc_progress *progress; /* owns; scratch for events */
-    uint32_t progress_cap;
+    struct btc_progress *progress; /* owns; as STATS told it last */
+    uint32_t n_progress, progress_cap;
 };
 
 #endif

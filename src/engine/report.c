@@ -278,10 +278,38 @@ void report_tell_state(struct engine_torrent *st)
     }
 }
 
+/* The n-th place of STATS; one that is used for the first time says so. */
+static struct btc_progress *report_place(struct engine *s, uint32_t n)
+{
+    if (n >= s->n_progress) {
+        s->progress =
+            vec_room(s->progress, n, &s->progress_cap, sizeof(*s->progress));
+        s->progress[n].id = 0;
+        s->n_progress = n + 1;
+    }
+    return &s->progress[n];
+}
+
+/* One torrent of STATS, over what stands at its place since the last time. What
+ * nothing has touched since, and does not move, is as it was but for its texts,
+ * which may have been replaced. */
+static void report_refresh(struct engine_torrent *st, struct btc_progress *p)
+{
+    bool rests = p->down_rate == 0 && p->up_rate == 0;
+    if (p->id == st->id && st->turn.told && rests) {
+        p->name = st->row.name;
+        p->save_path = st->row.save_path;
+        return;
+    }
+    report_tell_state(st);
+    st->turn.told = true;
+    report_fill_progress(st, p);
+}
+
 /* STATS: all torrents of this run. */
 void report_tell_stats(struct engine *s, bool asked)
 {
-    size_t n = 0;
+    uint32_t n = 0;
     if (s->o.on_event == NULL) {
         return;
     }
@@ -290,11 +318,9 @@ void report_tell_stats(struct engine *s, bool asked)
         if (!st->asked && !s->o.follow_wishes) {
             continue;
         }
-        s->progress =
-            vec_room(s->progress, n, &s->progress_cap, sizeof(*s->progress));
-        report_tell_state(st);
-        report_fill_progress(st, &s->progress[n++]);
+        report_refresh(st, report_place(s, n++));
     }
+    s->n_progress = n;
     struct btc_event ev = {.type = BTC_EVENT_STATS,
                            .at = loop_unix_now(),
                            .progress = s->progress,

@@ -19,6 +19,7 @@ void turn_touch(struct engine_torrent *st)
         st->turn.touched = true;
         LL_PREPEND2(st->s->turn.touched, st, turn.next_touched);
     }
+    st->turn.told = false;
     turn_ask(st);
 }
 

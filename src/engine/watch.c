@@ -104,10 +104,13 @@ static void watch_on_space(struct store_job *job)
     jobs_free(job);
 }
 
-/* Stops before the disk is full, so that the journal can still be written. */
+/* Stops before the disk is full, so that the journal can still be written. A
+ * torrent to which no data came since the last look writes nothing; its startup
+ * has looked. */
 static void watch_space(struct engine_torrent *st, uint64_t now)
 {
     if (torrent_state(st->t) != TORRENT_DOWNLOADING || st->watch.space_busy ||
+        torrent_last_payload_ms(st->t) <= st->watch.space_ms ||
         now - st->watch.space_ms < WATCH_SPACE_MS ||
         limits_min_free(st->s) == 0) {
         return;

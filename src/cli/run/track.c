@@ -11,9 +11,11 @@
 /* Replaces an owned string. */
 static void cli_track_text(const char **field, const char *text)
 {
+    if (text != NULL && *field != NULL && strcmp(text, *field) == 0) {
+        return;
+    }
     char *copy = mem_strdup(text);
     char *old = NULL;
-
     /* the field is const to everybody else */
     memcpy(&old, field, sizeof(old));
     free(old);

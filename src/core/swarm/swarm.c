@@ -528,6 +528,11 @@ void swarm_take_back(struct swarm *w)
 
 /* --- facts --- */
 
+uint64_t swarm_last_payload_ms(const struct swarm *w)
+{
+    return w->total.last_payload_ms;
+}
+
 void swarm_get_stats(const struct swarm *w, uint64_t now_ms,
                      struct swarm_stats *out)
 {

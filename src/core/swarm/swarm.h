@@ -148,6 +148,8 @@ struct swarm_stats {
 };
 void swarm_get_stats(const struct swarm *w, uint64_t now_ms,
                      struct swarm_stats *out);
+/* The same without the rest. */
+uint64_t swarm_last_payload_ms(const struct swarm *w);
 struct peerset *swarm_peerset(struct swarm *w);
 struct announce *swarm_trackers(struct swarm *w);
 /* What there is of the info dictionary; NULL: the content is known. */

@@ -117,6 +117,11 @@ struct slice torrent_metadata_info(const struct torrent *t)
 
 /* --- facts --- */
 
+uint64_t torrent_last_payload_ms(const struct torrent *t)
+{
+    return swarm_last_payload_ms(t->swarm);
+}
+
 enum torrent_state torrent_state(const struct torrent *t)
 {
     return t->state;

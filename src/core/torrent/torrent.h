@@ -111,6 +111,8 @@ struct slice torrent_metadata_info(const struct torrent *t);
 
 /* --- facts --- */
 enum torrent_state torrent_state(const struct torrent *t);
+/* When payload last moved either way; 0 = not in this run. */
+uint64_t torrent_last_payload_ms(const struct torrent *t);
 bool torrent_is_quiet(const struct torrent *t); /* no disk job is out */
 bool torrent_is_stopped(
     const struct torrent *t); /* STOP has been carried out */
