@@ -16,6 +16,7 @@
 #include "engine/pipes.h"
 #include "engine/reach.h"
 #include "engine/run.h"
+#include "engine/tracker_hosts.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
 #include "engine/wishes.h"
@@ -105,6 +106,7 @@ static int engine_open_io(struct engine *s, struct err *e)
     s->shared.content.hash_jobs = store_threads(s->disk) * 2;
     s->net.host = tcp_host_new(s->loop, &host);
     s->net.http = http_new(s->loop, &web);
+    s->net.hosts = tracker_hosts_new();
     s->wakeup = loop_wakeup_new(s->loop, run_on_signal, s);
     atomic_store(&s->signals->wakeup, s->wakeup);
     loop_set_timer_fn(s->loop, run_on_timer, s);
@@ -280,6 +282,7 @@ void engine_close(struct engine *s)
     }
     inbound_free(s);
     http_free(s->net.http);
+    tracker_hosts_free(s->net.hosts);
     reach_close(s->reach);
     tcp_listener_close(s->net.listener);
     tcp_host_free(s->net.host);

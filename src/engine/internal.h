@@ -161,6 +161,7 @@ struct engine_net {
     struct tcp_host *host;
     struct tcp_listener *listener;
     struct http *http;
+    struct tracker_hosts *hosts;
     struct link *links;        /* all open ones */
     struct incoming *incoming; /* accepted, before their handshake */
     uint32_t n_incoming;
