@@ -42,6 +42,7 @@ struct turn_place {
     struct heap_node due;                /* when it waits for a time */
     struct engine_torrent *next_touched; /* to be settled */
     bool touched;
+    struct engine_torrent *next_to_load;
     bool draining;     /* the actions of its core are being carried out */
     bool told;         /* as STATS told it last, unless its rates fall */
     struct mail *mail; /* owns; events of its life, oldest first */
@@ -55,12 +56,8 @@ struct torrent_rows {
     struct journal_peer *peers;
     struct journal_tracker *trackers;
     size_t n_files, n_pieces, n_blocks, n_peers, n_trackers;
-    struct journal_stat stat; /* read on the database thread, not taken yet */
-    struct journal_run run;   /* the last that may have written its files */
-    bool stat_loaded;
-    struct magnet_state *magnet; /* owns; of one without an info dictionary */
     struct journal_wish_items *kept; /* owns; see kept.h */
-    struct err error;                /* why they could not be loaded */
+    struct rows_loaded *loaded; /* owns; read and not taken yet, or NULL */
 };
 
 /* The startup verification, and what of it is still owed. */
@@ -155,6 +152,8 @@ struct engine_torrent {
 struct engine_turn { /* the lists of the turn, over all torrents */
     struct engine_torrent *touched; /* to be settled */
     struct heap due;                /* by the time that is theirs */
+    struct engine_torrent *to_load; /* they wait for others to be loaded */
+    uint32_t n_loading;
 };
 
 struct engine_net {

@@ -16,6 +16,15 @@
 
 #define LOAD_PEERS_MAX 500
 
+/* What the database thread has read, for the loop thread to take. */
+struct rows_loaded {
+    struct journal_stat stat;
+    bool stat_loaded;
+    struct journal_run run;      /* the last that may have written its files */
+    struct magnet_state *magnet; /* owns; of one without an info dictionary */
+    struct err error;            /* why it could not all be read */
+};
+
 struct engine_torrent *engine_load_find(const struct engine *s, int64_t id)
 {
     struct engine_torrent *st;
@@ -76,10 +85,13 @@ static void load_free_rows(struct torrent_rows *r)
     free(r->blocks);
     free(r->peers);
     journal_trackers_free(r->trackers, r->n_trackers);
-    magnet_free_state(r->magnet);
     if (r->kept != NULL) {
         journal_wish_items_fini(r->kept);
         free(r->kept);
+    }
+    if (r->loaded != NULL) {
+        magnet_free_state(r->loaded->magnet);
+        free(r->loaded);
     }
     *r = (struct torrent_rows){0};
 }
@@ -113,36 +125,47 @@ void engine_load_unload(struct engine_torrent *st)
 
 /* The last run that may have written its files. What this very run has left at
  * rest is journaled to the end. */
-static int load_run(struct torrent_rows *rows, struct journal *db)
+static int load_run(struct rows_loaded *l, struct journal *db)
 {
-    struct journal_run *r = &rows->run;
-    int rc = journal_load_run(db, rows->stat.last_run, r, &rows->error);
+    struct journal_run *r = &l->run;
+    int rc = journal_load_run(db, l->stat.last_run, r, &l->error);
     if (rc == 0 && r->id == journal_run_id(db)) {
         r->ended_at = r->heartbeat_at;
     }
     return rc;
 }
 
-void engine_load_rows(struct engine_torrent *st, struct journal *db)
+/* Who it is: the info dictionary, or what is known of a magnet's. */
+static int load_meta(struct engine_torrent *st, struct journal *db,
+                     struct rows_loaded *l)
 {
-    struct torrent_rows *r = &st->rows;
-    struct err *e = &r->error;
+    struct err *e = &l->error;
     uint8_t *info = NULL;
     size_t len = 0;
-    *e = (struct err){0};
-    int err = journal_load_stat(db, st->id, &r->stat, e);
-    r->stat_loaded = err == 0;
-    if (err == 0) {
-        err = load_run(r, db);
-    }
-    if (err == 0) {
-        err = journal_load_info(db, st->id, &info, &len, e);
-    }
+    int err = journal_load_info(db, st->id, &info, &len, e);
     if (err == 0) {
         err = metainfo_parse_info(slice_of(info, len), &st->meta, e);
     } else if (err == BTC_E_NOTFOUND) {
         *e = (struct err){0};
-        err = magnet_load(db, st->id, &r->magnet, e);
+        err = magnet_load(db, st->id, &l->magnet, e);
+    }
+    free(info);
+    return err;
+}
+
+void engine_load_rows(struct engine_torrent *st, struct journal *db)
+{
+    struct torrent_rows *r = &st->rows;
+    struct rows_loaded *l = mem_zalloc(sizeof(*l));
+    struct err *e = &l->error;
+    r->loaded = l;
+    int err = journal_load_stat(db, st->id, &l->stat, e);
+    l->stat_loaded = err == 0;
+    if (err == 0) {
+        err = load_run(l, db);
+    }
+    if (err == 0) {
+        err = load_meta(st, db, l);
     }
     if (err == 0) {
         err = journal_load_files(db, st->id, &r->files, &r->n_files, e);
@@ -161,35 +184,38 @@ void engine_load_rows(struct engine_torrent *st, struct journal *db)
         (void)journal_load_trackers(db, st->id, &r->trackers, &r->n_trackers,
                                     e);
     }
-    free(info);
 }
 
 /* What was loaded fits together. Not on the database thread: the row may change
  * while that one loads. */
-static void load_check(struct engine_torrent *st)
+static void load_check(struct engine_torrent *st, struct err *e)
 {
-    if (st->rows.error.code == 0 && st->meta != NULL &&
+    if (e->code == 0 && st->meta != NULL &&
         (st->rows.n_files != st->meta->n_files ||
          memcmp(st->meta->info_hash, st->row.info_hash, SHA1_LEN) != 0)) {
-        (void)err_set(&st->rows.error, BTC_E_DB,
+        (void)err_set(e, BTC_E_DB,
                       "the info dictionary of torrent %lld does not match its "
                       "rows; `btc db check` tells more",
                       (long long)st->id);
     }
 }
 
-int engine_load_take(struct engine_torrent *st)
+int engine_load_take(struct engine_torrent *st, struct err *e)
 {
-    st->stat = st->rows.stat;
-    st->startup.last_run = st->rows.run;
-    st->ledger.stat_known = st->rows.stat_loaded;
-    if (st->rows.magnet != NULL) {
+    struct rows_loaded *l = st->rows.loaded;
+    st->stat = l->stat;
+    st->startup.last_run = l->run;
+    st->ledger.stat_known = l->stat_loaded;
+    if (l->magnet != NULL) {
         magnet_free_state(st->net.magnet);
-        st->net.magnet = st->rows.magnet;
-        st->rows.magnet = NULL;
+        st->net.magnet = l->magnet;
+        l->magnet = NULL;
     }
-    load_check(st);
-    return st->rows.error.code;
+    load_check(st, &l->error);
+    *e = l->error;
+    free(l);
+    st->rows.loaded = NULL;
+    return e->code;
 }
 
 static void load_open_store(struct engine_torrent *st)
@@ -235,6 +261,9 @@ static void load_give_trackers(struct engine_torrent *st)
                                     st->rows.trackers[i].tracker_id);
         }
     }
+    journal_trackers_free(st->rows.trackers, st->rows.n_trackers);
+    st->rows.trackers = NULL;
+    st->rows.n_trackers = 0;
 }
 
 /* One that can be dialled, or that is not to be. A peer that a user named may
@@ -264,6 +293,9 @@ static void load_give_peers(struct engine_torrent *st)
     for (size_t i = 0; i < st->rows.n_peers; i++) {
         load_give_peer(st, &st->rows.peers[i]);
     }
+    free(st->rows.peers);
+    st->rows.peers = NULL;
+    st->rows.n_peers = 0;
 }
 
 /* With what the journal knows but for pieces and blocks: the startup

@@ -14,8 +14,9 @@ void engine_load_free(struct engine_torrent *st);
  * reads only the id. */
 void engine_load_rows(struct engine_torrent *st, struct journal *db);
 /* On the loop thread, when that is done: the journal and the reports look at
- * the stat while others are being read. Gives rows.error.code. */
-int engine_load_take(struct engine_torrent *st);
+ * the stat while others are being read. Gives the code of `e`, which tells why
+ * not all could be read. */
+int engine_load_take(struct engine_torrent *st, struct err *e);
 /* The store and the core, from the rows. */
 void engine_load_open(struct engine_torrent *st);
 /* Frees all but the row and the journal's batches. */

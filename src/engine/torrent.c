@@ -23,6 +23,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Torrents on their way through the database thread at once: it is always busy,
+ * and a commit waits for no more than these. */
+#define ENGINE_LOADING_MAX 16u
+
 /* --- actions --- */
 
 /* On the database thread. */
@@ -31,23 +35,43 @@ static void engine_torrent_on_load(void *ctx, struct journal *db)
     engine_load_rows(ctx, db);
 }
 
+static void engine_torrent_load_some(struct engine *s);
+
 /* The loop thread again. */
 static void engine_torrent_on_loaded(void *ctx)
 {
     struct engine_torrent *st = ctx;
-    if (engine_load_take(st) == 0) {
+    struct err e;
+    if (engine_load_take(st, &e) == 0) {
         turn_post(st, LIFE_LOADED);
     } else {
-        turn_post_failed(st, st->rows.error.code, st->rows.error.msg);
+        turn_post_failed(st, e.code, e.msg);
+    }
+    st->s->turn.n_loading--;
+    engine_torrent_load_some(st->s);
+}
+
+/* Those that wait, as many as may be on the way: the database thread commits in
+ * between, so that the first do not wait for the last. */
+static void engine_torrent_load_some(struct engine *s)
+{
+    struct engine_torrent *st;
+    while ((st = s->turn.to_load) != NULL &&
+           s->turn.n_loading < ENGINE_LOADING_MAX) {
+        LL_DELETE2(s->turn.to_load, st, turn.next_to_load);
+        s->turn.n_loading++;
+        journal_thread_call(s->journal_thread, engine_torrent_on_load,
+                            engine_torrent_on_loaded, st);
     }
 }
 
 /* LOAD: the journal holds everything of it. */
 static void engine_torrent_do_load(struct engine_torrent *st)
 {
+    struct engine *s = st->s;
     engine_load_unload(st);
-    journal_thread_call(st->s->journal_thread, engine_torrent_on_load,
-                        engine_torrent_on_loaded, st);
+    LL_PREPEND2(s->turn.to_load, st, turn.next_to_load);
+    engine_torrent_load_some(s);
 }
 
 /* STAT: its objects are made; then the startup verification begins. */

@@ -125,7 +125,8 @@ static void trackers_forget(struct announcing *n)
     }
 }
 
-/* NOLINTBEGIN(clang-analyzer-unix.Malloc): DL_DELETE takes it out of the list */
+/* NOLINTBEGIN(clang-analyzer-unix.Malloc): DL_DELETE takes it out of the list
+ */
 void trackers_cancel(struct engine_torrent *st)
 {
     while (st->net.announces != NULL) {

@@ -77,6 +77,15 @@ static void journal_batch_grow_ext(struct journal_batch *b, size_t n)
     BTC_ASSERT(b->cap_ext <= UINT32_MAX);
 }
 
+/* Empty and without memory: ten thousand torrents have one each, and most have
+ * nothing to say for hours. */
+static void journal_batch_clear(struct journal_batch *b)
+{
+    free(b->ops);
+    free(b->ext);
+    *b = (struct journal_batch){0};
+}
+
 /* Moves what `src` holds behind what `dst` holds; `src` is empty then. */
 void journal_batch_append(struct journal_batch *dst, struct journal_batch *src)
 {
@@ -95,8 +104,7 @@ void journal_batch_append(struct journal_batch *dst, struct journal_batch *src)
         memcpy(dst->ext + dst->n_ext, src->ext, src->n_ext * sizeof(*src->ext));
     }
     dst->n_ext += src->n_ext;
-    src->n_ops = 0;
-    src->n_ext = 0;
+    journal_batch_clear(src);
 }
 
 /* Adds an op; its bump memory begins at the buffer's end. */

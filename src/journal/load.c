@@ -22,12 +22,21 @@ struct journal_rows {
 static void *journal_rows_add(struct journal_rows *r)
 {
     if (r->n == r->cap) {
-        r->cap = r->cap + r->cap / 2 + 16;
+        r->cap = r->cap + r->cap / 2 + 4;
         r->p = mem_resize(r->p, r->cap, r->size);
     }
     void *row = (char *)r->p + r->n++ * r->size;
     memset(row, 0, r->size);
     return row;
+}
+
+/* Gives back what the rows do not need: a torrent keeps them for long. */
+static void journal_rows_fit(struct journal_rows *r)
+{
+    if (r->n > 0 && r->n < r->cap) {
+        r->p = mem_resize(r->p, r->n, r->size);
+        r->cap = r->n;
+    }
 }
 
 /* Reads one row of a result into the zeroed row of the array. */
@@ -69,6 +78,7 @@ static int journal_load(struct journal *db, const struct journal_query *q,
         code = journal_fail(db, e, "cannot read");
     }
     journal_give(db, s);
+    journal_rows_fit(out);
     return code;
 }
 

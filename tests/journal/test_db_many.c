@@ -134,11 +134,33 @@ static void test_kept(void **state)
     journal_close(db);
 }
 
+/* A torrent at rest keeps no memory for facts that it handed over. */
+static void test_batch_at_rest(void **state)
+{
+    struct journal_batch *facts = journal_batch_new();
+    struct journal_batch *all = journal_batch_new();
+    size_t empty = journal_batch_bytes(facts);
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        journal_put_event(facts, 1, LEVEL_INFO, "kind", "some text");
+    }
+    size_t full = journal_batch_bytes(facts);
+    assert_true(full > empty + 100);
+    journal_batch_append(all, facts);
+    assert_int_equal(journal_batch_bytes(facts), empty);
+    assert_true(journal_batch_is_empty(facts));
+    assert_true(journal_batch_bytes(all) >= full - empty);
+    journal_put_event(facts, 1, LEVEL_INFO, "kind", "again");
+    journal_batch_append(all, facts);
+    journal_batch_free(facts);
+    journal_batch_free(all);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {T(test_statements_and_commits),
-                                       T(test_parts), T(test_undone),
-                                       T(test_kept)};
+                                       T(test_batch_at_rest), T(test_parts),
+                                       T(test_undone), T(test_kept)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

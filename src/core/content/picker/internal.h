@@ -92,7 +92,8 @@ struct picker {
     /* Place in `order` of a pickable piece, in `active` of an active one. */
     uint32_t *pos;                  /* owns */
     uint32_t *order;                /* owns */
-    uint32_t end[PICKER_BUCKETS];   /* of each bucket, in order */
+    uint32_t *end;                  /* owns; of each bucket, in order; NULL
+                                       until the order is built */
     uint32_t count[PICKER_BUCKETS]; /* pickable pieces of each bucket */
     /* Sequential: no pickable piece of the priority lies before this one. */
     uint32_t cursor[PICKER_PRIO_MAX + 1];

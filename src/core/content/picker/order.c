@@ -8,6 +8,8 @@
  */
 #include "core/content/picker/internal.h"
 
+#include "base/mem.h"
+
 #include "base/err.h"
 #include <string.h>
 
@@ -141,6 +143,9 @@ static void picker_order_build(struct picker *p)
     uint32_t next[PICKER_BUCKETS];
     uint32_t at = 0;
 
+    if (p->end == NULL) {
+        p->end = mem_calloc((size_t)PICKER_BUCKETS, sizeof(*p->end));
+    }
     for (uint32_t b = 0; b < PICKER_BUCKETS; b++) {
         next[b] = at;
         at += p->count[b];

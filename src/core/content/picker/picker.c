@@ -95,6 +95,7 @@ void picker_free(struct picker *p)
     free(p->pieces);
     free(p->pos);
     free(p->order);
+    free(p->end);
     bits_fini(&p->have);
     bits_fini(&p->todo);
     bits_fini(&p->pickable);

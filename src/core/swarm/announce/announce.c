@@ -140,7 +140,7 @@ int announce_add(struct announce *a, const char *url, uint32_t tier)
         return BTC_E_LIMIT;
     }
     if (a->n == a->cap) {
-        a->cap = a->cap == 0 ? 8 : a->cap * 2;
+        a->cap = a->cap * 2 + 1; /* most torrents have one */
         a->entry = mem_resize(a->entry, a->cap, sizeof a->entry[0]);
         a->order = mem_resize(a->order, a->cap, sizeof a->order[0]);
     }
