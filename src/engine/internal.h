@@ -57,7 +57,7 @@ struct torrent_rows {
     struct journal_tracker *trackers;
     size_t n_files, n_pieces, n_blocks, n_peers, n_trackers;
     struct journal_wish_items *kept; /* owns; see kept.h */
-    struct rows_loaded *loaded; /* owns; read and not taken yet, or NULL */
+    struct rows_loaded *loaded;      /* owns; read and not taken yet, or NULL */
 };
 
 /* The startup verification, and what of it is still owed. */

@@ -11,12 +11,14 @@
 /* More is a bug of ours. A piece may complete METAINFO_MAX_FILES files, and
  * each is told. */
 #define ACTIONS_MAX (1u << 22)
+/* Room at first: a torrent at rest has an action now and then. */
+#define ACTIONS_FIRST 4
 
 struct action *actions_push(struct actions *q, enum action_type type)
 {
     BTC_ASSERT(q->n < ACTIONS_MAX);
-    q->ring =
-        vec_ring_room(q->ring, q->n, &q->head, &q->cap, 64, sizeof *q->ring);
+    q->ring = vec_ring_room(q->ring, q->n, &q->head, &q->cap, ACTIONS_FIRST,
+                            sizeof *q->ring);
     struct action *a = &q->ring[(q->head + q->n) & (q->cap - 1)];
     q->n++;
     *a = (struct action){.type = type};
