@@ -10,8 +10,8 @@ int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
 /* integrity_check and foreign_key_check; BTC_E_DB with rows given */
 int journal_backup(struct journal *db, const char *to, struct err *e);
 /* online; BTC_E_EXISTS when `to` is there */
-/* Deletes rows whose torrent does not exist and makes the indexes anew. The
- * caller holds the engine lock. */
+/* Deletes rows whose torrent does not exist, makes missing rows of torrent_stat
+ * and the indexes anew. The caller holds the engine lock. */
 int journal_repair(struct journal *db, int64_t *n_deleted, struct err *e);
 /* Puts a checked copy of the backup `from` in the place of the database. What
  * stood there is kept as *aside (malloc; NULL: nothing did), its log beside it.

@@ -1,4 +1,4 @@
-/* Rows that belong to nothing.
+/* Rows that belong to nothing, and rows that are missing.
  *
  * A shell without `PRAGMA foreign_keys` can delete a torrent and leave its
  * files, pieces and peers behind. Such orphans hurt nobody until a migration
@@ -65,11 +65,35 @@ int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e)
     return code;
 }
 
+/* Each torrent has its row of facts: where somebody deleted it, it is made anew
+ * from what the other tables say. */
+static int journal_repair_stats(struct journal *db, struct err *e)
+{
+    return journal_exec(
+        db,
+        "INSERT INTO torrent_stat (torrent_id, state, bytes_total, bytes_done,"
+        " pieces_done, updated_at)"
+        " SELECT t.id, CASE WHEN t.piece_length = 0 THEN 'metadata'"
+        "                   WHEN t.wanted = 'pause' THEN 'paused'"
+        "                   ELSE 'queued' END,"
+        "  coalesce((SELECT sum(length) FROM file WHERE torrent_id = t.id"
+        "            AND NOT pad AND priority > 0), 0),"
+        "  coalesce((SELECT sum(bytes_done) FROM file WHERE torrent_id = t.id"
+        "            AND NOT pad AND priority > 0), 0),"
+        "  (SELECT count(*) FROM piece WHERE torrent_id = t.id), unixepoch()"
+        " FROM torrent AS t"
+        " WHERE t.id NOT IN (SELECT torrent_id FROM torrent_stat)",
+        e);
+}
+
 int journal_repair(struct journal *db, int64_t *n_deleted, struct err *e)
 {
     int code = journal_begin(db, e);
     if (code == 0) {
         code = journal_heal(db, n_deleted, e);
+        if (code == 0) {
+            code = journal_repair_stats(db, e);
+        }
         if (code == 0) {
             code = journal_exec(db, "REINDEX", e);
         }

@@ -236,6 +236,34 @@ static void test_salvage_of_nothing(void **state)
     assert_int_equal(system(cmd), 0);
 }
 
+/* A row of facts that somebody deleted is made anew. */
+static void test_repair_stats(void **state)
+{
+    struct test_db *t = *state;
+    struct err e = {0};
+    int64_t n = 0;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    (void)test_db_add(db, 1);
+    (void)test_db_add(db, 2);
+    assert_int_equal(
+        test_db_sql(t->path,
+                    "INSERT INTO piece VALUES (2, 0, 1), (2, 3, 1);"
+                    "UPDATE file SET bytes_done = 65536 WHERE torrent_id = 2"
+                    " AND file = 0;"
+                    "UPDATE file SET priority = 0 WHERE torrent_id = 2"
+                    " AND file = 2;"
+                    "DELETE FROM torrent_stat WHERE torrent_id = 2"),
+        SQLITE_OK);
+    assert_int_equal(journal_repair(db, &n, &e), 0);
+    TEST_DB_IS(t->path,
+               "SELECT state || bytes_done || '/' || bytes_total || ' '"
+               " || pieces_done FROM torrent_stat WHERE torrent_id = 2",
+               "queued65536/100000 2");
+    TEST_DB_IS(t->path, "SELECT count(*) FROM torrent_stat", "2");
+    TEST_DB_IS(t->path, "SELECT count(*) FROM progress", "2");
+    journal_close(db);
+}
+
 /* A torrent deleted by hand leaves orphans; migrations and --repair heal. */
 static void test_orphans(void **state)
 {
@@ -285,6 +313,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
+        T(test_repair_stats),
         T(test_kill_without_a_copy),
         T(test_copy_over_a_killed_one),
         T(test_copy_after_a_front),
