@@ -353,3 +353,18 @@ void judge_checked(struct engine_torrent *st)
         }
     }
 }
+
+void judge_touched(struct engine_torrent *st, uint32_t file)
+{
+    uint32_t first, end;
+    judge_recheck_file(st, file, TRUST_RECHECK);
+    journal_put_doubt(commit_facts(&st->ledger.member), st->id,
+                      &st->rows.files[file]);
+    layout_file_pieces(&st->geom, file, &first, &end);
+    for (uint32_t i = first; i < end; i++) {
+        if (picker_state(torrent_picker(st->t), i) == PICKER_HAVE) {
+            torrent_check_piece(st->t, i, true);
+        }
+    }
+    store_accept(st->store, file);
+}

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/jobs.h"
+#include "engine/judge.h"
 #include "engine/links.h"
 #include "engine/turn.h"
 #include "model/block.h"
@@ -90,6 +91,9 @@ static void upload_on_read(struct store_job *job)
     struct upload *u = (struct upload *)job;
     u->pending = 1;
     jobs_note_failure(u->link->st, job);
+    if (job->fail.touched && u->link->st->life.state == LIFE_RUNNING) {
+        judge_touched(u->link->st, (uint32_t)job->fail.file);
+    }
     for (uint32_t at = 0; job->result == 0 && at < u->range.len;) {
         if (u->link->conn == NULL) {
             u->failed = true;

@@ -172,7 +172,9 @@ static void store_make_fit(struct store_job *job, uint32_t file,
     if (!f) {
         return;
     }
+    store_left_begin(f);
     int rc = store_make_length(s, file, f->fd, path, size);
+    store_left_end(f);
     if (rc == 0 && fstat(f->fd, &st) == 0) {
         job->prints[file] = store_sys_print(&st);
     }

@@ -27,6 +27,7 @@ static int store_error_code(enum store_op op, int errnum)
     case ESTALE:
     case ENOTCONN:
     case ENOMEDIUM:
+    case STORE_E_TOUCHED:
         return BTC_E_STORAGE;
     case EISDIR:
     case EEXIST:
@@ -86,6 +87,9 @@ static const char *store_error_reason(int errnum, char *text, size_t size)
         return "File too large: this file system cannot hold it (FAT32 ends "
                "at 4 GiB)";
     }
+    if (errnum == STORE_E_TOUCHED) {
+        return "was changed by somebody else: it is hashed again";
+    }
     if (errnum == STORE_E_OWN) {
         return "is a file of btc's own database, which no torrent may have";
     }
@@ -105,6 +109,7 @@ void store_fail(struct store_job *job, uint32_t file, const char *path,
         return;
     }
     int code = store_error_code(job->op, errnum);
+    job->fail.touched |= job->result == 0 && errnum == STORE_E_TOUCHED;
     store_fail_with(job, file, path, code,
                     store_error_reason(errnum, text, sizeof(text)));
 }

@@ -84,20 +84,13 @@ static struct store_fd *store_fd_detach(struct store *d, struct store_fd *f)
     return NULL;
 }
 
-/* What store_fd_detach gave; outside the lock. What it has become by our writes
- * is how we know it again, unless STAT has met another one since. */
+/* What store_fd_detach gave; outside the lock. */
 static void store_fd_close(struct store_fd *f)
 {
-    struct stat st;
-    if (!f) {
-        return;
+    if (f) {
+        (void)close(f->fd);
+        free(f);
     }
-    if (f->writable && fstat(f->fd, &st) == 0 &&
-        !store_tree_is_other(f->store, f->file, &st)) {
-        store_tree_saw(f->store, f->file, &st);
-    }
-    (void)close(f->fd);
-    free(f);
 }
 
 /* Takes a stale one off its list; under fd_lock. */
@@ -270,6 +263,26 @@ int store_fd_open(struct store *d, const char *path, int flags)
     return fd;
 }
 
+/* Who writes to a file knows how it was before; that of another number which is
+ * the same nevertheless is known by the new one. `st` tells nothing when writes
+ * of ours were beside it: see left.c. */
+static int store_fd_know(struct store_tree *s, uint32_t file, int fd,
+                         uint32_t generation, const struct stat *st)
+{
+    bool counts = store_left_counts(fd);
+    bool touched = false;
+    pthread_mutex_lock(&s->d->fd_lock);
+    struct store_seen *seen = &s->seen[file];
+    if (s->busy[file].writers == 0 && s->busy[file].generation == generation) {
+        touched = counts && store_left_differs(seen, st);
+        if (!touched) {
+            *seen = store_seen_of(st);
+        }
+    }
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return touched ? -STORE_E_TOUCHED : 0;
+}
+
 /* Opens a regular file; the descriptor or -errno: EISDIR for anything else,
  * STORE_E_OTHER when it would be written or synced and is not the file that we
  * have written to: what we claim is in that one. */
@@ -285,18 +298,18 @@ static int store_fd_open_path(const struct store_job *job, uint32_t file,
     if (fd < 0) {
         return fd;
     }
+    uint32_t generation = store_left_generation(s, file);
     int rc = store_sys_fstat(d, fd, path, &st);
     if (rc == 0 && !S_ISREG(st.st_mode)) {
         rc = -EISDIR;
     } else if (rc == 0 && must_be_ours && store_tree_is_other(s, file, &st)) {
         rc = -STORE_E_OTHER;
+    } else if (rc == 0 && write) {
+        rc = store_fd_know(s, file, fd, generation, &st);
     }
     if (rc != 0) {
         (void)close(fd);
         return rc;
-    }
-    if (write) {
-        store_tree_saw(s, file, &st);
     }
     return fd;
 }
@@ -317,8 +330,12 @@ static struct store_fd *store_fd_insert(struct store_tree *s, uint32_t file,
 {
     struct store *d = s->d;
     struct store_fd *f = mem_zalloc(sizeof(*f));
-    *f = (struct store_fd){
-        .store = s, .file = file, .fd = fd, .refs = 1, .writable = write};
+    *f = (struct store_fd){.store = s,
+                           .file = file,
+                           .fd = fd,
+                           .refs = 1,
+                           .writable = write,
+                           .counts = store_left_counts(fd)};
     pthread_mutex_lock(&d->fd_lock);
     struct store_fd *gone = s->fds[file];
     if (gone && (gone->writable || !write)) {

@@ -12,6 +12,7 @@
  *   fail.c     failures in words
  *   tree.c     a torrent's files: paths, folders, what is not yet synced
  *   holds.c    which files are in use by whom
+ *   left.c     what our own writes left, to tell those of others
  *   own.c      the journal's files, which are never payload
  *   sys.c      system calls with the fault hook
  *
@@ -22,6 +23,7 @@
 #ifndef BTC_STORE_INTERNAL_H
 #define BTC_STORE_INTERNAL_H
 
+#include "store/left.h"
 #include "store/own.h"
 #include "store/store.h"
 #include <limits.h>
@@ -59,6 +61,7 @@ struct store_fd {
     int fd;
     bool writable;
     bool stale;
+    bool counts; /* its times tell who wrote: store_left_counts */
 };
 
 /* A folder below the save path; index 0 is the save path itself. Parents stand
@@ -68,13 +71,6 @@ struct store_dir {
     uint32_t len;
     uint32_t parent;
     bool pending; /* the next SYNC fsyncs it; under fd_lock */
-};
-
-/* Which file it was when we last had it open for writing or looked at it. */
-struct store_seen {
-    uint64_t dev, ino, size;
-    int64_t mtime_ns, ctime_ns;
-    bool known;
 };
 
 struct store_tree {
@@ -92,6 +88,7 @@ struct store_tree {
     struct store_fd *stale;  /* those out of the cache that are still in use */
     uint8_t *flags;          /* owns; per file, enum store_flag */
     struct store_seen *seen; /* owns; per file */
+    struct store_busy *busy; /* owns; per file */
     struct store_holder *holds; /* owns; files that are its own to use */
     char *label;                /* owns; who it is, or NULL */
     uint32_t n_dirty;           /* files with STORE_DIRTY */
@@ -151,8 +148,10 @@ struct store {
     uint32_t refs; /* the owner and the stores */
 };
 
-/* A file of the journal: an errno that no file gives. */
-#define STORE_E_OWN EDOTDOT
+/* Errnos that no file gives: a file of the journal; one that somebody else has
+ * written to. */
+#define STORE_E_OWN     EDOTDOT
+#define STORE_E_TOUCHED ELIBSCN
 
 /* fds.c. A descriptor outside of the cache, or -errno (STORE_E_OWN, too). */
 int store_fd_open(struct store *d, const char *path, int flags);

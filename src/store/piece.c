@@ -275,8 +275,15 @@ static bool store_writer_flush(struct store_writer *w)
         return false;
     }
     (void)store_tree_path(w->job->store, w->file, path);
+    if (!store_left_is_ours(f)) {
+        store_fd_put(f);
+        store_fail(w->job, w->file, path, STORE_E_TOUCHED);
+        return false;
+    }
+    store_left_begin(f);
     int rc = store_sys_pwritev(w->job->store->d, f->fd, path, w->iov, w->n_iov,
                                w->begin);
+    store_left_end(f);
     store_tree_wrote(w->job->store, w->file); /* also what was half written */
     store_fd_put(f);
     w->n_iov = 0;
@@ -408,6 +415,11 @@ static bool store_prefetch_span(struct store_job *job, uint32_t i)
         return true;
     }
     struct store_fd *f = store_fd_get(job, span->file, false);
+    if (f && !store_left_is_ours(f)) {
+        store_fd_put(f);
+        store_fail(job, span->file, NULL, STORE_E_TOUCHED);
+        f = NULL;
+    }
     job->fds[i] = f ? f->fd : -1;
     return f != NULL;
 }

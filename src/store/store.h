@@ -24,6 +24,9 @@
  * written: what is claimed of it lies elsewhere. STORAGE tells so, and a new
  * STAT knows the new file.
  *
+ * A file that somebody has written to in place, or cut, since our last write or
+ * since STAT is not written, synced or served: STORAGE. HASH and READ read it.
+ *
  * A link in a file's place is read through, never written through: what it
  * leads to is not ours. Folders may be links, because people keep big ones on
  * other drives; DELETE alone follows none. A file is opened for writing only
@@ -181,6 +184,7 @@ struct store_job {
                  * memory of the process), CANCELLED */
     struct {
         int32_t file;   /* index of the file that failed, -1 none */
+        bool touched;   /* somebody else has written to that file */
         char text[160]; /* for a person: which file, why */
     } fail;
     int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but
@@ -205,6 +209,10 @@ void store_cancel_low(struct store *d, struct store_tree *s);
 bool store_warm(struct store_job *job);
 /* Ends a PREFETCH reference; any thread. */
 void store_fd_release(struct store_tree *s, uint32_t file, int fd);
+/* Somebody has written to a file: a job that failed tells of it
+ * (`touched`), and its pieces are hashed again. From here on it is known as it
+ * is at the next look. */
+void store_accept(struct store_tree *s, uint32_t file);
 /* The file was written by an earlier run or by somebody else and is claimed
  * now: the next SYNC includes it. */
 void store_mark_dirty(struct store_tree *s, uint32_t file);

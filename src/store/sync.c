@@ -100,12 +100,36 @@ static void store_sync_good(struct store_job *job, uint32_t file,
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
+/* How the file is, if that is how our own writes left it. */
+static int store_sync_look(struct store *d, const struct store_fd *f,
+                           const char *path, struct stat *st,
+                           struct store_seen *seen)
+{
+    int rc = store_sys_fault(d, "fstat", path);
+    if (rc == 0 && !store_left_look(f, st, seen)) {
+        rc = -STORE_E_TOUCHED;
+    }
+    return rc;
+}
+
+/* The inode was changed by somebody else, the times of the data were not. That
+ * may be a new name, or a write whose traces were wiped out: the print tells
+ * what we left, so that the next run doubts the file. */
+static void store_sync_doubt(struct fingerprint *print,
+                             const struct store_seen *seen)
+{
+    if (seen->known && seen->dev == print->dev && seen->ino == print->ino) {
+        print->ctime_ns = seen->ctime_ns;
+    }
+}
+
 /* One file: durable, then its print. */
 static void store_sync_file(struct store_job *job, uint32_t file)
 {
     struct store *d = job->store->d;
     char path[PATH_MAX];
     struct stat st;
+    struct store_seen seen;
     struct store_fd *f = store_fd_get(job, file, false);
     if (!f) {
         return;
@@ -115,12 +139,13 @@ static void store_sync_file(struct store_job *job, uint32_t file)
     if (rc != 0) {
         store_sys_forget(f->fd);
     } else {
-        rc = store_sys_fstat(d, f->fd, path, &st);
+        rc = store_sync_look(d, f, path, &st, &seen);
     }
     if (rc != 0) {
         store_fail(job, file, path, -rc);
     } else if (store_sync_is_same(job, file, path, &st)) {
         store_sync_good(job, file, &st);
+        store_sync_doubt(&job->prints[file], &seen);
     }
     store_fd_put(f);
 }
@@ -261,13 +286,17 @@ static void store_stat_path(struct store_job *job, uint32_t file,
 {
     struct stat st;
     bool link = file != STORE_NO_FILE && job->store->files[file].link;
+    uint32_t generation = 0;
+    if (file != STORE_NO_FILE) {
+        generation = store_left_generation(job->store, file);
+    }
     int rc = link ? store_sys_lstat(job->store->d, path, &st)
                   : store_sys_stat(job->store->d, path, &st);
     if (file != STORE_NO_FILE && store_stat_is_own(job, path, rc, &st)) {
         rc = -ENOENT;
     }
     if (file != STORE_NO_FILE) {
-        store_tree_saw(job->store, file, rc == 0 ? &st : NULL);
+        store_left_saw(job->store, file, generation, rc == 0 ? &st : NULL);
     }
     if (rc == 0) {
         *out = store_sys_print(&st);

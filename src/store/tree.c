@@ -190,6 +190,7 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
     s->fds = mem_calloc(n_files, sizeof(struct store_fd *));
     s->flags = mem_calloc(n_files, 1);
     s->seen = mem_calloc(n_files, sizeof(*s->seen));
+    s->busy = mem_calloc(n_files, sizeof(*s->busy));
     pthread_mutex_lock(&d->fd_lock);
     d->refs++;
     pthread_mutex_unlock(&d->fd_lock);
@@ -226,6 +227,7 @@ void store_tree_dispose(struct store_tree *s)
     free(s->fds);
     free(s->flags);
     free(s->seen);
+    free(s->busy);
     free(s);
 }
 
@@ -301,7 +303,7 @@ void store_tree_wrote(struct store_tree *s, uint32_t file)
 }
 
 /* Of the kernel's form what tells one file from another. */
-static struct store_seen store_seen_of(const struct stat *st)
+struct store_seen store_seen_of(const struct stat *st)
 {
     return (struct store_seen){.dev = st->st_dev,
                                .ino = st->st_ino,

@@ -48,7 +48,8 @@ static bool store_warm_span(struct store_job *job, uint32_t i)
         return false;
     }
     job->fds[i] = f->fd;
-    return store_warm_range(f->fd, span->offset, span->len);
+    return store_left_is_ours(f) &&
+           store_warm_range(f->fd, span->offset, span->len);
 }
 
 bool store_warm(struct store_job *job)

@@ -1,0 +1,150 @@
+/* What our own last write left of a file: its size and time of change. Whatever
+ * else it has later is the work of somebody else who wrote in place (dd
+ * conv=notrunc, a truncation), and no sync of ours may vouch for that.
+ *
+ * Our own writes change the time, too. So writes that are under way are counted
+ * per file, and each beginning and end makes a new generation: a look that had
+ * one of them beside it can tell nothing, and the last write of several takes
+ * note of what all of them left. What somebody does between the two calls of
+ * such a moment, or within one tick of the kernel's clock, is not seen here.
+ *
+ * A change of the inode alone (chmod, another name) is no change of data.
+ * File systems whose times are made elsewhere are left out: see
+ * store_left_counts.
+ */
+#include "store/internal.h"
+
+#include <linux/magic.h>
+#include <stddef.h>
+#include <sys/vfs.h>
+
+#define STORE_MAGIC_CIFS 0xff534d42u
+#define STORE_MAGIC_SMB2 0xfe534d42u
+#define STORE_MAGIC_SMB3 0x517bu
+#define STORE_MAGIC_CEPH 0x00c36400u
+
+bool store_left_counts(int fd)
+{
+    static const uint32_t away[] = {
+        NFS_SUPER_MAGIC,  FUSE_SUPER_MAGIC, V9FS_MAGIC,       AFS_SUPER_MAGIC,
+        STORE_MAGIC_CIFS, STORE_MAGIC_SMB2, STORE_MAGIC_SMB3, STORE_MAGIC_CEPH};
+    struct statfs fs;
+    bool counts = fstatfs(fd, &fs) == 0;
+    for (size_t i = 0; counts && i < sizeof(away) / sizeof(away[0]); i++) {
+        counts = (uint32_t)fs.f_type != away[i];
+    }
+    return counts;
+}
+
+bool store_left_differs(const struct store_seen *seen, const struct stat *st)
+{
+    return seen->known && !seen->changed && seen->dev == st->st_dev &&
+           seen->ino == st->st_ino &&
+           (seen->size != (uint64_t)st->st_size ||
+            seen->mtime_ns != store_sys_time_ns(&st->st_mtim));
+}
+
+uint32_t store_left_generation(struct store_tree *s, uint32_t file)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    uint32_t generation = s->busy[file].generation;
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return generation;
+}
+
+/* When writes of ours were beside the look at this very file, their end tells
+ * more than it. */
+void store_left_saw(struct store_tree *s, uint32_t file, uint32_t generation,
+                    const struct stat *st)
+{
+    struct store_seen now = {0};
+    if (st) {
+        now = store_seen_of(st);
+    }
+    pthread_mutex_lock(&s->d->fd_lock);
+    struct store_seen *seen = &s->seen[file];
+    bool quiet =
+        s->busy[file].writers == 0 && s->busy[file].generation == generation;
+    bool same = seen->known && now.known && seen->dev == now.dev &&
+                seen->ino == now.ino;
+    if (quiet || !same) {
+        *seen = now;
+    }
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+bool store_left_look(const struct store_fd *f, struct stat *st,
+                     struct store_seen *seen)
+{
+    struct store_tree *s = f->store;
+    struct store_busy *busy = &s->busy[f->file];
+    uint32_t generation = store_left_generation(s, f->file);
+    bool ok = fstat(f->fd, st) == 0;
+    pthread_mutex_lock(&s->d->fd_lock);
+    bool quiet = busy->writers == 0 && busy->generation == generation;
+    if (ok && quiet && s->seen[f->file].changed) {
+        s->seen[f->file] = store_seen_of(st);
+    }
+    *seen = s->seen[f->file];
+    pthread_mutex_unlock(&s->d->fd_lock);
+    seen->known &= ok && quiet && f->counts;
+    return !store_left_differs(seen, st);
+}
+
+bool store_left_is_ours(const struct store_fd *f)
+{
+    struct store_seen seen;
+    struct stat st = {0};
+    return store_left_look(f, &st, &seen);
+}
+
+void store_left_begin(const struct store_fd *f)
+{
+    struct store_tree *s = f->store;
+    pthread_mutex_lock(&s->d->fd_lock);
+    s->busy[f->file].writers++;
+    s->busy[f->file].generation++;
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+/* One write less, if nothing has begun or ended since the look at `generation`,
+ * or if others are left that will take note. */
+static bool store_left_try(const struct store_fd *f, const struct stat *st,
+                           uint32_t *generation)
+{
+    struct store_tree *s = f->store;
+    struct store_busy *busy = &s->busy[f->file];
+    pthread_mutex_lock(&s->d->fd_lock);
+    bool last = busy->writers == 1;
+    bool current = busy->generation == *generation;
+    *generation = busy->generation;
+    if (last && current && st) {
+        s->seen[f->file] = store_seen_of(st);
+    }
+    bool done = !last || (current && st);
+    if (done) {
+        busy->writers--;
+        busy->generation++;
+    }
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return done;
+}
+
+void store_left_end(const struct store_fd *f)
+{
+    uint32_t generation = 0;
+    struct stat st = {0};
+    bool done = store_left_try(f, NULL, &generation);
+    while (!done) {
+        (void)fstat(f->fd, &st);
+        done = store_left_try(f, &st, &generation);
+    }
+}
+
+void store_accept(struct store_tree *s, uint32_t file)
+{
+    BTC_ASSERT(file < s->n_files);
+    pthread_mutex_lock(&s->d->fd_lock);
+    s->seen[file].changed = true;
+    pthread_mutex_unlock(&s->d->fd_lock);
+}

@@ -1,0 +1,44 @@
+/* What a file was when we last had to do with it, and whether it still is: see
+ * left.c. A private header of the store. */
+#ifndef BTC_STORE_LEFT_H
+#define BTC_STORE_LEFT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+struct store_fd;
+struct store_tree;
+
+/* Which file it was when we last had it open for writing or looked at it. */
+struct store_seen {
+    uint64_t dev, ino, size;
+    int64_t mtime_ns, ctime_ns;
+    bool known;
+    bool changed; /* by somebody else, as its owner knows: to be learnt anew */
+};
+
+/* Our own writes to a file. */
+struct store_busy {
+    uint32_t writers;    /* under way */
+    uint32_t generation; /* how often one has begun or ended */
+};
+
+struct store_seen store_seen_of(const struct stat *st);
+bool store_left_counts(int fd); /* where times are made by this kernel */
+bool store_left_differs(const struct store_seen *seen, const struct stat *st);
+/* What it is now and what we left; false when they differ. `seen` is not known
+ * when nothing can be told. */
+bool store_left_look(const struct store_fd *f, struct stat *st,
+                     struct store_seen *seen);
+uint32_t store_left_generation(struct store_tree *s, uint32_t file);
+/* A look at the file's path, from behind the generation; NULL: none is there.
+ */
+void store_left_saw(struct store_tree *s, uint32_t file, uint32_t generation,
+                    const struct stat *st);
+bool store_left_is_ours(const struct store_fd *f);
+/* Around each write of ours. */
+void store_left_begin(const struct store_fd *f);
+void store_left_end(const struct store_fd *f);
+
+#endif

@@ -1,0 +1,224 @@
+/* Somebody writes to a file in place while we have it: nothing of ours vouches
+ * for what he did. */
+#include "disk_kit.h"
+
+#include <fcntl.h>
+
+#define LEFT_FILE 65536u
+
+struct left {
+    struct kit k;
+    struct kit_torrent t;
+    struct store_tree *s;
+    char path[128];
+};
+
+static struct store_file left_files[] = {{.path = "f", .length = LEFT_FILE}};
+
+/* Four pieces, of which the first is written. */
+static void left_open(struct left *l)
+{
+    kit_open(&l->k, 2);
+    (void)kit_path(&l->k, "f", l->path, sizeof(l->path));
+    kit_torrent_init(&l->t, left_files, 1, 16384);
+    l->s = kit_store(&l->k, &l->t);
+    assert_int_equal(kit_create(&l->k, l->s).result, 0);
+    assert_int_equal(kit_piece_do(&l->k, l->s, STORE_FINISH, &l->t, 0), 0);
+}
+
+static void left_close(struct left *l)
+{
+    store_tree_free(l->s);
+    kit_torrent_fini(&l->t);
+    kit_close(&l->k);
+}
+
+/* A write in place (dd conv=notrunc). The time is moved by hand: the clock of
+ * files is coarse, and both writes may be of one tick. */
+static void left_stranger(const struct left *l, off_t at)
+{
+    struct stat st;
+    int fd = open(l->path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(pwrite(fd, "stranger", 8, at), 8);
+    struct timespec times[2] = {st.st_mtim, st.st_mtim};
+    times[1].tv_sec++;
+    assert_int_equal(futimens(fd, times), 0);
+    assert_int_equal(close(fd), 0);
+}
+
+/* One that cuts it (> file). */
+static void left_cut(const struct left *l)
+{
+    assert_int_equal(truncate(l->path, 0), 0);
+}
+
+static int left_do(struct left *l, enum store_op op, uint32_t piece)
+{
+    return kit_piece_do(&l->k, l->s, op, &l->t, piece);
+}
+
+static void left_stat(struct left *l)
+{
+    struct store_job stat = kit_do(&l->k, l->s, STORE_STAT);
+    assert_int_equal(stat.result, 0);
+    free(stat.prints);
+}
+
+/* PREFETCH of a piece; its descriptors are given back. */
+static int left_serve(struct left *l, uint32_t piece, bool *touched)
+{
+    struct kit_piece p;
+    kit_piece_init(&p, &l->t, piece);
+    struct store_job job = kit_job(l->s, STORE_PREFETCH, &p);
+    int rc = kit_run(&l->k, &job);
+    for (uint32_t i = 0; job.fds && i < p.n_spans; i++) {
+        store_fd_release(l->s, p.spans[i].file, job.fds[i]);
+    }
+    *touched = job.fail.touched;
+    free(job.fds);
+    kit_piece_fini(&p);
+    return rc;
+}
+
+/* Before the SYNC, with the file open: no print, until somebody has looked. */
+static void test_before_sync(void **state)
+{
+    (void)state;
+    for (int cut = 0; cut < 2; cut++) {
+        struct left l;
+        left_open(&l);
+        if (cut) {
+            left_cut(&l);
+        } else {
+            left_stranger(&l, 40000);
+        }
+        assert_int_equal(kit_sync(&l.k, l.s), BTC_E_STORAGE);
+        assert_int_equal(left_do(&l, STORE_FINISH, 1), BTC_E_STORAGE);
+        assert_int_equal(left_do(&l, STORE_WRITE, 1), BTC_E_STORAGE);
+        left_stat(&l);
+        assert_int_equal(kit_create(&l.k, l.s).result, 0);
+        assert_int_equal(left_do(&l, STORE_FINISH, 1), 0);
+        assert_int_equal(kit_sync(&l.k, l.s), 0);
+        left_close(&l);
+    }
+}
+
+/* While nobody has it open. */
+static void test_at_open(void **state)
+{
+    struct left l;
+    (void)state;
+    left_open(&l);
+    assert_int_equal(kit_sync(&l.k, l.s), 0); /* closes it */
+    left_stranger(&l, 100);
+    assert_int_equal(left_do(&l, STORE_FINISH, 1), BTC_E_STORAGE);
+    assert_int_equal(left_do(&l, STORE_HASH, 0), BTC_E_HASH);
+    left_stat(&l);
+    assert_int_equal(left_do(&l, STORE_FINISH, 0), 0);
+    assert_int_equal(kit_sync(&l.k, l.s), 0);
+    left_close(&l);
+}
+
+/* Our own writes, many at a time, are never taken for somebody else's. */
+static void test_own(void **state)
+{
+    struct left l;
+    struct kit_piece p[4];
+    struct store_job jobs[64];
+    (void)state;
+    left_open(&l);
+    for (uint32_t i = 0; i < 4; i++) {
+        kit_piece_init(&p[i], &l.t, i);
+    }
+    for (uint32_t round = 0; round < 20; round++) {
+        for (uint32_t i = 0; i < 64; i++) {
+            jobs[i] = kit_job(l.s, STORE_WRITE, &p[i % 4]);
+            jobs[i].ctx = l.k.l;
+            jobs[i].done = kit_on_done;
+            store_submit(l.k.d, &jobs[i]);
+        }
+        while (store_queued(l.k.d) > 0) {
+            loop_run(l.k.l);
+        }
+        for (uint32_t i = 0; i < 64; i++) {
+            assert_int_equal(jobs[i].result, 0);
+        }
+        assert_int_equal(kit_sync(&l.k, l.s), 0);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        kit_piece_fini(&p[i]);
+    }
+    left_close(&l);
+}
+
+/* It is not served until its owner has said that he knows. */
+static void test_serve(void **state)
+{
+    struct left l;
+    bool touched;
+    (void)state;
+    left_open(&l);
+    assert_int_equal(kit_sync(&l.k, l.s), 0);
+    assert_int_equal(left_serve(&l, 0, &touched), 0);
+    left_stranger(&l, 100);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(left_serve(&l, 0, &touched), BTC_E_STORAGE);
+        assert_true(touched);
+    }
+    struct kit_piece p;
+    kit_piece_init(&p, &l.t, 0);
+    struct store_job job = kit_job(l.s, STORE_PREFETCH, &p);
+    assert_false(store_warm(&job));
+    kit_piece_fini(&p);
+    store_accept(l.s, 0);
+    assert_int_equal(left_do(&l, STORE_HASH, 0), BTC_E_HASH);
+    assert_int_equal(left_serve(&l, 1, &touched), 0);
+    assert_false(touched);
+    assert_int_equal(left_do(&l, STORE_FINISH, 0), 0);
+    assert_int_equal(kit_sync(&l.k, l.s), 0);
+    left_stranger(&l, 100); /* and again */
+    assert_int_equal(left_serve(&l, 0, &touched), BTC_E_STORAGE);
+    left_close(&l);
+}
+
+/* Another name or other rights change no data; but whoever has wiped out the
+ * traces of a write is found by the next run, for the print is ours. */
+static void test_inode(void **state)
+{
+    struct left l;
+    bool touched;
+    struct stat before, after;
+    (void)state;
+    left_open(&l);
+    assert_int_equal(stat(l.path, &before), 0);
+    left_stranger(&l, 100);
+    struct timespec times[2] = {before.st_atim, before.st_mtim};
+    do { /* the clock of files is coarse */
+        assert_int_equal(utimensat(AT_FDCWD, l.path, times, 0), 0);
+        assert_int_equal(stat(l.path, &after), 0);
+    } while (after.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+             after.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
+    struct store_job sync = kit_do(&l.k, l.s, STORE_SYNC);
+    assert_int_equal(sync.result, 0);
+    assert_int_equal(sync.prints[0].ctime_ns,
+                     before.st_ctim.tv_sec * 1000000000LL +
+                         before.st_ctim.tv_nsec);
+    free(sync.prints);
+    assert_int_equal(chmod(l.path, 0600), 0);
+    assert_int_equal(left_serve(&l, 1, &touched), 0);
+    assert_int_equal(left_do(&l, STORE_FINISH, 1), 0);
+    assert_int_equal(kit_sync(&l.k, l.s), 0);
+    left_close(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_before_sync), cmocka_unit_test(test_at_open),
+        cmocka_unit_test(test_own),         cmocka_unit_test(test_serve),
+        cmocka_unit_test(test_inode),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
