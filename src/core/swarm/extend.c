@@ -110,10 +110,7 @@ static int extend_wrong(struct swarm *w, const struct peer *p, uint32_t liar)
                   "the metadata that peers sent is not the right one; it is "
                   "asked for again");
     if (liar == p->conn) {
-        struct peerset_entry *e = peerset_get(w->peerset, p->id);
-        if (e != NULL) {
-            e->bad_pieces++;
-        }
+        peerset_ban(w->peerset, p->id); /* it alone has sent all of it */
         return BTC_E_PROTO;
     }
     return 0;

@@ -16,6 +16,7 @@ struct metadata_peer {
     uint32_t asked[METADATA_WINDOW]; /* pieces; METADATA_NONE */
     uint64_t asked_ms[METADATA_WINDOW];
     uint64_t rest_ms; /* nothing is asked before this */
+    uint32_t n_fails; /* times that it refused or did not answer */
     bool is_liar;     /* of the size under which a hash was wrong */
 };
 
@@ -181,6 +182,33 @@ static int metadata_slot(const struct metadata_peer *p, uint32_t piece)
     return -1;
 }
 
+/* It refused or was silent: it rests, longer each time, so that it cannot keep
+ * the turn of one who answers. */
+static void metadata_fail(struct metadata *m, struct metadata_peer *p,
+                          uint64_t now_ms)
+{
+    p->rest_ms = now_ms + ((uint64_t)METADATA_REFUSED_MS << p->n_fails);
+    if (p->n_fails < METADATA_FAILS_MAX) {
+        p->n_fails++;
+    }
+    if (m->alone == p->id) {
+        m->alone = METADATA_NOBODY;
+    }
+}
+
+/* The next of those that are asked one by one. What others sent goes, since
+ * only what one alone has sent tells who lied. */
+static void metadata_choose_alone(struct metadata *m,
+                                  const struct metadata_peer *p,
+                                  uint64_t now_ms)
+{
+    m->alone = p->id;
+    if (m->n_have > 0) {
+        metadata_begin(m, m->size, now_ms);
+    }
+    m->moved_ms = now_ms;
+}
+
 /* The peer may be asked at all. */
 static bool metadata_may_ask(struct metadata *m, const struct metadata_peer *p,
                              uint64_t now_ms)
@@ -190,7 +218,7 @@ static bool metadata_may_ask(struct metadata *m, const struct metadata_peer *p,
         return false;
     }
     if (m->one_by_one && m->alone == METADATA_NOBODY) {
-        m->alone = p->id;
+        metadata_choose_alone(m, p, now_ms);
     }
     return m->alone == METADATA_NOBODY || m->alone == p->id;
 }
@@ -280,10 +308,7 @@ void metadata_reject(struct metadata *m, uint32_t peer, uint32_t piece,
     int slot = p != NULL ? metadata_slot(p, piece) : -1;
     if (slot >= 0 && piece != METADATA_NONE) {
         p->asked[slot] = METADATA_NONE;
-        p->rest_ms = now_ms + METADATA_REFUSED_MS;
-        if (m->alone == peer) {
-            m->alone = METADATA_NOBODY;
-        }
+        metadata_fail(m, p, now_ms);
     }
 }
 
@@ -298,17 +323,31 @@ static uint32_t metadata_other_size(const struct metadata *m)
     return 0;
 }
 
+/* What it was asked too long ago is not waited for. */
+static void metadata_tick_peer(struct metadata *m, struct metadata_peer *p,
+                               uint64_t now_ms)
+{
+    uint64_t patience_ms = METADATA_STUCK_MS;
+    bool failed = false;
+    if (m->alone == p->id) {
+        patience_ms = METADATA_LATE_MS; /* nobody else is asked meanwhile */
+    }
+    for (int k = 0; k < METADATA_WINDOW; k++) {
+        if (p->asked[k] != METADATA_NONE &&
+            now_ms - p->asked_ms[k] >= patience_ms) {
+            p->asked[k] = METADATA_NONE;
+            failed = true;
+        }
+    }
+    if (failed) {
+        metadata_fail(m, p, now_ms);
+    }
+}
+
 bool metadata_tick(struct metadata *m, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < m->n_peers; i++) {
-        struct metadata_peer *p = &m->peers[i];
-        for (int k = 0; k < METADATA_WINDOW; k++) {
-            if (p->asked[k] != METADATA_NONE &&
-                now_ms - p->asked_ms[k] >= METADATA_STUCK_MS) {
-                p->asked[k] = METADATA_NONE;
-                p->rest_ms = now_ms + METADATA_REFUSED_MS;
-            }
-        }
+        metadata_tick_peer(m, &m->peers[i], now_ms);
     }
     if (m->size == 0 || now_ms - m->moved_ms < METADATA_STUCK_MS) {
         return false;

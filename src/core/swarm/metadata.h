@@ -20,6 +20,7 @@
 #define METADATA_LATE_MS    4000 /* then the piece is asked of others, too */
 #define METADATA_STUCK_MS   20000
 #define METADATA_REFUSED_MS 10000 /* after a reject the peer is left alone */
+#define METADATA_FAILS_MAX  5     /* doublings of that */
 
 #define METADATA_NONE UINT32_MAX
 
