@@ -164,6 +164,34 @@ BTC_API int btc_source_of(struct btc *b, int64_t id, struct btc_source **out,
  * magnet has nothing to be saved yet: BAD_TORRENT. */
 BTC_API int btc_source_save(const struct btc_source *s, const char *path,
                             struct btc_error *e);
+struct btc_check_options {
+    const char *dir;              /* where the torrent's files lie */
+    const char *name;             /* as --out: another name for them */
+    const char *select, *exclude; /* as in btc_add_options */
+    /* bytes so far, and of all; false: INTERRUPTED. NULL allowed */
+    bool (*on_progress)(void *ctx, uint64_t done, uint64_t total);
+    void *ctx;
+};
+struct btc_checked_file {
+    char *path;            /* owns; below the folder */
+    uint32_t number;       /* from 1, pads counted */
+    uint64_t length, good; /* bytes; those that lie in good pieces */
+    int64_t size;          /* on disk; -1 absent */
+    bool wanted;
+};
+struct btc_checked {
+    struct btc_checked_file *files; /* owns; no pads */
+    size_t n_files;
+    uint32_t n_pieces, n_good; /* that hold wanted bytes; of them */
+};
+/* Hashes a folder against a torrent and writes nothing. *out is filled also
+ * with VERIFY (bad or missing pieces), EXISTS (a file is longer than the
+ * torrent's) and IO (something cannot be read); STORAGE: none of its files is
+ * there. */
+BTC_API int btc_check(const struct btc_source *s,
+                      const struct btc_check_options *o,
+                      struct btc_checked *out, struct btc_error *e);
+BTC_API void btc_checked_fini(struct btc_checked *c);
 
 /* --- wishes --- */
 
@@ -218,28 +246,24 @@ BTC_API int btc_pause(struct btc *b, int64_t id, struct btc_error *e);
 BTC_API int btc_remove(struct btc *b, int64_t id, bool delete_data,
                        struct btc_error *e);
 struct btc_move_options {
-    const char
-        *dir;  /* the new save path; its last folder is made when missing */
-    bool here; /* the data is there already: only say so */
-    /* While data is copied: bytes so far, and of how many. False ends the move:
-     * INTERRUPTED, nothing has changed. NULL allowed. */
+    const char *dir; /* the new save path; its last folder is made */
+    bool here;       /* the data is there already: only say so */
+    /* while data is copied; false: INTERRUPTED, nothing is moved. NULL allowed
+     */
     bool (*on_progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
 };
 struct btc_moved {
-    char *from;        /* free(); where it was */
-    char *to;          /* free(); where it is now */
-    uint32_t n_files;  /* that got their new place */
-    uint32_t n_copied; /* of them; the others only changed their names */
-    uint32_t n_left;   /* old names that could not be taken away */
+    char *from, *to;            /* free(); where it was and is */
+    uint32_t n_files, n_copied; /* in their new place; copied, not renamed */
+    uint32_t n_left;            /* old names that could not be taken away */
 };
-/* Moves a torrent's data to another folder. The old files are the torrent's
- * until the new ones are durable, and then those; a program that is killed in
- * between loses nothing, and what it has left is taken away by the next run. An
- * engine that runs lets go of the torrent meanwhile, and goes on with it. What
- * was as journaled is not hashed again. EXISTS when something is in the way,
- * STORAGE when the folder, or with `here` the data, is not there, NO_SPACE,
- * LOCKED when another program moves it or the engine does not let go. */
+/* Moves a torrent's data to another folder, linked or copied: the old files are
+ * the torrent's until the new ones are durable. What a killed program leaves is
+ * taken away by the next run. An engine that runs lets go of it meanwhile. What
+ * was as journaled is not hashed again. EXISTS: something is in the way.
+ * STORAGE: the folder, or with `here` the data, is absent. LOCKED: somebody
+ * else has it. */
 BTC_API int btc_move(struct btc *b, int64_t id,
                      const struct btc_move_options *o, struct btc_moved *out,
                      struct btc_error *e);
@@ -371,7 +395,6 @@ enum btc_verify {
     BTC_VERIFY_FULL, /* hash everything first */
     BTC_VERIFY_NONE  /* trust everything */
 };
-/* All fields may be 0 / NULL for the default. */
 /* How peers are found beside trackers, and what strangers may name. */
 struct btc_reach {
     bool no_dht, no_pex, no_lsd;      /* ways that are not used */
@@ -379,9 +402,9 @@ struct btc_reach {
     const char *const *dht_bootstrap; /* "HOST:PORT" to enter the DHT by */
     size_t n_dht_bootstrap;
 };
-struct btc_run_options {
-    const int64_t *ids; /* these torrents; none: all that are wished to run and
-                         * are not done */
+struct btc_run_options { /* 0 / NULL: the default */
+    const int64_t *ids;  /* these torrents; none: all that are wished to run and
+                          * are not done */
     size_t n_ids;
     bool follow_wishes; /* daemon: every torrent, new ones too; never ends by
                          * itself */

@@ -8,7 +8,7 @@
  *   move.c    the data goes to another folder; move_files.c: its files
  *   query.c   the views; care.c: check, backup, restore, salvage
  *   run.c     the engine, and following another one's (follow.c)
- *   create.c  new torrents
+ *   create.c  new torrents; check.c: data against a torrent
  *   keep.c    what is known as a .torrent again; scratch.c: a folder for a
  * while
  *

@@ -403,6 +403,20 @@ int btc_remove(struct btc *b, int64_t id, bool delete_data, struct btc_error *e)
     return 0;
 }
 
+int btc_check(const struct btc_source *s, const struct btc_check_options *o,
+              struct btc_checked *out, struct btc_error *e)
+{
+    (void)s;
+    fake_call("check %s", o->dir);
+    *out = (struct btc_checked){.n_pieces = 2, .n_good = 1};
+    return fake_fail(e, BTC_STATUS_VERIFY, "1 of 2 pieces are bad or missing");
+}
+
+void btc_checked_fini(struct btc_checked *c)
+{
+    *c = (struct btc_checked){0};
+}
+
 int btc_move(struct btc *b, int64_t id, const struct btc_move_options *o,
              struct btc_moved *out, struct btc_error *e)
 {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/verify_source.h"
 #include "cli/run/run.h"
 #include "cli/run/signal.h"
 #include "front/format.h"
@@ -49,7 +50,7 @@ static void cli_verify_report(const struct cli_run *r)
 }
 
 /* btc verify [ID...]. */
-static int cli_verify_run(struct cli *c)
+static int cli_verify_ids(struct cli *c)
 {
     struct btc *b = NULL;
     struct cli_ids ids = {0};
@@ -86,20 +87,41 @@ static int cli_verify_run(struct cli *c)
     return status;
 }
 
+/* btc verify [ID...], or SRC -d DIR. */
+static int cli_verify_run(struct cli *c)
+{
+    const uint64_t of_source =
+        CLI_SET(OUT) | CLI_SET(SELECT) | CLI_SET(EXCLUDE);
+
+    if ((c->o.typed & CLI_SET(DIR)) != 0) {
+        return cli_verify_source(c);
+    }
+    if ((c->o.typed & of_source) != 0) {
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "--out, --select and --exclude belong to btc "
+                             "verify SRC -d DIR");
+    }
+    return cli_verify_ids(c);
+}
+
 const struct cli_command cli_verify = {
     .name = "verify",
-    .args = "[ID...]",
+    .args = "[ID...|SRC -d DIR]",
     .group = CLI_GROUP_TOOLS,
     .help = "hash the data on disk and journal what is good",
-    .details = "Hashes the data of the given torrents (without an ID: of all) "
-               "and journals what is good and what is not. Pieces whose file "
-               "has not changed since they were verified are trusted, unless "
-               "--full or --older-than says otherwise. Exit 8: pieces are bad "
-               "or missing; `btc resume` fetches them. Exit 13: a file is "
-               "longer than the torrent's. It needs no network. An "
-               "engine that runs hashes a torrent on `btc set ID verify=now`.",
+    .details =
+        "Hashes the data of the given torrents (without an ID: of all) and "
+        "journals what is good and what is not. Pieces whose file has not "
+        "changed since they were verified are trusted, unless --full or "
+        "--older-than says otherwise. It needs no network. An engine that runs "
+        "hashes a torrent on `btc set ID verify=now`. With a source and -d the "
+        "data in that folder is hashed against it: every piece, without any "
+        "database, and nothing is written. Exit 8: pieces are bad or missing; "
+        "`btc resume` fetches them. Exit 13: a file is longer than the "
+        "torrent's.",
     .example = "btc verify --older-than 30d",
-    .options = CLI_SET_READ | CLI_SET(FULL) | CLI_SET(OLDER_THAN) |
+    .options = CLI_SET_READ | CLI_SET(DIR) | CLI_SET(OUT) | CLI_SET(SELECT) |
+               CLI_SET(EXCLUDE) | CLI_SET(FULL) | CLI_SET(OLDER_THAN) |
                CLI_SET(PROGRESS) | CLI_SET(MAX_TIME),
     .max_args = CLI_ARGS_MANY,
     .run = cli_verify_run};

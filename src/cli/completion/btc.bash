@@ -37,7 +37,7 @@ _btc_options() {
         --quiet --verbose --help" ;;
     create) echo "--config --out --tracker --web-seed --piece-length --private --comment
         --force --json --progress --quiet --verbose --help" ;;
-    verify) echo "--db --allow-network-db --config --max-time --full --older-than --json --ndjson --progress
+    verify) echo "--db --allow-network-db --config --dir --out --select --exclude --max-time --full --older-than --json --ndjson --progress
         --quiet --verbose --help" ;;
     db) echo "--db --allow-network-db --config --repair --json --ndjson --quiet --verbose --help" ;;
     help) echo "--help" ;;
