@@ -59,6 +59,9 @@ static void drive_on_hashed(struct store_job *job)
                        .piece = (uint32_t)job->tag,
                        .result = job->result};
     jobs_done(st);
+    if (job->result == BTC_E_IO) {
+        facts_event(st, LEVEL_WARN, "read-error", job->fail.text);
+    }
     for (uint32_t i = 0; job->result == 0 && i < job->n_spans; i++) {
         if (!job->spans[i].pad) {
             store_mark_dirty(st->store, job->spans[i].file);

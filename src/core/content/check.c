@@ -116,14 +116,22 @@ static bool check_is_blind(struct content *c, int result)
     return result != BTC_E_IO || ++c->check.n_unread >= CHECK_MAX_UNREAD;
 }
 
-/* What is on disk is not the piece. */
-static void check_lost(struct content *c, uint32_t piece, bool claimed)
+/* What is on disk is not the piece, or cannot be read. */
+static void check_lost(struct content *c, uint32_t piece, bool claimed,
+                       int result)
 {
     picker_set_missing(c->picker, piece);
-    if (claimed) {
+    if (result == BTC_E_IO) {
+        actions_event(c->actions, LEVEL_WARN, "read-error",
+                      "piece %u cannot be read from the disk: it is fetched "
+                      "again",
+                      piece);
+    } else if (claimed) {
         actions_event(
             c->actions, LEVEL_WARN, "piece-lost",
             "piece %u on disk is not what it was: it is fetched again", piece);
+    }
+    if (claimed) {
         actions_fact(c->actions, FACT_PIECE_LOST, piece, 0);
     }
     pieces_reclaim(c, piece);
@@ -149,6 +157,6 @@ void check_hashed(struct content *c, uint32_t piece, int result)
         pieces_forget(c, piece);
         pieces_verified(c, piece, false);
     } else {
-        check_lost(c, piece, claimed);
+        check_lost(c, piece, claimed, result);
     }
 }

@@ -428,9 +428,34 @@ static void test_check(void **state)
     kit_free(k);
 }
 
+/* A spot that cannot be read is called that, whether it was claimed or not; the
+ * claim goes, the rest goes on. */
+static void test_read_error(void **state)
+{
+    struct kit *k = kit_new();
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
+        torrent_check_piece(k->t, i, i != 1);
+    }
+    kit_event(k, EVENT_START);
+    KIT_EXPECT(k, "notify state 1\nhash 0\nhash 1\n");
+    kit_answer(k, EVENT_HASHED, 0, BTC_E_IO);
+    KIT_EXPECT(k, "event read-error\nfact piece-lost 0\nhash 2\n"
+                  "notify state 2\n");
+    kit_answer(k, EVENT_HASHED, 1, BTC_E_IO);
+    KIT_EXPECT(k, "event read-error\nhash 3\n");
+    kit_answer(k, EVENT_HASHED, 2, 0);
+    KIT_EXPECT(k, "fact piece 2\nnotify piece\n");
+    kit_answer(k, EVENT_HASHED, 3, BTC_E_HASH);
+    KIT_EXPECT(k, "event piece-lost\nfact piece-lost 3\nnotify checked\n");
+    kit_event(k, EVENT_STOP);
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read_error),
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_short_of_memory),
         cmocka_unit_test(test_lent_bytes),
