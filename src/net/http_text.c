@@ -30,7 +30,8 @@ static const struct http_text http_texts[] = {
     {CURLE_OPERATION_TIMEDOUT, BTC_E_TIMEOUT, "%h did not answer in time", true},
     {CURLE_SSL_CONNECT_ERROR, BTC_E_NETWORK, "no TLS connection to %h", true},
     {CURLE_PEER_FAILED_VERIFICATION, BTC_E_NETWORK,
-     "the TLS certificate of %h is not valid", true},
+     "the TLS certificate of %h is not valid here; if you trust it, name its "
+     "issuer's file in SSL_CERT_FILE", true},
     {CURLE_SSL_CACERT_BADFILE, BTC_E_NETWORK,
      "no certificates to check %h with; is ca-certificates installed?", true},
     {CURLE_TOO_MANY_REDIRECTS, BTC_E_PROTO, "%h redirects too often", false},
