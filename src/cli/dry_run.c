@@ -254,6 +254,7 @@ int cli_sources_show(struct cli *c, struct cli_sources *s)
     for (size_t i = 0; i < s->n; i++) {
         cli_dry_source(c, b, s, i, list);
     }
+    cli_sources_tell_same(c, s);
     if (c->o.json || c->o.ndjson) {
         cli_dry_print(c, s, list);
     }

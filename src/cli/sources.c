@@ -3,17 +3,49 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* Notes a failure and says it. */
+/* What went wrong, without the name of the source that it begins with. */
+static const char *cli_sources_kind(const char *word, const struct btc_error *e)
+{
+    size_t n = strlen(word);
+
+    if (strncmp(e->message, word, n) == 0) {
+        return e->message + n;
+    }
+    return e->message;
+}
+
+void cli_sources_tell_same(struct cli *c, struct cli_sources *s)
+{
+    if (s->n_same > 0) {
+        fprintf(c->err, "btc: the same of %zu more source%s\n", s->n_same,
+                s->n_same == 1 ? "" : "s");
+    }
+    s->n_same = 0;
+    free(s->kind);
+    s->kind = NULL;
+}
+
+/* Notes a failure and says it, unless it is the one before once more. */
 void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
                       const struct btc_error *e)
 {
     int status = e->status == 0 ? BTC_STATUS_OTHER : e->status;
     json_t *o = front_json_error(status, e->message);
+    const char *kind = cli_sources_kind(word, e);
 
-    s->status = s->n_failed++ == 0 ? status : s->status;
+    if (s->n_failed++ == 0) {
+        s->status = status;
+    }
     json_object_set_new(o, "source", front_json_text(word));
     json_array_append_new(s->errors, o);
+    if (s->kind != NULL && strcmp(s->kind, kind) == 0) {
+        s->n_same++;
+        return;
+    }
+    cli_sources_tell_same(c, s);
+    s->kind = mem_strdup(kind);
     cli_say_error(c, e);
 }
 
@@ -38,6 +70,7 @@ void cli_sources_load(struct cli *c, struct cli_sources *s)
             cli_sources_note(c, s, c->args[i], &e);
         }
     }
+    cli_sources_tell_same(c, s);
 }
 
 /* btc_add_all leaves a known torrent its seeding goal, since here is always
@@ -98,6 +131,7 @@ void cli_sources_add(struct cli *c, struct btc *b,
     }
     s->n = left;
     free(added);
+    cli_sources_tell_same(c, s);
 }
 
 /* Frees. */

@@ -17,6 +17,8 @@ struct cli_sources {
     size_t n_failed;
     int status;     /* of the first that failed */
     json_t *errors; /* owns; an object per failure */
+    char *kind;     /* owns; what was wrong with the last one that was told */
+    size_t n_same;  /* and with so many since */
 };
 
 /* Loads every argument; failures are said and counted. */
@@ -29,7 +31,10 @@ void cli_sources_fini(struct cli_sources *s);
 int cli_sources_status(const struct cli *c, const struct cli_sources *s);
 /* Says that nothing is left to be done, as an object, too. */
 int cli_sources_fail(struct cli *c, const struct cli_sources *s);
-/* Says a failure and counts it. */
+/* How many had the failure that was told last. */
+void cli_sources_tell_same(struct cli *c, struct cli_sources *s);
+/* Says a failure and counts it; one that is like the one before is only
+ * counted. */
 void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
                       const struct btc_error *e);
 /* --dry-run (dry_run.c): what would be fetched, and where to. Exit status.

@@ -157,4 +157,29 @@ def test_grown(lab):
     assert had <= kit.claims_hold(lab, torrent)
 
 
+def test_silent_progress(lab):
+    """No progress is wanted: what failed is told all the same, once."""
+    torrent = torrent_of(lab)
+    os.makedirs(lab.path("out/data.bin"))
+    for args in (("--progress", "none"), ("-q",), ("--progress", "json")):
+        run = lab.btc("get", torrent.path, "-d", lab.path("out"), *args)
+        assert run.code == 13, run
+        assert run.err.count("is a folder") == 1, run
+
+
+def test_same_error(lab):
+    """Many sources that fail in the same way are told once, and counted."""
+    names = [lab.path(f"no/{i}.torrent") for i in range(500)]
+    with open(lab.path("no/bad.torrent"), "wb") as f:
+        f.write(b"nothing")
+    run = lab.btc("add", *names, lab.path("no/bad.torrent"), *names[:1])
+    assert run.code == 16, run
+    lines = run.err.splitlines()
+    assert len(lines) == 5 and "no/0.torrent" in lines[0], run
+    assert lines[1] == "btc: the same of 499 more sources", run
+    assert "bad.torrent" in lines[2] and "no/0.torrent" in lines[3], run
+    run = lab.btc("add", "--json", *names)
+    assert len(json.loads(run.out)["source_errors"]) == 500, run
+
+
 lab.main(__name__)

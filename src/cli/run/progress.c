@@ -276,8 +276,10 @@ void cli_progress_event(struct cli_progress *p, const struct btc_event *ev,
     case BTC_EVENT_STATS:
         cli_progress_stats(p, ev, track, now_ms);
         break;
-    case BTC_EVENT_ERROR:
-        if (lines || p->how == CLI_PROGRESS_BAR) {
+    case BTC_EVENT_ERROR: /* told also where no progress is wanted */
+        if (p->how == CLI_PROGRESS_JSON) {
+            front_json_line(p->c->err, front_json_event(ev));
+        } else {
             cli_progress_note(p, ev, track);
         }
         break;
