@@ -122,26 +122,44 @@ struct cli_list {
 
 /* The values after all layers; 0 / NULL where nobody said anything. */
 struct cli_options {
-    const char *db, *config, *dir, *out, *select, *exclude, *seed, *label;
-    const char *bind, *on_done, *on_error, *comment;
-    bool sequential, paused, accept_loss, full, watch;
-    bool allow_local;
-    bool overwrite, data, here, is_private, force, json, ndjson, dry_run, yes,
-        quiet, help;
-    bool version, allow_network_db, repair;
-    struct {
-        bool dht, pex, lsd;
-    } no; /* --no-dht, --no-pex, --no-lsd */
-    struct {
-        bool fetch;
-        const char *save;
-    } meta; /* the info dictionary: --fetch, --save-torrent */
-    uint64_t verbose;
-    uint64_t down, up, cache, min_free, piece_length;
-    uint64_t port, max_peers, journal_interval_ms, limit;
-    uint64_t max_time_s, stall_timeout_s, older_than_s;
-    uint64_t verify, alloc, progress; /* choices */
-    struct cli_list peers, trackers, web_seeds, dht_bootstrap;
+    struct { /* the database, and what is said */
+        const char *db, *config;
+        bool allow_network_db, repair, json, ndjson, quiet, help, version;
+        uint64_t verbose, limit;
+        uint64_t progress; /* enum cli_progress_choice */
+    };
+    struct { /* a torrent that is added */
+        const char *dir, *out, *select, *exclude, *seed, *label;
+        bool sequential, paused, accept_loss, overwrite;
+        uint64_t down, up, max_peers; /* of a run, too */
+        uint64_t alloc;               /* 0 sparse, 1 full */
+        struct cli_list peers;
+    };
+    struct { /* a run of the engine */
+        const char *bind, *on_done, *on_error;
+        struct {
+            bool dht, pex, lsd;
+        } no; /* --no-dht, --no-pex, --no-lsd */
+        bool allow_local;
+        uint64_t port, journal_interval_ms, cache, min_free;
+        uint64_t max_time_s, stall_timeout_s;
+        uint64_t verify; /* enum cli_verify_choice */
+        struct cli_list dht_bootstrap;
+    };
+    struct { /* a torrent that is made */
+        const char *comment;
+        bool is_private, force;
+        uint64_t piece_length;
+        struct cli_list trackers, web_seeds;
+    };
+    struct { /* single commands */
+        struct {
+            bool fetch;
+            const char *save;
+        } meta; /* the info dictionary: --fetch, --save-torrent */
+        bool full, watch, data, here, dry_run, yes;
+        uint64_t older_than_s;
+    };
 
     uint64_t given;    /* options that somebody said something about */
     uint64_t typed;    /* options of the command line */
