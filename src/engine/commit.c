@@ -7,7 +7,7 @@
  * what a torrent counts as done has its facts when a commit takes them.
  *
  * Only torrents that have moved since the last commit are asked what they have
- * to say: turn_touch, and once a second engine_commit_second, see to that.
+ * to say: turn_touch, and once a second ledger_second, see to that.
  */
 #include "engine/commit.h"
 
@@ -16,126 +16,22 @@
 #include "engine/drive.h"
 #include "engine/facts.h"
 #include "engine/jobs.h"
+#include "engine/ledger.h"
 #include "engine/pipes.h"
+#include "engine/refusals.h"
 #include "engine/report.h"
 #include "engine/turn.h"
-#include "model/fingerprint.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define COMMIT_PEERS_MS    5000  /* rows of connected peers this often */
 #define COMMIT_ALIVE_MS    10000 /* an engine at work says at least so often */
-#define COMMIT_SEEDING_S   600 /* seeding time alone is journaled this often */
-#define COMMIT_LAST_TRIES  3   /* of the last commits */
+#define COMMIT_LAST_TRIES  3     /* of the last commits */
 #define COMMIT_EARLY_BYTES (256u << 20) /* before the interval is over */
 
-/* --- the stat row --- */
-
-/* Member by member: padding has no value. */
-static bool commit_stat_same(const struct journal_stat *a,
-                             const struct journal_stat *b)
-{
-    return strcmp(a->state, b->state) == 0 && a->bytes_done == b->bytes_done &&
-           a->bytes_total == b->bytes_total &&
-           a->pieces_done == b->pieces_done && a->down_rate == b->down_rate &&
-           a->up_rate == b->up_rate && a->peers == b->peers &&
-           a->seeds == b->seeds && a->downloaded == b->downloaded &&
-           a->uploaded == b->uploaded && a->wasted == b->wasted &&
-           a->error_code == b->error_code && a->eta_s == b->eta_s &&
-           strcmp(a->error, b->error) == 0 && a->checked_to == b->checked_to &&
-           a->completed_at == b->completed_at && a->seeding_s == b->seeding_s &&
-           a->root_dev == b->root_dev && a->writes == b->writes;
-}
-
-/* The torrent's stat row goes into this commit when it differs from the last
- * one. It counts the pieces whose facts are taken: what is verified while the
- * SYNC runs is the next commit's. */
-static void commit_take_stat(struct engine_torrent *st)
-{
-    struct journal_stat same;
-    st->ledger.stat_due = false;
-    if (!st->ledger.stat_known || (st->t == NULL && !st->ledger.stat_dirty)) {
-        st->ledger.stat_dirty = false;
-        return;
-    }
-    memset(&st->ledger.next_stat, 0, sizeof(st->ledger.next_stat));
-    report_fill_stat(st, &st->ledger.next_stat);
-    same = st->ledger.next_stat;
-    int64_t more = same.seeding_s - st->ledger.told_stat.seeding_s;
-    if (more < COMMIT_SEEDING_S && !st->s->commit.last &&
-        !st->ledger.stat_dirty) {
-        same.seeding_s = st->ledger.told_stat.seeding_s;
-    }
-    st->ledger.stat_due = !commit_stat_same(&same, &st->ledger.told_stat);
-    st->ledger.stat_dirty = false;
-}
-
-/* What it counts is durable. */
-static void commit_put_stat(struct engine_torrent *st)
-{
-    if (st->ledger.stat_due) {
-        st->ledger.stat_due = false;
-        st->ledger.told_stat = st->ledger.next_stat;
-        journal_put_stat(commit_lot(&st->ledger.member), st->id,
-                         &st->ledger.next_stat);
-    }
-}
-
-/* --- TAKE --- */
-
-/* What of each file stands in the facts that are taken. What was lost needs no
- * SYNC to be said. */
-static void commit_count_files(struct engine_torrent *st)
-{
-    for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file *f = &st->rows.files[i];
-        uint64_t done = torrent_file_done(st->t, i);
-        if (!f->pad && f->bytes_done != done) {
-            f->bytes_done = done;
-            journal_put_file(commit_lot(&st->ledger.member), st->id, f);
-        }
-    }
-}
-
-/* What of one torrent goes into this commit. */
-static void commit_take(struct engine_torrent *st)
-{
-    struct torrent_ledger *l = &st->ledger;
-    commit_take_stat(st);
-    l->pieces.n_taken = l->pieces.n;
-    l->files.n_taken = l->files.n;
-    l->done_taken = l->done_pending && st->t != NULL &&
-                    (st->s->o.check_only || torrent_is_complete(st->t));
-    if (st->ran && !l->member.doubted) {
-        commit_count_files(st);
-    }
-    if (!l->member.dirty) {
-        commit_put_stat(st); /* else when it is synced */
-    }
-}
-
 /* --- SYNC --- */
-
-/* Fingerprints as they are after the sync go into the same commit as the claims
- * that the sync made true. */
-static void commit_put_prints(struct engine_torrent *st,
-                              const struct fingerprint *prints)
-{
-    for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file *f = &st->rows.files[i];
-        if (!prints[i].exists) {
-            continue;
-        }
-        f->has_print = true;
-        f->dev = prints[i].dev;
-        f->ino = prints[i].ino;
-        f->size = prints[i].size;
-        f->mtime_ns = prints[i].mtime_ns;
-        f->ctime_ns = prints[i].ctime_ns;
-        journal_put_file(commit_lot(&st->ledger.member), st->id, f);
-    }
-}
 
 /* Answer to SYNC. */
 static void commit_synced(struct store_job *job)
@@ -144,8 +40,7 @@ static void commit_synced(struct store_job *job)
     int result = job->result;
     jobs_done(st);
     if (result == 0) {
-        commit_put_prints(st, job->prints);
-        commit_put_stat(st);
+        ledger_synced(st, job->prints);
     } else if (st->life.aim != LIFE_AIM_REMOVE) {
         turn_post_failed(st, result, job->fail.text);
     }
@@ -169,7 +64,7 @@ static void commit_sync(struct engine_torrent *st)
 static void commit_peers(struct engine *s, uint64_t now)
 {
     if (now - s->commit.peers_ms < COMMIT_PEERS_MS ||
-        s->commit.pipes->failed_ms != 0) {
+        s->commit.failed_ms != 0) {
         return;
     }
     s->commit.peers_ms = now;
@@ -214,6 +109,10 @@ static void commit_live(struct engine *s, uint64_t now)
 static void commit_commit(struct engine *s, struct commit_pipe *p,
                           const struct commit_action *a)
 {
+    if (a->isolate) {
+        journal_thread_submit_each(s->journal_thread, a->batch);
+        return;
+    }
     if (a->last && p == s->commit.pipes) {
         journal_put_run_end(a->batch);
     }
@@ -253,21 +152,131 @@ static void commit_last_failed(struct engine *s, int code, const struct err *e)
                    "the last state could not be saved: %.400s", e->msg);
 }
 
+/* The disk under the journal is full: nothing more is fetched that could not be
+ * journaled, until a commit works again. A foreground run ends. */
+static void commit_wait_for_space(struct engine *s, const struct err *e)
+{
+    for (struct engine_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        if (st->life.state == LIFE_RUNNING && !torrent_is_complete(st->t)) {
+            turn_post_failed(st, BTC_E_NOSPACE, e->msg);
+        }
+    }
+    if (!s->o.follow_wishes) {
+        turn_end(s, BTC_E_NOSPACE, e->msg);
+    }
+}
+
 /* The commit failed: kept, told, tried again. */
-static void commit_failed(struct engine *s, struct commit_pipe *p, int code,
-                          const struct err *e)
+static void commit_failed(struct engine *s, int code, const struct err *e)
 {
     log_write(LOG_WARN, "journal", "commit failed, kept for the next try: %s",
               e->msg);
-    if (p->failed_ms == 0) {
-        p->failed_ms = loop_now_ms(s->loop);
+    if (s->commit.failed_code != code) {
         report_tell_error(s, NULL, code, e->msg);
     }
+    if (s->commit.failed_ms == 0) {
+        s->commit.failed_ms = loop_now_ms(s->loop);
+    }
+    s->commit.failed_code = code;
     if (s->commit.last) {
         commit_last_failed(s, code, e);
-    } else if (code == BTC_E_DB || code == BTC_E_NOSPACE || code == BTC_E_IO) {
+    } else if (code == BTC_E_NOSPACE) {
+        commit_wait_for_space(s, e);
+    } else if (code == BTC_E_DB || code == BTC_E_IO) {
         turn_end(s, code, e->msg);
     }
+}
+
+/* Why nothing could be written, in the words of the event. */
+static const char *commit_failed_text(int code)
+{
+    switch (code) {
+    case BTC_E_NOSPACE:
+        return "its disk was full";
+    case BTC_E_LOCKED:
+        return "another program held it in a transaction";
+    default:
+        return err_text(code);
+    }
+}
+
+/* Commits work again. Nobody could be told while they did not. */
+static void commit_recovered(struct engine *s)
+{
+    char text[160];
+    uint64_t ms = loop_now_ms(s->loop) - s->commit.failed_ms;
+    (void)snprintf(text, sizeof(text),
+                   "the journal could not be written for %" PRIu64
+                   " s (%s); it goes on, nothing is lost",
+                   (ms + 999) / 1000,
+                   commit_failed_text(s->commit.failed_code));
+    log_write(LOG_WARN, "journal", "%s", text);
+    journal_put_event(pipes_free_facts(s), 0, LEVEL_WARN, "journal", text);
+    s->commit.failed_ms = 0;
+    s->commit.failed_code = 0;
+    for (struct engine_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        if (st->life.code == BTC_E_NOSPACE) {
+            turn_post(st, LIFE_BACK);
+        }
+    }
+}
+
+/* --- rows that a rule of the database forbids --- */
+
+/* NULL: it is gone. */
+static struct engine_torrent *commit_find(const struct engine *s, int64_t id)
+{
+    struct engine_torrent *st;
+    HASH_FIND(hh, s->torrents, &id, sizeof(id), st);
+    return st;
+}
+
+static void commit_tell_refused(struct engine *s,
+                                const struct journal_refused *r)
+{
+    char text[JOURNAL_REASON_MAX + 160];
+    (void)snprintf(text, sizeof(text),
+                   "the database refuses a row (%s): %s; the rest is journaled",
+                   r->row, r->reason);
+    log_write(LOG_WARN, "journal", "torrent %" PRId64 ": %s", r->id, text);
+    journal_put_event(pipes_free_facts(s), r->id, LEVEL_WARN, "refused", text);
+}
+
+static void commit_refused_row(struct engine *s,
+                               const struct journal_refused *r)
+{
+    struct engine_torrent *st = commit_find(s, r->id);
+    if (st == NULL) {
+        log_write(LOG_WARN, "journal", "the database refuses a row (%s): %s",
+                  r->row, r->reason);
+        return;
+    }
+    if (r->weighs) {
+        commit_refuse(&st->ledger.member);
+    }
+    if (refusals_note(st, r)) {
+        commit_tell_refused(s, r);
+    }
+    if (r->is_piece) {
+        ledger_recount(st);
+    }
+}
+
+static void commit_refused(struct engine *s, const struct journal_batch *b)
+{
+    size_t n = 0;
+    const struct journal_refused *r = journal_batch_refused(b, &n);
+    for (size_t i = 0; i < n; i++) {
+        commit_refused_row(s, &r[i]);
+    }
+}
+
+/* A row is at fault: once more, row by row. */
+static bool commit_may_isolate(const struct commit_pipe *p, int code)
+{
+    return code == BTC_E_INTERNAL && !p->c.isolate;
 }
 
 void engine_commit_committed(void *ctx, struct journal_batch *b, int code,
@@ -278,47 +287,17 @@ void engine_commit_committed(void *ctx, struct journal_batch *b, int code,
     uint64_t now = loop_now_ms(s->loop);
     BTC_ASSERT(p != NULL);
     if (code == 0) {
-        p->failed_ms = 0;
+        commit_refused(s, b);
         commit_on_committed(&p->c, COMMIT_DONE, now);
+        if (s->commit.failed_ms != 0) {
+            commit_recovered(s);
+        }
+    } else if (commit_may_isolate(p, code)) {
+        log_write(LOG_INFO, "journal", "a row is refused: %s", e->msg);
+        commit_on_committed(&p->c, COMMIT_REFUSED, now);
     } else {
         commit_on_committed(&p->c, COMMIT_FAILED, now);
-        commit_failed(s, p, code, e);
-    }
-}
-
-/* --- TELL --- */
-
-/* Takes what was told away. */
-static void commit_drop(struct fresh *f)
-{
-    f->n -= f->n_taken;
-    if (f->n_taken > 0) {
-        memmove(f->list, f->list + f->n_taken, f->n * sizeof(*f->list));
-    }
-    f->n_taken = 0;
-}
-
-/* What the commit made true. */
-static void commit_tell(struct engine_torrent *st)
-{
-    struct torrent_ledger *l = &st->ledger;
-    struct btc_event ev = {.type = BTC_EVENT_PIECE};
-    for (size_t i = 0; i < l->pieces.n_taken; i++) {
-        ev.piece = l->pieces.list[i];
-        report_tell(st, &ev);
-    }
-    ev.type = BTC_EVENT_FILE;
-    for (size_t i = 0; i < l->files.n_taken; i++) {
-        ev.file = l->files.list[i];
-        ev.text = st->rows.files[ev.file].path;
-        report_tell(st, &ev);
-    }
-    commit_drop(&l->pieces);
-    commit_drop(&l->files);
-    if (l->done_taken) {
-        l->done_taken = l->done_pending = false;
-        store_tree_only_reads(st->store);
-        turn_post(st, LIFE_FINISHED);
+        commit_failed(s, code, e);
     }
 }
 
@@ -336,7 +315,7 @@ static void commit_do_member(struct engine_torrent *st,
         drive_drain(st);
         break;
     case COMMIT_DO_TAKE:
-        commit_take(st);
+        ledger_take(st);
         break;
     case COMMIT_DO_SYNC:
         commit_sync(st);
@@ -345,9 +324,11 @@ static void commit_do_member(struct engine_torrent *st,
         facts_doubt(st);
         break;
     case COMMIT_DO_TELL:
-        commit_tell(st);
+        ledger_tell(st, false);
         break;
     case COMMIT_DO_REFUSED:
+        ledger_tell(st, true);
+        break;
     case COMMIT_DO_COMMIT:
         break;
     }
@@ -401,15 +382,6 @@ uint64_t engine_commit_deadline(const struct engine *s)
         at = num_min_u64(at, commit_deadline(&p->c));
     }
     return at;
-}
-
-void engine_commit_second(struct engine_torrent *st)
-{
-    const struct journal_stat *told = &st->ledger.told_stat;
-    if (told->down_rate != 0 || told->up_rate != 0 ||
-        st->stat.seeding_s - told->seeding_s >= COMMIT_SEEDING_S) {
-        turn_ask(st);
-    }
 }
 
 bool engine_commit_has_all(const struct engine_torrent *st)

@@ -14,9 +14,6 @@ void engine_commit_settle(struct engine *s);
 /* For the journal's thread. */
 void engine_commit_committed(void *ctx, struct journal_batch *b, int code,
                              const struct err *e);
-/* A second has passed: rates that have died down and time spent seeding are
- * told, too. */
-void engine_commit_second(struct engine_torrent *st);
 /* The journal's rows say all there is to say of it, so they may be read again.
  */
 bool engine_commit_has_all(const struct engine_torrent *st);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "engine/pipes.h"
+#include "engine/refusals.h"
 #include "engine/turn.h"
 
 #include <stdio.h>
@@ -105,6 +106,7 @@ void facts_put(struct engine_torrent *st, const struct action *a)
     struct commit_member *m = &st->ledger.member;
     switch (a->fact.type) {
     case FACT_PIECE:
+        refusals_retry(st, a->piece);
         journal_put_piece(commit_claims(m), st->id, a->piece, loop_unix_now());
         st->stat.writes |= !st->s->o.check_only;
         break;

@@ -7,7 +7,8 @@
  *   torrent.c   carries out what core/durable/life.h decides
  *   watch.c, startup.c, adopt.c, removal.c, delete.c
  *   kept.c, load.c  the objects of a torrent, made from its rows, and freed
- *   commit.c    carries out the order flush, sync, commit, tell
+ *   commit.c    carries out the order flush, sync, commit, tell; ledger.c:
+ *               what the rows say
  *   drive.c     actions of the core into calls of nodes.c, neighbours.c,
  *               magnet.c, links.c, uploads.c, trackers.c, limits.c, facts.c,
  *               report.c; jobs.c (disk jobs), pipes.c (pipelines of commits),
@@ -112,6 +113,7 @@ struct torrent_ledger {
     struct journal_stat told_stat; /* as last put, and durable */
     struct journal_stat next_stat; /* as of the facts that were taken */
     struct fresh pieces, files;
+    struct torrent_refusals *refusals; /* owns; see refusals.h; NULL = none */
     uint64_t n_peer_rows; /* written for the first time in this run */
 };
 
@@ -175,7 +177,6 @@ struct commit_pipe {
     struct commit c;
     uint64_t dev_min, dev_max; /* 0 = the engine's own: no files */
     uint64_t bytes;            /* payload since its last commit */
-    uint64_t failed_ms; /* its commits fail since then; 0 = they do not */
     struct commit_pipe *next;
 };
 
@@ -184,6 +185,8 @@ struct engine_commit {
     uint32_t interval_ms;
     uint64_t peers_ms;     /* rows of connected peers were put */
     uint64_t alive_ms;     /* anything was put */
+    uint64_t failed_ms;    /* commits fail since then; 0 = they do not */
+    int failed_code;       /* with this */
     bool last;             /* the last commits of the run are under way */
     bool dead;             /* they could not be made */
     uint32_t n_last_fails; /* of them */

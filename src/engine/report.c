@@ -1,7 +1,9 @@
 /* What a run tells; see report.h. */
 #include "engine/report.h"
 
+#include "base/num.h"
 #include "base/vec.h"
+#include "engine/refusals.h"
 #include "engine/turn.h"
 
 #include <stdio.h>
@@ -151,6 +153,8 @@ static void report_stats(struct engine_torrent *st, struct torrent_stats *ts)
                                  .checked_to = st->stat.checked_to};
     if (st->t != NULL && st->ran) {
         torrent_get_stats(st->t, loop_now_ms(st->s->loop), ts);
+        ts->bytes_done = num_sub_u64(ts->bytes_done, refusals_bytes(st));
+        ts->pieces_done -= refusals_n_pieces(st);
     }
     if (st->t != NULL && st->meta == NULL) {
         report_metadata(st, ts);
@@ -227,6 +231,9 @@ void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
         if (st->stat.completed_at == 0) {
             st->stat.completed_at = loop_unix_now();
         }
+    }
+    if (refusals_has_any(st)) {
+        out->checked_to = 0; /* data beyond the journal is looked for */
     }
     out->completed_at = st->stat.completed_at;
     if (st->ledger.member.doubted) { /* the last that was durable */

@@ -9,6 +9,7 @@
 #include "engine/commit.h"
 #include "engine/drive.h"
 #include "engine/inbound.h"
+#include "engine/ledger.h"
 #include "engine/limits.h"
 #include "engine/reach.h"
 #include "engine/report.h"
@@ -59,6 +60,7 @@ static void run_begin_end(struct engine *s)
         return;
     }
     s->end.phase = END_WINDING;
+    journal_thread_hurry(s->journal_thread);
     for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         turn_post(st, LIFE_ENDING);
@@ -209,7 +211,7 @@ static void run_on_second(struct engine *s, uint64_t now)
     for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         watch_second(st);
-        engine_commit_second(st);
+        ledger_second(st);
     }
     neighbours_send(reach_neighbours(s->reach));
     if (s->o.stall_timeout_s > 0) {

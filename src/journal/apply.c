@@ -15,14 +15,14 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
     [JOURNAL_STMT_HAS_TORRENT] = "SELECT 1 FROM torrent WHERE id = ?1",
     [JOURNAL_STMT_PUT_PIECE] =
         "INSERT INTO piece (torrent_id, piece, verified_at)"
-        " VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE"
+        " VALUES (?1, ?2, ?3) ON CONFLICT (torrent_id, piece) DO UPDATE"
         " SET verified_at = excluded.verified_at"
         " WHERE verified_at IS NOT excluded.verified_at",
     [JOURNAL_STMT_DEL_PIECE] =
         "DELETE FROM piece WHERE torrent_id = ?1 AND piece = ?2",
     [JOURNAL_STMT_PUT_BLOCK] =
         "INSERT INTO block (torrent_id, piece, block) VALUES (?1, ?2, ?3)"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT (torrent_id, piece, block) DO NOTHING",
     [JOURNAL_STMT_DEL_BLOCKS] =
         "DELETE FROM block WHERE torrent_id = ?1 AND piece = ?2",
     [JOURNAL_STMT_PUT_FILE] =
@@ -41,7 +41,7 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
         " down_rate, up_rate, bytes_down, bytes_up, failures, last_seen)"
         " VALUES (?1, ?2, ?3, coalesce(?4, '?'), ?5, ?6, ?7, ?8, ?9, ?10,"
         " ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
-        " ON CONFLICT DO UPDATE SET source ="
+        " ON CONFLICT (torrent_id, address, port) DO UPDATE SET source ="
         " CASE source WHEN 'user' THEN 'user' ELSE excluded.source END,"
         " client = coalesce(?5, client), connected = ?6, choking = ?7,"
         " interested = ?8, banned = ?9, is_seed = ?10, connectable = ?11,"
@@ -307,9 +307,8 @@ static int journal_apply_end(struct journal *db, int64_t at, struct err *e)
     return code;
 }
 
-/* One op. */
-static int journal_apply_op(struct journal *db, const struct journal_op *op,
-                            const void *ext, struct err *e)
+int journal_apply_op(struct journal *db, const struct journal_op *op,
+                     const void *ext, struct err *e)
 {
     switch (op->kind) {
     case JOURNAL_OP_PUT_PIECE:
@@ -352,9 +351,7 @@ static int journal_apply_op(struct journal *db, const struct journal_op *op,
     return err_set(e, BTC_E_INTERNAL, "unknown op in a batch");
 }
 
-/* Is the torrent still there? */
-static int journal_apply_has(struct journal *db, int64_t id, bool *has,
-                             struct err *e)
+int journal_apply_has(struct journal *db, int64_t id, bool *has, struct err *e)
 {
     sqlite3_stmt *s;
     int code = journal_stmt(db, JOURNAL_STMT_HAS_TORRENT, &s, e);

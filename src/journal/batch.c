@@ -25,6 +25,7 @@ void journal_batch_free(struct journal_batch *b)
     if (b) {
         free(b->ops);
         free(b->ext);
+        free(b->refused);
         free(b);
     }
 }

@@ -1,5 +1,6 @@
 /* The database as a file: its path, its log beside it, when the log is moved
  * into it, and how a name becomes durable. */
+#include "journal/busy.h"
 #include "journal/internal.h"
 
 #include "base/file.h"
@@ -148,9 +149,9 @@ void journal_set_checkpoints(struct journal *db, bool on)
  * database. */
 bool journal_empty_wal(struct journal *db)
 {
-    (void)sqlite3_busy_timeout(db->sql, 0);
+    int before = journal_set_patience(db, 0);
     int rc = sqlite3_wal_checkpoint_v2(db->sql, NULL,
                                        SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    (void)sqlite3_busy_timeout(db->sql, JOURNAL_BUSY_MS);
+    (void)journal_set_patience(db, before);
     return rc == SQLITE_OK;
 }

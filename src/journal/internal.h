@@ -2,15 +2,14 @@
  *
  *   open.c     open and close
  *   file.c     the path, the log beside it, durable names
- *   sql.c      SQLite's results as ours, statements, values
- *   kept.c     statements that are kept between two uses
- *   transaction.c  transactions and their parts
+ *   sql.c      SQLite's results as ours, statements, values; kept.c: kept ones
+ *   transaction.c  transactions and their parts; busy.c: patience with others
  *   lock.c     the engine lock
  *   filesystem.c  where a database may live
  *   migrate.c  schema versions and the backup before a migration
  *   load.c     rows out; runs.c: the table of runs
  *   add.c      what a front writes: torrents and wishes
- *   batch.c    facts are gathered; apply.c: and written
+ *   batch.c    facts are gathered; apply.c: and written; isolate.c: row by row
  *   instance.c which file a log belongs to
  *   restore.c  a backup becomes the database; salvage.c: what can be read does
  *   heal.c     rows that belong to nothing
@@ -28,6 +27,7 @@
 #include "model/names.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 /* A number as a part of SQL. */
 #define JOURNAL_TEXT_OF(x)  #x
@@ -85,6 +85,8 @@ struct journal {
     int file_fd;      /* the database file, for its lock; -1 = never locked */
     int64_t run_id;   /* our row in run, 0 = none */
     int64_t wal_warn; /* size of the WAL that is told next */
+    int64_t busy_since_ms; /* see busy.c */
+    atomic_int patience_ms;
     sqlite3_stmt *stmts[JOURNAL_STMT_COUNT]; /* own; NULL until first use */
     struct journal_kept kept;
     uint64_t n_prepared; /* statements made by journal_take, for tests */

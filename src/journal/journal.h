@@ -17,6 +17,7 @@
 
 #define JOURNAL_BUSY_MS      5000 /* patience with another writer */
 #define JOURNAL_WISH_POLL_MS 250  /* PRAGMA data_version this often */
+#define JOURNAL_HURRY_MS     1000 /* the same when the run is to end */
 #define JOURNAL_NAME_MAX     256
 
 struct journal;
@@ -37,7 +38,7 @@ enum {
  * BTC_E_LOCKED. The engine lock is two flocks that the kernel drops with the
  * process: one on FILE-lock, which holds the pid for people, and one on the
  * file itself, so that no other name of it leads a second engine in. Pragmas:
- * WAL, synchronous FULL, foreign_keys on, busy_timeout.
+ * WAL, synchronous FULL, foreign_keys on, a busy handler.
  */
 int journal_open(const char *path, unsigned flags, struct journal **out,
                  struct err *e);
@@ -295,7 +296,8 @@ void journal_put_heartbeat(struct journal_batch *b);
 /* Nothing is written but this: the engine lives. */
 void journal_put_alive(struct journal_batch *b);
 void journal_put_run_end(struct journal_batch *b);
-/* Applies in one transaction; on failure nothing of it has happened. */
+/* Applies in one transaction; on failure nothing of it has happened. INTERNAL:
+ * a rule of the database forbids a row: see refused.h. */
 int journal_apply(struct journal *db, struct journal_batch *b, struct err *e);
 
 /* --- removal --- */
@@ -360,6 +362,12 @@ struct journal_thread *
 journal_thread_start(struct journal *db, struct loop *l,
                      const struct journal_thread_callbacks *cb, void *ctx);
 void journal_thread_submit(struct journal_thread *t, struct journal_batch *b);
+/* The same by journal_apply_each. */
+void journal_thread_submit_each(struct journal_thread *t,
+                                struct journal_batch *b);
+/* Other writers are waited for no longer than JOURNAL_HURRY_MS from now on,
+ * until journal_thread_stop. */
+void journal_thread_hurry(struct journal_thread *t);
 /* Runs `fn` on the database thread (loading a torrent while the engine runs);
  * `done` on the loop thread afterwards. */
 void journal_thread_call(struct journal_thread *t,

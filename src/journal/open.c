@@ -8,6 +8,7 @@
  * The WAL is kept on disk when the last connection closes (PERSIST_WAL): a user
  * who may only read the folder could otherwise not open a WAL database at rest.
  */
+#include "journal/busy.h"
 #include "journal/internal.h"
 
 #include "base/mem.h"
@@ -135,7 +136,7 @@ static int journal_connect(struct journal *db, bool immutable, struct err *e)
         return journal_connect_fail(db, e);
     }
     (void)sqlite3_extended_result_codes(db->sql, 1);
-    (void)sqlite3_busy_timeout(db->sql, JOURNAL_BUSY_MS);
+    journal_busy_begin(db);
     (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DQS_DML, 0, NULL);

@@ -10,7 +10,9 @@
  * As long as the loop has not taken the wishes none are read: what they are
  * about is not in the next ones again.
  */
+#include "journal/busy.h"
 #include "journal/internal.h"
+#include "journal/refused.h"
 #include "journal/wishes.h"
 
 #include "base/log.h"
@@ -28,6 +30,7 @@
 struct journal_job {
     struct journal_job *next;    /* owns */
     struct journal_batch *batch; /* owns; NULL for a call */
+    bool each;                   /* row by row */
     void (*fn)(void *ctx, struct journal *db);
     void (*done)(void *ctx);
     void *ctx; /* borrows */
@@ -140,14 +143,28 @@ static void journal_thread_poll(struct journal_thread *t)
     journal_thread_tell(t, w);
 }
 
-/* Does a job with the connection. */
+/* Commits a batch. */
+static int journal_thread_apply(struct journal_thread *t,
+                                struct journal_job *job)
+{
+    if (job->each) {
+        return journal_apply_each(t->db, job->batch, &job->err);
+    }
+    return journal_apply(t->db, job->batch, &job->err);
+}
+
+/* Does a job with the connection. On a full disk what the log has may go into
+ * the file first: that makes room in the log, if nowhere else. */
 static void journal_thread_work(struct journal_thread *t,
                                 struct journal_job *job)
 {
-    if (job->batch) {
-        job->code = journal_apply(t->db, job->batch, &job->err);
-    } else {
+    if (!job->batch) {
         job->fn(job->ctx, t->db);
+        return;
+    }
+    job->code = journal_thread_apply(t, job);
+    if (job->code == BTC_E_NOSPACE && journal_empty_wal(t->db)) {
+        job->code = journal_thread_apply(t, job);
     }
 }
 
@@ -282,11 +299,30 @@ static void journal_thread_queue(struct journal_thread *t,
 }
 
 /* A batch to be committed. */
-void journal_thread_submit(struct journal_thread *t, struct journal_batch *b)
+static void journal_thread_submit_how(struct journal_thread *t,
+                                      struct journal_batch *b, bool each)
 {
     struct journal_job *job = mem_zalloc(sizeof(*job));
     job->batch = b;
+    job->each = each;
     journal_thread_queue(t, job);
+}
+
+void journal_thread_submit(struct journal_thread *t, struct journal_batch *b)
+{
+    journal_thread_submit_how(t, b, false);
+}
+
+void journal_thread_submit_each(struct journal_thread *t,
+                                struct journal_batch *b)
+{
+    journal_thread_submit_how(t, b, true);
+}
+
+/* Also for the lock that is waited for right now. */
+void journal_thread_hurry(struct journal_thread *t)
+{
+    (void)journal_set_patience(t->db, JOURNAL_HURRY_MS);
 }
 
 /* A function to be run with the connection. */
@@ -335,6 +371,7 @@ struct journal *journal_thread_stop(struct journal_thread *t)
     journal_thread_drain(t);
     loop_wakeup_close(t->wakeup);
     struct journal *db = t->db;
+    (void)journal_set_patience(db, JOURNAL_BUSY_MS);
     (void)pthread_cond_destroy(&t->more);
     (void)pthread_mutex_destroy(&t->mutex);
     free(t);

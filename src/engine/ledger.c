@@ -1,0 +1,202 @@
+/* What the rows of a torrent say at a commit, and what is told of it; see
+ * ledger.h. */
+#include "engine/ledger.h"
+
+#include "base/num.h"
+#include "engine/facts.h"
+#include "engine/refusals.h"
+#include "engine/report.h"
+#include "engine/turn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LEDGER_SEEDING_S 600 /* seeding time alone is journaled this often */
+
+/* --- the stat row --- */
+
+/* Member by member: padding has no value. */
+static bool ledger_stat_same(const struct journal_stat *a,
+                             const struct journal_stat *b)
+{
+    return strcmp(a->state, b->state) == 0 && a->bytes_done == b->bytes_done &&
+           a->bytes_total == b->bytes_total &&
+           a->pieces_done == b->pieces_done && a->down_rate == b->down_rate &&
+           a->up_rate == b->up_rate && a->peers == b->peers &&
+           a->seeds == b->seeds && a->downloaded == b->downloaded &&
+           a->uploaded == b->uploaded && a->wasted == b->wasted &&
+           a->error_code == b->error_code && a->eta_s == b->eta_s &&
+           strcmp(a->error, b->error) == 0 && a->checked_to == b->checked_to &&
+           a->completed_at == b->completed_at && a->seeding_s == b->seeding_s &&
+           a->root_dev == b->root_dev && a->writes == b->writes;
+}
+
+/* The torrent's stat row goes into this commit when it differs from the last
+ * one. It counts the pieces whose facts are taken: what is verified while the
+ * SYNC runs is the next commit's. */
+static void ledger_take_stat(struct engine_torrent *st)
+{
+    struct journal_stat same;
+    st->ledger.stat_due = false;
+    if (!st->ledger.stat_known || (st->t == NULL && !st->ledger.stat_dirty)) {
+        st->ledger.stat_dirty = false;
+        return;
+    }
+    memset(&st->ledger.next_stat, 0, sizeof(st->ledger.next_stat));
+    report_fill_stat(st, &st->ledger.next_stat);
+    same = st->ledger.next_stat;
+    int64_t more = same.seeding_s - st->ledger.told_stat.seeding_s;
+    if (more < LEDGER_SEEDING_S && !st->s->commit.last &&
+        !st->ledger.stat_dirty) {
+        same.seeding_s = st->ledger.told_stat.seeding_s;
+    }
+    st->ledger.stat_due = !ledger_stat_same(&same, &st->ledger.told_stat);
+    st->ledger.stat_dirty = false;
+}
+
+/* What it counts is durable. */
+static void ledger_put_stat(struct engine_torrent *st)
+{
+    if (st->ledger.stat_due) {
+        st->ledger.stat_due = false;
+        st->ledger.told_stat = st->ledger.next_stat;
+        journal_put_stat(commit_lot(&st->ledger.member), st->id,
+                         &st->ledger.next_stat);
+    }
+}
+
+/* --- TAKE --- */
+
+/* What of each file stands in the facts that are taken. What was lost needs no
+ * SYNC to be said. */
+static void ledger_count_files(struct engine_torrent *st)
+{
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        struct journal_file *f = &st->rows.files[i];
+        uint64_t done = num_sub_u64(torrent_file_done(st->t, i),
+                                    refusals_file_bytes(st, i));
+        if (!f->pad && f->bytes_done != done) {
+            f->bytes_done = done;
+            journal_put_file(commit_lot(&st->ledger.member), st->id, f);
+        }
+    }
+}
+
+/* What of one torrent goes into this commit. */
+void ledger_take(struct engine_torrent *st)
+{
+    struct torrent_ledger *l = &st->ledger;
+    ledger_take_stat(st);
+    l->pieces.n_taken = l->pieces.n;
+    l->files.n_taken = l->files.n;
+    l->done_taken = l->done_pending && st->t != NULL &&
+                    (st->s->o.check_only || torrent_is_complete(st->t));
+    if (st->ran && !l->member.doubted) {
+        ledger_count_files(st);
+    }
+    if (!l->member.dirty) {
+        ledger_put_stat(st); /* else when it is synced */
+    }
+}
+
+/* --- SYNC --- */
+
+/* Fingerprints as they are after the sync go into the same commit as the claims
+ * that the sync made true. */
+static void ledger_put_prints(struct engine_torrent *st,
+                              const struct fingerprint *prints)
+{
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        struct journal_file *f = &st->rows.files[i];
+        if (!prints[i].exists) {
+            continue;
+        }
+        f->has_print = true;
+        f->dev = prints[i].dev;
+        f->ino = prints[i].ino;
+        f->size = prints[i].size;
+        f->mtime_ns = prints[i].mtime_ns;
+        f->ctime_ns = prints[i].ctime_ns;
+        journal_put_file(commit_lot(&st->ledger.member), st->id, f);
+    }
+}
+
+void ledger_synced(struct engine_torrent *st, const struct fingerprint *prints)
+{
+    ledger_put_prints(st, prints);
+    ledger_put_stat(st);
+}
+
+/* --- TELL --- */
+
+/* Takes what was told away. */
+static void ledger_drop(struct fresh *f)
+{
+    f->n -= f->n_taken;
+    if (f->n_taken > 0) {
+        memmove(f->list, f->list + f->n_taken, f->n * sizeof(*f->list));
+    }
+    f->n_taken = 0;
+}
+
+/* Everything is here. It is complete when the journal says so, too. */
+static void ledger_tell_done(struct engine_torrent *st, bool refused)
+{
+    char text[sizeof(st->error)];
+    st->ledger.done_taken = st->ledger.done_pending = false;
+    if (refused) {
+        (void)snprintf(text, sizeof(text),
+                       "the database refuses a row (%.150s); take that rule "
+                       "away, then `btc resume`",
+                       refusals_text(st));
+        turn_post_failed(st, BTC_E_DB, text);
+    } else {
+        store_tree_only_reads(st->store);
+        turn_post(st, LIFE_FINISHED);
+    }
+}
+
+/* What the commit made true. `refused`: not all of it. */
+void ledger_tell(struct engine_torrent *st, bool refused)
+{
+    struct torrent_ledger *l = &st->ledger;
+    struct btc_event ev = {.type = BTC_EVENT_PIECE};
+    for (size_t i = 0; i < l->pieces.n_taken; i++) {
+        ev.piece = l->pieces.list[i];
+        if (!refusals_has_piece(st, ev.piece)) {
+            report_tell(st, &ev);
+        }
+    }
+    ev.type = BTC_EVENT_FILE;
+    for (size_t i = 0; i < l->files.n_taken; i++) {
+        ev.file = l->files.list[i];
+        ev.text = st->rows.files[ev.file].path;
+        if (refusals_file_bytes(st, ev.file) == 0) {
+            report_tell(st, &ev);
+        }
+    }
+    ledger_drop(&l->pieces);
+    ledger_drop(&l->files);
+    if (l->done_taken) {
+        ledger_tell_done(st, refused || refusals_has_any(st));
+    }
+}
+
+/* What was counted without the piece is counted anew. */
+void ledger_recount(struct engine_torrent *st)
+{
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        st->rows.files[i].bytes_done = UINT64_MAX; /* not what it will be */
+    }
+    memset(&st->ledger.told_stat, 0, sizeof(st->ledger.told_stat));
+    facts_stat(st);
+}
+
+void ledger_second(struct engine_torrent *st)
+{
+    const struct journal_stat *told = &st->ledger.told_stat;
+    if (told->down_rate != 0 || told->up_rate != 0 ||
+        st->stat.seeding_s - told->seeding_s >= LEDGER_SEEDING_S) {
+        turn_ask(st);
+    }
+}

@@ -1,0 +1,299 @@
+/* Applies a batch row by row, for one that a rule of the database forbids: a
+ * trigger or an index that somebody made. The rows that are refused are left
+ * out, everything else is committed, in one transaction as ever.
+ *
+ * Each op is a part of the transaction, so that what it did before it was
+ * refused is undone. A trigger may roll the whole transaction back
+ * (RAISE(ROLLBACK)): then that row is left out and all begins anew. Rows that
+ * break a deferred foreign key would be refused only by COMMIT: they are known
+ * by the count of keys that are not satisfied.
+ *
+ * Where a piece was refused, the rows of its torrent that count pieces are left
+ * out, too: they would say more than the journal holds. Whoever gave the batch
+ * counts anew.
+ */
+#include "journal/batch.h"
+
+#include "base/bits.h"
+#include "base/mem.h"
+#include "base/vec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* So often the transaction may be rolled back; then its kind of row goes. */
+#define ISOLATE_ROUNDS 64
+
+/* A pass over a batch. */
+struct isolate {
+    struct journal *db;
+    struct journal_batch *b;
+    struct bits skip;    /* owns; ops that rolled everything back */
+    unsigned skip_kinds; /* a set of op kinds: the same */
+    uint32_t n_rounds;
+    bool rolled_back;
+};
+
+/* --- names of rows --- */
+
+/* Where an op writes of which there is one row, or which says no more. */
+static const char *isolate_table(enum journal_op_kind kind)
+{
+    switch (kind) {
+    case JOURNAL_OP_TRIM_PEERS:
+        return "peer";
+    case JOURNAL_OP_PUT_TRACKER:
+        return "tracker";
+    case JOURNAL_OP_PUT_STAT:
+        return "torrent_stat";
+    case JOURNAL_OP_PUT_EVENT:
+        return "event";
+    case JOURNAL_OP_HEARTBEAT:
+    case JOURNAL_OP_ALIVE:
+    case JOURNAL_OP_RUN_END:
+        return "run";
+    default:
+        return "torrent";
+    }
+}
+
+/* The bump memory of an op that has some. */
+static const void *isolate_ext(const struct journal_batch *b,
+                               const struct journal_op *op)
+{
+    BTC_ASSERT(b->ext != NULL);
+    return b->ext + op->ext;
+}
+
+/* A row of peer, by its address. */
+static void isolate_name_peer(const char *address, uint32_t port,
+                              struct journal_refused *r)
+{
+    (void)snprintf(r->row, sizeof(r->row), "peer %.47s port %u", address, port);
+}
+
+/* The row that an op would write, for people. */
+static void isolate_name(const struct journal_batch *b,
+                         const struct journal_op *op, struct journal_refused *r)
+{
+    switch (op->kind) {
+    case JOURNAL_OP_PUT_PIECE:
+    case JOURNAL_OP_DEL_PIECE:
+        (void)snprintf(r->row, sizeof(r->row), "piece %u", op->a);
+        break;
+    case JOURNAL_OP_PUT_BLOCK:
+        (void)snprintf(r->row, sizeof(r->row), "block %u of piece %u", op->b,
+                       op->a);
+        break;
+    case JOURNAL_OP_DEL_BLOCKS:
+        (void)snprintf(r->row, sizeof(r->row), "blocks of piece %u", op->a);
+        break;
+    case JOURNAL_OP_PUT_FILE: {
+        const struct journal_file *f = isolate_ext(b, op);
+        (void)snprintf(r->row, sizeof(r->row), "file %u", f->file);
+        break;
+    }
+    case JOURNAL_OP_PUT_PART:
+        (void)snprintf(r->row, sizeof(r->row), "file %u", op->a);
+        break;
+    case JOURNAL_OP_PUT_PEER: {
+        const struct journal_peer *p = isolate_ext(b, op);
+        isolate_name_peer(p->address, p->port, r);
+        break;
+    }
+    case JOURNAL_OP_DEL_PEER:
+        isolate_name_peer(isolate_ext(b, op), op->a, r);
+        break;
+    case JOURNAL_OP_TRIM_PEERS:
+    case JOURNAL_OP_PUT_TRACKER:
+    case JOURNAL_OP_PUT_STAT:
+    case JOURNAL_OP_PUT_EVENT:
+    case JOURNAL_OP_VERIFY_DONE:
+    case JOURNAL_OP_ACCEPTED_LOSS:
+    case JOURNAL_OP_OVERWRITTEN:
+    case JOURNAL_OP_HEARTBEAT:
+    case JOURNAL_OP_ALIVE:
+    case JOURNAL_OP_RUN_END:
+        (void)snprintf(r->row, sizeof(r->row), "%s", isolate_table(op->kind));
+        break;
+    }
+}
+
+/* --- what was refused --- */
+
+const struct journal_refused *
+journal_batch_refused(const struct journal_batch *b, size_t *n)
+{
+    *n = b->n_refused;
+    return b->refused;
+}
+
+/* Rows that only tell of the world, and nothing of the torrent itself. */
+static bool isolate_weighs(enum journal_op_kind kind)
+{
+    return kind != JOURNAL_OP_PUT_PEER && kind != JOURNAL_OP_DEL_PEER &&
+           kind != JOURNAL_OP_TRIM_PEERS && kind != JOURNAL_OP_PUT_TRACKER &&
+           kind != JOURNAL_OP_PUT_EVENT && kind != JOURNAL_OP_HEARTBEAT &&
+           kind != JOURNAL_OP_ALIVE && kind != JOURNAL_OP_RUN_END;
+}
+
+/* Notes that op `i` was refused, and why. */
+static void isolate_note(struct journal_batch *b, size_t i, const char *reason)
+{
+    const struct journal_op *op = &b->ops[i];
+    b->refused = vec_room(b->refused, b->n_refused, &b->cap_refused,
+                          sizeof(*b->refused));
+    struct journal_refused *r = &b->refused[b->n_refused++];
+    *r = (struct journal_refused){.id = op->id,
+                                  .weighs = isolate_weighs(op->kind),
+                                  .is_piece = op->kind == JOURNAL_OP_PUT_PIECE,
+                                  .piece = op->a};
+    isolate_name(b, op, r);
+    journal_clean_text(r->reason, sizeof(r->reason), reason);
+}
+
+/* A piece of the torrent was refused. */
+static bool isolate_lacks_piece(const struct journal_batch *b, int64_t id)
+{
+    size_t i = 0;
+    while (i < b->n_refused &&
+           (b->refused[i].id != id || !b->refused[i].is_piece)) {
+        i++;
+    }
+    return i < b->n_refused;
+}
+
+/* It would count a piece that was refused. */
+static bool isolate_counts(const struct journal_batch *b,
+                           const struct journal_op *op)
+{
+    return (op->kind == JOURNAL_OP_PUT_STAT ||
+            (op->kind == JOURNAL_OP_PUT_FILE && op->b == 0)) &&
+           isolate_lacks_piece(b, op->id);
+}
+
+/* --- the pass --- */
+
+/* A row is at fault, and not the disk, a lock or damage. */
+static bool isolate_is_refusal(int code)
+{
+    return code == BTC_E_USAGE || code == BTC_E_INTERNAL;
+}
+
+/* The op leaves a foreign key open that COMMIT would refuse. */
+static bool isolate_breaks_key(struct journal *db)
+{
+    int open = 0, high = 0;
+    int rc = sqlite3_db_status(db->sql, SQLITE_DBSTATUS_DEFERRED_FKS, &open,
+                               &high, 0);
+    return rc == SQLITE_OK && open > 0;
+}
+
+/* Op `i` was refused, and maybe the whole transaction is undone. */
+static void isolate_refuse(struct isolate *it, size_t i, const char *reason)
+{
+    enum journal_op_kind kind = it->b->ops[i].kind;
+    if (sqlite3_get_autocommit(it->db->sql)) {
+        it->rolled_back = true;
+        (void)bits_set(&it->skip, (uint32_t)i);
+        if (it->n_rounds >= ISOLATE_ROUNDS) {
+            it->skip_kinds |= 1u << kind;
+        }
+    }
+    isolate_note(it->b, i, reason);
+}
+
+static int isolate_op(struct isolate *it, size_t i, struct err *e)
+{
+    const struct journal_op *op = &it->b->ops[i];
+    const void *ext = it->b->ext != NULL ? it->b->ext + op->ext : NULL;
+    int code = journal_begin(it->db, e);
+    if (code != 0) {
+        return code;
+    }
+    code = journal_apply_op(it->db, op, ext, e);
+    if (code == 0 && isolate_breaks_key(it->db)) {
+        code = BTC_E_USAGE;
+        isolate_refuse(it, i, "a foreign key is not satisfied");
+    } else if (isolate_is_refusal(code)) {
+        isolate_refuse(it, i, sqlite3_errmsg(it->db->sql));
+    }
+    bool refused = isolate_is_refusal(code);
+    code = journal_end(it->db, code, e);
+    if (refused) {
+        code = 0;
+    }
+    return code;
+}
+
+static bool isolate_skips(const struct isolate *it, size_t i)
+{
+    const struct journal_op *op = &it->b->ops[i];
+    return bits_get(&it->skip, (uint32_t)i) ||
+           (it->skip_kinds & 1u << op->kind) != 0 || isolate_counts(it->b, op);
+}
+
+/* Inside the transaction. */
+static int isolate_pass(struct isolate *it, struct err *e)
+{
+    int code = 0;
+    it->rolled_back = false;
+    for (size_t i = 0; i < it->b->n_ops && code == 0 && !it->rolled_back; i++) {
+        bool has = true;
+        int64_t id = it->b->ops[i].id;
+        if (isolate_skips(it, i)) {
+            continue;
+        }
+        if (id != 0) {
+            code = journal_apply_has(it->db, id, &has, e);
+        }
+        if (code == 0 && has) {
+            code = isolate_op(it, i, e);
+        }
+    }
+    return code;
+}
+
+/* What was noted in passes that were rolled back stays noted only for the ops
+ * that are skipped now. */
+static void isolate_forget_pass(struct journal_batch *b, size_t before)
+{
+    if (b->n_refused > before + 1) {
+        b->refused[before] = b->refused[b->n_refused - 1];
+        b->n_refused = before + 1;
+    }
+}
+
+static int isolate_round(struct isolate *it, struct err *e)
+{
+    size_t before = it->b->n_refused;
+    int code = journal_begin(it->db, e);
+    if (code != 0) {
+        return code;
+    }
+    code = isolate_pass(it, e);
+    if (!it->rolled_back) {
+        return journal_end(it->db, code, e);
+    }
+    (void)journal_end(it->db, BTC_E_INTERNAL, NULL);
+    isolate_forget_pass(it->b, before);
+    return code;
+}
+
+int journal_apply_each(struct journal *db, struct journal_batch *b,
+                       struct err *e)
+{
+    struct isolate it = {.db = db, .b = b};
+    int code = journal_lock_check(db, e);
+    if (code == 0) {
+        code = bits_init(&it.skip, (uint32_t)b->n_ops);
+    }
+    b->n_refused = 0;
+    do {
+        it.n_rounds++;
+        code = code != 0 ? code : isolate_round(&it, e);
+    } while (code == 0 && it.rolled_back);
+    bits_fini(&it.skip);
+    return code;
+}
