@@ -7,6 +7,7 @@
 #include "engine/links.h"
 #include "engine/magnet.h"
 #include "engine/pipes.h"
+#include "engine/refusals.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
 #include "journal/wishes.h"
@@ -119,6 +120,7 @@ void engine_load_unload(struct engine_torrent *st)
     bits_fini(&st->startup.to_check);
     bits_fini(&st->startup.adopt.strangers);
     bits_fini(&st->startup.adopt.taken);
+    refusals_forget(st);
     st->ledger.pieces.n = st->ledger.pieces.n_taken = 0;
     st->ledger.files.n = st->ledger.files.n_taken = 0;
 }
@@ -186,17 +188,100 @@ void engine_load_rows(struct engine_torrent *st, struct journal *db)
     }
 }
 
-/* What was loaded fits together. Not on the database thread: the row may change
- * while that one loads. */
+/* The rows are another torrent's than the info dictionary. */
+static int load_check_identity(const struct engine_torrent *st, struct err *e)
+{
+    if (st->rows.n_files == st->meta->n_files &&
+        memcmp(st->meta->info_hash, st->row.info_hash, SHA1_LEN) == 0) {
+        return 0;
+    }
+    return err_set(e, BTC_E_DB,
+                   "the info dictionary of torrent %lld does not match its "
+                   "rows; `btc db check` tells more",
+                   (long long)st->id);
+}
+
+/* A path that leads out of the save path, or to nothing. */
+static int load_check_path(uint32_t file, const char *column, const char *path,
+                           struct err *e)
+{
+    if (path != NULL && store_path_is_clean(path)) {
+        return 0;
+    }
+    if (path == NULL) {
+        path = "";
+    }
+    return err_set(e, BTC_E_DB,
+                   "the row of file %u has a %s that does not lead below the "
+                   "save path: \"%.80s\"; mend it, then `btc resume`",
+                   file, column, path);
+}
+
+/* Row `i` is that of file `i`, as the info dictionary has it. */
+static int load_check_file(const struct engine_torrent *st, uint32_t i,
+                           struct err *e)
+{
+    const struct journal_file *f = &st->rows.files[i];
+    const struct metainfo_file *m = &st->meta->files[i];
+    if (f->file != i || f->offset != m->offset || f->length != m->length ||
+        f->pad != m->pad) {
+        return err_set(e, BTC_E_DB,
+                       "the row of file %u does not match the info dictionary; "
+                       "mend it, then `btc resume`",
+                       f->file);
+    }
+    int rc = 0;
+    if (!f->pad) {
+        rc = load_check_path(i, "path", f->path, e);
+    }
+    if (rc == 0 && f->part != NULL) {
+        rc = load_check_path(i, "part", f->part, e);
+    }
+    return rc;
+}
+
+/* Claims of pieces and blocks that the torrent has. */
+static int load_check_claims(const struct engine_torrent *st, struct err *e)
+{
+    const struct torrent_rows *r = &st->rows;
+    const struct layout g = {.total = st->meta->total_size,
+                             .piece_length = st->meta->piece_length,
+                             .n_pieces = st->meta->n_pieces};
+    for (size_t i = 0; i < r->n_pieces; i++) {
+        if (r->pieces[i].piece >= g.n_pieces) {
+            return err_set(e, BTC_E_DB,
+                           "there is a row of piece %u, and the torrent has "
+                           "%u; delete it, then `btc resume`",
+                           r->pieces[i].piece, g.n_pieces);
+        }
+    }
+    for (size_t i = 0; i < r->n_blocks; i++) {
+        const struct journal_block *b = &r->blocks[i];
+        if (b->piece >= g.n_pieces ||
+            b->block >= layout_n_blocks(&g, b->piece)) {
+            return err_set(e, BTC_E_DB,
+                           "there is a row of block %u of piece %u, which the "
+                           "torrent does not have; delete it, then `btc "
+                           "resume`",
+                           b->block, b->piece);
+        }
+    }
+    return 0;
+}
+
+/* Anybody may write to the rows: what does not fit ends this torrent alone. Not
+ * on the database thread: the row may change while that one loads. */
 static void load_check(struct engine_torrent *st, struct err *e)
 {
-    if (e->code == 0 && st->meta != NULL &&
-        (st->rows.n_files != st->meta->n_files ||
-         memcmp(st->meta->info_hash, st->row.info_hash, SHA1_LEN) != 0)) {
-        (void)err_set(e, BTC_E_DB,
-                      "the info dictionary of torrent %lld does not match its "
-                      "rows; `btc db check` tells more",
-                      (long long)st->id);
+    if (e->code != 0 || st->meta == NULL) {
+        return;
+    }
+    int rc = load_check_identity(st, e);
+    for (uint32_t i = 0; rc == 0 && i < st->meta->n_files; i++) {
+        rc = load_check_file(st, i, e);
+    }
+    if (rc == 0) {
+        (void)load_check_claims(st, e);
     }
 }
 

@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+"""Trouble under the journal while an engine runs: its disk is full, another
+program holds the write lock, somebody's rule refuses a row, or somebody
+wrote nonsense into one."""
+import os
+import signal
+import sqlite3
+import sys
+import time
+
+import kit
+import lab
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "power"))
+from seeder import Seeder  # noqa: E402
+
+LENGTH = 32768
+
+
+def link(lab, db=None):
+    return sqlite3.connect(db or lab.db, timeout=20, isolation_level=None)
+
+
+def write(lab, sql, *args):
+    """By hand."""
+    db = link(lab)
+    n = db.execute(sql, args).rowcount
+    db.close()
+    return n
+
+
+def torrent_of(lab, name, size=3_000_001):
+    return lab.make_torrent(lab.make_data(f"seed/{name}", size, seed=size),
+                            piece_length=LENGTH)
+
+
+def add(lab, t, seeder, where="out", **options):
+    run = lab.btc("add", t.path, "-d", kit.folder(lab, where), "--seed", "none",
+                  "--peer", seeder.address, **options)
+    assert run.code == 0, run
+
+
+def row(lab, t, db=None):
+    rows = [r for r in lab.sql("SELECT * FROM progress", db=db)
+            if r["info_hash"] == t.info_hash]
+    return dict(rows[0]) if rows else {}
+
+
+def claimed(lab, t):
+    return {r["piece"] for r in lab.sql(
+        "SELECT piece FROM piece JOIN torrent ON id = torrent_id"
+        " WHERE info_hash = ?", t.info_hash)}
+
+
+def events(lab, kind, db=None):
+    return [r["text"] for r in lab.sql(
+        "SELECT text FROM log WHERE kind = ?", kind, db=db)]
+
+
+# --- a full disk ---
+
+def fill(path):
+    """Not a page is left."""
+    with open(path, "ab", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(4096))
+        except OSError:
+            pass
+
+
+def test_full_disk(lab):
+    """The daemon waits, nothing is lost, and it goes on by itself."""
+    lab.mount_tmpfs("small", 2 << 20)
+    db, ballast = lab.path("small", "btc.db"), lab.path("small", "ballast")
+    t = torrent_of(lab, "full.bin", 8_000_001)
+    seeder = Seeder(t, rate=400_000)
+    add(lab, t, seeder, db=db)
+    daemon = lab.start_btc("daemon", "--journal-interval", "100", db=db)
+    lab.wait(lambda: row(lab, t, db).get("pieces_done", 0) > 5, 30, "pieces")
+
+    def waits():
+        fill(ballast)
+        return "waiting-space" in daemon.out() + daemon.err()
+    lab.wait(waits, 40, "the wait")
+    fill(ballast)
+    before = seeder.n_sent()
+    lab.wait(lambda: not seeder.open, 20, "the end of its connection")
+    assert seeder.n_sent() - before < 2_000_000 < t.size - before
+    assert daemon.is_running()
+    os.unlink(ballast)
+    lab.wait(lambda: row(lab, t, db).get("state") == "complete", 60,
+             "the rest")
+    told = events(lab, "journal", db)
+    assert told and all("disk was full" in text for text in told), told
+    assert daemon.stop() == 0, daemon.err()
+    t.check(lab.path("out"))
+
+
+# --- the write lock ---
+
+def test_term_while_locked(lab):
+    """It ends within seconds, says why, and claims nothing falsely."""
+    t = torrent_of(lab, "locked.bin")
+    seeder = Seeder(t, rate=300_000)
+    run = lab.start_btc("get", t.path, "-d", kit.folder(lab, "out"), "--peer",
+                        seeder.address, "--journal-interval", "100")
+    lab.wait(lambda: row(lab, t).get("pieces_done", 0) > 5, 30, "pieces")
+    db = link(lab)
+    db.execute("BEGIN IMMEDIATE")
+    lab.wait(lambda: seeder.n_sent() > 1_200_000, 30, "data")
+    begun = time.monotonic()
+    run.signal(signal.SIGTERM)
+    code = run.wait(20)
+    assert time.monotonic() - begun < 8, time.monotonic() - begun
+    db.execute("ROLLBACK")
+    db.close()
+    assert code == 12, (code, run.err())
+    assert "could not be saved" in run.err(), run.err()
+    assert "holds it in a transaction" in run.err(), run.err()
+    kit.claims_hold(lab, t)
+    again = lab.btc("resume")
+    assert again.code == 0, again
+    t.check(lab.path("out"))
+
+
+def test_lock_while_running(lab):
+    """A commit waits, and an event says for how long it did."""
+    t = torrent_of(lab, "busy.bin")
+    seeder = Seeder(t, rate=400_000)
+    run = lab.start_btc("get", t.path, "-d", kit.folder(lab, "out"), "--peer",
+                        seeder.address, "--journal-interval", "100")
+    lab.wait(lambda: row(lab, t).get("pieces_done", 0) > 5, 30, "pieces")
+    db = link(lab)
+    db.execute("BEGIN IMMEDIATE")
+    lab.wait(lambda: "holds it in a transaction" in run.err() + run.out(), 30,
+             "the complaint")
+    db.execute("ROLLBACK")
+    db.close()
+    assert run.wait(60) == 0, run.err()
+    told = events(lab, "journal")
+    assert len(told) == 1 and "another program held it" in told[0], told
+    t.check(lab.path("out"))
+
+
+# --- rows that are refused ---
+
+def refused(lab, rule, where, name="no.bin"):
+    """A run under a rule of somebody's, until it ends."""
+    t = torrent_of(lab, name)
+    seeder = Seeder(t)
+    run = lab.btc("add", t.path, "-d", kit.folder(lab, "out"), "--seed", "none",
+                  "--peer", seeder.address)
+    assert run.code == 0, run
+    write(lab, f"CREATE TRIGGER mine {where} BEGIN {rule}; END")
+    return t, lab.btc("resume", timeout=60)
+
+
+def test_refused_piece(lab):
+    """Everything else is journaled; it is not complete, and heals."""
+    t, run = refused(lab, "SELECT RAISE(ABORT, 'seven is mine')",
+                     "BEFORE INSERT ON piece WHEN new.piece = 7")
+    assert run.code == 14, run
+    assert "piece 7" in run.err and "seven is mine" in run.err, run.err
+    assert claimed(lab, t) == set(range(t.piece_count)) - {7}
+    told = events(lab, "refused")
+    assert len(told) == 1 and "piece 7" in told[0], told
+    assert "seven is mine" in told[0], told
+    now = row(lab, t)
+    assert now["pieces_done"] == t.piece_count - 1, now
+    assert now["bytes_done"] < now["bytes_total"], now
+    assert now["state"] == "error", now
+    write(lab, "DROP TRIGGER mine")
+    again = lab.btc("resume")
+    assert again.code == 0, again
+    kit.is_complete(lab, t)
+
+
+def test_refused_by_rollback(lab):
+    """A rule that rolls everything back refuses its own row alone, too."""
+    t, run = refused(lab, "SELECT RAISE(ROLLBACK, 'all of it')",
+                     "BEFORE INSERT ON piece WHEN new.piece IN (3, 40)")
+    assert run.code == 14, run
+    assert claimed(lab, t) == set(range(t.piece_count)) - {3, 40}
+
+
+def test_refused_peer(lab):
+    """What only tells of the world keeps nothing from being complete."""
+    t, run = refused(lab, "SELECT RAISE(ABORT, 'no peers here')",
+                     "BEFORE UPDATE ON peer")
+    assert run.code == 0, run
+    kit.is_complete(lab, t)
+    told = events(lab, "refused")
+    assert len(told) == 1 and "no peers here" in told[0], told
+
+
+def test_refused_by_broken_rule(lab):
+    """A trigger that cannot even run."""
+    t, run = refused(lab, "INSERT INTO nowhere VALUES (1)",
+                     "AFTER INSERT ON piece")
+    assert run.code == 14, run
+    assert "nowhere" in events(lab, "refused")[0]
+    assert not claimed(lab, t)
+    write(lab, "DROP TRIGGER mine")
+    assert lab.btc("resume").code == 0
+    assert row(lab, t)["downloaded"] == t.size, row(lab, t)
+
+
+# --- rows that make no sense ---
+
+def spoil(lab, t, sql, *args):
+    """Guards do not stop somebody who wants it."""
+    db = link(lab)
+    for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type ="
+                              " 'trigger'").fetchall():
+        db.execute(f'DROP TRIGGER "{name}"')
+    assert db.execute(sql, args).rowcount > 0, sql
+    db.close()
+
+
+def nonsense(lab, sql, mend, *args):
+    """Only that torrent is in error, and it heals when the row is mended."""
+    lab.make_data("seed/two/a", 300_000, seed=1)
+    lab.make_data("seed/two/b", 300_000, seed=2)
+    bad = lab.make_torrent(lab.path("seed/two"), piece_length=LENGTH)
+    good = torrent_of(lab, "good.bin")
+    sick, well = Seeder(bad), Seeder(good, rate=1_500_000)
+    add(lab, bad, sick)
+    add(lab, good, well)
+    old = lab.sql("SELECT * FROM file WHERE torrent_id = 1 AND file = 0")[0]
+    spoil(lab, bad, sql, *args)
+    daemon = lab.start_btc("daemon", "--journal-interval", "100")
+    lab.wait(lambda: row(lab, good).get("state") == "complete", 40, "the good")
+    now = row(lab, bad)
+    assert now["state"] == "error" and now["error"], now
+    assert not os.path.exists(lab.path("evil")), os.listdir(lab.dir)
+    assert daemon.is_running()
+    write(lab, mend, *([old["path"]] if "?" in mend else []))
+    write(lab, "UPDATE torrent SET starts = starts + 1 WHERE id = 1")
+    lab.wait(lambda: row(lab, bad).get("state") == "complete", 40, "the bad")
+    assert daemon.stop() == 0, daemon.err()
+    bad.check(lab.path("out"))
+    return now["error"]
+
+
+def test_path_upwards(lab):
+    error = nonsense(lab, "UPDATE file SET path = '../evil' WHERE torrent_id = 1"
+                     " AND file = 0", "UPDATE file SET path = ? WHERE"
+                     " torrent_id = 1 AND file = 0")
+    assert "file 0" in error and "save path" in error, error
+
+
+def test_path_absolute(lab):
+    nonsense(lab, "UPDATE file SET path = ? WHERE torrent_id = 1 AND file = 0",
+             "UPDATE file SET path = ? WHERE torrent_id = 1 AND file = 0",
+             lab.path("evil"))
+
+
+def test_part_upwards(lab):
+    nonsense(lab, "UPDATE file SET part = '../evil/0', priority = 0 WHERE"
+             " torrent_id = 1 AND file = 0", "UPDATE file SET part = NULL,"
+             " priority = 4 WHERE torrent_id = 1 AND file = 0")
+
+
+def test_piece_beyond(lab):
+    nonsense(lab, "INSERT INTO piece (torrent_id, piece, verified_at) VALUES"
+             " (1, 99999, 1)", "DELETE FROM piece WHERE torrent_id = 1 AND"
+             " piece = 99999")
+
+
+def test_block_beyond(lab):
+    nonsense(lab, "INSERT INTO block (torrent_id, piece, block) VALUES"
+             " (1, 2, 77)", "DELETE FROM block WHERE torrent_id = 1 AND"
+             " block = 77")
+
+
+def test_length_other(lab):
+    nonsense(lab, "UPDATE file SET length = length - 1 WHERE torrent_id = 1"
+             " AND file = 1", "UPDATE file SET length = length + 1 WHERE"
+             " torrent_id = 1 AND file = 1")
+
+
+def test_number_other(lab):
+    nonsense(lab, "UPDATE file SET file = 5 WHERE torrent_id = 1 AND file = 1",
+             "UPDATE file SET file = 1 WHERE torrent_id = 1 AND file = 5")
+
+
+lab.main(__name__)
