@@ -69,6 +69,16 @@ static struct commit_pipe *pipes_find(struct engine *s, uint64_t dev_min,
     return p;
 }
 
+/* Its place in the list; 0 = the engine's own. */
+static uint32_t pipes_number(const struct engine *s, const struct commit *c)
+{
+    uint32_t n = 0;
+    for (struct commit_pipe *p = s->commit.pipes; &p->c != c; p = p->next) {
+        n++;
+    }
+    return n;
+}
+
 void pipes_open(struct engine *s)
 {
     (void)pipes_add(s, 0, 0);
@@ -113,7 +123,9 @@ void pipes_place(struct engine_torrent *st, uint64_t root,
             dev_max = num_max_u64(dev_max, prints[i].dev);
         }
     }
-    commit_change(&st->ledger.member, &pipes_find(st->s, dev_min, dev_max)->c);
+    struct commit_pipe *p = pipes_find(st->s, dev_min, dev_max);
+    store_tree_set_lane(st->store, pipes_number(st->s, &p->c));
+    commit_change(&st->ledger.member, &p->c);
 }
 
 struct commit_pipe *pipes_of(const struct engine_torrent *st)
@@ -134,11 +146,7 @@ struct engine_torrent *pipes_torrent(struct commit_member *m)
 uint32_t pipes_begin_write(struct engine_torrent *st)
 {
     struct commit *c = st->ledger.member.c;
-    uint32_t n = 0;
-    for (struct commit_pipe *p = st->s->commit.pipes; &p->c != c; p = p->next) {
-        n++;
-    }
-    return n << 1 | commit_begin_write(c);
+    return pipes_number(st->s, c) << 1 | commit_begin_write(c);
 }
 
 void pipes_end_write(struct engine *s, uint32_t ticket)

@@ -115,7 +115,9 @@ void store_unref(struct store *d)
     (void)pthread_mutex_destroy(&d->lock);
     (void)pthread_mutex_destroy(&d->fd_lock);
     (void)pthread_cond_destroy(&d->work);
-    (void)pthread_cond_destroy(&d->sync_work);
+    for (uint32_t i = 0; i < STORE_MAX_LANES; i++) {
+        (void)pthread_cond_destroy(&d->lanes[i].work);
+    }
     (void)pthread_cond_destroy(&d->finished);
     (void)pthread_cond_destroy(&d->evicted);
     free(d->workers);

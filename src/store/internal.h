@@ -23,6 +23,7 @@
 #ifndef BTC_STORE_INTERNAL_H
 #define BTC_STORE_INTERNAL_H
 
+#include "store/lane.h"
 #include "store/left.h"
 #include "store/own.h"
 #include "store/store.h"
@@ -75,6 +76,7 @@ struct store_dir {
 
 struct store_tree {
     struct store *d;
+    uint32_t lane;            /* of its SYNCs; the loop thread's */
     char *save_path;          /* owns */
     struct store_file *files; /* owns; their paths lie in `text` */
     char *text;               /* owns */
@@ -96,40 +98,24 @@ struct store_tree {
     uint32_t refs;              /* the owner, jobs, references to descriptors */
 };
 
-struct store_queue {
-    struct store_job *head;
-    struct store_job *tail;
-};
-
-/* A thread with what it works with. */
-struct store_worker {
-    struct store *d;
-    pthread_t thread;
-    bool sync;         /* takes SYNC jobs, and nothing else */
-    struct hash *hash; /* owns */
-    uint8_t *buf;      /* owns; STORE_CHUNK_LEN */
-    struct iovec *iov; /* owns; STORE_MAX_IOV */
-};
-
 struct store {
     struct loop_wakeup *wakeup;
     struct store_own *own; /* owns; NULL: there is no journal */
     uint32_t n_threads;    /* low jobs that run at once; one worker more stays
                             * free for the others */
-    uint32_t n_workers;    /* all threads */
-    struct store_worker *workers; /* owns */
+    uint32_t n_workers;    /* threads that take all but SYNC */
+    struct store_worker *workers;             /* owns */
+    struct store_lane lanes[STORE_MAX_LANES]; /* the first one always runs */
     struct {
         store_fault_fn *fn;
         void *ctx;
     } fault;
 
     pthread_mutex_t lock;
-    pthread_cond_t work;      /* a job came, or the end */
-    pthread_cond_t sync_work; /* the same for the sync thread */
-    pthread_cond_t finished;  /* a job is done; only store_free waits */
+    pthread_cond_t work;     /* a job came, or the end */
+    pthread_cond_t finished; /* a job is done; only store_free waits */
     struct store_queue normal;
     struct store_queue low;
-    struct store_queue sync;
     struct store_queue done;
     uint32_t queued; /* submitted, `done` not called yet */
     uint32_t n_low;  /* low jobs that run */

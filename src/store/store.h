@@ -44,7 +44,8 @@
 #include "model/span.h"
 #include "net/loop.h"
 
-#define STORE_MAX_OPEN 512 /* files kept open, over all stores */
+#define STORE_MAX_OPEN  512 /* files kept open, over all stores */
+#define STORE_MAX_LANES 8   /* drives that are synced at the same time */
 
 struct store;
 struct store_tree;
@@ -94,6 +95,10 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
 void store_tree_rest(struct store_tree *s);
 /* It is whole: others may read its files, too, until it writes again. */
 void store_tree_only_reads(struct store_tree *s);
+/* On which drive it lies, as a number that the caller gives: its SYNCs wait
+ * only for those of trees with the same one (beyond STORE_MAX_LANES some
+ * share). Only while no SYNC of it is out; 0 until it is told. */
+void store_tree_set_lane(struct store_tree *s, uint32_t lane);
 /* Closes its files; freed when its last job and last fd reference are gone. */
 void store_tree_free(struct store_tree *s);
 

@@ -1,10 +1,11 @@
 /* The queues, the worker threads, and the way of results back to the loop.
  *
- * Three queues under one lock: normal, low (taken when normal is empty), and
- * sync. As many low jobs run at once as there are threads in the options; one
- * worker more keeps a reader from waiting behind verification. SYNC jobs run on
- * a thread of their own, so that a slow fdatasync holds up no write; and one
- * after the other, so that a file is in one SYNC at a time.
+ * Queues under one lock: normal, low (taken when normal is empty), and one for
+ * SYNC per lane. As many low jobs run at once as there are threads in the
+ * options; one worker more keeps a reader from waiting behind verification.
+ * SYNC jobs run on a thread of their lane's own, so that a slow fdatasync holds
+ * up no write and no other drive; and one after the other, so that a file is in
+ * one SYNC at a time.
  *
  * Results gather in the done list. Who adds to a list of which the loop does
  * not know yet sends the wake-up; the loop swaps the list out under the lock
@@ -83,8 +84,8 @@ static struct store_job *store_next(struct store_worker *w, bool *low)
 {
     struct store *d = w->d;
     *low = false;
-    if (w->sync) {
-        return store_queue_take(&d->sync);
+    if (w->lane) {
+        return store_queue_take(&w->lane->queue);
     }
     struct store_job *job = store_queue_take(&d->normal);
     if (!job && d->n_low < d->n_threads) {
@@ -104,6 +105,16 @@ static bool store_add_done(struct store *d, struct store_job *job)
     return send;
 }
 
+/* Until there may be a job; under the lock. */
+static void store_wait(struct store_worker *w)
+{
+    if (w->lane) {
+        pthread_cond_wait(&w->lane->work, &w->d->lock);
+    } else {
+        pthread_cond_wait(&w->d->work, &w->d->lock);
+    }
+}
+
 /* A worker's life. */
 static void *store_worker_main(void *arg)
 {
@@ -117,7 +128,7 @@ static void *store_worker_main(void *arg)
             break;
         }
         if (!job) {
-            pthread_cond_wait(w->sync ? &d->sync_work : &d->work, &d->lock);
+            store_wait(w);
             continue;
         }
         d->n_low += low;
@@ -194,37 +205,66 @@ static uint32_t store_count_open(void)
     return n < STORE_MIN_OPEN ? STORE_MIN_OPEN : (uint32_t)n;
 }
 
-/* Starts the threads: the one for SYNC, then the others, of which the machine
- * may refuse some. */
-static void store_start(struct store *d)
+/* What a worker has, but for its thread. */
+static void store_worker_fini(struct store_worker *w)
+{
+    hash_free(w->hash);
+    free(w->buf);
+    free(w->iov);
+}
+
+/* Starts a worker; false: the machine refuses a thread. Signals are the loop
+ * thread's. */
+static bool store_worker_start(struct store *d, struct store_worker *w,
+                               struct store_lane *lane, const char *name)
 {
     sigset_t all;
     sigset_t old;
-    uint32_t n = d->n_threads + 2;
-    d->workers = mem_calloc(n, sizeof(*d->workers));
+    *w =
+        (struct store_worker){.d = d,
+                              .lane = lane,
+                              .hash = hash_new(),
+                              .buf = mem_alloc(STORE_CHUNK_LEN),
+                              .iov = mem_array(STORE_MAX_IOV, sizeof(*w->iov))};
     (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old); /* theirs, inherited */
-    for (uint32_t i = 0; i < n; i++) {
-        struct store_worker *w = &d->workers[i];
-        w->d = d;
-        w->sync = i == 0;
-        w->hash = hash_new();
-        w->buf = mem_alloc(STORE_CHUNK_LEN);
-        w->iov = mem_array(STORE_MAX_IOV, sizeof(*w->iov));
-        d->n_workers = i + 1;
-        if (pthread_create(&w->thread, NULL, store_worker_main, w) == 0) {
-            (void)pthread_setname_np(w->thread,
-                                     i == 0 ? "btc-sync" : "btc-disk");
-            continue;
-        }
-        hash_free(w->hash);
-        free(w->buf);
-        free(w->iov);
-        d->n_workers = i;
-        break;
-    }
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    int rc = pthread_create(&w->thread, NULL, store_worker_main, w);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    BTC_ASSERT(d->n_workers >= 2); /* without them there is no disk */
+    if (rc != 0) {
+        store_worker_fini(w);
+        return false;
+    }
+    (void)pthread_setname_np(w->thread, name);
+    return true;
+}
+
+/* The lane with this number, with its thread; the first one when there cannot
+ * be another. */
+static struct store_lane *store_lane_get(struct store *d, uint32_t n)
+{
+    struct store_lane *lane = &d->lanes[n];
+    if (!lane->runs) {
+        lane->runs = store_worker_start(d, &lane->worker, lane, "btc-sync");
+    }
+    if (!lane->runs) {
+        lane = &d->lanes[0];
+    }
+    return lane;
+}
+
+/* Starts the threads: one for SYNC, then the others, of which the machine may
+ * refuse some. */
+static void store_start(struct store *d)
+{
+    uint32_t n = d->n_threads + 1;
+    d->workers = mem_calloc(n, sizeof(*d->workers));
+    (void)store_lane_get(d, 0);
+    while (d->n_workers < n &&
+           store_worker_start(d, &d->workers[d->n_workers], NULL, "btc-disk")) {
+        d->n_workers++;
+    }
+    /* without them there is no disk */
+    BTC_ASSERT(d->lanes[0].runs && d->n_workers >= 1);
     if (d->n_workers < n) {
         log_write(LOG_WARN, "disk", "only %u of %u threads could be started",
                   d->n_workers, n);
@@ -242,7 +282,9 @@ struct store *store_new(struct loop *l, const struct store_options *o)
     (void)pthread_mutex_init(&d->lock, NULL);
     (void)pthread_mutex_init(&d->fd_lock, NULL);
     (void)pthread_cond_init(&d->work, NULL);
-    (void)pthread_cond_init(&d->sync_work, NULL);
+    for (uint32_t i = 0; i < STORE_MAX_LANES; i++) {
+        (void)pthread_cond_init(&d->lanes[i].work, NULL);
+    }
     (void)pthread_cond_init(&d->finished, NULL);
     (void)pthread_cond_init(&d->evicted, NULL);
     store_start(d);
@@ -264,8 +306,17 @@ static void store_drain(struct store *d)
     }
     d->stopping = true;
     pthread_cond_broadcast(&d->work);
-    pthread_cond_broadcast(&d->sync_work);
+    for (uint32_t i = 0; i < STORE_MAX_LANES; i++) {
+        pthread_cond_broadcast(&d->lanes[i].work);
+    }
     pthread_mutex_unlock(&d->lock);
+}
+
+/* Waits for the end of its thread. */
+static void store_worker_end(struct store_worker *w)
+{
+    (void)pthread_join(w->thread, NULL);
+    store_worker_fini(w);
 }
 
 /* Drains and ends the threads. Stores that still live keep the memory. */
@@ -276,11 +327,12 @@ void store_free(struct store *d)
     }
     store_drain(d);
     for (uint32_t i = 0; i < d->n_workers; i++) {
-        struct store_worker *w = &d->workers[i];
-        (void)pthread_join(w->thread, NULL);
-        hash_free(w->hash);
-        free(w->buf);
-        free(w->iov);
+        store_worker_end(&d->workers[i]);
+    }
+    for (uint32_t i = 0; i < STORE_MAX_LANES; i++) {
+        if (d->lanes[i].runs) {
+            store_worker_end(&d->lanes[i].worker);
+        }
     }
     loop_wakeup_close(d->wakeup);
     store_unref(d);
@@ -322,16 +374,29 @@ void store_submit(struct store *d, struct store_job *job)
     job->scan.found = (struct bits){0};
     job->bytes_free = 0;
     store_tree_ref(job->store);
+    struct store_lane *lane = NULL;
+    if (job->op == STORE_SYNC) {
+        lane = store_lane_get(d, job->store->lane);
+    }
     pthread_mutex_lock(&d->lock);
     d->queued++;
-    if (job->op == STORE_SYNC) {
-        store_queue_put(&d->sync, job);
-        pthread_cond_signal(&d->sync_work);
+    if (lane) {
+        store_queue_put(&lane->queue, job);
+        pthread_cond_signal(&lane->work);
     } else {
         store_queue_put(job->low ? &d->low : &d->normal, job);
         pthread_cond_signal(&d->work);
     }
     pthread_mutex_unlock(&d->lock);
+}
+
+/* The first lane is of those of which nothing is known. */
+void store_tree_set_lane(struct store_tree *s, uint32_t lane)
+{
+    if (lane >= STORE_MAX_LANES) {
+        lane = 1 + (lane - 1) % (STORE_MAX_LANES - 1);
+    }
+    s->lane = lane;
 }
 
 /* Low jobs of the store that no worker has begun end here. */

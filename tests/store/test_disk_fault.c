@@ -230,6 +230,81 @@ static void test_lost_in_eviction(void **state)
     kit_close(&k);
 }
 
+/* A drive that hangs: its fdatasync waits until the other one's has returned.
+ */
+struct hung_drive {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool waits, go;
+};
+
+static int hung_on_op(void *ctx, const char *op, const char *path)
+{
+    struct hung_drive *h = ctx;
+    if (strcmp(op, "fdatasync") == 0 && strstr(path, "/slow") != NULL) {
+        (void)pthread_mutex_lock(&h->lock);
+        h->waits = true;
+        (void)pthread_cond_broadcast(&h->moved);
+        while (!h->go) {
+            (void)pthread_cond_wait(&h->moved, &h->lock);
+        }
+        (void)pthread_mutex_unlock(&h->lock);
+    }
+    return 0;
+}
+
+static void hung_on_done(struct store_job *job)
+{
+    *(bool *)job->ctx = true;
+}
+
+/* A SYNC that hangs holds up those of its own lane alone, and is not lost. */
+static void test_hung_drive(void **state)
+{
+    struct store_file slow_file = {.path = "slow", .length = 16384};
+    struct store_file fast_file = {.path = "fast", .length = 16384};
+    struct hung_drive h = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                           .moved = PTHREAD_COND_INITIALIZER};
+    struct kit k;
+    struct kit_torrent t[2];
+    bool done = false;
+    (void)state;
+    kit_open(&k, 2);
+    store_set_fault(k.d, hung_on_op, &h);
+    kit_torrent_init(&t[0], &slow_file, 1, 16384);
+    kit_torrent_init(&t[1], &fast_file, 1, 16384);
+    struct store_tree *slow = kit_store(&k, &t[0]);
+    struct store_tree *fast = kit_store(&k, &t[1]);
+    store_tree_set_lane(slow, 1);
+    store_tree_set_lane(fast, 2);
+    assert_int_equal(kit_create(&k, slow).result, 0);
+    assert_int_equal(kit_create(&k, fast).result, 0);
+    assert_int_equal(kit_piece_do(&k, slow, STORE_FINISH, &t[0], 0), 0);
+    assert_int_equal(kit_piece_do(&k, fast, STORE_FINISH, &t[1], 0), 0);
+    struct store_job job = {
+        .op = STORE_SYNC, .store = slow, .done = hung_on_done, .ctx = &done};
+    store_submit(k.d, &job);
+    (void)pthread_mutex_lock(&h.lock);
+    while (!h.waits) {
+        (void)pthread_cond_wait(&h.moved, &h.lock);
+    }
+    (void)pthread_mutex_unlock(&h.lock);
+    assert_int_equal(kit_sync(&k, fast), 0);
+    assert_false(done);
+    (void)pthread_mutex_lock(&h.lock);
+    h.go = true;
+    (void)pthread_cond_broadcast(&h.moved);
+    (void)pthread_mutex_unlock(&h.lock);
+    store_tree_free(slow);
+    store_tree_free(fast);
+    kit_close(&k); /* runs what is queued to its end */
+    assert_true(done);
+    assert_int_equal(job.result, 0);
+    free(job.prints);
+    kit_torrent_fini(&t[0]);
+    kit_torrent_fini(&t[1]);
+}
+
 /* SCAN: a file that cannot be looked at may hold data, one that may not be read
  * is of no use, and neither hides the others. */
 static void test_scan_blind(void **state)
@@ -711,6 +786,7 @@ int main(void)
         cmocka_unit_test(test_no_fallocate),
         cmocka_unit_test(test_create_no_space),
         cmocka_unit_test(test_lost_in_eviction),
+        cmocka_unit_test(test_hung_drive),
         cmocka_unit_test(test_scan_blind),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_cancel_low),

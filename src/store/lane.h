@@ -1,0 +1,32 @@
+/* Threads of the store, and the lanes in which drives are synced. */
+#ifndef BTC_STORE_LANE_H
+#define BTC_STORE_LANE_H
+
+#include "store/store.h"
+#include <pthread.h>
+#include <sys/uio.h>
+
+struct store_queue {
+    struct store_job *head;
+    struct store_job *tail;
+};
+
+/* A thread with what it works with. */
+struct store_worker {
+    struct store *d;
+    pthread_t thread;
+    struct store_lane *lane; /* takes its SYNCs; NULL: takes all else */
+    struct hash *hash;       /* owns */
+    uint8_t *buf;            /* owns; STORE_CHUNK_LEN */
+    struct iovec *iov;       /* owns; STORE_MAX_IOV */
+};
+
+/* SYNCs one after the other. A drive that hangs holds up only its own lane. */
+struct store_lane {
+    struct store_queue queue;
+    pthread_cond_t work; /* a job came, or the end */
+    struct store_worker worker;
+    bool runs; /* its thread was started */
+};
+
+#endif
