@@ -151,6 +151,11 @@ void upload_grant_fast(struct swarm *w, struct peer *p);
 
 /* --- share.c --- */
 #define UPLOAD_RUN 262144u /* bytes of one UPLOAD at most */
+#define SHARE_RUN_RANGES                                \
+    256u /* of files, in one UPLOAD of several requests \
+          */
+/* Ranges of files that a block consists of. */
+uint32_t share_ranges(const struct swarm *w, const struct wire_block *b);
 bool share_is_limited(const struct swarm *w);
 /* Bytes of one UPLOAD, if the first request of it is not longer. */
 uint32_t share_run(const struct swarm *w);

@@ -120,7 +120,7 @@ bool peer_dropped_take(struct peer *p, struct picker_block b)
     return false;
 }
 
-struct wire_block *peer_up_at(struct peer *p, uint32_t i)
+struct wire_block *peer_up_at(const struct peer *p, uint32_t i)
 {
     return &p->up.ring[(p->up.head + i) & (p->up.cap - 1)];
 }

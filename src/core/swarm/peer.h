@@ -163,7 +163,7 @@ bool peer_dropped_take(struct peer *p, struct picker_block b);
 
 /* The peer's requests, oldest first. False when the queue is full. */
 bool peer_up_push(struct peer *p, const struct wire_block *b);
-struct wire_block *peer_up_at(struct peer *p, uint32_t i);
+struct wire_block *peer_up_at(const struct peer *p, uint32_t i);
 void peer_up_remove(struct peer *p, uint32_t i);
 
 /* Messages into `out`; BTC_E_LIMIT when the peer does not take them. */

@@ -16,6 +16,8 @@
 
 #define SHARE_RUNS_A_SECOND 64    /* of a limit, if requests are that short */
 #define SHARE_MIN_BYTES     65536 /* under way for one peer */
+#define SHARE_MAX_RANGES    1024  /* of files, under way for one peer ... */
+#define SHARE_FEW_RANGES    16    /* ... if a request has more than this */
 #define SHARE_EPOCH_MS      500   /* torrents that wait are counted anew */
 
 /* The lower of the two limits; 0 = none. */
@@ -57,11 +59,29 @@ uint32_t share_run(const struct swarm *w)
     return (uint32_t)num_min_u64(limit / SHARE_RUNS_A_SECOND, UPLOAD_RUN);
 }
 
+uint32_t share_ranges(const struct swarm *w, const struct wire_block *b)
+{
+    const struct layout *g = content_layout(w->content);
+    uint64_t at = layout_piece_offset(g, b->piece) + b->begin;
+
+    return layout_file_at(g, at + b->len - 1) - layout_file_at(g, at) + 1;
+}
+
+/* What waits in a connection is bounded by ranges of files, too: a block of a
+ * torrent of tiny files has hundreds of them. One job may always go. */
+static bool share_has_ranges(const struct swarm *w, const struct peer *p)
+{
+    uint32_t n = share_ranges(w, peer_up_at(p, 0));
+
+    return p->up.jobs == 0 || n <= SHARE_FEW_RANGES ||
+           (p->up.jobs + 1) * num_max(n, SHARE_RUN_RANGES) <= SHARE_MAX_RANGES;
+}
+
 bool share_may_start(const struct swarm *w, const struct peer *p)
 {
     return p->up.n > 0 && p->up.jobs < PEER_UPLOAD_JOBS &&
            p->up.inflight < share_inflight(w) && p->phase == PEER_ACTIVE &&
-           w->mode != SWARM_OFF;
+           w->mode != SWARM_OFF && share_has_ranges(w, p);
 }
 
 /* This torrent's part of the run's limit is used up, and others want theirs. */

@@ -110,10 +110,11 @@ int upload_cancel(struct swarm *w, struct peer *p, const struct wire_block *b)
 
 /* Takes the requests at the front that continue each other with the same
  * length (a shorter one may end the run), up to `max` bytes. */
-static struct wire_block upload_run(struct peer *p, uint32_t max,
+static struct wire_block upload_run(const struct swarm *w, struct peer *p,
                                     uint32_t *chunk)
 {
     struct wire_block run = *peer_up_at(p, 0);
+    uint32_t max = share_run(w);
     *chunk = run.len;
     peer_up_remove(p, 0);
     while (p->up.n > 0 && run.len % *chunk == 0) {
@@ -122,7 +123,12 @@ static struct wire_block upload_run(struct peer *p, uint32_t max,
             next->len > *chunk || run.len + next->len > max) {
             break;
         }
-        run.len += next->len;
+        struct wire_block both = run;
+        both.len += next->len;
+        if (share_ranges(w, &both) > SHARE_RUN_RANGES) {
+            break;
+        }
+        run = both;
         peer_up_remove(p, 0);
     }
     return run;
@@ -132,7 +138,7 @@ static struct wire_block upload_run(struct peer *p, uint32_t max,
 static int upload_start(struct swarm *w, struct peer *p)
 {
     uint32_t chunk;
-    struct wire_block run = upload_run(p, share_run(w), &chunk);
+    struct wire_block run = upload_run(w, p, &chunk);
     if (!content_has_piece(w->content, run.piece)) {
         return upload_reject(w, p, &run); /* lost since it was asked */
     }

@@ -83,11 +83,92 @@ static void test_upload_only(void **state)
     kit_free(k);
 }
 
+/* Uploads in the log: their number, and the ranges of files of `file` bytes. */
+static uint32_t uploads_out(struct kit *k, uint32_t file, uint32_t *ranges)
+{
+    uint32_t n = 0;
+    const char *at = buf_cstr(&k->log);
+    while ((at = strstr(at, ": upload ")) != NULL) {
+        at = strchr(at, '+') + 1;
+        uint32_t len = 0;
+        for (; *at >= '0' && *at <= '9'; at++) {
+            len = len * 10 + (uint32_t)(*at - '0');
+        }
+        *ranges += len / file;
+        n++;
+    }
+    return n;
+}
+
+/* A torrent of tiny files is served to a peer that asks for 32 blocks at once,
+ * and never are more ranges of files under way than a connection takes. */
+static void test_tiny_files(void **state)
+{
+    static const uint32_t sizes[] = {20, 100, 700, 5000};
+    (void)state;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        struct kit *k = kit_new();
+        uint32_t n = (uint32_t)((KIT_TOTAL + sizes[s] - 1) / sizes[s]);
+        struct layout_file *files = mem_calloc(n, sizeof *files);
+        struct torrent_config c = {
+            .shared = &k->shared, .geom = &k->geom, .info_hash = k->info_hash};
+        uint64_t served = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            files[i].offset = (uint64_t)i * sizes[s];
+            files[i].length =
+                i + 1 < n ? sizes[s] : KIT_TOTAL - files[i].offset;
+        }
+        torrent_free(k->t);
+        k->geom.files = files;
+        k->geom.n_files = n;
+        k->t = torrent_new(&c, k->now_ms);
+        for (uint32_t i = 0; i < KIT_PIECES; i++) {
+            torrent_restore_piece(k->t, i);
+        }
+        kit_event(k, EVENT_START);
+        uint32_t conn = kit_peer(k, true);
+        kit_simple(k, conn, WIRE_INTERESTED);
+        struct buf m;
+        buf_init(&m, 4096);
+        for (uint32_t i = 0; i < 32; i++) {
+            struct wire_block b = {
+                .piece = i / 2, .begin = i % 2 * KIT_BLOCK, .len = KIT_BLOCK};
+            uint8_t one[WIRE_HEADER_MAX];
+            (void)buf_append(&m, one, wire_encode_block(WIRE_REQUEST, &b, one));
+        }
+        kit_forget(k);
+        kit_bytes(k, conn, buf_slice(&m).p, buf_len(&m));
+        buf_fini(&m);
+        for (;;) {
+            struct peer *p = slots_by_conn(k->t->swarm, conn);
+            uint32_t ranges = 0;
+            if (uploads_out(k, sizes[s], &ranges) == 0) {
+                break;
+            }
+            kit_forget(k);
+            assert_in_range(ranges, 1, 1300);
+            struct event ev = {.type = EVENT_UPLOADED, .conn = conn};
+            /* all of it leaves before the next is started */
+            uint32_t jobs = p->up.jobs;
+            ev.uploaded.len = p->up.inflight / jobs;
+            served += p->up.inflight;
+            p->up.inflight = ev.uploaded.len;
+            p->up.jobs = 1;
+            k->t->swarm->up.jobs = 1;
+            kit_input(k, &ev);
+        }
+        assert_int_equal(served, 32 * KIT_BLOCK);
+        kit_free(k);
+        free(files);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_allowed_fast),
         cmocka_unit_test(test_upload_only),
+        cmocka_unit_test(test_tiny_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
