@@ -4,6 +4,7 @@
 #include "engine/adopt.h"
 
 #include "base/mem.h"
+#include "core/durable/trust.h"
 #include "model/span.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct adopt {
     const struct bits *candidates; /* borrows; NULL = all pieces */
     uint32_t file;                 /* that is looked at */
     uint32_t piece, end;           /* of the file: the next to hash */
+    struct fingerprint print;      /* of the file */
     void (*next)(struct adopt *a); /* a circle that is none on the stack */
     struct store_job job;          /* the one that is out */
 };
@@ -56,9 +58,12 @@ static struct store_job *adopt_job(struct adopt *a, enum store_op op,
     return &a->job;
 }
 
-/* Of the file nothing matches. */
+/* Of the file nothing matches. Nor will it at the next try, as long as it is
+ * the same. */
 static void adopt_refuse(struct adopt *a)
 {
+    a->st->startup.adopt.refused = a->print;
+    a->st->startup.adopt.refused_file = a->file;
     char text[ADOPT_PATH_MAX + 128];
     char *path = mem_printf("%s/%s", a->st->row.save_path,
                             a->st->rows.files[a->file].path);
@@ -126,6 +131,15 @@ static void adopt_hash(struct adopt *a)
     store_submit(a->st->s->disk, job);
 }
 
+/* Whether all of it was hashed in an earlier try. */
+static bool adopt_was_refused(const struct adopt *a)
+{
+    const struct engine_torrent *st = a->st;
+    return st->startup.adopt.refused.exists &&
+           st->startup.adopt.refused_file == a->file &&
+           trust_is_untouched(&st->startup.adopt.refused, &a->print);
+}
+
 /* Answer to LOOK. */
 static void adopt_looked(struct store_job *job)
 {
@@ -139,8 +153,13 @@ static void adopt_looked(struct store_job *job)
     if (!job->look.used) {
         (void)bits_clear(&a->strangers, a->file);
     }
+    a->print = job->look.print;
     layout_file_pieces(&a->st->geom, a->file, &a->piece, &a->end);
-    a->next(a);
+    if (job->look.used && adopt_was_refused(a)) {
+        adopt_refuse(a);
+    } else {
+        a->next(a);
+    }
 }
 
 /* What is to be done next. */

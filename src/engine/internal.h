@@ -72,6 +72,8 @@ struct torrent_startup {
         struct bits taken;     /* files that STAT takes to their place */
         struct bits writes;    /* of `select`, those that lack data */
         char label[80];        /* how the holders of its files are called */
+        struct fingerprint refused; /* a file of which no piece matched */
+        uint32_t refused_file;      /* which it is, when `refused` exists */
     } adopt;
     bool verify_all;  /* everything is to be hashed */
     bool verify_more; /* and an earlier run had begun with it */

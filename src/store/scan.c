@@ -156,6 +156,15 @@ static void store_look_read(struct store_worker *w, struct store_job *job,
     }
 }
 
+static struct fingerprint store_look_print(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        return (struct fingerprint){0};
+    }
+    return store_sys_print(&st);
+}
+
 /* LOOK. A file that is not there is not used. */
 void store_run_look(struct store_worker *w, struct store_job *job)
 {
@@ -165,6 +174,7 @@ void store_run_look(struct store_worker *w, struct store_job *job)
         fd = store_fd_open(w->d, path, O_RDONLY);
     }
     if (fd >= 0) {
+        job->look.print = store_look_print(fd);
         store_look_read(w, job, fd, path);
         (void)close(fd);
     } else if (fd != -ENOENT && fd != -ENOTDIR && fd != -STORE_E_OWN) {

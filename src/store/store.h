@@ -158,7 +158,8 @@ struct store_job {
     } create;
     struct {
         uint32_t file;
-        bool used; /* result: it holds a byte that is not zero */
+        bool used;                /* result: it holds a byte that is not zero */
+        struct fingerprint print; /* result: as it was then */
     } look;
     struct {
         /* Per file which one is ours; `exists` false: none, it stays and

@@ -6,6 +6,7 @@ on once the cause is gone."""
 import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 
 import lab as laboratory
@@ -325,6 +326,44 @@ def test_foreign_file(lab):
     assert run.code == 0, run
     torrent.check(out)
     assert lab.sql("SELECT overwrite FROM torrent")[0][0] == 0
+
+
+def test_foreign_file_is_hashed_once(lab):
+    """A daemon that tries again does not hash the stranger again, unless it has
+    changed."""
+    size = 24 * MIB
+    torrent = lab.make_torrent(lab.make_data("seed/big.bin", size))
+    out = folder(lab, "out")
+    path = os.path.join(out, "big.bin")
+    pathlib.Path(path).write_bytes(b"x" * size)
+    daemon = lab.start_btc("daemon", "--progress", "none")
+    lab.wait(lambda: lab.sql("SELECT 1 FROM run"), 20, "the daemon")
+
+    def bytes_read():
+        text = pathlib.Path(f"/proc/{daemon.process.pid}/io").read_text()
+        return int(text.split("rchar: ")[1].split()[0])
+
+    def state():
+        return [r[0] for r in lab.sql("SELECT state FROM progress")]
+
+    def again():
+        before = bytes_read()
+        assert lab.btc("pause", "1").code == 0
+        lab.wait(lambda: state() == ["paused"], 20, "a pause")
+        assert lab.btc("start", "1").code == 0
+        lab.wait(lambda: state() == ["error"], 30, "a refusal")
+        return bytes_read() - before
+
+    assert lab.btc("add", torrent.path, "-d", out).code == 0
+    lab.wait(lambda: state() == ["error"], 30, "a refusal")
+    assert bytes_read() > size
+    assert again() < size / 2
+    with open(path, "r+b") as f:
+        f.write(b"y")
+    assert again() > size
+    assert again() < size / 2
+    daemon.signal(signal.SIGTERM)
+    daemon.wait()
 
 
 def test_killed_before_a_byte(lab):
