@@ -14,6 +14,7 @@
 #include "engine/pipes.h"
 #include "engine/reach.h"
 #include "engine/report.h"
+#include "engine/scrapes.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
 #include "engine/uploads.h"
@@ -170,6 +171,9 @@ static void drive_do(struct engine_torrent *st, const struct action *a)
         break;
     case ACTION_ANNOUNCE:
         trackers_announce(st, a);
+        break;
+    case ACTION_SCRAPE:
+        scrapes_start(st, a->announce.tracker);
         break;
     case ACTION_PERSIST:
         drive_fact(st, a);

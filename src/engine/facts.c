@@ -89,7 +89,8 @@ static void facts_tracker(struct engine_torrent *st, uint32_t i)
                                   .tier = k->tier,
                                   .last_announce = k->last_unix,
                                   .seeders = k->seeders,
-                                  .leechers = k->leechers};
+                                  .leechers = k->leechers,
+                                  .completed = k->downloaded};
     if (k->next_ms > now && k->next_ms != UINT64_MAX) {
         row.next_announce =
             loop_unix_now() + (int64_t)((k->next_ms - now) / 1000);

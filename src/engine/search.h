@@ -4,7 +4,10 @@
 
 #include "core/lan/lan.h"
 
+struct scrape;
+
 struct torrent_search {
+    struct scrape *scrapes;  /* owns; those that are out */
     struct lan_turn lan;     /* the local network is told */
     uint64_t dht_ms;         /* the DHT is asked again */
     uint32_t n_dht_searches; /* of this run that have ended */

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "engine/reach.h"
+#include "engine/scrapes.h"
 #include "engine/tracker_hosts.h"
 #include "engine/turn.h"
 #include "proto/tracker/http.h"
@@ -129,6 +130,7 @@ static void trackers_forget(struct announcing *n)
  */
 void trackers_cancel(struct engine_torrent *st)
 {
+    scrapes_cancel(st);
     while (st->net.announces != NULL) {
         trackers_forget(st->net.announces);
     }

@@ -9,7 +9,7 @@
 
 /* `a` is an ACTION_ANNOUNCE. */
 void trackers_announce(struct engine_torrent *st, const struct action *a);
-/* Forgets all that are out: nothing comes back. */
+/* Forgets all that are out, scrapes too: nothing comes back. */
 void trackers_cancel(struct engine_torrent *st);
 
 #endif

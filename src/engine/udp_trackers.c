@@ -26,6 +26,7 @@ struct udp_announce {
     struct udp_announce *next, *prev;
     enum udp_announce_state state;
     struct tracker_udp_url url;
+    enum udp_tracker_kind kind;
     struct tracker_request request;
     struct resolve_job *job; /* RESOLVING */
     uint32_t asked[2];       /* ids of the requests that are out; 0 = none */
@@ -186,9 +187,8 @@ static void udp_announce_ask(struct udp_announce *a,
     for (int i = 0; i < 2; i++) {
         const struct addr *to =
             udp_trackers_pick(u, r, families[i], local, &refused);
-        struct udp_tracker_request q = {.kind = UDP_TRACKER_ANNOUNCE,
-                                        .announce = a->request,
-                                        .path = a->url.path};
+        struct udp_tracker_request q = {
+            .kind = a->kind, .announce = a->request, .path = a->url.path};
         if (to != NULL) {
             q.to = *to;
             a->asked[i] = udp_tracker_ask(u->core, &q, loop_now_ms(u->o.loop));
@@ -315,18 +315,23 @@ void udp_trackers_free(struct udp_trackers *u)
     free(u);
 }
 
-struct udp_announce *udp_trackers_announce(struct udp_trackers *u,
-                                           const char *url,
-                                           const struct tracker_request *r,
-                                           const struct udp_announce_fns *fns,
-                                           void *ctx)
+/* One that asks nothing yet. */
+static struct udp_announce *udp_announce_new(struct udp_trackers *u,
+                                             const struct udp_announce_fns *fns,
+                                             void *ctx)
 {
     struct udp_announce *a = mem_zalloc(sizeof(*a));
     a->owner = u;
-    a->request = *r;
     a->fns = *fns;
     a->ctx = ctx;
     DL_APPEND(u->all, a);
+    return a;
+}
+
+/* It waits for its host's turn, or fails. */
+static void udp_announce_start(struct udp_announce *a, const char *url)
+{
+    struct udp_trackers *u = a->owner;
     if (u->o.udp == NULL) {
         udp_announce_fail(a, BTC_E_NETWORK, "there is no UDP socket");
     } else if (!tracker_udp_url_parse(url, &a->url)) {
@@ -335,6 +340,31 @@ struct udp_announce *udp_trackers_announce(struct udp_trackers *u,
     } else {
         udp_trackers_arm(u, true);
     }
+}
+
+struct udp_announce *udp_trackers_announce(struct udp_trackers *u,
+                                           const char *url,
+                                           const struct tracker_request *r,
+                                           const struct udp_announce_fns *fns,
+                                           void *ctx)
+{
+    struct udp_announce *a = udp_announce_new(u, fns, ctx);
+    a->kind = UDP_TRACKER_ANNOUNCE;
+    a->request = *r;
+    udp_announce_start(a, url);
+    return a;
+}
+
+struct udp_announce *udp_trackers_scrape(struct udp_trackers *u,
+                                         const char *url,
+                                         const uint8_t info_hash[20],
+                                         const struct udp_announce_fns *fns,
+                                         void *ctx)
+{
+    struct udp_announce *a = udp_announce_new(u, fns, ctx);
+    a->kind = UDP_TRACKER_SCRAPE;
+    memcpy(a->request.info_hash, info_hash, 20);
+    udp_announce_start(a, url);
     return a;
 }
 

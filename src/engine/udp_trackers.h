@@ -45,6 +45,12 @@ struct udp_announce *udp_trackers_announce(struct udp_trackers *u,
                                            const struct tracker_request *r,
                                            const struct udp_announce_fns *fns,
                                            void *ctx);
+/* The same for the numbers of a torrent (BEP 48): a reply without peers. */
+struct udp_announce *udp_trackers_scrape(struct udp_trackers *u,
+                                         const char *url,
+                                         const uint8_t info_hash[20],
+                                         const struct udp_announce_fns *fns,
+                                         void *ctx);
 void udp_trackers_cancel(struct udp_announce *a); /* NULL allowed */
 
 #endif

@@ -64,9 +64,10 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
     [JOURNAL_STMT_PUT_TRACKER] =
         "UPDATE tracker SET state = coalesce(?3, state), last_announce = ?4,"
         " next_announce = ?5, seeders = ?6, leechers = ?7, error = ?8,"
-        " tracker_id = ?9 WHERE torrent_id = ?1 AND url = ?2"
+        " tracker_id = ?9, completed = ?10 WHERE torrent_id = ?1 AND url = ?2"
         " AND (state, last_announce, next_announce, seeders, leechers, error,"
-        " tracker_id) IS NOT (coalesce(?3, state), ?4, ?5, ?6, ?7, ?8, ?9)",
+        " tracker_id, completed)"
+        " IS NOT (coalesce(?3, state), ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [JOURNAL_STMT_PUT_STAT] =
         "UPDATE torrent_stat SET state = ?2, bytes_done = ?3,"
         " bytes_total = ?4, pieces_done = ?5, down_rate = ?6, up_rate = ?7,"
@@ -192,6 +193,7 @@ static void journal_bind_tracker(sqlite3_stmt *s,
     journal_bind_count(s, 7, t->leechers);
     journal_bind_text(s, 8, t->error);
     journal_bind_text(s, 9, t->tracker_id);
+    journal_bind_count(s, 10, t->completed);
 }
 
 /* A torrent's live row. */

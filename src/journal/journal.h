@@ -121,7 +121,7 @@ struct journal_tracker {
     char state[16];
     int64_t last_announce; /* unix, 0 = never */
     int64_t next_announce;
-    int64_t seeders, leechers; /* -1 unknown */
+    int64_t seeders, leechers, completed; /* -1 unknown */
     char error[256];
     char tracker_id[256];
 };

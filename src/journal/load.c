@@ -444,6 +444,7 @@ void journal_read_tracker(sqlite3_stmt *s, void *row)
     t->leechers = journal_col_count(s, 6);
     journal_col_text(s, 7, t->error, sizeof(t->error));
     journal_col_text(s, 8, t->tracker_id, sizeof(t->tracker_id));
+    t->completed = journal_col_count(s, 9);
 }
 
 /* The trackers of a torrent, by tier. */

@@ -296,6 +296,7 @@ static void sim_do(struct sim_torrent *st, const struct action *a)
         sim_tracker_announce(st, a);
         break;
     case ACTION_NODE:
+    case ACTION_SCRAPE:
         break;
     case ACTION_PERSIST:
         sim_journal_fact(st, a);

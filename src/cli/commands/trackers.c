@@ -8,6 +8,7 @@ static const struct front_column cli_trackers_columns[] = {
     {.title = "STATE"},
     {.title = "SEEDS", .right = true, .drop = 2},
     {.title = "LEECH", .right = true, .drop = 3},
+    {.title = "DONE", .right = true, .drop = 8},
     {.title = "LAST", .drop = 7},
     {.title = "NEXT", .drop = 6},
     {.title = "URL", .min = 12},
@@ -22,6 +23,7 @@ static void cli_trackers_cells(struct front_table *t, const struct cli_rows *r,
     cli_rows_cell(t, r, row, "state");
     cli_rows_cell(t, r, row, "seeders");
     cli_rows_cell(t, r, row, "leechers");
+    cli_rows_cell(t, r, row, "completed");
     cli_rows_cell_time(t, r, row, "last_announce");
     cli_rows_cell_time(t, r, row, "next_announce");
     cli_rows_cell(t, r, row, "url");

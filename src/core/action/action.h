@@ -29,6 +29,7 @@ enum event_type {
     EVENT_HASHED,    /* answer to ACTION_HASH */
     EVENT_UPLOADED,  /* answer to ACTION_UPLOAD: the bytes left us, or not */
     EVENT_ANNOUNCED, /* answer to ACTION_ANNOUNCE */
+    EVENT_SCRAPED,   /* answer to ACTION_SCRAPE */
     EVENT_PEER       /* an address was learnt (user, tracker of another kind) */
 };
 
@@ -49,7 +50,7 @@ struct event {
         struct { /* UPLOADED */
             uint32_t len;
         } uploaded;
-        struct { /* ANNOUNCED */
+        struct { /* ANNOUNCED, SCRAPED */
             uint32_t tracker;
             const struct tracker_reply *reply; /* when result == 0 */
             const char *error; /* a text when result != 0; NULL allowed */
@@ -70,6 +71,7 @@ enum action_type {
     ACTION_WRITE,    /* piece: write these blocks as they are */
     ACTION_HASH,     /* piece: hash what is on disk */
     ACTION_ANNOUNCE, /* tracker, request */
+    ACTION_SCRAPE,   /* tracker */
     ACTION_NODE,     /* addr: a node of the DHT, as a peer says */
     ACTION_PERSIST,  /* a fact for the journal */
     ACTION_NOTIFY    /* something a person may want to know */
@@ -113,9 +115,9 @@ struct action {
             uint32_t n_blocks;
             bool want_block_hashes; /* WRITE: of the blocks in memory */
         } write;
-        struct {              /* ANNOUNCE */
+        struct {              /* ANNOUNCE, SCRAPE */
             uint32_t tracker; /* index; its URL names the scheme */
-            struct tracker_request *request;
+            struct tracker_request *request; /* ANNOUNCE */
         } announce;
         struct { /* PERSIST */
             enum fact_type type;

@@ -206,5 +206,6 @@ void messages_data(struct swarm *w, struct peer *p, struct slice data);
 /* --- trackers.c --- */
 void trackers_pump(struct swarm *w);
 void trackers_result(struct swarm *w, const struct event *ev);
+void trackers_scraped(struct swarm *w, const struct event *ev);
 
 #endif

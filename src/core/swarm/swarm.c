@@ -303,7 +303,8 @@ uint64_t swarm_deadline(const struct swarm *w, bool may_announce)
 {
     uint64_t at = UINT64_MAX;
     if (may_announce) {
-        at = announce_deadline(w->announce);
+        at = swarm_sooner(announce_deadline(w->announce),
+                          announce_scrape_deadline(w->announce));
     }
     if (w->count.peers > 0) {
         at = swarm_sooner(at, w->clock.tick_ms + SWARM_TICK_MS);
@@ -392,6 +393,11 @@ void swarm_announced(struct swarm *w, const struct event *ev)
         conns_heard(w);
     }
     trackers_result(w, ev);
+}
+
+void swarm_scraped(struct swarm *w, const struct event *ev)
+{
+    trackers_scraped(w, ev);
 }
 
 void swarm_add_peer(struct swarm *w, const struct addr *a,

@@ -117,6 +117,7 @@ void swarm_data(struct swarm *w, uint32_t conn, struct slice data);
 void swarm_closed(struct swarm *w, uint32_t conn, int result);
 void swarm_uploaded(struct swarm *w, const struct event *ev);
 void swarm_announced(struct swarm *w, const struct event *ev);
+void swarm_scraped(struct swarm *w, const struct event *ev);
 /* A record of an earlier run keeps its worth: quality, failures, bans. */
 void swarm_add_peer(struct swarm *w, const struct addr *a,
                     enum peer_source source, const struct peerset_entry *old);

@@ -46,8 +46,8 @@ static struct tracker_request *trackers_request(const struct swarm *w,
     return r;
 }
 
-/* One request for each announce that is due. Whether peers lack is looked at
- * here, after each event: a swarm without any peer has no ticks. */
+/* One request for each announce and scrape that is due. Whether peers lack is
+ * looked at here, after each event: a swarm without any peer has no ticks. */
 void trackers_pump(struct swarm *w)
 {
     struct announce_job job;
@@ -61,6 +61,10 @@ void trackers_pump(struct swarm *w)
         struct action *a = actions_push(w->actions, ACTION_ANNOUNCE);
         a->announce.tracker = job.tracker;
         a->announce.request = trackers_request(w, &job, left);
+    }
+    uint32_t tracker;
+    while (announce_scrape_next(w->announce, w->clock.now_ms, &tracker)) {
+        actions_push(w->actions, ACTION_SCRAPE)->announce.tracker = tracker;
     }
 }
 
@@ -116,4 +120,17 @@ void trackers_result(struct swarm *w, const struct event *ev)
         trackers_error(w, tracker, err_text(ev->result));
     }
     actions_fact(w->actions, FACT_TRACKER, 0, tracker);
+}
+
+/* EVENT_SCRAPED. Why one failed is nobody's trouble: announces work. */
+void trackers_scraped(struct swarm *w, const struct event *ev)
+{
+    const struct tracker_reply *r = NULL;
+    if (ev->result == 0) {
+        r = ev->announced.reply;
+    }
+    announce_on_scrape(w->announce, ev->announced.tracker, r, w->clock.now_ms);
+    if (r != NULL && ev->announced.tracker < announce_count(w->announce)) {
+        actions_fact(w->actions, FACT_TRACKER, 0, ev->announced.tracker);
+    }
 }

@@ -286,6 +286,9 @@ static void torrent_dispatch(struct torrent *t, const struct event *ev)
     case EVENT_ANNOUNCED:
         swarm_announced(t->swarm, ev);
         break;
+    case EVENT_SCRAPED:
+        swarm_scraped(t->swarm, ev);
+        break;
     case EVENT_PEER:
         swarm_add_peer(t->swarm, &ev->peer.addr,
                        (enum peer_source)ev->peer.source, NULL);

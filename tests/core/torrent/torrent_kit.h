@@ -208,6 +208,7 @@ static inline void kit_log_action(struct kit *k, const struct action *a)
         k->announced = *a->announce.request;
         break;
     case ACTION_NODE:
+    case ACTION_SCRAPE:
         break;
     case ACTION_PERSIST:
         kit_log_fact(k, a);

@@ -87,6 +87,19 @@ void announce_on_reply(struct announce *a, uint32_t tracker,
 void announce_on_new_peers(struct announce *a, uint32_t tracker, uint32_t n);
 void announce_on_error(struct announce *a, uint32_t tracker, const char *text,
                        uint64_t now_ms);
+/* Scrapes, for numbers that a tracker's answers do not have. The next one that
+ * is due, at the tracker of that index; its result comes with
+ * announce_on_scrape, `r` NULL = none came. */
+#define ANNOUNCE_SCRAPE_MS 1000u /* after the first answer */
+#define ANNOUNCE_SCRAPE_AGAIN_MS                                             \
+    3600000u                             /* then; doubles while it fails ... \
+                                          */
+#define ANNOUNCE_SCRAPE_MAX_MS 86400000u /* ... up to this */
+bool announce_scrape_next(struct announce *a, uint64_t now_ms,
+                          uint32_t *tracker);
+uint64_t announce_scrape_deadline(const struct announce *a);
+void announce_on_scrape(struct announce *a, uint32_t tracker,
+                        const struct tracker_reply *r, uint64_t now_ms);
 /* True when every tracker that we can speak to failed at its last try (and at
  * least one was tried). */
 bool announce_all_failed(const struct announce *a);

@@ -1,5 +1,6 @@
 /* What the files of the announce schedule share: announce.c has the trackers,
- * the wishes and whose turn it is; announce_result.c takes what came of a job.
+ * the wishes and whose turn it is; result.c takes what came of a job, scrape.c
+ * asks for what answers lack.
  */
 #ifndef BTC_CORE_SWARM_ANNOUNCE_INTERNAL_H
 #define BTC_CORE_SWARM_ANNOUNCE_INTERNAL_H
@@ -15,6 +16,11 @@ struct announce_entry {
     uint64_t early_ms; /* when peers lack: between t.min_ms and t.next_ms */
     bool owes_completed;
     bool owes_stopped;
+    struct {
+        uint64_t at_ms;    /* 0 = not planned */
+        uint32_t failures; /* in a row */
+        bool is_out;
+    } scrape;
 };
 
 struct announce {
@@ -27,5 +33,9 @@ struct announce {
     bool want_peers;
     uint64_t now_ms; /* of the last input */
 };
+
+/* An answer to an announce came: a scrape may have to fill it up. */
+void announce_scrape_plan(struct announce_entry *e,
+                          const struct tracker_reply *r, uint64_t now_ms);
 
 #endif

@@ -209,6 +209,7 @@ void announce_on_reply(struct announce *a, uint32_t tracker,
     }
     announce_set_error(e, r->warning);
     announce_take_facts(e, r);
+    announce_scrape_plan(e, r, now_ms);
     announce_schedule(e, r, now_ms);
     announce_to_front(a, tracker);
     e->t.failures = 0;
