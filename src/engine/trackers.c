@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define TRACKERS_URL_MAX 8192u /* of an announce, with its query */
+#define TRACKERS_URL_MAX 8192u  /* of an announce, with its query */
+#define TRACKERS_HTTP_MS 30000u /* an answer may take so long */
 
 /* A request to a tracker: one of http and udp is out, or it waits for a host to
  * answer others. */
@@ -67,6 +68,7 @@ static void trackers_get(struct announcing *n, const char *url)
     struct engine *s = n->st->s;
     struct http_request r = {.url = url,
                              .max_body = TRACKER_MAX_REPLY,
+                             .total_ms = TRACKERS_HTTP_MS,
                              .guard = !s->o.reach.allow_local};
     n->http = http_get(s->net.http, &r, trackers_on_http, n);
 }

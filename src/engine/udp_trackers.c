@@ -1,14 +1,15 @@
 /* Announces to UDP trackers; see udp_trackers.h.
  *
- * An announce is WAITING for its turn, RESOLVING its host's name, then ASKING
- * one address of each family. Nothing calls its owner from inside
- * udp_trackers_announce: what fails at once is told by the timer.
+ * An announce is WAITING for its turn (net/host_queue.h), RESOLVING its host's
+ * name, then ASKING one address of each family. Nothing calls its owner from
+ * inside udp_trackers_announce: what fails at once is told by the timer.
  */
 #include "engine/udp_trackers.h"
 
 #include "base/mem.h"
 #include "core/swarm/udp_tracker.h"
 #include "net/guard.h"
+#include "net/host_queue.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ enum udp_announce_state {
 struct udp_announce {
     struct udp_trackers *owner; /* borrows */
     struct udp_announce *next, *prev;
+    struct host_queue_entry turn;
     enum udp_announce_state state;
     struct tracker_udp_url url;
     enum udp_tracker_kind kind;
@@ -43,7 +45,7 @@ struct udp_trackers {
     struct udp_tracker *core; /* owns */
     struct loop_timer *timer; /* owns */
     struct udp_announce *all; /* owns; oldest first */
-    unsigned n_active;        /* RESOLVING and ASKING */
+    struct host_queue *queue; /* owns; their turns */
 };
 
 /* --- the core's timer and datagrams --- */
@@ -62,9 +64,7 @@ static void udp_trackers_arm(struct udp_trackers *u, bool now)
 static void udp_announce_free(struct udp_announce *a)
 {
     struct udp_trackers *u = a->owner;
-    if (a->state == UDP_ANNOUNCE_RESOLVING || a->state == UDP_ANNOUNCE_ASKING) {
-        u->n_active--;
-    }
+    host_queue_remove(u->queue, &a->turn);
     resolve_cancel(a->job);
     udp_tracker_cancel(u->core, a->asked[0]);
     udp_tracker_cancel(u->core, a->asked[1]);
@@ -77,13 +77,27 @@ static void udp_announce_fail(struct udp_announce *a, int result,
                               const char *error)
 {
     struct udp_trackers *u = a->owner;
-    if (a->state == UDP_ANNOUNCE_RESOLVING || a->state == UDP_ANNOUNCE_ASKING) {
-        u->n_active--;
-    }
+    host_queue_remove(u->queue, &a->turn);
     a->state = UDP_ANNOUNCE_FAILED;
     a->result = result;
     (void)snprintf(a->error, sizeof(a->error), "%s", error);
     udp_trackers_arm(u, true);
+}
+
+/* The host is silent, or has no address: it is not asked by each that waits for
+ * it. One that answered others has failed only this one. */
+static void udp_announce_fail_host(struct udp_announce *a, int result,
+                                   const char *error)
+{
+    struct udp_trackers *u = a->owner;
+    struct host_queue_entry *e = NULL;
+    char key[HOST_QUEUE_KEY_MAX];
+    bool is_silent = host_queue_is_silent(&a->turn);
+    (void)snprintf(key, sizeof(key), "%s", host_queue_key(&a->turn));
+    udp_announce_fail(a, result, error);
+    while (is_silent && (e = host_queue_first(u->queue, key)) != NULL) {
+        udp_announce_fail(e->owner, result, error);
+    }
 }
 
 /* Which announce a request of the core belongs to. */
@@ -119,7 +133,7 @@ static void udp_trackers_on_done(struct udp_trackers *u,
     void *ctx = a->ctx;
     if (done->result != 0) {
         if (last && !a->is_told) {
-            udp_announce_fail(a, done->result, done->error);
+            udp_announce_fail_host(a, done->result, done->error);
         } else if (last) {
             udp_announce_free(a);
             fns.on_over(ctx);
@@ -128,6 +142,7 @@ static void udp_trackers_on_done(struct udp_trackers *u,
     }
     bool more = a->is_told;
     a->is_told = true;
+    host_queue_answered(&a->turn);
     if (last) {
         udp_announce_free(a);
     }
@@ -212,7 +227,7 @@ static void udp_announce_on_resolved(void *ctx, const struct resolve_result *r)
     struct udp_announce *a = ctx;
     a->job = NULL;
     if (r->code != 0) {
-        udp_announce_fail(a, r->code, r->error);
+        udp_announce_fail_host(a, r->code, r->error);
     } else {
         udp_announce_ask(a, r);
     }
@@ -221,18 +236,12 @@ static void udp_announce_on_resolved(void *ctx, const struct resolve_result *r)
 /* Those that wait have their turn. */
 static void udp_trackers_pump(struct udp_trackers *u)
 {
-    struct udp_announce *a;
-    DL_FOREACH(u->all, a)
-    {
-        if (u->n_active >= UDP_TRACKERS_ACTIVE) {
-            return;
-        }
-        if (a->state == UDP_ANNOUNCE_WAITING) {
-            a->state = UDP_ANNOUNCE_RESOLVING;
-            u->n_active++;
-            a->job = resolve_start(u->o.resolve, a->url.host, a->url.port,
-                                   udp_announce_on_resolved, a);
-        }
+    struct host_queue_entry *e = NULL;
+    while ((e = host_queue_next(u->queue)) != NULL) {
+        struct udp_announce *a = e->owner;
+        a->state = UDP_ANNOUNCE_RESOLVING;
+        a->job = resolve_start(u->o.resolve, a->url.host, a->url.port,
+                               udp_announce_on_resolved, a);
     }
 }
 
@@ -289,6 +298,7 @@ struct udp_trackers *udp_trackers_new(const struct udp_trackers_options *o)
     struct udp_trackers *u = mem_zalloc(sizeof(*u));
     u->o = *o;
     u->core = udp_tracker_new(o->rng);
+    u->queue = host_queue_new(UDP_TRACKERS_ACTIVE, UDP_TRACKERS_PER_HOST);
     u->timer = loop_timer_new(o->loop, udp_trackers_on_timer, u);
     u->user =
         (struct udp_user){.on_datagram = udp_trackers_on_datagram, .ctx = u};
@@ -310,6 +320,7 @@ void udp_trackers_free(struct udp_trackers *u)
     if (u->o.udp != NULL) {
         udp_remove_user(u->o.udp, &u->user);
     }
+    host_queue_free(u->queue);
     loop_timer_close(u->timer);
     udp_tracker_free(u->core);
     free(u);
@@ -322,6 +333,7 @@ static struct udp_announce *udp_announce_new(struct udp_trackers *u,
 {
     struct udp_announce *a = mem_zalloc(sizeof(*a));
     a->owner = u;
+    a->turn.owner = a;
     a->fns = *fns;
     a->ctx = ctx;
     DL_APPEND(u->all, a);
@@ -331,6 +343,7 @@ static struct udp_announce *udp_announce_new(struct udp_trackers *u,
 /* It waits for its host's turn, or fails. */
 static void udp_announce_start(struct udp_announce *a, const char *url)
 {
+    char key[HOST_QUEUE_KEY_MAX];
     struct udp_trackers *u = a->owner;
     if (u->o.udp == NULL) {
         udp_announce_fail(a, BTC_E_NETWORK, "there is no UDP socket");
@@ -338,6 +351,8 @@ static void udp_announce_start(struct udp_announce *a, const char *url)
         udp_announce_fail(a, BTC_E_SYNTAX,
                           "the URL has no host and port, as in udp://host:80");
     } else {
+        (void)snprintf(key, sizeof(key), "%s:%u", a->url.host, a->url.port);
+        host_queue_add(u->queue, &a->turn, key);
         udp_trackers_arm(u, true);
     }
 }

@@ -14,7 +14,8 @@
 #include "net/udp.h"
 #include "proto/tracker/tracker.h"
 
-#define UDP_TRACKERS_ACTIVE 256 /* announces at once; the others wait */
+#define UDP_TRACKERS_ACTIVE   256 /* announces at once; the others wait */
+#define UDP_TRACKERS_PER_HOST 64  /* of them to a host that answers */
 
 struct udp_trackers; /* all that are out */
 struct udp_announce; /* one */

@@ -5,8 +5,9 @@
  * owners are called from http_collect, when curl is not on the stack, so they
  * may start and cancel requests as they like.
  *
- * A request is `waiting` (more than HTTP_PARALLEL), `active` (curl has it) or
- * `done` (its owner is being told).
+ * A request is `waiting` (for its turn, host_queue.h), `active` (curl has it)
+ * or `done` (its owner is being told). When a host is silent, those that wait
+ * for it fail with the one that found out.
  */
 #include "net/http.h"
 
@@ -14,7 +15,8 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/guard.h"
+#include "net/host_queue.h"
+#include "net/http_easy.h"
 #include "net/http_text.h"
 #include <curl/curl.h>
 #include <stdio.h>
@@ -43,8 +45,9 @@ struct http_job {
     const char *limited; /* what was too large; NULL = nothing */
     char text[CURL_ERROR_SIZE];
     http_fn *fn;
-    void *ctx; /* borrows */
-    TAILQ_ENTRY(http_job) link;
+    void *ctx;                  /* borrows */
+    TAILQ_ENTRY(http_job) link; /* until it is done */
+    struct host_queue_entry turn;
 };
 TAILQ_HEAD(http_job_list, http_job);
 
@@ -53,10 +56,9 @@ struct http {
     CURLM *multi;      /* owns */
     uv_timer_t timer;
     struct http_options options;
-    struct http_job_list waiting;
-    struct http_job_list active;
-    size_t n_active;
-    bool is_closed; /* in http_free or after it */
+    struct http_job_list jobs; /* owns; waiting and active */
+    struct host_queue *queue;  /* owns; their turns */
+    bool is_closed;            /* in http_free or after it */
 };
 
 /* A socket of curl's that is watched. */
@@ -206,77 +208,6 @@ static int http_on_set_timer(CURLM *multi, long timeout_ms, void *arg)
 /* --- a request --------------------------------------------------------------
  */
 
-/* Options must not fail: some of them keep us safe. */
-static void http_set_long(CURL *easy, CURLoption option, long value)
-{
-    CURLcode rc = curl_easy_setopt(easy, option, value);
-    BTC_ASSERT(rc == CURLE_OK);
-}
-
-/* The same for a string, which curl copies. */
-static void http_set_str(CURL *easy, CURLoption option, const char *value)
-{
-    CURLcode rc = curl_easy_setopt(easy, option, value);
-    BTC_ASSERT(rc == CURLE_OK);
-}
-
-/* Binds to what the user named, or fails: curl must not guess, nor look an
- * interface up in the DNS. */
-static void http_set_interface(CURL *easy, const char *name)
-{
-    struct addr a;
-    char text[80];
-    if (name[0] != '\0') {
-        bool is_ip = addr_parse_ip(slice_str(name), 0, &a);
-        (void)snprintf(text, sizeof(text), "%s!%s", is_ip ? "host" : "if",
-                       name);
-        http_set_str(easy, CURLOPT_INTERFACE, text);
-    }
-}
-
-/* Who vouches for servers: OpenSSL's own variables, which libcurl leaves to its
- * callers. */
-static void http_set_trust(CURL *easy)
-{
-    const char *file = getenv("SSL_CERT_FILE");
-    const char *folder = getenv("SSL_CERT_DIR");
-    if (file != NULL && file[0] != '\0') {
-        http_set_str(easy, CURLOPT_CAINFO, file);
-    }
-    if (folder != NULL && folder[0] != '\0') {
-        http_set_str(easy, CURLOPT_CAPATH, folder);
-    }
-}
-
-/* A proxy does the connecting when one is set: then our addresses are its. */
-static bool http_has_proxy(void)
-{
-    static const char *const names[] = {
-        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *value = getenv(names[i]);
-        if (value != NULL && value[0] != '\0') {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The URL's own host is local, or none can be read. */
-static bool http_is_local(const char *url)
-{
-    CURLU *u = curl_url();
-    char *host = NULL;
-    bool is_local = false;
-    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == 0 &&
-        curl_url_get(u, CURLUPART_HOST, &host, 0) == 0) {
-        is_local = guard_host_is_local(host);
-    }
-    curl_free(host);
-    curl_url_cleanup(u);
-    return is_local;
-}
-
 /* A socket for curl, but to no local address for a guarded request. */
 static curl_socket_t http_on_open_socket(void *arg, curlsocktype purpose,
                                          struct curl_sockaddr *to)
@@ -315,21 +246,21 @@ static void http_configure(struct http_job *j)
 {
     const struct http_options *o = &j->http->options;
     CURL *easy = j->easy;
-    http_set_str(easy, CURLOPT_URL, j->url);
-    http_set_str(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    http_set_str(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    http_set_long(easy, CURLOPT_FOLLOWLOCATION, 1);
-    http_set_long(easy, CURLOPT_MAXREDIRS, HTTP_REDIRECTS);
-    http_set_str(easy, CURLOPT_ACCEPT_ENCODING, ""); /* all that curl knows */
-    http_set_str(easy, CURLOPT_USERAGENT,
-                 o->user_agent[0] ? o->user_agent : "btc/" BTC_VERSION);
-    http_set_interface(easy, o->interface);
-    http_set_trust(easy);
-    http_set_long(easy, CURLOPT_NOSIGNAL, 1);
+    http_easy_str(easy, CURLOPT_URL, j->url);
+    http_easy_str(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    http_easy_str(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    http_easy_long(easy, CURLOPT_FOLLOWLOCATION, 1);
+    http_easy_long(easy, CURLOPT_MAXREDIRS, HTTP_REDIRECTS);
+    http_easy_str(easy, CURLOPT_ACCEPT_ENCODING, ""); /* all that curl knows */
+    http_easy_str(easy, CURLOPT_USERAGENT,
+                  o->user_agent[0] ? o->user_agent : "btc/" BTC_VERSION);
+    http_easy_interface(easy, o->interface);
+    http_easy_trust(easy);
+    http_easy_long(easy, CURLOPT_NOSIGNAL, 1);
     /* Do not wait for a resolver thread when a request ends early. */
-    http_set_long(easy, CURLOPT_QUICK_EXIT, 1);
-    http_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, HTTP_CONNECT_MS);
-    http_set_long(easy, CURLOPT_TIMEOUT_MS, (long)j->total_ms);
+    http_easy_long(easy, CURLOPT_QUICK_EXIT, 1);
+    http_easy_long(easy, CURLOPT_CONNECTTIMEOUT_MS, HTTP_CONNECT_MS);
+    http_easy_long(easy, CURLOPT_TIMEOUT_MS, (long)j->total_ms);
     unsigned rc = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_on_body);
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, j);
     rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_on_header);
@@ -354,8 +285,6 @@ static void http_job_start(struct http_job *j)
     BTC_ASSERT(j->easy != NULL);
     http_configure(j);
     j->state = HTTP_ACTIVE;
-    TAILQ_INSERT_TAIL(&h->active, j, link);
-    h->n_active++;
     CURLMcode rc = curl_multi_add_handle(h->multi, j->easy);
     BTC_ASSERT(rc == CURLM_OK);
 }
@@ -365,12 +294,10 @@ static void http_job_unlink(struct http_job *j)
 {
     struct http *h = j->http;
     if (j->state == HTTP_ACTIVE) {
-        TAILQ_REMOVE(&h->active, j, link);
-        h->n_active--;
         (void)curl_multi_remove_handle(h->multi, j->easy);
-    } else {
-        TAILQ_REMOVE(&h->waiting, j, link);
     }
+    host_queue_remove(h->queue, &j->turn);
+    TAILQ_REMOVE(&h->jobs, j, link);
     j->state = HTTP_DONE;
 }
 
@@ -383,14 +310,12 @@ static void http_job_free(struct http_job *j)
     free(j);
 }
 
-/* The next of the queue, while there is room. */
+/* Those whose turn it is. */
 static void http_start_waiting(struct http *h)
 {
-    while (!h->is_closed && h->n_active < HTTP_PARALLEL &&
-           !TAILQ_EMPTY(&h->waiting)) {
-        struct http_job *j = TAILQ_FIRST(&h->waiting);
-        TAILQ_REMOVE(&h->waiting, j, link);
-        http_job_start(j);
+    struct host_queue_entry *e = NULL;
+    while (!h->is_closed && (e = host_queue_next(h->queue)) != NULL) {
+        http_job_start(e->owner);
     }
 }
 
@@ -438,16 +363,59 @@ static void http_fill_result(struct http_job *j, CURLcode rc,
     }
 }
 
+/* Nothing came from the host at all. */
+static bool http_is_silence(const struct http_job *j,
+                            const struct http_result *r)
+{
+    if (r->status != 0 || j->is_refused) {
+        return false;
+    }
+    return r->code == BTC_E_TIMEOUT || r->code == BTC_E_NETWORK ||
+           r->code == BTC_E_REFUSED;
+}
+
+/* Whoever waits for the host need not ask it, too. Each call may start and
+ * cancel others, so the queue is asked for each anew. */
+static void http_fail_waiting(struct http *h, const char *key,
+                              const struct http_result *silence)
+{
+    uint32_t n = host_queue_n_waiting(h->queue, key);
+    for (; n > 0 && !h->is_closed; n--) {
+        struct host_queue_entry *e = host_queue_first(h->queue, key);
+        struct http_result r = *silence;
+        if (e == NULL) {
+            return;
+        }
+        struct http_job *j = e->owner;
+        http_job_unlink(j);
+        r.body = slice_of(NULL, 0);
+        j->fn(j->ctx, &r);
+        http_job_free(j);
+    }
+}
+
 /* curl is done with it: tells the owner. */
 static void http_job_finish(struct http_job *j, CURLcode rc)
 {
+    struct http *h = j->http;
     struct http_result r = {0};
-    http_job_unlink(j);
+    char key[HOST_QUEUE_KEY_MAX];
+    bool is_silent = false;
+    (void)snprintf(key, sizeof(key), "%s", host_queue_key(&j->turn));
     http_fill_result(j, rc, &r);
+    if (http_is_silence(j, &r)) {
+        is_silent = host_queue_is_silent(&j->turn);
+    } else {
+        host_queue_answered(&j->turn);
+    }
+    http_job_unlink(j);
     log_write(LOG_DEBUG, "http", "status %ld, %zu bytes%s%s", r.status,
               r.body.len, r.error[0] ? ": " : "", r.error);
     j->fn(j->ctx, &r);
     http_job_free(j);
+    if (is_silent) {
+        http_fail_waiting(h, key, &r);
+    }
 }
 
 /* Tells the owners of all that has ended; curl is not on the stack. */
@@ -477,8 +445,8 @@ struct http *http_new(struct loop *l, const struct http_options *o)
     BTC_ASSERT(rc == CURLE_OK);
     h->loop = l;
     h->options = *o;
-    TAILQ_INIT(&h->waiting);
-    TAILQ_INIT(&h->active);
+    TAILQ_INIT(&h->jobs);
+    h->queue = host_queue_new(HTTP_PARALLEL, HTTP_PER_HOST);
     (void)uv_timer_init(loop_uv(l), &h->timer);
     h->timer.data = h;
     h->multi = curl_multi_init();
@@ -498,17 +466,9 @@ struct http *http_new(struct loop *l, const struct http_options *o)
 /* The timer has closed: the last of it. */
 static void http_on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
-}
-
-/* Cancels one list of them. */
-static void http_cancel_all(struct http_job_list *list)
-{
-    struct http_job *next;
-    for (struct http_job *j = TAILQ_FIRST(list); j; j = next) {
-        next = TAILQ_NEXT(j, link);
-        http_cancel(j);
-    }
+    struct http *h = handle->data;
+    host_queue_free(h->queue);
+    free(h);
 }
 
 /* Cancels all; also inside a callback. */
@@ -518,8 +478,11 @@ void http_free(struct http *h)
         return;
     }
     h->is_closed = true;
-    http_cancel_all(&h->waiting);
-    http_cancel_all(&h->active);
+    while (!TAILQ_EMPTY(&h->jobs)) {
+        /* The analyser loses sight of the list.
+         * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+        http_cancel(TAILQ_FIRST(&h->jobs));
+    }
     (void)curl_multi_cleanup(h->multi); /* closes the kept connections */
     curl_global_cleanup();
     uv_close((uv_handle_t *)&h->timer, http_on_closed);
@@ -530,15 +493,19 @@ struct http_job *http_get(struct http *h, const struct http_request *r,
                           http_fn *fn, void *ctx)
 {
     struct http_job *j = mem_zalloc(sizeof(*j));
+    char key[HOST_QUEUE_KEY_MAX];
+    http_easy_host_key(r->url, key);
     j->http = h;
     j->url = mem_strdup(r->url);
     j->total_ms = r->total_ms ? r->total_ms : HTTP_TOTAL_MS;
-    j->guard = r->guard && !http_has_proxy() && !http_is_local(r->url);
+    j->guard = r->guard && !http_easy_has_proxy() && !http_easy_is_local(key);
     j->fn = fn;
     j->ctx = ctx;
     buf_init(&j->body, r->max_body);
     j->state = HTTP_WAITING;
-    TAILQ_INSERT_TAIL(&h->waiting, j, link);
+    j->turn.owner = j;
+    TAILQ_INSERT_TAIL(&h->jobs, j, link);
+    host_queue_add(h->queue, &j->turn, key);
     http_start_waiting(h);
     return j;
 }
@@ -553,47 +520,4 @@ void http_cancel(struct http_job *j)
     http_job_unlink(j);
     http_job_free(j);
     http_start_waiting(h);
-}
-
-/* --- blocking
- * -------------------------------------------------------------------- */
-
-struct http_fetcher {
-    struct loop *loop;
-    struct buf *body; /* borrows */
-    struct err *e;    /* borrows */
-    int code;
-};
-
-/* The one request has ended. */
-static void http_fetch_on_done(void *ctx, const struct http_result *r)
-{
-    struct http_fetcher *f = ctx;
-    if (r->code != 0) {
-        f->code = err_set(f->e, r->code, "%s", r->error);
-    } else if (r->status == 404 || r->status == 410) {
-        f->code = err_set(f->e, BTC_E_NOTFOUND, "%s", r->error);
-    } else if (r->status >= 300) {
-        f->code = err_set(f->e, BTC_E_NETWORK, "%s", r->error);
-    } else {
-        f->code = buf_append_slice(f->body, r->body);
-    }
-    loop_stop(f->loop);
-}
-
-/* A loop of its own. */
-int http_fetch(const char *url, const struct http_options *o, struct buf *body,
-               struct err *e)
-{
-    struct http_fetcher f = {.loop = loop_new(), .body = body, .e = e};
-    struct http_request r = {.url = url, .max_body = body->max - buf_len(body)};
-    if (!f.loop) {
-        return err_set(e, BTC_E_LIMIT, "no event loop: too many open files");
-    }
-    struct http *h = http_new(f.loop, o);
-    (void)http_get(h, &r, http_fetch_on_done, &f);
-    loop_run(f.loop);
-    http_free(h);
-    loop_free(f.loop);
-    return f.code;
 }

@@ -16,7 +16,8 @@
 #define HTTP_CONNECT_MS 15000
 #define HTTP_TOTAL_MS   60000
 #define HTTP_REDIRECTS  5
-#define HTTP_PARALLEL   64          /* requests at once; others wait */
+#define HTTP_PARALLEL   128         /* requests at once; others wait */
+#define HTTP_PER_HOST   16          /* of them to a host that answers */
 #define HTTP_HEADER_MAX (64u << 10) /* of all answers of one request */
 #define HTTP_IDLE_MAX   8           /* kept connections */
 

@@ -3,6 +3,7 @@
 #include "net/http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -542,7 +543,7 @@ static bool silent_hook(void *ctx)
     if (fd >= 0) {
         w->accepted[w->n_accepted++] = fd;
     }
-    w->n_turns = w->n_accepted < HTTP_PARALLEL ? 0 : w->n_turns + 1;
+    w->n_turns = w->n_accepted < 1 ? 0 : w->n_turns + 1;
     if (w->n_turns > 200) {
         loop_stop(w->loop);
     }
@@ -564,9 +565,9 @@ static void test_the_rest_waits(void **state)
     loop_add_hook(w->loop, &hook);
     world_run(w);
     loop_remove_hook(w->loop, &hook);
-    assert_int_equal(w->n_accepted, HTTP_PARALLEL);
-    http_cancel(many[n - 1].job); /* one that waits */
-    http_cancel(many[0].job);     /* one under way: another starts */
+    assert_int_equal(w->n_accepted, 1); /* the host is new: one at a time */
+    http_cancel(many[n - 1].job);       /* one that waits */
+    http_cancel(many[0].job);           /* one under way: another starts */
     w->n_turns = 0;
     http_free(w->http); /* with all of them */
     w->http = NULL;
@@ -577,6 +578,65 @@ static void test_the_rest_waits(void **state)
     for (int i = 0; i < n; i++) {
         assert_int_equal(many[i].n_done, 0);
     }
+    free(many);
+}
+
+/* A good host is asked at once, however many wait for a silent one; those are
+ * told with the first that found out, and it is not asked by each. */
+static void test_silent_host(void **state)
+{
+    struct world *w = *state;
+    struct asked *many = calloc(71, sizeof(*many));
+    uint16_t good = w->port;
+    int fd = listen_loopback(&w->port);
+    for (int i = 0; i < 70; i++) {
+        ask(w, &many[i], "/ok", 1000, 300);
+    }
+    w->port = good;
+    ask(w, &many[70], "/ok", 1000, 0);
+    world_run(w);
+    assert_int_equal(many[70].n_done, 1);
+    assert_int_equal(many[70].status, 200);
+    assert_int_equal(w->n_done, 1);
+    w->goal = 71;
+    world_run(w);
+    for (int i = 0; i < 70; i++) {
+        assert_int_equal(many[i].n_done, 1);
+        assert_int_equal(many[i].code, BTC_E_TIMEOUT);
+        assert_string_equal(many[i].error, many[0].error);
+    }
+    assert_true(accept4(fd, NULL, NULL, SOCK_NONBLOCK) >= 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    assert_true(accept4(fd, NULL, NULL, SOCK_NONBLOCK) < 0);
+    (void)close(fd);
+    free(many);
+}
+
+/* Told of the silence, an owner starts others and cancels others. */
+static void cancel_and_ask_hook(struct asked *a)
+{
+    http_cancel(a[1].job);
+    a[1].n_done = 7;
+    a->hook = NULL;
+    ask(a->w, &a[2], "/ok", 1000, 60);
+}
+
+static void test_silence_and_others(void **state)
+{
+    struct world *w = *state;
+    struct asked *many = calloc(4, sizeof(*many));
+    int fd = listen_loopback(&w->port);
+    w->goal = 3;
+    many[0].hook = cancel_and_ask_hook;
+    ask(w, &many[0], "/ok", 1000, 60);
+    ask(w, &many[1], "/ok", 1000, 60);
+    ask(w, &many[3], "/ok", 1000, 60);
+    world_run(w);
+    assert_int_equal(many[0].n_done, 1);
+    assert_int_equal(many[1].n_done, 7);
+    assert_int_equal(many[2].code, BTC_E_TIMEOUT);
+    assert_int_equal(many[3].code, BTC_E_TIMEOUT);
+    (void)close(fd);
     free(many);
 }
 
@@ -646,6 +706,8 @@ int main(void)
         WITH_WORLD(test_free_inside_callback),
         WITH_WORLD(test_more_than_at_once),
         WITH_WORLD(test_the_rest_waits),
+        WITH_WORLD(test_silent_host),
+        WITH_WORLD(test_silence_and_others),
         WITH_WORLD(test_fetch),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
