@@ -69,6 +69,11 @@ void facts_peer(struct engine_torrent *st, uint32_t id)
     row.bytes_up = (int64_t)e->bytes_up;
     row.failures = e->failures;
     row.last_seen = e->last_seen;
+    if (e->outcome.what != NULL) {
+        (void)snprintf(row.outcome, sizeof(row.outcome), "%s", e->outcome.what);
+        row.outcome_at = e->outcome.unix_time;
+        row.outcome_count = e->outcome.n;
+    }
     if (live) {
         row.connected = true;
         row.choking = info.choking;
@@ -78,6 +83,16 @@ void facts_peer(struct engine_torrent *st, uint32_t id)
         (void)snprintf(row.client, sizeof(row.client), "%s", info.client);
     }
     journal_put_peer(pipes_free_facts(st->s), st->id, &row);
+}
+
+/* A time to come by the wall clock, rounded up; 0 for one that is over or never
+ * comes. */
+static int64_t facts_unix(uint64_t at_ms, uint64_t now_ms)
+{
+    if (at_ms <= now_ms || at_ms == UINT64_MAX) {
+        return 0;
+    }
+    return loop_unix_now() + (int64_t)((at_ms - now_ms + 999) / 1000);
 }
 
 /* A tracker's row as it is now. */
@@ -91,10 +106,9 @@ static void facts_tracker(struct engine_torrent *st, uint32_t i)
                                   .seeders = k->seeders,
                                   .leechers = k->leechers,
                                   .completed = k->downloaded};
-    if (k->next_ms > now && k->next_ms != UINT64_MAX) {
-        row.next_announce =
-            loop_unix_now() + (int64_t)((k->next_ms - now) / 1000);
-    }
+    row.failures = k->failures;
+    row.next_announce = facts_unix(k->next_ms, now);
+    row.not_before = facts_unix(k->min_ms, now);
     (void)snprintf(row.state, sizeof(row.state), "%s",
                    announce_state_name(k->state));
     (void)snprintf(row.error, sizeof(row.error), "%s", k->error);

@@ -88,9 +88,9 @@ struct torrent_startup {
 struct torrent_net {
     struct link **links; /* by slot (low 16 bits of the conn id) */
     uint32_t n_links;
-    uint64_t n_granted;           /* links, while grants are given */
-    struct bucket down_bucket;    /* its own download limit */
-    bool limited;                 /* counted in n_limited */
+    uint64_t n_granted;        /* links, while grants are given */
+    struct bucket down_bucket; /* its own download limit */
+    bool limited, insists; /* in n_limited; `start` was wished: ask trackers */
     struct announcing *announces; /* requests that are out */
     struct magnet_state *magnet;  /* owns; NULL: its content is known */
 };

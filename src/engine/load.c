@@ -336,14 +336,27 @@ void engine_load_priorities(struct engine_torrent *st)
     free(prio);
 }
 
+/* What an earlier run knew of a tracker. */
+static void load_restore_tracker(struct engine_torrent *st, uint32_t at,
+                                 const struct journal_tracker *row)
+{
+    struct announce_past past = {.state = announce_state_from_name(row->state),
+                                 .failures = row->failures,
+                                 .last_unix = row->last_announce,
+                                 .next_unix = row->next_announce,
+                                 .min_unix = row->not_before,
+                                 .error = row->error,
+                                 .tracker_id = row->tracker_id};
+    torrent_restore_tracker(st->t, at, &past, loop_unix_now());
+}
+
 static void load_give_trackers(struct engine_torrent *st)
 {
     for (size_t i = 0; i < st->rows.n_trackers; i++) {
         int at = torrent_add_tracker(st->t, st->rows.trackers[i].url,
                                      st->rows.trackers[i].tier);
         if (at >= 0) {
-            torrent_restore_tracker(st->t, (uint32_t)at,
-                                    st->rows.trackers[i].tracker_id);
+            load_restore_tracker(st, (uint32_t)at, &st->rows.trackers[i]);
         }
     }
     journal_trackers_free(st->rows.trackers, st->rows.n_trackers);

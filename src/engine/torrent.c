@@ -120,6 +120,10 @@ static void engine_torrent_do_start(struct engine_torrent *st)
     st->stat.writes |= !st->s->o.check_only && !torrent_is_complete(st->t);
     st->watch.seeding_ms = 0;
     facts_stat(st);
+    if (st->net.insists) {
+        st->net.insists = false;
+        torrent_announce_now(st->t, loop_now_ms(st->s->loop));
+    }
     turn_input(st, &ev);
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
     if (ts.pieces_checking > 0) {

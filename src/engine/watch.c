@@ -11,8 +11,9 @@
 #include <stdio.h>
 
 #define WATCH_SPACE_MS 1000u /* look at free space this often */
-#define WATCH_TRIES \
-    3 /* of every tracker and peer, before a run without any peer gives up */
+/* Failures in a row of every tracker and peer, the last of them in this run,
+ * before a run without any peer gives up. */
+#define WATCH_TRIES 3
 
 /* A tracker that btc speaks to; `failing` when all of those fail. NULL = none.
  */
@@ -25,7 +26,7 @@ static const struct announce_tracker *watch_trackers(const struct announce *a,
         const struct announce_tracker *k = announce_get(a, i);
         if (k->state != ANNOUNCE_UNSUPPORTED && k->state != ANNOUNCE_DISABLED) {
             spoken = spoken == NULL ? k : spoken;
-            *failing &= k->failures >= WATCH_TRIES;
+            *failing &= k->failures >= WATCH_TRIES && k->n_tried > 0;
         }
     }
     return spoken;

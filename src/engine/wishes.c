@@ -71,6 +71,11 @@ static void wish_wanted(struct engine_torrent *st)
     struct life_event ev = {.type = LIFE_WISHED,
                             .wanted = st->row.wanted,
                             .starts = st->row.starts};
+    st->net.insists = st->row.wanted == WANTED_RUN;
+    if (st->net.insists && st->life.state == LIFE_RUNNING) {
+        st->net.insists = false;
+        torrent_announce_now(st->t, loop_now_ms(st->s->loop));
+    }
     bool begins = st->row.wanted == WANTED_RUN &&
                   (life_rests(&st->life) || st->life.state == LIFE_STOPPING);
     st->asked |= begins && !st->s->o.follow_wishes && st->s->o.n_ids == 0;

@@ -38,19 +38,26 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
     [JOURNAL_STMT_PUT_PEER] =
         "INSERT INTO peer (torrent_id, address, port, source, client,"
         " connected, choking, interested, banned, is_seed, connectable,"
-        " down_rate, up_rate, bytes_down, bytes_up, failures, last_seen)"
+        " down_rate, up_rate, bytes_down, bytes_up, failures, last_seen,"
+        " outcome, outcome_at, outcome_count)"
         " VALUES (?1, ?2, ?3, coalesce(?4, '?'), ?5, ?6, ?7, ?8, ?9, ?10,"
-        " ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, coalesce(?20, 0))"
         " ON CONFLICT (torrent_id, address, port) DO UPDATE SET source ="
         " CASE source WHEN 'user' THEN 'user' ELSE excluded.source END,"
         " client = coalesce(?5, client), connected = ?6, choking = ?7,"
         " interested = ?8, banned = ?9, is_seed = ?10, connectable = ?11,"
         " down_rate = ?12, up_rate = ?13, bytes_down = ?14, bytes_up = ?15,"
-        " failures = ?16, last_seen = coalesce(?17, last_seen)"
+        " failures = ?16, last_seen = coalesce(?17, last_seen),"
+        " outcome = coalesce(?18, outcome),"
+        " outcome_at = coalesce(?19, outcome_at),"
+        " outcome_count = coalesce(?20, outcome_count)"
         " WHERE (client, connected, choking, interested, banned, is_seed,"
         " connectable, down_rate, up_rate, bytes_down, bytes_up, failures,"
-        " last_seen) IS NOT (coalesce(?5, client), ?6, ?7, ?8, ?9, ?10, ?11,"
-        " ?12, ?13, ?14, ?15, ?16, coalesce(?17, last_seen))",
+        " last_seen, outcome, outcome_at, outcome_count)"
+        " IS NOT (coalesce(?5, client), ?6, ?7, ?8, ?9, ?10, ?11,"
+        " ?12, ?13, ?14, ?15, ?16, coalesce(?17, last_seen),"
+        " coalesce(?18, outcome), coalesce(?19, outcome_at),"
+        " coalesce(?20, outcome_count))",
     [JOURNAL_STMT_DEL_PEER] =
         "DELETE FROM peer WHERE torrent_id = ?1 AND address = ?2"
         " AND port = ?3",
@@ -64,10 +71,11 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
     [JOURNAL_STMT_PUT_TRACKER] =
         "UPDATE tracker SET state = coalesce(?3, state), last_announce = ?4,"
         " next_announce = ?5, seeders = ?6, leechers = ?7, error = ?8,"
-        " tracker_id = ?9, completed = ?10 WHERE torrent_id = ?1 AND url = ?2"
+        " tracker_id = ?9, completed = ?10, not_before = ?11, failures = ?12"
+        " WHERE torrent_id = ?1 AND url = ?2"
         " AND (state, last_announce, next_announce, seeders, leechers, error,"
-        " tracker_id, completed)"
-        " IS NOT (coalesce(?3, state), ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        " tracker_id, completed, not_before, failures)"
+        " IS NOT (coalesce(?3, state), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [JOURNAL_STMT_PUT_STAT] =
         "UPDATE torrent_stat SET state = ?2, bytes_done = ?3,"
         " bytes_total = ?4, pieces_done = ?5, down_rate = ?6, up_rate = ?7,"
@@ -178,6 +186,9 @@ static void journal_bind_peer(sqlite3_stmt *s, const struct journal_peer *p)
     (void)sqlite3_bind_int64(s, 15, p->bytes_up);
     (void)sqlite3_bind_int64(s, 16, p->failures);
     journal_bind_time(s, 17, p->last_seen);
+    journal_bind_text(s, 18, p->outcome);
+    journal_bind_time(s, 19, p->outcome_at);
+    journal_bind_time(s, 20, p->outcome_count);
 }
 
 /* A tracker's state. */
@@ -194,6 +205,8 @@ static void journal_bind_tracker(sqlite3_stmt *s,
     journal_bind_text(s, 8, t->error);
     journal_bind_text(s, 9, t->tracker_id);
     journal_bind_count(s, 10, t->completed);
+    journal_bind_time(s, 11, t->not_before);
+    (void)sqlite3_bind_int64(s, 12, t->failures);
 }
 
 /* A torrent's live row. */

@@ -201,6 +201,7 @@ void journal_put_peer(struct journal_batch *b, int64_t id,
     struct journal_peer copy = *p;
     journal_clean_text(copy.source, sizeof(copy.source), p->source);
     journal_clean_text(copy.client, sizeof(copy.client), p->client);
+    journal_clean_text(copy.outcome, sizeof(copy.outcome), p->outcome);
     (void)journal_batch_op(b, JOURNAL_OP_PUT_PEER, id);
     journal_batch_copy(b, &copy, sizeof(copy));
 }

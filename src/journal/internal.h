@@ -157,7 +157,7 @@ int journal_apply_ops(struct journal *db, const struct journal_batch *b,
     " bytes_up, failures, last_seen"
 #define JOURNAL_TRACKER_COLUMNS                                          \
     "url, tier, state, last_announce, next_announce, seeders, leechers," \
-    " error, tracker_id, completed"
+    " error, tracker_id, completed, not_before, failures"
 /* Rows of these columns into zeroed or fresh memory. */
 void journal_read_peer(sqlite3_stmt *s, void *row);
 void journal_read_tracker(sqlite3_stmt *s, void *row);

@@ -114,6 +114,9 @@ struct journal_peer {
     int64_t bytes_down, bytes_up; /* ever */
     int64_t failures;
     int64_t last_seen; /* unix, 0 = never */
+    char outcome[80];  /* how the last connection ended; "" = as it stands */
+    int64_t outcome_at;
+    int64_t outcome_count; /* in a row */
 };
 struct journal_tracker {
     char *url; /* owns */
@@ -121,6 +124,8 @@ struct journal_tracker {
     char state[16];
     int64_t last_announce; /* unix, 0 = never */
     int64_t next_announce;
+    int64_t not_before; /* nothing is sent before this, 0 = no such time */
+    uint32_t failures;  /* in a row */
     int64_t seeders, leechers, completed; /* -1 unknown */
     char error[256];
     char tracker_id[256];

@@ -445,6 +445,8 @@ void journal_read_tracker(sqlite3_stmt *s, void *row)
     journal_col_text(s, 7, t->error, sizeof(t->error));
     journal_col_text(s, 8, t->tracker_id, sizeof(t->tracker_id));
     t->completed = journal_col_count(s, 9);
+    t->not_before = sqlite3_column_int64(s, 10);
+    t->failures = journal_col_u32(s, 11);
 }
 
 /* The trackers of a torrent, by tier. */

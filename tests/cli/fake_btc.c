@@ -532,8 +532,27 @@ static int fake_rows(const char *view, btc_row_fn *fn, void *ctx)
             fake_text("client", "Other 1.0"), fake_int("connected", 1),
             fake_int("choking", 1),           fake_int("interested", 0),
             fake_int("down_rate", 5000),      fake_int("up_rate", 0),
-            fake_int("bytes_down", 70000),    fake_int("bytes_up", 0)};
-        return fn(ctx, a, 12);
+            fake_int("bytes_down", 70000),    fake_int("bytes_up", 0),
+            fake_text("outcome", NULL),       fake_int("outcome_count", 0),
+            fake_int("outcome_at", 0)};
+        const struct btc_value b[] = {
+            fake_int("torrent_id", 1),
+            fake_text("address", "2001:db8::9"),
+            fake_int("port", 51413),
+            fake_text("source", "pex"),
+            fake_text("client", NULL),
+            fake_int("connected", 0),
+            fake_int("choking", 0),
+            fake_int("interested", 0),
+            fake_int("down_rate", 0),
+            fake_int("up_rate", 0),
+            fake_int("bytes_down", 0),
+            fake_int("bytes_up", 0),
+            fake_text("outcome", "refused the connection"),
+            fake_int("outcome_count", 3),
+            fake_int("outcome_at", FAKE_NOW)};
+        fn(ctx, a, 15);
+        return fn(ctx, b, 15);
     }
     if (strcmp(view, "tracker_list") == 0) {
         const struct btc_value a[] = {

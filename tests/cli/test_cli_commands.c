@@ -442,7 +442,7 @@ static void test_views(void **state)
         size_t rows;
         const char *shows;
     } cases[] = {{"files", "files", 2, "45.0 %  1.9 MiB  high"},
-                 {"peers 1", "peers", 1, "192.0.2.7:6881  cC"},
+                 {"peers 1", "peers", 2, "192.0.2.7:6881       cC"},
                  {"trackers 1", "trackers", 1, "timed out"},
                  {"pieces 1", "pieces", 8, "0 of 1434 pieces, 0.0 %"},
                  {"log", "log", 1, "2025-11-22 08:00:01"}};
@@ -639,7 +639,10 @@ static void test_why(void **state)
     assert_non_null(strstr(out, "no engine runs"));
     assert_non_null(strstr(out, "peers: 1 connected, all of them choking us"));
     assert_non_null(
-        strstr(out, "tracker http://a.example/announce: timed out"));
+        strstr(out, "tracker http://a.example/announce: timed out; last answer "
+                    "2025-11-22 "));
+    assert_non_null(strstr(out, "- peer [2001:db8::9]:51413 refused the "
+                                "connection, 3 times, last at 2025-11-22 "));
     assert_non_null(
         strstr(out, "missing pieces: 3 (1 of them begun): 2, 5-6\n"));
     assert_non_null(strstr(out, "(45.0 %)"));
@@ -650,7 +653,8 @@ static void test_why(void **state)
     fake.torrents[0].state = BTC_STATE_COMPLETE;
     assert_int_equal(run("why 1 --json"), 0);
     json_t *o = object();
-    assert_int_equal(json_array_size(json_object_get(o, "reasons")), 1);
+    assert_int_equal(json_array_size(json_object_get(o, "reasons")), 2);
+    assert_int_equal(json_array_size(json_object_get(o, "trackers")), 1);
     assert_int_equal(json_array_size(json_object_get(o, "ways")), 3);
     json_decref(o);
 }

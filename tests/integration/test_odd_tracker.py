@@ -2,10 +2,14 @@
 """Trackers that are odd and yet in use: each is asked as other clients ask it, and
 what cannot be asked is told with the reason."""
 import gzip
+import socket
 import sqlite3
+import time
 
 import lab as laboratory
-from tracker_kit import (Tracker, good, out_of, setup, trackers, with_tiers)
+from lab import benc
+from tracker_kit import (IP, RawServer, Tracker, good, hang, out_of, setup,
+                         trackers, with_tiers)
 
 
 def test_unescaped_paths(lab):
@@ -86,6 +90,83 @@ def test_what_came_instead(lab):
     assert "\x1b" not in shown and "\x00" not in shown
     assert daemon.stop() in (0, 7)
     seeder.close()
+
+
+def test_next_run_waits(lab):
+    """`until btc resume` does not hammer: what a tracker said ("retry in",
+    "never") and our own back-off hold for the next run. `btc start` asks those
+    that may be asked."""
+    torrent, seeder = setup(lab)
+    later = Tracker(lab, lambda q: benc({"failure reason": "busy",
+                                         "retry in": 60}))
+    never = Tracker(lab, lambda q: benc({"failure reason": "go",
+                                         "retry in": "never"}))
+    broken = Tracker(lab, lambda q: (500, {}, b"oops"))
+    path = with_tiers(lab, torrent, [later.url], [never.url], [broken.url])
+    run = lab.btc("get", path, "-d", out_of(lab), "--max-time", "1s")
+    assert run.code == 5, run
+    counts = [len(t.seen) for t in (later, never, broken)]
+    assert counts[:2] == [1, 1] and counts[2] >= 1, counts
+    row = trackers(lab)[broken.url]
+    assert row["failures"] >= 1 and row["state"] == "failing", dict(row)
+    begin = time.time()
+    for _ in range(5):
+        assert lab.btc("resume", "--max-time", "500ms").code in (5, 6)
+    if time.time() < row["next_announce"]:
+        assert len(broken.seen) == counts[2], broken.seen
+    assert [len(later.seen), len(never.seen)] == [1, 1]
+    assert len(broken.seen) - counts[2] <= 1, (broken.seen, time.time() - begin)
+    assert "busy" in trackers(lab)[later.url]["error"]
+    said = len(lab.sql("SELECT 1 FROM log WHERE kind = 'tracker' AND text LIKE"
+                       " '%busy%'"))
+    assert said == 1, said
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: lab.sql("SELECT 1 FROM run WHERE ended_at IS NULL"))
+    lab.wait(lambda: lab.sql("SELECT 1 FROM progress WHERE state ="
+                             " 'downloading'"))
+    assert lab.btc("start", "1").code == 0
+    lab.wait(lambda: len(never.seen) == 2, what="the tracker that said never")
+    assert len(later.seen) == 1
+    assert daemon.stop() in (0, 7)
+    seeder.close()
+
+
+def test_silent_hosts(lab):
+    """Seventy torrents on hosts that take the question and say nothing do not
+    keep a good tracker waiting, and ask them one at a time."""
+    torrent, seeder = setup(lab)
+    silent, deaf = RawServer(hang), socket.socket(socket.AF_INET,
+                                                  socket.SOCK_DGRAM)
+    deaf.bind((IP, 0))
+    deaf.setblocking(False)
+    udp = f"udp://{IP}:{deaf.getsockname()[1]}/announce"
+    tracker = Tracker(lab, lambda q: good((seeder.ip, seeder.port)))
+    many = []
+    for i in range(140):
+        data = lab.make_data(f"seed/{i}.bin", 20000, seed=i)
+        url = silent.url if i % 2 else udp
+        many.append(lab.make_torrent(data, piece_length=16384,
+                                     tiers=[[url]]).path)
+    assert lab.btc("add", *many, "-d", out_of(lab)).code == 0
+    path = with_tiers(lab, torrent, [tracker.url])
+    assert lab.btc("add", path, "-d", out_of(lab)).code == 0
+    daemon = lab.start_btc("daemon", "--no-dht")
+    begin = time.monotonic()
+    lab.wait(lambda: tracker.seen, what="the good tracker")
+    assert time.monotonic() - begin < 15, time.monotonic() - begin
+    lab.wait(lambda: lab.sql("SELECT 1 FROM progress WHERE id = 141 AND"
+                             " percent = 100"), what="the download")
+    time.sleep(1)
+    senders = set()
+    while True:
+        try:
+            senders.add(deaf.recvfrom(65536)[0][12:16])
+        except BlockingIOError:
+            break
+    assert silent.n == 1 and len(senders) == 1, (silent.n, len(senders))
+    assert daemon.stop() in (0, 7)
+    seeder.close()
+    deaf.close()
 
 
 laboratory.main(__name__)

@@ -14,7 +14,8 @@ static const struct front_column cli_peers_columns[] = {
     {.title = "GOT", .right = true, .drop = 2},
     {.title = "GAVE", .right = true, .drop = 6},
     {.title = "FROM", .drop = 7},
-    {.title = "CLIENT", .drop = 4, .min = 8}};
+    {.title = "CLIENT", .drop = 4, .min = 8},
+    {.title = "WHAT HAPPENED", .drop = 8, .min = 12}};
 
 /* An address with its port; IPv6 in brackets. */
 static void cli_peers_address(struct front_table *t, const struct cli_rows *r,
@@ -53,6 +54,30 @@ static void cli_peers_flags(struct front_table *t, const struct cli_rows *r,
     front_table_cell(t, n == 0 ? NULL : flags);
 }
 
+/* How its last connection ended, how often, when. */
+static void cli_peers_outcome(struct front_table *t, const struct cli_rows *r,
+                              size_t row)
+{
+    const char *outcome = cli_rows_text(r, row, "outcome");
+    long long times = cli_rows_int(r, row, "outcome_count", 0);
+    struct front_text text = {0};
+    char at[FRONT_FORMAT_MAX];
+
+    if (outcome == NULL) {
+        front_table_cell(t, NULL);
+        return;
+    }
+    front_text_puts(&text, outcome);
+    if (times > 1) {
+        front_text_printf(&text, ", %lld times", times);
+    }
+    front_text_printf(
+        &text, " (%s)",
+        front_format_time(at, cli_rows_int(r, row, "outcome_at", 0)));
+    front_table_cell(t, front_text_str(&text));
+    front_text_free(&text);
+}
+
 /* A peer. */
 static void cli_peers_cells(struct front_table *t, const struct cli_rows *r,
                             size_t row)
@@ -66,6 +91,7 @@ static void cli_peers_cells(struct front_table *t, const struct cli_rows *r,
     cli_rows_cell_size(t, r, row, "bytes_up");
     cli_rows_cell(t, r, row, "source");
     cli_rows_cell(t, r, row, "client");
+    cli_peers_outcome(t, r, row);
 }
 
 /* btc peers [ID...]. */
@@ -89,7 +115,8 @@ const struct cli_command cli_peers = {
     .help = "the peers that are known, and what came from each",
     .details =
         "Shows the known peers of the torrents. FLAGS: c connected, C it "
-        "chokes us, i it wants something from us, B banned for bad data.",
+        "chokes us, i it wants something from us, B banned for bad data. The "
+        "last column says how the last connection ended, how often, and when.",
     .example = "btc peers 1",
     .options = CLI_SET_READ,
     .max_args = CLI_ARGS_MANY,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/why_sources.h"
 #include "cli/commands/why_ways.h"
 #include "cli/rows.h"
 #include "front/format.h"
@@ -16,9 +17,11 @@ struct cli_why {
     struct cli *c;
     struct btc *b;
     int64_t id;
-    json_t *reasons; /* texts */
-    json_t *missing; /* [first, last] */
-    json_t *ways;    /* rows of way_list, or NULL */
+    json_t *reasons;  /* texts */
+    json_t *missing;  /* [first, last] */
+    json_t *ways;     /* rows of way_list, or NULL */
+    json_t *peers;    /* rows of peer_list, or NULL */
+    json_t *trackers; /* rows of tracker_list, or NULL */
 };
 
 /* Adds a reason. */
@@ -61,74 +64,6 @@ static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
         cli_why_say(w, "its metadata has to come from a peer first");
     }
     front_text_free(&text);
-}
-
-/* Who is there to give something. */
-static void cli_why_peers(struct cli_why *w)
-{
-    struct cli_rows *rows = cli_rows_load(w->b, "peer_list", w->id, 0, NULL);
-    size_t connected = 0;
-    size_t choking = 0;
-    struct front_text text = {0};
-
-    if (rows == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < cli_rows_count(rows); i++) {
-        bool on = cli_rows_int(rows, i, "connected", 0) != 0;
-        connected += on ? 1 : 0;
-        choking += on && cli_rows_int(rows, i, "choking", 0) != 0 ? 1 : 0;
-    }
-    if (cli_rows_count(rows) == 0) {
-        front_text_puts(&text, "no peer is known: see the trackers below, or "
-                               "name one with `btc set ID peer=HOST:PORT`");
-    } else if (connected == 0) {
-        front_text_printf(&text, "peers: %zu known, none connected",
-                          cli_rows_count(rows));
-    } else if (choking == connected) {
-        front_text_printf(
-            &text,
-            "peers: %zu connected, all of them choking us: it has "
-            "to wait for its turn",
-            connected);
-    } else {
-        front_text_printf(&text, "peers: %zu connected, %zu of them choking us",
-                          connected, choking);
-    }
-    cli_why_add(w, &text);
-    front_text_free(&text);
-    cli_rows_free(rows);
-}
-
-/* Trackers that fail. */
-static void cli_why_trackers(struct cli_why *w)
-{
-    struct cli_rows *rows = cli_rows_load(w->b, "tracker_list", w->id, 0, NULL);
-
-    if (rows == NULL) {
-        return;
-    }
-    if (cli_rows_count(rows) == 0) {
-        cli_why_say(w, "it has no tracker: name one with `btc set ID "
-                       "tracker=URL`");
-    }
-    for (size_t i = 0; i < cli_rows_count(rows); i++) {
-        const char *error = cli_rows_text(rows, i, "error");
-        if (error != NULL) {
-            struct front_text text = {0};
-            front_text_printf(&text, "tracker %s: %s",
-                              cli_rows_text(rows, i, "url"), error);
-            cli_why_add(w, &text);
-            front_text_free(&text);
-        } else if (cli_rows_int(rows, i, "seeders", -1) == 0) {
-            struct front_text text = {0};
-            front_text_printf(&text, "tracker %s knows no seeder",
-                              cli_rows_text(rows, i, "url"));
-            cli_why_add(w, &text);
-            front_text_free(&text);
-        }
-    }
-    cli_rows_free(rows);
 }
 
 /* What the piece map's rows are gathered into. */
@@ -253,6 +188,8 @@ static void cli_why_show(struct cli_why *w, const struct cli_rows *p)
         json_object_set(o, "reasons", w->reasons);
         json_object_set(o, "missing", w->missing);
         json_object_set(o, "ways", w->ways);
+        json_object_set(o, "peers", w->peers);
+        json_object_set(o, "trackers", w->trackers);
         front_json_print(c->out, o);
         return;
     }
@@ -295,11 +232,12 @@ static int cli_why_one(struct cli_why *w)
     w->missing = json_array();
     if (done) {
         cli_why_say(w, "everything wanted is here");
+        w->trackers = cli_why_trackers(w->b, w->id, w->reasons);
         cli_why_say_ways(w, p, NULL);
     } else {
         cli_why_state(w, p);
-        cli_why_peers(w);
-        cli_why_trackers(w);
+        w->peers = cli_why_peers(w->b, w->id, w->reasons);
+        w->trackers = cli_why_trackers(w->b, w->id, w->reasons);
         cli_why_say_ways(w, p, w->reasons);
         cli_why_map(w);
         cli_why_files(w);
@@ -308,6 +246,8 @@ static int cli_why_one(struct cli_why *w)
     json_decref(w->reasons);
     json_decref(w->missing);
     json_decref(w->ways);
+    json_decref(w->peers);
+    json_decref(w->trackers);
     cli_rows_free(p);
     return 0;
 }

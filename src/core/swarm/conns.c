@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/swarm/internal.h"
+#include "core/swarm/outcome.h"
 #include "model/names.h"
 
 #define CONNS_SILENCE_MS 3000 /* nothing heard for so long: an outage? */
@@ -42,6 +43,15 @@ uint32_t conns_take(struct swarm *w, const struct addr *a)
 }
 
 /* --- the end of a connection --- */
+
+/* How it ended, for people. */
+static void conns_note(struct swarm *w, const struct peer *p, int result)
+{
+    const char *what = outcome_of_end(p, result);
+    if (what != NULL) {
+        peerset_note(w->peerset, p->id, what, w->clock.unix_now);
+    }
+}
 
 /* It is our own side that fails: there is no route, or nothing at all was heard
  * from the network since it was dialled or spoke last. Nobody is blamed then:
@@ -83,7 +93,7 @@ static void conns_record(struct swarm *w, struct peer *p, int result)
         if (peer_is_seed(p)) {
             w->count.seeds--;
         }
-        bool blameless = p->was_useful || conns_is_ours(w, p, result);
+        bool blameless = p->record.was_useful || conns_is_ours(w, p, result);
         peerset_on_closed(w->peerset, p->id, blameless, w->clock.now_ms);
         if (result == BTC_E_EXISTS) {
             peerset_on_twin(w->peerset, p->id, w->clock.now_ms);
@@ -120,6 +130,7 @@ void conns_close(struct swarm *w, struct peer *p, bool tell, int result)
         p->counted = false;
     }
     extend_closed(w, p);
+    conns_note(w, p, result);
     conns_record(w, p, result);
     char text[ADDR_TEXT_MAX];
     addr_format(&p->addr, text);
@@ -166,6 +177,7 @@ void conns_ban(struct swarm *w, uint32_t id, const char *why)
             conns_close(w, p, true, BTC_E_PROTO);
         }
     }
+    peerset_note(w->peerset, id, why, w->clock.unix_now);
     if (w->content != NULL) {
         content_purge(w->content, conns_is_bad, w);
     }

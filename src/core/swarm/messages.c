@@ -3,6 +3,7 @@
  */
 #include "base/err.h"
 #include "core/swarm/internal.h"
+#include "core/swarm/outcome.h"
 #include "model/names.h"
 
 #define MESSAGES_BLINK_MS 1000 /* an UNCHOKE counts once in this time */
@@ -257,11 +258,18 @@ static ptrdiff_t messages_decode(struct swarm *w, struct peer *p,
         struct wire_msg m;
         ptrdiff_t n =
             wire_decode(&p->decoder, slice_sub(in, used, in.len - used), &m);
-        if (n <= 0) {
-            return n < 0 ? n : (ptrdiff_t)used;
+        if (n == 0) {
+            return (ptrdiff_t)used;
+        }
+        if (n < 0) {
+            p->record.broke = outcome_of_garbage(p);
+            return n;
         }
         used += (size_t)n;
         int err = messages_one(w, p, &m);
+        if (err == BTC_E_PROTO) {
+            p->record.broke = outcome_of_message(m.type);
+        }
         if (err < 0) {
             return err;
         }

@@ -91,7 +91,10 @@ struct peer {
     enum peer_phase phase;
     struct peer *next_closed; /* of those to be freed */
     bool incoming;
-    bool was_useful; /* sent us a block of a piece that passed */
+    struct {
+        bool was_useful;   /* sent us a block of a piece that passed */
+        const char *broke; /* a literal: which rule; NULL = none */
+    } record;
 
     struct wire_decoder decoder;
     struct buf in;   /* an incomplete message */

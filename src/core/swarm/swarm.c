@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "core/swarm/internal.h"
 #include <stdlib.h>
 
@@ -111,7 +112,7 @@ void swarm_stop(struct swarm *w)
     struct peer *p;
     SWARM_EACH_PEER(p, w)
     {
-        conns_close(w, p, true, BTC_E_CANCELLED);
+        conns_close(w, p, true, 0);
     }
     rate_init(&w->total.down); /* nothing moves any more */
     rate_init(&w->total.up);
@@ -145,7 +146,7 @@ void swarm_announce(struct swarm *w)
 
 void swarm_announce_now(struct swarm *w, uint64_t now_ms)
 {
-    announce_now(w->announce, now_ms);
+    announce_insist(w->announce, now_ms);
 }
 
 /* Found by hashing (BEP 3), or a part of the torrent (BEP 21): no `completed`,
@@ -190,10 +191,7 @@ static void swarm_tick_requests(struct swarm *w, struct peer *p,
     if (w->count.askable > 1) {
         share /= w->count.askable;
     }
-    uint32_t block_len = BLOCK_LEN;
-    if (g->piece_length < BLOCK_LEN) {
-        block_len = g->piece_length;
-    }
+    uint32_t block_len = num_min_u32(g->piece_length, BLOCK_LEN);
     peer_update_depth(p, elapsed_ms, block_len, share > 2 ? share : 2);
     request_overdue(w, p);
 }
@@ -257,7 +255,7 @@ static void swarm_choose_owners(struct swarm *w)
                 .fit = !p->peer_choking && !p->snubbed &&
                        w->clock.now_ms >= p->ask_ms,
                 .late = peer_is_late(p),
-                .useful = p->was_useful,
+                .useful = p->record.was_useful,
             };
         }
     }
@@ -463,13 +461,12 @@ void swarm_wants_changed(struct swarm *w)
     }
 }
 
-/* Blocks are of use when the hash of their piece says so, not before: a liar
- * who is quick would look like the best of peers. */
+/* The hash decides, or a quick liar would look like the best of peers. */
 void swarm_good(struct swarm *w, uint32_t peer)
 {
     struct peer *p = slots_by_id(w, peer);
     if (p != NULL) {
-        p->was_useful = true;
+        p->record.was_useful = true;
     } else {
         peerset_on_good(w->peerset, peer, w->clock.now_ms);
     }

@@ -101,6 +101,7 @@ void swarm_settle(struct swarm *w);
 void swarm_dial(struct swarm *w);
 /* Announces that are due. */
 void swarm_announce(struct swarm *w);
+/* By a user's wish. */
 void swarm_announce_now(struct swarm *w, uint64_t now_ms);
 /* Everything wanted is here; `whole`: fetched in this run, nothing left out. */
 void swarm_completed(struct swarm *w, bool whole);

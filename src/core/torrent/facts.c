@@ -22,9 +22,10 @@ void torrent_check_piece(struct torrent *t, uint32_t piece, bool claimed)
 }
 
 void torrent_restore_tracker(struct torrent *t, uint32_t tracker,
-                             const char *tracker_id)
+                             const struct announce_past *past, int64_t unix_now)
 {
-    announce_restore(swarm_trackers(t->swarm), tracker, tracker_id);
+    announce_restore(swarm_trackers(t->swarm), tracker, past, t->now_ms,
+                     unix_now);
 }
 
 int torrent_add_tracker(struct torrent *t, const char *url, uint32_t tier)

@@ -64,7 +64,8 @@ void torrent_restore_metadata(struct torrent *t, uint32_t size, uint32_t piece,
                               struct slice data);
 int torrent_add_tracker(struct torrent *t, const char *url, uint32_t tier);
 void torrent_restore_tracker(struct torrent *t, uint32_t tracker,
-                             const char *tracker_id);
+                             const struct announce_past *past,
+                             int64_t unix_now);
 /* At any time. */
 void torrent_add_peer(struct torrent *t, const struct addr *a,
                       enum peer_source source, const struct peerset_entry *old);
@@ -82,6 +83,7 @@ void torrent_set_hold(struct torrent *t, bool hold);
 /* Pieces are to be hashed and none is, for want of a job: EVENT_TICK when
  * hash_busy falls. */
 bool torrent_waits_to_hash(const struct torrent *t);
+/* By a user's wish. */
 void torrent_announce_now(struct torrent *t, uint64_t now_ms);
 
 /* --- events and actions --- */

@@ -22,6 +22,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,16 @@ const char *announce_state_name(enum announce_state s)
     return "?";
 }
 
+enum announce_state announce_state_from_name(const char *name)
+{
+    for (enum announce_state s = ANNOUNCE_IDLE; s <= ANNOUNCE_DISABLED; s++) {
+        if (strcmp(name, announce_state_name(s)) == 0) {
+            return s;
+        }
+    }
+    return ANNOUNCE_IDLE;
+}
+
 /* Without trackers, stopped. */
 struct announce *announce_new(struct rng *rng)
 {
@@ -69,13 +80,6 @@ void announce_free(struct announce *a)
     free(a->entry);
     free(a->order);
     free(a);
-}
-
-void announce_restore(struct announce *a, uint32_t i, const char *tracker_id)
-{
-    BTC_ASSERT(i < a->n);
-    (void)snprintf(a->entry[i].t.tracker_id, sizeof a->entry[i].t.tracker_id,
-                   "%s", tracker_id);
 }
 
 /* How many trackers there are. */
@@ -163,17 +167,10 @@ int announce_add(struct announce *a, const char *url, uint32_t tier)
     return (int)a->n++;
 }
 
-/* Makes everybody due that is allowed to be asked. */
-static void announce_make_due(struct announce *a)
+/* Due as soon as it may be asked. */
+static void announce_make_due(struct announce *a, struct announce_tracker *t)
 {
-    for (uint32_t i = 0; i < a->n; i++) {
-        struct announce_tracker *t = &a->entry[i].t;
-        uint64_t due = t->min_ms > a->now_ms ? t->min_ms : a->now_ms;
-
-        if (t->next_ms > due) {
-            t->next_ms = due;
-        }
-    }
+    t->next_ms = num_min_u64(t->next_ms, num_max_u64(t->min_ms, a->now_ms));
 }
 
 /* The torrent runs: whoever does not know us any more gets `started`. */
@@ -186,15 +183,32 @@ void announce_start(struct announce *a, uint64_t now_ms)
     a->running = true;
     for (uint32_t i = 0; i < a->n; i++) {
         a->entry[i].owes_stopped = false;
+        if (a->entry[i].t.state != ANNOUNCE_FAILING) {
+            announce_make_due(a, &a->entry[i].t);
+        }
     }
-    announce_make_due(a);
 }
 
-/* By a user's wish. */
 void announce_now(struct announce *a, uint64_t now_ms)
 {
     a->now_ms = now_ms;
-    announce_make_due(a);
+    for (uint32_t i = 0; i < a->n; i++) {
+        announce_make_due(a, &a->entry[i].t);
+    }
+}
+
+/* By a user's wish. */
+void announce_insist(struct announce *a, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < a->n; i++) {
+        struct announce_tracker *t = &a->entry[i].t;
+
+        if (t->state == ANNOUNCE_DISABLED) {
+            t->state = ANNOUNCE_IDLE;
+            t->min_ms = t->next_ms = now_ms;
+        }
+    }
+    announce_now(a, now_ms);
 }
 
 /* The last piece came in. A tracker whose `started` is under way was

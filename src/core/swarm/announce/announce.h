@@ -13,6 +13,8 @@
 #define ANNOUNCE_STOP_MS      3000   /* a `stopped` announce may take this */
 #define ANNOUNCE_SLOW_MS      5000   /* then the next one has its turn too */
 #define ANNOUNCE_MIN_MS       120000 /* min_ms when the tracker names none */
+#define ANNOUNCE_AGAIN_MS     5000   /* between the answers of two runs */
+#define ANNOUNCE_PAST_MS      120000 /* the longest back-off of an earlier run */
 #define ANNOUNCE_FEW_PEERS    5      /* fewer: we lack peers all the same */
 
 enum announce_state {
@@ -24,6 +26,8 @@ enum announce_state {
     ANNOUNCE_DISABLED     /* the tracker said: never again (BEP 31) */
 };
 const char *announce_state_name(enum announce_state s);
+/* IDLE for what is no name. */
+enum announce_state announce_state_from_name(const char *name);
 
 struct announce_tracker {
     char *url; /* owns */
@@ -31,7 +35,8 @@ struct announce_tracker {
     enum announce_state state;
     bool started; /* it knows us: owes it `stopped` */
     bool completed_sent;
-    uint32_t failures; /* in a row */
+    uint32_t failures; /* in a row, those of earlier runs too */
+    uint32_t n_tried;  /* announces of this run that have ended */
     uint64_t next_ms;  /* not before this */
     uint64_t min_ms;   /* never before this, even when peers lack */
     int64_t last_unix; /* wall clock of the last answer, 0 never */
@@ -52,8 +57,24 @@ void announce_free(struct announce *a);
 /* Index, or BTC_E_LIMIT. Only http and https are spoken now; others are kept as
  * UNSUPPORTED. Doubles give the index of the first. */
 int announce_add(struct announce *a, const char *url, uint32_t tier);
-/* The tracker id of an earlier run. */
-void announce_restore(struct announce *a, uint32_t i, const char *tracker_id);
+/* What an earlier run left behind, before announce_start. Times are of the wall
+ * clock, 0 = not known. */
+struct announce_past {
+    enum announce_state state;
+    uint32_t failures;
+    int64_t last_unix; /* the last answer */
+    int64_t next_unix; /* when it was to be asked */
+    int64_t min_unix;  /* what the tracker said of the earliest time */
+    const char *error;
+    const char *tracker_id;
+};
+/* A tracker that failed is asked when the earlier run would have: not before
+ * what it said itself, but its back-off alone ends ANNOUNCE_PAST_MS from now.
+ * One that said "never" stays out. One that answered is told `started` at once,
+ * as this run has a new peer id, but for two runs within seconds. */
+void announce_restore(struct announce *a, uint32_t i,
+                      const struct announce_past *past, uint64_t now_ms,
+                      int64_t unix_now);
 uint32_t announce_count(const struct announce *a);
 const struct announce_tracker *announce_get(const struct announce *a,
                                             uint32_t i);
@@ -69,8 +90,10 @@ bool announce_is_idle(const struct announce *a); /* no job out, none due */
 /* We lack peers: announce again at min_ms instead of next_ms, and where a tier
  * answered with less than ANNOUNCE_FEW_PEERS, to the tier behind it as well. */
 void announce_want_peers(struct announce *a, bool want);
-/* By a user's wish: all that run are due at min_ms. */
+/* Something changed that trackers should know: all are due at min_ms. */
 void announce_now(struct announce *a, uint64_t now_ms);
+/* By a user's wish: the same, and those that said "never" are asked again. */
+void announce_insist(struct announce *a, uint64_t now_ms);
 
 /* The next job that is due (marked BUSY); false when there is none. */
 bool announce_next(struct announce *a, uint64_t now_ms,

@@ -1,6 +1,6 @@
 /* What the files of the announce schedule share: announce.c has the trackers,
  * the wishes and whose turn it is; result.c takes what came of a job, scrape.c
- * asks for what answers lack.
+ * asks for what answers lack, past.c has what an earlier run left behind.
  */
 #ifndef BTC_CORE_SWARM_ANNOUNCE_INTERNAL_H
 #define BTC_CORE_SWARM_ANNOUNCE_INTERNAL_H

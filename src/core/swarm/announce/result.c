@@ -19,6 +19,7 @@ announce_take_result(struct announce *a, uint32_t tracker, uint64_t now_ms)
     if (tracker >= a->n || a->entry[tracker].t.state != ANNOUNCE_BUSY) {
         return NULL;
     }
+    a->entry[tracker].t.n_tried++;
     return &a->entry[tracker];
 }
 

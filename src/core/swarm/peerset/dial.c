@@ -9,6 +9,8 @@
 #include "base/num.h"
 #include "model/names.h"
 
+#include <string.h>
+
 /* Failures of both kinds. */
 uint32_t peerset_failures(const struct peerset_node *node)
 {
@@ -303,4 +305,21 @@ void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,
         node->useless += node->useless < UINT32_MAX;
         peerset_back_off(node, now_ms);
     }
+}
+
+void peerset_note(struct peerset *ps, uint32_t id, const char *what,
+                  int64_t unix_now)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (node == NULL) {
+        return;
+    }
+    if (node->e.outcome.what == NULL ||
+        strcmp(node->e.outcome.what, what) != 0) {
+        node->e.outcome.what = what;
+        node->e.outcome.n = 0;
+    }
+    node->e.outcome.n += node->e.outcome.n < UINT32_MAX ? 1 : 0;
+    node->e.outcome.unix_time = unix_now;
 }

@@ -41,6 +41,11 @@ struct peerset_entry {
     int64_t last_seen;   /* unix seconds of the last connection; 0 never */
     uint64_t bytes_down; /* ever, over all runs */
     uint64_t bytes_up;
+    struct {               /* how its last connection ended */
+        const char *what;  /* a literal: "refused the connection"; NULL */
+        int64_t unix_time; /* when that was seen last */
+        uint32_t n;        /* how often in a row, in this run */
+    } outcome;
     struct addr journaled; /* the driver's own: where its row stands, or NONE */
 };
 
@@ -101,6 +106,9 @@ bool peerset_is_fresh(struct peerset *ps, uint64_t now_ms);
  * again. */
 void peerset_set_self(struct peerset *ps, uint32_t id);
 bool peerset_is_self(const struct peerset *ps, const struct addr *a);
+/* How a connection to it ended; `what` is a literal. */
+void peerset_note(struct peerset *ps, uint32_t id, const char *what,
+                  int64_t unix_now);
 /* The IP: no entry of it is dialled, no connection of it accepted. */
 void peerset_ban(struct peerset *ps, uint32_t id);
 bool peerset_is_banned(const struct peerset *ps, const struct addr *a);
