@@ -169,22 +169,24 @@ static void api_scratch_take_nodes(struct journal *to, struct journal *from)
 int btc_open_scratch(struct btc *like, struct btc **out, struct btc_error *e)
 {
     struct err err = {0};
+    struct btc *b = NULL;
     char *folder = api_scratch_make(&err);
     *out = NULL;
     if (folder == NULL) {
         return api_status(e, err.code, &err);
     }
     char *path = mem_printf("%s/btc.db", folder);
-    int status = btc_open(path, BTC_OPEN_CREATE | BTC_OPEN_NETWORK, out, e);
+    int status = btc_open(path, BTC_OPEN_CREATE | BTC_OPEN_NETWORK, &b, e);
     free(path);
-    if (status != 0) {
+    if (b == NULL) {
         api_scratch_fini(folder);
         return status;
     }
-    (*out)->scratch = folder;
+    b->scratch = folder;
     if (like != NULL) {
-        api_scratch_take_nodes((*out)->db, like->db);
+        api_scratch_take_nodes(b->db, like->db);
     }
+    *out = b;
     return 0;
 }
 

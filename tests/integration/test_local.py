@@ -46,7 +46,16 @@ def test_download_transmission(lab):
 
 
 def test_download_aria2(lab):
-    download_from(lab, "aria2")
+    """aria2 tells the network when it starts, and calls nobody when it has all:
+    it starts second."""
+    beside = lab.beside()
+    torrent = make(lab)
+    run = lab.start_btc("get", torrent.magnet(), "-d", kit.folder(lab, "out"),
+                        "--max-time", "60", ip=beside.device, lsd=True)
+    lab.wait(lambda: "metadata" in run.err(), 20)
+    lab.aria2(torrent, seed=True, ways=["lsd"], beside=beside)
+    assert run.wait(70) == 0, run.err()
+    torrent.check(lab.path("out"))
 
 
 def test_download_qbittorrent(lab):

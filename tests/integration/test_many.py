@@ -40,7 +40,8 @@ def test_tracker_is_gone(lab):
              timeout=PATIENCE)
     assert 0 < server.n <= COUNT // 5, server.n
     errors = {r["error"] for r in lab.sql("SELECT error FROM tracker")}
-    assert len(errors) == 1 and None not in errors, errors
+    # Closed before or behind the request: curl names the two differently.
+    assert 1 <= len(errors) <= 2 and None not in errors, errors
     assert daemon.stop() in (0, 7)
 
 

@@ -168,7 +168,7 @@ def test_again(lab):
     t = torrent(lab, size=3_000_000, tiers=[[lab.http_server(slow)
                                              + "/announce"]])
     seed = wire.Slow(t, lab.next_ip())
-    seed.pause = 0.02
+    seed.pause = 0.1  # a tracker that just answered is left alone for 5 s
     spans = []
     for times in (1, 2, 3, 4):
         seen.clear()
