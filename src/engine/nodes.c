@@ -163,8 +163,8 @@ static void nodes_on_resolved(void *ctx, const struct resolve_result *r)
     struct nodes_host *h = ctx;
     struct nodes *n = h->nodes;
     nodes_host_drop(h);
-    if (r->code != 0) {
-        log_write(LOG_WARN, "dht", "%s", r->error);
+    if (r->code != 0) { /* one of several, and no need of a known network */
+        log_write(LOG_INFO, "dht", "%s", r->error);
     }
     for (size_t i = 0; r->code == 0 && i < r->n; i++) {
         struct dht_event ev = {.type = DHT_EVENT_BOOTSTRAP};
