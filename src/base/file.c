@@ -91,13 +91,12 @@ int file_sync_folder_of(const char *path)
     return rc;
 }
 
-/* Writes all of it; 0 or an errno. */
-static int file_write_all(int fd, struct slice content)
+int file_write_all(int fd, struct slice content)
 {
     while (content.len > 0) {
         ssize_t n = write(fd, content.p, content.len);
         if (n < 0 && errno != EINTR) {
-            return errno;
+            return -errno;
         }
         if (n > 0) {
             content = slice_sub(content, (size_t)n, content.len);
@@ -114,7 +113,7 @@ static int file_make(const char *path, struct slice content)
     if (fd < 0) {
         return errno;
     }
-    int error = file_write_all(fd, content);
+    int error = -file_write_all(fd, content);
     if (error == 0 && fsync(fd) != 0) {
         error = errno;
     }

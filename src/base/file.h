@@ -29,6 +29,9 @@ int file_sync_folder_of(const char *path);
 int file_save(const char *path, struct slice content, bool replace,
               struct err *e);
 
+/* Writes all of it, however many writes that takes. */
+int file_write_all(int fd, struct slice content);
+
 /* The folder that a path lies in, "." when it names none; free(). */
 char *file_folder_of(const char *path);
 

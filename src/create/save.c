@@ -42,29 +42,15 @@ int create_load(const char *path, struct buf *out, struct err *e)
     return rc;
 }
 
-/* Writes all of it; 0 or an errno. */
-static int create_write_all(int fd, struct slice content)
-{
-    while (content.len > 0) {
-        ssize_t n = write(fd, content.p, content.len);
-        if (n < 0 && errno != EINTR) {
-            return errno;
-        }
-        if (n > 0) {
-            content = slice_sub(content, (size_t)n, content.len);
-        }
-    }
-    return 0;
-}
-
 int create_send(int fd, struct slice content, struct err *e)
 {
-    int error = create_write_all(fd, content);
+    int rc = file_write_all(fd, content);
 
-    return error == 0 ? 0
-                      : err_set_errno(e, error,
-                                      "cannot write the torrent to "
-                                      "standard output");
+    if (rc != 0) {
+        return err_set_errno(e, -rc,
+                             "cannot write the torrent to standard output");
+    }
+    return 0;
 }
 
 /* Says early what would else be said after all the hashing. */
