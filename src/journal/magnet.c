@@ -314,10 +314,14 @@ int journal_learn(struct journal *db, int64_t id, const struct journal_add *a,
     }
     if (code == 0) {
         /* They were bytes of the info dictionary. */
-        code = journal_magnet_run(db,
-                                  "UPDATE torrent_stat SET bytes_done = 0,"
-                                  " bytes_total = 0 WHERE torrent_id = ?1",
-                                  id, 0, e);
+        code = journal_magnet_run(
+            db,
+            "UPDATE torrent_stat SET bytes_done = 0,"
+            " state = iif(state = 'metadata', 'queued', state), bytes_total ="
+            " (SELECT coalesce(sum(length), 0) FROM file"
+            " WHERE torrent_id = ?1 AND priority > 0 AND NOT pad)"
+            " WHERE torrent_id = ?1",
+            id, 0, e);
     }
     if (code == 0) {
         code = journal_magnet_run(

@@ -154,6 +154,8 @@ def test_killed_in_metadata(lab):
     program.kill()
     first.close()
     here = {r["piece"] for r in lab.sql("SELECT piece FROM metadata_piece")}
+    assert kit.progress(lab)["percent"] > 30, kit.progress(lab)
+    assert "no pieces are known yet" in lab.btc("pieces", "1").out
     second = Meta(torrent, lab.next_ip())
     run = lab.btc("resume", "--peer", second.address, "--max-time", "60")
     assert run.code == 0, run

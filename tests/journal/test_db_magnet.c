@@ -120,6 +120,27 @@ static void test_whole(void **state)
     journal_close(db);
 }
 
+/* How much of the dictionary is here, as `progress` shows it: what is
+ * journaled, and never 100 %. */
+static void test_percent(void **state)
+{
+    static const char sql[] = "SELECT percent || ' ' || bytes_done || ' ' ||"
+                              " bytes_total || ' ' || bytes_left"
+                              " FROM progress";
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    int64_t id = test_add(db);
+    TEST_DB_IS(t->path, sql, "0.0 0 0 0");
+    test_put(db, id, 8, 1, "four");
+    TEST_DB_IS(t->path, sql, "50.0 4 8 4");
+    test_put(db, id, 8, 0, "four");
+    TEST_DB_IS(t->path, sql, "99.99 8 8 0");
+    assert_int_equal(test_learn(db, id), 0);
+    TEST_DB_IS(t->path, sql, "0.0 0 5 5");
+    TEST_DB_IS(t->path, "SELECT state FROM progress", "queued");
+    journal_close(db);
+}
+
 /* A name that somebody wished for meanwhile is kept. */
 static void test_renamed(void **state)
 {
@@ -160,8 +181,8 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_load), TEST(test_other_size),
-                                       TEST(test_whole), TEST(test_renamed),
-                                       TEST(test_refused)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_load),  TEST(test_other_size), TEST(test_percent),
+        TEST(test_whole), TEST(test_renamed),    TEST(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,14 +22,19 @@ static int cli_pieces_draw(struct cli *c, struct btc *b,
     int status = 0;
 
     front_text_clean(&out, name == NULL ? "?" : name, c->out_screen.utf8);
+    if (total <= 0) { /* a magnet that waits for its metadata */
+        fprintf(c->out, "%s  no pieces are known yet\n", front_text_str(&out));
+        front_text_free(&out);
+        return 0;
+    }
     front_format_percent(percent,
                          (uint64_t)cli_rows_int(rows, row, "bytes_done", 0),
                          size < 0 ? 0 : (uint64_t)size);
     front_text_printf(&out, "  %lld of %lld pieces, %s\n",
                       (long long)cli_rows_int(rows, row, "pieces_done", 0),
                       (long long)total, percent);
-    size_t n = cli_view_cells(&c->out_screen, total < 0 ? 0 : (uint32_t)total,
-                              CLI_PIECES_LINES);
+    size_t n =
+        cli_view_cells(&c->out_screen, (uint32_t)total, CLI_PIECES_LINES);
     if (n > 0) {
         struct btc_cell *cells = mem_calloc(n, sizeof(*cells));
         status = btc_map(b, cli_rows_int(rows, row, "id", 0), cells, n, &e);
