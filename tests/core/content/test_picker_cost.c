@@ -84,7 +84,7 @@ static void test_memory(void **state)
     /* Of an idle piece: its record, its place, the place's piece, three bits.
      */
     assert_in_range(sizeof(s.p->pieces[0]) + sizeof(s.p->pos[0]) +
-                        sizeof(s.p->order[0]),
+                        sizeof(s.p->order.places[0]),
                     1, 12);
 }
 
@@ -216,7 +216,7 @@ static void test_have_messages(void **state)
         picker_peer_has(s.p, rng_below(&s.rng, MILLION));
     }
     assert_in_range(s.p->work - before, 1, 100000);
-    assert_false(s.p->stale);
+    assert_false(s.p->order.stale);
     bits_fini(&seed);
     picker_free(s.p);
 }

@@ -23,7 +23,7 @@ struct picker_active *picker_active_get(const struct picker *p, uint32_t piece)
     if (s != PICKER_ACTIVE && s != PICKER_FULL) {
         return NULL;
     }
-    return &p->active[p->pos[piece]];
+    return &p->active.rows[p->pos[piece]];
 }
 
 /* The cell of a block of an entry. */
@@ -138,14 +138,14 @@ void picker_active_reopen(struct picker *p, struct picker_active *a)
         return;
     }
     if (open) {
-        a->open_pos = p->n_open;
-        p->open[p->n_open++] = a->piece;
+        a->open_pos = p->active.n_open;
+        p->active.open[p->active.n_open++] = a->piece;
         return;
     }
-    uint32_t last = p->open[--p->n_open];
+    uint32_t last = p->active.open[--p->active.n_open];
     struct picker_active *moved = picker_active_get(p, last);
     BTC_ASSERT(moved);
-    p->open[a->open_pos] = last;
+    p->active.open[a->open_pos] = last;
     moved->open_pos = a->open_pos;
     a->open_pos = PICKER_NO_POS;
 }
@@ -153,12 +153,14 @@ void picker_active_reopen(struct picker *p, struct picker_active *a)
 /* Room for one more entry. */
 static void picker_active_grow(struct picker *p)
 {
-    if (p->n_active < p->cap_active) {
+    if (p->active.n < p->active.cap) {
         return;
     }
-    p->cap_active = p->cap_active ? 2 * p->cap_active : 16;
-    p->active = mem_resize(p->active, p->cap_active, sizeof(p->active[0]));
-    p->open = mem_resize(p->open, p->cap_active, sizeof(p->open[0]));
+    p->active.cap = p->active.cap ? 2 * p->active.cap : 16;
+    p->active.rows =
+        mem_resize(p->active.rows, p->active.cap, sizeof(p->active.rows[0]));
+    p->active.open =
+        mem_resize(p->active.open, p->active.cap, sizeof(p->active.open[0]));
 }
 
 /* A MISSING piece becomes ACTIVE, or FULL when it is nothing but pads. */
@@ -169,14 +171,14 @@ struct picker_active *picker_active_add(struct picker *p, uint32_t piece)
     BTC_ASSERT(p->pieces[piece].state == PICKER_MISSING);
     picker_set_state(p, piece, PICKER_ACTIVE);
     picker_active_grow(p);
-    struct picker_active *a = &p->active[p->n_active];
+    struct picker_active *a = &p->active.rows[p->active.n];
     *a = (struct picker_active){
         .piece = piece, .n_blocks = n, .n_free = n, .open_pos = PICKER_NO_POS};
     a->cells = mem_array(n, sizeof(a->cells[0]));
     memset(a->cells, 0xff, n * sizeof(a->cells[0])); /* all NONE */
-    p->pos[piece] = p->n_active++;
+    p->pos[piece] = p->active.n++;
     p->work += n;
-    for (uint32_t b = 0; p->only_pad.n > 0 && b < n; b++) {
+    for (uint32_t b = 0; p->pads.only.n > 0 && b < n; b++) {
         if (layout_block_is_pad(p->g, piece, b)) {
             a->cells[b].origin = PICKER_ORIGIN_PAD;
             a->n_free--;
@@ -199,12 +201,12 @@ void picker_active_drop(struct picker *p, uint32_t piece)
     if (!a) {
         return;
     }
-    p->n_asked -= a->n_asked;
+    p->active.n_asked -= a->n_asked;
     a->n_free = 0;
     picker_active_reopen(p, a);
     free(a->cells);
     free(a->workers);
-    struct picker_active *last = &p->active[--p->n_active];
+    struct picker_active *last = &p->active.rows[--p->active.n];
     if (a != last) {
         *a = *last;
         p->pos[a->piece] = p->pos[piece];
@@ -256,7 +258,7 @@ void picker_active_ask(struct picker *p, struct picker_active *a,
     if (n == 0) {
         a->n_free--;
         a->n_asked++;
-        p->n_asked++;
+        p->active.n_asked++;
         picker_active_reopen(p, a);
     }
 }
@@ -269,7 +271,7 @@ static void picker_active_receive(struct picker *p, struct picker_active *a,
 
     if (picker_cell_n_askers(c) > 0) {
         a->n_asked--;
-        p->n_asked--;
+        p->active.n_asked--;
     } else {
         a->n_free--;
     }
@@ -354,7 +356,7 @@ void picker_on_dropped(struct picker *p, uint32_t peer, struct picker_block b)
     picker_worker_unref(a, peer);
     if (c->origin == PICKER_ORIGIN_NONE && picker_cell_n_askers(c) == 0) {
         a->n_asked--;
-        p->n_asked--;
+        p->active.n_asked--;
         picker_active_free(a, b.block);
         picker_active_settle(p, a);
     }
@@ -380,7 +382,7 @@ void picker_on_lost(struct picker *p, struct picker_block b)
     a->n_received--;
     if (picker_cell_n_askers(c) > 0) {
         a->n_asked++;
-        p->n_asked++;
+        p->active.n_asked++;
     } else {
         picker_active_free(a, b.block);
     }
@@ -427,9 +429,9 @@ uint32_t picker_blocks_received(const struct picker *p, uint32_t piece)
 /* Walks the table. */
 bool picker_next_active(const struct picker *p, uint32_t *it, uint32_t *piece)
 {
-    if (*it >= p->n_active) {
+    if (*it >= p->active.n) {
         return false;
     }
-    *piece = p->active[(*it)++].piece;
+    *piece = p->active.rows[(*it)++].piece;
     return true;
 }

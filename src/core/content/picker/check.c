@@ -79,8 +79,8 @@ static void picker_check_entry(const struct picker *p,
     bool open =
         s == PICKER_ACTIVE && n_free > 0 && picker_is_wanted(p, a->piece);
     BTC_ASSERT(open == (a->open_pos != PICKER_NO_POS));
-    BTC_ASSERT(!open ||
-               (a->open_pos < p->n_open && p->open[a->open_pos] == a->piece));
+    BTC_ASSERT(!open || (a->open_pos < p->active.n_open &&
+                         p->active.open[a->open_pos] == a->piece));
     picker_check_workers(a);
 }
 
@@ -90,15 +90,15 @@ static void picker_check_active(const struct picker *p)
     uint64_t n_asked = 0;
     uint32_t n_open = 0;
 
-    for (uint32_t i = 0; i < p->n_active; i++) {
-        const struct picker_active *a = &p->active[i];
+    for (uint32_t i = 0; i < p->active.n; i++) {
+        const struct picker_active *a = &p->active.rows[i];
 
         BTC_ASSERT(p->pos[a->piece] == i);
         picker_check_entry(p, a);
         n_asked += a->n_asked;
         n_open += a->open_pos != PICKER_NO_POS;
     }
-    BTC_ASSERT(n_asked == p->n_asked && n_open == p->n_open);
+    BTC_ASSERT(n_asked == p->active.n_asked && n_open == p->active.n_open);
 }
 
 /* The order holds each pickable piece once, in its bucket. */
@@ -107,9 +107,9 @@ static void picker_check_order(const struct picker *p)
     uint32_t at = 0;
 
     for (uint32_t b = 0; b < PICKER_BUCKETS; b++) {
-        BTC_ASSERT(p->end[b] == at + p->count[b]);
-        for (; at < p->end[b]; at++) {
-            uint32_t piece = p->order[at];
+        BTC_ASSERT(p->order.end[b] == at + p->order.count[b]);
+        for (; at < p->order.end[b]; at++) {
+            uint32_t piece = p->order.places[at];
             bool pickable = bits_get(&p->pickable, piece);
             uint32_t bucket = picker_bucket(p, piece);
 
@@ -133,7 +133,7 @@ static void picker_check_piece(const struct picker *p, uint32_t i,
 {
     enum picker_state s = picker_state(p, i);
     bool left = picker_is_wanted(p, i) && s != PICKER_HAVE;
-    bool only_pad = bits_get(&p->only_pad, i);
+    bool only_pad = bits_get(&p->pads.only, i);
     bool todo = left && !only_pad;
     bool pickable = todo && s == PICKER_MISSING;
     bool in_have = bits_get(&p->have, i);
@@ -151,7 +151,7 @@ static void picker_check_piece(const struct picker *p, uint32_t i,
     t->n_active += s == PICKER_ACTIVE || s == PICKER_FULL;
     t->n_pad_missing += left && only_pad && s == PICKER_MISSING;
     if (pickable) {
-        BTC_ASSERT(p->cursor[p->pieces[i].prio] <= i);
+        BTC_ASSERT(p->order.cursor[p->pieces[i].prio] <= i);
         t->n_pickable++;
         t->count[picker_bucket(p, i)]++;
     }
@@ -166,17 +166,17 @@ void picker_check_invariant(const struct picker *p)
         picker_check_piece(p, i, t);
     }
     for (uint32_t b = 0; b < PICKER_BUCKETS; b++) {
-        BTC_ASSERT(t->count[b] == p->count[b]);
+        BTC_ASSERT(t->count[b] == p->order.count[b]);
     }
     BTC_ASSERT(t->n_have == p->have.count && t->n_todo == p->todo.count);
     BTC_ASSERT(t->n_pickable == p->pickable.count);
     BTC_ASSERT(t->n_wanted_left == p->n_wanted_left);
     BTC_ASSERT(t->n_checking == p->n_checking);
-    BTC_ASSERT(t->n_active == p->n_active);
-    BTC_ASSERT(t->n_pad_missing == p->n_pad_missing);
+    BTC_ASSERT(t->n_active == p->active.n);
+    BTC_ASSERT(t->n_pad_missing == p->pads.n_missing);
     BTC_ASSERT(p->base > -PICKER_DEBT_MAX);
     picker_check_active(p);
-    if (!p->stale) {
+    if (!p->order.stale) {
         picker_check_order(p);
     }
     free(t);

@@ -21,7 +21,7 @@
  * of incomplete peers that have it, so no incomplete peer has a piece whose
  * avail is 0.
  *
- * The order: `order` holds the pickable pieces in buckets, highest priority
+ * The order: its places hold the pickable pieces in buckets, highest priority
  * first, within a priority lowest avail first; end[b] is where bucket b ends.
  * A piece goes to the next bucket by one swap and a step of the border. Within
  * a bucket the places are random. After mass changes the order is `stale`, no
@@ -72,11 +72,38 @@ struct picker_active {
     uint32_t n_by[PICKER_MAX_ASKERS + 1];
     uint32_t n_pads;    /* of the received ones */
     uint32_t free_from; /* no free block before this one */
-    uint32_t open_pos;  /* in picker.open, or PICKER_NO_POS */
+    uint32_t open_pos;  /* in `open` of the table, or PICKER_NO_POS */
     uint32_t n_workers;
     uint32_t cap_workers;
     struct picker_worker *workers; /* owns; no order */
     struct picker_cell *cells;     /* owns */
+};
+
+/* The order of picking; see above. */
+struct picker_order {
+    bool stale;       /* places, end and pos of pickable pieces are not kept */
+    uint64_t churn;   /* steps spent on the order since the last pick */
+    uint32_t *places; /* owns */
+    uint32_t *end; /* owns; of each bucket, in order; NULL until it is built */
+    uint32_t count[PICKER_BUCKETS]; /* pickable pieces of each bucket */
+    /* Sequential: no pickable piece of the priority lies before this one. */
+    uint32_t cursor[PICKER_PRIO_MAX + 1];
+};
+
+/* The active pieces. */
+struct picker_table {
+    struct picker_active *rows; /* owns; no order */
+    uint32_t n, cap;
+    uint32_t *open; /* owns; pieces, no order; room for cap */
+    uint32_t n_open;
+    uint64_t n_asked; /* blocks, over all of them */
+};
+
+/* Pieces of nothing but pads. */
+struct picker_pads {
+    struct bits only;   /* nothing to ask for; 0 bits without pad files */
+    uint32_t from;      /* where the search for the next one goes on */
+    uint32_t n_missing; /* wanted and MISSING */
 };
 
 struct picker {
@@ -84,35 +111,20 @@ struct picker {
     struct rng *rng;        /* borrows */
     uint32_t n;             /* pieces */
     bool sequential;
-    bool stale;     /* order, end and pos of pickable pieces are not kept */
-    uint64_t churn; /* steps spent on the order since the last pick */
-    int32_t base;   /* see above */
+    int32_t base; /* see above */
 
     struct picker_piece *pieces; /* owns */
-    /* Place in `order` of a pickable piece, in `active` of an active one. */
-    uint32_t *pos;                  /* owns */
-    uint32_t *order;                /* owns */
-    uint32_t *end;                  /* owns; of each bucket, in order; NULL
-                                       until the order is built */
-    uint32_t count[PICKER_BUCKETS]; /* pickable pieces of each bucket */
-    /* Sequential: no pickable piece of the priority lies before this one. */
-    uint32_t cursor[PICKER_PRIO_MAX + 1];
-
+    /* Place in the order of a pickable piece, in the table of an active one. */
+    uint32_t *pos;        /* owns */
     struct bits have;     /* HAVE */
     struct bits todo;     /* see above */
     struct bits pickable; /* see above */
-    struct bits only_pad; /* nothing to ask for; 0 bits without pad files */
-    uint32_t pad_from;    /* where the search for the next pad piece goes on */
-    uint32_t n_pad_missing; /* wanted MISSING pieces of only pads */
-
     uint32_t n_wanted_left;
     uint32_t n_checking;
-    struct picker_active *active; /* owns; no order */
-    uint32_t n_active;
-    uint32_t cap_active;
-    uint32_t *open; /* owns; pieces, no order; room for cap_active */
-    uint32_t n_open;
-    uint64_t n_asked; /* over all active pieces */
+
+    struct picker_order order;
+    struct picker_table active;
+    struct picker_pads pads;
 
     uint64_t work; /* elementary steps so far, for tests of the cost */
 };

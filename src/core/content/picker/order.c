@@ -34,17 +34,17 @@ uint32_t picker_bucket(const struct picker *p, uint32_t piece)
 /* First place of a bucket. */
 uint32_t picker_bucket_start(const struct picker *p, uint32_t bucket)
 {
-    return bucket == 0 ? 0 : p->end[bucket - 1];
+    return bucket == 0 ? 0 : p->order.end[bucket - 1];
 }
 
 /* Swaps the pieces of two places. */
 static void picker_order_swap(struct picker *p, uint32_t i, uint32_t j)
 {
-    uint32_t a = p->order[i];
-    uint32_t b = p->order[j];
+    uint32_t a = p->order.places[i];
+    uint32_t b = p->order.places[j];
 
-    p->order[i] = b;
-    p->order[j] = a;
+    p->order.places[i] = b;
+    p->order.places[j] = a;
     p->pos[b] = i;
     p->pos[a] = j;
 }
@@ -55,7 +55,7 @@ static void picker_order_mix(struct picker *p, uint32_t piece, uint32_t bucket)
     uint32_t start = picker_bucket_start(p, bucket);
 
     picker_order_swap(p, p->pos[piece],
-                      start + rng_below(p->rng, p->end[bucket] - start));
+                      start + rng_below(p->rng, p->order.end[bucket] - start));
 }
 
 /* Takes the piece from one bucket to another, a step at a time. */
@@ -63,10 +63,10 @@ static void picker_order_step(struct picker *p, uint32_t piece, uint32_t from,
                               uint32_t to)
 {
     for (uint32_t b = from; b < to; b++) {
-        picker_order_swap(p, p->pos[piece], --p->end[b]);
+        picker_order_swap(p, p->pos[piece], --p->order.end[b]);
     }
     for (uint32_t b = from; b > to; b--) {
-        picker_order_swap(p, p->pos[piece], p->end[b - 1]++);
+        picker_order_swap(p, p->pos[piece], p->order.end[b - 1]++);
     }
 }
 
@@ -75,12 +75,12 @@ static void picker_order_step(struct picker *p, uint32_t piece, uint32_t from,
  */
 static bool picker_order_is_stale(struct picker *p, uint32_t steps)
 {
-    p->churn += steps;
-    p->work += p->stale ? 1 : steps;
-    if (p->churn > (uint64_t)p->n + 1024) {
-        p->stale = true;
+    p->order.churn += steps;
+    p->work += p->order.stale ? 1 : steps;
+    if (p->order.churn > (uint64_t)p->n + 1024) {
+        p->order.stale = true;
     }
-    return p->stale;
+    return p->order.stale;
 }
 
 /* A piece became pickable. */
@@ -89,15 +89,15 @@ void picker_order_add(struct picker *p, uint32_t piece)
     uint32_t bucket = picker_bucket(p, piece);
     uint32_t prio = p->pieces[piece].prio;
 
-    p->count[bucket]++;
-    if (p->cursor[prio] > piece) {
-        p->cursor[prio] = piece;
+    p->order.count[bucket]++;
+    if (p->order.cursor[prio] > piece) {
+        p->order.cursor[prio] = piece;
     }
     if (picker_order_is_stale(p, PICKER_BUCKETS - bucket)) {
         return;
     }
-    uint32_t at = p->end[PICKER_BUCKETS - 1]++;
-    p->order[at] = piece;
+    uint32_t at = p->order.end[PICKER_BUCKETS - 1]++;
+    p->order.places[at] = piece;
     p->pos[piece] = at;
     picker_order_step(p, piece, PICKER_BUCKETS - 1, bucket);
     picker_order_mix(p, piece, bucket);
@@ -108,10 +108,10 @@ void picker_order_remove(struct picker *p, uint32_t piece)
 {
     uint32_t bucket = picker_bucket(p, piece);
 
-    p->count[bucket]--;
+    p->order.count[bucket]--;
     if (!picker_order_is_stale(p, PICKER_BUCKETS - bucket)) {
         picker_order_step(p, piece, bucket, PICKER_BUCKETS - 1);
-        picker_order_swap(p, p->pos[piece], --p->end[PICKER_BUCKETS - 1]);
+        picker_order_swap(p, p->pos[piece], --p->order.end[PICKER_BUCKETS - 1]);
     }
     p->pos[piece] = PICKER_NO_POS;
 }
@@ -122,14 +122,14 @@ void picker_order_move(struct picker *p, uint32_t piece, uint32_t from)
     uint32_t to = picker_bucket(p, piece);
     uint32_t prio = p->pieces[piece].prio;
 
-    if (p->cursor[prio] > piece) {
-        p->cursor[prio] = piece;
+    if (p->order.cursor[prio] > piece) {
+        p->order.cursor[prio] = piece;
     }
     if (from == to) {
         return;
     }
-    p->count[from]--;
-    p->count[to]++;
+    p->order.count[from]--;
+    p->order.count[to]++;
     if (picker_order_is_stale(p, from < to ? to - from : from - to)) {
         return;
     }
@@ -143,42 +143,43 @@ static void picker_order_build(struct picker *p)
     uint32_t next[PICKER_BUCKETS];
     uint32_t at = 0;
 
-    if (p->end == NULL) {
-        p->end = mem_calloc((size_t)PICKER_BUCKETS, sizeof(*p->end));
+    if (p->order.end == NULL) {
+        p->order.end =
+            mem_calloc((size_t)PICKER_BUCKETS, sizeof(*p->order.end));
     }
     for (uint32_t b = 0; b < PICKER_BUCKETS; b++) {
         next[b] = at;
-        at += p->count[b];
-        p->end[b] = at;
+        at += p->order.count[b];
+        p->order.end[b] = at;
     }
     BITS_EACH (i, &p->pickable) {
-        p->order[next[picker_bucket(p, i)]++] = i;
+        p->order.places[next[picker_bucket(p, i)]++] = i;
     }
     for (uint32_t b = 0; b < PICKER_BUCKETS; b++) {
         uint32_t start = picker_bucket_start(p, b);
 
-        for (uint32_t k = p->count[b]; k > 1; k--) {
+        for (uint32_t k = p->order.count[b]; k > 1; k--) {
             uint32_t j = start + rng_below(p->rng, k);
-            uint32_t tmp = p->order[j];
+            uint32_t tmp = p->order.places[j];
 
-            p->order[j] = p->order[start + k - 1];
-            p->order[start + k - 1] = tmp;
+            p->order.places[j] = p->order.places[start + k - 1];
+            p->order.places[start + k - 1] = tmp;
         }
     }
     for (uint32_t i = 0; i < at; i++) {
-        p->pos[p->order[i]] = i;
+        p->pos[p->order.places[i]] = i;
     }
     p->work += p->n;
-    p->stale = false;
+    p->order.stale = false;
 }
 
 /* Brings the order up to date. */
 void picker_order_refresh(struct picker *p)
 {
-    if (p->stale) {
+    if (p->order.stale) {
         picker_order_build(p);
     }
-    p->churn = 0;
+    p->order.churn = 0;
 }
 
 /* Adds to the avail of a piece. */
@@ -201,18 +202,18 @@ static void picker_avail_change(struct picker *p, uint32_t piece, int delta)
 /* Takes the debt off each piece, so that the levels stay apart. */
 static void picker_avail_settle(struct picker *p)
 {
-    memset(p->count, 0, sizeof(p->count));
+    memset(p->order.count, 0, sizeof(p->order.count));
     for (uint32_t i = 0; i < p->n; i++) {
         int64_t v = (int64_t)p->pieces[i].avail + p->base;
 
         BTC_ASSERT(v >= 0);
         p->pieces[i].avail = (uint16_t)v;
         if (bits_get(&p->pickable, i)) {
-            p->count[picker_bucket(p, i)]++;
+            p->order.count[picker_bucket(p, i)]++;
         }
     }
     p->base = 0;
-    p->stale = true;
+    p->order.stale = true;
     p->work += p->n;
 }
 
@@ -268,7 +269,7 @@ uint32_t picker_n_reachable(const struct picker *p)
         return n;
     }
     for (uint32_t prio = 0; prio < PICKER_PRIO_MAX; prio++) {
-        n -= p->count[prio * PICKER_LEVELS + (uint32_t)-p->base];
+        n -= p->order.count[prio * PICKER_LEVELS + (uint32_t)-p->base];
     }
     return n;
 }

@@ -83,8 +83,8 @@ static void picker_pick_open(struct picker_job *j)
     while (j->n < j->max) {
         struct picker_active *best = NULL;
 
-        for (uint32_t i = 0; i < p->n_open; i++) {
-            struct picker_active *a = picker_active_get(p, p->open[i]);
+        for (uint32_t i = 0; i < p->active.n_open; i++) {
+            struct picker_active *a = picker_active_get(p, p->active.open[i]);
 
             p->work++;
             if (picker_job_allows(j, a->piece) &&
@@ -107,8 +107,8 @@ static bool picker_walk_bucket(struct picker_job *j, uint32_t bucket,
     uint32_t i = picker_bucket_start(p, bucket);
 
     /* A piece that is taken leaves its place to another one of the bucket. */
-    while (i < p->end[bucket] && j->n < j->max && !p->stale) {
-        uint32_t piece = p->order[i];
+    while (i < p->order.end[bucket] && j->n < j->max && !p->order.stale) {
+        uint32_t piece = p->order.places[i];
 
         if (*budget == 0) {
             return false;
@@ -133,19 +133,19 @@ static bool picker_pick_walk(struct picker_job *j)
 
     do {
         picker_order_refresh(p);
-        for (uint32_t b = 0; b < PICKER_BUCKETS && !p->stale; b++) {
+        for (uint32_t b = 0; b < PICKER_BUCKETS && !p->order.stale; b++) {
             if (j->n == j->max) {
                 return true;
             }
             /* An incomplete peer has no piece of avail 0. */
-            if (p->count[b] == 0 || (!full && b % PICKER_LEVELS == 0)) {
+            if (p->order.count[b] == 0 || (!full && b % PICKER_LEVELS == 0)) {
                 continue;
             }
             if (!picker_walk_bucket(j, b, &budget)) {
                 return false;
             }
         }
-    } while (p->stale && j->n < j->max);
+    } while (p->order.stale && j->n < j->max);
     return true;
 }
 
@@ -219,7 +219,7 @@ static void picker_pick_scan(struct picker_job *j)
 static void picker_sequential_advance(struct picker *p, uint32_t prio,
                                       uint32_t *budget)
 {
-    uint32_t i = p->cursor[prio];
+    uint32_t i = p->order.cursor[prio];
 
     for (; *budget > 0; i++, (*budget)--) {
         i = picker_scan(&p->pickable, &p->pickable, NULL, i, &p->work);
@@ -227,7 +227,7 @@ static void picker_sequential_advance(struct picker *p, uint32_t prio,
             break;
         }
     }
-    p->cursor[prio] = i;
+    p->order.cursor[prio] = i;
 }
 
 /* New pieces of one priority, lowest index first. */
@@ -237,7 +237,8 @@ static void picker_sequential_level(struct picker_job *j, uint32_t prio,
     struct picker *p = j->p;
 
     picker_sequential_advance(p, prio, budget);
-    for (uint32_t i = p->cursor[prio]; *budget > 0 && j->n < j->max; i++) {
+    for (uint32_t i = p->order.cursor[prio]; *budget > 0 && j->n < j->max;
+         i++) {
         i = picker_scan(&p->pickable, j->have, j->only, i, &p->work);
         if (i >= p->n) {
             return;
@@ -257,7 +258,7 @@ static bool picker_pick_sequential(struct picker_job *j)
     uint32_t budget = PICKER_WALK_MAX;
 
     for (uint32_t b = 0; b < PICKER_BUCKETS && budget > 0; b++) {
-        if (p->count[b] > 0) {
+        if (p->order.count[b] > 0) {
             uint32_t level = b / PICKER_LEVELS;
 
             picker_sequential_level(j, PICKER_PRIO_MAX - level, &budget);
@@ -308,13 +309,14 @@ static void picker_pick_endgame(struct picker_job *j)
 {
     struct picker *p = j->p;
 
-    if (j->n == j->max || p->n_asked == 0) {
+    if (j->n == j->max || p->active.n_asked == 0) {
         return;
     }
-    uint32_t start = rng_below(p->rng, p->n_active);
+    uint32_t start = rng_below(p->rng, p->active.n);
     for (uint32_t k = 1; k < PICKER_MAX_ASKERS; k++) {
-        for (uint32_t i = 0; i < p->n_active && j->n < j->max; i++) {
-            struct picker_active *a = &p->active[(start + i) % p->n_active];
+        for (uint32_t i = 0; i < p->active.n && j->n < j->max; i++) {
+            struct picker_active *a =
+                &p->active.rows[(start + i) % p->active.n];
 
             p->work++;
             if (a->n_by[k] > 0 && picker_is_wanted(p, a->piece) &&

@@ -15,7 +15,7 @@ static void picker_mark_pads(struct picker *p, uint64_t from, uint64_t to)
     uint64_t end = to == p->g->total ? p->n : to / len;
 
     for (uint64_t i = first; i < end; i++) {
-        (void)bits_set(&p->only_pad, (uint32_t)i);
+        (void)bits_set(&p->pads.only, (uint32_t)i);
     }
 }
 
@@ -32,7 +32,7 @@ static void picker_find_pads(struct picker *p)
     if (zeros == 0) {
         return;
     }
-    int rc = bits_init(&p->only_pad, p->n);
+    int rc = bits_init(&p->pads.only, p->n);
     BTC_ASSERT(rc == 0);
     for (uint32_t i = 0; i < g->n_files; i++) {
         const struct layout_file *f = &g->files[i];
@@ -60,23 +60,24 @@ struct picker *picker_new(const struct layout *g, struct rng *rng)
     BTC_ASSERT(rc == 0); /* nobody makes a geom of more pieces */
     p->pieces = mem_calloc(p->n, sizeof(p->pieces[0]));
     p->pos = mem_array(p->n, sizeof(p->pos[0]));
-    p->order = mem_array(p->n, sizeof(p->order[0]));
+    p->order.places = mem_array(p->n, sizeof(p->order.places[0]));
     picker_find_pads(p);
     bits_fill(&p->todo);
     for (uint32_t i = 0; i < p->n; i++) {
         p->pieces[i].prio = PICKER_PRIO_NORMAL;
         p->pos[i] = PICKER_NO_POS;
     }
-    BITS_EACH (i, &p->only_pad) {
+    BITS_EACH (i, &p->pads.only) {
         (void)bits_clear(&p->todo, i);
     }
     bits_copy(&p->pickable, &p->todo);
     if (p->n > 0) {
-        p->count[picker_bucket(p, 0)] = p->pickable.count; /* all are alike */
+        p->order.count[picker_bucket(p, 0)] =
+            p->pickable.count; /* all are alike */
     }
-    p->n_pad_missing = p->only_pad.count;
+    p->pads.n_missing = p->pads.only.count;
     p->n_wanted_left = p->n;
-    p->stale = true;
+    p->order.stale = true;
     return p;
 }
 
@@ -86,20 +87,20 @@ void picker_free(struct picker *p)
     if (!p) {
         return;
     }
-    for (uint32_t i = 0; i < p->n_active; i++) {
-        free(p->active[i].cells);
-        free(p->active[i].workers);
+    for (uint32_t i = 0; i < p->active.n; i++) {
+        free(p->active.rows[i].cells);
+        free(p->active.rows[i].workers);
     }
-    free(p->active);
-    free(p->open);
+    free(p->active.rows);
+    free(p->active.open);
     free(p->pieces);
     free(p->pos);
-    free(p->order);
-    free(p->end);
+    free(p->order.places);
+    free(p->order.end);
     bits_fini(&p->have);
     bits_fini(&p->todo);
     bits_fini(&p->pickable);
-    bits_fini(&p->only_pad);
+    bits_fini(&p->pads.only);
     free(p);
 }
 
@@ -124,7 +125,7 @@ uint32_t picker_n_checking(const struct picker *p)
 /* Pieces that are ACTIVE or FULL. */
 uint32_t picker_n_active(const struct picker *p)
 {
-    return p->n_active;
+    return p->active.n;
 }
 
 /* The map of verified pieces; borrowed. */
@@ -137,11 +138,11 @@ const struct bits *picker_have(const struct picker *p)
  * piece that somebody has ends the loop; in the endgame there is none. */
 bool picker_is_endgame(const struct picker *p)
 {
-    if (p->n_asked == 0 || picker_n_reachable(p) > 0) {
+    if (p->active.n_asked == 0 || picker_n_reachable(p) > 0) {
         return false;
     }
-    for (uint32_t i = 0; i < p->n_open; i++) {
-        if (picker_availability(p, p->open[i]) > 0) {
+    for (uint32_t i = 0; i < p->active.n_open; i++) {
+        if (picker_availability(p, p->active.open[i]) > 0) {
             return false;
         }
     }
@@ -172,18 +173,18 @@ void picker_set_checking(struct picker *p, uint32_t piece)
 /* The next piece of nothing but pads becomes FULL. */
 bool picker_next_pad_piece(struct picker *p, uint32_t *piece)
 {
-    if (p->n_pad_missing == 0) {
+    if (p->pads.n_missing == 0) {
         return false;
     }
     for (;;) {
-        uint32_t i = bits_next_set(&p->only_pad, p->pad_from);
+        uint32_t i = bits_next_set(&p->pads.only, p->pads.from);
 
         p->work++;
         if (i >= p->n) {
-            p->pad_from = 0;
+            p->pads.from = 0;
             continue;
         }
-        p->pad_from = i + 1;
+        p->pads.from = i + 1;
         if (picker_state(p, i) == PICKER_MISSING && picker_is_wanted(p, i)) {
             (void)picker_active_add(p, i);
             *piece = i;

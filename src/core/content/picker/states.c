@@ -28,15 +28,15 @@ static void picker_unfile(struct picker *p, uint32_t piece)
     (void)bits_clear(&p->have, piece);
     p->n_wanted_left -= wanted && s != PICKER_HAVE;
     p->n_checking -= s == PICKER_CHECKING;
-    p->n_pad_missing -=
-        wanted && s == PICKER_MISSING && bits_get(&p->only_pad, piece);
+    p->pads.n_missing -=
+        wanted && s == PICKER_MISSING && bits_get(&p->pads.only, piece);
 }
 
 /* Puts the piece into the counts and maps that it belongs to now. */
 static void picker_file(struct picker *p, uint32_t piece)
 {
     bool wanted = picker_is_wanted(p, piece);
-    bool only_pad = bits_get(&p->only_pad, piece);
+    bool only_pad = bits_get(&p->pads.only, piece);
     enum picker_state s = picker_state(p, piece);
 
     if (s == PICKER_HAVE) {
@@ -49,7 +49,7 @@ static void picker_file(struct picker *p, uint32_t piece)
     }
     p->n_wanted_left++;
     if (only_pad) {
-        p->n_pad_missing += s == PICKER_MISSING;
+        p->pads.n_missing += s == PICKER_MISSING;
         return;
     }
     (void)bits_set(&p->todo, piece);
