@@ -17,11 +17,11 @@ static uint32_t sim_torrent_books(struct sim_torrent *st)
     SWARM_EACH_PEER(p, st->t->swarm)
     {
         uint32_t n_late = 0;
-        for (uint32_t i = 0; i < p->n_req; i++) {
+        for (uint32_t i = 0; i < p->window.n; i++) {
             n_late += peer_req_at(p, i)->late ? 1 : 0;
         }
-        SIM_CHECK(s, n_late == p->n_late);
-        n += p->n_req - n_late;
+        SIM_CHECK(s, n_late == p->window.n_late);
+        n += p->window.n - n_late;
         n_known += p->rx.mem != NULL && !p->rx.late ? 1 : 0;
     }
     n_known += n;
@@ -61,8 +61,9 @@ static void sim_torrent_dump_inside(const struct torrent *t, FILE *f)
         (void)fprintf(f,
                       "  peer %u: snubbed %d, depth %u, %u out, arriving %d, "
                       "refused %u until %" PRIu64 ", last block %" PRIu64 "\n",
-                      p->id, p->snubbed, p->depth, p->n_req, p->rx.active,
-                      p->n_refused, p->ask_ms, p->block_ms);
+                      p->id, p->window.snubbed, p->window.depth, p->window.n,
+                      p->rx.active, p->window.n_refused, p->window.from_ms,
+                      p->time.block_ms);
     }
 }
 

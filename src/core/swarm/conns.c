@@ -59,7 +59,8 @@ static void conns_note(struct swarm *w, const struct peer *p, int result)
 static bool conns_is_ours(const struct swarm *w, const struct peer *p,
                           int result)
 {
-    uint64_t since = p->phase == PEER_CONNECTING ? p->opened_ms : p->recv_ms;
+    uint64_t since =
+        p->phase == PEER_CONNECTING ? p->time.opened_ms : p->time.recv_ms;
     if (result == BTC_E_LIMIT) {
         return true;
     }
@@ -125,9 +126,9 @@ void conns_close(struct swarm *w, struct peer *p, bool tell, int result)
     }
     request_drop_all(w, p, false);
     request_block_abandon(w, p);
-    if (p->counted) {
-        content_peer_left(w->content, &p->have);
-        p->counted = false;
+    if (p->have.counted) {
+        content_peer_left(w->content, &p->have.bits);
+        p->have.counted = false;
     }
     extend_closed(w, p);
     conns_note(w, p, result);

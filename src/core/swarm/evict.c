@@ -26,22 +26,22 @@
 /* Payload of both directions. */
 static uint64_t evict_rate(const struct swarm *w, const struct peer *p)
 {
-    return rate_get(&p->down, w->clock.now_ms) +
-           rate_get(&p->up_rate, w->clock.now_ms);
+    return rate_get(&p->rate.down, w->clock.now_ms) +
+           rate_get(&p->rate.up, w->clock.now_ms);
 }
 
 /* Next to nothing moves either way. */
 static bool evict_is_idle(const struct swarm *w, const struct peer *p)
 {
     return p->phase != PEER_CONNECTING &&
-           rate_get(&p->down, w->clock.now_ms) < EVICT_RATE &&
-           rate_get(&p->up_rate, w->clock.now_ms) < EVICT_RATE;
+           rate_get(&p->rate.down, w->clock.now_ms) < EVICT_RATE &&
+           rate_get(&p->rate.up, w->clock.now_ms) < EVICT_RATE;
 }
 
 /* It has had its time to be of use. */
 static bool evict_is_old(const struct swarm *w, const struct peer *p)
 {
-    return w->clock.now_ms - p->opened_ms > EVICT_MS;
+    return w->clock.now_ms - p->time.opened_ms > EVICT_MS;
 }
 
 /* Connections of a host. */

@@ -33,7 +33,7 @@ static void extend_put_metadata(struct swarm *w, struct peer *p,
     struct buf payload;
     buf_init(&payload, UT_METADATA_MAX_BYTES);
     if (ut_metadata_encode(u, &payload) == 0) {
-        extend_put(w, p, p->ext.ut_metadata, &payload);
+        extend_put(w, p, p->ext.said.ut_metadata, &payload);
     }
     buf_fini(&payload);
 }
@@ -44,7 +44,7 @@ static void extend_put_metadata(struct swarm *w, struct peer *p,
 static void extend_ask(struct swarm *w, struct peer *p)
 {
     uint32_t piece;
-    if (p->phase != PEER_ACTIVE || p->ext.ut_metadata == 0) {
+    if (p->phase != PEER_ACTIVE || p->ext.said.ut_metadata == 0) {
         return;
     }
     while ((piece = metadata_next(w->extend.metadata, p->conn,
@@ -65,16 +65,16 @@ static void extend_ask_all(struct swarm *w)
 
 int extend_offered(struct swarm *w, struct peer *p)
 {
-    if (w->extend.use_pex && p->pex == NULL) {
-        p->pex = mem_zalloc(sizeof *p->pex);
-        pex_out_init(&p->pex->out);
-        pex_in_init(&p->pex->in);
+    if (w->extend.use_pex && p->ext.pex == NULL) {
+        p->ext.pex = mem_zalloc(sizeof *p->ext.pex);
+        pex_out_init(&p->ext.pex->out);
+        pex_in_init(&p->ext.pex->in);
     }
-    if (w->extend.metadata == NULL || p->ext.ut_metadata == 0 ||
-        p->ext.metadata_size == 0) {
+    if (w->extend.metadata == NULL || p->ext.said.ut_metadata == 0 ||
+        p->ext.said.metadata_size == 0) {
         return 0;
     }
-    if (!metadata_offer(w->extend.metadata, p->conn, p->ext.metadata_size,
+    if (!metadata_offer(w->extend.metadata, p->conn, p->ext.said.metadata_size,
                         w->clock.now_ms)) {
         return BTC_E_PROTO;
     }
@@ -155,10 +155,10 @@ static void extend_serve(struct swarm *w, struct peer *p, uint32_t piece)
     struct slice info = w->extend.info;
     struct ut_metadata u = {.type = UT_METADATA_REJECT, .piece = piece};
     size_t at = (size_t)piece * UT_METADATA_PIECE;
-    if (p->ext.ut_metadata == 0) {
+    if (p->ext.said.ut_metadata == 0) {
         return;
     }
-    if (at < info.len && buf_len(&p->out) < EXTEND_QUEUE_MAX) {
+    if (at < info.len && buf_len(&p->wire.out) < EXTEND_QUEUE_MAX) {
         u.type = UT_METADATA_DATA;
         u.total_size = info.len;
         u.data = slice_sub(info, at, UT_METADATA_PIECE);
@@ -197,11 +197,11 @@ static bool extend_dialable(const struct peer *p, struct ut_pex_peer *out)
 {
     *out = (struct ut_pex_peer){.addr = p->addr};
     if (p->incoming) {
-        out->addr.port = p->ext.port;
+        out->addr.port = p->ext.said.port;
     } else {
         out->flags |= UT_PEX_REACHABLE;
     }
-    if (peer_is_seed(p) || p->ext.upload_only) {
+    if (peer_is_seed(p) || p->ext.said.upload_only) {
         out->flags |= UT_PEX_SEED;
     }
     return p->phase == PEER_ACTIVE && out->addr.port != 0;
@@ -214,19 +214,20 @@ static void extend_put_pex(struct swarm *w, struct peer *p,
     struct ut_pex msg;
     struct buf payload;
     struct ut_pex_peer self;
-    if (p->pex == NULL || p->ext.ut_pex == 0 || p->phase != PEER_ACTIVE) {
+    if (p->ext.pex == NULL || p->ext.said.ut_pex == 0 ||
+        p->phase != PEER_ACTIVE) {
         return;
     }
     if (!extend_dialable(p, &self)) {
         self.addr = addr_none();
     }
-    if (!pex_out_next(&p->pex->out, live, n, &self.addr, w->clock.now_ms,
+    if (!pex_out_next(&p->ext.pex->out, live, n, &self.addr, w->clock.now_ms,
                       &msg)) {
         return;
     }
     buf_init(&payload, UT_PEX_MAX_BYTES);
     if (ut_pex_encode(&msg, &payload) == 0) {
-        extend_put(w, p, p->ext.ut_pex, &payload);
+        extend_put(w, p, p->ext.said.ut_pex, &payload);
     }
     buf_fini(&payload);
 }
@@ -257,14 +258,14 @@ static int extend_on_pex(struct swarm *w, struct peer *p, struct slice payload)
     struct pex_rules rules = {.is_private = !w->extend.use_pex,
                               .allow_local = w->shared->allow_local,
                               .sender = p->addr};
-    if (p->pex == NULL) {
+    if (p->ext.pex == NULL) {
         return 0; /* it was not offered */
     }
     int err = ut_pex_decode(payload, &msg);
     if (err != 0) {
         return err;
     }
-    int n = pex_in_take(&p->pex->in, &msg, &rules, w->clock.now_ms, found);
+    int n = pex_in_take(&p->ext.pex->in, &msg, &rules, w->clock.now_ms, found);
     for (int i = 0; i < n; i++) {
         (void)peerset_add(w->peerset, &found[i].addr, PEER_SOURCE_PEX);
     }

@@ -23,7 +23,7 @@ void handshake_put(struct swarm *w, struct peer *p)
 static void handshake_put_have(struct swarm *w, struct peer *p)
 {
     const struct bits *have = content_have(w->content);
-    if (p->has_fast && bits_is_full(have) && have->n > 0) {
+    if (p->fast.on && bits_is_full(have) && have->n > 0) {
         (void)peer_put_simple(p, WIRE_HAVE_ALL);
     } else if (have->count > 0) {
         uint8_t m[WIRE_HEADER_MAX];
@@ -31,7 +31,7 @@ static void handshake_put_have(struct swarm *w, struct peer *p)
                                .bitfield = bits_slice(have)};
         (void)peer_put(p, m, wire_encode(&msg, m));
         (void)peer_put(p, msg.bitfield.p, msg.bitfield.len);
-    } else if (p->has_fast) {
+    } else if (p->fast.on) {
         (void)peer_put_simple(p, WIRE_HAVE_NONE);
     }
 }
@@ -66,11 +66,11 @@ void handshake_put_ext(struct swarm *w, struct peer *p)
 static void handshake_join(struct swarm *w, struct peer *p)
 {
     uint32_t n = content_layout(w->content)->n_pieces;
-    int err = bits_init(&p->have, n);
+    int err = bits_init(&p->have.bits, n);
     BTC_ASSERT(err == 0);
-    wire_decoder_set_pieces(&p->decoder, n);
-    content_peer_joined(w->content, &p->have);
-    p->counted = true;
+    wire_decoder_set_pieces(&p->wire.decoder, n);
+    content_peer_joined(w->content, &p->have.bits);
+    p->have.counted = true;
 }
 
 /* Both handshakes are done: the connection counts. */
@@ -78,9 +78,9 @@ static void handshake_done(struct swarm *w, struct peer *p,
                            const struct wire_handshake *h)
 {
     p->phase = PEER_ACTIVE;
-    p->active_ms = w->clock.now_ms;
-    p->has_ext = wire_has_extended(h);
-    p->has_fast = wire_has_fast(h);
+    p->time.active_ms = w->clock.now_ms;
+    p->ext.on = wire_has_extended(h);
+    p->fast.on = wire_has_fast(h);
     if (!p->incoming) {
         w->count.connecting--;
     }
@@ -90,16 +90,16 @@ static void handshake_done(struct swarm *w, struct peer *p,
     if (w->content != NULL) {
         handshake_join(w, p);
         handshake_put_have(w, p);
-    } else if (p->has_fast) {
+    } else if (p->fast.on) {
         (void)peer_put_simple(p, WIRE_HAVE_NONE);
     }
-    if (p->has_ext) {
+    if (p->ext.on) {
         handshake_put_ext(w, p);
     }
     if (wire_has_dht(h) && w->shared->dht_port != 0 && w->extend.use_dht) {
         extend_put_port(w, p);
     }
-    p->first_done = true; /* ours is said: HAVE may follow */
+    p->wire.first_done = true; /* ours is said: HAVE may follow */
     if (w->content != NULL) {
         upload_grant_fast(w, p);
     }

@@ -36,24 +36,24 @@ static int messages_bitfield(struct swarm *w, struct peer *p,
                              const struct wire_msg *m)
 {
     bool was_seed = peer_is_seed(p);
-    if ((m->type != WIRE_BITFIELD && !p->has_fast) ||
-        (m->type == WIRE_HAVE_NONE && p->have_told)) {
+    if ((m->type != WIRE_BITFIELD && !p->fast.on) ||
+        (m->type == WIRE_HAVE_NONE && p->have.told)) {
         return BTC_E_PROTO;
     }
     if (m->type == WIRE_HAVE_ALL && was_seed) {
         return 0;
     }
-    p->have_told = true;
-    content_peer_left(w->content, &p->have);
+    p->have.told = true;
+    content_peer_left(w->content, &p->have.bits);
     int err = 0;
     if (m->type == WIRE_BITFIELD) {
-        err = bits_load(&p->have, m->bitfield);
+        err = bits_load(&p->have.bits, m->bitfield);
     } else if (m->type == WIRE_HAVE_ALL) {
-        bits_fill(&p->have);
+        bits_fill(&p->have.bits);
     } else {
-        bits_zero(&p->have);
+        bits_zero(&p->have.bits);
     }
-    content_peer_joined(w->content, &p->have);
+    content_peer_joined(w->content, &p->have.bits);
     if (err == 0) {
         messages_availability(w, p, was_seed);
     }
@@ -67,16 +67,16 @@ static int messages_have(struct swarm *w, struct peer *p, uint32_t piece)
     if (!layout_has_piece(content_layout(w->content), piece)) {
         return BTC_E_PROTO;
     }
-    if (bits_get(&p->have, piece)) {
+    if (bits_get(&p->have.bits, piece)) {
         return 0;
     }
     /* The picker counts full maps apart, so the last bit goes the long way. */
-    if (p->have.count + 1 == p->have.n) {
-        content_peer_left(w->content, &p->have);
-        bits_set(&p->have, piece);
-        content_peer_joined(w->content, &p->have);
+    if (p->have.bits.count + 1 == p->have.bits.n) {
+        content_peer_left(w->content, &p->have.bits);
+        bits_set(&p->have.bits, piece);
+        content_peer_joined(w->content, &p->have.bits);
     } else {
-        bits_set(&p->have, piece);
+        bits_set(&p->have.bits, piece);
         content_peer_has(w->content, piece);
     }
     if (peer_is_seed(p) || content_is_todo(w->content, piece)) {
@@ -94,18 +94,19 @@ static void messages_choke(struct swarm *w, struct peer *p, bool choke)
         return;
     }
     p->peer_choking = choke;
-    if (choke && !p->has_fast) {
+    if (choke && !p->fast.on) {
         request_drop_all(w, p, true);
     }
     if (choke) {
         return;
     }
-    if (p->blink_ms != 0 && w->clock.now_ms - p->blink_ms < MESSAGES_BLINK_MS) {
-        uint64_t at = p->blink_ms + MESSAGES_BLINK_MS;
-        p->ask_ms = p->ask_ms > at ? p->ask_ms : at;
+    if (p->window.blink_ms != 0 &&
+        w->clock.now_ms - p->window.blink_ms < MESSAGES_BLINK_MS) {
+        uint64_t at = p->window.blink_ms + MESSAGES_BLINK_MS;
+        p->window.from_ms = p->window.from_ms > at ? p->window.from_ms : at;
         return;
     }
-    p->blink_ms = w->clock.now_ms;
+    p->window.blink_ms = w->clock.now_ms;
     request_fill(w, p);
 }
 
@@ -113,20 +114,20 @@ static void messages_choke(struct swarm *w, struct peer *p, bool choke)
 static int messages_extended(struct swarm *w, struct peer *p,
                              const struct wire_extended *x)
 {
-    if (!p->has_ext) {
+    if (!p->ext.on) {
         return BTC_E_PROTO;
     }
     if (x->id != EXT_HANDSHAKE) {
         return extend_message(w, p, x);
     }
-    struct ext_handshake *h = &p->ext;
+    struct ext_handshake *h = &p->ext.said;
     bool nameless = h->client[0] == '\0';
     int err = ext_handshake_update(x->payload, h);
     if (err < 0) {
         return err;
     }
     if (h->reqq > 0) {
-        p->reqq = h->reqq;
+        p->ext.reqq = h->reqq;
     }
     if (h->port != 0 && p->incoming) {
         peerset_set_port(w->peerset, p->id, h->port);
@@ -142,11 +143,11 @@ static int messages_extended(struct swarm *w, struct peer *p,
 static int messages_allowed_fast(struct swarm *w, struct peer *p,
                                  uint32_t piece)
 {
-    if (!p->has_fast || !layout_has_piece(content_layout(w->content), piece)) {
+    if (!p->fast.on || !layout_has_piece(content_layout(w->content), piece)) {
         return BTC_E_PROTO;
     }
-    if (p->n_fast_in < PEER_MAX_FAST && !peer_has_fast_in(p, piece)) {
-        p->fast_in[p->n_fast_in++] = piece;
+    if (p->fast.n_in < PEER_MAX_FAST && !peer_has_fast_in(p, piece)) {
+        p->fast.in[p->fast.n_in++] = piece;
         request_fill(w, p);
     }
     return 0;
@@ -156,7 +157,7 @@ static int messages_allowed_fast(struct swarm *w, struct peer *p,
 static int messages_fast(struct swarm *w, struct peer *p,
                          const struct wire_msg *m)
 {
-    if (!p->has_fast) {
+    if (!p->fast.on) {
         return BTC_E_PROTO;
     }
     if (m->type == WIRE_SUGGEST) {
@@ -256,8 +257,8 @@ static ptrdiff_t messages_decode(struct swarm *w, struct peer *p,
     size_t used = 0;
     while (used < in.len && p->phase != PEER_CLOSED) {
         struct wire_msg m;
-        ptrdiff_t n =
-            wire_decode(&p->decoder, slice_sub(in, used, in.len - used), &m);
+        ptrdiff_t n = wire_decode(&p->wire.decoder,
+                                  slice_sub(in, used, in.len - used), &m);
         if (n == 0) {
             return (ptrdiff_t)used;
         }
@@ -282,19 +283,20 @@ static ptrdiff_t messages_decode(struct swarm *w, struct peer *p,
 static int messages_read(struct swarm *w, struct peer *p, struct slice data)
 {
     ptrdiff_t n = 0;
-    while (buf_len(&p->in) > 0 && data.len > 0 && p->phase != PEER_CLOSED) {
+    while (buf_len(&p->wire.in) > 0 && data.len > 0 &&
+           p->phase != PEER_CLOSED) {
         /* Complete the kept message with as little as may do. */
         size_t take = data.len < 16384 ? data.len : 16384;
-        if (buf_append(&p->in, data.p, take) < 0) {
+        if (buf_append(&p->wire.in, data.p, take) < 0) {
             return BTC_E_PROTO;
         }
         data = slice_sub(data, take, data.len - take);
-        n = messages_decode(w, p, buf_slice(&p->in));
+        n = messages_decode(w, p, buf_slice(&p->wire.in));
         if (n < 0) {
             return (int)n;
         }
-        buf_consume(&p->in, (size_t)n);
-        buf_trim(&p->in, PEER_KEEP_MEM);
+        buf_consume(&p->wire.in, (size_t)n);
+        buf_trim(&p->wire.in, PEER_KEEP_MEM);
     }
     if (data.len == 0 || p->phase == PEER_CLOSED) {
         return 0;
@@ -304,7 +306,7 @@ static int messages_read(struct swarm *w, struct peer *p, struct slice data)
         return (int)n;
     }
     if (p->phase != PEER_CLOSED &&
-        buf_append(&p->in, data.p + n, data.len - (size_t)n) < 0) {
+        buf_append(&p->wire.in, data.p + n, data.len - (size_t)n) < 0) {
         return BTC_E_PROTO;
     }
     return 0;
@@ -314,9 +316,9 @@ static int messages_read(struct swarm *w, struct peer *p, struct slice data)
  * other go out as one. */
 void messages_data(struct swarm *w, struct peer *p, struct slice data)
 {
-    p->recv_ms = w->clock.now_ms;
+    p->time.recv_ms = w->clock.now_ms;
     conns_heard(w);
-    if (p->phase == PEER_HANDSHAKE && p->decoder.handshaken) {
+    if (p->phase == PEER_HANDSHAKE && p->wire.decoder.handshaken) {
         return; /* said that it is us; its time runs out */
     }
     int err = messages_read(w, p, data);

@@ -40,7 +40,7 @@ const char *outcome_of_message(enum wire_type type)
 
 const char *outcome_of_garbage(const struct peer *p)
 {
-    if (!p->decoder.handshaken) {
+    if (!p->wire.decoder.handshaken) {
         return "does not speak BitTorrent in the clear";
     }
     return "broke a rule: a message has a wrong length";

@@ -20,47 +20,47 @@ struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
     p->incoming = incoming;
     p->phase = incoming ? PEER_HANDSHAKE : PEER_CONNECTING;
     p->am_choking = p->peer_choking = true;
-    p->reqq = PEER_DEF_REQQ;
-    p->depth = PEER_START_DEPTH;
-    p->opened_ms = p->recv_ms = p->sent_ms = now_ms;
-    wire_decoder_init(&p->decoder);
-    buf_init(&p->in, WIRE_MAX_BITFIELD + WIRE_MAX_EXTENDED);
-    buf_init(&p->out, PEER_OUT_MAX);
-    rate_init(&p->down);
-    rate_init(&p->up_rate);
+    p->ext.reqq = PEER_DEF_REQQ;
+    p->window.depth = PEER_START_DEPTH;
+    p->time.opened_ms = p->time.recv_ms = p->time.sent_ms = now_ms;
+    wire_decoder_init(&p->wire.decoder);
+    buf_init(&p->wire.in, WIRE_MAX_BITFIELD + WIRE_MAX_EXTENDED);
+    buf_init(&p->wire.out, PEER_OUT_MAX);
+    rate_init(&p->rate.down);
+    rate_init(&p->rate.up);
     return p;
 }
 
 void peer_free(struct peer *p)
 {
-    if (p->pex != NULL) {
-        pex_out_fini(&p->pex->out);
-        free(p->pex);
-    }
     if (p == NULL) {
         return;
     }
-    BTC_ASSERT(p->n_req == 0);
+    if (p->ext.pex != NULL) {
+        pex_out_fini(&p->ext.pex->out);
+        free(p->ext.pex);
+    }
+    BTC_ASSERT(p->window.n == 0);
     BTC_ASSERT(p->rx.mem == NULL);
-    buf_fini(&p->in);
-    buf_fini(&p->out);
-    bits_fini(&p->have);
-    free(p->req);
+    buf_fini(&p->wire.in);
+    buf_fini(&p->wire.out);
+    bits_fini(&p->have.bits);
+    free(p->window.ring);
     free(p->up.ring);
     free(p);
 }
 
 struct peer_request *peer_req_at(struct peer *p, uint32_t i)
 {
-    return &p->req[(p->req_head + i) & (p->req_cap - 1)];
+    return &p->window.ring[(p->window.head + i) & (p->window.cap - 1)];
 }
 
 void peer_req_push(struct peer *p, struct picker_block b, uint64_t now_ms)
 {
-    p->req = vec_ring_room(p->req, p->n_req, &p->req_head, &p->req_cap, 32,
-                           sizeof *p->req);
-    p->n_req++;
-    *peer_req_at(p, p->n_req - 1) =
+    p->window.ring = vec_ring_room(p->window.ring, p->window.n, &p->window.head,
+                                   &p->window.cap, 32, sizeof *p->window.ring);
+    p->window.n++;
+    *peer_req_at(p, p->window.n - 1) =
         (struct peer_request){.asked_ms = now_ms, .b = b};
 }
 
@@ -68,52 +68,53 @@ void peer_req_push(struct peer *p, struct picker_block b, uint64_t now_ms)
  */
 uint32_t peer_req_find(struct peer *p, struct picker_block b)
 {
-    for (uint32_t i = 0; i < p->n_req; i++) {
+    for (uint32_t i = 0; i < p->window.n; i++) {
         const struct peer_request *r = peer_req_at(p, i);
         if (r->b.piece == b.piece && r->b.block == b.block) {
             return i;
         }
     }
-    return p->n_req;
+    return p->window.n;
 }
 
 /* Moves the older ones up by one: cheap, because `i` is small. */
 void peer_req_remove(struct peer *p, uint32_t i)
 {
-    BTC_ASSERT(i < p->n_req);
-    p->n_late -= peer_req_at(p, i)->late ? 1 : 0;
+    BTC_ASSERT(i < p->window.n);
+    p->window.n_late -= peer_req_at(p, i)->late ? 1 : 0;
     for (; i > 0; i--) {
         *peer_req_at(p, i) = *peer_req_at(p, i - 1);
     }
-    p->req_head = (p->req_head + 1) & (p->req_cap - 1);
-    p->n_req--;
+    p->window.head = (p->window.head + 1) & (p->window.cap - 1);
+    p->window.n--;
 }
 
 bool peer_req_has(struct peer *p, struct picker_block b)
 {
     return (p->rx.active && p->rx.b.piece == b.piece &&
             p->rx.b.block == b.block) ||
-           peer_req_find(p, b) < p->n_req;
+           peer_req_find(p, b) < p->window.n;
 }
 
 bool peer_is_late(const struct peer *p)
 {
-    return p->n_late > 0 || (p->rx.active && p->rx.late);
+    return p->window.n_late > 0 || (p->rx.active && p->rx.late);
 }
 
 void peer_dropped_add(struct peer *p, struct picker_block b)
 {
-    p->dropped[p->n_dropped++ % PEER_MAX_DROPPED] = b;
-    p->n_awaited++;
+    p->dropped.ring[p->dropped.n++ % PEER_MAX_DROPPED] = b;
+    p->dropped.n_awaited++;
 }
 
 bool peer_dropped_take(struct peer *p, struct picker_block b)
 {
     uint32_t n =
-        p->n_dropped < PEER_MAX_DROPPED ? p->n_dropped : PEER_MAX_DROPPED;
+        p->dropped.n < PEER_MAX_DROPPED ? p->dropped.n : PEER_MAX_DROPPED;
     for (uint32_t i = 0; i < n; i++) {
-        if (p->dropped[i].piece == b.piece && p->dropped[i].block == b.block) {
-            p->dropped[i] = (struct picker_block){UINT32_MAX, UINT32_MAX};
+        if (p->dropped.ring[i].piece == b.piece &&
+            p->dropped.ring[i].block == b.block) {
+            p->dropped.ring[i] = (struct picker_block){UINT32_MAX, UINT32_MAX};
             return true;
         }
     }
@@ -149,7 +150,7 @@ void peer_up_remove(struct peer *p, uint32_t i)
 
 int peer_put(struct peer *p, const uint8_t *bytes, size_t len)
 {
-    return buf_append(&p->out, bytes, len);
+    return buf_append(&p->wire.out, bytes, len);
 }
 
 int peer_put_simple(struct peer *p, enum wire_type type)
@@ -173,13 +174,13 @@ int peer_put_block(struct peer *p, enum wire_type type,
 
 bool peer_is_seed(const struct peer *p)
 {
-    return p->have.n > 0 && bits_is_full(&p->have);
+    return p->have.bits.n > 0 && bits_is_full(&p->have.bits);
 }
 
 bool peer_has_fast_in(const struct peer *p, uint32_t piece)
 {
-    for (uint32_t i = 0; i < p->n_fast_in; i++) {
-        if (p->fast_in[i] == piece) {
+    for (uint32_t i = 0; i < p->fast.n_in; i++) {
+        if (p->fast.in[i] == piece) {
             return true;
         }
     }
@@ -188,8 +189,8 @@ bool peer_has_fast_in(const struct peer *p, uint32_t piece)
 
 bool peer_has_fast_out(const struct peer *p, uint32_t piece)
 {
-    for (uint32_t i = 0; i < p->n_fast_out; i++) {
-        if (p->fast_out[i] == piece) {
+    for (uint32_t i = 0; i < p->fast.n_out; i++) {
+        if (p->fast.out[i] == piece) {
             return true;
         }
     }
@@ -203,25 +204,25 @@ void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t block_len,
                        uint32_t share)
 {
     if (elapsed_ms > 0) {
-        double now = (double)p->tick_bytes * 1000.0 / (double)elapsed_ms;
-        p->fast_rate =
-            now > p->fast_rate ? now : p->fast_rate * 0.8 + now * 0.2;
-        p->tick_bytes = 0;
+        double now = (double)p->rate.tick_bytes * 1000.0 / (double)elapsed_ms;
+        p->rate.quick =
+            now > p->rate.quick ? now : p->rate.quick * 0.8 + now * 0.2;
+        p->rate.tick_bytes = 0;
     }
-    double bytes =
-        p->fast_rate * (PEER_QUEUE_MS + 2.0 * (double)p->latency_ms) / 1000.0;
+    double bytes = p->rate.quick *
+                   (PEER_QUEUE_MS + 2.0 * (double)p->rate.latency_ms) / 1000.0;
     uint32_t depth = bytes < (double)PEER_MAX_DEPTH * block_len
                          ? (uint32_t)(bytes / block_len) + PEER_MIN_DEPTH
                          : PEER_MAX_DEPTH;
-    if (p->fast_rate < 1.0 && p->block_ms == 0) {
+    if (p->rate.quick < 1.0 && p->time.block_ms == 0) {
         depth = PEER_START_DEPTH;
     }
     /* Not all of it: Transmission 3.00 rejects one now and then when its queue
      * is filled to the brim, and takes up to 10 s to say so. */
-    uint32_t most = p->reqq - p->reqq / 16;
+    uint32_t most = p->ext.reqq - p->ext.reqq / 16;
     most = most < PEER_MAX_DEPTH ? most : PEER_MAX_DEPTH;
     most = share < most ? share : most;
     depth = depth < most ? depth : most;
     depth = depth > 1 ? depth : 1;
-    p->depth = p->snubbed ? 1 : depth;
+    p->window.depth = p->window.snubbed ? 1 : depth;
 }

@@ -67,6 +67,58 @@ struct peer_pex {
     struct pex_in in;
 };
 
+/* The bytes of the connection, and messages made of them. */
+struct peer_wire {
+    struct wire_decoder decoder;
+    struct buf in;   /* an incomplete message */
+    struct buf out;  /* messages for the next SEND */
+    bool out_listed; /* is in the torrent's list of peers with output */
+    bool first_done; /* the message in which a bitfield may come is over */
+};
+
+/* The extension protocol (BEP 10). */
+struct peer_ext {
+    bool on;                   /* both speak it */
+    struct ext_handshake said; /* what it said; client "" before */
+    uint32_t reqq;             /* requests that it queues */
+    struct peer_pex *pex;      /* owns; NULL: no peer exchange with it */
+};
+
+/* The fast extension (BEP 6), and pieces that may be had while choked. */
+struct peer_fast {
+    bool on;                    /* both speak it */
+    uint32_t in[PEER_MAX_FAST]; /* it grants us */
+    uint32_t n_in;
+    uint32_t out[PEER_OUR_FAST]; /* we grant it */
+    uint32_t n_out;
+};
+
+/* The pieces that it has. */
+struct peer_have {
+    struct bits bits;
+    bool told;    /* a BITFIELD, HAVE_ALL or HAVE_NONE came */
+    bool counted; /* `bits` is in the picker's availability */
+};
+
+/* What we asked of it. */
+struct peer_window {
+    struct peer_request *ring; /* owns; requests, `cap` of them */
+    uint32_t head, n, cap;
+    uint32_t n_late;    /* of them */
+    uint32_t depth;     /* requests to have out */
+    uint32_t n_refused; /* REJECTs since the last good block */
+    uint64_t from_ms;   /* nothing is asked for before this */
+    uint64_t blink_ms;  /* of the last UNCHOKE that was answered at once */
+    bool snubbed;
+};
+
+/* Requests that we took back. */
+struct peer_dropped {
+    struct picker_block ring[PEER_MAX_DROPPED];
+    uint32_t n;         /* ever; the ring's head */
+    uint32_t n_awaited; /* of those ever dropped, not answered yet */
+};
+
 /* What it asked of us. */
 struct peer_uploads {
     struct wire_block *ring; /* owns; requests, `cap` of them */
@@ -83,6 +135,28 @@ struct peer_slot {
     uint64_t wait_ms;     /* it waits for a slot since; 0 = it does not */
 };
 
+/* How fast it is. */
+struct peer_rates {
+    struct rate down, up; /* payload */
+    uint64_t tick_bytes;  /* since the last tick */
+    double quick;         /* bytes/s, quick to rise; for the depth */
+    uint32_t latency_ms;  /* smallest seen from request to block; 0 unknown */
+};
+
+/* When what happened last. */
+struct peer_times {
+    uint64_t opened_ms; /* connect or accept */
+    uint64_t active_ms; /* handshake done */
+    uint64_t recv_ms, sent_ms, block_ms;
+};
+
+/* What we hold of it. */
+struct peer_record {
+    bool was_useful;   /* sent us a block of a piece that passed */
+    const char *broke; /* a literal: which rule; NULL = none */
+    uint32_t strikes;  /* blocks nobody asked for */
+};
+
 struct peer {
     uint32_t conn; /* id of the connection */
     uint32_t id;   /* in the peerset: also the picker's and the blame's */
@@ -91,57 +165,22 @@ struct peer {
     enum peer_phase phase;
     struct peer *next_closed; /* of those to be freed */
     bool incoming;
-    struct {
-        bool was_useful;   /* sent us a block of a piece that passed */
-        const char *broke; /* a literal: which rule; NULL = none */
-    } record;
 
-    struct wire_decoder decoder;
-    struct buf in;   /* an incomplete message */
-    struct buf out;  /* messages for the next SEND */
-    bool out_listed; /* is in the torrent's list of peers with output */
+    bool am_choking, am_interested;     /* what BEP 3 calls the state of a */
+    bool peer_choking, peer_interested; /* connection */
 
-    bool am_choking, am_interested;
-    bool peer_choking, peer_interested;
-    bool has_ext, has_fast;
-    bool first_done;      /* the message in which a bitfield may come is over */
-    struct peer_pex *pex; /* owns; NULL: no peer exchange with it */
-    struct ext_handshake ext; /* what it said; client "" before */
-    uint32_t reqq;
-
-    struct bits have;
-    bool have_told; /* a BITFIELD, HAVE_ALL or HAVE_NONE came */
-    bool counted;   /* `have` is in the picker's availability */
-    uint32_t fast_in[PEER_MAX_FAST]; /* pieces it grants us while choked */
-    uint32_t n_fast_in;
-    uint32_t fast_out[PEER_OUR_FAST]; /* pieces we grant it */
-    uint32_t n_fast_out;
-
-    struct peer_request *req; /* owns; a ring of req_cap */
-    uint32_t req_head, n_req, req_cap;
-    uint32_t n_late;                               /* of them */
-    struct picker_block dropped[PEER_MAX_DROPPED]; /* a ring */
-    uint32_t n_dropped;                            /* ever; the ring's head */
-    uint32_t n_awaited; /* of those ever dropped, not answered yet */
-    uint32_t n_refused; /* REJECTs since the last good block */
-    uint64_t ask_ms;    /* nothing is asked for before this */
-    uint64_t blink_ms;  /* of the last UNCHOKE that was answered at once */
-    uint32_t depth;     /* requests to have out */
-    uint32_t strikes;
-    bool snubbed;
-
+    struct peer_wire wire;
+    struct peer_ext ext;
+    struct peer_fast fast;
+    struct peer_have have;
+    struct peer_window window;
+    struct peer_dropped dropped;
     struct peer_arriving rx;
-
     struct peer_uploads up;
     struct peer_slot slot;
-
-    struct rate down, up_rate; /* payload */
-    uint64_t tick_bytes;       /* since the last tick */
-    double fast_rate;          /* bytes/s, quick to rise; for the depth */
-    uint32_t latency_ms; /* smallest seen from request to block; 0 unknown */
-    uint64_t opened_ms;  /* connect or accept */
-    uint64_t active_ms;  /* handshake done */
-    uint64_t recv_ms, sent_ms, block_ms;
+    struct peer_rates rate;
+    struct peer_times time;
+    struct peer_record record;
 };
 
 struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
@@ -152,7 +191,7 @@ void peer_free(struct peer *p);
 /* Our requests that are out, oldest first. */
 struct peer_request *peer_req_at(struct peer *p, uint32_t i);
 void peer_req_push(struct peer *p, struct picker_block b, uint64_t now_ms);
-/* Index of the block or n_req. */
+/* Index of the block or window.n. */
 uint32_t peer_req_find(struct peer *p, struct picker_block b);
 void peer_req_remove(struct peer *p, uint32_t i);
 /* It is asked and will not be asked for it again: the block stands in its

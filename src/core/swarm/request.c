@@ -28,15 +28,16 @@
 static bool request_is_allowed(const struct swarm *w, const struct peer *p)
 {
     return p->phase == PEER_ACTIVE && p->am_interested && !w->hold &&
-           w->clock.now_ms >= p->ask_ms && !(p->rx.active && p->rx.late) &&
+           w->clock.now_ms >= p->window.from_ms &&
+           !(p->rx.active && p->rx.late) &&
            (w->mode == SWARM_DOWNLOADING || w->mode == SWARM_CHECKING) &&
-           (!p->peer_choking || p->n_fast_in > 0);
+           (!p->peer_choking || p->fast.n_in > 0);
 }
 
 void request_interest(struct swarm *w, struct peer *p)
 {
     bool want = w->content != NULL && w->mode != SWARM_OFF &&
-                content_is_interesting(w->content, &p->have);
+                content_is_interesting(w->content, &p->have.bits);
     if (want == p->am_interested) {
         return;
     }
@@ -59,7 +60,7 @@ static void request_send(struct swarm *w, struct peer *p,
             .begin = b[i].block * BLOCK_LEN,
             .len = layout_block_size(content_layout(w->content), b[i].piece,
                                      b[i].block)};
-        bool again = p->n_late > 0 && peer_req_has(p, b[i]);
+        bool again = p->window.n_late > 0 && peer_req_has(p, b[i]);
         bool room = !again && pool_reserve(w->shared->pool);
         if (!room || peer_put_block(p, WIRE_REQUEST, &wire) < 0) {
             if (room) {
@@ -68,8 +69,8 @@ static void request_send(struct swarm *w, struct peer *p,
             content_unpick(w->content, p->id, b[i]);
             continue;
         }
-        if (p->n_req == 0 && p->block_ms < w->clock.now_ms) {
-            p->block_ms =
+        if (p->window.n == 0 && p->time.block_ms < w->clock.now_ms) {
+            p->time.block_ms =
                 w->clock.now_ms; /* the wait starts with the request */
         }
         peer_req_push(p, b[i], w->clock.now_ms);
@@ -81,11 +82,11 @@ static void request_send(struct swarm *w, struct peer *p,
  * quarter of it is free, so that requests travel in batches. */
 static uint32_t request_want(const struct swarm *w, const struct peer *p)
 {
-    if (p->n_req >= p->depth) {
+    if (p->window.n >= p->window.depth) {
         return 0;
     }
-    uint32_t want = p->depth - p->n_req;
-    if (p->n_req > 0 && want < p->depth / 4) {
+    uint32_t want = p->window.depth - p->window.n;
+    if (p->window.n > 0 && want < p->window.depth / 4) {
         return 0;
     }
     uint32_t room = pool_room(w->shared->pool);
@@ -97,8 +98,8 @@ static int request_fast_set(const struct swarm *w, const struct peer *p,
                             struct bits *out)
 {
     int err = bits_init(out, content_layout(w->content)->n_pieces);
-    for (uint32_t i = 0; err == 0 && i < p->n_fast_in; i++) {
-        bits_set(out, p->fast_in[i]);
+    for (uint32_t i = 0; err == 0 && i < p->fast.n_in; i++) {
+        bits_set(out, p->fast.in[i]);
     }
     return err;
 }
@@ -125,7 +126,7 @@ void request_fill(struct swarm *w, struct peer *p)
         return;
     }
     struct bits only = {0};
-    struct content_asker who = {.peer = p->id, .have = &p->have};
+    struct content_asker who = {.peer = p->id, .have = &p->have.bits};
     if (p->peer_choking) {
         if (request_fast_set(w, p, &only) < 0) {
             return;
@@ -151,9 +152,9 @@ static void request_round(struct swarm *w, uint32_t from, bool late)
         if (p == NULL || peer_is_late(p) != late) {
             continue;
         }
-        uint32_t had = p->n_req;
+        uint32_t had = p->window.n;
         request_fill(w, p);
-        w->fill_from = p->n_req > had ? slot + 1 : w->fill_from;
+        w->fill_from = p->window.n > had ? slot + 1 : w->fill_from;
     }
 }
 
@@ -170,7 +171,7 @@ static void request_late(struct swarm *w, struct peer *p, uint32_t i)
     struct peer_request *r = peer_req_at(p, i);
     if (!r->late) {
         r->late = true;
-        p->n_late++;
+        p->window.n_late++;
         pool_unreserve(w->shared->pool);
         content_drop(w->content, p->id, r->b);
     }
@@ -189,7 +190,7 @@ static void request_drop(struct swarm *w, struct peer *p, uint32_t i, bool late)
 
 void request_drop_all(struct swarm *w, struct peer *p, bool late)
 {
-    while (p->n_req > 0) {
+    while (p->window.n > 0) {
         request_drop(w, p, 0, late);
     }
 }
@@ -204,19 +205,19 @@ void request_rejected(struct swarm *w, struct peer *p,
         return;
     }
     uint32_t i = peer_req_find(p, b);
-    if (i == p->n_req) {
+    if (i == p->window.n) {
         return;
     }
     request_drop(w, p, i, false);
     if (!p->peer_choking) { /* nor the next one over and over */
-        uint64_t ms = (uint64_t)REQUEST_REFUSED_MS * ++p->n_refused;
+        uint64_t ms = (uint64_t)REQUEST_REFUSED_MS * ++p->window.n_refused;
         ms = ms < REQUEST_REFUSED_MAX_MS ? ms : REQUEST_REFUSED_MAX_MS;
-        p->ask_ms = w->clock.now_ms + ms;
+        p->window.from_ms = w->clock.now_ms + ms;
     }
     /* Not granted any more: asking the same again at once would be a loop. */
-    for (uint32_t f = 0; f < p->n_fast_in; f++) {
-        if (p->fast_in[f] == b.piece) {
-            p->fast_in[f] = p->fast_in[--p->n_fast_in];
+    for (uint32_t f = 0; f < p->fast.n_in; f++) {
+        if (p->fast.in[f] == b.piece) {
+            p->fast.in[f] = p->fast.in[--p->fast.n_in];
             break;
         }
     }
@@ -251,7 +252,7 @@ static void request_block_overdue(struct swarm *w, struct peer *p)
 {
     uint64_t limit = request_patience(w);
     uint64_t age = w->clock.now_ms - p->rx.ms;
-    uint64_t rate = rate_get(&p->down, w->clock.now_ms);
+    uint64_t rate = rate_get(&p->rate.down, w->clock.now_ms);
     uint32_t left = layout_block_size(content_layout(w->content), p->rx.b.piece,
                                       p->rx.b.block) -
                     p->rx.off;
@@ -261,7 +262,7 @@ static void request_block_overdue(struct swarm *w, struct peer *p)
     if (!p->rx.late && (rate == 0 || left * 1000ull / rate > limit)) {
         p->rx.late = true;
         content_drop(w->content, p->id, p->rx.b);
-        for (uint32_t i = 0; i < p->n_req; i++) {
+        for (uint32_t i = 0; i < p->window.n; i++) {
             request_late(w, p, i);
         }
     }
@@ -279,24 +280,24 @@ static void request_block_overdue(struct swarm *w, struct peer *p)
 static bool request_is_stuck(const struct swarm *w, const struct peer *p,
                              const struct peer_request *r, uint64_t limit)
 {
-    return r->passed || w->clock.now_ms - p->block_ms > limit;
+    return r->passed || w->clock.now_ms - p->time.block_ms > limit;
 }
 
 /* A silent peer is snubbed: others are asked for all that it was asked. So are
  * they for single requests that are late by more than the window explains. */
 void request_overdue(struct swarm *w, struct peer *p)
 {
-    uint64_t quiet = w->clock.now_ms - p->block_ms;
+    uint64_t quiet = w->clock.now_ms - p->time.block_ms;
     uint64_t limit = request_patience(w);
-    uint64_t rate = rate_get(&p->down, w->clock.now_ms);
+    uint64_t rate = rate_get(&p->rate.down, w->clock.now_ms);
     if (p->rx.active && w->count.active > 1) {
         request_block_overdue(w, p);
     }
-    if (p->n_req > 0 && quiet > REQUEST_SNUB_MS) {
-        p->snubbed = true;
-        p->depth = 1;
+    if (p->window.n > 0 && quiet > REQUEST_SNUB_MS) {
+        p->window.snubbed = true;
+        p->window.depth = 1;
     }
-    for (uint32_t i = 0; i < p->n_req; i++) {
+    for (uint32_t i = 0; i < p->window.n; i++) {
         uint64_t age = w->clock.now_ms - peer_req_at(p, i)->asked_ms;
         uint64_t due = 0;
         if (!request_is_stuck(w, p, peer_req_at(p, i), limit)) {
@@ -305,7 +306,7 @@ void request_overdue(struct swarm *w, struct peer *p)
         if (rate > 0) {
             due = (i + 1ull) * BLOCK_LEN * 2000 / rate;
         }
-        if (p->snubbed || (age > limit + due && w->count.active > 1)) {
+        if (p->window.snubbed || (age > limit + due && w->count.active > 1)) {
             request_late(w, p, i);
         }
         if (age > REQUEST_FORGET_MS) {
@@ -342,25 +343,25 @@ int request_block_begin(struct swarm *w, struct peer *p,
     p->rx.late = false;
     p->rx.ms = w->clock.now_ms;
     uint32_t i = peer_req_find(p, b);
-    for (uint32_t k = 0; i < p->n_req && k < i; k++) {
+    for (uint32_t k = 0; i < p->window.n && k < i; k++) {
         peer_req_at(p, k)->passed = true;
     }
-    p->rx.asked = p->rx.owed = i < p->n_req;
-    if (i < p->n_req && !peer_req_at(p, i)->late) {
+    p->rx.asked = p->rx.owed = i < p->window.n;
+    if (i < p->window.n && !peer_req_at(p, i)->late) {
         uint64_t took = w->clock.now_ms - peer_req_at(p, i)->asked_ms;
-        if (p->latency_ms == 0 || took < p->latency_ms) {
-            p->latency_ms = took > 0 ? (uint32_t)took : 1;
+        if (p->rate.latency_ms == 0 || took < p->rate.latency_ms) {
+            p->rate.latency_ms = took > 0 ? (uint32_t)took : 1;
         }
         peer_req_remove(p, i);
         p->rx.mem = pool_take(w->shared->pool);
         return 0;
     }
-    if (i < p->n_req) {
+    if (i < p->window.n) {
         peer_req_remove(p, i);
-    } else if (p->n_awaited == 0) {
-        return ++p->strikes > PEER_MAX_STRIKES ? BTC_E_PROTO : 0;
+    } else if (p->dropped.n_awaited == 0) {
+        return ++p->record.strikes > PEER_MAX_STRIKES ? BTC_E_PROTO : 0;
     } else {
-        p->n_awaited--;
+        p->dropped.n_awaited--;
         p->rx.owed = true;
         if (!peer_dropped_take(p, b)) {
             return 0; /* asked for so long ago that it is forgotten */
@@ -382,8 +383,8 @@ static void request_block_end(struct swarm *w, struct peer *p)
     p->rx.active = false;
     p->rx.mem = NULL;
     if (mem != NULL || p->rx.asked) { /* else it answers nothing */
-        p->block_ms = w->clock.now_ms;
-        p->snubbed = false;
+        p->time.block_ms = w->clock.now_ms;
+        p->window.snubbed = false;
     }
     if (mem == NULL ||
         !content_add_block(w->content, p->id, b, mem, w->clock.now_ms)) {
@@ -391,11 +392,11 @@ static void request_block_end(struct swarm *w, struct peer *p)
         w->total.wasted += len;
         return;
     }
-    p->n_refused = 0;
+    p->window.n_refused = 0;
     for (size_t i = 0; i < n; i++) {
         struct peer *other = askers[i] == p->id ? p : slots_by_id(w, askers[i]);
         uint32_t at = other != NULL ? peer_req_find(other, b) : 0;
-        if (other != NULL && at < other->n_req) {
+        if (other != NULL && at < other->window.n) {
             request_cancel(w, other, at);
         }
     }
@@ -411,8 +412,8 @@ void request_block_data(struct swarm *w, struct peer *p,
     }
     p->rx.off += n;
     if (p->rx.mem != NULL || p->rx.asked) { /* the rest earns nothing */
-        p->tick_bytes += n;
-        rate_add(&p->down, n, w->clock.now_ms);
+        p->rate.tick_bytes += n;
+        rate_add(&p->rate.down, n, w->clock.now_ms);
     }
     if (e != NULL && p->rx.owed) {
         e->bytes_down += n;

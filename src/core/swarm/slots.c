@@ -86,7 +86,7 @@ void slots_close(struct swarm *w, struct peer *p)
 /* Takes it off the list of those with output. */
 static void slots_forget_output(struct swarm *w, const struct peer *p)
 {
-    for (uint32_t i = 0; p->out_listed && i < w->output.n; i++) {
+    for (uint32_t i = 0; p->wire.out_listed && i < w->output.n; i++) {
         if (w->output.list[i] == p) {
             w->output.list[i] = w->output.list[--w->output.n];
             break;
@@ -111,12 +111,12 @@ void slots_sweep(struct swarm *w)
 void slots_output(struct swarm *w, struct peer *p)
 {
     struct swarm_output *o = &w->output;
-    if (p->out_listed || p->phase == PEER_CLOSED) {
+    if (p->wire.out_listed || p->phase == PEER_CLOSED) {
         return;
     }
     o->list = vec_room(o->list, o->n, &o->cap, sizeof(struct peer *));
     o->list[o->n++] = p;
-    p->out_listed = true;
+    p->wire.out_listed = true;
 }
 
 void slots_fini(struct swarm *w)

@@ -66,7 +66,7 @@ static void swarm_tell_upload_only(struct swarm *w)
     struct peer *p;
     SWARM_EACH_PEER(p, w)
     {
-        if (p->phase == PEER_ACTIVE && p->has_ext) {
+        if (p->phase == PEER_ACTIVE && p->ext.on) {
             handshake_put_ext(w, p);
             slots_output(w, p);
         }
@@ -169,14 +169,15 @@ static int swarm_peer_overdue(const struct swarm *w, const struct peer *p)
         return 0; /* the connection's own time-out */
     }
     if (p->phase == PEER_HANDSHAKE) {
-        bool late = w->clock.now_ms - p->opened_ms > PEER_HANDSHAKE_MS;
+        bool late = w->clock.now_ms - p->time.opened_ms > PEER_HANDSHAKE_MS;
         return late ? BTC_E_TIMEOUT : 0;
     }
-    if (w->clock.now_ms - p->recv_ms > PEER_IDLE_MS) {
+    if (w->clock.now_ms - p->time.recv_ms > PEER_IDLE_MS) {
         return BTC_E_TIMEOUT;
     }
     /* Two seeds have nothing to say to each other (BEP 21). */
-    if (w->mode == SWARM_SEEDING && (p->ext.upload_only || peer_is_seed(p))) {
+    if (w->mode == SWARM_SEEDING &&
+        (p->ext.said.upload_only || peer_is_seed(p))) {
         return BTC_E_CANCELLED;
     }
     return 0;
@@ -211,7 +212,7 @@ static void swarm_tick_peer(struct swarm *w, struct peer *p,
     if (w->content != NULL) {
         swarm_tick_requests(w, p, elapsed_ms);
     }
-    if (w->clock.now_ms - p->sent_ms > PEER_KEEPALIVE_MS) {
+    if (w->clock.now_ms - p->time.sent_ms > PEER_KEEPALIVE_MS) {
         (void)peer_put(p, keepalive, sizeof keepalive);
         slots_output(w, p);
     }
@@ -230,7 +231,7 @@ static uint32_t swarm_count_askable(const struct swarm *w)
     SWARM_EACH_PEER(p, w)
     {
         if (p->phase == PEER_ACTIVE && p->am_interested && !p->peer_choking &&
-            !p->snubbed) {
+            !p->window.snubbed) {
             n++;
         }
     }
@@ -249,11 +250,11 @@ static void swarm_choose_owners(struct swarm *w)
         if (p->phase == PEER_ACTIVE) {
             all[n++] = (struct content_candidate){
                 .peer = p->id,
-                .have = &p->have,
-                .down_rate = rate_get(&p->down, w->clock.now_ms),
+                .have = &p->have.bits,
+                .down_rate = rate_get(&p->rate.down, w->clock.now_ms),
                 .choking = p->peer_choking,
-                .fit = !p->peer_choking && !p->snubbed &&
-                       w->clock.now_ms >= p->ask_ms,
+                .fit = !p->peer_choking && !p->window.snubbed &&
+                       w->clock.now_ms >= p->window.from_ms,
                 .late = peer_is_late(p),
                 .useful = p->record.was_useful,
             };
@@ -336,7 +337,7 @@ void swarm_connected(struct swarm *w, uint32_t conn)
     if (p != NULL && p->phase == PEER_CONNECTING) {
         conns_heard(w);
         p->phase = PEER_HANDSHAKE;
-        p->opened_ms = p->recv_ms = w->clock.now_ms;
+        p->time.opened_ms = p->time.recv_ms = w->clock.now_ms;
         handshake_put(w, p);
     }
 }
@@ -349,7 +350,7 @@ void swarm_accepted(struct swarm *w, uint32_t conn,
     if (p == NULL) {
         return;
     }
-    p->decoder.handshaken = true;
+    p->wire.decoder.handshaken = true;
     handshake_put(w, p);
     int err = handshake_take(w, p, h);
     if (err == BTC_E_CANCELLED) {
@@ -439,8 +440,8 @@ void swarm_piece_verified(struct swarm *w, uint32_t piece)
         if (p->phase != PEER_ACTIVE) {
             continue;
         }
-        bool has = bits_get(&p->have, piece);
-        if (p->first_done && !has) {
+        bool has = bits_get(&p->have.bits, piece);
+        if (p->wire.first_done && !has) {
             (void)peer_put_piece_idx(p, WIRE_HAVE, piece);
             slots_output(w, p);
         }
@@ -506,12 +507,12 @@ bool swarm_next_send(struct swarm *w, struct action *out)
     swarm_take_back(w);
     while (w->output.n > 0) {
         struct peer *p = w->output.list[--w->output.n];
-        p->out_listed = false;
-        if (p->phase != PEER_CLOSED && buf_len(&p->out) > 0) {
+        p->wire.out_listed = false;
+        if (p->phase != PEER_CLOSED && buf_len(&p->wire.out) > 0) {
             *out = (struct action){.type = ACTION_SEND, .conn = p->conn};
-            out->data = buf_slice(&p->out);
+            out->data = buf_slice(&p->wire.out);
             w->output.sending = p;
-            p->sent_ms = w->clock.now_ms;
+            p->time.sent_ms = w->clock.now_ms;
             return true;
         }
     }
@@ -523,8 +524,8 @@ void swarm_take_back(struct swarm *w)
 {
     struct peer *p = w->output.sending;
     if (p != NULL) {
-        buf_clear(&p->out);
-        buf_trim(&p->out, PEER_KEEP_MEM);
+        buf_clear(&p->wire.out);
+        buf_trim(&p->wire.out, PEER_KEEP_MEM);
         w->output.sending = NULL;
     }
 }
@@ -581,16 +582,16 @@ bool swarm_peer_info(const struct swarm *w, uint32_t peer, uint64_t now_ms,
     {
         if (p->id == peer && p->phase == PEER_ACTIVE) {
             *out = (struct swarm_peer_info){
-                .client = p->ext.client,
+                .client = p->ext.said.client,
                 .choking = p->peer_choking,
                 .interested = p->peer_interested,
                 .am_choking = p->am_choking,
                 .am_interested = p->am_interested,
                 .incoming = p->incoming,
                 .is_seed = peer_is_seed(p),
-                .down_rate = rate_get(&p->down, now_ms),
-                .up_rate = rate_get(&p->up_rate, now_ms),
-                .requests = p->n_req,
+                .down_rate = rate_get(&p->rate.down, now_ms),
+                .up_rate = rate_get(&p->rate.up, now_ms),
+                .requests = p->window.n,
             };
             return true;
         }

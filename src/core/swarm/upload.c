@@ -41,10 +41,10 @@ void upload_choke(struct swarm *w, struct peer *p, bool choke)
     }
     for (uint32_t i = p->up.n; choke && i > 0; i--) {
         struct wire_block b = *peer_up_at(p, i - 1);
-        if (p->has_fast && peer_has_fast_out(p, b.piece)) {
+        if (p->fast.on && peer_has_fast_out(p, b.piece)) {
             continue;
         }
-        if (p->has_fast) {
+        if (p->fast.on) {
             (void)peer_put_block(p, WIRE_REJECT, &b);
         }
         peer_up_remove(p, i - 1);
@@ -56,7 +56,7 @@ void upload_choke(struct swarm *w, struct peer *p, bool choke)
 static int upload_reject(struct swarm *w, struct peer *p,
                          const struct wire_block *b)
 {
-    if (!p->has_fast) {
+    if (!p->fast.on) {
         return 0;
     }
     if (peer_put_block(p, WIRE_REJECT, b) < 0) {
@@ -218,7 +218,7 @@ int upload_done(struct swarm *w, struct peer *p, const struct event *ev)
     if (ev->result < 0) {
         return ev->result;
     }
-    rate_add(&p->up_rate, ev->uploaded.len, w->clock.now_ms);
+    rate_add(&p->rate.up, ev->uploaded.len, w->clock.now_ms);
     struct peerset_entry *e = peerset_get(w->peerset, p->id);
     if (e != NULL) {
         e->bytes_up += ev->uploaded.len;
@@ -241,12 +241,12 @@ void upload_rank(struct swarm *w)
                 .id = p->id,
                 .interested = p->peer_interested,
                 .unchoked = !p->am_choking,
-                .down_rate = rate_get(&p->down, w->clock.now_ms),
-                .up_rate = rate_get(&p->up_rate, w->clock.now_ms),
-                .connected_ms = p->active_ms,
+                .down_rate = rate_get(&p->rate.down, w->clock.now_ms),
+                .up_rate = rate_get(&p->rate.up, w->clock.now_ms),
+                .connected_ms = p->time.active_ms,
                 .unchoked_ms = p->slot.unchoked_ms,
                 .waiting_ms = p->slot.wait_ms,
-                .snubbed = p->snubbed,
+                .snubbed = p->window.snubbed,
             };
         }
     }
@@ -314,27 +314,27 @@ void upload_interested(struct swarm *w, struct peer *p)
 void upload_grant_fast(struct swarm *w, struct peer *p)
 {
     const struct bits *have = content_have(w->content);
-    if (!p->has_fast || p->addr.family != ADDR_V4 || have->n <= PEER_OUR_FAST) {
+    if (!p->fast.on || p->addr.family != ADDR_V4 || have->n <= PEER_OUR_FAST) {
         return;
     }
     uint8_t x[4 + SHA1_LEN] = {p->addr.ip[0], p->addr.ip[1], p->addr.ip[2], 0};
     size_t len = sizeof x;
     bytes_put(x + 4, w->info_hash, SHA1_LEN);
-    while (p->n_fast_out < PEER_OUR_FAST) {
+    while (p->fast.n_out < PEER_OUR_FAST) {
         uint8_t digest[SHA1_LEN];
         hash_sha1(slice_of(x, len), digest);
-        for (int i = 0; i < 5 && p->n_fast_out < PEER_OUR_FAST; i++) {
+        for (int i = 0; i < 5 && p->fast.n_out < PEER_OUR_FAST; i++) {
             uint32_t piece = bytes_get_be32(digest + (size_t)i * 4) % have->n;
             if (!peer_has_fast_out(p, piece)) {
-                p->fast_out[p->n_fast_out++] = piece;
+                p->fast.out[p->fast.n_out++] = piece;
             }
         }
         bytes_put(x, digest, SHA1_LEN);
         len = SHA1_LEN;
     }
-    for (uint32_t i = 0; i < p->n_fast_out; i++) {
-        if (bits_get(have, p->fast_out[i])) {
-            (void)peer_put_piece_idx(p, WIRE_ALLOWED_FAST, p->fast_out[i]);
+    for (uint32_t i = 0; i < p->fast.n_out; i++) {
+        if (bits_get(have, p->fast.out[i])) {
+            (void)peer_put_piece_idx(p, WIRE_ALLOWED_FAST, p->fast.out[i]);
         }
     }
 }

@@ -43,15 +43,15 @@ static void test_requests(void **state)
             memmove(model + i, model + i + 1, (n - i - 1) * sizeof(model[0]));
             n--;
         }
-        assert_int_equal(p->n_req, n);
+        assert_int_equal(p->window.n, n);
         for (uint32_t i = 0; i < n; i += 1 + n / 10) {
             assert_int_equal(peer_req_at(p, i)->asked_ms, 1000 + model[i]);
             assert_int_equal(peer_req_at(p, i)->b.piece, model[i] / 8);
         }
     }
-    assert_int_equal(peer_req_find(p, block_of(next)), p->n_req);
-    while (p->n_req > 0) {
-        peer_req_remove(p, p->n_req - 1);
+    assert_int_equal(peer_req_find(p, block_of(next)), p->window.n);
+    while (p->window.n > 0) {
+        peer_req_remove(p, p->window.n - 1);
     }
     peer_free(p);
 }
@@ -86,7 +86,7 @@ static void test_dropped(void **state)
     for (uint32_t i = 0; i < PEER_MAX_DROPPED + 10; i++) {
         peer_dropped_add(p, block_of(i));
     }
-    assert_int_equal(p->n_awaited, PEER_MAX_DROPPED + 10);
+    assert_int_equal(p->dropped.n_awaited, PEER_MAX_DROPPED + 10);
     assert_false(peer_dropped_take(p, block_of(9)));
     assert_true(peer_dropped_take(p, block_of(10)));
     assert_false(peer_dropped_take(p, block_of(10)));
@@ -124,16 +124,16 @@ static void test_depth(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct peer *p = peer_make();
-        p->latency_ms = rows[i].latency_ms;
-        p->reqq = rows[i].reqq;
-        p->snubbed = rows[i].snubbed;
+        p->rate.latency_ms = rows[i].latency_ms;
+        p->ext.reqq = rows[i].reqq;
+        p->window.snubbed = rows[i].snubbed;
         for (int tick = 0; tick < 12; tick++) {
-            p->tick_bytes = rows[i].rate / 4;
-            p->block_ms = rows[i].rate > 0 ? 1 : 0;
+            p->rate.tick_bytes = rows[i].rate / 4;
+            p->time.block_ms = rows[i].rate > 0 ? 1 : 0;
             peer_update_depth(p, 250, rows[i].block_len, rows[i].share);
         }
-        if (p->depth < rows[i].min || p->depth > rows[i].max) {
-            fail_msg("row %zu: depth %u", i, p->depth);
+        if (p->window.depth < rows[i].min || p->window.depth > rows[i].max) {
+            fail_msg("row %zu: depth %u", i, p->window.depth);
         }
         peer_free(p);
     }
@@ -145,20 +145,20 @@ static void test_depth_grows(void **state)
     struct peer *p = peer_make();
     uint32_t ticks = 0;
     (void)state;
-    p->reqq = 2000;
-    p->latency_ms = 20;
-    p->block_ms = 1;
-    for (; p->depth < PEER_MAX_DEPTH && ticks < 100; ticks++) {
-        p->tick_bytes = (uint64_t)p->depth * BLOCK_LEN;
+    p->ext.reqq = 2000;
+    p->rate.latency_ms = 20;
+    p->time.block_ms = 1;
+    for (; p->window.depth < PEER_MAX_DEPTH && ticks < 100; ticks++) {
+        p->rate.tick_bytes = (uint64_t)p->window.depth * BLOCK_LEN;
         peer_update_depth(p, 250, BLOCK_LEN, 4096);
     }
     assert_in_range(ticks, 1, 8);
     /* and a pause of a second shuts it by half at most */
-    uint32_t before = p->depth;
+    uint32_t before = p->window.depth;
     for (int i = 0; i < 3; i++) {
         peer_update_depth(p, 250, BLOCK_LEN, 4096);
     }
-    assert_true(p->depth >= before / 2);
+    assert_true(p->window.depth >= before / 2);
     peer_free(p);
 }
 
@@ -171,7 +171,7 @@ static void test_output(void **state)
     while (peer_put_piece_idx(p, WIRE_HAVE, 1) == 0) {
         n += 9;
     }
-    assert_int_equal(buf_len(&p->out), n);
+    assert_int_equal(buf_len(&p->wire.out), n);
     assert_true(n <= PEER_OUT_MAX && n > PEER_OUT_MAX - 9);
     assert_int_equal(peer_put_simple(p, WIRE_CHOKE) < 0, PEER_OUT_MAX - n < 5);
     peer_free(p);

@@ -369,7 +369,7 @@ static void test_memory_of_floods(void **state)
         n += wire_encode_block(WIRE_REQUEST, &b, m + n);
     }
     kit_bytes(k, a, m, n);
-    assert_true(p->out.cap <= PEER_KEEP_MEM);
+    assert_true(p->wire.out.cap <= PEER_KEEP_MEM);
     kit_forget(k);
     memset(m, 0, 4 + WIRE_MAX_EXTENDED);
     bytes_put_be32(m, WIRE_MAX_EXTENDED);
@@ -377,7 +377,7 @@ static void test_memory_of_floods(void **state)
     kit_bytes(k, a, m, WIRE_MAX_EXTENDED / 2);
     kit_bytes(k, a, m + WIRE_MAX_EXTENDED / 2, WIRE_MAX_EXTENDED / 2 + 4);
     KIT_EXPECT(k, "");
-    assert_true(p->in.cap <= PEER_KEEP_MEM);
+    assert_true(p->wire.in.cap <= PEER_KEEP_MEM);
     bytes_put_be32(m, WIRE_MAX_EXTENDED + 1);
     kit_bytes(k, a, m, 5);
     KIT_EXPECT(k, "1: close\n");
@@ -578,14 +578,14 @@ static void test_windows(void **state)
         }
     }
     struct peer *p = slots_by_conn(k->t->swarm, fast);
-    p->fast_rate = 1e9;
-    p->block_ms = k->now_ms;
+    p->rate.quick = 1e9;
+    p->time.block_ms = k->now_ms;
     kit_wait(k, TORRENT_TICK_MS);
-    assert_int_equal(p->depth, k->pool.max);
+    assert_int_equal(p->window.depth, k->pool.max);
     kit_simple(k, idle[1], WIRE_UNCHOKE); /* now it shares */
-    p->fast_rate = 1e9;
+    p->rate.quick = 1e9;
     kit_wait(k, TORRENT_TICK_MS);
-    assert_int_equal(p->depth, k->pool.max / 2);
+    assert_int_equal(p->window.depth, k->pool.max / 2);
     kit_free(k);
 }
 

@@ -21,7 +21,7 @@ static void kit_drip(struct kit *k, uint32_t conn, uint32_t held, int n,
     struct peer *p = slots_by_conn(k->t->swarm, conn);
     for (int i = 0; i < n; i++) {
         kit_wait(k, ms);
-        assert_true(p->n_req > held);
+        assert_true(p->window.n > held);
         struct picker_block b = peer_req_at(p, held)->b;
         kit_block(k, conn, b.piece, b.block, true);
     }
@@ -73,7 +73,7 @@ static void test_slow_in_order(void **state)
     struct peer *p = slots_by_conn(k->t->swarm, a);
     for (int i = 0; i < 12; i++) {
         kit_drip(k, a, 0, 1, 4000);
-        assert_int_equal(p->n_late, 0);
+        assert_int_equal(p->window.n_late, 0);
     }
     for (uint32_t piece = 0; piece < KIT_PIECES; piece++) {
         if (k->jobs[piece]) {

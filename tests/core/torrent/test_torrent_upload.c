@@ -43,8 +43,8 @@ static void test_allowed_fast(void **state)
     for (int i = 0; i < 1000; i++) {
         const struct peer *p = slots_by_conn(k->t->swarm, a);
         assert_true(p->am_choking);
-        assert_int_equal(p->n_fast_out, PEER_OUR_FAST);
-        got += ask(k, a, p->fast_out[i % PEER_OUR_FAST]);
+        assert_int_equal(p->fast.n_out, PEER_OUR_FAST);
+        got += ask(k, a, p->fast.out[i % PEER_OUR_FAST]);
         if (i % 300 == 299) {
             struct event ev = {.type = EVENT_CLOSED, .conn = a};
             kit_input(k, &ev);
