@@ -101,24 +101,24 @@ static bool commit_is_at_work(const struct engine *s)
 static void commit_live(struct engine *s, uint64_t now)
 {
     if (now - s->commit.alive_ms >= COMMIT_ALIVE_MS && commit_is_at_work(s)) {
-        commit_insist(&s->commit.pipes->c);
+        commit_insist(&s->commit.pipes.first->c);
     }
 }
 
 /* The last one of the engine's own says that the run has ended. */
-static void commit_commit(struct engine *s, struct commit_pipe *p,
+static void commit_commit(struct engine *s, struct pipeline *p,
                           const struct commit_action *a)
 {
     if (a->isolate) {
         journal_thread_submit_each(s->journal_thread, a->batch);
         return;
     }
-    if (a->last && p == s->commit.pipes) {
+    if (a->last && p == s->commit.pipes.first) {
         journal_put_run_end(a->batch);
     }
     if (!journal_batch_is_empty(a->batch)) {
         journal_put_heartbeat(a->batch);
-    } else if (p == s->commit.pipes) {
+    } else if (p == s->commit.pipes.first) {
         journal_put_alive(a->batch);
     } else {
         commit_on_committed(&p->c, COMMIT_DONE, loop_now_ms(s->loop));
@@ -126,17 +126,6 @@ static void commit_commit(struct engine *s, struct commit_pipe *p,
     }
     s->commit.alive_ms = loop_now_ms(s->loop);
     journal_thread_submit(s->journal_thread, a->batch);
-}
-
-/* The one whose batch came back. */
-static struct commit_pipe *commit_pipe_of(const struct engine *s,
-                                          const struct journal_batch *b)
-{
-    struct commit_pipe *p = s->commit.pipes;
-    while (p != NULL && p->c.batch != b) {
-        p = p->next;
-    }
-    return p;
 }
 
 /* The last state cannot be saved: the run ends with that. */
@@ -274,7 +263,7 @@ static void commit_refused(struct engine *s, const struct journal_batch *b)
 }
 
 /* A row is at fault: once more, row by row. */
-static bool commit_may_isolate(const struct commit_pipe *p, int code)
+static bool commit_may_isolate(const struct pipeline *p, int code)
 {
     return code == BTC_E_INTERNAL && !p->c.isolate;
 }
@@ -283,7 +272,7 @@ void engine_commit_committed(void *ctx, struct journal_batch *b, int code,
                              const struct err *e)
 {
     struct engine *s = ctx;
-    struct commit_pipe *p = commit_pipe_of(s, b);
+    struct pipeline *p = pipeline_of_batch(&s->commit.pipes, b);
     uint64_t now = loop_now_ms(s->loop);
     BTC_ASSERT(p != NULL);
     if (code == 0) {
@@ -338,7 +327,7 @@ void engine_commit_settle(struct engine *s)
 {
     uint64_t now = loop_now_ms(s->loop);
     struct commit_action a;
-    for (struct commit_pipe *p = s->commit.pipes; p != NULL; p = p->next) {
+    for (struct pipeline *p = s->commit.pipes.first; p != NULL; p = p->next) {
         while (!s->commit.dead && commit_next(&p->c, &a, now)) {
             if (a.member != NULL) {
                 commit_do_member(pipes_torrent(a.member), a.type);
@@ -350,7 +339,7 @@ void engine_commit_settle(struct engine *s)
 }
 
 /* Begins one when it is due. */
-static void commit_tick(struct engine *s, struct commit_pipe *p, uint64_t now)
+static void commit_tick(struct engine *s, struct pipeline *p, uint64_t now)
 {
     if (p->bytes >= COMMIT_EARLY_BYTES) {
         commit_hurry(&p->c);
@@ -359,7 +348,7 @@ static void commit_tick(struct engine *s, struct commit_pipe *p, uint64_t now)
         return;
     }
     p->bytes = 0;
-    if (p == s->commit.pipes) {
+    if (p == s->commit.pipes.first) {
         commit_peers(s, now);
         commit_live(s, now);
     }
@@ -369,19 +358,14 @@ static void commit_tick(struct engine *s, struct commit_pipe *p, uint64_t now)
 void engine_commit_tick(struct engine *s)
 {
     uint64_t now = loop_now_ms(s->loop);
-    for (struct commit_pipe *p = s->commit.pipes; p != NULL; p = p->next) {
+    for (struct pipeline *p = s->commit.pipes.first; p != NULL; p = p->next) {
         commit_tick(s, p, now);
     }
 }
 
 uint64_t engine_commit_deadline(const struct engine *s)
 {
-    uint64_t at = UINT64_MAX;
-    for (const struct commit_pipe *p = s->commit.pipes; p != NULL;
-         p = p->next) {
-        at = num_min_u64(at, commit_deadline(&p->c));
-    }
-    return at;
+    return pipeline_deadline(&s->commit.pipes);
 }
 
 bool engine_commit_has_all(const struct engine_torrent *st)
@@ -392,7 +376,7 @@ bool engine_commit_has_all(const struct engine_torrent *st)
 /* --- the end --- */
 
 /* Every member of the pipeline has its last word. */
-static void commit_begin_last(struct engine *s, struct commit_pipe *p)
+static void commit_begin_last(struct engine *s, struct pipeline *p)
 {
     commit_set_last(&p->c, NULL, 0);
     for (struct engine_torrent *st = s->torrents; st != NULL;
@@ -404,7 +388,7 @@ static void commit_begin_last(struct engine *s, struct commit_pipe *p)
 }
 
 /* True when the last commit of this one has been made. */
-static bool commit_end(struct engine *s, struct commit_pipe *p)
+static bool commit_end(struct engine *s, struct pipeline *p)
 {
     if (!p->c.last) {
         commit_begin_last(s, p);
@@ -417,9 +401,9 @@ bool engine_commit_wind_down(struct engine *s)
 {
     bool over = true;
     s->commit.last = true;
-    for (struct commit_pipe *p = s->commit.pipes->next; p != NULL;
+    for (struct pipeline *p = s->commit.pipes.first->next; p != NULL;
          p = p->next) {
         over &= commit_end(s, p);
     }
-    return s->commit.dead || (over && commit_end(s, s->commit.pipes));
+    return s->commit.dead || (over && commit_end(s, s->commit.pipes.first));
 }

@@ -20,8 +20,8 @@
 
 #include "base/heap.h"
 #include "base/map.h"
-#include "core/durable/commit.h"
 #include "core/durable/life.h"
+#include "core/durable/pipeline.h"
 #include "core/torrent/torrent.h"
 #include "engine/engine.h"
 #include "engine/search.h"
@@ -173,17 +173,8 @@ struct engine_net {
     uint64_t limit_ms;  /* last read grants */
 };
 
-/* The pipeline of all torrents whose files lie on the same devices, which are
- * told by the first and the last of their numbers. */
-struct commit_pipe {
-    struct commit c;
-    uint64_t dev_min, dev_max; /* 0 = the engine's own: no files */
-    uint64_t bytes;            /* payload since its last commit */
-    struct commit_pipe *next;
-};
-
 struct engine_commit {
-    struct commit_pipe *pipes; /* owns; the first is the engine's own */
+    struct pipeline_set pipes;
     uint32_t interval_ms;
     uint64_t peers_ms;     /* rows of connected peers were put */
     uint64_t alive_ms;     /* anything was put */

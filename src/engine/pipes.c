@@ -1,11 +1,9 @@
-/* The pipelines of a run; see pipes.h. */
+/* The pipelines of the engine's torrents; see pipes.h. */
 #include "engine/pipes.h"
 
-#include "base/mem.h"
 #include "base/num.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 
 /* --- batches, as the core sees them --- */
 
@@ -41,76 +39,34 @@ static const struct commit_batch_ops pipes_batch_ops = {
     .drop_claims = pipes_batch_drop_claims,
     .is_empty = pipes_batch_is_empty};
 
-/* --- the list --- */
-
-/* At the end of the list: the number of a pipeline is its place. */
-static struct commit_pipe *pipes_add(struct engine *s, uint64_t dev_min,
-                                     uint64_t dev_max)
-{
-    struct commit_pipe *p = mem_zalloc(sizeof(*p));
-    p->dev_min = dev_min;
-    p->dev_max = dev_max;
-    commit_init(&p->c, &pipes_batch_ops, s->commit.interval_ms,
-                loop_now_ms(s->loop));
-    LL_APPEND(s->commit.pipes, p);
-    return p;
-}
-
-static struct commit_pipe *pipes_find(struct engine *s, uint64_t dev_min,
-                                      uint64_t dev_max)
-{
-    struct commit_pipe *p = s->commit.pipes->next;
-    while (p != NULL && (p->dev_min != dev_min || p->dev_max != dev_max)) {
-        p = p->next;
-    }
-    if (p == NULL) {
-        p = pipes_add(s, dev_min, dev_max);
-    }
-    return p;
-}
-
-/* Its place in the list; 0 = the engine's own. */
-static uint32_t pipes_number(const struct engine *s, const struct commit *c)
-{
-    uint32_t n = 0;
-    for (struct commit_pipe *p = s->commit.pipes; &p->c != c; p = p->next) {
-        n++;
-    }
-    return n;
-}
+/* --- all of them --- */
 
 void pipes_open(struct engine *s)
 {
-    (void)pipes_add(s, 0, 0);
+    pipeline_open(&s->commit.pipes, &pipes_batch_ops, s->commit.interval_ms,
+                  loop_now_ms(s->loop));
 }
 
 void pipes_close(struct engine *s)
 {
-    struct commit_pipe *p;
-    while ((p = s->commit.pipes) != NULL) {
-        s->commit.pipes = p->next;
-        commit_fini(&p->c);
-        free(p);
-    }
+    pipeline_close(&s->commit.pipes);
 }
 
 void pipes_hurry(struct engine *s)
 {
-    for (struct commit_pipe *p = s->commit.pipes; p != NULL; p = p->next) {
-        commit_hurry(&p->c);
-    }
+    pipeline_hurry(&s->commit.pipes);
 }
 
 struct journal_batch *pipes_free_facts(const struct engine *s)
 {
-    return commit_free_facts(&s->commit.pipes->c);
+    return commit_free_facts(&s->commit.pipes.first->c);
 }
 
 /* --- torrents --- */
 
 void pipes_join(struct engine_torrent *st)
 {
-    commit_join(&st->s->commit.pipes->c, &st->ledger.member);
+    commit_join(&st->s->commit.pipes.first->c, &st->ledger.member);
 }
 
 void pipes_place(struct engine_torrent *st, uint64_t root,
@@ -123,15 +79,15 @@ void pipes_place(struct engine_torrent *st, uint64_t root,
             dev_max = num_max_u64(dev_max, prints[i].dev);
         }
     }
-    struct commit_pipe *p = pipes_find(st->s, dev_min, dev_max);
-    store_tree_set_lane(st->store, pipes_number(st->s, &p->c));
-    commit_change(&st->ledger.member, &p->c);
+    uint32_t number =
+        pipeline_place(&st->s->commit.pipes, &st->ledger.member, dev_min,
+                       dev_max, loop_now_ms(st->s->loop));
+    store_tree_set_lane(st->store, number);
 }
 
-struct commit_pipe *pipes_of(const struct engine_torrent *st)
+struct pipeline *pipes_of(const struct engine_torrent *st)
 {
-    void *c = st->ledger.member.c;
-    return (struct commit_pipe *)((char *)c - offsetof(struct commit_pipe, c));
+    return pipeline_of(&st->ledger.member);
 }
 
 struct engine_torrent *pipes_torrent(struct commit_member *m)
@@ -142,18 +98,12 @@ struct engine_torrent *pipes_torrent(struct commit_member *m)
 
 /* --- writes --- */
 
-/* The number of the pipeline, and in the lowest bit the turn. */
 uint32_t pipes_begin_write(struct engine_torrent *st)
 {
-    struct commit *c = st->ledger.member.c;
-    return pipes_number(st->s, c) << 1 | commit_begin_write(c);
+    return pipeline_begin_write(&st->s->commit.pipes, &st->ledger.member);
 }
 
 void pipes_end_write(struct engine *s, uint32_t ticket)
 {
-    struct commit_pipe *p = s->commit.pipes;
-    for (uint32_t n = ticket >> 1; n > 0; n--) {
-        p = p->next;
-    }
-    commit_end_write(&p->c, ticket & 1);
+    pipeline_end_write(&s->commit.pipes, ticket);
 }

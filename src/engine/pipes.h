@@ -1,7 +1,5 @@
-/* The pipelines of a run (core/durable/commit.h): one for each set of devices
- * on which torrents lie, so that a drive that hangs holds up only those who are
- * on it. The first one belongs to the engine: it has the facts that speak of no
- * data, and the torrents whose devices are not known. */
+/* The pipelines of a run (core/durable/pipeline.h) for torrents of the engine:
+ * where their files lie, their lane in the store, their batches. */
 #ifndef BTC_ENGINE_PIPES_H
 #define BTC_ENGINE_PIPES_H
 
@@ -17,7 +15,7 @@ void pipes_join(struct engine_torrent *st);
 void pipes_place(struct engine_torrent *st, uint64_t root,
                  const struct fingerprint *prints);
 /* Where its commits are made. */
-struct commit_pipe *pipes_of(const struct engine_torrent *st);
+struct pipeline *pipes_of(const struct engine_torrent *st);
 /* The torrent that a member belongs to. */
 struct engine_torrent *pipes_torrent(struct commit_member *m);
 /* The batch of the engine's own facts: what is true whatever a disk does and
@@ -26,8 +24,7 @@ struct journal_batch *pipes_free_facts(const struct engine *s);
 /* The next commit of all comes soon. */
 void pipes_hurry(struct engine *s);
 
-/* A write of the torrent: between the two calls its next commit waits for it.
- * The ticket names the pipeline, which the torrent may leave meanwhile. */
+/* See pipeline_begin_write. */
 uint32_t pipes_begin_write(struct engine_torrent *st);
 void pipes_end_write(struct engine *s, uint32_t ticket);
 
