@@ -16,8 +16,10 @@
 /* No free chunks yet. */
 void tcp_pool_init(struct tcp_pool *p)
 {
-    TAILQ_INIT(&p->free);
-    p->n_free = 0;
+    for (int i = 0; i < TCP_CHUNK_KINDS; i++) {
+        TAILQ_INIT(&p->free[i]);
+        p->n_free[i] = 0;
+    }
 }
 
 /* Frees a chunk that is in no list. */
@@ -36,50 +38,58 @@ static size_t tcp_chunk_memory(const struct tcp_chunk *k)
 /* Frees the free chunks. */
 void tcp_pool_fini(struct tcp_pool *p)
 {
-    while (!TAILQ_EMPTY(&p->free)) {
-        struct tcp_chunk *k = TAILQ_FIRST(&p->free);
-        TAILQ_REMOVE(&p->free, k, next);
-        tcp_chunk_free(k);
+    for (int i = 0; i < TCP_CHUNK_KINDS; i++) {
+        while (!TAILQ_EMPTY(&p->free[i])) {
+            struct tcp_chunk *k = TAILQ_FIRST(&p->free[i]);
+            TAILQ_REMOVE(&p->free[i], k, next);
+            tcp_chunk_free(k);
+        }
+        p->n_free[i] = 0;
     }
-    p->n_free = 0;
 }
 
-/* An empty large chunk. */
-static struct tcp_chunk *tcp_pool_take(struct tcp_pool *p)
+/* A new chunk of a kind. */
+static struct tcp_chunk *tcp_chunk_new(enum tcp_chunk_kind kind)
 {
-    struct tcp_chunk *k = TAILQ_FIRST(&p->free);
-    if (k) {
-        TAILQ_REMOVE(&p->free, k, next);
-        p->n_free--;
-    } else {
-        k = mem_zalloc(sizeof(*k));
+    size_t own = kind == TCP_CHUNK_SMALL ? TCP_SMALL_LEN : 0;
+    struct tcp_chunk *k = mem_zalloc(sizeof(*k) + own);
+    k->kind = kind;
+    if (kind == TCP_CHUNK_LARGE) {
         k->large = mem_alloc(TCP_CHUNK_LEN);
         k->data = k->large;
         k->cap = TCP_CHUNK_LEN;
+    } else if (kind == TCP_CHUNK_SMALL) {
+        k->data = k->small;
+        k->cap = TCP_SMALL_LEN;
     }
+    return k;
+}
+
+/* An empty chunk of a kind. */
+static struct tcp_chunk *tcp_pool_take(struct tcp_pool *p,
+                                       enum tcp_chunk_kind kind)
+{
+    struct tcp_chunk *k = TAILQ_FIRST(&p->free[kind]);
+    if (!k) {
+        return tcp_chunk_new(kind);
+    }
+    TAILQ_REMOVE(&p->free[kind], k, next);
+    p->n_free[kind]--;
     k->start = 0;
     k->end = 0;
     return k;
 }
 
-/* An empty small chunk. */
-static struct tcp_chunk *tcp_chunk_small(void)
-{
-    struct tcp_chunk *k = mem_zalloc(sizeof(*k) + TCP_SMALL_LEN);
-    k->data = k->small;
-    k->cap = TCP_SMALL_LEN;
-    return k;
-}
-
-/* A memory chunk comes back. */
+/* A chunk comes back. */
 static void tcp_pool_give(struct tcp_pool *p, struct tcp_chunk *k)
 {
-    if (!k->large || p->n_free >= TCP_POOL_MAX) {
+    bool is_large = k->kind == TCP_CHUNK_LARGE;
+    if (p->n_free[k->kind] >= (is_large ? TCP_POOL_LARGE : TCP_POOL_SMALL)) {
         tcp_chunk_free(k);
         return;
     }
-    TAILQ_INSERT_HEAD(&p->free, k, next);
-    p->n_free++;
+    TAILQ_INSERT_HEAD(&p->free[k->kind], k, next);
+    p->n_free[k->kind]++;
 }
 
 /* Nothing to send. */
@@ -98,17 +108,12 @@ static void tcp_queue_pop(struct tcp_queue *q)
 {
     struct tcp_chunk *k = TAILQ_FIRST(&q->chunks);
     TAILQ_REMOVE(&q->chunks, k, next);
-    if (!k->is_file) {
-        q->queued -= k->end - k->start;
-        q->memory -= tcp_chunk_memory(k);
-        tcp_pool_give(q->pool, k);
-        return;
-    }
-    struct tcp_file f = k->file;
-    q->queued -= f.len;
     q->memory -= tcp_chunk_memory(k);
-    tcp_chunk_free(k);
-    if (f.release) {
+    bool is_file = k->kind == TCP_CHUNK_FILE;
+    struct tcp_file f = k->file;
+    q->queued -= is_file ? f.len : k->end - k->start;
+    tcp_pool_give(q->pool, k);
+    if (is_file && f.release) {
         f.release(f.ctx, f.arg);
     }
 }
@@ -147,7 +152,7 @@ static struct tcp_chunk *tcp_queue_tail(struct tcp_queue *q, size_t len)
     if (!tcp_queue_has_room(q, small ? TCP_SMALL_LEN : TCP_CHUNK_LEN)) {
         return NULL;
     }
-    k = small ? tcp_chunk_small() : tcp_pool_take(q->pool);
+    k = tcp_pool_take(q->pool, small ? TCP_CHUNK_SMALL : TCP_CHUNK_LARGE);
     tcp_queue_add(q, k);
     return k;
 }
@@ -178,7 +183,7 @@ int tcp_queue_put_const(struct tcp_queue *q, struct slice data)
         return BTC_E_LIMIT;
     }
     if (data.len > 0) {
-        struct tcp_chunk *k = mem_zalloc(sizeof(*k));
+        struct tcp_chunk *k = tcp_pool_take(q->pool, TCP_CHUNK_BORROWED);
         k->data = data.p;
         k->end = data.len;
         q->queued += data.len;
@@ -193,8 +198,7 @@ int tcp_queue_put_file(struct tcp_queue *q, const struct tcp_file *f)
     if (!tcp_queue_has_room(q, 0) || f->len > SIZE_MAX - q->queued) {
         return BTC_E_LIMIT;
     }
-    struct tcp_chunk *k = mem_zalloc(sizeof(*k));
-    k->is_file = true;
+    struct tcp_chunk *k = tcp_pool_take(q->pool, TCP_CHUNK_FILE);
     k->file = *f;
     q->queued += f->len;
     tcp_queue_add(q, k);
@@ -224,7 +228,7 @@ static int tcp_queue_send_bytes(struct tcp_queue *q, int fd, size_t *n)
     struct iovec iov[TCP_QUEUE_IOV];
     struct msghdr msg = {.msg_iov = iov};
     struct tcp_chunk *k = TAILQ_FIRST(&q->chunks);
-    for (; k && !k->is_file && msg.msg_iovlen < TCP_QUEUE_IOV;
+    for (; k && k->kind != TCP_CHUNK_FILE && msg.msg_iovlen < TCP_QUEUE_IOV;
          k = TAILQ_NEXT(k, next)) {
         const uint8_t *from = k->data + k->start; /* iovec has no const */
         memcpy(&iov[msg.msg_iovlen].iov_base, &from, sizeof(from));
@@ -269,8 +273,11 @@ int tcp_queue_write(struct tcp_queue *q, int fd, size_t budget, uint64_t *sent)
     int rc = 0;
     while (!TAILQ_EMPTY(&q->chunks) && done < budget && rc == 0) {
         size_t n = 0;
-        rc = TAILQ_FIRST(&q->chunks)->is_file ? tcp_queue_send_file(q, fd, &n)
-                                              : tcp_queue_send_bytes(q, fd, &n);
+        if (TAILQ_FIRST(&q->chunks)->kind == TCP_CHUNK_FILE) {
+            rc = tcp_queue_send_file(q, fd, &n);
+        } else {
+            rc = tcp_queue_send_bytes(q, fd, &n);
+        }
         done += n;
         rc = rc == EINTR ? 0 : rc;
     }
@@ -286,11 +293,21 @@ int tcp_queue_write(struct tcp_queue *q, int fd, size_t budget, uint64_t *sent)
     }
 }
 
+bool tcp_queue_is_long(const struct tcp_queue *q)
+{
+    const struct tcp_chunk *k = TAILQ_FIRST(&q->chunks);
+    unsigned n = 0;
+    for (; k && n < 2; k = TAILQ_NEXT(k, next)) {
+        n += k->kind == TCP_CHUNK_FILE;
+    }
+    return n == 2;
+}
+
 /* No file ranges: their release must not come in the middle of a close. */
 void tcp_queue_write_last(struct tcp_queue *q, int fd)
 {
     struct tcp_chunk *k = TAILQ_FIRST(&q->chunks);
-    if (k && !k->is_file) {
+    if (k && k->kind != TCP_CHUNK_FILE) {
         size_t n = 0;
         (void)tcp_queue_send_bytes(q, fd, &n);
     }

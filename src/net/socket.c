@@ -142,11 +142,34 @@ int tcp_socket_new_bound(const struct tcp_host_options *o,
     return 0;
 }
 
+int tcp_socket_connect(int fd, const struct addr *to, int *refused)
+{
+    struct sockaddr_storage ss;
+    size_t len = addr_to_sockaddr(to, &ss);
+    if (connect(fd, (struct sockaddr *)&ss, (socklen_t)len) == 0 ||
+        errno == EINPROGRESS || errno == EINTR) {
+        return 0;
+    }
+    int rc = tcp_socket_err(errno);
+    if (rc == BTC_E_NETWORK || rc == BTC_E_LIMIT) {
+        (void)close(fd);
+        return rc;
+    }
+    *refused = rc;
+    return 0;
+}
+
 /* Our writes are gathered per turn: Nagle could only delay them. */
 void tcp_socket_set_nodelay(int fd)
 {
     int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+void tcp_socket_cork(int fd, bool on)
+{
+    int value = on;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
 }
 
 /* A shortage that passes. */

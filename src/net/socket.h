@@ -22,7 +22,13 @@ bool tcp_socket_has_family(const struct tcp_host_options *o,
 /* What to bind to for the family: the chosen address or any. */
 struct addr tcp_socket_bind_addr(const struct tcp_host_options *o,
                                  enum addr_family family, uint16_t port);
+/* Starts connecting. When nobody can be reached from here, NETWORK or LIMIT
+ * with the socket closed; else 0, and in *refused what connect said at once. */
+int tcp_socket_connect(int fd, const struct addr *to, int *refused);
 void tcp_socket_set_nodelay(int fd);
+/* While corked the kernel sends full segments alone: blocks that follow each
+ * other share them. What is left goes when the cork is out. */
+void tcp_socket_cork(int fd, bool on);
 /* Out of descriptors or memory for now. */
 bool tcp_socket_is_exhausted(int errno_value);
 /* The local address; NONE when the kernel does not say. */

@@ -305,15 +305,28 @@ static void tcp_await(struct tcp_conn *c, bool moved)
     }
 }
 
+/* Sends what the socket takes. False: the release of a range has closed it. */
+static bool tcp_write(struct tcp_conn *c)
+{
+    bool corked = tcp_queue_is_long(&c->queue);
+    if (corked) {
+        tcp_socket_cork(c->fd, true);
+    }
+    c->failed = tcp_queue_write(&c->queue, c->fd, TCP_WRITE_TURN, &c->sent);
+    if (corked && c->state != TCP_DEAD) {
+        tcp_socket_cork(c->fd, false);
+    }
+    return c->state != TCP_DEAD;
+}
+
 /* The end of the turn for one connection. True when it called out. */
 static bool tcp_flush(struct tcp_conn *c)
 {
     bool had = !TAILQ_EMPTY(&c->queue.chunks);
     uint64_t sent = c->sent;
     if (c->failed == 0 && c->state == TCP_OPEN && had && !c->is_full) {
-        c->failed = tcp_queue_write(&c->queue, c->fd, TCP_WRITE_TURN, &c->sent);
-        if (c->state == TCP_DEAD) {
-            return true; /* closed by a release */
+        if (!tcp_write(c)) {
+            return true;
         }
         c->is_full = !TAILQ_EMPTY(&c->queue.chunks);
     }
@@ -434,7 +447,6 @@ static int tcp_start_connect(struct tcp_host *h, const struct addr *to, int *fd,
                              int *refused)
 {
     struct err e = {0};
-    struct sockaddr_storage ss;
     if (to->family == ADDR_NONE ||
         !tcp_socket_has_family(&h->options, to->family)) {
         return BTC_E_NETWORK;
@@ -446,18 +458,7 @@ static int tcp_start_connect(struct tcp_host *h, const struct addr *to, int *fd,
         return rc;
     }
     h->warned = false;
-    size_t len = addr_to_sockaddr(to, &ss);
-    if (connect(*fd, (struct sockaddr *)&ss, (socklen_t)len) == 0 ||
-        errno == EINPROGRESS || errno == EINTR) {
-        return 0;
-    }
-    rc = tcp_socket_err(errno);
-    if (rc == BTC_E_NETWORK || rc == BTC_E_LIMIT) {
-        (void)close(*fd);
-        return rc;
-    }
-    *refused = rc;
-    return 0;
+    return tcp_socket_connect(*fd, to, refused);
 }
 
 /* Starts connecting. */

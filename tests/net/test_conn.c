@@ -4,6 +4,7 @@
 #include "net/tcp.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -202,16 +203,26 @@ static void world_pair(struct world *w)
     world_run(w, is_paired);
 }
 
-/* A blocking client of our listener. */
-static int raw_connect(uint16_t port)
+/* A blocking client of our listener; segments of so many bytes, 0: as long as
+ * they may be. */
+static int raw_connect_with(uint16_t port, int mss)
 {
     struct sockaddr_storage ss;
     struct addr to = loopback(port);
     size_t len = addr_to_sockaddr(&to, &ss);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
+    if (mss > 0) {
+        assert_int_equal(
+            setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss)), 0);
+    }
     assert_int_equal(connect(fd, (struct sockaddr *)&ss, (socklen_t)len), 0);
     return fd;
+}
+
+static int raw_connect(uint16_t port)
+{
+    return raw_connect_with(port, 0);
 }
 
 /* A socket of port 0, listening or only bound. */
@@ -724,7 +735,8 @@ static struct tcp_file range(struct world *w, int fd, size_t off, size_t len)
                              .arg = &w->n_released};
 }
 
-#define MIXED_LEN (24u << 20)
+#define MIXED_LEN     (24u << 20)
+#define SHARED_BLOCKS 16
 
 static bool has_mixed(struct world *w)
 {
@@ -769,6 +781,45 @@ static void test_bytes_and_ranges_in_order(void **state)
     assert_int_equal(tcp_take_sent(w.out.c), MIXED_LEN);
     assert_true(w.out.n_drained >= 1);
     free(bytes);
+    (void)close(fd);
+    world_fini(&w);
+}
+
+/* Reads from the raw socket until `len` bytes have come. */
+static bool has_read_blocks(struct world *w)
+{
+    static uint8_t buf[65536];
+    ssize_t n;
+    while ((n = recv(w->raw, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+        w->out.received += (size_t)n;
+    }
+    return w->out.received == (size_t)SHARED_BLOCKS * (13 + 16384);
+}
+
+/* A block does not end its segment when another one follows: else each of them
+ * would need 17 of a thousand bytes. */
+static void test_blocks_share_segments(void **state)
+{
+    (void)state;
+    static const uint8_t header[13];
+    struct world w;
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    int fd = pattern_file(16384);
+    world_init(&w);
+    w.raw = raw_connect_with(tcp_listener_port(w.listener), 1000);
+    world_run(&w, is_accepted);
+    for (int i = 0; i < SHARED_BLOCKS; i++) {
+        struct tcp_file f = range(&w, fd, 0, 16384);
+        tcp_send(w.in.c, slice_of(header, sizeof(header)));
+        tcp_send_file(w.in.c, &f);
+    }
+    world_run(&w, has_read_blocks);
+    assert_int_equal(w.n_released, SHARED_BLOCKS);
+    assert_int_equal(getsockopt(w.raw, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    assert_in_range(info.tcpi_data_segs_in, 1, SHARED_BLOCKS * 17 - 1);
+    (void)close(w.raw);
+    world_run(&w, is_in_closed);
     (void)close(fd);
     world_fini(&w);
 }
@@ -988,6 +1039,7 @@ int main(void)
         cmocka_unit_test(test_close_inside_callbacks),
         cmocka_unit_test(test_close_inside_on_drained),
         cmocka_unit_test(test_bytes_and_ranges_in_order),
+        cmocka_unit_test(test_blocks_share_segments),
         cmocka_unit_test(test_short_file_closes),
         cmocka_unit_test(test_ranges_are_released_when_closed),
         cmocka_unit_test(test_host_free_releases_without_callbacks),
