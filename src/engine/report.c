@@ -291,7 +291,7 @@ static struct btc_progress *report_place(struct engine *s, uint32_t n)
     if (n >= s->n_progress) {
         s->progress =
             vec_room(s->progress, n, &s->progress_cap, sizeof(*s->progress));
-        s->progress[n].id = 0;
+        s->progress[n] = (struct btc_progress){0};
         s->n_progress = n + 1;
     }
     return &s->progress[n];
