@@ -118,6 +118,13 @@ class Stress:
         finally:
             link.close()
 
+    def has_data(self, t):
+        """All its files are known as its own: an earlier life may have left
+        some, which a torrent that has not begun does not delete."""
+        return not self.lab.sql(
+            "SELECT 1 FROM file JOIN torrent ON torrent.id = torrent_id WHERE "
+            "info_hash = ? AND NOT pad AND ino IS NULL", t.info_hash)
+
     def row(self, t):
         rows = self.lab.sql("SELECT id, wanted FROM torrent WHERE info_hash=?",
                             t.info_hash)
@@ -146,10 +153,11 @@ class Stress:
             ["set", str(id), f"down={r.choice(['0', '50K', '300K'])}"],
             ["set", str(id), f"up={r.choice(['0', '20K'])}"],
             ["set", str(id), "seed=" + r.choice(["none", "forever"])]])
+        owned = self.has_data(t)
         run = self.lab.btc(*args)
         assert run.code in (0, 3), run
         if args[0] in ("pause", "start", "rm") and run.code == 0:
-            self.removing[t.info_hash] = "--data" in args
+            self.removing[t.info_hash] = "--data" in args and owned
 
     def sql(self, t, id):
         r = self.random
@@ -162,10 +170,11 @@ class Stress:
             ("verify_since", int(time.time()) + 1),
             ("seed_mode", r.choice(["none", "forever"])),
             ("label", "x")])
+        owned = self.has_data(t)
         n = self.write((f"UPDATE torrent SET {column} = ? WHERE id = ?",
                         (value, id)))
         if column == "wanted" and n > 0:  # else it has just been removed
-            self.removing[t.info_hash] = value == "remove-data"
+            self.removing[t.info_hash] = value == "remove-data" and owned
 
     def priorities(self, _t, id):
         self.write(("UPDATE file SET priority = ? WHERE torrent_id = ? AND "
