@@ -224,7 +224,10 @@ static uint64_t sim_env(const char *name, uint64_t def)
 void sim_each_seed(uint32_t n, void (*body)(struct sim *s))
 {
     uint64_t first = sim_env("BTC_SIM_SEED", 0);
-    uint64_t runs = sim_env("BTC_SIM_RUNS", first == 0 ? n : 1);
+    uint64_t share = sim_env("BTC_SIM_SHARE", 1); /* of the seeds, one in so
+                                                     many: with a sanitizer */
+    uint64_t runs = sim_env("BTC_SIM_RUNS", first == 0 ? n / share : 1);
+    runs = runs == 0 ? 1 : runs;
     first = first == 0 ? 1 : first;
     for (uint64_t i = 0; i < runs; i++) {
         struct sim *s = sim_new(first + i);

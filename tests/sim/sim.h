@@ -149,7 +149,8 @@ void sim_run(struct sim *s, uint64_t ms);
 bool sim_run_until(struct sim *s, bool (*done)(void *ctx), void *ctx,
                    uint64_t ms);
 /* Runs the body for seeds 1..n, or for the one in BTC_SIM_SEED; BTC_SIM_RUNS
- * seeds from there, for a long search. */
+ * seeds from there, for a long search; BTC_SIM_SHARE=N runs one in N of them.
+ */
 void sim_each_seed(uint32_t n, void (*body)(struct sim *s));
 
 struct sim_shape {
