@@ -10,42 +10,6 @@
 #include "base/mem.h"
 
 #include <inttypes.h>
-#include <string.h>
-
-/* The largest size that signed file offsets reach. */
-#define METAINFO_MAX_SIZE ((uint64_t)INT64_MAX)
-
-/* An integer within [0, max] that must be in `dict` under `key`. */
-static int metainfo_read_int(const struct metainfo_parser *p, struct slice dict,
-                             struct slice value, const char *key, uint64_t max,
-                             uint64_t *out)
-{
-    int64_t v;
-
-    if (value.len == 0) {
-        return metainfo_fail(p, dict, "'%s' is missing", key);
-    }
-    if (!bencode_int(value, &v)) {
-        return metainfo_fail(p, value, "'%s' is not an integer", key);
-    }
-    if (v < 0) {
-        return metainfo_fail(p, value, "'%s' is negative: %" PRId64, key, v);
-    }
-    if ((uint64_t)v > max) {
-        return metainfo_fail(
-            p, value, "'%s' is %" PRId64 ", at most %" PRIu64 " is accepted",
-            key, v, max);
-    }
-    *out = (uint64_t)v;
-    return 0;
-}
-
-/* The same, looked up. */
-static int metainfo_need_int(const struct metainfo_parser *p, struct slice dict,
-                             const char *key, uint64_t max, uint64_t *out)
-{
-    return metainfo_read_int(p, dict, bencode_get(dict, key), key, max, out);
-}
 
 static int metainfo_read_piece_length(struct metainfo_parser *p,
                                       struct slice info)
@@ -82,29 +46,6 @@ static int metainfo_read_name(struct metainfo_parser *p, struct slice info)
         return metainfo_fail(p, name, "'name' is too long");
     }
     p->m->name = mem_strdup(p->path.text);
-    return 0;
-}
-
-bool metainfo_has_attr(struct slice value, char flag)
-{
-    struct slice attr;
-
-    return bencode_str(value, &attr) && attr.len > 0 &&
-           memchr(attr.p, flag, attr.len) != NULL;
-}
-
-/* Completes a file with offset and length, and the torrent's total with it. */
-int metainfo_add_file(struct metainfo_parser *p, struct slice at,
-                      struct metainfo_file *file, uint64_t length)
-{
-    struct metainfo *m = p->m;
-
-    if (length > METAINFO_MAX_SIZE - m->total_size) {
-        return metainfo_fail(p, at, "the files' lengths overflow");
-    }
-    file->offset = m->total_size;
-    file->length = length;
-    m->total_size += length;
     return 0;
 }
 

@@ -1,15 +1,19 @@
 /* What the files of metainfo share with each other and with magnet; nobody else
  * includes this.
  *
+ * From the top down; a file calls only those below it:
  *   metainfo.c  the document: what is around the info dictionary
  *   info.c      the info dictionary and the v1 file list
- *   encoding.c  names that are not UTF-8
- *   links.c     symbolic links (BEP 47)
  *   tree.c      the v2 file tree (BEP 52), for pure v2 torrents
+ *   links.c     symbolic links (BEP 47)
+ *   fields.c    what info.c and tree.c do alike: refusals, numbers, attributes
  *   urls.c      trackers, web seeds, DHT nodes
- *   text.c      mending of names and texts
+ *   encoding.c  names that are not UTF-8
  *   path.c      paths and their collisions
+ *   text.c      mending of names and texts
+ * and beside them
  *   write.c     the writer
+ *   choose.c    which files are meant, and under which name
  */
 #ifndef BTC_PROTO_METAINFO_INTERNAL_H
 #define BTC_PROTO_METAINFO_INTERNAL_H
@@ -17,6 +21,8 @@
 #include "proto/bencode.h"
 #include "proto/metainfo/metainfo.h"
 
+/* The largest size that signed file offsets reach. */
+#define METAINFO_MAX_SIZE ((uint64_t)INT64_MAX)
 /* Longest path element: NAME_MAX of every filesystem that matters. */
 #define METAINFO_MAX_ELEMENT 255
 /* Room that a path keeps free for a suffix like " (1048577)". */
@@ -43,10 +49,6 @@ struct metainfo_parser {
     bool converts;             /* there is one */
 };
 
-/* BTC_E_METAINFO with the text and the offset of `at` in the document. */
-int metainfo_fail(const struct metainfo_parser *p, struct slice at,
-                  const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
 /* Fills m from a checked info dictionary that lies inside p->doc. */
 int metainfo_read_info(struct metainfo_parser *p, struct slice info,
                        bool accept_v2);
@@ -65,6 +67,18 @@ void metainfo_link_read(struct metainfo_parser *p, struct slice list,
 void metainfo_link_resolve(struct metainfo *m);
 /* Trackers, web seeds and nodes; what is malformed there is left out. */
 void metainfo_read_urls(struct metainfo *m, struct slice root);
+
+/* fields.c */
+/* BTC_E_METAINFO with the text and the offset of `at` in the document. */
+int metainfo_fail(const struct metainfo_parser *p, struct slice at,
+                  const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* An integer within [0, max], the value of `key` in `dict`. */
+int metainfo_read_int(const struct metainfo_parser *p, struct slice dict,
+                      struct slice value, const char *key, uint64_t max,
+                      uint64_t *out);
+/* The same, looked up. */
+int metainfo_need_int(const struct metainfo_parser *p, struct slice dict,
+                      const char *key, uint64_t max, uint64_t *out);
 /* True when the value of an `attr` key (BEP 47) names the flag. */
 bool metainfo_has_attr(struct slice value, char flag);
 /* Appends a file; `length` is checked against the running total. */

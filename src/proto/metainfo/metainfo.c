@@ -8,26 +8,7 @@
 
 #include "base/mem.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-int metainfo_fail(const struct metainfo_parser *p, struct slice at,
-                  const char *fmt, ...)
-{
-    char text[ERR_MSG_MAX];
-    va_list ap;
-
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (at.p == NULL) {
-        return err_set(p->e, BTC_E_METAINFO, "%s", text);
-    }
-    return err_set(p->e, BTC_E_METAINFO, "%s (at byte %zu)", text,
-                   (size_t)(at.p - p->doc.p));
-}
 
 /* Checks the document's size and bencoding; gives its dictionary. What follows
  * that is passed over, as every client does: some sites send a line end, zeros
