@@ -1,5 +1,6 @@
-/* What tcp.c and listen.c share: the host and how an accepted socket
- * becomes a connection.
+/* The host, which host.c, listen.c and tcp.c share. They call each other in
+ * this direction: host.c closes what the other two opened, listen.c makes a
+ * connection of an accepted socket.
  */
 #ifndef BTC_NET_HOST_H
 #define BTC_NET_HOST_H
@@ -27,6 +28,8 @@ struct tcp_host {
     bool warned; /* the log knows that no socket can be made */
 };
 
+/* The host's hook: the end of the turn, for all that is dirty. */
+bool tcp_on_turn_end(void *ctx);
 /* Takes the socket over (closes it on failure: NULL). */
 struct tcp_conn *tcp_adopt(struct tcp_host *h, int fd,
                            const struct addr *remote);

@@ -345,8 +345,8 @@ static bool tcp_flush(struct tcp_conn *c)
     return false;
 }
 
-/* The end of the turn. What the callbacks make dirty has the next turn. */
-static bool tcp_on_turn_end(void *ctx)
+/* What the callbacks make dirty has the next turn. */
+bool tcp_on_turn_end(void *ctx)
 {
     struct tcp_host *h = ctx;
     bool called_out = false;
@@ -356,52 +356,6 @@ static bool tcp_on_turn_end(void *ctx)
         called_out |= tcp_flush(c);
     }
     return called_out;
-}
-
-/* A host without connections. */
-struct tcp_host *tcp_host_new(struct loop *l, const struct tcp_host_options *o)
-{
-    struct tcp_host *h = mem_zalloc(sizeof(*h));
-    h->loop = l;
-    h->options = *o;
-    h->scratch = mem_alloc(TCP_SCRATCH);
-    tcp_pool_init(&h->pool);
-    TAILQ_INIT(&h->open);
-    TAILQ_INIT(&h->connecting);
-    TAILQ_INIT(&h->waiting);
-    h->timer_ms = UINT64_MAX;
-    TAILQ_INIT(&h->dirty);
-    TAILQ_INIT(&h->listeners);
-    h->hook = (struct loop_hook){.fn = tcp_on_turn_end, .ctx = h};
-    loop_add_hook(l, &h->hook);
-    (void)uv_timer_init(loop_uv(l), &h->timer);
-    h->timer.data = h;
-    return h;
-}
-
-/* The timer has closed; so have the connections, or they will without us. */
-static void tcp_host_on_closed(uv_handle_t *handle)
-{
-    struct tcp_host *h = handle->data;
-    tcp_pool_fini(&h->pool);
-    free(h->scratch);
-    free(h);
-}
-
-/* Closes all; no owner is called but for its file ranges. */
-void tcp_host_free(struct tcp_host *h)
-{
-    if (!h) {
-        return;
-    }
-    while (!TAILQ_EMPTY(&h->listeners)) {
-        tcp_listener_close(TAILQ_FIRST(&h->listeners));
-    }
-    while (!TAILQ_EMPTY(&h->open)) {
-        tcp_close(TAILQ_FIRST(&h->open));
-    }
-    loop_remove_hook(h->loop, &h->hook);
-    uv_close((uv_handle_t *)&h->timer, tcp_host_on_closed);
 }
 
 /* A connection around a socket; on failure the socket is closed. */
