@@ -1,0 +1,80 @@
+/* What a run tells: states, progress, events. Part of btc.h. */
+#ifndef BTC_BTC_EVENT_H
+#define BTC_BTC_EVENT_H
+
+#include <btc/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a torrent does. The views and JSON have the names. */
+#define BTC_STATES(X)                                         \
+    X(BTC_STATE_UNKNOWN, "")                                  \
+    X(BTC_STATE_METADATA, "metadata")                         \
+    X(BTC_STATE_QUEUED, "queued") /* no engine works on it */ \
+    X(BTC_STATE_CHECKING, "checking")                         \
+    X(BTC_STATE_DOWNLOADING, "downloading")                   \
+    X(BTC_STATE_SEEDING, "seeding")                           \
+    X(BTC_STATE_PAUSED, "paused")                             \
+    X(BTC_STATE_COMPLETE, "complete")                         \
+    X(BTC_STATE_WAITING_STORAGE, "waiting-storage")           \
+    X(BTC_STATE_WAITING_SPACE, "waiting-space")               \
+    X(BTC_STATE_ERROR, "error")                               \
+    X(BTC_STATE_HASHING, "hashing") /* btc_create, never in a database */
+enum btc_state {
+#define BTC_STATE_VALUE(value, name) value,
+    BTC_STATES(BTC_STATE_VALUE)
+#undef BTC_STATE_VALUE
+};
+BTC_API const char *btc_state_name(enum btc_state s);
+/* UNKNOWN for NULL and for what is no name. */
+BTC_API enum btc_state btc_state_from_name(const char *name);
+
+/* The `progress` view's names. */
+struct btc_progress {
+    int64_t id;
+    char info_hash[41];
+    const char *name;
+    enum btc_state state;
+    uint64_t bytes_done; /* verified */
+    uint64_t bytes_total;
+    uint32_t pieces_done;
+    uint32_t pieces_total;
+    uint32_t pieces_checking; /* still to be hashed */
+    uint64_t down_rate, up_rate;
+    int64_t eta_s; /* -1 unknown */
+    uint32_t peers, seeds;
+    uint64_t downloaded, uploaded; /* payload, over all runs */
+    uint64_t wasted;               /* payload thrown away, over all runs */
+    double ratio;      /* uploaded / bytes_done; 0 while nothing is done */
+    const char *error; /* NULL = none */
+    const char *save_path;
+};
+
+enum btc_event_type {
+    BTC_EVENT_ADDED,    /* the engine took the torrent up; progress[0] */
+    BTC_EVENT_METADATA, /* its info dictionary is known */
+    BTC_EVENT_CHECKING, /* hashing of existing data began */
+    BTC_EVENT_PIECE,    /* `piece` verified and journaled */
+    BTC_EVENT_FILE,     /* `file` is complete; text: its path */
+    BTC_EVENT_STATS,    /* every tick: all torrents in progress[0..n) */
+    BTC_EVENT_STATE,    /* progress[0].state changed */
+    BTC_EVENT_DONE,     /* everything wanted is here and durable; progress[0] */
+    BTC_EVENT_ERROR,    /* status and text; id 0: the engine itself */
+    BTC_EVENT_RELOAD    /* btc_signal(BTC_SIGNAL_RELOAD) reached the engine */
+};
+struct btc_event {
+    enum btc_event_type type;
+    int64_t at; /* unix */
+    int64_t id; /* torrent, 0 = none */
+    const struct btc_progress *progress;
+    size_t n;
+    uint32_t piece;
+    uint32_t file;
+    int status;
+    const char *text;
+    bool asked; /* STATS: answers BTC_SIGNAL_STATS, not a tick */
+};
+/* On the thread of btc_run. */
+typedef void btc_event_fn(void *ctx, const struct btc_event *ev);
+
+#endif

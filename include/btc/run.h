@@ -1,0 +1,70 @@
+/* The engine: running it, following one that runs elsewhere. Part of btc.h. */
+#ifndef BTC_BTC_RUN_H
+#define BTC_BTC_RUN_H
+
+#include <btc/database.h>
+#include <btc/event.h>
+
+enum btc_verify {
+    BTC_VERIFY_AUTO, /* by fingerprints */
+    BTC_VERIFY_FULL, /* hash everything first */
+    BTC_VERIFY_NONE  /* trust everything */
+};
+/* How peers are found beside trackers, and what strangers may name. */
+struct btc_reach {
+    bool no_dht, no_pex, no_lsd;      /* ways that are not used */
+    bool allow_local;                 /* local addresses may be named */
+    const char *const *dht_bootstrap; /* "HOST:PORT" to enter the DHT by */
+    size_t n_dht_bootstrap;
+};
+struct btc_run_options { /* 0 / NULL: the default */
+    const int64_t *ids;  /* these torrents; none: all that are wished to run and
+                          * are not done */
+    size_t n_ids;
+    bool follow_wishes; /* daemon: every torrent, new ones too; never ends by
+                         * itself */
+    bool check_only;    /* btc verify: hash, journal, end; no network */
+    bool metadata_only; /* magnets become torrents, their data is not fetched */
+    int64_t older_than_s; /* check_only: only pieces verified longer ago */
+    const char *seed;     /* instead of each torrent's own; NULL = its own */
+    enum btc_verify verify;
+    bool accept_loss;
+    bool overwrite;   /* write over files that hold nothing of their torrent */
+    uint16_t port;    /* 0: any free one */
+    const char *bind; /* IP or interface */
+    struct btc_reach reach;
+    uint64_t down_limit; /* all torrents together; bytes/s, 0 = none */
+    uint64_t up_limit;
+    uint32_t max_peers;           /* per torrent, 0 = 80 */
+    uint32_t journal_interval_ms; /* 0 = 1000 */
+    uint64_t cache_bytes;         /* block memory, 0 = 32 MiB */
+    uint64_t min_free;            /* stop writing below; bytes, 0 = 8 MiB;
+                                   * UINT64_MAX = no floor */
+    int64_t max_time_s;           /* then STALLED; 0 = none */
+    int64_t stall_timeout_s; /* no payload for so long: STALLED; 0 = none */
+    uint32_t tick_ms;        /* between STATS, 0 = 1000 */
+    btc_event_fn *on_event;
+    void *ctx;
+};
+/* Runs the engine on the calling thread until everything asked for is done (and
+ * the seeding goals are reached), or a signal, or nothing can go on. LOCKED
+ * when another engine holds the database. */
+BTC_API int btc_run(struct btc *b, const struct btc_run_options *o,
+                    struct btc_error *e);
+/* The same events read from the database while another engine runs, until the
+ * torrents are done, fail, or that engine ends (INTERRUPTED); all but PIECE and
+ * FILE. Uses ids, n_ids, tick_ms, max_time_s, on_event, ctx. */
+BTC_API int btc_follow(struct btc *b, const struct btc_run_options *o,
+                       struct btc_error *e);
+
+enum btc_signal {
+    BTC_SIGNAL_STOP,  /* graceful; a second one commits and goes */
+    BTC_SIGNAL_STATS, /* one STATS event now */
+    BTC_SIGNAL_RELOAD /* one RELOAD event */
+};
+/* Safe in signal handlers and from other threads. */
+BTC_API void btc_signal(struct btc *b, enum btc_signal s);
+/* In the callback: new global limits (a reload). 0 = none. */
+BTC_API void btc_set_limits(struct btc *b, uint64_t down, uint64_t up);
+
+#endif
