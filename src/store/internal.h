@@ -3,6 +3,7 @@
  * From the top down; a file calls those below it:
  *
  *   workers.c  queues, worker threads, batches of results
+ *   silent.c   workers whose drive does not answer
  *   warm.c     what can be sent without waiting
  *   piece.c    WRITE, FINISH, HASH, READ, PREFETCH
  *   sync.c     SYNC, STAT, SPACE
@@ -77,6 +78,7 @@ struct store_dir {
 struct store_tree {
     struct store *d;
     uint32_t lane;            /* of its SYNCs; the loop thread's */
+    uint32_t drive;           /* as the caller numbers them; under `lock` */
     char *save_path;          /* owns */
     struct store_file *files; /* owns; their paths lie in `text` */
     char *text;               /* owns */
@@ -104,6 +106,8 @@ struct store {
     uint32_t n_threads;    /* low jobs that run at once; one worker more stays
                             * free for the others */
     uint32_t n_workers;    /* threads that take all but SYNC */
+    uint32_t n_silent;     /* of all; their drives do not answer */
+    pthread_key_t self;    /* the worker of a thread */
     struct store_worker *workers;             /* owns */
     struct store_lane lanes[STORE_MAX_LANES]; /* the first one always runs */
     struct {
@@ -116,6 +120,7 @@ struct store {
     pthread_cond_t finished; /* a job is done; only store_free waits */
     struct store_queue normal;
     struct store_queue low;
+    struct store_queue parked; /* for drives on which a worker is silent */
     struct store_queue done;
     uint32_t queued; /* submitted, `done` not called yet */
     uint32_t n_low;  /* low jobs that run */
@@ -194,6 +199,20 @@ bool store_tree_is_other(struct store_tree *s, uint32_t file,
 void store_tree_label(struct store_tree *s, const char *label);
 void store_tree_ref(struct store_tree *s);
 void store_tree_dispose(struct store_tree *s); /* the memory */
+
+/* silent.c. A worker gives a beat before each system call. */
+void store_beat(struct store *d);
+/* The rest under `lock`. The worker has a job from now on, or has none. */
+void store_silent_begin(struct store_worker *w, struct store_job *job,
+                        bool low);
+void store_silent_end(struct store_worker *w);
+/* Who gives signs of life; true: one that was silent is heard again. */
+bool store_silent_look(struct store *d, uint64_t now_ms);
+/* The job would only wait beside a worker that is silent. */
+bool store_silent_is_hopeless(const struct store *d,
+                              const struct store_job *job);
+/* Workers that are heard, but for those of the lanes. */
+uint32_t store_silent_left(const struct store *d);
 
 /* sys.c. System calls: a value >= 0, or -errno. EINTR never comes out. */
 int store_sys_fault(struct store *d, const char *op, const char *path);

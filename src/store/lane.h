@@ -4,6 +4,7 @@
 
 #include "store/store.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/uio.h>
 
 struct store_queue {
@@ -15,10 +16,19 @@ struct store_queue {
 struct store_worker {
     struct store *d;
     pthread_t thread;
-    struct store_lane *lane; /* takes its SYNCs; NULL: takes all else */
-    struct hash *hash;       /* owns */
-    uint8_t *buf;            /* owns; STORE_CHUNK_LEN */
-    struct iovec *iov;       /* owns; STORE_MAX_IOV */
+    struct store_lane *lane;   /* takes its SYNCs; NULL: takes all else */
+    struct hash *hash;         /* owns */
+    uint8_t *buf;              /* owns; STORE_CHUNK_LEN */
+    struct iovec *iov;         /* owns; STORE_MAX_IOV */
+    atomic_uint beats;         /* system calls that it has begun */
+    struct {                   /* under the store's lock */
+        struct store_job *job; /* what it does, NULL = nothing */
+        uint32_t beats;        /* as the last look found them */
+        uint64_t since_ms;     /* no sign of life since that look */
+        bool looked;           /* at this job */
+        bool silent;           /* for STORE_SILENT_MS; its like are parked */
+        bool low;              /* the job counts in n_low */
+    } at;
 };
 
 /* SYNCs one after the other. A drive that hangs holds up only its own lane. */

@@ -99,6 +99,13 @@ void store_tree_only_reads(struct store_tree *s);
  * only for those of trees with the same one (beyond STORE_MAX_LANES some
  * share). Only while no SYNC of it is out; 0 until it is told. */
 void store_tree_set_lane(struct store_tree *s, uint32_t lane);
+/* Looks for system calls that do not come back; the loop does it once a second.
+ * Other drives get workers in place of those that wait, and what is for the
+ * same drive waits in its queue. */
+void store_look(struct store *d, uint64_t now_ms);
+/* When a call to its drive was found to be out that is not back yet, once that
+ * is seconds ago; 0: the drive answers. */
+uint64_t store_tree_silent_ms(struct store_tree *s);
 /* Closes its files; freed when its last job and last fd reference are gone. */
 void store_tree_free(struct store_tree *s);
 

@@ -11,9 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a test wants to fail; 0 or -errno. */
+/* A call begins. What a test wants to fail; 0 or -errno. */
 int store_sys_fault(struct store *d, const char *op, const char *path)
 {
+    store_beat(d);
     return d->fault.fn ? -d->fault.fn(d->fault.ctx, op, path) : 0;
 }
 

@@ -24,6 +24,8 @@
 
 /* Most threads, whatever the machine has. */
 #define STORE_MAX_THREADS 64
+/* Workers beyond those that were asked for, in place of silent ones. */
+#define STORE_MAX_SPARE 16
 /* Fewest files kept open, however small the process's limit. */
 #define STORE_MIN_OPEN 16
 
@@ -79,6 +81,27 @@ static store_run_fn *const store_runs[STORE_N_OPS] = {
     [STORE_OP_REST] = store_run_rest,  [STORE_LOOK] = store_run_look,
 };
 
+/* The next one that is not for a drive on which a worker is silent. */
+static struct store_job *store_take_hopeful(struct store *d,
+                                            struct store_queue *q)
+{
+    struct store_job *job;
+    while ((job = store_queue_take(q)) && store_silent_is_hopeless(d, job)) {
+        store_queue_put(&d->parked, job);
+    }
+    return job;
+}
+
+/* A worker is heard again: what was parked gets its turn. */
+static void store_unpark(struct store *d)
+{
+    struct store_job *job;
+    while ((job = store_queue_take(&d->parked))) {
+        store_queue_put(job->low ? &d->low : &d->normal, job);
+    }
+    pthread_cond_broadcast(&d->work);
+}
+
 /* The next job for a worker; under the lock. `*low` tells whence. */
 static struct store_job *store_next(struct store_worker *w, bool *low)
 {
@@ -87,9 +110,9 @@ static struct store_job *store_next(struct store_worker *w, bool *low)
     if (w->lane) {
         return store_queue_take(&w->lane->queue);
     }
-    struct store_job *job = store_queue_take(&d->normal);
+    struct store_job *job = store_take_hopeful(d, &d->normal);
     if (!job && d->n_low < d->n_threads) {
-        job = store_queue_take(&d->low);
+        job = store_take_hopeful(d, &d->low);
         *low = job != NULL;
     }
     return job;
@@ -121,6 +144,7 @@ static void *store_worker_main(void *arg)
     struct store_worker *w = arg;
     struct store *d = w->d;
     bool low;
+    (void)pthread_setspecific(d->self, w);
     pthread_mutex_lock(&d->lock);
     for (;;) {
         struct store_job *job = store_next(w, &low);
@@ -131,11 +155,15 @@ static void *store_worker_main(void *arg)
             store_wait(w);
             continue;
         }
-        d->n_low += low;
+        store_silent_begin(w, job, low);
         pthread_mutex_unlock(&d->lock);
         store_runs[job->op](w, job);
         pthread_mutex_lock(&d->lock);
-        d->n_low -= low;
+        bool heard = w->at.silent;
+        store_silent_end(w);
+        if (heard) {
+            store_unpark(d);
+        }
         if (store_add_done(d, job)) {
             pthread_mutex_unlock(&d->lock);
             loop_wakeup_send(d->wakeup);
@@ -257,7 +285,7 @@ static struct store_lane *store_lane_get(struct store *d, uint32_t n)
 static void store_start(struct store *d)
 {
     uint32_t n = d->n_threads + 1;
-    d->workers = mem_calloc(n, sizeof(*d->workers));
+    d->workers = mem_calloc(n + STORE_MAX_SPARE, sizeof(*d->workers));
     (void)store_lane_get(d, 0);
     while (d->n_workers < n &&
            store_worker_start(d, &d->workers[d->n_workers], NULL, "btc-disk")) {
@@ -279,6 +307,8 @@ struct store *store_new(struct loop *l, const struct store_options *o)
     d->n_threads = store_count_threads(o);
     d->max_open = store_count_open();
     d->wakeup = loop_wakeup_new(l, store_on_wakeup, d);
+    int rc = pthread_key_create(&d->self, NULL);
+    BTC_ASSERT(rc == 0); /* a process has 1024 */
     (void)pthread_mutex_init(&d->lock, NULL);
     (void)pthread_mutex_init(&d->fd_lock, NULL);
     (void)pthread_cond_init(&d->work, NULL);
@@ -338,6 +368,37 @@ void store_free(struct store *d)
     store_unref(d);
 }
 
+/* Others in place of those that wait for a drive, as far as the machine gives
+ * any. */
+static void store_add_workers(struct store *d, uint32_t n)
+{
+    uint32_t most = d->n_threads + 1 + STORE_MAX_SPARE;
+    while (n > 0 && d->n_workers < most) {
+        struct store_worker *w = &d->workers[d->n_workers];
+        if (!store_worker_start(d, w, NULL, "btc-disk")) {
+            break;
+        }
+        pthread_mutex_lock(&d->lock);
+        d->n_workers++;
+        pthread_mutex_unlock(&d->lock);
+        n--;
+    }
+}
+
+void store_look(struct store *d, uint64_t now_ms)
+{
+    pthread_mutex_lock(&d->lock);
+    if (store_silent_look(d, now_ms)) {
+        store_unpark(d);
+    }
+    uint32_t left = store_silent_left(d);
+    bool waits = d->normal.head || d->low.head;
+    pthread_mutex_unlock(&d->lock);
+    if (waits && left < d->n_threads + 1) {
+        store_add_workers(d, d->n_threads + 1 - left);
+    }
+}
+
 /* Before the first job. */
 void store_set_fault(struct store *d, store_fault_fn *fn, void *ctx)
 {
@@ -393,28 +454,40 @@ void store_submit(struct store *d, struct store_job *job)
 /* The first lane is of those of which nothing is known. */
 void store_tree_set_lane(struct store_tree *s, uint32_t lane)
 {
+    pthread_mutex_lock(&s->d->lock);
+    s->drive = lane;
+    pthread_mutex_unlock(&s->d->lock);
     if (lane >= STORE_MAX_LANES) {
         lane = 1 + (lane - 1) % (STORE_MAX_LANES - 1);
     }
     s->lane = lane;
 }
 
-/* Low jobs of the store that no worker has begun end here. */
-void store_cancel_low(struct store *d, struct store_tree *s)
+/* Ends the low jobs of a tree in a queue; true: send the wake-up. */
+static bool store_cancel_in(struct store *d, struct store_queue *q,
+                            const struct store_tree *s)
 {
     struct store_queue keep = {0};
     struct store_job *job;
     bool send = false;
-    pthread_mutex_lock(&d->lock);
-    while ((job = store_queue_take(&d->low))) {
-        if (job->store != s) {
+    while ((job = store_queue_take(q))) {
+        if (job->store != s || !job->low) {
             store_queue_put(&keep, job);
             continue;
         }
         job->result = BTC_E_CANCELLED;
         send |= store_add_done(d, job);
     }
-    d->low = keep;
+    *q = keep;
+    return send;
+}
+
+/* Low jobs of the store that no worker has begun end here. */
+void store_cancel_low(struct store *d, struct store_tree *s)
+{
+    pthread_mutex_lock(&d->lock);
+    bool send = store_cancel_in(d, &d->low, s);
+    send |= store_cancel_in(d, &d->parked, s);
     pthread_mutex_unlock(&d->lock);
     if (send) {
         loop_wakeup_send(d->wakeup);

@@ -305,6 +305,105 @@ static void test_hung_drive(void **state)
     kit_torrent_fini(&t[1]);
 }
 
+/* Reads of one drive that do not come back. */
+#define SILENT_JOBS 12
+struct silent_drive {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    uint32_t n_out; /* calls that do not come back */
+    bool go;
+};
+
+static int silent_on_op(void *ctx, const char *op, const char *path)
+{
+    struct silent_drive *h = ctx;
+    (void)pthread_mutex_lock(&h->lock);
+    if (strcmp(op, "pread") == 0 && strstr(path, "/slow") != NULL && !h->go) {
+        h->n_out++;
+        (void)pthread_cond_broadcast(&h->moved);
+        while (!h->go) {
+            (void)pthread_cond_wait(&h->moved, &h->lock);
+        }
+        h->n_out--;
+    }
+    (void)pthread_mutex_unlock(&h->lock);
+    return 0;
+}
+
+static void silent_wait(struct silent_drive *h, uint32_t n)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    while (h->n_out < n) {
+        (void)pthread_cond_wait(&h->moved, &h->lock);
+    }
+    (void)pthread_mutex_unlock(&h->lock);
+}
+
+static void silent_on_done(struct store_job *job)
+{
+    (*(uint32_t *)job->ctx)++;
+}
+
+/* A drive that answers no read has all workers at first. Once it is found
+ * silent, others work in their place, none of them for this drive, and when it
+ * answers again all that was asked of it is done. */
+static void test_silent_drive(void **state)
+{
+    struct store_file slow_file = {.path = "slow", .length = 16384};
+    struct store_file fast_file = {.path = "fast", .length = 16384};
+    struct silent_drive h = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                             .moved = PTHREAD_COND_INITIALIZER};
+    struct kit k;
+    struct kit_torrent t[2];
+    struct kit_piece p;
+    struct store_job jobs[SILENT_JOBS];
+    uint32_t n_done = 0;
+    (void)state;
+    kit_open(&k, 2);
+    store_set_fault(k.d, silent_on_op, &h);
+    kit_torrent_init(&t[0], &slow_file, 1, 16384);
+    kit_torrent_init(&t[1], &fast_file, 1, 16384);
+    struct store_tree *slow = kit_store(&k, &t[0]);
+    struct store_tree *fast = kit_store(&k, &t[1]);
+    store_tree_set_lane(slow, 1);
+    store_tree_set_lane(fast, 2);
+    assert_int_equal(kit_create(&k, slow).result, 0);
+    assert_int_equal(kit_create(&k, fast).result, 0);
+    assert_int_equal(kit_piece_do(&k, slow, STORE_FINISH, &t[0], 0), 0);
+    assert_int_equal(kit_piece_do(&k, fast, STORE_FINISH, &t[1], 0), 0);
+    kit_piece_init(&p, &t[0], 0);
+    for (uint32_t i = 0; i < SILENT_JOBS; i++) {
+        jobs[i] = kit_job(slow, STORE_HASH, &p);
+        jobs[i].done = silent_on_done;
+        jobs[i].ctx = &n_done;
+        jobs[i].low = i % 2 == 1;
+        store_submit(k.d, &jobs[i]);
+    }
+    silent_wait(&h, 3); /* all there are */
+    store_look(k.d, 1000);
+    assert_int_equal(store_tree_silent_ms(slow), 0);
+    store_look(k.d, 9000);
+    assert_int_equal(store_tree_silent_ms(slow), 1000);
+    assert_int_equal(store_tree_silent_ms(fast), 0);
+    assert_int_equal(kit_piece_do(&k, fast, STORE_HASH, &t[1], 0), 0);
+    (void)pthread_mutex_lock(&h.lock);
+    assert_int_equal(h.n_out, 3);
+    h.go = true;
+    (void)pthread_cond_broadcast(&h.moved);
+    (void)pthread_mutex_unlock(&h.lock);
+    assert_int_equal(kit_piece_do(&k, slow, STORE_HASH, &t[0], 0), 0);
+    store_tree_free(slow);
+    store_tree_free(fast);
+    kit_close(&k); /* runs what is queued to its end */
+    assert_int_equal(n_done, SILENT_JOBS);
+    for (uint32_t i = 0; i < SILENT_JOBS; i++) {
+        assert_int_equal(jobs[i].result, 0);
+    }
+    kit_piece_fini(&p);
+    kit_torrent_fini(&t[0]);
+    kit_torrent_fini(&t[1]);
+}
+
 /* SCAN: a file that cannot be looked at may hold data, one that may not be read
  * is of no use, and neither hides the others. */
 static void test_scan_blind(void **state)
@@ -787,6 +886,7 @@ int main(void)
         cmocka_unit_test(test_create_no_space),
         cmocka_unit_test(test_lost_in_eviction),
         cmocka_unit_test(test_hung_drive),
+        cmocka_unit_test(test_silent_drive),
         cmocka_unit_test(test_scan_blind),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_cancel_low),
