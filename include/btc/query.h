@@ -21,8 +21,8 @@ struct btc_value {
 /* Other than 0 ends the query and is given back. */
 typedef int btc_row_fn(void *ctx, const struct btc_value *v, size_t n);
 /* A view of the SQL interface: "progress", "file_progress", "piece_map",
- * "peer_list", "tracker_list", "way_list", "log". id 0: all torrents; limit 0:
- * all rows (the newest for log). */
+ * "peer_list", "tracker_list", "way_list", "storage_list", "log". id 0: all
+ * torrents; limit 0: all rows (the newest for log). */
 BTC_API int btc_query(struct btc *b, const char *view, int64_t id,
                       int64_t limit, btc_row_fn *fn, void *ctx,
                       struct btc_error *e);

@@ -20,6 +20,7 @@
 #include "engine/pipes.h"
 #include "engine/refusals.h"
 #include "engine/report.h"
+#include "engine/silence.h"
 #include "engine/turn.h"
 
 #include <inttypes.h>
@@ -403,7 +404,11 @@ bool engine_commit_wind_down(struct engine *s)
     s->commit.last = true;
     for (struct pipeline *p = s->commit.pipes.first->next; p != NULL;
          p = p->next) {
-        over &= commit_end(s, p);
+        over &= silence_has_pipe(s, p) || commit_end(s, p);
+    }
+    if (over && s->commit.pipes.first->c.n_syncs > 0 &&
+        silence_has_pipe(s, s->commit.pipes.first)) {
+        s->commit.dead = true;
     }
     return s->commit.dead || (over && commit_end(s, s->commit.pipes.first));
 }

@@ -16,6 +16,7 @@
 #include "engine/pipes.h"
 #include "engine/reach.h"
 #include "engine/run.h"
+#include "engine/silence.h"
 #include "engine/tracker_hosts.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
@@ -286,9 +287,14 @@ void engine_close(struct engine *s)
     reach_close(s->reach);
     tcp_listener_close(s->net.listener);
     tcp_host_free(s->net.host);
-    store_free(s->disk);
+    if (!silence_has_left(s)) {
+        store_free(s->disk);
+    }
     if (s->journal_thread != NULL) {
         s->db = journal_thread_stop(s->journal_thread);
+    }
+    if (silence_has_left(s)) {
+        return; /* threads that wait for a drive may still use the rest */
     }
     while (s->torrents != NULL) {
         engine_load_free(s->torrents);

@@ -7,8 +7,8 @@
  *   torrent.c   carries out what core/durable/life.h decides
  *   watch.c, startup.c, adopt.c, removal.c, delete.c
  *   kept.c, load.c  the objects of a torrent, made from its rows, and freed
- *   commit.c    carries out the order flush, sync, commit, tell; ledger.c:
- *               what the rows say
+ *   commit.c    carries out the order flush, sync, commit, tell; ledger.c: what
+ *               the rows say; silence.c: drives that do not answer
  *   drive.c     actions of the core into calls of nodes.c, neighbours.c,
  *               magnet.c, links.c, uploads.c, trackers.c, limits.c, facts.c,
  *               report.c; jobs.c (disk jobs), pipes.c (pipelines of commits),
@@ -123,6 +123,8 @@ struct torrent_watch { /* once a second */
     uint64_t space_ms; /* last look at free space */
     bool space_busy;
     uint64_t seeding_ms; /* of the last tick that counted */
+    uint64_t silent_ms;  /* its drive was heard last; 0 = it answers */
+    bool left;           /* and the end of the run does not wait for it */
     struct torrent_search search;
 };
 
@@ -194,8 +196,10 @@ enum end_phase {
 
 struct engine_end {
     enum end_phase phase;
-    bool hurry; /* a second STOP: no torrent is waited for */
-    int status; /* enum btc_err */
+    bool hurry;     /* a second STOP: no torrent is waited for */
+    bool left;      /* a drive does not answer: its jobs are left behind */
+    bool told_wait; /* that one is waited for */
+    int status;     /* enum btc_err */
     char error[512];
 };
 

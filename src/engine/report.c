@@ -103,6 +103,9 @@ static bool report_is_starting(const struct engine_torrent *st)
 
 enum btc_state report_state(const struct engine_torrent *st)
 {
+    if (st->watch.silent_ms != 0) {
+        return BTC_STATE_WAITING_STORAGE;
+    }
     if (st->life.state == LIFE_RUNNING) {
         return report_running_state(st);
     }
@@ -176,6 +179,15 @@ static int64_t report_eta(const struct engine_torrent *st,
     return ts->down_rate > 0 ? (int64_t)(left / ts->down_rate) : -1;
 }
 
+/* Why it does not go on; NULL = it does. */
+static const char *report_error(const struct engine_torrent *st)
+{
+    if (st->watch.silent_ms != 0) {
+        return "its drive does not answer";
+    }
+    return st->error[0] != '\0' ? st->error : NULL;
+}
+
 static void report_fill_progress(struct engine_torrent *st,
                                  struct btc_progress *p)
 {
@@ -200,7 +212,7 @@ static void report_fill_progress(struct engine_torrent *st,
         .wasted = ts.wasted,
         .ratio = ts.bytes_done > 0 ? (double)ts.uploaded / (double)ts.bytes_done
                                    : 0.0,
-        .error = st->error[0] != '\0' ? st->error : NULL,
+        .error = report_error(st),
         .save_path = st->row.save_path};
     bytes_to_hex(st->row.info_hash, SHA1_LEN, p->info_hash);
 }
@@ -225,7 +237,9 @@ void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
     out->uploaded = ts.uploaded;
     out->wasted = ts.wasted;
     out->error_code = st->life.code;
-    (void)snprintf(out->error, sizeof(out->error), "%s", st->error);
+    const char *error = report_error(st);
+    (void)snprintf(out->error, sizeof(out->error), "%s",
+                   error != NULL ? error : "");
     out->checked_to = ts.checked_to;
     if (st->ran && torrent_is_complete(st->t)) {
         if (st->stat.completed_at == 0) {

@@ -13,6 +13,7 @@
 #include "engine/limits.h"
 #include "engine/reach.h"
 #include "engine/report.h"
+#include "engine/silence.h"
 #include "engine/torrent.h"
 #include "engine/turn.h"
 #include "engine/watch.h"
@@ -27,6 +28,9 @@ static bool run_is_quiet(const struct engine *s)
 {
     const struct engine_torrent *st;
     for (st = s->torrents; st != NULL; st = st->hh.next) {
+        if (silence_is_left(st)) {
+            continue;
+        }
         if (st->n_jobs > 0 || st->life.state == LIFE_LOADING) {
             return false;
         }
@@ -213,6 +217,7 @@ static void run_on_second(struct engine *s, uint64_t now)
         watch_second(st);
         ledger_second(st);
     }
+    silence_second(s);
     neighbours_send(reach_neighbours(s->reach));
     if (s->o.stall_timeout_s > 0) {
         watch_payload(s, now);

@@ -89,6 +89,9 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
         " error_code, error, checked_to, completed_at, seeding_s, root_dev,"
         " last_run) IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
         " ?13, ?14, ?15, ?16, ?17, ?18, ?19, coalesce(?20, last_run))",
+    [JOURNAL_STMT_PUT_SILENCE] =
+        "UPDATE torrent_stat SET storage_since = ?2, state = ?3, error = ?4,"
+        " updated_at = unixepoch() WHERE torrent_id = ?1",
     [JOURNAL_STMT_PUT_EVENT] =
         "INSERT INTO event (at, torrent_id, level, kind, text)"
         " VALUES (?1, ?2, ?3, ?4, coalesce(?5, ''))",
@@ -106,8 +109,9 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
         "UPDATE run SET heartbeat_at = ?2, ended_at = ?2 WHERE id = ?1",
     [JOURNAL_STMT_RUN_END_STATS] =
         "UPDATE torrent_stat SET down_rate = 0, up_rate = 0, eta_s = NULL,"
-        " peers = 0, seeds = 0 WHERE (down_rate, up_rate, eta_s, peers,"
-        " seeds) IS NOT (0, 0, NULL, 0, 0)",
+        " peers = 0, seeds = 0, storage_since = NULL WHERE (down_rate,"
+        " up_rate, eta_s, peers, seeds, storage_since)"
+        " IS NOT (0, 0, NULL, 0, 0, NULL)",
     [JOURNAL_STMT_RUN_END_PEERS] =
         "UPDATE peer SET connected = 0, choking = 0, interested = 0,"
         " down_rate = 0, up_rate = 0 WHERE connected",
@@ -253,6 +257,15 @@ static void journal_bind_event(sqlite3_stmt *s, const struct journal_op *op,
     journal_bind_text(s, 5, kind + strlen(kind) + 1);
 }
 
+/* A drive that does not answer. */
+static void journal_bind_silence(sqlite3_stmt *s, const struct journal_op *op,
+                                 const char *state)
+{
+    journal_bind_time(s, 2, op->n);
+    journal_bind_text(s, 3, state);
+    journal_bind_text(s, 4, state + strlen(state) + 1);
+}
+
 /* An op with bump memory. */
 static int journal_apply_row(struct journal *db, enum journal_stmt which,
                              const struct journal_op *op, const void *ext,
@@ -277,6 +290,8 @@ static int journal_apply_row(struct journal *db, enum journal_stmt which,
                which == JOURNAL_STMT_PUT_PART) {
         journal_bind_text(s, 2, ext);
         (void)sqlite3_bind_int64(s, 3, op->a);
+    } else if (which == JOURNAL_STMT_PUT_SILENCE) {
+        journal_bind_silence(s, op, ext);
     } else {
         journal_bind_event(s, op, ext);
     }
@@ -348,6 +363,8 @@ int journal_apply_op(struct journal *db, const struct journal_op *op,
         return journal_apply_row(db, JOURNAL_STMT_PUT_TRACKER, op, ext, e);
     case JOURNAL_OP_PUT_STAT:
         return journal_apply_row(db, JOURNAL_STMT_PUT_STAT, op, ext, e);
+    case JOURNAL_OP_PUT_SILENCE:
+        return journal_apply_row(db, JOURNAL_STMT_PUT_SILENCE, op, ext, e);
     case JOURNAL_OP_PUT_EVENT:
         return journal_apply_row(db, JOURNAL_STMT_PUT_EVENT, op, ext, e);
     case JOURNAL_OP_VERIFY_DONE:

@@ -244,18 +244,33 @@ void journal_put_stat(struct journal_batch *b, int64_t id,
     journal_batch_copy(b, &copy, sizeof(copy));
 }
 
+/* Two texts, one behind the other. */
+static void journal_batch_copy_two(struct journal_batch *b, const char *first,
+                                   const char *second)
+{
+    char clean[JOURNAL_EVENT_MAX];
+    char both[JOURNAL_EVENT_MAX + 64];
+    journal_clean_text(clean, sizeof(clean), second);
+    int len = snprintf(both, sizeof(both), "%.60s%c%s", first, '\0', clean);
+    journal_batch_copy(b, both, (size_t)len + 1);
+}
+
+/* A drive that does not answer. */
+void journal_put_silence(struct journal_batch *b, int64_t id, int64_t since,
+                         const char *state, const char *error)
+{
+    journal_batch_op(b, JOURNAL_OP_PUT_SILENCE, id)->n = since;
+    journal_batch_copy_two(b, state, error);
+}
+
 /* Something to tell. It is dated now, not when it is committed. */
 void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
                        const char *kind, const char *text)
 {
-    char clean[JOURNAL_EVENT_MAX];
     struct journal_op *op = journal_batch_op(b, JOURNAL_OP_PUT_EVENT, id);
     op->a = (uint32_t)level;
     op->n = journal_now();
-    journal_clean_text(clean, sizeof(clean), text);
-    char both[JOURNAL_EVENT_MAX + 64];
-    int len = snprintf(both, sizeof(both), "%.60s%c%s", kind, '\0', clean);
-    journal_batch_copy(b, both, (size_t)len + 1);
+    journal_batch_copy_two(b, kind, text);
 }
 
 /* The wished verification is done; not one that is wished for since. */

@@ -23,6 +23,7 @@ enum journal_op_kind {
     JOURNAL_OP_PUT_TRACKER, /* ext: struct journal_tracker without url, then the
                                url */
     JOURNAL_OP_PUT_STAT,    /* ext: struct journal_stat */
+    JOURNAL_OP_PUT_SILENCE, /* n: since, 0 = it answers; ext: state NUL error */
     JOURNAL_OP_PUT_EVENT,   /* a: level, n: time; ext: kind NUL text */
     JOURNAL_OP_VERIFY_DONE,
     JOURNAL_OP_ACCEPTED_LOSS,

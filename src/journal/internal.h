@@ -15,8 +15,7 @@
  *   heal.c     rows that belong to nothing
  *   removal.c  the steps by which a torrent is taken away
  *   shared.c   torrents that have files in common
- *   wishes.c   all that is wished
- *   writer.c   the thread that commits
+ *   wishes.c   all that is wished; writer.c: the thread that commits
  *   views.c    reading for people
  */
 #ifndef BTC_JOURNAL_INTERNAL_H
@@ -63,6 +62,7 @@ enum journal_stmt {
     JOURNAL_STMT_TRIM_PEERS,
     JOURNAL_STMT_PUT_TRACKER,
     JOURNAL_STMT_PUT_STAT,
+    JOURNAL_STMT_PUT_SILENCE,
     JOURNAL_STMT_PUT_EVENT,
     JOURNAL_STMT_VERIFY_DONE,
     JOURNAL_STMT_ACCEPTED_LOSS,

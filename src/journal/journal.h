@@ -286,6 +286,10 @@ void journal_put_tracker(struct journal_batch *b, int64_t id,
                          const struct journal_tracker *t);
 void journal_put_stat(struct journal_batch *b, int64_t id,
                       const struct journal_stat *s);
+/* Its drive has not answered since then (unix; 0 = it does), so its state is
+ * this one, and why. The rest of the live facts stays as it is. */
+void journal_put_silence(struct journal_batch *b, int64_t id, int64_t since,
+                         const char *state, const char *error);
 void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
                        const char *kind,
                        const char *text); /* id 0: the engine */
@@ -401,8 +405,9 @@ struct journal_value {
 /* One call per row; a value other than 0 ends the query and is given back. */
 typedef int journal_row_fn(void *ctx, const struct journal_value *v, size_t n);
 /* SELECT * FROM a view of INTERFACE (checked against a list: progress,
- * file_progress, piece_map, peer_list, tracker_list, way_list, log, why), for
- * one torrent (0 = all), `limit` rows (0 = all; for log the newest). */
+ * file_progress, piece_map, peer_list, tracker_list, way_list, storage_list,
+ * log, why), for one torrent (0 = all), `limit` rows (0 = all; for log the
+ * newest). */
 int journal_query_view(struct journal *db, const char *view, int64_t id,
                        int64_t limit, journal_row_fn *fn, void *ctx,
                        struct err *e);

@@ -94,8 +94,9 @@ static int journal_insert_run(struct journal *db, int64_t *id, struct err *e)
 
 static const char journal_sql_clear[] =
     "UPDATE torrent_stat SET down_rate = 0, up_rate = 0, eta_s = NULL,"
-    " peers = 0, seeds = 0 WHERE (down_rate, up_rate, eta_s, peers, seeds)"
-    " IS NOT (0, 0, NULL, 0, 0);"
+    " peers = 0, seeds = 0, storage_since = NULL"
+    " WHERE (down_rate, up_rate, eta_s, peers, seeds, storage_since)"
+    " IS NOT (0, 0, NULL, 0, 0, NULL);"
     "UPDATE peer SET connected = 0, choking = 0, interested = 0,"
     " down_rate = 0, up_rate = 0 WHERE connected;";
 

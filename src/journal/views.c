@@ -38,6 +38,7 @@ static const struct journal_view journal_views[] = {
     {"log", "SELECT * FROM (SELECT * FROM log ORDER BY id DESC LIMIT ?2)"
             " ORDER BY id"},
     JOURNAL_VIEW(way_list, "torrent_id", ""),
+    JOURNAL_VIEW(storage_list, "torrent_id", ""),
     JOURNAL_VIEW(why, "torrent_id", ""),
 };
 /* clang-format on */

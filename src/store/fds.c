@@ -120,7 +120,7 @@ void store_unref(struct store *d)
     }
     (void)pthread_cond_destroy(&d->finished);
     (void)pthread_cond_destroy(&d->evicted);
-    (void)pthread_key_delete(d->self);
+    (void)pthread_key_delete(d->silent.self);
     free(d->workers);
     store_own_free(d->own);
     free(d);

@@ -17,9 +17,9 @@
  *   own.c      the journal's files, which are never payload
  *   sys.c      system calls with the fault hook
  *
- * Locks: `lock` guards the queues and the done list, `fd_lock` the descriptors,
- * the dirty flags and the reference counts. They are never held together, and
- * no system call is made under either.
+ * Locks: `lock` guards the queues, `fd_lock` the descriptors, the dirty flags
+ * and the reference counts. They are never held together, and no system call is
+ * made under either.
  */
 #ifndef BTC_STORE_INTERNAL_H
 #define BTC_STORE_INTERNAL_H
@@ -106,8 +106,6 @@ struct store {
     uint32_t n_threads;    /* low jobs that run at once; one worker more stays
                             * free for the others */
     uint32_t n_workers;    /* threads that take all but SYNC */
-    uint32_t n_silent;     /* of all; their drives do not answer */
-    pthread_key_t self;    /* the worker of a thread */
     struct store_worker *workers;             /* owns */
     struct store_lane lanes[STORE_MAX_LANES]; /* the first one always runs */
     struct {
@@ -116,11 +114,15 @@ struct store {
     } fault;
 
     pthread_mutex_t lock;
+    struct {
+        struct store_queue parked; /* for drives on which a worker is silent */
+        uint32_t n;                /* workers whose drives do not answer */
+        pthread_key_t self;        /* the worker of a thread */
+    } silent;
     pthread_cond_t work;     /* a job came, or the end */
     pthread_cond_t finished; /* a job is done; only store_free waits */
     struct store_queue normal;
     struct store_queue low;
-    struct store_queue parked; /* for drives on which a worker is silent */
     struct store_queue done;
     uint32_t queued; /* submitted, `done` not called yet */
     uint32_t n_low;  /* low jobs that run */
@@ -199,20 +201,6 @@ bool store_tree_is_other(struct store_tree *s, uint32_t file,
 void store_tree_label(struct store_tree *s, const char *label);
 void store_tree_ref(struct store_tree *s);
 void store_tree_dispose(struct store_tree *s); /* the memory */
-
-/* silent.c. A worker gives a beat before each system call. */
-void store_beat(struct store *d);
-/* The rest under `lock`. The worker has a job from now on, or has none. */
-void store_silent_begin(struct store_worker *w, struct store_job *job,
-                        bool low);
-void store_silent_end(struct store_worker *w);
-/* Who gives signs of life; true: one that was silent is heard again. */
-bool store_silent_look(struct store *d, uint64_t now_ms);
-/* The job would only wait beside a worker that is silent. */
-bool store_silent_is_hopeless(const struct store *d,
-                              const struct store_job *job);
-/* Workers that are heard, but for those of the lanes. */
-uint32_t store_silent_left(const struct store *d);
 
 /* sys.c. System calls: a value >= 0, or -errno. EINTR never comes out. */
 int store_sys_fault(struct store *d, const char *op, const char *path);

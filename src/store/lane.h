@@ -39,4 +39,18 @@ struct store_lane {
     bool runs; /* its thread was started */
 };
 
+/* silent.c. A worker gives a beat before each system call. */
+void store_beat(struct store *d);
+/* The rest under `lock`. The worker has a job from now on, or has none. */
+void store_silent_begin(struct store_worker *w, struct store_job *job,
+                        bool low);
+void store_silent_end(struct store_worker *w);
+/* Who gives signs of life; true: one that was silent is heard again. */
+bool store_silent_look(struct store *d, uint64_t now_ms);
+/* The job would only wait beside a worker that is silent. */
+bool store_silent_is_hopeless(const struct store *d,
+                              const struct store_job *job);
+/* Workers that are heard, but for those of the lanes. */
+uint32_t store_silent_left(const struct store *d);
+
 #endif

@@ -15,7 +15,7 @@
 
 void store_beat(struct store *d)
 {
-    struct store_worker *w = pthread_getspecific(d->self);
+    struct store_worker *w = pthread_getspecific(d->silent.self);
     if (w) {
         (void)atomic_fetch_add_explicit(&w->beats, 1, memory_order_relaxed);
     }
@@ -30,11 +30,11 @@ static void store_silent_set(struct store_worker *w, bool silent)
     }
     w->at.silent = silent;
     if (silent) {
-        d->n_silent++;
+        d->silent.n++;
         d->n_low -= w->at.low;
         w->at.low = false;
     } else {
-        d->n_silent--;
+        d->silent.n--;
     }
 }
 
@@ -81,14 +81,14 @@ static struct store_worker *store_silent_nth(struct store *d, uint32_t n)
 
 bool store_silent_look(struct store *d, uint64_t now_ms)
 {
-    uint32_t before = d->n_silent;
+    uint32_t before = d->silent.n;
     for (uint32_t i = 0; i < d->n_workers + STORE_MAX_LANES; i++) {
         struct store_worker *w = store_silent_nth(d, i);
         if (w) {
             store_silent_look_at(w, now_ms);
         }
     }
-    return before > d->n_silent;
+    return before > d->silent.n;
 }
 
 /* Both lie on one drive, as far as is known. */
@@ -101,7 +101,7 @@ static bool store_silent_is_near(const struct store_tree *a,
 bool store_silent_is_hopeless(const struct store *d,
                               const struct store_job *job)
 {
-    if (d->n_silent == 0) {
+    if (d->silent.n == 0) {
         return false;
     }
     for (uint32_t i = 0; i < d->n_workers; i++) {
@@ -138,7 +138,7 @@ uint64_t store_tree_silent_ms(struct store_tree *s)
     struct store *d = s->d;
     uint64_t first = 0;
     (void)pthread_mutex_lock(&d->lock);
-    for (uint32_t i = 0; d->n_silent > 0 && i < d->n_workers + STORE_MAX_LANES;
+    for (uint32_t i = 0; d->silent.n > 0 && i < d->n_workers + STORE_MAX_LANES;
          i++) {
         const struct store_worker *w = store_silent_nth(d, i);
         uint64_t since = w ? store_silent_of(w, s) : 0;

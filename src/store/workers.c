@@ -87,7 +87,7 @@ static struct store_job *store_take_hopeful(struct store *d,
 {
     struct store_job *job;
     while ((job = store_queue_take(q)) && store_silent_is_hopeless(d, job)) {
-        store_queue_put(&d->parked, job);
+        store_queue_put(&d->silent.parked, job);
     }
     return job;
 }
@@ -96,7 +96,7 @@ static struct store_job *store_take_hopeful(struct store *d,
 static void store_unpark(struct store *d)
 {
     struct store_job *job;
-    while ((job = store_queue_take(&d->parked))) {
+    while ((job = store_queue_take(&d->silent.parked))) {
         store_queue_put(job->low ? &d->low : &d->normal, job);
     }
     pthread_cond_broadcast(&d->work);
@@ -144,7 +144,7 @@ static void *store_worker_main(void *arg)
     struct store_worker *w = arg;
     struct store *d = w->d;
     bool low;
-    (void)pthread_setspecific(d->self, w);
+    (void)pthread_setspecific(d->silent.self, w);
     pthread_mutex_lock(&d->lock);
     for (;;) {
         struct store_job *job = store_next(w, &low);
@@ -307,7 +307,7 @@ struct store *store_new(struct loop *l, const struct store_options *o)
     d->n_threads = store_count_threads(o);
     d->max_open = store_count_open();
     d->wakeup = loop_wakeup_new(l, store_on_wakeup, d);
-    int rc = pthread_key_create(&d->self, NULL);
+    int rc = pthread_key_create(&d->silent.self, NULL);
     BTC_ASSERT(rc == 0); /* a process has 1024 */
     (void)pthread_mutex_init(&d->lock, NULL);
     (void)pthread_mutex_init(&d->fd_lock, NULL);
@@ -487,7 +487,7 @@ void store_cancel_low(struct store *d, struct store_tree *s)
 {
     pthread_mutex_lock(&d->lock);
     bool send = store_cancel_in(d, &d->low, s);
-    send |= store_cancel_in(d, &d->parked, s);
+    send |= store_cancel_in(d, &d->silent.parked, s);
     pthread_mutex_unlock(&d->lock);
     if (send) {
         loop_wakeup_send(d->wakeup);

@@ -61,6 +61,51 @@ static void put_stat(struct journal *db, int64_t id,
     journal_batch_free(b);
 }
 
+/* A drive that does not answer: its torrent alone is in the list, what else is
+ * known of it stays, and with the run it is over. */
+static void test_silence(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    int64_t id = test_db_add(db, 1);
+    (void)test_db_add(db, 2);
+    struct journal_stat s = {
+        .state = "downloading", .bytes_total = 100, .bytes_done = 7};
+    struct journal_run before;
+    assert_int_equal(journal_begin_run(db, &before, NULL), 0);
+    put_stat(db, id, &s);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_silence(b, id, journal_now() - 12, "waiting-storage", "why");
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    TEST_DB_IS(t->path,
+               "SELECT group_concat(torrent_id || ' ' || (silent_s >= 12) ||"
+               " ' ' || (since <= unixepoch() - 12)) FROM storage_list",
+               "1 1 1");
+    TEST_DB_IS(t->path,
+               "SELECT state || ' ' || error || ' ' || bytes_done FROM progress"
+               " WHERE id = 1",
+               "waiting-storage why 7");
+    journal_batch_free(b);
+    b = journal_batch_new();
+    journal_put_silence(b, id, 0, "downloading", "");
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    TEST_DB_IS(t->path, "SELECT count(*) FROM storage_list", "0");
+    TEST_DB_IS(t->path,
+               "SELECT state || coalesce(error, '-') FROM progress"
+               " WHERE id = 1",
+               "downloading-");
+    journal_batch_free(b);
+    b = journal_batch_new();
+    journal_put_silence(b, id, journal_now(), "waiting-storage", "why");
+    journal_put_run_end(b);
+    assert_int_equal(journal_apply(db, b, NULL), 0);
+    TEST_DB_IS(t->path,
+               "SELECT count(*) FROM torrent_stat WHERE storage_since NOT NULL",
+               "0");
+    journal_batch_free(b);
+    journal_close(db);
+}
+
 /* percent never says more than is there. */
 static void test_percent(void **state)
 {
@@ -413,8 +458,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_names), T(test_percent),   T(test_live),   T(test_piece_map),
-        T(test_query), T(test_no_engine), T(test_states),
+        T(test_names),     T(test_silence), T(test_percent),   T(test_live),
+        T(test_piece_map), T(test_query),   T(test_no_engine), T(test_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

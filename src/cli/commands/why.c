@@ -36,6 +36,26 @@ static void cli_why_say(struct cli_why *w, const char *text)
     json_array_append_new(w->reasons, json_string(text));
 }
 
+/* A drive that does not answer. */
+static bool cli_why_silent(struct cli_why *w)
+{
+    struct cli_rows *rows = cli_rows_load(w->b, "storage_list", w->id, 0, NULL);
+    struct front_text text = {0};
+    bool silent = rows != NULL && cli_rows_count(rows) > 0 &&
+                  btc_engine_pid(btc_path(w->b)) != 0;
+    if (silent) {
+        front_text_printf(&text,
+                          "the drive of %s has not answered for %lld s: it "
+                          "goes on by itself when the drive does",
+                          cli_rows_text(rows, 0, "save_path"),
+                          (long long)cli_rows_int(rows, 0, "silent_s", 0));
+        cli_why_add(w, &text);
+    }
+    front_text_free(&text);
+    cli_rows_free(rows);
+    return silent;
+}
+
 /* The state itself. */
 static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
 {
@@ -44,6 +64,9 @@ static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
     const char *error = cli_rows_text(p, 0, "error");
     struct front_text text = {0};
 
+    if (cli_why_silent(w)) {
+        return;
+    }
     if (error != NULL) {
         front_text_printf(&text, "it says: %s", error);
         cli_why_add(w, &text);

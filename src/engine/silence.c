@@ -1,0 +1,190 @@
+/* Drives that do not answer; see silence.h.
+ *
+ * A call that does not come back cannot be taken back: its thread, the job and
+ * the torrent are the kernel's until it answers. So a run that is to end leaves
+ * them behind, says what of them is not saved, and ends with the others.
+ *
+ * The pipeline of such a drive makes no commit, so its state goes with the
+ * facts of the engine's own. */
+#include "engine/silence.h"
+
+#include "base/log.h"
+#include "engine/facts.h"
+#include "engine/pipes.h"
+#include "engine/report.h"
+#include "engine/turn.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Told after this long. One that was asleep may need as long. */
+#define SILENCE_TELL_MS 8000u
+/* A run that is to end waits so long for an answer, */
+#define SILENCE_LEAVE_MS 30000u
+/* and so long when it was told to hurry. */
+#define SILENCE_HURRY_MS 2000u
+
+/* Milliseconds, 0 = it answers. */
+static uint64_t silence_of(struct engine_torrent *st, uint64_t now)
+{
+    uint64_t since = 0;
+    if (st->store != NULL) {
+        since = store_tree_silent_ms(st->store);
+    }
+    return since != 0 && since < now ? now - since : 0;
+}
+
+/* --- told --- */
+
+/* The state goes by itself, the rest of the row waits for its pipeline. */
+static void silence_put(struct engine_torrent *st, int64_t since)
+{
+    struct journal_batch *b = pipes_free_facts(st->s);
+    struct journal_stat now = {0};
+    report_fill_stat(st, &now);
+    journal_put_silence(b, st->id, since, now.state, now.error);
+    pipes_hurry(st->s);
+    report_tell_state(st);
+}
+
+static void silence_begin(struct engine_torrent *st, uint64_t ms)
+{
+    char text[400];
+    st->watch.silent_ms = loop_now_ms(st->s->loop) - ms;
+    silence_put(st, loop_unix_now() - (int64_t)(ms / 1000));
+    if (st->n_jobs > 0) {
+        (void)snprintf(text, sizeof(text),
+                       "the drive of %.300s has not answered for %" PRIu64 " s",
+                       st->row.save_path, ms / 1000);
+        facts_event(st, LEVEL_WARN, "storage", text);
+    }
+}
+
+static void silence_end(struct engine_torrent *st, uint64_t now)
+{
+    char text[400];
+    uint64_t ms = now - st->watch.silent_ms;
+    st->watch.silent_ms = 0;
+    silence_put(st, 0);
+    facts_stat(st);
+    (void)snprintf(text, sizeof(text),
+                   "the drive of %.300s answers again, after %" PRIu64 " s",
+                   st->row.save_path, ms / 1000);
+    facts_event(st, LEVEL_INFO, "storage", text);
+}
+
+static void silence_look(struct engine_torrent *st, uint64_t now)
+{
+    uint64_t ms = silence_of(st, now);
+    if (ms >= SILENCE_TELL_MS && st->watch.silent_ms == 0) {
+        silence_begin(st, ms);
+    } else if (ms == 0 && st->watch.silent_ms != 0) {
+        silence_end(st, now);
+    }
+}
+
+/* --- the end of the run --- */
+
+/* Pieces that are here and not in the journal. */
+static uint32_t silence_unsaved(const struct engine_torrent *st)
+{
+    struct torrent_stats ts;
+    const struct journal_stat *saved = &st->ledger.told_stat;
+    if (st->t == NULL || !st->ran) {
+        return 0;
+    }
+    if (saved->state[0] == '\0') {
+        saved = &st->stat;
+    }
+    torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
+    return ts.pieces_done > saved->pieces_done
+               ? ts.pieces_done - saved->pieces_done
+               : 0;
+}
+
+/* Adds to what the run ends with. */
+static void silence_say(struct engine *s, const char *text)
+{
+    size_t len = strlen(s->end.error);
+    (void)snprintf(s->end.error + len, sizeof(s->end.error) - len, "%s", text);
+}
+
+/* It is not waited for: what of it is not durable is what the run ends with. */
+static void silence_leave(struct engine_torrent *st, uint64_t ms)
+{
+    struct engine *s = st->s;
+    char text[300];
+    uint32_t unsaved = silence_unsaved(st);
+    st->watch.left = true;
+    if (!s->end.left) {
+        s->end.left = true;
+        s->end.error[0] = '\0';
+    }
+    if (unsaved == 0 && st->life.finished) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "%sthe drive of %.100s has not answered for %" PRIu64
+                   " s: %" PRIu32 " pieces of %.100s are not saved",
+                   s->end.error[0] == '\0' ? "" : "; ", st->row.save_path,
+                   ms / 1000, unsaved, st->row.name);
+    silence_say(s, text);
+    s->end.status = BTC_E_STORAGE;
+    log_write(LOG_INFO, "disk", "%s", text);
+}
+
+static void silence_end_run(struct engine *s, uint64_t now)
+{
+    uint64_t most = SILENCE_LEAVE_MS;
+    if (s->end.hurry) {
+        most = SILENCE_HURRY_MS;
+    }
+    for (struct engine_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        uint64_t ms = silence_of(st, now);
+        if (ms >= most && st->n_jobs > 0 && !st->watch.left) {
+            silence_leave(st, ms);
+        } else if (ms > 0 && st->n_jobs > 0 && !s->end.told_wait) {
+            s->end.told_wait = true;
+            log_write(LOG_WARN, "disk",
+                      "waits for the drive of %s, which has not answered for "
+                      "%" PRIu64 " s; a second ^C ends without it",
+                      st->row.save_path, ms / 1000);
+        }
+    }
+}
+
+void silence_second(struct engine *s)
+{
+    uint64_t now = loop_now_ms(s->loop);
+    store_look(s->disk, now);
+    for (struct engine_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        silence_look(st, now);
+    }
+    if (s->end.phase == END_WINDING) {
+        silence_end_run(s, now);
+    }
+}
+
+bool silence_is_left(const struct engine_torrent *st)
+{
+    return st->watch.left;
+}
+
+bool silence_has_left(const struct engine *s)
+{
+    return s->end.left;
+}
+
+bool silence_has_pipe(const struct engine *s, const struct pipeline *p)
+{
+    for (const struct engine_torrent *st = s->end.left ? s->torrents : NULL;
+         st != NULL; st = st->hh.next) {
+        if (st->watch.left && pipes_of(st) == p) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,18 @@
+/* Drives that do not answer: told as a state with its cause, journaled beside
+ * the pipeline that waits for them, and not waited for when the run ends. */
+#ifndef BTC_ENGINE_SILENCE_H
+#define BTC_ENGINE_SILENCE_H
+
+#include "engine/internal.h"
+
+/* A second has passed. */
+void silence_second(struct engine *s);
+/* Its drive does not answer, and the run that is to end does not wait for it
+ * any more: its jobs stay out, what it has to say is lost. */
+bool silence_is_left(const struct engine_torrent *st);
+/* There is one of those: what its jobs use must stay. */
+bool silence_has_left(const struct engine *s);
+/* Commits of this pipeline will not be made any more. */
+bool silence_has_pipe(const struct engine *s, const struct pipeline *p);
+
+#endif

@@ -1,0 +1,71 @@
+/* A drive that does not answer, for the program that it is preloaded into: as
+ * long as the file BTC_HANG_FLAG is there, no fdatasync and no write of a file
+ * below BTC_HANG_DIR comes back. Linux alone. */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HANG_POLL_NS 20000000
+
+/* The C library names its parameters with reserved words.
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
+/* It is a file of the drive. */
+static int hang_is_near(int fd)
+{
+    char link[64];
+    char path[PATH_MAX];
+    const char *dir = getenv("BTC_HANG_DIR");
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof(path) - 1);
+    path[n > 0 ? n : 0] = '\0';
+    return dir && strncmp(path, dir, strlen(dir)) == 0;
+}
+
+/* Does not come back before the drive answers. */
+static void hang_wait(int fd)
+{
+    const char *flag = getenv("BTC_HANG_FLAG");
+    struct timespec t = {.tv_nsec = HANG_POLL_NS};
+    while (flag && hang_is_near(fd) && access(flag, F_OK) == 0) {
+        (void)nanosleep(&t, NULL);
+    }
+}
+
+/* The function behind ours, into a pointer to it. */
+static void hang_find(const char *name, void *function)
+{
+    void *next = dlsym(RTLD_NEXT, name);
+    memcpy(function, &next, sizeof(next));
+}
+
+__attribute__((visibility("default"))) int fdatasync(int fd)
+{
+    int (*next)(int) = NULL;
+    hang_find("fdatasync", &next);
+    hang_wait(fd);
+    return next(fd);
+}
+
+__attribute__((visibility("default"))) ssize_t
+pwritev64(int fd, const struct iovec *v, int n, off64_t at)
+{
+    ssize_t (*next)(int, const struct iovec *, int, off64_t) = NULL;
+    hang_find("pwritev64", &next);
+    hang_wait(fd);
+    return next(fd, v, n, at);
+}
+
+__attribute__((visibility("default"))) ssize_t
+pwritev(int fd, const struct iovec *v, int n, off_t at)
+{
+    return pwritev64(fd, v, n, at);
+}
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
