@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +16,10 @@ struct metadata_peer {
     uint32_t size;                   /* as it says */
     uint32_t asked[METADATA_WINDOW]; /* pieces; METADATA_NONE */
     uint64_t asked_ms[METADATA_WINDOW];
-    uint64_t rest_ms; /* nothing is asked before this */
-    uint32_t n_fails; /* times that it refused or did not answer */
-    bool is_liar;     /* of the size under which a hash was wrong */
+    uint64_t rest_ms;    /* nothing is asked before this */
+    uint32_t n_fails;    /* times that it refused or did not answer */
+    uint32_t n_given_up; /* times that its size got nowhere */
+    bool is_liar;        /* of the size under which a hash was wrong */
 };
 
 struct metadata {
@@ -121,6 +123,59 @@ static struct metadata_peer *metadata_find(struct metadata *m, uint32_t id)
     return NULL;
 }
 
+/* The rest keeps its order: who came first is tried first. */
+static void metadata_remove(struct metadata *m, struct metadata_peer *p)
+{
+    size_t behind = (size_t)(&m->peers[m->n_peers] - p) - 1;
+    memmove(p, p + 1, behind * sizeof(*p));
+    m->n_peers--;
+}
+
+/* In a full table the one that has failed most makes room, if any has. */
+static bool metadata_make_room(struct metadata *m)
+{
+    struct metadata_peer *worst = NULL;
+    uint32_t most = 0;
+    if (m->n_peers < METADATA_PEERS) {
+        return true;
+    }
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        struct metadata_peer *p = &m->peers[i];
+        uint32_t n = p->n_fails + p->n_given_up + (p->is_liar ? 1 : 0);
+        if (n > most && p->id != m->alone) {
+            worst = p;
+            most = n;
+        }
+    }
+    if (worst != NULL) {
+        metadata_remove(m, worst);
+    }
+    return worst != NULL;
+}
+
+/* A newcomer's size has been given up as seldom as that of anybody here, and no
+ * less: to come again and again wins nothing. */
+static struct metadata_peer *metadata_join(struct metadata *m, uint32_t id)
+{
+    uint32_t least = UINT32_MAX;
+    if (!metadata_make_room(m)) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        least = num_min_u32(least, m->peers[i].n_given_up);
+    }
+    struct metadata_peer *p = &m->peers[m->n_peers];
+    *p = (struct metadata_peer){.id = id};
+    if (m->n_peers > 0) {
+        p->n_given_up = least;
+    }
+    m->n_peers++;
+    for (int k = 0; k < METADATA_WINDOW; k++) {
+        p->asked[k] = METADATA_NONE;
+    }
+    return p;
+}
+
 bool metadata_offer(struct metadata *m, uint32_t peer, uint64_t size,
                     uint64_t now_ms)
 {
@@ -128,12 +183,10 @@ bool metadata_offer(struct metadata *m, uint32_t peer, uint64_t size,
     if (size == 0 || size > METADATA_MAX_BYTES) {
         return false;
     }
-    if (p == NULL && m->n_peers < METADATA_PEERS) {
-        p = &m->peers[m->n_peers++];
-        *p = (struct metadata_peer){.id = peer};
-        for (int k = 0; k < METADATA_WINDOW; k++) {
-            p->asked[k] = METADATA_NONE;
-        }
+    if (p == NULL) {
+        p = metadata_join(m, peer);
+    } else if (p->size != size) {
+        p->n_given_up++; /* by itself */
     }
     if (p != NULL) {
         p->size = (uint32_t)size;
@@ -148,7 +201,7 @@ void metadata_leave(struct metadata *m, uint32_t peer)
 {
     struct metadata_peer *p = metadata_find(m, peer);
     if (p != NULL) {
-        *p = m->peers[--m->n_peers];
+        metadata_remove(m, p);
     }
     if (m->alone == peer) {
         m->alone = METADATA_NOBODY;
@@ -206,7 +259,6 @@ static void metadata_choose_alone(struct metadata *m,
     if (m->n_have > 0) {
         metadata_begin(m, m->size, now_ms);
     }
-    m->moved_ms = now_ms;
 }
 
 /* The peer may be asked at all. */
@@ -230,9 +282,10 @@ uint32_t metadata_next(struct metadata *m, uint32_t peer, uint64_t now_ms)
         return METADATA_NONE;
     }
     int slot = metadata_slot(p, METADATA_NONE);
+    bool stands_still = now_ms - m->moved_ms >= METADATA_LATE_MS;
     for (uint32_t i = 0; slot >= 0 && i < m->n_pieces; i++) {
         if (m->sender[i] == METADATA_NONE && metadata_slot(p, i) < 0 &&
-            !metadata_is_asked(m, i, now_ms)) {
+            (stands_still || !metadata_is_asked(m, i, now_ms))) {
             p->asked[slot] = i;
             p->asked_ms[slot] = now_ms;
             return i;
@@ -312,15 +365,69 @@ void metadata_reject(struct metadata *m, uint32_t peer, uint32_t piece,
     }
 }
 
-/* A size that somebody else offers and that is not under trial; 0 = none. */
+/* Peers that offer the size. */
+static uint32_t metadata_n_of(const struct metadata *m, uint32_t size)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        n += m->peers[i].size == size ? 1 : 0;
+    }
+    return n;
+}
+
+/* The size after this one: of those that others offer, what was given up least
+ * often; of these, what most offer; of these, what was offered first. 0 = there
+ * is none. */
 static uint32_t metadata_other_size(const struct metadata *m)
 {
+    const struct metadata_peer *best = NULL;
     for (uint32_t i = 0; i < m->n_peers; i++) {
-        if (m->peers[i].size != m->size && !m->peers[i].is_liar) {
-            return m->peers[i].size;
+        const struct metadata_peer *p = &m->peers[i];
+        if (p->size == m->size || p->is_liar) {
+            continue;
+        }
+        if (best == NULL || p->n_given_up < best->n_given_up ||
+            (p->n_given_up == best->n_given_up &&
+             metadata_n_of(m, p->size) > metadata_n_of(m, best->size))) {
+            best = p;
         }
     }
-    return 0;
+    return best != NULL ? best->size : 0;
+}
+
+/* How long the size under trial may stand still while another one waits. One of
+ * which nothing at all has come is soon given up, a second time less soon: an
+ * honest peer may be slow. */
+static uint64_t metadata_patience_ms(const struct metadata *m)
+{
+    uint32_t least = UINT32_MAX;
+    if (m->n_have > 0) {
+        return METADATA_STUCK_MS;
+    }
+    if (metadata_n_of(m, m->size) == 0) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        if (m->peers[i].size == m->size) {
+            least = num_min_u32(least, m->peers[i].n_given_up);
+        }
+    }
+    if (least > METADATA_FAILS_MAX) {
+        least = METADATA_FAILS_MAX;
+    }
+    return num_min_u64((uint64_t)METADATA_LATE_MS << least, METADATA_STUCK_MS);
+}
+
+/* The size under trial got nowhere. */
+static void metadata_give_up(struct metadata *m, uint32_t other,
+                             uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < m->n_peers; i++) {
+        if (m->peers[i].size == m->size) {
+            m->peers[i].n_given_up++;
+        }
+    }
+    metadata_begin(m, other, now_ms);
 }
 
 /* What it was asked too long ago is not waited for. */
@@ -349,17 +456,21 @@ bool metadata_tick(struct metadata *m, uint64_t now_ms)
     for (uint32_t i = 0; i < m->n_peers; i++) {
         metadata_tick_peer(m, &m->peers[i], now_ms);
     }
-    if (m->size == 0 || now_ms - m->moved_ms < METADATA_STUCK_MS) {
+    uint32_t other = metadata_other_size(m);
+    uint64_t patience_ms = METADATA_STUCK_MS;
+    if (other != 0) {
+        patience_ms = metadata_patience_ms(m);
+    }
+    if (m->size == 0 || now_ms - m->moved_ms < patience_ms) {
         return false;
     }
     m->alone = METADATA_NOBODY;
     m->moved_ms = now_ms;
-    uint32_t other = metadata_other_size(m);
     if (other == 0) {
         return false;
     }
     bool dropped = m->n_have > 0;
-    metadata_begin(m, other, now_ms);
+    metadata_give_up(m, other, now_ms);
     return dropped;
 }
 

@@ -1,11 +1,17 @@
 /* The info dictionary of a magnet, gathered from several peers at once (BEP 9)
  * and judged as a whole by the info hash. Pure; knows peers by an id.
  *
+ * Each piece is asked of one peer; when nothing comes for METADATA_LATE_MS, of
+ * everybody, so that an honest one need not wait until all silent ones had
+ * their turn.
+ *
  * Peers may lie about the size, a piece, or both. One size is tried at a time;
  * what came under another size is dropped. When all is there and the hash is
  * wrong: a single sender is the liar; of several one is, so that the next try
- * asks one peer alone. A size that gets nowhere for METADATA_STUCK_MS gives way
- * to another one that was offered.
+ * asks one peer alone. A size that gets nowhere gives way to another one that
+ * was offered: to the one that was given up least often, so that peers who
+ * offer false sizes and are silent hold up an honest one for a turn each, and
+ * no more.
  */
 #ifndef BTC_CORE_SWARM_METADATA_H
 #define BTC_CORE_SWARM_METADATA_H
@@ -14,9 +20,10 @@
 #include "proto/peer/ut_metadata.h"
 #include <stdbool.h>
 
-#define METADATA_MAX_BYTES  (32u << 20) /* of an info dictionary */
-#define METADATA_PEERS      64          /* that are asked; more have to wait */
-#define METADATA_WINDOW     2           /* pieces asked of one peer at a time */
+#define METADATA_MAX_BYTES (32u << 20) /* of an info dictionary */
+#define METADATA_PEERS \
+    64 /* that are asked; more have to wait until one fails */
+#define METADATA_WINDOW     2    /* pieces asked of one peer at a time */
 #define METADATA_LATE_MS    4000 /* then the piece is asked of others, too */
 #define METADATA_STUCK_MS   20000
 #define METADATA_REFUSED_MS 10000 /* after a reject the peer is left alone */

@@ -206,6 +206,113 @@ static void metadata_test_restore(void **state)
     metadata_free(m);
 }
 
+/* Asks everybody whom it may ask, once a second, as a swarm does; only peer
+ * `honest` answers. True when it is whole within that many seconds. */
+static bool becomes_whole(struct metadata *m, uint32_t n_peers, uint32_t honest,
+                          uint64_t *now, uint64_t seconds)
+{
+    uint32_t liar;
+    for (uint64_t end = *now + 1000 * seconds; *now < end; *now += 1000) {
+        (void)metadata_tick(m, *now);
+        for (uint32_t peer = 1; peer <= n_peers; peer++) {
+            uint32_t piece;
+            while ((piece = metadata_next(m, peer, *now)) != METADATA_NONE) {
+                struct ut_metadata u = piece_of(info, piece);
+                if (peer == honest &&
+                    metadata_take(m, peer, &u, *now, &liar) == METADATA_WHOLE) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+/* Silent peers that offer small sizes hold up an honest one by a turn each. */
+static void metadata_test_small_size(void **state)
+{
+    (void)state;
+    for (uint32_t n_silent = 1; n_silent <= 12; n_silent++) {
+        struct metadata *m = metadata_new(info_hash);
+        uint64_t now = 1000;
+        for (uint32_t i = 1; i <= n_silent; i++) {
+            assert_true(metadata_offer(m, i, 1 + 69 * (i - 1), now));
+        }
+        assert_true(metadata_offer(m, n_silent + 1, SIZE, now));
+        assert_true(becomes_whole(m, n_silent + 1, n_silent + 1, &now,
+                                  2 + n_silent * METADATA_LATE_MS / 1000));
+        metadata_free(m);
+    }
+}
+
+/* A liar that comes again under another size whenever its own is given up wins
+ * no turn by that. */
+static void metadata_test_comes_again(void **state)
+{
+    (void)state;
+    struct metadata *m = metadata_new(info_hash);
+    uint64_t now = 1000;
+    assert_true(metadata_offer(m, 1, 7, now));
+    assert_true(metadata_offer(m, 2, SIZE, now));
+    bool whole = false;
+    for (uint32_t i = 3; i < 10 && !whole; i++) {
+        assert_true(metadata_offer(m, i, 1000 + i, now));
+        metadata_leave(m, i - 2 == 2 ? 1 : i - 2);
+        whole = becomes_whole(m, i, 2, &now, METADATA_LATE_MS / 1000);
+    }
+    assert_true(whole);
+    metadata_free(m);
+}
+
+/* So does one that says another size whenever it is asked. */
+static void metadata_test_changing(void **state)
+{
+    (void)state;
+    struct metadata *m = metadata_new(info_hash);
+    uint64_t now = 1000;
+    assert_true(metadata_offer(m, 1, 7, now));
+    assert_true(metadata_offer(m, 2, SIZE, now));
+    bool whole = false;
+    for (uint32_t i = 0; i < 5 && !whole; i++) {
+        assert_true(metadata_offer(m, 1, 1000 + i, now));
+        whole = becomes_whole(m, 2, 2, &now, METADATA_LATE_MS / 1000);
+    }
+    assert_true(whole);
+    metadata_free(m);
+}
+
+/* A size that most offer goes first. */
+static void metadata_test_most(void **state)
+{
+    (void)state;
+    struct metadata *m = metadata_new(info_hash);
+    uint64_t now = 1000;
+    for (uint32_t i = 1; i <= 6; i++) {
+        assert_true(metadata_offer(m, i, i, now));
+    }
+    assert_true(metadata_offer(m, 7, SIZE, now));
+    assert_true(metadata_offer(m, 8, SIZE, now));
+    assert_true(becomes_whole(m, 8, 8, &now, 2 + 2 * METADATA_LATE_MS / 1000));
+    metadata_free(m);
+}
+
+/* Silent peers cannot keep the whole table. */
+static void metadata_test_full(void **state)
+{
+    (void)state;
+    struct metadata *m = metadata_new(info_hash);
+    uint64_t now = 1000;
+    for (uint32_t i = 1; i <= METADATA_PEERS; i++) {
+        assert_true(metadata_offer(m, i, SIZE, now));
+    }
+    assert_false(becomes_whole(m, METADATA_PEERS, METADATA_PEERS + 1, &now,
+                               2 * METADATA_STUCK_MS / 1000));
+    assert_true(metadata_offer(m, METADATA_PEERS + 1, SIZE, now));
+    assert_true(becomes_whole(m, METADATA_PEERS + 1, METADATA_PEERS + 1, &now,
+                              METADATA_STUCK_MS / 1000));
+    metadata_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +322,11 @@ int main(void)
         cmocka_unit_test(metadata_test_mixed),
         cmocka_unit_test(metadata_test_stuck),
         cmocka_unit_test(metadata_test_restore),
+        cmocka_unit_test(metadata_test_small_size),
+        cmocka_unit_test(metadata_test_comes_again),
+        cmocka_unit_test(metadata_test_changing),
+        cmocka_unit_test(metadata_test_most),
+        cmocka_unit_test(metadata_test_full),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
