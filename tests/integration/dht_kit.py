@@ -43,7 +43,7 @@ while True:
 
 def node(lab, nodes=(), torrent=None, ip=None, n=1):
     """A node; with a torrent it has the data and announces itself. `address`
-    is where it is asked. `n` nodes may share a process."""
+    is where it is asked. `n` nodes may share a process: `addresses`."""
     ips = [ip] if ip else [lab.next_ip() for _ in range(n)]
     ip = ips[0]
     config = {"ips": ips, "nodes": list(nodes),
@@ -51,7 +51,8 @@ def node(lab, nodes=(), torrent=None, ip=None, n=1):
               "dir": torrent and os.path.dirname(torrent.source)}
     program = lab.start(f"node-{ip}", ["/usr/bin/python3", "-c", NODE,
                                        json.dumps(config)])
-    program.address = (ip, 6881)
+    program.addresses = [(one, 6881) for one in ips]
+    program.address = program.addresses[0]
     # It asks the nodes it is given but once, so they must listen by then.
     lab.wait(program.out, 20, "the node")
     return program

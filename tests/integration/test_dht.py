@@ -11,6 +11,8 @@ import kit
 import lab
 import wire
 
+lab_benc = lab.benc  # `lab` is an argument below
+
 
 def make(lab):
     data = lab.make_data("seed/data.bin", 2_000_001)
@@ -56,13 +58,19 @@ def test_transmission(lab):
     torrent = make(lab)
     router = dht_kit.node(lab)
     # With less than nine it takes the DHT for broken and does not announce.
-    dht_kit.node(lab, [router.address], n=9)
+    others = dht_kit.node(lab, [router.address], n=9)
+    nodes = [router.address] + others.addresses
     ip = lab.next_ip()
-    pathlib.Path(lab.path(f"transmission-{ip}", "dht.bootstrap")).write_text(
-        "%s %d\n" % router.address)
+    # Of nodes that it has kept it asks one in two seconds, of an entry host one
+    # in fifteen.
+    pathlib.Path(lab.path(f"transmission-{ip}", "dht.dat")).write_bytes(
+        lab_benc({"id": b"\x77" * 20, "nodes": b"".join(
+            socket.inet_aton(host) + port.to_bytes(2, "big")
+            for host, port in nodes)}))
     lab.transmission(torrent, seed=True, ip=ip, ways=["dht"]).wait_ready()
-    lab.wait(lambda: dht_kit.find_peers(router.address, torrent), 120,
-             "transmission's announcement")
+    # It announces to the eight that are closest: the router may be farther.
+    lab.wait(lambda: any(dht_kit.find_peers(node, torrent) for node in nodes),
+             120, "transmission's announcement")
     get(lab, torrent, "--dht-bootstrap", dht_kit.entry(router))
     assert "dht" in sources(lab), sources(lab)
 
