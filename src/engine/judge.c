@@ -44,7 +44,7 @@ static void judge_recheck_file(struct engine_torrent *st, uint32_t file,
         facts_event(st, LEVEL_WARN, "file-changed", text);
     } else {
         (void)snprintf(text, sizeof(text),
-                       "%.400s was written just when btc was killed: its "
+                       "%.400s was written by a run that was killed: its "
                        "pieces are hashed before it is complete",
                        st->rows.files[file].path);
         facts_event(st, LEVEL_INFO, "file-late", text);

@@ -6,8 +6,8 @@
 /* Who made the file as it is now? */
 enum trust_author {
     AUTHOR_NOBODY, /* it has not changed */
-    AUTHOR_US,
-    AUTHOR_LATE, /* us, or somebody right behind us */
+    AUTHOR_US,     /* before the power went */
+    AUTHOR_LATE,   /* us, or somebody beside us or right behind us */
     AUTHOR_STRANGER
 };
 
@@ -80,8 +80,7 @@ static enum trust_author trust_author_of(const struct trust_run *run,
         last > until) {
         return AUTHOR_STRANGER;
     }
-    /* Times are told by the second: somebody may have come in the same one. */
-    return last >= run->heartbeat_at ? AUTHOR_LATE : AUTHOR_US;
+    return AUTHOR_LATE;
 }
 
 /* One file. */

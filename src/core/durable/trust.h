@@ -10,9 +10,10 @@
  * older. (Only when the power went may both be older: fdatasync does not keep
  * the times.) Whatever else differs, older or newer, is doubted.
  *
- * A run is known to have been alive until its last heartbeat. What changed
- * from then on may be its work or that of somebody who came right behind it: it
- * is trusted to go on from, and hashed before the torrent is called complete.
+ * What a killed run wrote after its last fingerprint of a file cannot be told
+ * from what somebody else wrote in place, beside it or right behind it. So such
+ * a change is trusted to go on from, and hashed before the torrent is called
+ * complete. The heartbeat says how long the run was alive for certain.
  */
 #ifndef BTC_CORE_DURABLE_TRUST_H
 #define BTC_CORE_DURABLE_TRUST_H

@@ -56,11 +56,11 @@ static const struct {
     {"the same, no run known", NONE, OLD, OLD, TRUST_TRUST, false},
 
     {"written by the run that was killed", KILLED, OLD,
-     FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+     FP(7, 100, 999 * S, 999 * S), TRUST_LATE, true},
     {"written again by the run that was killed", KILLED, OURS,
-     FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+     FP(7, 100, 999 * S, 999 * S), TRUST_LATE, true},
     {"grown by the run that was killed", KILLED, LESS,
-     FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+     FP(7, 100, 999 * S, 999 * S), TRUST_LATE, true},
     {"written in the second of its last heartbeat", KILLED, OURS,
      FP(7, 100, HEARTBEAT * S, HEARTBEAT * S), TRUST_LATE, true},
     {"written just after its last heartbeat", KILLED, OURS,
@@ -72,7 +72,7 @@ static const struct {
     {"written before it and not journaled", KILLED, OLD,
      FP(7, 100, STARTED * S - 1, STARTED * S - 1), TRUST_RECHECK, true},
     {"written in its first second", KILLED, OLD,
-     FP(7, 100, STARTED * S, STARTED * S), TRUST_TRUST, true},
+     FP(7, 100, STARTED * S, STARTED * S), TRUST_LATE, true},
     {"written while a run had only others", OTHERS, OLD,
      FP(7, 100, 999 * S, 999 * S), TRUST_RECHECK, true},
     {"written, no run known", NONE, OLD,
@@ -103,7 +103,7 @@ static const struct {
     {"older than the run after a cut", CUT, OURS,
      FP(7, 100, 50 * S, 50 * S), TRUST_RECHECK, true},
     {"written just before the cut", CUT, OURS,
-     FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+     FP(7, 100, 999 * S, 999 * S), TRUST_LATE, true},
     {"written long after the cut", CUT, OURS,
      FP(7, 100, 3000 * S, 3000 * S), TRUST_RECHECK, true},
 
@@ -122,7 +122,7 @@ static const struct {
     {"journaled without the inode's time, the same", KILLED,
      FP(7, 100, 950 * S, 0), OURS, TRUST_TRUST, true},
     {"journaled without it, written by the run", KILLED,
-     FP(7, 100, 950 * S, 0), FP(7, 100, 999 * S, 999 * S), TRUST_TRUST, true},
+     FP(7, 100, 950 * S, 0), FP(7, 100, 999 * S, 999 * S), TRUST_LATE, true},
     {"journaled without it, an older copy after a cut", CUT,
      FP(7, 100, 950 * S, 0), FP(7, 100, 40 * S, 3000 * S), TRUST_RECHECK, true},
     /* clang-format on */
@@ -229,7 +229,7 @@ static void test_device(void **state)
                 (struct fingerprint)FP(7, 100, 999 * S, 999 * S));
     f.now.dev = 2;
     assert_int_equal(verdict_of(KILLED, f), TRUST_RECHECK);
-    assert_int_equal(verdict_of(CUT, f), TRUST_TRUST);
+    assert_int_equal(verdict_of(CUT, f), TRUST_LATE);
 }
 
 /* Files of two filesystems, of which the second was mounted below the save
