@@ -20,7 +20,7 @@ struct sim_job {
     int result;
     struct wire_block range;
     uint32_t chunk;
-    unsigned turn;         /* WRITE: of the commit's flush */
+    uint32_t ticket;       /* WRITE: of the commit's flush */
     uint8_t sum[SHA1_LEN]; /* of the blocks when the job was given */
 };
 
@@ -130,10 +130,13 @@ static void sim_disk_write(struct sim_disk *d, const struct sim_job *j,
     }
 }
 
-/* Does this write fail? */
-static int sim_disk_fault(struct sim_disk *d)
+/* Does this write fail? It does where somebody else has written. */
+static int sim_disk_fault(struct sim_disk *d, const struct sim_job *j)
 {
     d->n_writes++;
+    if (d->platter != NULL && sim_platter_refuses(d->platter, j->piece)) {
+        return BTC_E_STORAGE;
+    }
     if (d->fail_in > 1) {
         d->fail_in--;
         return 0;
@@ -183,10 +186,11 @@ static int sim_job_finish(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN],
                                layout_block_size(g, j->piece, b)),
                       hashes[b]);
         }
-        result = good ? sim_disk_fault(d) : BTC_E_HASH;
+        result = good ? sim_disk_fault(d, j) : BTC_E_HASH;
     }
     free(buf);
-    if (result != BTC_E_HASH && result != BTC_E_SHORT) {
+    if (result != BTC_E_HASH && result != BTC_E_SHORT &&
+        result != BTC_E_STORAGE) {
         sim_disk_write(d, j, result < 0);
     }
     return result;
@@ -199,8 +203,10 @@ static int sim_job_write(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN])
     const struct layout *g = &d->c->geom;
     uint8_t *buf = mem_zalloc(layout_piece_size(g, j->piece));
     (void)sim_disk_read(d, j->piece, j->blocks, buf);
-    int result = sim_disk_fault(d);
-    sim_disk_write(d, j, result < 0);
+    int result = sim_disk_fault(d, j);
+    if (result != BTC_E_STORAGE) {
+        sim_disk_write(d, j, result < 0);
+    }
     for (uint32_t b = 0; b < j->n_blocks; b++) {
         size_t at = (size_t)b * BLOCK_LEN;
         if (j->blocks[b] != NULL) {
@@ -278,8 +284,8 @@ static void sim_job_run(struct sim_job *j, bool aborted)
     SIM_CHECK(st->node->s, st->job[j->piece] == 1);
     st->job[j->piece] = 0;
     sim_input(st, &ev);
-    if (st->durable != NULL && j->type == ACTION_WRITE && !aborted) {
-        sim_durable_end_write(st, j->turn);
+    if (st->ledger != NULL && j->type == ACTION_WRITE && !aborted) {
+        sim_durable_end_write(st, j->ticket);
     }
     free(hashes);
 }
@@ -394,10 +400,10 @@ void sim_disk_action(struct sim_torrent *st, const struct action *a)
         j.want_hashes = a->write.want_block_hashes;
         SIM_CHECK(s, j.n_blocks == layout_n_blocks(&st->c->geom, a->piece));
     }
-    if (st->durable != NULL && a->type == ACTION_WRITE) {
-        j.turn = sim_durable_begin_write(st);
+    if (st->ledger != NULL && a->type == ACTION_WRITE) {
+        j.ticket = sim_durable_begin_write(st);
     }
-    if (st->durable != NULL && j.blocks != NULL) {
+    if (st->ledger != NULL && j.blocks != NULL) {
         sim_durable_writes(st, a);
     }
     sim_job_sum(&j, j.sum);
@@ -495,7 +501,7 @@ void sim_journal_fact(struct sim_torrent *st, const struct action *a)
     if (st->dying) {
         return;
     }
-    if (st->durable != NULL) {
+    if (st->ledger != NULL) {
         sim_durable_fact(st, a);
         return;
     }

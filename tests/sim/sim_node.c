@@ -245,7 +245,7 @@ static void sim_do_connect(struct sim_torrent *st, const struct action *a)
 static void sim_do_notify(struct sim_torrent *st, const struct action *a)
 {
     struct sim *s = st->node->s;
-    if (st->durable != NULL) {
+    if (st->ledger != NULL) {
         sim_durable_notify(st, a);
     } else if (a->notify.type == NOTIFY_COMPLETE) {
         SIM_CHECK(s, torrent_is_complete(st->t));
@@ -366,7 +366,7 @@ static void sim_node_on_journal(struct sim *s, struct sim_event *e)
 {
     struct sim_node *n = e->ctx;
     for (struct sim_torrent *st = n->torrents; st != NULL; st = st->next) {
-        if (st->t != NULL && st->started && st->durable == NULL) {
+        if (st->t != NULL && st->started && st->ledger == NULL) {
             torrent_flush(st->t);
             sim_drain(st);
             sim_node_check(st);

@@ -6,7 +6,7 @@
 #include "sim/sim.h"
 
 struct sim_platter;
-struct sim_durable;
+struct sim_ledger;
 
 struct sim_disk {
     struct sim *s;
@@ -67,7 +67,7 @@ struct sim_torrent {
     uint64_t served;
     struct sim_tracker *tracker; /* the first one */
     struct torrent_config config;
-    struct sim_durable *durable; /* borrows: who keeps its journal, or NULL */
+    struct sim_ledger *ledger; /* borrows: who keeps its journal, or NULL */
     struct sim_torrent *next;
 };
 

@@ -1,5 +1,5 @@
-/* The journal of a simulated engine: batches, rows, and the rule that holds for
- * them. */
+/* The journal of a simulated engine: batches, rows, rules, and what must hold
+ * for the rows. */
 #include "sim/sim_durable.h"
 
 struct sim_batch {
@@ -26,6 +26,14 @@ void sim_batch_put(void *batch, struct sim_op op)
         b->ops = mem_resize(b->ops, b->cap, sizeof *b->ops);
     }
     b->ops[b->n++] = op;
+}
+
+void sim_batch_mark(void *batch, uint32_t seen)
+{
+    struct sim_batch *b = batch;
+    for (size_t i = 0; i < b->n; i++) {
+        b->ops[i].seen = seen;
+    }
 }
 
 static void batch_append(void *dst, void *src)
@@ -85,36 +93,40 @@ void sim_rows_fini(struct sim_rows *r, const struct sim_content *c)
     bits_fini(&r->owed);
 }
 
-static void rows_apply_file(struct sim_durable *d, const struct sim_op *op)
+static void rows_apply_file(const struct sim_op *op)
 {
-    struct sim_rows *r = &d->rows;
+    struct sim_ledger *g = op->of;
     uint32_t first, end;
-    r->print[op->piece] = op->print;
-    r->has_print[op->piece] = op->print.exists;
-    layout_file_pieces(&d->st->c->geom, op->piece, &first, &end);
+    g->rows.print[op->piece] = op->print;
+    g->rows.has_print[op->piece] = op->print.exists;
+    layout_file_pieces(&g->st->c->geom, op->piece, &first, &end);
     for (uint32_t i = first; op->owes && i < end; i++) {
-        (void)bits_set(&r->owed, i);
+        (void)bits_set(&g->rows.owed, i);
     }
 }
 
-/* One row. A piece that was verified is nobody's fault any more. */
-static void rows_apply(struct sim_durable *d, const struct sim_op *op,
-                       int64_t now)
+/* One row. A piece that was synced after the last change by a stranger is
+ * nobody's fault any more. */
+static void rows_apply(const struct sim_durable *d, const struct sim_op *op)
 {
-    struct sim_rows *r = &d->rows;
+    struct sim_ledger *g = op->of;
+    struct sim_rows *r = &g->rows;
     switch (op->kind) {
     case SIM_PUT_PIECE:
         (void)bits_set(&r->piece, op->piece);
         bits_zero(&r->block[op->piece]);
         (void)bits_clear(&r->owed, op->piece);
-        (void)bits_clear(&d->platter.forgiven, op->piece);
+        sim_platter_blame(&g->platter, op->piece, op->seen);
         break;
     case SIM_PUT_BLOCK:
         (void)bits_set(&r->block[op->piece], op->block);
         break;
     case SIM_PUT_FILE:
     case SIM_PUT_DOUBT:
-        rows_apply_file(d, op);
+        rows_apply_file(op);
+        break;
+    case SIM_PUT_OWED:
+        (void)bits_set(&r->owed, op->piece);
         break;
     case SIM_DEL_PIECE:
         (void)bits_clear(&r->piece, op->piece);
@@ -124,39 +136,106 @@ static void rows_apply(struct sim_durable *d, const struct sim_op *op,
         break;
     case SIM_PUT_STAT:
         r->active = op->active;
-        r->updated_at = now;
+        r->updated_at = sim_durable_unix(d);
+        r->root_dev = op->root_dev;
         if (op->writes) {
-            r->last = r->run;
+            r->last = d->run;
         }
         break;
     }
 }
 
-void sim_rows_apply(struct sim_durable *d, const void *batch, int64_t now)
+/* The row of the run is that of whoever wrote in it, too. */
+static void rows_share_run(struct sim_durable *d)
+{
+    for (uint32_t i = 0; i < d->n_ledgers; i++) {
+        if (d->ledgers[i]->rows.last.id == d->run.id) {
+            d->ledgers[i]->rows.last = d->run;
+        }
+    }
+}
+
+void sim_rows_end_run(struct sim_durable *d)
+{
+    d->run.ended_at = sim_durable_unix(d);
+    rows_share_run(d);
+}
+
+/* --- rules --- */
+
+static bool rows_refuse(const struct sim_durable *d, const struct sim_op *op)
+{
+    const struct sim_rule *r = &d->rule;
+    return r->of == op->of && (r->kinds & 1u << op->kind) != 0 &&
+           op->piece % r->one_in == 0;
+}
+
+/* It counts pieces, and one of the same torrent before it was refused. */
+static bool rows_count(const struct sim_durable *d, const struct sim_batch *b,
+                       size_t at)
+{
+    const struct sim_op *op = &b->ops[at];
+    bool lacks = false;
+    for (size_t i = 0; i < at && !lacks; i++) {
+        lacks = b->ops[i].of == op->of && b->ops[i].kind == SIM_PUT_PIECE &&
+                rows_refuse(d, &b->ops[i]);
+    }
+    return lacks && (op->kind == SIM_PUT_FILE || op->kind == SIM_PUT_STAT);
+}
+
+static bool rows_refuse_any(const struct sim_durable *d,
+                            const struct sim_batch *b)
+{
+    size_t i = 0;
+    while (i < b->n && !rows_refuse(d, &b->ops[i])) {
+        i++;
+    }
+    return i < b->n;
+}
+
+enum commit_result sim_rows_apply(struct sim_durable *d, const void *batch,
+                                  bool row_by_row,
+                                  void (*refused)(const struct sim_op *op))
 {
     const struct sim_batch *b = batch;
+    if (!row_by_row && rows_refuse_any(d, b)) {
+        return COMMIT_REFUSED;
+    }
     for (size_t i = 0; i < b->n; i++) {
-        rows_apply(d, &b->ops[i], now);
+        if (rows_refuse(d, &b->ops[i])) {
+            d->n_refused++;
+            refused(&b->ops[i]);
+        } else if (!rows_count(d, b, i)) {
+            rows_apply(d, &b->ops[i]);
+        }
     }
-    d->rows.run.heartbeat_at = now;
-    if (d->rows.last.id == d->rows.run.id) {
-        d->rows.last = d->rows.run;
-    }
+    d->run.heartbeat_at = sim_durable_unix(d);
+    rows_share_run(d);
     d->n_commits++;
+    return COMMIT_DONE;
+}
+
+/* --- what must hold --- */
+
+static void rows_check(const struct sim_ledger *g)
+{
+    const struct sim_rows *r = &g->rows;
+    for (uint32_t i = 0; i < r->piece.n; i++) {
+        if (sim_platter_is_forgiven(&g->platter, i)) {
+            continue;
+        }
+        if (bits_get(&r->piece, i)) {
+            SIM_CHECK(g->d->s, sim_platter_has(&g->platter, i));
+        }
+        BITS_EACH (b, &r->block[i]) {
+            SIM_CHECK(g->d->s, sim_platter_has_block(&g->platter, i, b));
+        }
+    }
 }
 
 void sim_rows_check(const struct sim_durable *d)
 {
-    const struct sim_rows *r = &d->rows;
-    for (uint32_t i = 0; i < r->piece.n; i++) {
-        if (bits_get(&d->platter.forgiven, i)) {
-            continue;
-        }
-        if (bits_get(&r->piece, i)) {
-            SIM_CHECK(d->s, sim_platter_has(&d->platter, i));
-        }
-        BITS_EACH (b, &r->block[i]) {
-            SIM_CHECK(d->s, sim_platter_has_block(&d->platter, i, b));
-        }
+    for (uint32_t i = 0; i < d->n_ledgers; i++) {
+        rows_check(d->ledgers[i]);
     }
 }
