@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "journal/magnet.h"
 #include "model/seed_goal.h"
+#include "proto/metainfo/choose.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,7 +180,13 @@ int api_magnet_new(const struct magnet *m, const struct btc_add_options *o,
     *x = (struct api_magnet){.m = m, .o = o, .place = place};
     *out = x;
     api_magnet_wishes(x);
-    int code = api_magnet_keep(x, e);
+    int code = 0;
+    if (x->magnet.out_name != NULL) {
+        code = choose_check_name(x->magnet.out_name, e);
+    }
+    if (code == 0) {
+        code = api_magnet_keep(x, e);
+    }
     if (code == 0) {
         api_magnet_sources(x);
         code = api_magnet_torrent(x, e);

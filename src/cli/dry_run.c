@@ -1,6 +1,7 @@
 /* get and add with --dry-run: what they would do, as the database stands. */
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "cli/rows.h"
@@ -68,6 +69,29 @@ static int cli_dry_left(struct cli *c, struct btc *b, struct cli_dry *d,
     return 0;
 }
 
+/* What the download itself would refuse at once, though the files of a magnet
+ * are not known yet. */
+static int cli_dry_refuse(const struct cli *c, const struct btc_source_info *i,
+                          struct btc_error *e)
+{
+    const char *name = c->o.out;
+
+    if (i->info_hash_v1 == NULL) {
+        e->status = BTC_STATUS_BAD_TORRENT;
+        snprintf(e->message, sizeof(e->message),
+                 "a pure v2 torrent (BEP 52), which btc cannot download yet");
+    } else if (name != NULL &&
+               (name[0] == '\0' || strchr(name, '/') != NULL ||
+                strcmp(name, ".") == 0 || strcmp(name, "..") == 0)) {
+        e->status = BTC_STATUS_USAGE;
+        snprintf(e->message, sizeof(e->message),
+                 "--out '%.200s' is no name: give one without '/' (the folder "
+                 "is --dir)",
+                 name);
+    }
+    return e->status;
+}
+
 /* Looks what one source would come to; 0 or the exit status, `e` filled. */
 static int cli_dry_look(struct cli *c, struct btc *b,
                         const struct btc_source *source, struct cli_dry *d,
@@ -76,8 +100,8 @@ static int cli_dry_look(struct cli *c, struct btc *b,
     const struct btc_source_info *info = btc_source_info(source);
 
     *d = (struct cli_dry){.info = info, .row = cli_dry_row(b, info)};
-    if (info->n_files == 0) {
-        return 0;
+    if (cli_dry_refuse(c, info, e) != 0 || info->n_files == 0) {
+        return e->status;
     }
     d->wanted = mem_calloc(info->n_files, sizeof(*d->wanted));
     int status =

@@ -167,6 +167,14 @@ static void test_magnet(void **state)
     assert_int_equal(kit_add(k, hash, NULL, &again, &known), 0);
     assert_true(known);
     assert_int_equal(again, id);
+    static const char *const bad[] = {"..", ".", "a/b", "../x"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const struct btc_add_options named = {.name = bad[i]};
+        assert_int_equal(kit_add(k, "fedcba9876543210fedcba9876543210fedcba98",
+                                 &named, &again, NULL),
+                         BTC_STATUS_USAGE);
+        kit_assert_says(k, "is no name");
+    }
 }
 
 static void test_names(void **state)

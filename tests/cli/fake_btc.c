@@ -273,6 +273,10 @@ int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
     s->info.n_trackers = 3;
     if (strncmp(src, "magnet:", 7) == 0) {
         s->info.is_magnet = true;
+        if (strstr(src, "btmh") != NULL) {
+            s->info.info_hash_v2 = s->info.info_hash_v1;
+            s->info.info_hash_v1 = NULL;
+        }
     } else {
         s->files[0] = (struct btc_file_info){"README", 1000, false};
         s->files[1] = (struct btc_file_info){".pad/24", 24, true};

@@ -291,6 +291,13 @@ static void test_get_dry_run(void **state)
     assert_non_null(strstr(err, "there is no file 99"));
     assert_int_equal(run("get -n magnet:?xt=urn:btih:0"), 0);
     assert_non_null(strstr(out, "not known before a peer"));
+    assert_int_equal(run("get -n -o ../x magnet:?xt=urn:btih:0"),
+                     BTC_STATUS_USAGE);
+    assert_non_null(strstr(err, "'../x' is no name"));
+    assert_int_equal(run("get -n -o .. a.torrent"), BTC_STATUS_USAGE);
+    assert_int_equal(run("get -n magnet:?xt=urn:btmh:0"),
+                     BTC_STATUS_BAD_TORRENT);
+    assert_non_null(strstr(err, "pure v2"));
     fake.open_status = BTC_STATUS_DB;
     assert_int_equal(run("get -n a.torrent"), BTC_STATUS_DB);
     fake.open_status = 0; /* it knows the torrent, half of which is here */

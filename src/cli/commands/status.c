@@ -27,6 +27,15 @@ static const struct front_column cli_status_columns[] = {
 /* Set by INT and TERM while --watch runs. */
 static volatile sig_atomic_t cli_status_over;
 
+/* No magnet of which not even the metadata's size is known. */
+static bool cli_status_is_known(const struct cli_rows *r, size_t row)
+{
+    const char *state = cli_rows_text(r, row, "state");
+
+    return cli_rows_int(r, row, "bytes_total", 0) > 0 || state == NULL ||
+           strcmp(state, "metadata") != 0;
+}
+
 /* A torrent. */
 static void cli_status_cells(struct front_table *t, const struct cli_rows *r,
                              size_t row)
@@ -39,7 +48,11 @@ static void cli_status_cells(struct front_table *t, const struct cli_rows *r,
     cli_rows_cell(t, r, row, "name");
     cli_rows_cell(t, r, row, "state");
     cli_rows_cell_share(t, r, row, "bytes_done", "bytes_total");
-    cli_rows_cell_size(t, r, row, "bytes_total");
+    if (cli_status_is_known(r, row)) {
+        cli_rows_cell_size(t, r, row, "bytes_total");
+    } else {
+        front_table_cell(t, NULL);
+    }
     cli_rows_cell_rate(t, r, row, "down_rate");
     cli_rows_cell_rate(t, r, row, "up_rate");
     front_table_cell(t, eta < 0 ? NULL : front_format_duration(buf, eta));

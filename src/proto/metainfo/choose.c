@@ -145,8 +145,7 @@ int choose_files(struct choose_file *files, size_t n, const char *select,
     return code;
 }
 
-/* The new name must be one element of a path. */
-static int choose_mend(const char *name, struct buf *out, struct err *e)
+int choose_check_name(const char *name, struct err *e)
 {
     if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 ||
         strcmp(name, "..") == 0) {
@@ -155,7 +154,6 @@ static int choose_mend(const char *name, struct buf *out, struct err *e)
                        "folder is --dir)",
                        name);
     }
-    metainfo_sanitize(slice_str(name), out);
     return 0;
 }
 
@@ -164,9 +162,10 @@ int choose_rename(const char *path, bool multi_file, const char *name,
 {
     struct buf mended;
     buf_init(&mended, METAINFO_MAX_PATH + 1);
-    int code = choose_mend(name, &mended, e);
+    int code = choose_check_name(name, e);
     *out = NULL;
     if (code == 0) {
+        metainfo_sanitize(slice_str(name), &mended);
         const char *top = buf_cstr(&mended);
         const char *rest = multi_file ? strchr(path, '/') : NULL;
         *out = mem_printf("%s%s", top ? top : "", rest ? rest : "");

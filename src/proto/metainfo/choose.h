@@ -22,6 +22,8 @@ struct choose_file {
  * number or glob fits nothing. */
 int choose_files(struct choose_file *files, size_t n, const char *select,
                  const char *exclude, struct err *e);
+/* The name that is wished for must be one element of a path: USAGE. */
+int choose_check_name(const char *name, struct err *e);
 /* The path with `name` in the place of the torrent's own, mended; *out is
  * malloc'ed. USAGE when `name` is no name of a file. */
 int choose_rename(const char *path, bool multi_file, const char *name,
