@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "cli/run/live.h"
+#include "cli/run/progress.h"
 #include "cli/run/view.h"
 
 #define N_CELLS   12
@@ -336,12 +337,39 @@ static void test_map(void **state)
     front_text_free(&out);
 }
 
+/* The line of a pipe. What a killed run left behind is not told as lost: it is
+ * still to be looked at. */
+static void test_line(void **state)
+{
+    struct front_screen s = {.utf8 = true};
+    struct btc_progress p = progress();
+    struct front_text out = {0};
+
+    (void)state;
+    p.peers = 1;
+    cli_progress_line(&s, 1, &p, &out);
+    assert_string_equal(out.data, "00:00:01 debian-12.5.0-amd64-DVD-1.iso  "
+                                  "43.1 %  1.2/2.7 GiB  11.1 MiB/s  up 2.0 "
+                                  "KiB/s  ETA 2m10s  1 peer");
+    front_text_clear(&out);
+    p.bytes_done = 0;
+    p.pieces_checking = 5;
+    p.eta_s = -1;
+    p.up_rate = 0;
+    cli_progress_line(&s, 1, &p, &out);
+    assert_string_equal(out.data, "00:00:01 debian-12.5.0-amd64-DVD-1.iso  "
+                                  "0.0 %  0/2.7 GiB  5 more pieces to check  "
+                                  "11.1 MiB/s  1 peer");
+    front_text_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),  cmocka_unit_test(test_all_widths),
         cmocka_unit_test(test_many),    cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_colours), cmocka_unit_test(test_map)};
+        cmocka_unit_test(test_colours), cmocka_unit_test(test_map),
+        cmocka_unit_test(test_line)};
 
     setenv("TZ", "UTC", 1);
     setenv("LC_ALL", "C.UTF-8", 1);

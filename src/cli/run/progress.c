@@ -133,6 +133,9 @@ void cli_progress_line(const struct front_screen *s, int64_t at,
             out, "  %s",
             front_format_share(buf, p->bytes_done, p->bytes_total));
     }
+    if (p->state == BTC_STATE_DOWNLOADING && p->pieces_checking > 0) {
+        front_text_printf(out, "  %u more pieces to check", p->pieces_checking);
+    }
     if (p->state == BTC_STATE_DOWNLOADING || p->down_rate > 0) {
         front_text_printf(out, "  %s", front_format_rate(buf, p->down_rate));
     }
