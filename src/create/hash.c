@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -216,7 +217,7 @@ static uint32_t create_hash_start(struct create_hasher *h, pthread_t *threads)
 
     pthread_mutex_lock(&h->lock);
     while (n < want &&
-           pthread_create(&threads[n], NULL, create_hash_run, h) == 0) {
+           thread_start(&threads[n], NULL, create_hash_run, h) == 0) {
         n++;
     }
     h->n_running = n; /* before the first of them gets the lock */

@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -282,7 +283,7 @@ journal_thread_start(struct journal *db, struct loop *l,
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&t->more, &attr);
     (void)pthread_condattr_destroy(&attr);
-    int rc = pthread_create(&t->thread, NULL, journal_thread_main, t);
+    int rc = thread_start(&t->thread, NULL, journal_thread_main, t);
     BTC_ASSERT(rc == 0); /* no thread: as no memory */
     (void)pthread_setname_np(t->thread, "btc-journal");
     return t;

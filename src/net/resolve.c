@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "net/queue.h"
 #include <netdb.h>
 #include <pthread.h>
@@ -157,7 +158,7 @@ static bool resolve_spawn(struct resolve *r, const struct resolve_entry *n)
     /* The thread gives its reference back under the mutex, so it cannot do that
      * before it is counted here. */
     (void)pthread_mutex_lock(&r->exchange->mutex);
-    int rc = pthread_create(&thread, &attr, resolve_thread, q);
+    int rc = thread_start(&thread, &attr, resolve_thread, q);
     r->exchange->n_refs += rc == 0 ? 1 : 0;
     (void)pthread_mutex_unlock(&r->exchange->mutex);
     (void)pthread_attr_destroy(&attr);

@@ -16,9 +16,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "model/fingerprint.h"
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -241,24 +241,17 @@ static void store_worker_fini(struct store_worker *w)
     free(w->iov);
 }
 
-/* Starts a worker; false: the machine refuses a thread. Signals are the loop
- * thread's. */
+/* Starts a worker; false: the machine refuses a thread. */
 static bool store_worker_start(struct store *d, struct store_worker *w,
                                struct store_lane *lane, const char *name)
 {
-    sigset_t all;
-    sigset_t old;
     *w =
         (struct store_worker){.d = d,
                               .lane = lane,
                               .hash = hash_new(),
                               .buf = mem_alloc(STORE_CHUNK_LEN),
                               .iov = mem_array(STORE_MAX_IOV, sizeof(*w->iov))};
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = pthread_create(&w->thread, NULL, store_worker_main, w);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc != 0) {
+    if (thread_start(&w->thread, NULL, store_worker_main, w) != 0) {
         store_worker_fini(w);
         return false;
     }
