@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "journal/load.h"
 #include "journal/magnet.h"
 #include "model/seed_goal.h"
 

@@ -22,7 +22,7 @@
 
 #include "engine/engine.h"
 #include "engine/place.h"
-#include "journal/journal.h"
+#include "journal/views.h"
 #include "model/names.h"
 #include "proto/magnet.h"
 #include "proto/metainfo/choose.h"

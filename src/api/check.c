@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "journal/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,7 +14,9 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "journal/load.h"
 #include "model/names.h"
+#include "net/loop.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -13,6 +13,8 @@
 #include "store/relocate.h"
 
 #include "base/mem.h"
+#include "journal/load.h"
+#include "journal/shared.h"
 
 #include <errno.h>
 #include <stdlib.h>

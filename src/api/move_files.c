@@ -7,6 +7,7 @@
  * a file's only name is never taken away.
  */
 #include "api/api.h"
+#include "journal/load.h"
 #include "journal/move.h"
 #include "store/relocate.h"
 

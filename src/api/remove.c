@@ -6,6 +6,8 @@
 #include "engine/delete.h"
 
 #include "base/mem.h"
+#include "journal/load.h"
+#include "journal/removal.h"
 #include "store/own.h"
 
 #include <stdio.h>

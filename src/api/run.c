@@ -4,6 +4,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "journal/load.h"
 #include "model/seed_goal.h"
 
 #include <stdlib.h>

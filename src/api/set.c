@@ -5,9 +5,11 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "journal/load.h"
 #include "journal/magnet.h"
 #include "model/names.h"
 #include "model/seed_goal.h"
+#include "net/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #include "engine/delete.h"
 
 #include "base/mem.h"
+#include "journal/removal.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #ifndef BTC_ENGINE_DELETE_H
 #define BTC_ENGINE_DELETE_H
 
-#include "journal/journal.h"
+#include "journal/removal.h"
 #include "store/store.h"
 
 /* The store of the files that the step JOURNAL_REMOVAL_DELETE names. NULL when

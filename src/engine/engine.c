@@ -21,6 +21,8 @@
 #include "engine/trackers.h"
 #include "engine/turn.h"
 #include "engine/wishes.h"
+#include "journal/add.h"
+#include "journal/load.h"
 #include "store/own.h"
 
 #include <sched.h>

@@ -10,6 +10,7 @@
 #include "engine/refusals.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
+#include "journal/load.h"
 #include "journal/wishes.h"
 
 #include <stdlib.h>

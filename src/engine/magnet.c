@@ -9,6 +9,7 @@
 #include "engine/report.h"
 #include "engine/torrent_file.h"
 #include "engine/turn.h"
+#include "journal/load.h"
 #include "journal/magnet.h"
 #include <stdlib.h>
 #include <string.h>

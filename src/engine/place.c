@@ -2,6 +2,7 @@
 #include "engine/place.h"
 
 #include "base/mem.h"
+#include "journal/shared.h"
 #include "proto/metainfo/choose.h"
 #include "store/own.h"
 

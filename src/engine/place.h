@@ -5,7 +5,7 @@
 #ifndef BTC_ENGINE_PLACE_H
 #define BTC_ENGINE_PLACE_H
 
-#include "journal/journal.h"
+#include "journal/add.h"
 #include "proto/metainfo/metainfo.h"
 
 struct place_wish {

@@ -14,6 +14,7 @@
 #include "engine/facts.h"
 #include "engine/jobs.h"
 #include "engine/turn.h"
+#include "journal/removal.h"
 
 #include <stdlib.h>
 

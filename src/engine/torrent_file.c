@@ -2,6 +2,7 @@
 #include "engine/torrent_file.h"
 
 #include "base/mem.h"
+#include "journal/load.h"
 #include "proto/metainfo/metainfo.h"
 
 #include <stdlib.h>

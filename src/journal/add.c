@@ -2,9 +2,12 @@
  * be is decided by the schema's guards, so that a person with sqlite3 and this
  * program hear the same refusal.
  */
+#include "journal/add.h"
+
 #include "journal/internal.h"
 
 #include "base/mem.h"
+#include "journal/batch.h"
 #include "journal/magnet.h"
 #include "model/names.h"
 

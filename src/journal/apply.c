@@ -4,7 +4,7 @@
  * compares. Ops of a torrent that is gone are skipped: somebody took it away
  * while they were on their way, and they must not hold up the others.
  */
-#include "journal/batch.h"
+#include "journal/ops.h"
 #include "model/names.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * the ops point into by offset (in units of 8 bytes, so that a struct may lie
  * there as it is). Nothing is shared: a batch may go to another thread whole.
  */
-#include "journal/batch.h"
+#include "journal/ops.h"
 
 #include "base/mem.h"
 #include "model/names.h"

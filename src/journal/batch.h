@@ -1,64 +1,68 @@
-/* Inside of a batch: for batch.c, which fills it, and apply.c.
- */
+/* The engine's facts: batches, each of them applied in one transaction. */
 #ifndef BTC_JOURNAL_BATCH_H
 #define BTC_JOURNAL_BATCH_H
 
-#include "journal/internal.h"
-#include "journal/refused.h"
+#include "journal/journal.h"
+#include "journal/rows.h"
 
-/* Longest text of an event. */
-#define JOURNAL_EVENT_MAX 1024
+/* A batch is filled on the loop thread and applied in one transaction. */
+struct journal_batch;
+struct journal_batch *journal_batch_new(void);
+void journal_batch_free(struct journal_batch *b); /* NULL allowed */
+/* Takes out what claims that data is there (pieces, blocks, files, a finished
+ * verification); what takes claims back and the rest stay. */
+void journal_batch_drop_claims(struct journal_batch *b);
+bool journal_batch_is_empty(const struct journal_batch *b);
+size_t journal_batch_bytes(const struct journal_batch *b); /* memory it takes */
+/* Moves everything behind what dst holds; src is empty then, and the caller's
+ * to free. */
+void journal_batch_append(struct journal_batch *dst, struct journal_batch *src);
 
-enum journal_op_kind {
-    JOURNAL_OP_PUT_PIECE,  /* a: piece, n: verified_at */
-    JOURNAL_OP_DEL_PIECE,  /* a: piece */
-    JOURNAL_OP_PUT_BLOCK,  /* a: piece, b: block */
-    JOURNAL_OP_DEL_BLOCKS, /* a: piece */
-    JOURNAL_OP_PUT_FILE,   /* b: 1 = it doubts its claims; ext: struct
-                            journal_file without path */
-    JOURNAL_OP_PUT_PART,   /* a: file; ext: the path, or nothing */
-    JOURNAL_OP_PUT_PEER,   /* ext: struct journal_peer */
-    JOURNAL_OP_DEL_PEER,   /* a: port; ext: address */
-    JOURNAL_OP_TRIM_PEERS,
-    JOURNAL_OP_PUT_TRACKER, /* ext: struct journal_tracker without url, then the
-                               url */
-    JOURNAL_OP_PUT_STAT,    /* ext: struct journal_stat */
-    JOURNAL_OP_PUT_SILENCE, /* n: since, 0 = it answers; ext: state NUL error */
-    JOURNAL_OP_PUT_EVENT,   /* a: level, n: time; ext: kind NUL text */
-    JOURNAL_OP_VERIFY_DONE,
-    JOURNAL_OP_ACCEPTED_LOSS,
-    JOURNAL_OP_OVERWRITTEN,
-    JOURNAL_OP_HEARTBEAT, /* n: time */
-    JOURNAL_OP_ALIVE,     /* n: time */
-    JOURNAL_OP_RUN_END    /* n: time */
-};
-
-struct journal_op {
-    int64_t id; /* torrent, 0 = the engine */
-    int64_t n;
-    uint32_t a;
-    uint32_t b;
-    uint32_t ext; /* where its bump memory begins */
-    enum journal_op_kind kind;
-};
-
-struct journal_batch {
-    struct journal_op *ops; /* owns */
-    size_t n_ops;
-    size_t cap_ops;
-    uint64_t *ext; /* owns: the bump buffer */
-    size_t n_ext;
-    size_t cap_ext;
-    struct journal_refused *refused; /* owns; by the last journal_apply_each */
-    size_t n_refused;
-    uint32_t cap_refused;
-};
-
-/* --- apply.c --- */
-/* One op with its bump memory, inside a transaction of the caller's. */
-int journal_apply_op(struct journal *db, const struct journal_op *op,
-                     const void *ext, struct err *e);
-/* Whether a torrent is there. */
-int journal_apply_has(struct journal *db, int64_t id, bool *has, struct err *e);
+void journal_put_piece(struct journal_batch *b, int64_t id, uint32_t piece,
+                       int64_t verified_at); /* its block rows go */
+void journal_del_piece(struct journal_batch *b, int64_t id, uint32_t piece);
+void journal_put_block(struct journal_batch *b, int64_t id, uint32_t piece,
+                       uint32_t block);
+void journal_del_blocks(struct journal_batch *b, int64_t id, uint32_t piece);
+void journal_put_file(struct journal_batch *b, int64_t id,
+                      const struct journal_file *f);
+/* fingerprint, verify_since and bytes_done only */
+void journal_put_doubt(struct journal_batch *b, int64_t id,
+                       const struct journal_file *f);
+/* the same, but it is no claim: with verify_since it doubts those there are */
+void journal_put_part(struct journal_batch *b, int64_t id, uint32_t file,
+                      const char *part); /* NULL: at its path */
+void journal_put_peer(struct journal_batch *b, int64_t id,
+                      const struct journal_peer *p);
+void journal_del_peer(struct journal_batch *b, int64_t id, const char *address,
+                      uint16_t port);
+/* Keeps those that are connected or the user's, and the best of the rest. */
+void journal_trim_peers(struct journal_batch *b, int64_t id);
+void journal_put_tracker(struct journal_batch *b, int64_t id,
+                         const struct journal_tracker *t);
+void journal_put_stat(struct journal_batch *b, int64_t id,
+                      const struct journal_stat *s);
+/* Its drive has not answered since then (unix; 0 = it does), so its state is
+ * this one, and why. The rest of the live facts stays as it is. */
+void journal_put_silence(struct journal_batch *b, int64_t id, int64_t since,
+                         const char *state, const char *error);
+void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
+                       const char *kind,
+                       const char *text); /* id 0: the engine */
+/* verify_since = 0, unless it was wished for again after `until`. */
+void journal_put_verify_done(struct journal_batch *b, int64_t id,
+                             int64_t until);
+void journal_put_accepted_loss(struct journal_batch *b,
+                               int64_t id); /* accept_loss=0 */
+void journal_put_overwritten(struct journal_batch *b,
+                             int64_t id); /* overwrite=0 */
+/* Facts are written now: what changed on disk until now may be our work. */
+void journal_put_heartbeat(struct journal_batch *b);
+/* Nothing is written but this: the engine lives. */
+void journal_put_alive(struct journal_batch *b);
+void journal_put_run_end(struct journal_batch *b);
+/* Applies in one transaction; on failure nothing of it has happened. INTERNAL:
+ * a rule of the database forbids a row: see refused.h. */
+int journal_apply(struct journal *db, struct journal_batch *b, struct err *e);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef BTC_JOURNAL_CARE_H
 #define BTC_JOURNAL_CARE_H
 
-#include "journal/journal.h"
+#include "journal/views.h"
 
 int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
                   struct err *e);

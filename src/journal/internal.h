@@ -23,6 +23,7 @@
 
 #include "journal/journal.h"
 #include "journal/kept.h"
+#include "journal/rows.h"
 #include "model/names.h"
 
 #include <sqlite3.h>
@@ -31,7 +32,6 @@
 /* A number as a part of SQL. */
 #define JOURNAL_TEXT_OF(x)  #x
 #define JOURNAL_TEXT_OF2(x) JOURNAL_TEXT_OF(x)
-
 /* "btc1": PRAGMA application_id of our files. */
 #define JOURNAL_APPLICATION_ID 0x62746331
 /* Peers kept per torrent: enough to start from, small enough to load at once.
@@ -146,6 +146,7 @@ int journal_sync_path(const char *path, struct err *e);
 char *journal_resolve(const char *path);
 
 /* --- apply.c --- */
+struct journal_batch;
 /* All ops of a batch, inside a transaction of the caller's. */
 int journal_apply_ops(struct journal *db, const struct journal_batch *b,
                       struct err *e);
@@ -228,14 +229,12 @@ int journal_migrate(struct journal *db, const struct journal_migration *list,
 int journal_copy_to(struct journal *db, const char *to, bool replace,
                     struct err *e);
 
-/* --- names of enums, as they stand in the tables --- */
-
+/* --- sql.c, add.c, runs.c --- */
 /* Copies text for a row: bytes that are not UTF-8 or not printable become '?'
  * (a peer's client or a tracker's error ends up on somebody's terminal). */
 void journal_clean_text(char *dst, size_t cap, const char *src);
 /* A numeric address and a port that the schema takes. */
 bool journal_is_address(const char *address, uint16_t port);
-
 /* The id of this boot of the machine, "" when the system has none: runs.c. */
 void journal_boot_id(char *out, size_t cap);
 

@@ -12,7 +12,7 @@
  * out, too: they would say more than the journal holds. Whoever gave the batch
  * counts anew.
  */
-#include "journal/batch.h"
+#include "journal/ops.h"
 
 #include "base/bits.h"
 #include "base/mem.h"

@@ -1,6 +1,8 @@
 /* Rows out of the journal. Each loader gives a malloc'ed array, in the order of
  * the tables' keys; on failure it gives nothing.
  */
+#include "journal/load.h"
+
 #include "journal/internal.h"
 
 #include "base/mem.h"

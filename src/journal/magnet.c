@@ -4,6 +4,7 @@
 #include "journal/magnet.h"
 
 #include "base/mem.h"
+#include "journal/add.h"
 #include "journal/internal.h"
 #include <stdlib.h>
 #include <string.h>

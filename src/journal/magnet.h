@@ -2,7 +2,7 @@
 #ifndef BTC_JOURNAL_MAGNET_H
 #define BTC_JOURNAL_MAGNET_H
 
-#include "journal/journal.h"
+#include "journal/add.h"
 
 struct journal_metadata {
     uint32_t piece;

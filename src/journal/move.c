@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "journal/internal.h"
+#include "journal/load.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -13,6 +13,7 @@
 #define BTC_JOURNAL_MOVE_H
 
 #include "journal/journal.h"
+#include "journal/rows.h"
 #include "model/fingerprint.h"
 
 struct journal_move {

@@ -4,7 +4,7 @@
 #ifndef BTC_JOURNAL_REFUSED_H
 #define BTC_JOURNAL_REFUSED_H
 
-#include "journal/journal.h"
+#include "journal/batch.h"
 
 #define JOURNAL_REASON_MAX 160
 

@@ -4,7 +4,12 @@
  * read in the transaction that acts on it. So no torrent goes that is wished
  * back by then, and none without its data that is to take it along.
  */
+#include "journal/removal.h"
+
+#include "journal/batch.h"
 #include "journal/internal.h"
+#include "journal/load.h"
+#include "journal/shared.h"
 
 #include "base/mem.h"
 #include "model/names.h"

@@ -2,6 +2,8 @@
  * and a power cut apart; the start of a run is also where live facts of the one
  * before are cleared and where tables that only grow are trimmed.
  */
+#include "journal/runs.h"
+
 #include "journal/internal.h"
 
 #include <fcntl.h>

@@ -6,7 +6,10 @@
  * have that name in its folder, lead to it from a folder above, or lie below
  * it; there are indexes for that, and the cost does not grow with the rest.
  */
+#include "journal/shared.h"
+
 #include "journal/internal.h"
+#include "journal/load.h"
 
 #include "base/mem.h"
 #include "model/names.h"

@@ -1,4 +1,6 @@
 /* Reading for people: the views, checks, copies. */
+#include "journal/views.h"
+
 #include "journal/care.h"
 #include "journal/internal.h"
 

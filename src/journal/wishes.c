@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "journal/internal.h"
+#include "journal/load.h"
 
 #include <stdlib.h>
 #include <string.h>

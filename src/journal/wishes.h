@@ -11,6 +11,7 @@
 #define BTC_JOURNAL_WISHES_H
 
 #include "journal/journal.h"
+#include "journal/rows.h"
 
 struct journal_wish_file {
     uint32_t file;

@@ -10,6 +10,8 @@
  * As long as the loop has not taken the wishes none are read: what they are
  * about is not in the next ones again.
  */
+#include "journal/writer.h"
+
 #include "journal/busy.h"
 #include "journal/internal.h"
 #include "journal/refused.h"

@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 #include "btc/btc.h"
-#include "journal/journal.h"
+#include "journal/rows.h"
 #include "proto/metainfo/metainfo.h"
 #include <fcntl.h>
 #include <ftw.h>

@@ -1,5 +1,6 @@
 /* Adding: rows, choices, names, places, torrents that are known. */
 #include "api/api_kit.h"
+#include "journal/load.h"
 #include "model/names.h"
 
 /* The options with their fields, and what they must give. */

@@ -3,6 +3,11 @@
  * callback, so the order is certain and nothing waits.
  */
 #include "api/api_kit.h"
+#include "journal/add.h"
+#include "journal/batch.h"
+#include "journal/load.h"
+#include "journal/removal.h"
+#include "journal/runs.h"
 
 #include <stdatomic.h>
 

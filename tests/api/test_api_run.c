@@ -2,6 +2,7 @@
  * the map, signals. The engine itself is tested elsewhere.
  */
 #include "api/api_kit.h"
+#include "journal/batch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

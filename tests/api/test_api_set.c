@@ -1,5 +1,7 @@
 /* Wishes about known torrents: keys, finding, start and pause, removal. */
 #include "api/api_kit.h"
+#include "journal/add.h"
+#include "journal/batch.h"
 #include "journal/internal.h"
 
 static int64_t add_show(struct kit *k, const char *name, uint8_t salt)

@@ -5,6 +5,7 @@
 #define BTC_TESTS_JOURNAL_TEST_DB_H
 
 #include "base/mem.h"
+#include "journal/add.h"
 #include "journal/care.h"
 #include "model/names.h"
 

@@ -3,8 +3,10 @@
  */
 #include "journal/test_db.h"
 
+#include "journal/batch.h"
 #include "journal/fault_vfs.h"
 #include "journal/internal.h"
+#include "journal/load.h"
 
 /* The n-th batch: one piece, two blocks of the next. */
 static struct journal_batch *batch_of(int64_t id, uint32_t n)

@@ -2,7 +2,7 @@
  * others are committed, whatever way the rule refuses. */
 #include "test_db.h"
 
-#include "journal/batch.h"
+#include "journal/ops.h"
 
 static void rule(struct journal *db, const char *sql)
 {

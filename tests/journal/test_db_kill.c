@@ -6,7 +6,10 @@
 #include "journal/test_db.h"
 
 #include "base/rng.h"
+#include "journal/batch.h"
 #include "journal/internal.h"
+#include "journal/load.h"
+#include "journal/runs.h"
 #include "model/names.h"
 
 #include <signal.h>

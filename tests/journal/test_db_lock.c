@@ -1,6 +1,7 @@
 /* One engine per database file, whatever its names are; and what follows from
  * holding the lock: who notices that the file went, who checkpoints, where a
  * database may live. */
+#include "journal/batch.h"
 #include "journal/internal.h"
 #include "journal/test_db.h"
 

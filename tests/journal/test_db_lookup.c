@@ -4,6 +4,8 @@
 #include "journal/test_db.h"
 
 #include "journal/internal.h"
+#include "journal/load.h"
+#include "journal/shared.h"
 
 /* Adds a torrent with a first file and a save path by plain SQL. */
 static void put(const struct test_db *t, unsigned id, const char *save_path,

@@ -3,6 +3,7 @@
  */
 #include "journal/test_db.h"
 
+#include "journal/batch.h"
 #include "journal/internal.h"
 
 /* A torrent of one file. */

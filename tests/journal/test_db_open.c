@@ -1,8 +1,10 @@
 /* The journal's file: made, opened, refused, locked, migrated, copied. */
 #include "journal/test_db.h"
 
+#include "journal/batch.h"
 #include "journal/care.h"
 #include "journal/internal.h"
+#include "journal/load.h"
 
 #include <errno.h>
 #include <linux/filter.h>

@@ -3,7 +3,11 @@
  */
 #include "journal/test_db.h"
 
+#include "journal/batch.h"
 #include "journal/internal.h"
+#include "journal/load.h"
+#include "journal/removal.h"
+#include "journal/runs.h"
 #include "model/names.h"
 
 /* Applies and frees a batch; it must work. */

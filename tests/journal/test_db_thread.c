@@ -2,7 +2,9 @@
 #include "journal/test_db.h"
 
 #include "journal/internal.h"
+#include "journal/load.h"
 #include "journal/wishes.h"
+#include "journal/writer.h"
 #include "model/names.h"
 
 /* A loop with a thread on it, and what came back. */

@@ -2,7 +2,9 @@
  * gives. */
 #include "journal/test_db.h"
 
+#include "journal/batch.h"
 #include "journal/internal.h"
+#include "journal/runs.h"
 #include "model/names.h"
 
 /* The frozen names and the order of the first columns. */

@@ -1,6 +1,7 @@
 /* Wishes as differences: what one costs, and that none is lost. */
 #include "journal/test_db.h"
 
+#include "journal/batch.h"
 #include "journal/internal.h"
 #include "journal/wishes.h"
 

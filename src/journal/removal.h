@@ -1,0 +1,33 @@
+/* Taking a torrent away, step by step. */
+#ifndef BTC_JOURNAL_REMOVAL_H
+#define BTC_JOURNAL_REMOVAL_H
+
+#include "journal/journal.h"
+#include "journal/rows.h"
+
+enum journal_removal_step {
+    JOURNAL_REMOVAL_GONE,   /* no row of it is left */
+    JOURNAL_REMOVAL_DELETE, /* its files are to be deleted first: the fields
+                               below */
+    JOURNAL_REMOVAL_KEEP    /* it is wished back: `wanted` */
+};
+
+struct journal_removal {
+    enum journal_removal_step step;
+    enum wanted wanted;         /* as it stands in the row */
+    char *save_path;            /* owns */
+    struct journal_file *files; /* owns */
+    size_t n_files;
+    bool *shared;      /* owns; per file: another torrent has it, too */
+    uint64_t root_dev; /* filesystem on which data was; 0 = none, unknown */
+};
+
+/* The next step of taking a torrent away, by what is wished of it now. Its rows
+ * go, and the event "removed" comes, when `remove` is wished, or `remove-data`
+ * and the caller has deleted its files (`data_gone`). When its files are gone
+ * and it is wished back, it has no claims any more. */
+int journal_remove_torrent(struct journal *db, int64_t id, bool data_gone,
+                           struct journal_removal *out, struct err *e);
+void journal_removal_fini(struct journal_removal *r);
+
+#endif

@@ -1,0 +1,108 @@
+/* The rows of the tables as structs. */
+#ifndef BTC_JOURNAL_ROWS_H
+#define BTC_JOURNAL_ROWS_H
+
+#include "base/bytes.h"
+#include "model/names.h"
+
+/* Wishes of a torrent: written by anybody, read by the engine. */
+struct journal_torrent {
+    int64_t id;
+    uint8_t info_hash[20];
+    char *name;      /* owns */
+    char *save_path; /* owns; absolute */
+    enum wanted wanted;
+    int64_t starts; /* times that `run` was wished: more than before is news */
+    bool sequential;
+    enum seed_mode seed_mode;
+    int64_t seed_goal;
+    int64_t down_limit; /* bytes/s, 0 = none */
+    int64_t up_limit;
+    int64_t max_peers;    /* 0 = default */
+    int64_t verify_since; /* unix: pieces verified before this are not trusted
+                           * until hashed again; 0 = none */
+    bool accept_loss;     /* start over when the storage is gone */
+    bool overwrite;       /* write over what is there and not the torrent's */
+    bool alloc_full;
+    bool is_private;
+    char *label; /* owns; NULL = none */
+    int64_t added_at;
+    /* identity */
+    uint64_t total_size;
+    uint32_t piece_length;
+    uint32_t n_pieces;
+    uint32_t n_files;
+};
+struct journal_file {
+    uint32_t file;
+    char *path; /* owns */
+    uint64_t offset;
+    uint64_t length;
+    bool pad;
+    uint8_t priority; /* wish: 0 off .. 4 normal .. 7 */
+    char *part;       /* owns; where its bytes lie while it is off, or NULL */
+    bool has_print;   /* the fingerprint below is known */
+    uint64_t dev, ino, size;
+    int64_t mtime_ns;
+    int64_t ctime_ns;     /* 0 = not known */
+    int64_t verify_since; /* like the torrent's, for this file's pieces */
+    uint64_t bytes_done;  /* fact */
+};
+struct journal_piece {
+    uint32_t piece;
+    int64_t verified_at; /* unix */
+};
+struct journal_block {
+    uint32_t piece;
+    uint32_t block;
+};
+struct journal_peer {
+    char address[48]; /* numeric IP */
+    uint16_t port;
+    char source[16];
+    char client[64];
+    bool connected, choking, interested, banned, is_seed, connectable;
+    int64_t down_rate, up_rate;   /* bytes/s, 0 when not connected */
+    int64_t bytes_down, bytes_up; /* ever */
+    int64_t failures;
+    int64_t last_seen; /* unix, 0 = never */
+    char outcome[80];  /* how the last connection ended; "" = as it stands */
+    int64_t outcome_at;
+    int64_t outcome_count; /* in a row */
+};
+struct journal_tracker {
+    char *url; /* owns */
+    uint32_t tier;
+    char state[16];
+    int64_t last_announce; /* unix, 0 = never */
+    int64_t next_announce;
+    int64_t not_before; /* nothing is sent before this, 0 = no such time */
+    uint32_t failures;  /* in a row */
+    int64_t seeders, leechers, completed; /* -1 unknown */
+    char error[256];
+    char tracker_id[256];
+};
+/* Live facts: one row per torrent in torrent_stat. */
+struct journal_stat {
+    char state[20];       /* a state of the list in schema/README.md */
+    uint64_t bytes_done;  /* verified and durable, wanted files only */
+    uint64_t bytes_total; /* wanted files */
+    uint32_t pieces_done; /* verified and durable, all */
+    int64_t down_rate, up_rate;
+    int64_t eta_s;                 /* -1 unknown */
+    int64_t peers, seeds;          /* connected */
+    uint64_t downloaded, uploaded; /* payload ever */
+    uint64_t wasted;               /* payload that was thrown away, ever */
+    int64_t error_code;            /* 0 or enum btc_err */
+    char error[256];               /* "" = none */
+    uint32_t checked_to; /* an interrupted check goes on here; n_pieces: done */
+    int64_t completed_at; /* unix, 0 = not yet */
+    int64_t seeding_s;    /* seconds spent seeding, ever */
+    uint64_t root_dev;    /* filesystem of the save path when data was there */
+    int64_t updated_at;   /* unix; loaded alone: the commit stamps the row */
+    int64_t last_run;     /* loaded alone: the newest run that may have written
+                           * its files; 0 = none or not known */
+    bool writes;          /* put alone: this run is one */
+};
+
+#endif
