@@ -108,7 +108,11 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     x->name = place_name(m, &place, x->files);
     t->name = x->name;
     t->save_path = x->place->save_path;
-    t->wanted = o->paused ? WANTED_PAUSE : WANTED_RUN;
+    if (o->paused) {
+        t->wanted = WANTED_PAUSE;
+    } else {
+        t->wanted = WANTED_RUN;
+    }
     t->sequential = o->sequential;
     t->down_limit = api_add_limit(o->down_limit);
     t->up_limit = api_add_limit(o->up_limit);
@@ -178,7 +182,10 @@ static int api_add_same_place(const struct api_add *x,
 static int api_add_wish(const struct api_add *x, int64_t id, const char *column,
                         const char *value, struct err *e)
 {
-    return value ? journal_set_wish(x->db, id, column, value, e) : 0;
+    if (value) {
+        return journal_set_wish(x->db, id, column, value, e);
+    }
+    return 0;
 }
 
 /* A choice of files that was given counts for a known torrent, too. */
@@ -291,7 +298,10 @@ static int api_add_magnet_again(struct api_add *x, int64_t id, struct err *e)
         return api_add_known_magnet(x, e);
     }
     code = api_add_same_folder(x, x->known, e);
-    return code == 0 ? api_add_wishes(x, id, e) : code;
+    if (code != 0) {
+        return code;
+    }
+    return api_add_wishes(x, id, e);
 }
 
 /* Reads what is known, then adds or merges. */
@@ -375,7 +385,10 @@ static int api_add_log(const struct api_add *x, int64_t id, struct err *e)
     if (code == 0 && x->m != NULL) {
         code = api_add_tell(x, id, e);
     }
-    return code == 0 ? api_add_tell_urls(x, info, id, e) : code;
+    if (code != 0) {
+        return code;
+    }
+    return api_add_tell_urls(x, info, id, e);
 }
 
 /* What needs no database. All that can be wrong is found here or by a look at

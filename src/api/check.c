@@ -88,8 +88,9 @@ static int api_check_pieces(struct api_check *c, struct err *e)
         uint32_t first, end;
         layout_file_pieces(&c->geom, i, &first, &end);
         for (uint32_t p = first; c->files[i].priority > 0 && p < end; p++) {
-            c->total +=
-                bits_set(&c->due, p) ? layout_piece_size(&c->geom, p) : 0;
+            if (bits_set(&c->due, p)) {
+                c->total += layout_piece_size(&c->geom, p);
+            }
         }
     }
     return 0;
@@ -113,10 +114,12 @@ static int api_check_open(struct api_check *c, struct err *e)
         c->tree = store_tree_new(c->disk, c->dir, files, c->m->n_files, false);
     }
     free(files);
-    return c->loop != NULL ? 0
-                           : err_set(e, BTC_E_LIMIT,
-                                     "no event loop: too many "
-                                     "open files");
+    if (c->loop != NULL) {
+        return 0;
+    }
+    return err_set(e, BTC_E_LIMIT,
+                   "no event loop: too many "
+                   "open files");
 }
 
 /* --- hashing --- */
@@ -202,8 +205,12 @@ static uint64_t api_check_good(const struct api_check *c, uint32_t file)
     for (uint32_t p = first; p < end; p++) {
         uint64_t from = layout_piece_offset(&c->geom, p);
         uint64_t to = from + layout_piece_size(&c->geom, p);
-        from = from > f->offset ? from : f->offset;
-        to = to < f->offset + f->length ? to : f->offset + f->length;
+        if (from < f->offset) {
+            from = f->offset;
+        }
+        if (to > f->offset + f->length) {
+            to = f->offset + f->length;
+        }
         if (bits_get(&c->good, p)) {
             sum += to - from;
         }

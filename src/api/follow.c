@@ -111,7 +111,10 @@ static enum btc_state api_state(const struct journal_value *v)
         name[v->text.len] = '\0';
     }
     enum btc_state state = btc_state_from_name(name);
-    return state == BTC_STATE_UNKNOWN ? BTC_STATE_ERROR : state;
+    if (state == BTC_STATE_UNKNOWN) {
+        return BTC_STATE_ERROR;
+    }
+    return state;
 }
 
 /* A text of a row. What stays the same keeps its memory. */
@@ -147,7 +150,10 @@ static void api_take_texts(struct api_followed *t,
 /* A count of the view; never negative there. */
 static uint64_t api_count(const struct journal_value *v)
 {
-    return v->type == JOURNAL_INT && v->i > 0 ? (uint64_t)v->i : 0;
+    if (v->type == JOURNAL_INT && v->i > 0) {
+        return (uint64_t)v->i;
+    }
+    return 0;
 }
 
 /* The same in 32 bits. */
@@ -187,9 +193,17 @@ static void api_take_number(struct api_followed *t,
         }
     }
     if (strcmp(v->column, "eta_s") == 0) {
-        p->eta_s = v->type == JOURNAL_INT ? v->i : -1;
+        if (v->type == JOURNAL_INT) {
+            p->eta_s = v->i;
+        } else {
+            p->eta_s = -1;
+        }
     } else if (strcmp(v->column, "ratio") == 0) {
-        p->ratio = v->type == JOURNAL_REAL ? v->real : (double)v->i;
+        if (v->type == JOURNAL_REAL) {
+            p->ratio = v->real;
+        } else {
+            p->ratio = (double)v->i;
+        }
     } else if (strcmp(v->column, "error_code") == 0) {
         t->error_code = v->i;
     } else if (strcmp(v->column, "checked_to") == 0) {
@@ -208,7 +222,11 @@ static int api_take_row(void *ctx, const struct journal_value *v, size_t n)
     }
     bool checking = t->p.state == BTC_STATE_CHECKING;
     int64_t left = (int64_t)t->p.pieces_total - t->checked_to;
-    t->p.pieces_checking = checking && left > 0 ? (uint32_t)left : 0;
+    if (checking && left > 0) {
+        t->p.pieces_checking = (uint32_t)left;
+    } else {
+        t->p.pieces_checking = 0;
+    }
     return 0;
 }
 
@@ -230,10 +248,15 @@ static bool api_is_done(const struct api_followed *t)
 static int api_trouble(const struct api_followed *t, uint64_t followed_ms)
 {
     enum btc_state state = t->p.state;
-    int given = t->error_code < 0 && t->error_code > -1000 ? (int)t->error_code
-                                                           : BTC_E_INTERNAL;
+    int given = BTC_E_INTERNAL;
+    if (t->error_code < 0 && t->error_code > -1000) {
+        given = (int)t->error_code;
+    }
     if (state == BTC_STATE_ERROR) {
-        return followed_ms < API_GRACE_MS ? 0 : given;
+        if (followed_ms < API_GRACE_MS) {
+            return 0;
+        }
+        return given;
     }
     if (followed_ms < API_GRACE_ABSENT) {
         return 0;
@@ -241,7 +264,10 @@ static int api_trouble(const struct api_followed *t, uint64_t followed_ms)
     if (state == BTC_STATE_WAITING_STORAGE) {
         return BTC_E_STORAGE;
     }
-    return state == BTC_STATE_WAITING_SPACE ? BTC_E_NOSPACE : 0;
+    if (state == BTC_STATE_WAITING_SPACE) {
+        return BTC_E_NOSPACE;
+    }
+    return 0;
 }
 
 /* The rows of the files that are wanted now say so, too. */
@@ -329,7 +355,10 @@ static int api_follow_read(struct api_follow *f, uint64_t now, struct err *e)
         }
     }
     /* Another program holds the database for long: that may pass. */
-    return code == BTC_E_LOCKED ? 0 : code;
+    if (code == BTC_E_LOCKED) {
+        return 0;
+    }
+    return code;
 }
 
 /* --- the run of it ---------------------------------------------------------
@@ -387,8 +416,14 @@ static bool api_follow_signals(struct api_follow *f)
 static int api_follow_step(struct api_follow *f, struct err *e)
 {
     uint64_t now = api_now_ms();
-    uint64_t tick = f->o->tick_ms > 0 ? f->o->tick_ms : API_TICK_MS;
-    uint64_t read = tick < API_FOLLOW_MS ? tick : API_FOLLOW_MS;
+    uint64_t tick = API_TICK_MS;
+    if (f->o->tick_ms > 0) {
+        tick = f->o->tick_ms;
+    }
+    uint64_t read = API_FOLLOW_MS;
+    if (tick < API_FOLLOW_MS) {
+        read = tick;
+    }
     if (api_follow_signals(f)) {
         return err_set(e, BTC_E_INTERRUPTED,
                        "interrupted; the engine that runs goes on");

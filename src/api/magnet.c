@@ -51,7 +51,10 @@ static int64_t api_magnet_limit(uint64_t v)
 /* A copy of a wish; NULL when it says nothing. */
 static char *api_magnet_wish(const char *text)
 {
-    return text != NULL && text[0] != '\0' ? mem_strdup(text) : NULL;
+    if (text != NULL && text[0] != '\0') {
+        return mem_strdup(text);
+    }
+    return NULL;
 }
 
 /* The link's own choice (BEP 53) as --select writes it: from 1. */
@@ -101,8 +104,14 @@ static int api_magnet_keep(struct api_magnet *x, struct err *e)
     } else if (access(path, F_OK) == 0) {
         code = err_set(e, BTC_E_EXISTS, "'%.300s' exists already", path);
     } else {
-        const char *root = strcmp(full, "/") == 0 ? "" : full;
-        const char *name = slash == NULL ? path : slash + 1;
+        const char *root = "";
+        if (strcmp(full, "/") != 0) {
+            root = full;
+        }
+        const char *name = path;
+        if (slash != NULL) {
+            name = slash + 1;
+        }
         x->magnet.torrent_file = mem_printf("%s/%s", root, name);
     }
     free(full);
@@ -120,7 +129,11 @@ static int api_magnet_torrent(struct api_magnet *x, struct err *e)
     t->name = x->name;
     t->save_path = x->place->save_path;
     t->label = x->label;
-    t->wanted = o->paused ? WANTED_PAUSE : WANTED_RUN;
+    if (o->paused) {
+        t->wanted = WANTED_PAUSE;
+    } else {
+        t->wanted = WANTED_RUN;
+    }
     t->sequential = o->sequential;
     t->down_limit = api_magnet_limit(o->down_limit);
     t->up_limit = api_magnet_limit(o->up_limit);
@@ -221,7 +234,9 @@ static int api_magnet_merge(struct api_magnet *x, struct journal *db,
     int code = journal_add_sources(db, id, &x->add, e);
     if (code == 0) {
         code = api_magnet_again(x, db, id, e);
-        code = code == BTC_E_NOTFOUND ? 0 : code;
+        if (code == BTC_E_NOTFOUND) {
+            code = 0;
+        }
     }
     if (code == 0 && !x->o->paused) {
         code = journal_set_wish(db, id, "wanted", "run", e);
@@ -234,5 +249,8 @@ int api_magnet_store(struct api_magnet *x, struct journal *db, int64_t *id,
 {
     int code = journal_add_torrent(db, &x->add, id, e);
     *known = code == BTC_E_EXISTS;
-    return *known ? api_magnet_merge(x, db, *id, e) : code;
+    if (*known) {
+        return api_magnet_merge(x, db, *id, e);
+    }
+    return code;
 }

@@ -31,7 +31,10 @@ static char *api_move_join(const char *folder, const char *path)
 /* Bytes of a folder before the paths below it begin. */
 static size_t api_move_root(const char *folder)
 {
-    return strcmp(folder, "/") == 0 ? 0 : strlen(folder);
+    if (strcmp(folder, "/") == 0) {
+        return 0;
+    }
+    return strlen(folder);
 }
 
 static char *api_move_old(const struct api_move *m, size_t i)
@@ -68,7 +71,10 @@ static bool api_move_is_as_known(const struct journal_file *f,
 static uint64_t api_move_bytes(const struct fingerprint *p)
 {
     uint64_t blocks = p->blocks * 512;
-    return blocks < p->size ? blocks : p->size;
+    if (blocks < p->size) {
+        return blocks;
+    }
+    return p->size;
 }
 
 /* Something is in the new place. The same file there by another name needs
@@ -177,7 +183,10 @@ static int api_move_copy(struct api_move *m, size_t i, const char *from,
     char *temporary = api_move_temporary(m, i);
     (void)unlink(temporary);
     int rc = relocate_copy(from, temporary, &watch);
-    int code = rc == 0 ? 0 : api_move_fail(to, rc, e);
+    int code = 0;
+    if (rc != 0) {
+        code = api_move_fail(to, rc, e);
+    }
     if (code == 0 && !api_move_is_untouched(&f->old, from)) {
         code =
             err_set(e, BTC_E_STORAGE,
@@ -191,7 +200,11 @@ static int api_move_copy(struct api_move *m, size_t i, const char *from,
     }
     if (code == 0) {
         rc = file_rename_new(temporary, to);
-        code = rc == 0 ? 0 : api_move_fail(to, rc, e);
+        if (rc == 0) {
+            code = 0;
+        } else {
+            code = api_move_fail(to, rc, e);
+        }
     }
     if (code != 0) {
         (void)unlink(temporary);
@@ -210,9 +223,16 @@ static int api_move_make_one(struct api_move *m, size_t i, struct err *e)
     char *to = api_move_new(m, i);
     size_t root = api_move_root(m->row->to_path);
     int rc = relocate_make_dirs(to, root);
-    int code = rc == 0 ? 0 : api_move_fail(to, rc, e);
+    int code = 0;
+    if (rc != 0) {
+        code = api_move_fail(to, rc, e);
+    }
     if (code == 0) {
-        rc = f->made ? relocate_link(from, to) : -EXDEV;
+        if (f->made) {
+            rc = relocate_link(from, to);
+        } else {
+            rc = -EXDEV;
+        }
         code = 0;
         if (rc != 0 && relocate_wants_copy(rc)) {
             f->made = false;
@@ -223,7 +243,11 @@ static int api_move_make_one(struct api_move *m, size_t i, struct err *e)
     }
     if (code == 0) {
         rc = relocate_sync_dirs(to, root);
-        code = rc == 0 ? 0 : api_move_fail(to, rc, e);
+        if (rc == 0) {
+            code = 0;
+        } else {
+            code = api_move_fail(to, rc, e);
+        }
     }
     if (code == 0 && relocate_look(to, &f->now) != 0) {
         code = api_move_fail(to, -errno, e);

@@ -58,8 +58,10 @@ const char *btc_status_text(int status)
     if (status == BTC_STATUS_OTHER) {
         return "failed";
     }
-    return status > 0 && status <= BTC_STATUS_SOME ? err_text(-status)
-                                                   : "unknown";
+    if (status > 0 && status <= BTC_STATUS_SOME) {
+        return err_text(-status);
+    }
+    return "unknown";
 }
 
 bool btc_status_is_retryable(int status)
@@ -132,10 +134,15 @@ int btc_open(const char *path, unsigned flags, struct btc **out,
     if (flags & BTC_OPEN_ANY_VERSION) {
         how |= JOURNAL_ANY_VERSION;
     }
-    char *own = path ? NULL : btc_default_db();
+    char *own = NULL;
+    if (!path) {
+        own = btc_default_db();
+    }
     int code;
     *out = NULL;
-    path = path ? path : own;
+    if (!path) {
+        path = own;
+    }
     if (path) {
         code = journal_open(path, how, &db, &err);
     } else {
@@ -210,9 +217,17 @@ const char *btc_path(const struct btc *b)
 
 int64_t btc_engine_pid(const char *path)
 {
-    char *own = path ? NULL : btc_default_db();
-    path = path ? path : own;
-    int64_t pid = path ? journal_engine_pid(path) : 0;
+    char *own = NULL;
+    if (!path) {
+        own = btc_default_db();
+    }
+    if (!path) {
+        path = own;
+    }
+    int64_t pid = 0;
+    if (path) {
+        pid = journal_engine_pid(path);
+    }
     free(own);
     return pid;
 }

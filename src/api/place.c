@@ -45,7 +45,10 @@ static char *api_place_new(const char *dir)
 static int api_place_dir(const char *dir, char **out, struct err *e)
 {
     struct stat st;
-    const char *name = dir && *dir ? dir : ".";
+    const char *name = ".";
+    if (dir && *dir) {
+        name = dir;
+    }
     *out = realpath(name, NULL);
     if (!*out && errno == ENOENT && dir && *dir) {
         *out = api_place_new(dir);
@@ -55,14 +58,15 @@ static int api_place_dir(const char *dir, char **out, struct err *e)
         errno = ENOENT;
     }
     if (!*out && (errno == ENOENT || errno == ENOTDIR)) {
-        return dir && *dir
-                   ? err_set(e, BTC_E_STORAGE,
-                             "%.200s: no such folder; create it (mkdir -p "
-                             "%.200s) or choose another with --dir",
-                             dir, dir)
-                   : err_set(e, BTC_E_STORAGE,
-                             "the current folder is gone; choose one with "
-                             "--dir");
+        if (dir && *dir) {
+            return err_set(e, BTC_E_STORAGE,
+                           "%.200s: no such folder; create it (mkdir -p "
+                           "%.200s) or choose another with --dir",
+                           dir, dir);
+        }
+        return err_set(e, BTC_E_STORAGE,
+                       "the current folder is gone; choose one with "
+                       "--dir");
     }
     if (!*out) {
         return err_set_errno(e, errno, "%.300s: cannot be used", name);
@@ -108,7 +112,10 @@ static uint64_t api_place_device(const char *save_path)
 {
     struct stat st, root;
     bool ok = stat(save_path, &st) == 0 && stat("/", &root) == 0;
-    return ok && st.st_dev != root.st_dev ? (uint64_t)st.st_dev : 0;
+    if (ok && st.st_dev != root.st_dev) {
+        return (uint64_t)st.st_dev;
+    }
+    return 0;
 }
 
 int api_place_check(struct api_place *p, const struct journal_file *files,

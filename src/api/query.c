@@ -34,7 +34,11 @@ int api_row(void *ctx, const struct journal_value *v, size_t n)
     for (size_t i = 0; i < n; i++) {
         out[i] = api_value(&v[i]);
     }
-    rows->stop = rows->fn ? rows->fn(rows->ctx, out, n) : 0;
+    if (rows->fn) {
+        rows->stop = rows->fn(rows->ctx, out, n);
+    } else {
+        rows->stop = 0;
+    }
     return rows->stop;
 }
 
@@ -49,5 +53,8 @@ int btc_query(struct btc *b, const char *view, int64_t id, int64_t limit,
     if (code == 0) {
         code = journal_query_view(db, view, id, limit, api_row, &rows, &err);
     }
-    return rows.stop != 0 ? rows.stop : api_status(e, code, &err);
+    if (rows.stop != 0) {
+        return rows.stop;
+    }
+    return api_status(e, code, &err);
 }

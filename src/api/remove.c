@@ -67,7 +67,9 @@ static int api_remove_steps(struct journal *db, int64_t id, struct err *e)
     if (code == 0 && r.step == JOURNAL_REMOVAL_DELETE) {
         code = api_remove_data(journal_path(db), &r, e);
         journal_removal_fini(&r);
-        code = code ? code : journal_remove_torrent(db, id, true, &r, e);
+        if (!code) {
+            code = journal_remove_torrent(db, id, true, &r, e);
+        }
     }
     if (code == 0 && r.step == JOURNAL_REMOVAL_KEEP) {
         code = err_set(e, BTC_E_INTERRUPTED,

@@ -58,7 +58,9 @@ int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
         code = journal_lock_engine(b->db, &err);
         if (code == 0) {
             code = api_move_recover(b->db, &err);
-            code = code == 0 ? api_run(b, o, &err) : code;
+            if (code == 0) {
+                code = api_run(b, o, &err);
+            }
             journal_unlock_engine(b->db);
             journal_close(b->side);
             b->side = NULL;
@@ -109,7 +111,9 @@ static void api_draw(const uint8_t *pieces, uint32_t n_pieces,
     for (size_t i = 0; i < n; i++) {
         uint64_t from = (uint64_t)i * n_pieces / n;
         uint64_t to = (uint64_t)(i + 1) * n_pieces / n;
-        to = to > from ? to : from + 1;
+        if (to <= from) {
+            to = from + 1;
+        }
         cells[i] = api_cell(pieces, from, to, stat->checked_to, checking);
     }
 }

@@ -39,7 +39,10 @@ static int api_set_bad(const struct api_set *s, const char *expected,
 static int api_set_put(const struct api_set *s, const char *column,
                        const char *value, struct err *e)
 {
-    return s->check ? 0 : journal_set_wish(s->db, s->id, column, value, e);
+    if (s->check) {
+        return 0;
+    }
+    return journal_set_wish(s->db, s->id, column, value, e);
 }
 
 /* A wish that is a number. */
@@ -77,7 +80,10 @@ static int api_set_bool(const struct api_set *s, struct err *e)
 {
     static const char *const yes[] = {"true", "yes", "on", "1"};
     static const char *const no[] = {"false", "no", "off", "0"};
-    const char *column = s->key[0] == 'a' ? "accept_loss" : s->key;
+    const char *column = "accept_loss";
+    if (s->key[0] != 'a') {
+        column = s->key;
+    }
     for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++) {
         if (strcasecmp(s->value, yes[i]) == 0) {
             return api_set_put(s, column, "1", e);
@@ -150,8 +156,15 @@ static int api_set_choose(const struct api_set *s, struct journal_file *files,
                             select ? NULL : s->value, e);
     for (size_t i = 0; i < n; i++) {
         uint8_t old = files[i].priority;
-        uint8_t on = old > 0 ? old : API_PRIORITY_NORMAL;
-        priority[i] = choice[i].wanted ? on : 0;
+        uint8_t on = API_PRIORITY_NORMAL;
+        if (old > 0) {
+            on = old;
+        }
+        if (choice[i].wanted) {
+            priority[i] = on;
+        } else {
+            priority[i] = 0;
+        }
     }
     if (code == 0 && !s->check) {
         code = journal_set_priorities(s->db, s->id, priority, (uint32_t)n, e);
@@ -278,7 +291,11 @@ static int api_set_tracker(const struct api_set *s, struct err *e)
     if (code == 0 && !s->check) {
         struct journal_tracker row = {.url = url};
         struct journal_add add = {.trackers = &row, .n_trackers = 1};
-        row.tier = n > 0 ? rows[n - 1].tier + 1 : 0;
+        if (n > 0) {
+            row.tier = rows[n - 1].tier + 1;
+        } else {
+            row.tier = 0;
+        }
         code = journal_add_sources(s->db, s->id, &add, e);
     }
     free(url);
@@ -359,7 +376,9 @@ static int api_set_run(struct btc *b, struct api_set *s, struct btc_error *e)
     int code;
     if (setter) {
         code = api_db(b, &s->db, &err);
-        code = code == 0 ? setter->set(s, &err) : code;
+        if (code == 0) {
+            code = setter->set(s, &err);
+        }
     } else {
         code = api_set_unknown(s->key, &err);
     }

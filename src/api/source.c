@@ -57,7 +57,10 @@ static int api_check_kind(const struct stat *st, struct err *e)
                        "of a folder)");
     }
     if (S_ISREG(st->st_mode)) {
-        return st->st_size > (off_t)METAINFO_MAX_BYTES ? api_too_large(e) : 0;
+        if (st->st_size > (off_t)METAINFO_MAX_BYTES) {
+            return api_too_large(e);
+        }
+        return 0;
     }
     if (S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode)) {
         return 0;
@@ -114,7 +117,10 @@ static int api_read_file(const char *src, struct buf *out, struct err *e)
     if (code != 0) {
         return code;
     }
-    int fd = is_stdin ? STDIN_FILENO : open(src, O_RDONLY | O_CLOEXEC);
+    int fd = STDIN_FILENO;
+    if (!is_stdin) {
+        fd = open(src, O_RDONLY | O_CLOEXEC);
+    }
     if (fd < 0) {
         return err_set_errno(e, errno, "cannot be opened");
     }
@@ -140,7 +146,10 @@ static int api_read_url(const char *url, unsigned flags, struct buf *out,
     if (code == BTC_E_SYNTAX) {
         return e->code = BTC_E_USAGE; /* the URL itself was written wrongly */
     }
-    return code == BTC_E_LIMIT ? api_too_large(e) : code;
+    if (code == BTC_E_LIMIT) {
+        return api_too_large(e);
+    }
+    return code;
 }
 
 /* http:// or https://. */
@@ -230,7 +239,11 @@ static void api_fill_torrent(struct btc_source *s)
     i->is_private = m->is_private;
     i->comment = m->comment;
     i->created_by = m->created_by;
-    i->creation_date = m->creation_date > 0 ? m->creation_date : -1;
+    if (m->creation_date > 0) {
+        i->creation_date = m->creation_date;
+    } else {
+        i->creation_date = -1;
+    }
     s->trackers =
         mem_calloc(m->n_trackers > 0 ? m->n_trackers : 1, sizeof(*s->trackers));
     for (uint32_t n = 0; n < m->n_trackers; n++) {
@@ -253,8 +266,11 @@ static void api_fill_magnet(struct btc_source *s)
                     m->has_v2 ? m->info_hash_v2 : NULL);
     i->is_magnet = true;
     i->name = m->name;
-    i->total_size =
-        m->length > 0 && m->length <= INT64_MAX ? (int64_t)m->length : -1;
+    if (m->length > 0 && m->length <= INT64_MAX) {
+        i->total_size = (int64_t)m->length;
+    } else {
+        i->total_size = -1;
+    }
     i->piece_length = i->piece_count = i->creation_date = -1;
     i->is_private = -1;
     s->trackers =

@@ -126,8 +126,12 @@ static void http_socket_on_poll(uv_poll_t *poll, int status, int events)
     if (status < 0) { /* curl finds the error where it reads or writes */
         flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
     } else {
-        flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
-        flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
+        if (events & UV_READABLE) {
+            flags |= CURL_CSELECT_IN;
+        }
+        if (events & UV_WRITABLE) {
+            flags |= CURL_CSELECT_OUT;
+        }
     }
     (void)curl_multi_socket_action(h->multi, s->fd, flags, &running);
     if (status < 0 && !uv_is_closing((uv_handle_t *)poll)) {
@@ -199,7 +203,10 @@ static int http_on_set_timer(CURLM *multi, long timeout_ms, void *arg)
         (void)uv_timer_stop(&h->timer);
     } else {
         /* Never 0: libuv would run it again before any socket. */
-        uint64_t wait = timeout_ms > 0 ? (uint64_t)timeout_ms : 1;
+        uint64_t wait = 1;
+        if (timeout_ms > 0) {
+            wait = (uint64_t)timeout_ms;
+        }
         (void)uv_timer_start(&h->timer, http_on_timer, wait, 0);
     }
     return 0;
@@ -348,7 +355,11 @@ static void http_fill_result(struct http_job *j, CURLcode rc,
     (void)curl_easy_getinfo(j->easy, CURLINFO_OS_ERRNO, &f.os_error);
     (void)curl_easy_getinfo(j->easy, CURLINFO_REQUEST_SIZE, &f.asked);
     (void)curl_easy_getinfo(j->easy, CURLINFO_EFFECTIVE_URL, &url);
-    f.url = url ? url : j->url;
+    if (url) {
+        f.url = url;
+    } else {
+        f.url = j->url;
+    }
     if (http_is_long_refusal(j, rc, f.status)) {
         f.curl_code = CURLE_OK;
     }
@@ -497,7 +508,11 @@ struct http_job *http_get(struct http *h, const struct http_request *r,
     http_easy_host_key(r->url, key);
     j->http = h;
     j->url = mem_strdup(r->url);
-    j->total_ms = r->total_ms ? r->total_ms : HTTP_TOTAL_MS;
+    if (r->total_ms) {
+        j->total_ms = r->total_ms;
+    } else {
+        j->total_ms = HTTP_TOTAL_MS;
+    }
     j->guard = r->guard && !http_easy_has_proxy() && !http_easy_is_local(key);
     j->fn = fn;
     j->ctx = ctx;

@@ -236,7 +236,10 @@ void loop_timer_arm(struct loop_timer *t, uint64_t at_ms)
         return;
     }
     uint64_t now = uv_now(&t->loop->uv);
-    uint64_t wait = at_ms > now ? at_ms - now : 1;
+    uint64_t wait = 1;
+    if (at_ms > now) {
+        wait = at_ms - now;
+    }
     (void)uv_timer_start(&t->timer, loop_timer_on_fired, wait, 0);
 }
 

@@ -81,7 +81,10 @@ static struct addr multicast_address_of(const struct ifaddrs *i)
     }
     struct addr a = addr_from_sockaddr(i->ifa_addr);
     a.port = 0;
-    return multicast_is_link_local(&a) ? addr_none() : a;
+    if (multicast_is_link_local(&a)) {
+        return addr_none();
+    }
+    return a;
 }
 
 /* --bind allows it. */
@@ -149,8 +152,10 @@ static void multicast_add_networks(struct multicast *m,
     for (const struct ifaddrs *i = list;
          i != NULL && m->n_networks < MULTICAST_NETWORKS; i = i->ifa_next) {
         struct addr a = multicast_address_of(i);
-        unsigned index =
-            a.family != ADDR_NONE ? if_nametoindex(i->ifa_name) : 0;
+        unsigned index = 0;
+        if (a.family != ADDR_NONE) {
+            index = if_nametoindex(i->ifa_name);
+        }
         if (index != 0 && multicast_find(m, a.family, index) != NULL) {
             m->networks[m->n_networks++] = (struct multicast_network){
                 .index = index, .addr = a, .prefix = multicast_prefix(i)};
@@ -423,7 +428,11 @@ multicast_new(struct loop *l, const struct multicast_options *o, struct err *e)
     for (int i = 0; i < 2; i++) {
         struct multicast_socket *s = &m->sockets[i];
         s->owner = m;
-        s->family = i == 0 ? ADDR_V4 : ADDR_V6;
+        if (i == 0) {
+            s->family = ADDR_V4;
+        } else {
+            s->family = ADDR_V6;
+        }
         s->group = o->groups[i];
         s->fd = -1;
         if (tcp_socket_has_family(o->host, s->family)) {

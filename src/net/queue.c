@@ -111,7 +111,11 @@ static void tcp_queue_pop(struct tcp_queue *q)
     q->memory -= tcp_chunk_memory(k);
     bool is_file = k->kind == TCP_CHUNK_FILE;
     struct tcp_file f = k->file;
-    q->queued -= is_file ? f.len : k->end - k->start;
+    if (is_file) {
+        q->queued -= f.len;
+    } else {
+        q->queued -= k->end - k->start;
+    }
     tcp_pool_give(q->pool, k);
     if (is_file && f.release) {
         f.release(f.ctx, f.arg);
@@ -254,7 +258,10 @@ static int tcp_queue_send_file(struct tcp_queue *q, int fd, size_t *n)
     if (k->file.len > 0) {
         ssize_t rc = sendfile(fd, k->file.fd, &k->file.offset, k->file.len);
         if (rc <= 0) {
-            return rc == 0 ? ENODATA : errno;
+            if (rc == 0) {
+                return ENODATA;
+            }
+            return errno;
         }
         *n = (size_t)rc;
         k->file.len -= *n;
@@ -279,7 +286,9 @@ int tcp_queue_write(struct tcp_queue *q, int fd, size_t budget, uint64_t *sent)
             rc = tcp_queue_send_bytes(q, fd, &n);
         }
         done += n;
-        rc = rc == EINTR ? 0 : rc;
+        if (rc == EINTR) {
+            rc = 0;
+        }
     }
     *sent += done;
     switch (rc) {

@@ -159,7 +159,9 @@ static bool resolve_spawn(struct resolve *r, const struct resolve_entry *n)
      * before it is counted here. */
     (void)pthread_mutex_lock(&r->exchange->mutex);
     int rc = thread_start(&thread, &attr, resolve_thread, q);
-    r->exchange->n_refs += rc == 0 ? 1 : 0;
+    if (rc == 0) {
+        r->exchange->n_refs++;
+    }
     (void)pthread_mutex_unlock(&r->exchange->mutex);
     (void)pthread_attr_destroy(&attr);
     if (rc != 0) {
@@ -247,7 +249,10 @@ static struct resolve_entry *resolve_find(struct resolve *r, const char *host)
     }
     HASH_FIND_STR(r->entries, host, n);
     if (n == NULL) {
-        return r->n_pending < RESOLVE_QUEUE ? resolve_add(r, host) : NULL;
+        if (r->n_pending < RESOLVE_QUEUE) {
+            return resolve_add(r, host);
+        }
+        return NULL;
     }
     if (n->state == RESOLVE_KNOWN && TAILQ_EMPTY(&n->jobs) &&
         loop_now_ms(r->loop) >= n->until_ms &&
@@ -285,7 +290,11 @@ static struct resolve_job *resolve_next_job(struct resolve *r,
         return j;
     }
     for (struct resolve_entry *n = r->entries; n; n = n->hh.next) {
-        j = n->state == RESOLVE_KNOWN ? TAILQ_FIRST(&n->jobs) : NULL;
+        if (n->state == RESOLVE_KNOWN) {
+            j = TAILQ_FIRST(&n->jobs);
+        } else {
+            j = NULL;
+        }
         if (j != NULL) {
             TAILQ_REMOVE(&n->jobs, j, link);
             *out = n->result;
@@ -344,7 +353,11 @@ struct resolve *resolve_new(struct loop *l, resolve_lookup *lookup)
     x->n_refs = 1;
     x->wakeup = loop_wakeup_new(l, resolve_on_wakeup, r);
     r->loop = l;
-    r->lookup = lookup != NULL ? lookup : resolve_system;
+    if (lookup != NULL) {
+        r->lookup = lookup;
+    } else {
+        r->lookup = resolve_system;
+    }
     r->exchange = x;
     TAILQ_INIT(&r->refused);
     return r;

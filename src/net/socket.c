@@ -40,7 +40,10 @@ int tcp_socket_take_err(int fd, int fallback)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &len) != 0) {
         return tcp_socket_err(errno);
     }
-    return value != 0 ? tcp_socket_err(value) : fallback;
+    if (value != 0) {
+        return tcp_socket_err(value);
+    }
+    return fallback;
 }
 
 /* Like err_set_errno, with this module's code. */
@@ -79,7 +82,10 @@ int tcp_socket_new(const struct tcp_host_options *o, enum addr_family family,
 static const struct addr *tcp_socket_option(const struct tcp_host_options *o,
                                             enum addr_family family)
 {
-    return family == ADDR_V6 ? &o->bind6 : &o->bind4;
+    if (family == ADDR_V6) {
+        return &o->bind6;
+    }
+    return &o->bind4;
 }
 
 /* Naming an address of one family switches the other one off. */

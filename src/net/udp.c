@@ -142,7 +142,10 @@ static int udp_open(struct udp *u, const struct tcp_host_options *o,
 {
     int want = (tcp_socket_has_family(o, ADDR_V4) ? 1 : 0) +
                (tcp_socket_has_family(o, ADDR_V6) ? 1 : 0);
-    int n = port != 0 ? udp_open_pair(u, o, port, e) : 0;
+    int n = 0;
+    if (port != 0) {
+        n = udp_open_pair(u, o, port, e);
+    }
     for (int i = 0; i < UDP_PORT_TRIES && n < want; i++) {
         udp_close_pair(u);
         n = udp_open_pair(u, o, 0, e);
@@ -185,7 +188,10 @@ static int udp_receive_batch(struct udp_socket *s)
     int n = recvmmsg(s->fd, headers, UDP_BATCH, 0, NULL);
     if (n < 0) {
         /* A refused datagram of an earlier send is reported here once. */
-        return errno == ECONNREFUSED || errno == EINTR ? 1 : 0;
+        if (errno == ECONNREFUSED || errno == EINTR) {
+            return 1;
+        }
+        return 0;
     }
     for (int i = 0; i < n && !u->is_closed; i++) {
         struct addr a = addr_from_sockaddr((struct sockaddr *)&from[i]);
@@ -292,7 +298,10 @@ static void udp_send_queued(struct udp_socket *s)
 static struct udp_socket *udp_find(struct udp *u, uint8_t family)
 {
     struct udp_socket *s = &u->sockets[family == ADDR_V6 ? 1 : 0];
-    return family != ADDR_NONE && s->fd >= 0 ? s : NULL;
+    if (family != ADDR_NONE && s->fd >= 0) {
+        return s;
+    }
+    return NULL;
 }
 
 int udp_send(struct udp *u, const struct addr *to, struct slice data)
@@ -367,7 +376,11 @@ struct udp *udp_new(struct loop *l, const struct tcp_host_options *o,
     for (int i = 0; i < 2; i++) {
         struct udp_socket *s = &u->sockets[i];
         s->udp = u;
-        s->family = i == 0 ? ADDR_V4 : ADDR_V6;
+        if (i == 0) {
+            s->family = ADDR_V4;
+        } else {
+            s->family = ADDR_V6;
+        }
         s->fd = -1;
         STAILQ_INIT(&s->queue);
     }
@@ -435,7 +448,9 @@ void udp_remove_user(struct udp *u, struct udp_user *user)
     for (struct udp_user **at = &u->users; *at != NULL; at = &(*at)->next) {
         if (*at == user) {
             *at = user->next;
-            u->next_user = u->next_user == user ? user->next : u->next_user;
+            if (u->next_user == user) {
+                u->next_user = user->next;
+            }
             return;
         }
     }
@@ -449,7 +464,10 @@ bool udp_has_family(const struct udp *u, enum addr_family family)
 uint16_t udp_port(const struct udp *u, enum addr_family family)
 {
     const struct udp_socket *s = &u->sockets[family == ADDR_V6 ? 1 : 0];
-    return s->fd >= 0 ? s->port : 0;
+    if (s->fd >= 0) {
+        return s->port;
+    }
+    return 0;
 }
 
 void udp_get_counts(const struct udp *u, struct udp_counts *out)
