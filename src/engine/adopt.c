@@ -68,7 +68,10 @@ static void adopt_refuse(struct adopt *a)
     char *path = mem_printf("%s/%s", a->st->row.save_path,
                             a->st->rows.files[a->file].path);
     size_t len = strlen(path);
-    size_t cut = len > ADOPT_PATH_MAX ? len - ADOPT_PATH_MAX : 0;
+    size_t cut = 0;
+    if (len > ADOPT_PATH_MAX) {
+        cut = len - ADOPT_PATH_MAX;
+    }
     (void)snprintf(text, sizeof(text),
                    "%s%s: exists and holds no piece of this torrent; move that "
                    "away, or `btc resume %lld --overwrite`",

@@ -71,7 +71,10 @@ static void commit_peers(struct engine *s, uint64_t now)
     s->commit.peers_ms = now;
     for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
-        struct peerset *ps = st->t != NULL ? torrent_peerset(st->t) : NULL;
+        struct peerset *ps = NULL;
+        if (st->t != NULL) {
+            ps = torrent_peerset(st->t);
+        }
         for (uint32_t i = 0; ps != NULL && i < peerset_count(ps); i++) {
             const struct peerset_entry *e = peerset_at(ps, i);
             if (e->state == PEERSET_CONNECTED &&

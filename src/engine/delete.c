@@ -13,7 +13,10 @@
 static const char *delete_path(const struct journal_removal *r, size_t file)
 {
     const struct journal_file *f = &r->files[file];
-    return f->part ? f->part : f->path;
+    if (f->part) {
+        return f->part;
+    }
+    return f->path;
 }
 
 struct store_tree *delete_store(struct store *d,
@@ -51,7 +54,10 @@ int delete_select(const struct journal_removal *r, struct bits *out,
             bits_set(out, i);
         }
     }
-    return code == 0 ? 0 : err_set(e, code, "too many files to delete");
+    if (code == 0) {
+        return 0;
+    }
+    return err_set(e, code, "too many files to delete");
 }
 
 /* The journal has seen each file that btc made or took over. Of the others

@@ -42,8 +42,11 @@ static void engine_init(struct engine *s, struct journal *db,
 {
     s->o = *o;
     s->db = db;
-    s->commit.interval_ms =
-        o->journal_interval_ms > 0 ? o->journal_interval_ms : ENGINE_JOURNAL_MS;
+    if (o->journal_interval_ms > 0) {
+        s->commit.interval_ms = o->journal_interval_ms;
+    } else {
+        s->commit.interval_ms = ENGINE_JOURNAL_MS;
+    }
     rng_init(&s->rng, rng_seed_system());
     pool_init(&s->pool,
               o->cache_bytes > 0 ? o->cache_bytes : ENGINE_CACHE_BYTES);
@@ -91,7 +94,11 @@ static void engine_raise_files(void)
 {
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-        r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
+        if (r.rlim_max < 65536) {
+            r.rlim_cur = r.rlim_max;
+        } else {
+            r.rlim_cur = 65536;
+        }
         (void)setrlimit(RLIMIT_NOFILE, &r);
     }
 }
@@ -114,7 +121,10 @@ static int engine_open_io(struct engine *s, struct err *e)
     atomic_store(&s->signals->wakeup, s->wakeup);
     loop_set_timer_fn(s->loop, run_on_timer, s);
     loop_set_idle_fn(s->loop, run_on_idle, s);
-    int err = s->o.check_only ? 0 : inbound_listen(s, e);
+    int err = 0;
+    if (!s->o.check_only) {
+        err = inbound_listen(s, e);
+    }
     s->reach = reach_open(s, &host);
     if (err == 0) {
         err = journal_begin_run(s->db, &s->before, e);
@@ -392,11 +402,16 @@ int engine_map(const struct engine *s, int64_t id, struct btc_cell *cells,
     if (st == NULL || st->t == NULL) {
         return BTC_E_NOTFOUND;
     }
-    uint64_t pieces = st->meta != NULL ? st->geom.n_pieces : 0;
+    uint64_t pieces = 0;
+    if (st->meta != NULL) {
+        pieces = st->geom.n_pieces;
+    }
     for (size_t c = 0; c < n && pieces > 0; c++) {
         uint32_t from = (uint32_t)(pieces * c / n);
         uint32_t to = (uint32_t)(pieces * (c + 1) / n);
-        to = to > from ? to : from + 1;
+        if (to <= from) {
+            to = from + 1;
+        }
         cells[c] = engine_cell(torrent_picker(st->t), from, to);
     }
     return 0;

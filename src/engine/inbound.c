@@ -46,14 +46,17 @@ static void incoming_route(struct incoming *in, struct slice rest)
     wire_decoder_init(&d);
     ptrdiff_t n = wire_decode(&d, slice_of(in->bytes, in->n), &m);
     incoming_drop(in);
-    struct engine_torrent *st =
-        n > 0 ? turn_find(s, m.handshake.info_hash) : NULL;
+    struct engine_torrent *st = NULL;
+    if (n > 0) {
+        st = turn_find(s, m.handshake.info_hash);
+    }
     if (st != NULL) {
         drive_drain(st); /* a slot that the core has freed is free here, too */
     }
-    uint32_t id = st != NULL ? torrent_new_conn(st->t, tcp_remote(c),
-                                                loop_now_ms(s->loop))
-                             : 0;
+    uint32_t id = 0;
+    if (st != NULL) {
+        id = torrent_new_conn(st->t, tcp_remote(c), loop_now_ms(s->loop));
+    }
     if (id == 0) {
         tcp_close(c);
         return;
@@ -73,7 +76,10 @@ static void incoming_on_data(void *ctx, struct slice data)
 {
     struct incoming *in = ctx;
     size_t want = sizeof(in->bytes) - in->n;
-    size_t take = data.len < want ? data.len : want;
+    size_t take = want;
+    if (data.len < want) {
+        take = data.len;
+    }
     memcpy(in->bytes + in->n, data.p, take);
     in->n += take;
     struct wire_decoder d;
@@ -161,7 +167,10 @@ int inbound_listen(struct engine *s, struct err *e)
     s->net.listener =
         tcp_listen(s->net.host, s->o.port, incoming_on_accept, s, e);
     if (s->net.listener == NULL) {
-        return e != NULL && e->code != 0 ? e->code : BTC_E_NETWORK;
+        if (e != NULL && e->code != 0) {
+            return e->code;
+        }
+        return BTC_E_NETWORK;
     }
     s->shared.swarm.port = tcp_listener_port(s->net.listener);
     log_write(LOG_INFO, "engine", "listening on port %u", s->shared.swarm.port);

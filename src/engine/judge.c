@@ -140,9 +140,16 @@ static uint64_t judge_missing(const struct journal_file *f,
                               const struct fingerprint *now)
 {
     uint64_t there = now->blocks * 512;
-    there = there > f->bytes_done ? there : f->bytes_done;
-    there = now->exists ? there : 0;
-    return f->priority > 0 && f->length > there ? f->length - there : 0;
+    if (there < f->bytes_done) {
+        there = f->bytes_done;
+    }
+    if (!now->exists) {
+        there = 0;
+    }
+    if (f->priority > 0 && f->length > there) {
+        return f->length - there;
+    }
+    return 0;
 }
 
 /* The journal has this very fingerprint. */
@@ -191,7 +198,11 @@ static int64_t judge_wished_since(struct engine_torrent *st)
     const struct btc_run_options *o = &st->s->o;
     bool interrupted = st->stat.checked_to < st->geom.n_pieces;
     bool again = st->startup.verify_all && !st->startup.verify_more;
-    st->startup.checked_from = interrupted && !again ? st->stat.checked_to : 0;
+    if (interrupted && !again) {
+        st->startup.checked_from = st->stat.checked_to;
+    } else {
+        st->startup.checked_from = 0;
+    }
     st->startup.scan_needed |= interrupted || st->startup.verify_all;
     if (o->check_only && o->older_than_s > 0) {
         return loop_unix_now() - o->older_than_s;
@@ -209,8 +220,13 @@ static int64_t judge_piece_since(const struct engine_torrent *st,
     layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
                       layout_piece_size(&st->geom, piece));
     while (layout_spans_next(&it, &s)) {
-        int64_t f = s.pad ? 0 : st->rows.files[s.file].verify_since;
-        since = f > since ? f : since;
+        int64_t f = 0;
+        if (!s.pad) {
+            f = st->rows.files[s.file].verify_since;
+        }
+        if (f > since) {
+            since = f;
+        }
     }
     return since;
 }

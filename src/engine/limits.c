@@ -33,7 +33,10 @@ void limits_forget(struct engine_torrent *st)
 /* A bucket's tokens in equal parts; UINT64_MAX without a limit. */
 static uint64_t grant_part(struct bucket *b, uint64_t n, uint64_t now)
 {
-    return b->rate > 0 && n > 0 ? bucket_available(b, now) / n : UINT64_MAX;
+    if (b->rate > 0 && n > 0) {
+        return bucket_available(b, now) / n;
+    }
+    return UINT64_MAX;
 }
 
 /* All connections share the run's limit, those of a torrent its own: what one
@@ -78,5 +81,8 @@ uint64_t limits_min_free(const struct engine *s)
     if (s->o.min_free == UINT64_MAX) {
         return 0;
     }
-    return s->o.min_free > 0 ? s->o.min_free : LIMITS_MIN_FREE;
+    if (s->o.min_free > 0) {
+        return s->o.min_free;
+    }
+    return LIMITS_MIN_FREE;
 }

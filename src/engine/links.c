@@ -79,7 +79,10 @@ static const struct tcp_callbacks link_callbacks = {.on_open = link_on_open,
 /* Room in the table for a slot. */
 static void link_grow(struct torrent_net *net, uint32_t slot)
 {
-    uint32_t n = net->n_links > 0 ? net->n_links : 16;
+    uint32_t n = 16;
+    if (net->n_links > 0) {
+        n = net->n_links;
+    }
     while (n <= slot) {
         n *= 2;
     }

@@ -120,7 +120,10 @@ void node_rows_search(struct node_rows *r, int64_t torrent_id,
 
 uint64_t node_rows_deadline(const struct node_rows *r)
 {
-    return r->write_ms != 0 ? r->write_ms : UINT64_MAX;
+    if (r->write_ms != 0) {
+        return r->write_ms;
+    }
+    return UINT64_MAX;
 }
 
 /* --- writing --- */

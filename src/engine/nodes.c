@@ -48,7 +48,10 @@ static struct engine_torrent *nodes_find(const struct nodes *n,
                                          const uint8_t *info_hash)
 {
     struct engine_torrent *st = turn_find(n->s, info_hash);
-    return st != NULL && !st->row.is_private ? st : NULL;
+    if (st != NULL && !st->row.is_private) {
+        return st;
+    }
+    return NULL;
 }
 
 static void nodes_on_peers(struct nodes *n, const struct dht_action *a)
@@ -180,7 +183,10 @@ static void nodes_bootstrap(struct nodes *n, struct resolve *resolve,
     char host[NODES_HOST_MAX];
     uint64_t port = 0;
     const char *colon = strrchr(text, ':');
-    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    size_t len = 0;
+    if (colon != NULL) {
+        len = (size_t)(colon - text);
+    }
     if (len > 2 && text[0] == '[' && text[len - 1] == ']') {
         text++;
         len -= 2;
@@ -269,8 +275,12 @@ struct nodes *nodes_open(struct engine *s, struct udp *udp,
     if (udp == NULL) {
         return NULL;
     }
-    c.families |= udp_has_family(udp, ADDR_V4) ? KRPC_NODES4 : 0;
-    c.families |= udp_has_family(udp, ADDR_V6) ? KRPC_NODES6 : 0;
+    if (udp_has_family(udp, ADDR_V4)) {
+        c.families |= KRPC_NODES4;
+    }
+    if (udp_has_family(udp, ADDR_V6)) {
+        c.families |= KRPC_NODES6;
+    }
     rng_bytes(&s->rng, c.secret, sizeof(c.secret));
     struct nodes *n = mem_zalloc(sizeof(*n));
     n->s = s;
@@ -316,7 +326,10 @@ static uint64_t nodes_pause(const struct engine_torrent *st)
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
     bool lacks =
         torrent_state(st->t) != TORRENT_SEEDING && ts.peers < NODES_FEW_PEERS;
-    return lacks ? DHT_SEARCH_SOON_MS : DHT_SEARCH_AGAIN_MS;
+    if (lacks) {
+        return DHT_SEARCH_SOON_MS;
+    }
+    return DHT_SEARCH_AGAIN_MS;
 }
 
 void nodes_second(struct nodes *n, struct engine_torrent *st)

@@ -103,7 +103,10 @@ size_t place_name_max(const char *save_path)
         max = pathconf(above, _PC_NAME_MAX);
         free(above);
     }
-    return max >= PLACE_NAME_LEAST ? (size_t)max : SIZE_MAX;
+    if (max >= PLACE_NAME_LEAST) {
+        return (size_t)max;
+    }
+    return SIZE_MAX;
 }
 
 /* Some name of the path is longer. */

@@ -38,7 +38,10 @@ static enum btc_state report_running_state(const struct engine_torrent *st)
     case TORRENT_CHECKING:
         return BTC_STATE_CHECKING;
     case TORRENT_SEEDING:
-        return report_is_served(st) ? BTC_STATE_SEEDING : BTC_STATE_COMPLETE;
+        if (report_is_served(st)) {
+            return BTC_STATE_SEEDING;
+        }
+        return BTC_STATE_COMPLETE;
     case TORRENT_STOPPED:
     case TORRENT_STOPPING:
     case TORRENT_FAILED:
@@ -114,8 +117,10 @@ enum btc_state report_state(const struct engine_torrent *st)
         return waiting;
     }
     if (report_is_starting(st)) {
-        return st->row.piece_length == 0 ? BTC_STATE_METADATA
-                                         : BTC_STATE_CHECKING;
+        if (st->row.piece_length == 0) {
+            return BTC_STATE_METADATA;
+        }
+        return BTC_STATE_CHECKING;
     }
     return report_resting_state(st);
 }
@@ -176,7 +181,10 @@ static int64_t report_eta(const struct engine_torrent *st,
     if (left == 0) {
         return 0;
     }
-    return ts->down_rate > 0 ? (int64_t)(left / ts->down_rate) : -1;
+    if (ts->down_rate > 0) {
+        return (int64_t)(left / ts->down_rate);
+    }
+    return -1;
 }
 
 /* Why it does not go on; NULL = it does. */
@@ -185,7 +193,10 @@ static const char *report_error(const struct engine_torrent *st)
     if (st->watch.silent_ms != 0) {
         return "its drive does not answer";
     }
-    return st->error[0] != '\0' ? st->error : NULL;
+    if (st->error[0] != '\0') {
+        return st->error;
+    }
+    return NULL;
 }
 
 static void report_fill_progress(struct engine_torrent *st,

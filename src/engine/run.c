@@ -108,7 +108,10 @@ static int run_outcome(const struct engine *s, const char **text)
     const struct engine_torrent *st;
     for (st = s->torrents; st != NULL; st = st->hh.next) {
         const char *why = NULL;
-        int status = st->asked ? run_outcome_of(st, &why) : 0;
+        int status = 0;
+        if (st->asked) {
+            status = run_outcome_of(st, &why);
+        }
         good |= st->asked && status == 0 && !s->o.check_only;
         mixed |= status != 0 && first != 0 && status != first;
         if (status != 0 && first == 0) {
@@ -116,7 +119,10 @@ static int run_outcome(const struct engine *s, const char **text)
             *text = why;
         }
     }
-    return first != 0 && (good || mixed) ? BTC_E_SOME : first;
+    if (first != 0 && (good || mixed)) {
+        return BTC_E_SOME;
+    }
+    return first;
 }
 
 /* A foreground run ends when all that it was asked for is over. */
@@ -175,12 +181,18 @@ static void run_check_time(struct engine *s, uint64_t now)
 /* Between two STATS. */
 static uint32_t run_tick_ms(const struct engine *s)
 {
-    return s->o.tick_ms > 0 ? s->o.tick_ms : RUN_TICK_MS;
+    if (s->o.tick_ms > 0) {
+        return s->o.tick_ms;
+    }
+    return RUN_TICK_MS;
 }
 
 static uint64_t run_min(uint64_t a, uint64_t b)
 {
-    return a < b ? a : b;
+    if (a < b) {
+        return a;
+    }
+    return b;
 }
 
 /* The soonest thing that is due. */
@@ -196,7 +208,10 @@ static uint64_t run_deadline(const struct engine *s)
     if (limits_are_set(s)) {
         at = run_min(at, s->net.limit_ms + LIMITS_MS);
     }
-    return at > now ? at : now;
+    if (at > now) {
+        return at;
+    }
+    return now;
 }
 
 /* Those whose time has come. Each is put back when it is settled. */
@@ -249,7 +264,10 @@ void run_on_timer(void *ctx)
 static void run_share_hashing(struct engine *s)
 {
     struct event ev = {.type = EVENT_TICK};
-    struct engine_torrent *st = s->hash_free ? s->torrents : NULL;
+    struct engine_torrent *st = NULL;
+    if (s->hash_free) {
+        st = s->torrents;
+    }
     s->hash_free = false;
     for (; st != NULL &&
            s->shared.content.hash_busy < s->shared.content.hash_jobs;

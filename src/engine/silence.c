@@ -32,7 +32,10 @@ static uint64_t silence_of(struct engine_torrent *st, uint64_t now)
     if (st->store != NULL) {
         since = store_tree_silent_ms(st->store);
     }
-    return since != 0 && since < now ? now - since : 0;
+    if (since != 0 && since < now) {
+        return now - since;
+    }
+    return 0;
 }
 
 /* --- told --- */
@@ -98,9 +101,10 @@ static uint32_t silence_unsaved(const struct engine_torrent *st)
         saved = &st->stat;
     }
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
-    return ts.pieces_done > saved->pieces_done
-               ? ts.pieces_done - saved->pieces_done
-               : 0;
+    if (ts.pieces_done > saved->pieces_done) {
+        return ts.pieces_done - saved->pieces_done;
+    }
+    return 0;
 }
 
 /* Adds to what the run ends with. */

@@ -94,7 +94,10 @@ bool startup_is_too_long(const struct engine_torrent *st, char *text,
     }
     const struct journal_file *f = &st->rows.files[st->startup.longer_file];
     size_t len = strlen(f->path);
-    size_t cut = len > STARTUP_PATH_MAX ? len - STARTUP_PATH_MAX : 0;
+    size_t cut = 0;
+    if (len > STARTUP_PATH_MAX) {
+        cut = len - STARTUP_PATH_MAX;
+    }
     int n = snprintf(text, size,
                      "%s: exists and is longer: %llu bytes, the torrent's has "
                      "%llu",

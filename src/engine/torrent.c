@@ -374,7 +374,10 @@ enum settled engine_torrent_settle(struct engine_torrent *st)
     }
     limits_count(st);
     turn_place_at(st, engine_torrent_next_ms(st));
-    return life_awaits_settling(&st->life) ? SETTLED_WAITS : SETTLED_DONE;
+    if (life_awaits_settling(&st->life)) {
+        return SETTLED_WAITS;
+    }
+    return SETTLED_DONE;
 }
 
 void engine_torrent_tick(struct engine_torrent *st)

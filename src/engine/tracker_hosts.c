@@ -37,7 +37,10 @@ void tracker_hosts_free(struct tracker_hosts *h)
 static size_t tracker_hosts_origin(const char *url)
 {
     const char *name = strstr(url, "://");
-    size_t scheme = name != NULL ? (size_t)(name - url) + 3 : 0;
+    size_t scheme = 0;
+    if (name != NULL) {
+        scheme = (size_t)(name - url) + 3;
+    }
     return scheme + strcspn(url + scheme, "/?#");
 }
 

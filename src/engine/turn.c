@@ -80,7 +80,10 @@ void turn_place_at(struct engine_torrent *st, uint64_t at_ms)
 uint64_t turn_deadline(const struct engine *s)
 {
     const struct heap_node *first = heap_first(&s->turn.due);
-    return first != NULL ? first->key : UINT64_MAX;
+    if (first != NULL) {
+        return first->key;
+    }
+    return UINT64_MAX;
 }
 
 struct engine_torrent *turn_next_due(struct engine *s, uint64_t now_ms)

@@ -63,9 +63,14 @@ static void upload_send_payload(struct upload *u, uint32_t at, uint32_t len)
         const struct span *s = &u->job.spans[i];
         while (len > 0 && at >= start && at < start + s->len) {
             uint32_t off = at - start;
-            uint32_t n = s->len - off < len ? s->len - off : len;
+            uint32_t n = len;
+            if (s->len - off < len) {
+                n = s->len - off;
+            }
             if (s->pad) {
-                n = n < sizeof(zeros) ? n : (uint32_t)sizeof(zeros);
+                if (n >= sizeof(zeros)) {
+                    n = (uint32_t)sizeof(zeros);
+                }
                 tcp_send_const(c, slice_of(zeros, n));
             } else {
                 struct tcp_file f = {.fd = u->job.fds[i],

@@ -25,7 +25,9 @@ static const struct announce_tracker *watch_trackers(const struct announce *a,
     for (uint32_t i = 0; i < announce_count(a); i++) {
         const struct announce_tracker *k = announce_get(a, i);
         if (k->state != ANNOUNCE_UNSUPPORTED && k->state != ANNOUNCE_DISABLED) {
-            spoken = spoken == NULL ? k : spoken;
+            if (spoken == NULL) {
+                spoken = k;
+            }
             *failing &= k->failures >= WATCH_TRIES && k->n_tried > 0;
         }
     }
@@ -123,7 +125,10 @@ static void watch_space(struct engine_torrent *st, uint64_t now)
 
 static void watch_seeding(struct engine_torrent *st, uint64_t now)
 {
-    uint64_t since = st->watch.seeding_ms > 0 ? now - st->watch.seeding_ms : 0;
+    uint64_t since = 0;
+    if (st->watch.seeding_ms > 0) {
+        since = now - st->watch.seeding_ms;
+    }
     if (st->watch.seeding_ms == 0 || since >= 1000) {
         st->stat.seeding_s += (int64_t)(since / 1000);
         st->watch.seeding_ms = now;

@@ -53,7 +53,11 @@ static int store_make_cut(struct store_tree *s, int fd, const char *path,
 {
     int rc = store_sys_fault(s->d, "ftruncate", path);
     while (rc == 0 && ftruncate(fd, (off_t)length) != 0) {
-        rc = errno == EINTR ? 0 : -errno;
+        if (errno == EINTR) {
+            rc = 0;
+        } else {
+            rc = -errno;
+        }
     }
     return rc;
 }
@@ -71,13 +75,20 @@ static int store_make_length(struct store_tree *s, uint32_t file, int fd,
     if (full && length > 0) {
         rc = store_sys_fault(s->d, "fallocate", path);
         while (rc == 0 && fallocate(fd, 0, 0, (off_t)length) != 0) {
-            rc = errno == EINTR ? 0 : -errno;
+            if (errno == EINTR) {
+                rc = 0;
+            } else {
+                rc = -errno;
+            }
         }
         if (rc != -EOPNOTSUPP && rc != -ENOSYS) {
             return rc;
         }
     }
-    return length == size ? 0 : store_make_cut(s, fd, path, length);
+    if (length == size) {
+        return 0;
+    }
+    return store_make_cut(s, fd, path, length);
 }
 
 /* The file is in use from here on; false after the job has been failed. */
@@ -147,12 +158,19 @@ static void store_make_link(struct store_job *job, uint32_t file, char *path)
 {
     const char *text = job->store->files[file].link;
     struct stat st;
-    int rc = symlink(text, path) == 0 ? 0 : -errno;
+    int rc = 0;
+    if (symlink(text, path) != 0) {
+        rc = -errno;
+    }
     if (rc == -ENOENT) {
         if (!store_make_dirs(job, file, path)) {
             return;
         }
-        rc = symlink(text, path) == 0 ? 0 : -errno;
+        if (symlink(text, path) == 0) {
+            rc = 0;
+        } else {
+            rc = -errno;
+        }
     }
     if (rc == 0) {
         store_tree_named(job->store, file);

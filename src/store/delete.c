@@ -36,7 +36,10 @@ static int store_delete_step(int parent, const char *name)
     int rc = -errno;
     bool link = fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                 S_ISLNK(st.st_mode);
-    return link ? -ELOOP : rc;
+    if (link) {
+        return -ELOOP;
+    }
+    return rc;
 }
 
 /* A folder of the store, from the save path downwards. */
@@ -68,14 +71,24 @@ static int store_delete_walk(const struct store_delete *w, uint32_t dir)
 static int store_delete_dir_fd(struct store_delete *w, uint32_t dir)
 {
     if (dir == w->dir) {
-        return dir == 0 ? w->root : w->fd;
+        if (dir == 0) {
+            return w->root;
+        }
+        return w->fd;
     }
     if (w->dir != 0 && w->fd >= 0) {
         (void)close(w->fd);
     }
     w->dir = dir;
-    w->fd = dir == 0 ? -1 : store_delete_walk(w, dir);
-    return dir == 0 ? w->root : w->fd;
+    if (dir == 0) {
+        w->fd = -1;
+    } else {
+        w->fd = store_delete_walk(w, dir);
+    }
+    if (dir == 0) {
+        return w->root;
+    }
+    return w->fd;
 }
 
 /* Whether it is the file that the journal knows. A device may be numbered anew
@@ -98,8 +111,10 @@ static const char *store_delete_refuses(const struct store_job *job,
                                         uint32_t file, const struct stat *st,
                                         bool link)
 {
-    const struct fingerprint *own =
-        job->remove.owned ? &job->remove.owned[file] : NULL;
+    const struct fingerprint *own = NULL;
+    if (job->remove.owned) {
+        own = &job->remove.owned[file];
+    }
     if (S_ISDIR(st->st_mode)) {
         return "is a folder, not the torrent's file: it stays";
     }
@@ -109,9 +124,10 @@ static const char *store_delete_refuses(const struct store_job *job,
     if (!link && (uint64_t)st->st_size > job->store->files[file].length) {
         return "is longer than the torrent's file: it stays";
     }
-    return own && !store_delete_is_owned(own, st)
-               ? "was put there by somebody else: it stays"
-               : NULL;
+    if (own && !store_delete_is_owned(own, st)) {
+        return "was put there by somebody else: it stays";
+    }
+    return NULL;
 }
 
 /* Looks at what is in a file's place; 0 when it is ours, 1 when it is not and
@@ -132,7 +148,10 @@ static int store_delete_look(const struct store_job *job, uint32_t file, int fd,
         (void)fstatat(fd, name, &st, 0);
     }
     *why = store_delete_refuses(job, file, &st, link);
-    return *why ? 1 : 0;
+    if (*why) {
+        return 1;
+    }
+    return 0;
 }
 
 /* Unlinks one file; what is not there is fine. */
@@ -152,15 +171,20 @@ static void store_delete_file(struct store_delete *w, uint32_t file)
         rc = store_delete_look(job, file, fd, name, &why);
     } else if (rc == 0) {
         rc = fd;
-        why = fd == -ELOOP ? "a folder of its path is a link: what lies behind "
-                             "it stays"
-                           : NULL;
+        if (fd == -ELOOP) {
+            why = "a folder of its path is a link: what lies behind "
+                  "it stays";
+        } else {
+            why = NULL;
+        }
     }
     if (why) {
         store_fail_with(job, file, path, BTC_E_EXISTS, why);
         return;
     }
-    rc = rc == 0 ? store_sys_fault(job->store->d, "unlink", path) : rc;
+    if (rc == 0) {
+        rc = store_sys_fault(job->store->d, "unlink", path);
+    }
     if (rc == 0 && unlinkat(fd, name, 0) != 0) {
         rc = -errno;
     }
@@ -205,7 +229,10 @@ static void store_delete_sync(struct store_job *job)
         if (store_tree_dir_path(s, i, path) == 0) {
             fd = store_sys_open(s->d, path, O_RDONLY | O_DIRECTORY);
         }
-        int rc = fd >= 0 ? store_sys_fsync(s->d, fd, path) : 0;
+        int rc = 0;
+        if (fd >= 0) {
+            rc = store_sys_fsync(s->d, fd, path);
+        }
         if (rc != 0 && rc != -EINVAL) { /* EINVAL: there is no such thing */
             store_fail(job, STORE_NO_FILE, path, -rc);
         }

@@ -21,7 +21,10 @@ static int store_error_code(enum store_op op, int errnum)
     switch (errnum) {
     case ENOENT:
     case ENOTDIR:
-        return store_op_needs_file(op) ? BTC_E_STORAGE : BTC_E_SHORT;
+        if (store_op_needs_file(op)) {
+            return BTC_E_STORAGE;
+        }
+        return BTC_E_SHORT;
     case ENODEV:
     case ENXIO:
     case ESTALE:
@@ -48,7 +51,10 @@ static void store_error_text(struct store_job *job, const char *path,
 {
     size_t size = sizeof(job->fail.text);
     size_t need = strlen(reason) + sizeof("...: ");
-    size_t room = need < size ? size - need : 0;
+    size_t room = 0;
+    if (need < size) {
+        room = size - need;
+    }
     size_t len = strlen(path);
     const char *dots = len > room ? "..." : "";
     if (len > room) {
@@ -70,7 +76,11 @@ void store_fail_with(struct store_job *job, uint32_t file, const char *path,
         return;
     }
     job->result = code;
-    job->fail.file = file == STORE_NO_FILE ? -1 : (int32_t)file;
+    if (file == STORE_NO_FILE) {
+        job->fail.file = -1;
+    } else {
+        job->fail.file = (int32_t)file;
+    }
     if (!path) {
         /* When it is too long for PATH_MAX, what fits of it stands there. */
         BTC_ASSERT(file != STORE_NO_FILE);

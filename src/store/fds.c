@@ -283,7 +283,10 @@ static int store_fd_know(struct store_tree *s, uint32_t file, int fd,
         }
     }
     pthread_mutex_unlock(&s->d->fd_lock);
-    return touched ? -STORE_E_TOUCHED : 0;
+    if (touched) {
+        return -STORE_E_TOUCHED;
+    }
+    return 0;
 }
 
 /* Opens a regular file; the descriptor or -errno: EISDIR for anything else,
@@ -347,7 +350,11 @@ static struct store_fd *store_fd_insert(struct store_tree *s, uint32_t file,
         gone = f;
         f = better;
     } else {
-        gone = gone ? store_fd_detach(d, gone) : NULL;
+        if (gone) {
+            gone = store_fd_detach(d, gone);
+        } else {
+            gone = NULL;
+        }
         s->fds[file] = f;
         s->refs++;
         d->n_open++;
@@ -406,7 +413,10 @@ struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
     } else if (fd < 0) {
         store_fail(job, file, path, -fd);
     }
-    return fd < 0 ? NULL : store_fd_insert(s, file, fd, write);
+    if (fd < 0) {
+        return NULL;
+    }
+    return store_fd_insert(s, file, fd, write);
 }
 
 /* Out of the cache. */

@@ -104,7 +104,9 @@ bool store_hold_take(struct store_tree *s, uint32_t file, const struct stat *st,
     } else if (mine) {
         mine->writes |= write;
     } else if (mode != STORE_HOLD_LOOK) {
-        held = held ? held : store_hold_add(d, st);
+        if (!held) {
+            held = store_hold_add(d, st);
+        }
         mine = mem_zalloc(sizeof(*mine));
         *mine = (struct store_holder){.held = held,
                                       .next = held->holders,

@@ -72,7 +72,10 @@ static struct store_walk store_walk_start(const struct store_job *job,
 static const uint8_t *store_walk_block(const struct store_walk *w, uint64_t pos)
 {
     uint64_t block = pos / BLOCK_LEN;
-    return w->blocks && block < w->job->n_blocks ? w->blocks[block] : NULL;
+    if (w->blocks && block < w->job->n_blocks) {
+        return w->blocks[block];
+    }
+    return NULL;
 }
 
 /* How far a segment of the file reaches, at most `max`: to the next block that
@@ -81,12 +84,18 @@ static uint32_t store_walk_run(const struct store_walk *w, uint32_t max)
 {
     uint64_t edge = BLOCK_LEN - w->pos % BLOCK_LEN;
     if (w->by_block) {
-        return edge < max ? (uint32_t)edge : max;
+        if (edge < max) {
+            return (uint32_t)edge;
+        }
+        return max;
     }
     while (edge < max && !store_walk_block(w, w->pos + edge)) {
         edge += BLOCK_LEN;
     }
-    return edge < max ? (uint32_t)edge : max;
+    if (edge < max) {
+        return (uint32_t)edge;
+    }
+    return max;
 }
 
 /* The next segment, of at most STORE_CHUNK_LEN bytes; false at the end. */
@@ -117,10 +126,16 @@ static bool store_walk_next(struct store_walk *w, struct store_seg *seg)
         seg->mem = block + in_block;
     }
     if (seg->kind == STORE_FILE) {
-        left = left < STORE_CHUNK_LEN ? left : STORE_CHUNK_LEN;
+        if (left > STORE_CHUNK_LEN) {
+            left = STORE_CHUNK_LEN;
+        }
         seg->len = store_walk_run(w, left);
     } else {
-        seg->len = left < block_left ? left : block_left;
+        if (left < block_left) {
+            seg->len = left;
+        } else {
+            seg->len = block_left;
+        }
     }
     w->in_span += seg->len;
     w->pos += seg->len;
@@ -420,7 +435,11 @@ static bool store_prefetch_span(struct store_job *job, uint32_t i)
         store_fail(job, span->file, NULL, STORE_E_TOUCHED);
         f = NULL;
     }
-    job->fds[i] = f ? f->fd : -1;
+    if (f) {
+        job->fds[i] = f->fd;
+    } else {
+        job->fds[i] = -1;
+    }
     return f != NULL;
 }
 

@@ -78,7 +78,10 @@ int relocate_sync_dirs(const char *path, size_t root)
 
 int relocate_link(const char *from, const char *to)
 {
-    return linkat(AT_FDCWD, from, AT_FDCWD, to, 0) == 0 ? 0 : -errno;
+    if (linkat(AT_FDCWD, from, AT_FDCWD, to, 0) == 0) {
+        return 0;
+    }
+    return -errno;
 }
 
 bool relocate_wants_copy(int rc)
@@ -102,7 +105,9 @@ static ssize_t relocate_pump(struct relocate *r, off_t at, size_t len)
     if (r->buf == NULL) {
         r->buf = mem_array(1, RELOCATE_BUFFER);
     }
-    len = len < RELOCATE_BUFFER ? len : RELOCATE_BUFFER;
+    if (len > RELOCATE_BUFFER) {
+        len = RELOCATE_BUFFER;
+    }
     ssize_t n = pread(r->from, r->buf, len, at);
     ssize_t done = 0;
     while (n > 0 && done < n) {
@@ -114,9 +119,15 @@ static ssize_t relocate_pump(struct relocate *r, off_t at, size_t len)
         done += rc > 0 ? rc : 0;
     }
     if (n < 0) {
-        return errno == EINTR ? 0 : -errno;
+        if (errno == EINTR) {
+            return 0;
+        }
+        return -errno;
     }
-    return n == 0 ? -EIO : n; /* it has become shorter */
+    if (n == 0) {
+        return -EIO;
+    }
+    return n; /* it has become shorter */
 }
 
 /* Some bytes; how many, or -errno. */
@@ -166,7 +177,11 @@ static int relocate_data(struct relocate *r, off_t size)
         }
         if (data >= 0) {
             off_t hole = lseek(r->from, data, SEEK_HOLE);
-            end = hole > data && hole < size ? hole : size;
+            if (hole > data && hole < size) {
+                end = hole;
+            } else {
+                end = size;
+            }
         } else {
             data = at; /* nobody knows of holes here */
         }
@@ -180,7 +195,10 @@ static int relocate_data(struct relocate *r, off_t size)
 static int relocate_fill(struct relocate *r, const struct stat *st)
 {
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st->st_mtim};
-    int rc = ftruncate(r->to, st->st_size) == 0 ? 0 : -errno;
+    int rc = 0;
+    if (ftruncate(r->to, st->st_size) != 0) {
+        rc = -errno;
+    }
     if (rc == 0) {
         rc = relocate_data(r, st->st_size);
     }
@@ -188,7 +206,11 @@ static int relocate_fill(struct relocate *r, const struct stat *st)
         (void)futimens(r->to, times);
     }
     while (rc == 0 && fsync(r->to) != 0) {
-        rc = errno == EINTR ? 0 : -errno;
+        if (errno == EINTR) {
+            rc = 0;
+        } else {
+            rc = -errno;
+        }
     }
     return rc;
 }
@@ -203,14 +225,21 @@ static int relocate_copy_file(const char *from, const char *to,
     if (r.from < 0) {
         return -errno;
     }
-    int rc = fstat(r.from, &st) == 0 ? 0 : -errno;
+    int rc = 0;
+    if (fstat(r.from, &st) != 0) {
+        rc = -errno;
+    }
     if (rc == 0 && !S_ISREG(st.st_mode)) {
         rc = -EINVAL;
     }
     if (rc == 0) {
         r.to = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                     st.st_mode & 0777);
-        rc = r.to >= 0 ? relocate_fill(&r, &st) : -errno;
+        if (r.to >= 0) {
+            rc = relocate_fill(&r, &st);
+        } else {
+            rc = -errno;
+        }
     }
     if (r.to >= 0) {
         if (rc == 0) {
@@ -234,7 +263,10 @@ static int relocate_copy_link(const char *from, const char *to)
         return -errno;
     }
     text[n] = '\0';
-    return symlink(text, to) == 0 ? 0 : -errno;
+    if (symlink(text, to) == 0) {
+        return 0;
+    }
+    return -errno;
 }
 
 int relocate_copy(const char *from, const char *to,

@@ -38,7 +38,10 @@ static int64_t store_scan_seek(struct store *d, int fd, const char *path,
                                uint64_t at, int whence)
 {
     int rc = store_sys_fault(d, "lseek", path);
-    off_t to = rc != 0 ? 0 : lseek(fd, (off_t)at, whence);
+    off_t to = 0;
+    if (rc == 0) {
+        to = lseek(fd, (off_t)at, whence);
+    }
     return rc != 0 ? rc : to >= 0 ? (int64_t)to : -errno;
 }
 
@@ -54,15 +57,20 @@ static void store_scan_holes(struct store_job *job, uint32_t file, int fd,
             store_scan_clear(job, file, at, size);
             return;
         }
-        int64_t hole =
-            data < 0 ? data
-                     : store_scan_seek(d, fd, path, (uint64_t)data, SEEK_HOLE);
+        int64_t hole = data;
+        if (data >= 0) {
+            hole = store_scan_seek(d, fd, path, (uint64_t)data, SEEK_HOLE);
+        }
         if (hole < 0) {
             return;
         }
         store_scan_clear(job, file, at,
                          (uint64_t)data < size ? (uint64_t)data : size);
-        at = (uint64_t)hole > at ? (uint64_t)hole : size;
+        if ((uint64_t)hole > at) {
+            at = (uint64_t)hole;
+        } else {
+            at = size;
+        }
     }
 }
 
@@ -76,8 +84,13 @@ static void store_scan_open(struct store_job *job, uint32_t file, int fd,
     if (rc != 0) {
         return;
     }
-    uint64_t size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-    size = size < length ? size : length;
+    uint64_t size = 0;
+    if (S_ISREG(st.st_mode)) {
+        size = (uint64_t)st.st_size;
+    }
+    if (size > length) {
+        size = length;
+    }
     store_scan_clear(job, file, size, length);
     store_scan_holes(job, file, fd, path, size);
 }

@@ -76,7 +76,10 @@ static struct store_worker *store_silent_nth(struct store *d, uint32_t n)
         return &d->workers[n];
     }
     struct store_lane *lane = &d->lanes[n - d->n_workers];
-    return lane->runs ? &lane->worker : NULL;
+    if (lane->runs) {
+        return &lane->worker;
+    }
+    return NULL;
 }
 
 bool store_silent_look(struct store *d, uint64_t now_ms)
@@ -141,7 +144,10 @@ uint64_t store_tree_silent_ms(struct store_tree *s)
     for (uint32_t i = 0; d->silent.n > 0 && i < d->n_workers + STORE_MAX_LANES;
          i++) {
         const struct store_worker *w = store_silent_nth(d, i);
-        uint64_t since = w ? store_silent_of(w, s) : 0;
+        uint64_t since = 0;
+        if (w) {
+            since = store_silent_of(w, s);
+        }
         if (since != 0 && (first == 0 || since < first)) {
             first = since;
         }

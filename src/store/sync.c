@@ -157,7 +157,10 @@ static void store_sync_path(struct store_job *job, const char *path, bool must)
 {
     struct store *d = job->store->d;
     int fd = store_fd_open(d, path, O_RDONLY | O_DIRECTORY);
-    int rc = fd == -ENOENT && !must ? 0 : fd;
+    int rc = fd;
+    if (fd == -ENOENT && !must) {
+        rc = 0;
+    }
     if (fd >= 0) {
         rc = store_sys_fsync(d, fd, path);
         (void)close(fd);
@@ -387,7 +390,11 @@ void store_run_space(struct store_worker *w, struct store_job *job)
     (void)w;
     int rc = store_sys_fault(s->d, "statvfs", s->save_path);
     while (rc == 0 && statvfs(s->save_path, &vfs) != 0) {
-        rc = errno == EINTR ? 0 : -errno;
+        if (errno == EINTR) {
+            rc = 0;
+        } else {
+            rc = -errno;
+        }
     }
     if (rc != 0) {
         store_fail(job, STORE_NO_FILE, s->save_path, -rc);

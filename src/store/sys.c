@@ -15,7 +15,10 @@
 int store_sys_fault(struct store *d, const char *op, const char *path)
 {
     store_beat(d);
-    return d->fault.fn ? -d->fault.fn(d->fault.ctx, op, path) : 0;
+    if (d->fault.fn) {
+        return -d->fault.fn(d->fault.ctx, op, path);
+    }
+    return 0;
 }
 
 /* A time of struct stat in nanoseconds since the epoch. */
@@ -49,7 +52,11 @@ int store_sys_open(struct store *d, const char *path, int flags)
         if (fd >= 0) {
             return fd;
         }
-        rc = errno == EINTR ? 0 : -errno;
+        if (errno == EINTR) {
+            rc = 0;
+        } else {
+            rc = -errno;
+        }
     }
     return rc;
 }
@@ -83,7 +90,11 @@ int store_sys_datasync(struct store *d, int fd, const char *path)
         return rc;
     }
     do {
-        rc = fdatasync(fd) == 0 ? 0 : -errno;
+        if (fdatasync(fd) == 0) {
+            rc = 0;
+        } else {
+            rc = -errno;
+        }
     } while (rc == -EINTR);
     return rc;
 }
@@ -103,7 +114,11 @@ int store_sys_fsync(struct store *d, int fd, const char *path)
         return rc;
     }
     do {
-        rc = fsync(fd) == 0 ? 0 : -errno;
+        if (fsync(fd) == 0) {
+            rc = 0;
+        } else {
+            rc = -errno;
+        }
     } while (rc == -EINTR);
     return rc;
 }
@@ -125,7 +140,10 @@ int64_t store_sys_pread(struct store *d, int fd, const char *path, void *buf,
             rc = -errno;
         }
     }
-    return rc != 0 ? rc : (int64_t)got;
+    if (rc != 0) {
+        return rc;
+    }
+    return (int64_t)got;
 }
 
 /* Skips what was written; gives the count of buffers used up. */

@@ -76,7 +76,10 @@ static void store_tree_copy(struct store_tree *s,
 static uint32_t store_dir_len(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash ? (uint32_t)(slash - path) : 0;
+    if (slash) {
+        return (uint32_t)(slash - path);
+    }
+    return 0;
 }
 
 /* Tree order: as strings, but '/' before every other character, so that what
@@ -92,9 +95,15 @@ static int store_dir_compare(const char *a, uint32_t a_len, const char *b,
         return (int)(i < a_len) - (int)(i < b_len);
     }
     if (a[i] == '/' || b[i] == '/') {
-        return a[i] == '/' ? -1 : 1;
+        if (a[i] == '/') {
+            return -1;
+        }
+        return 1;
     }
-    return (unsigned char)a[i] < (unsigned char)b[i] ? -1 : 1;
+    if ((unsigned char)a[i] < (unsigned char)b[i]) {
+        return -1;
+    }
+    return 1;
 }
 
 /* A file's folder while the tree is built. */
@@ -130,7 +139,10 @@ static uint32_t store_dirs_add(struct store_tree *s, uint32_t at,
         at = s->dirs[at].parent;
     }
     while (s->dirs[at].len < key->len) {
-        uint32_t from = s->dirs[at].len > 0 ? s->dirs[at].len + 1 : 0;
+        uint32_t from = 0;
+        if (s->dirs[at].len > 0) {
+            from = s->dirs[at].len + 1;
+        }
         uint32_t end = from;
         while (end < key->len && key->path[end] != '/') {
             end++;
@@ -182,7 +194,11 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
         len--;
     }
     s->d = d;
-    s->save_path = len > 0 ? mem_strndup(save_path, len) : mem_strdup(".");
+    if (len > 0) {
+        s->save_path = mem_strndup(save_path, len);
+    } else {
+        s->save_path = mem_strdup(".");
+    }
     s->full = full;
     s->refs = 1;
     store_tree_copy(s, files, n_files);
@@ -200,10 +216,18 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
 /* Who it is; NULL leaves it. */
 void store_tree_label(struct store_tree *s, const char *label)
 {
-    char *mine = label ? mem_strdup(label) : NULL;
+    char *mine = NULL;
+    if (label) {
+        mine = mem_strdup(label);
+    }
     pthread_mutex_lock(&s->d->fd_lock);
-    char *old = mine ? s->label : NULL;
-    s->label = mine ? mine : s->label;
+    char *old = NULL;
+    if (mine) {
+        old = s->label;
+    }
+    if (mine) {
+        s->label = mine;
+    }
     pthread_mutex_unlock(&s->d->fd_lock);
     free(old);
 }
@@ -237,7 +261,10 @@ static int store_tree_join(const struct store_tree *s, const char *rel,
 {
     int n = snprintf(out, PATH_MAX, "%s%s%.*s", s->save_path,
                      len > 0 ? "/" : "", (int)len, rel);
-    return n >= 0 && n < PATH_MAX ? 0 : -ENAMETOOLONG;
+    if (n >= 0 && n < PATH_MAX) {
+        return 0;
+    }
+    return -ENAMETOOLONG;
 }
 
 /* A file's path. */

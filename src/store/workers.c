@@ -213,13 +213,25 @@ static void store_on_wakeup(void *ctx)
 static uint32_t store_count_threads(const struct store_options *o)
 {
     cpu_set_t set;
-    uint32_t n = o ? o->threads : 0;
+    uint32_t n = 0;
+    if (o) {
+        n = o->threads;
+    }
     if (n == 0) {
         bool known = sched_getaffinity(0, sizeof(set), &set) == 0;
-        n = known ? (uint32_t)CPU_COUNT(&set) : 2;
-        n = n < 2 ? 2 : n;
+        if (known) {
+            n = (uint32_t)CPU_COUNT(&set);
+        } else {
+            n = 2;
+        }
+        if (n < 2) {
+            n = 2;
+        }
     }
-    return n > STORE_MAX_THREADS ? STORE_MAX_THREADS : n;
+    if (n > STORE_MAX_THREADS) {
+        return STORE_MAX_THREADS;
+    }
+    return n;
 }
 
 /* Sockets and the database want descriptors too: half of them at most. */
@@ -230,7 +242,10 @@ static uint32_t store_count_open(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < n) {
         n = limit.rlim_cur / 2;
     }
-    return n < STORE_MIN_OPEN ? STORE_MIN_OPEN : (uint32_t)n;
+    if (n < STORE_MIN_OPEN) {
+        return STORE_MIN_OPEN;
+    }
+    return (uint32_t)n;
 }
 
 /* What a worker has, but for its thread. */
