@@ -115,7 +115,11 @@ void cursor_init(struct cursor *c, struct slice in)
 {
     static const uint8_t nothing[1] = {0};
     /* Never NULL, so that pointer arithmetic stays defined. */
-    c->p = in.p ? in.p : nothing;
+    if (in.p) {
+        c->p = in.p;
+    } else {
+        c->p = nothing;
+    }
     c->end = c->p + (in.p ? in.len : 0);
     c->bad = false;
 }
@@ -142,28 +146,40 @@ static const uint8_t *cursor_advance(struct cursor *c, size_t len)
 uint8_t cursor_u8(struct cursor *c)
 {
     const uint8_t *p = cursor_advance(c, 1);
-    return p ? *p : 0;
+    if (p) {
+        return *p;
+    }
+    return 0;
 }
 
 /* 2 bytes; 0 when bad. */
 uint16_t cursor_be16(struct cursor *c)
 {
     const uint8_t *p = cursor_advance(c, 2);
-    return p ? bytes_get_be16(p) : 0;
+    if (p) {
+        return bytes_get_be16(p);
+    }
+    return 0;
 }
 
 /* 4 bytes; 0 when bad. */
 uint32_t cursor_be32(struct cursor *c)
 {
     const uint8_t *p = cursor_advance(c, 4);
-    return p ? bytes_get_be32(p) : 0;
+    if (p) {
+        return bytes_get_be32(p);
+    }
+    return 0;
 }
 
 /* 8 bytes; 0 when bad. */
 uint64_t cursor_be64(struct cursor *c)
 {
     const uint8_t *p = cursor_advance(c, 8);
-    return p ? bytes_get_be64(p) : 0;
+    if (p) {
+        return bytes_get_be64(p);
+    }
+    return 0;
 }
 
 /* `len` bytes; empty when bad. */
@@ -393,7 +409,10 @@ static size_t bytes_utf8_char(const uint8_t *p, size_t left)
         c = c << 6 | (p[i] & 0x3fu);
     }
     bool is_surrogate = c >= 0xd800 && c <= 0xdfff;
-    return c < least[n] || c > 0x10ffff || is_surrogate ? 0 : n;
+    if (c < least[n] || c > 0x10ffff || is_surrogate) {
+        return 0;
+    }
+    return n;
 }
 
 /* Well formed as a whole. */

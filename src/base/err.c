@@ -38,21 +38,30 @@ static const struct err_row *err_find(int code)
 const char *err_name(int code)
 {
     const struct err_row *row = err_find(code);
-    return row ? row->name : "?";
+    if (row) {
+        return row->name;
+    }
+    return "?";
 }
 
 /* The short text of the table. */
 const char *err_text(int code)
 {
     const struct err_row *row = err_find(code);
-    return row ? row->text : "unknown error";
+    if (row) {
+        return row->text;
+    }
+    return "unknown error";
 }
 
 /* The process exit status for a code. */
 int err_exit(int code)
 {
     const struct err_row *row = err_find(code);
-    return row ? row->status : 1;
+    if (row) {
+        return row->status;
+    }
+    return 1;
 }
 
 /* Turns errno into one of our codes. */

@@ -91,5 +91,8 @@ void heap_remove(struct heap *h, struct heap_node *node)
 /* The first. */
 struct heap_node *heap_first(const struct heap *h)
 {
-    return h->n > 0 ? h->v[0] : NULL;
+    if (h->n > 0) {
+        return h->v[0];
+    }
+    return NULL;
 }

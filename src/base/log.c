@@ -49,8 +49,12 @@ enum log_level log_get_level(void)
 void log_set_sink(log_sink_fn *fn, void *ctx)
 {
     (void)pthread_mutex_lock(&log_lock);
-    log_sink = fn ? fn : log_to_stderr;
-    log_sink_ctx = fn ? ctx : NULL;
+    log_sink = log_to_stderr;
+    log_sink_ctx = NULL;
+    if (fn) {
+        log_sink = fn;
+        log_sink_ctx = ctx;
+    }
     (void)pthread_mutex_unlock(&log_lock);
 }
 

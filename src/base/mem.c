@@ -20,7 +20,10 @@ static size_t mem_product(size_t n, size_t size)
     if (size != 0 && n > SIZE_MAX / size) {
         mem_die(n, size);
     }
-    return n * size > 0 ? n * size : 1;
+    if (n * size > 0) {
+        return n * size;
+    }
+    return 1;
 }
 
 /* Uninitialised memory. */
@@ -78,7 +81,10 @@ void *mem_dup(const void *p, size_t size)
 /* A copy of a string. */
 char *mem_strdup(const char *s)
 {
-    return s ? mem_strndup(s, strlen(s)) : NULL;
+    if (s) {
+        return mem_strndup(s, strlen(s));
+    }
+    return NULL;
 }
 
 /* `len` bytes as a string. */

@@ -30,7 +30,10 @@ static int64_t bucket_product(uint64_t a, uint64_t b)
 static int64_t bucket_burst(uint64_t rate)
 {
     int64_t burst = bucket_product(rate, BUCKET_BURST_MS);
-    return burst < BUCKET_UNIT ? BUCKET_UNIT : burst;
+    if (burst < BUCKET_UNIT) {
+        return BUCKET_UNIT;
+    }
+    return burst;
 }
 
 /* Adds what the time since the last refill has earned. */
@@ -73,7 +76,10 @@ uint64_t bucket_available(struct bucket *b, uint64_t now_ms)
     if (b->rate == 0) {
         return UINT64_MAX;
     }
-    return b->tokens > 0 ? (uint64_t)b->tokens / BUCKET_UNIT : 0;
+    if (b->tokens > 0) {
+        return (uint64_t)b->tokens / BUCKET_UNIT;
+    }
+    return 0;
 }
 
 /* Bytes that went; below zero when more than there was. */
@@ -115,7 +121,11 @@ void rate_add(struct rate *r, uint64_t n, uint64_t now_ms)
     }
     r->head += steps;
     if (r->first_ms == 0) {
-        r->first_ms = now_ms > 0 ? now_ms : 1;
+        if (now_ms > 0) {
+            r->first_ms = now_ms;
+        } else {
+            r->first_ms = 1;
+        }
     }
     r->slot[r->head % RATE_SLOTS] += n;
     r->total += n;
@@ -145,5 +155,8 @@ uint64_t rate_get(const struct rate *r, uint64_t now_ms)
         span = RATE_SLOT_MS;
     }
     bool is_huge = sum > UINT64_MAX / 1000;
-    return is_huge ? sum / span * 1000 : sum * 1000 / span;
+    if (is_huge) {
+        return sum / span * 1000;
+    }
+    return sum * 1000 / span;
 }
