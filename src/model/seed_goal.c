@@ -9,9 +9,18 @@
 static bool seed_goal_parse_ratio(struct slice s, int64_t *out)
 {
     static const uint64_t unit[] = {1000, 100, 10, 1};
-    const uint8_t *dot = s.len > 0 ? memchr(s.p, '.', s.len) : NULL;
-    size_t whole = dot ? (size_t)(dot - s.p) : s.len;
-    size_t digits = dot ? s.len - whole - 1 : 0;
+    const uint8_t *dot = NULL;
+    if (s.len > 0) {
+        dot = memchr(s.p, '.', s.len);
+    }
+    size_t whole = s.len;
+    if (dot) {
+        whole = (size_t)(dot - s.p);
+    }
+    size_t digits = 0;
+    if (dot) {
+        digits = s.len - whole - 1;
+    }
     uint64_t n, part = 0;
     if (!bytes_parse_u64(slice_sub(s, 0, whole), &n) || n > 1000000) {
         return false;
