@@ -235,7 +235,10 @@ static size_t bencode_token_len(const uint8_t *p, size_t left)
     }
     if (p[0] == 'i') {
         end = memchr(p, 'e', left);
-        return end == NULL ? left : (size_t)(end - p) + 1;
+        if (end == NULL) {
+            return left;
+        }
+        return (size_t)(end - p) + 1;
     }
     return 1;
 }
@@ -267,7 +270,9 @@ static struct slice bencode_take(struct slice *rest)
     struct slice value = *rest;
 
     value.len = bencode_value_len(*rest);
-    rest->p = rest->p == NULL ? NULL : rest->p + value.len;
+    if (rest->p != NULL) {
+        rest->p += value.len;
+    }
     rest->len -= value.len;
     return value;
 }
@@ -285,7 +290,10 @@ enum bencode_type bencode_type(struct slice value)
     case 'd':
         return BENCODE_DICT;
     default:
-        return bencode_is_digit(value.p[0]) ? BENCODE_STR : BENCODE_NONE;
+        if (bencode_is_digit(value.p[0])) {
+            return BENCODE_STR;
+        }
+        return BENCODE_NONE;
     }
 }
 
@@ -367,7 +375,10 @@ static struct slice bencode_get_typed(struct slice dict, const char *key,
 {
     struct slice v = bencode_get(dict, key);
 
-    return bencode_type(v) == type ? v : slice_of(NULL, 0);
+    if (bencode_type(v) == type) {
+        return v;
+    }
+    return slice_of(NULL, 0);
 }
 
 struct slice bencode_get_list(struct slice dict, const char *key)

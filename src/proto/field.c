@@ -17,7 +17,10 @@ static size_t field_char_len(struct slice in)
     uint8_t c = in.p[0];
     size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 
-    return bytes_is_utf8(slice_sub(in, 0, len)) && len <= in.len ? len : 0;
+    if (bytes_is_utf8(slice_sub(in, 0, len)) && len <= in.len) {
+        return len;
+    }
+    return 0;
 }
 
 /* C0, DEL and C1; `p` is a valid character. */
@@ -75,5 +78,8 @@ struct addr field_ip(struct slice in)
         memcpy(compact, in.p, 16);
         a = addr_from_compact6(compact);
     }
-    return memcmp(a.ip, zero, sizeof zero) == 0 ? addr_none() : a;
+    if (memcmp(a.ip, zero, sizeof zero) == 0) {
+        return addr_none();
+    }
+    return a;
 }

@@ -163,7 +163,10 @@ static int krpc_decode_query(struct slice dict, struct krpc_msg *m)
 static void krpc_take_nodes(struct slice list, enum addr_family family,
                             struct krpc_response *r)
 {
-    size_t entry_len = family == ADDR_V4 ? KRPC_NODE4_LEN : KRPC_NODE6_LEN;
+    size_t entry_len = KRPC_NODE6_LEN;
+    if (family == ADDR_V4) {
+        entry_len = KRPC_NODE4_LEN;
+    }
     struct krpc_node node;
     size_t n = 0;
 

@@ -17,8 +17,10 @@
  * one is left. */
 static bool lsd_next_line(struct slice *rest, struct slice *line)
 {
-    const uint8_t *lf =
-        rest->len == 0 ? NULL : memchr(rest->p, '\n', rest->len);
+    const uint8_t *lf = NULL;
+    if (rest->len != 0) {
+        lf = memchr(rest->p, '\n', rest->len);
+    }
     size_t len = 0;
 
     if (lf == NULL) {
@@ -114,12 +116,18 @@ int lsd_decode(struct slice datagram, struct lsd_announce *out)
     while (lsd_next_line(&rest, &line) && line.len > 0) {
         lsd_take_header(line, out);
     }
-    return out->port == 0 || out->n_hashes == 0 ? BTC_E_PROTO : 0;
+    if (out->port == 0 || out->n_hashes == 0) {
+        return BTC_E_PROTO;
+    }
+    return 0;
 }
 
 int lsd_encode(const struct lsd_announce *a, bool v6, struct buf *out)
 {
-    const char *host = v6 ? "[" LSD_GROUP_V6 "]" : LSD_GROUP_V4;
+    const char *host = LSD_GROUP_V4;
+    if (v6) {
+        host = "[" LSD_GROUP_V6 "]";
+    }
     char hex[41];
     int rc = buf_printf(out,
                         LSD_REQUEST "1\r\n"
@@ -134,5 +142,8 @@ int lsd_encode(const struct lsd_announce *a, bool v6, struct buf *out)
     if (rc == 0 && a->cookie[0] != '\0') {
         rc = buf_printf(out, "cookie: %s\r\n", a->cookie);
     }
-    return rc != 0 ? rc : buf_append_str(out, "\r\n\r\n");
+    if (rc != 0) {
+        return rc;
+    }
+    return buf_append_str(out, "\r\n\r\n");
 }

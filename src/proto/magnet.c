@@ -42,8 +42,13 @@ static bool magnet_has_prefix(struct slice s, const char *prefix)
     size_t n = strlen(prefix);
 
     for (size_t i = 0; i < n; i++) {
-        uint8_t c = i < s.len ? s.p[i] : 0;
-        c = c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+        uint8_t c = 0;
+        if (i < s.len) {
+            c = s.p[i];
+        }
+        if (c >= 'A' && c <= 'Z') {
+            c = (uint8_t)(c | 0x20);
+        }
         if (c != (uint8_t)prefix[i]) {
             return false;
         }
@@ -63,7 +68,10 @@ static unsigned magnet_base32_digit(uint8_t c)
         return c - '2' + 26u;
     }
     c |= 0x20;
-    return c >= 'a' && c <= 'z' ? c - (unsigned)'a' : 32;
+    if (c >= 'a' && c <= 'z') {
+        return c - (unsigned)'a';
+    }
+    return 32;
 }
 
 /* 32 base32 digits into 20 bytes. */
@@ -157,8 +165,14 @@ static int magnet_read_xt(struct magnet_parser *p, struct slice s)
  * no torrent has. */
 static bool magnet_read_range(struct magnet_parser *p, struct slice s)
 {
-    const uint8_t *dash = s.len == 0 ? NULL : memchr(s.p, '-', s.len);
-    size_t cut = dash == NULL ? s.len : (size_t)(dash - s.p);
+    const uint8_t *dash = NULL;
+    if (s.len != 0) {
+        dash = memchr(s.p, '-', s.len);
+    }
+    size_t cut = s.len;
+    if (dash != NULL) {
+        cut = (size_t)(dash - s.p);
+    }
     uint64_t first;
     uint64_t last;
 
@@ -197,8 +211,10 @@ static void magnet_read_so(struct magnet_parser *p, struct slice s)
     }
     for (size_t off = 0; off <= s.len;) {
         struct slice rest = magnet_rest(s, off);
-        const uint8_t *comma =
-            rest.len == 0 ? NULL : memchr(rest.p, ',', rest.len);
+        const uint8_t *comma = NULL;
+        if (rest.len != 0) {
+            comma = memchr(rest.p, ',', rest.len);
+        }
         size_t len = comma == NULL ? rest.len : (size_t)(comma - rest.p);
 
         if (!magnet_read_range(p, slice_sub(rest, 0, len))) {
@@ -317,7 +333,11 @@ static struct slice magnet_decode(struct slice s, bool plus, uint8_t *dst)
             bytes_from_hex(slice_sub(s, i + 1, 2), &dst[n], 1)) {
             i += 3;
         } else {
-            dst[n] = plus && s.p[i] == '+' ? ' ' : s.p[i];
+            if (plus && s.p[i] == '+') {
+                dst[n] = ' ';
+            } else {
+                dst[n] = s.p[i];
+            }
             i++;
         }
         n++;
@@ -335,7 +355,10 @@ static int magnet_read_params(struct magnet_parser *p, struct slice s,
         const uint8_t *amp = memchr(s.p, '&', s.len);
         size_t len = amp == NULL ? s.len : (size_t)(amp - s.p);
         struct slice param = slice_sub(s, 0, len);
-        const uint8_t *eq = len == 0 ? NULL : memchr(param.p, '=', len);
+        const uint8_t *eq = NULL;
+        if (len != 0) {
+            eq = memchr(param.p, '=', len);
+        }
         s = magnet_rest(s, len + 1 < s.len ? len + 1 : s.len);
         if (magnet_has_prefix(param, "amp;")) {
             param = magnet_rest(param, strlen("amp;"));
@@ -452,7 +475,10 @@ const char *magnet_warning(const struct magnet *m, enum magnet_part part)
 #undef MAGNET_PART_TEXT
     };
 
-    return (m->left_out >> part & 1) != 0 ? text[part] : NULL;
+    if ((m->left_out >> part & 1) != 0) {
+        return text[part];
+    }
+    return NULL;
 }
 
 bool magnet_is(struct slice text)

@@ -31,8 +31,14 @@ static bool choose_next_range(const char **at, uint64_t *from, uint64_t *to)
     while (len > 0 && p[len - 1] == ' ') {
         len--;
     }
-    const char *dash = len > 0 ? memchr(p, '-', len) : NULL;
-    size_t head = dash ? (size_t)(dash - p) : len;
+    const char *dash = NULL;
+    if (len > 0) {
+        dash = memchr(p, '-', len);
+    }
+    size_t head = len;
+    if (dash) {
+        head = (size_t)(dash - p);
+    }
     if (!bytes_parse_u64(slice_of(p, head), from)) {
         return false;
     }
@@ -80,7 +86,9 @@ static bool choose_match_path(const char *glob, const char *path)
             return true;
         }
         path = strchr(path, '/');
-        path = path ? path + 1 : NULL;
+        if (path) {
+            path = path + 1;
+        }
     }
     return false;
 }
@@ -100,11 +108,13 @@ static int choose_match(const struct choose_file *files, size_t n,
         hit[i] = !files[i].pad && choose_match_path(text, files[i].path);
         any = any || hit[i];
     }
-    return any ? 0
-               : err_set(e, BTC_E_USAGE,
-                         "no file fits '%.200s': `btc info` and `btc files` "
-                         "show their names",
-                         text);
+    if (any) {
+        return 0;
+    }
+    return err_set(e, BTC_E_USAGE,
+                   "no file fits '%.200s': `btc info` and `btc files` "
+                   "show their names",
+                   text);
 }
 
 /* Both lists with the memory for the marks. */
@@ -123,16 +133,21 @@ static int choose_both(struct choose_file *files, size_t n, bool *hit,
             return err_prefix(e, which == 0 ? "--select" : "--exclude");
         }
         for (size_t i = 0; i < n; i++) {
-            files[i].wanted = which == 0 ? hit[i] : files[i].wanted && !hit[i];
+            if (which == 0) {
+                files[i].wanted = hit[i];
+            } else {
+                files[i].wanted = files[i].wanted && !hit[i];
+            }
         }
     }
     for (size_t i = 0; i < n; i++) {
         files[i].wanted = files[i].wanted && !files[i].pad;
         any = any || files[i].wanted;
     }
-    return any || n == 0 ? 0
-                         : err_set(e, BTC_E_USAGE,
-                                   "that choice leaves no file to download");
+    if (any || n == 0) {
+        return 0;
+    }
+    return err_set(e, BTC_E_USAGE, "that choice leaves no file to download");
 }
 
 int choose_files(struct choose_file *files, size_t n, const char *select,
@@ -167,7 +182,10 @@ int choose_rename(const char *path, bool multi_file, const char *name,
     if (code == 0) {
         metainfo_sanitize(slice_str(name), &mended);
         const char *top = buf_cstr(&mended);
-        const char *rest = multi_file ? strchr(path, '/') : NULL;
+        const char *rest = NULL;
+        if (multi_file) {
+            rest = strchr(path, '/');
+        }
         *out = mem_printf("%s%s", top ? top : "", rest ? rest : "");
         if (strlen(*out) > METAINFO_MAX_PATH) {
             code = err_set(e, BTC_E_USAGE, "--out makes a path too long");

@@ -36,7 +36,11 @@ void metainfo_encoding_open(struct metainfo_parser *p, struct slice root)
     iconv_t to = iconv_open("UTF-8", name);
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): so iconv says it */
     p->converts = to != (iconv_t)-1;
-    p->converter = p->converts ? to : NULL;
+    if (p->converts) {
+        p->converter = to;
+    } else {
+        p->converter = NULL;
+    }
 }
 
 void metainfo_encoding_close(struct metainfo_parser *p)
@@ -59,7 +63,10 @@ static size_t metainfo_convert(const struct metainfo_parser *p, struct slice in,
     memcpy(text, in.p, in.len);
     (void)iconv(p->converter, NULL, NULL, NULL, NULL);
     size_t rc = iconv(p->converter, &from, &left, &to, &room);
-    return rc == (size_t)-1 || left > 0 ? 0 : size - room;
+    if (rc == (size_t)-1 || left > 0) {
+        return 0;
+    }
+    return size - room;
 }
 
 int metainfo_push(struct metainfo_parser *p, struct slice element)

@@ -272,8 +272,11 @@ static int metainfo_read_v1(struct metainfo_parser *p, struct slice info)
     if (files.len > 0 && bencode_type(files) != BENCODE_LIST) {
         return metainfo_fail(p, files, "'files' is not a list");
     }
-    rc = files.len > 0 ? metainfo_read_files(p, files)
-                       : metainfo_read_single(p, info);
+    if (files.len > 0) {
+        rc = metainfo_read_files(p, files);
+    } else {
+        rc = metainfo_read_single(p, info);
+    }
     if (rc < 0) {
         return rc;
     }

@@ -40,7 +40,11 @@ void metainfo_link_read(struct metainfo_parser *p, struct slice list,
              metainfo_path_push(&p->path, element) == 0;
     }
     file->is_link = true;
-    file->link = ok && depth > 0 ? mem_strdup(p->path.text) : NULL;
+    if (ok && depth > 0) {
+        file->link = mem_strdup(p->path.text);
+    } else {
+        file->link = NULL;
+    }
 }
 
 /* For qsort: pointers to paths. */
@@ -104,7 +108,9 @@ static char *metainfo_link_text(const char *path, const char *target)
     struct buf b;
     size_t same = 0; /* bytes of the folders that both are in */
     for (size_t i = 0; path[i] != '\0' && path[i] == target[i]; i++) {
-        same = path[i] == '/' ? i + 1 : same;
+        if (path[i] == '/') {
+            same = i + 1;
+        }
     }
     buf_init(&b, (size_t)METAINFO_MAX_PATH * 4);
     for (const char *at = path + same; (at = strchr(at, '/')) != NULL; at++) {

@@ -141,7 +141,10 @@ static struct metainfo_name *metainfo_names_put(struct metainfo_names *set,
     hash = (unsigned)metainfo_sip(set->key, key);
     name = metainfo_names_find(set, key, hash);
     *is_new = name == NULL;
-    return name == NULL ? metainfo_names_add(set, key, hash) : name;
+    if (name == NULL) {
+        return metainfo_names_add(set, key, hash);
+    }
+    return name;
 }
 
 static void metainfo_names_fini(struct metainfo_names *set)
@@ -161,7 +164,10 @@ static size_t metainfo_folder_len(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
-    return slash == NULL ? 0 : (size_t)(slash - path);
+    if (slash == NULL) {
+        return 0;
+    }
+    return (size_t)(slash - path);
 }
 
 /* Enters each folder on the way; the id of the last one. */
@@ -217,7 +223,10 @@ static void metainfo_names_rename(struct metainfo_names *set,
                                   struct metainfo_file *file, uint32_t folder)
 {
     size_t folder_len = metainfo_folder_len(file->path);
-    size_t leaf_at = folder_len == 0 ? 0 : folder_len + 1;
+    size_t leaf_at = 0;
+    if (folder_len != 0) {
+        leaf_at = folder_len + 1;
+    }
     struct slice leaf = slice_str(file->path + leaf_at);
     size_t ext = metainfo_ext_len(leaf);
     size_t room = METAINFO_MAX_ELEMENT - METAINFO_SUFFIX_MAX - ext;

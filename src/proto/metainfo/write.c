@@ -35,8 +35,11 @@ static void metainfo_put_str(struct metainfo_writer *w, const char *s)
 static void metainfo_put_int(struct metainfo_writer *w, uint64_t v)
 {
     if (w->rc == 0) {
-        w->rc =
-            v > INT64_MAX ? BTC_E_RANGE : bencode_put_int(w->out, (int64_t)v);
+        if (v > INT64_MAX) {
+            w->rc = BTC_E_RANGE;
+        } else {
+            w->rc = bencode_put_int(w->out, (int64_t)v);
+        }
     }
 }
 
@@ -47,7 +50,9 @@ static void metainfo_put_path(struct metainfo_writer *w, const char *path)
     while (*path != '\0') {
         size_t len = strcspn(path, "/");
         if (len == 0) {
-            w->rc = w->rc == 0 ? BTC_E_RANGE : w->rc;
+            if (w->rc == 0) {
+                w->rc = BTC_E_RANGE;
+            }
         }
         metainfo_put_slice(w, slice_of(path, len));
         path += len + (path[len] == '/');

@@ -45,10 +45,18 @@ static void ext_take_numbers(struct slice dict, struct ext_handshake *h)
     if (bencode_get_int(dict, "upload_only", &v)) {
         h->upload_only = v != 0;
     }
-    h->port = port > 0 ? (uint16_t)port : h->port;
-    h->metadata_size = size > 0 ? size : h->metadata_size;
+    if (port > 0) {
+        h->port = (uint16_t)port;
+    }
+    if (size > 0) {
+        h->metadata_size = size;
+    }
     if (reqq > 0) {
-        h->reqq = reqq > EXT_REQQ_MAX ? EXT_REQQ_MAX : (uint32_t)reqq;
+        if (reqq > EXT_REQQ_MAX) {
+            h->reqq = EXT_REQQ_MAX;
+        } else {
+            h->reqq = (uint32_t)reqq;
+        }
     }
 }
 
@@ -95,7 +103,10 @@ static int ext_put_positive(struct buf *out, const char *key, uint64_t v)
         return 0;
     }
     rc = bencode_put_cstr(out, key);
-    return rc != 0 ? rc : bencode_put_int(out, (int64_t)v);
+    if (rc != 0) {
+        return rc;
+    }
+    return bencode_put_int(out, (int64_t)v);
 }
 
 /* A key with a string; left out when that is empty. */
@@ -107,7 +118,10 @@ static int ext_put_str(struct buf *out, const char *key, struct slice s)
         return 0;
     }
     rc = bencode_put_cstr(out, key);
-    return rc != 0 ? rc : bencode_put_str(out, s);
+    if (rc != 0) {
+        return rc;
+    }
+    return bencode_put_str(out, s);
 }
 
 /* The dictionary of ids. */
@@ -115,11 +129,22 @@ static int ext_put_ids(const struct ext_handshake *h, struct buf *out)
 {
     int rc = bencode_put_cstr(out, "m");
 
-    rc = rc != 0 ? rc : bencode_put_raw(out, 'd');
-    rc = rc != 0 ? rc : ext_put_positive(out, "lt_donthave", h->lt_donthave);
-    rc = rc != 0 ? rc : ext_put_positive(out, "ut_metadata", h->ut_metadata);
-    rc = rc != 0 ? rc : ext_put_positive(out, "ut_pex", h->ut_pex);
-    return rc != 0 ? rc : bencode_put_raw(out, 'e');
+    if (rc == 0) {
+        rc = bencode_put_raw(out, 'd');
+    }
+    if (rc == 0) {
+        rc = ext_put_positive(out, "lt_donthave", h->lt_donthave);
+    }
+    if (rc == 0) {
+        rc = ext_put_positive(out, "ut_metadata", h->ut_metadata);
+    }
+    if (rc == 0) {
+        rc = ext_put_positive(out, "ut_pex", h->ut_pex);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    return bencode_put_raw(out, 'e');
 }
 
 /* Our own handshake; keys in their order. */
@@ -130,14 +155,29 @@ int ext_handshake_encode(const struct ext_handshake *h, struct buf *out)
                                                   : 0;
     int rc = bencode_put_raw(out, 'd');
 
-    rc = rc != 0 ? rc : ext_put_ids(h, out);
-    rc =
-        rc != 0 ? rc : ext_put_positive(out, "metadata_size", h->metadata_size);
-    rc = rc != 0 ? rc : ext_put_positive(out, "p", h->port);
-    rc = rc != 0 ? rc : ext_put_positive(out, "reqq", h->reqq);
-    rc = rc != 0 ? rc : ext_put_positive(out, "upload_only", h->upload_only);
-    rc = rc != 0 ? rc : ext_put_str(out, "v", slice_str(h->client));
-    rc = rc != 0 ? rc
-                 : ext_put_str(out, "yourip", slice_of(h->yourip.ip, ip_len));
-    return rc != 0 ? rc : bencode_put_raw(out, 'e');
+    if (rc == 0) {
+        rc = ext_put_ids(h, out);
+    }
+    if (rc == 0) {
+        rc = ext_put_positive(out, "metadata_size", h->metadata_size);
+    }
+    if (rc == 0) {
+        rc = ext_put_positive(out, "p", h->port);
+    }
+    if (rc == 0) {
+        rc = ext_put_positive(out, "reqq", h->reqq);
+    }
+    if (rc == 0) {
+        rc = ext_put_positive(out, "upload_only", h->upload_only);
+    }
+    if (rc == 0) {
+        rc = ext_put_str(out, "v", slice_str(h->client));
+    }
+    if (rc == 0) {
+        rc = ext_put_str(out, "yourip", slice_of(h->yourip.ip, ip_len));
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    return bencode_put_raw(out, 'e');
 }

@@ -37,17 +37,31 @@ int ut_metadata_decode(struct slice payload, struct ut_metadata *out)
 static int ut_metadata_put(struct buf *out, const char *key, uint64_t v)
 {
     int rc = bencode_put_cstr(out, key);
-    return rc != 0 ? rc : bencode_put_int(out, (int64_t)v);
+    if (rc != 0) {
+        return rc;
+    }
+    return bencode_put_int(out, (int64_t)v);
 }
 
 int ut_metadata_encode(const struct ut_metadata *m, struct buf *out)
 {
     int rc = bencode_put_raw(out, 'd');
-    rc = rc != 0 ? rc : ut_metadata_put(out, "msg_type", m->type);
-    rc = rc != 0 ? rc : ut_metadata_put(out, "piece", m->piece);
-    if (m->type == UT_METADATA_DATA) {
-        rc = rc != 0 ? rc : ut_metadata_put(out, "total_size", m->total_size);
+    if (rc == 0) {
+        rc = ut_metadata_put(out, "msg_type", m->type);
     }
-    rc = rc != 0 ? rc : bencode_put_raw(out, 'e');
-    return rc != 0 ? rc : buf_append_slice(out, m->data);
+    if (rc == 0) {
+        rc = ut_metadata_put(out, "piece", m->piece);
+    }
+    if (m->type == UT_METADATA_DATA) {
+        if (rc == 0) {
+            rc = ut_metadata_put(out, "total_size", m->total_size);
+        }
+    }
+    if (rc == 0) {
+        rc = bencode_put_raw(out, 'e');
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    return buf_append_slice(out, m->data);
 }

@@ -30,8 +30,10 @@ static const struct ut_pex_field ut_pex_dropped[] = {
 static struct addr ut_pex_addr(const struct ut_pex_field *f, struct slice in,
                                size_t off)
 {
-    return f->family == ADDR_V4 ? addr_from_compact4(in.p + off)
-                                : addr_from_compact6(in.p + off);
+    if (f->family == ADDR_V4) {
+        return addr_from_compact4(in.p + off);
+    }
+    return addr_from_compact6(in.p + off);
 }
 
 static void ut_pex_take_added(struct slice dict, const struct ut_pex_field *f,
@@ -101,7 +103,10 @@ static int ut_pex_put_head(struct buf *out, const char *key, size_t len)
 {
     int rc = bencode_put_cstr(out, key);
 
-    return rc != 0 ? rc : buf_printf(out, "%zu:", len);
+    if (rc != 0) {
+        return rc;
+    }
+    return buf_printf(out, "%zu:", len);
 }
 
 static int ut_pex_put_addr(struct buf *out, const struct addr *a)
@@ -131,7 +136,9 @@ static int ut_pex_put_added(const struct ut_pex *m,
             rc = ut_pex_put_addr(out, &m->added[i].addr);
         }
     }
-    rc = rc != 0 ? rc : ut_pex_put_head(out, f->flags_key, n);
+    if (rc == 0) {
+        rc = ut_pex_put_head(out, f->flags_key, n);
+    }
     for (uint32_t i = 0; rc == 0 && i < m->n_added; i++) {
         if (m->added[i].addr.family == f->family) {
             rc = buf_append_byte(out, m->added[i].flags);
@@ -173,5 +180,8 @@ int ut_pex_encode(const struct ut_pex *m, struct buf *out)
     for (size_t i = 0; rc == 0 && i < 2; i++) {
         rc = ut_pex_put_dropped(m, &ut_pex_dropped[i], out);
     }
-    return rc != 0 ? rc : bencode_put_raw(out, 'e');
+    if (rc != 0) {
+        return rc;
+    }
+    return bencode_put_raw(out, 'e');
 }

@@ -58,7 +58,11 @@ void wire_set_reserved(struct wire_handshake *h, bool dht)
 {
     memset(h->reserved, 0, sizeof h->reserved);
     h->reserved[5] = 0x10;
-    h->reserved[7] = dht ? 0x05 : 0x04;
+    if (dht) {
+        h->reserved[7] = 0x05;
+    } else {
+        h->reserved[7] = 0x04;
+    }
 }
 
 /* Starts before the handshake, with the piece count unknown. */
@@ -87,7 +91,10 @@ static uint32_t wire_len_max(const struct wire_decoder *d)
 {
     uint32_t bitfield = 1 + wire_bitfield_max(d);
 
-    return bitfield > WIRE_MAX_EXTENDED ? bitfield : WIRE_MAX_EXTENDED;
+    if (bitfield > WIRE_MAX_EXTENDED) {
+        return bitfield;
+    }
+    return WIRE_MAX_EXTENDED;
 }
 
 /* How much of an incomplete message may pile up at the caller. */
@@ -126,7 +133,10 @@ static bool wire_len_fits(const struct wire_decoder *d, uint8_t id,
         if (id < sizeof wire_fixed_len) {
             fixed = wire_fixed_len[id];
         }
-        return fixed != 0 ? len == fixed : len <= WIRE_MAX_EXTENDED;
+        if (fixed != 0) {
+            return len == fixed;
+        }
+        return len <= WIRE_MAX_EXTENDED;
     }
 }
 
@@ -142,7 +152,10 @@ static ptrdiff_t wire_fail(struct wire_decoder *d)
 static ptrdiff_t wire_decode_handshake(struct wire_decoder *d, struct slice in,
                                        struct wire_msg *out)
 {
-    size_t n = in.len < sizeof wire_protocol ? in.len : sizeof wire_protocol;
+    size_t n = in.len;
+    if (in.len >= sizeof wire_protocol) {
+        n = sizeof wire_protocol;
+    }
     const uint8_t *p = in.p;
 
     if (n > 0 && memcmp(p, wire_protocol, n) != 0) {
@@ -270,9 +283,10 @@ ptrdiff_t wire_decode(struct wire_decoder *d, struct slice in,
         return wire_fail(d);
     }
     if (id == WIRE_PIECE) {
-        return in.len < WIRE_PIECE_HEADER
-                   ? 0
-                   : wire_decode_piece(d, in.p + 5, len, out);
+        if (in.len < WIRE_PIECE_HEADER) {
+            return 0;
+        }
+        return wire_decode_piece(d, in.p + 5, len, out);
     }
     if (len > in.len - WIRE_PREFIX_LEN) {
         return 0;

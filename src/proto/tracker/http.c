@@ -61,8 +61,11 @@ static int tracker_http_put_value(struct buf *out, const char *name,
     for (size_t i = 0; rc == 0 && i < value.len; i++) {
         uint8_t c = value.p[i];
 
-        rc = tracker_http_is_unreserved(c) ? buf_append_byte(out, c)
-                                           : tracker_http_put_escape(out, c);
+        if (tracker_http_is_unreserved(c)) {
+            rc = buf_append_byte(out, c);
+        } else {
+            rc = tracker_http_put_escape(out, c);
+        }
     }
     return rc;
 }
@@ -77,8 +80,11 @@ static int tracker_http_put_base(struct buf *out, const char *announce)
 
     for (const char *p = announce; rc == 0 && *p != '\0' && *p != '#'; p++) {
         last = (uint8_t)*p;
-        rc = last > 0x20 && last < 0x7f ? buf_append_byte(out, last)
-                                        : tracker_http_put_escape(out, last);
+        if (last > 0x20 && last < 0x7f) {
+            rc = buf_append_byte(out, last);
+        } else {
+            rc = tracker_http_put_escape(out, last);
+        }
         if (last == '?') {
             sep = "&";
         }
@@ -86,7 +92,10 @@ static int tracker_http_put_base(struct buf *out, const char *announce)
     if (last == '?' || (last == '&' && *sep == '&')) {
         sep = "";
     }
-    return rc != 0 ? rc : buf_append_str(out, sep);
+    if (rc != 0) {
+        return rc;
+    }
+    return buf_append_str(out, sep);
 }
 
 /* The value of `event`; NULL for a regular announce, but a partial seed says
@@ -95,7 +104,10 @@ static const char *tracker_http_event(const struct tracker_request *r)
 {
     switch (r->event) {
     case TRACKER_EVENT_NONE:
-        return r->partial_seed ? "paused" : NULL;
+        if (r->partial_seed) {
+            return "paused";
+        }
+        return NULL;
     case TRACKER_EVENT_STARTED:
         return "started";
     case TRACKER_EVENT_COMPLETED:
@@ -113,24 +125,23 @@ int tracker_http_url(const char *announce, const struct tracker_request *r,
     const char *event = tracker_http_event(r);
     int rc = tracker_http_put_base(out, announce);
 
-    rc = rc != 0
-             ? rc
-             : tracker_http_put_value(
-                   out,
-                   "info_hash=", slice_of(r->info_hash, sizeof r->info_hash));
-    rc = rc != 0
-             ? rc
-             : tracker_http_put_value(
-                   out, "&peer_id=", slice_of(r->peer_id, sizeof r->peer_id));
-    rc = rc != 0
-             ? rc
-             : buf_printf(out,
-                          "&port=%u&uploaded=%llu&downloaded=%llu&left=%llu"
-                          "&key=%08X&numwant=%u&compact=1",
-                          (unsigned)r->port, (unsigned long long)r->uploaded,
-                          (unsigned long long)r->downloaded,
-                          (unsigned long long)r->left, (unsigned)r->key,
-                          (unsigned)r->numwant);
+    if (rc == 0) {
+        rc = tracker_http_put_value(
+            out, "info_hash=", slice_of(r->info_hash, sizeof r->info_hash));
+    }
+    if (rc == 0) {
+        rc = tracker_http_put_value(
+            out, "&peer_id=", slice_of(r->peer_id, sizeof r->peer_id));
+    }
+    if (rc == 0) {
+        rc = buf_printf(out,
+                        "&port=%u&uploaded=%llu&downloaded=%llu&left=%llu"
+                        "&key=%08X&numwant=%u&compact=1",
+                        (unsigned)r->port, (unsigned long long)r->uploaded,
+                        (unsigned long long)r->downloaded,
+                        (unsigned long long)r->left, (unsigned)r->key,
+                        (unsigned)r->numwant);
+    }
     if (rc == 0 && event != NULL) {
         rc = buf_printf(out, "&event=%s", event);
     }
@@ -152,7 +163,10 @@ static uint32_t tracker_http_interval(struct slice dict, const char *key)
     if (v < TRACKER_MIN_INTERVAL) {
         return TRACKER_MIN_INTERVAL;
     }
-    return v > TRACKER_MAX_INTERVAL ? TRACKER_MAX_INTERVAL : (uint32_t)v;
+    if (v > TRACKER_MAX_INTERVAL) {
+        return TRACKER_MAX_INTERVAL;
+    }
+    return (uint32_t)v;
 }
 
 /* BEP 31: whole minutes, or "never". */
@@ -162,13 +176,18 @@ static int64_t tracker_http_retry_in(struct slice dict)
     int64_t minutes = 0;
 
     if (bencode_get_str(dict, "retry in", &text)) {
-        return slice_eq_str(text, "never") ? -1 : 0;
+        if (slice_eq_str(text, "never")) {
+            return -1;
+        }
+        return 0;
     }
     if (!bencode_get_int(dict, "retry in", &minutes) || minutes <= 0) {
         return 0;
     }
-    return minutes > TRACKER_MAX_INTERVAL / 60 ? TRACKER_MAX_INTERVAL
-                                               : minutes * 60;
+    if (minutes > TRACKER_MAX_INTERVAL / 60) {
+        return TRACKER_MAX_INTERVAL;
+    }
+    return minutes * 60;
 }
 
 /* A number of peers; -1 when absent or negative. */
@@ -176,7 +195,10 @@ static int64_t tracker_http_count(struct slice dict, const char *key)
 {
     int64_t v = 0;
 
-    return bencode_get_int(dict, key, &v) && v >= 0 ? v : -1;
+    if (bencode_get_int(dict, key, &v) && v >= 0) {
+        return v;
+    }
+    return -1;
 }
 
 /* Keeps one peer if it can be dialled and is new; false when no more are
@@ -458,9 +480,10 @@ int tracker_http_scrape_url(const char *announce, const uint8_t info_hash[20],
                      part + strlen("announce"));
     rc = tracker_http_put_base(out, url);
     free(url);
-    return rc != 0 ? rc
-                   : tracker_http_put_value(
-                         out, "info_hash=", slice_of(info_hash, 20));
+    if (rc != 0) {
+        return rc;
+    }
+    return tracker_http_put_value(out, "info_hash=", slice_of(info_hash, 20));
 }
 
 int tracker_http_scrape_parse(struct slice body, const uint8_t info_hash[20],

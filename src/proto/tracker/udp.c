@@ -129,7 +129,10 @@ static void tracker_udp_put_url_data(struct buf *out, const char *path)
 {
     size_t left = strlen(path);
     while (left > 0) {
-        size_t n = left < TRACKER_UDP_OPTION ? left : TRACKER_UDP_OPTION;
+        size_t n = TRACKER_UDP_OPTION;
+        if (left < TRACKER_UDP_OPTION) {
+            n = left;
+        }
         uint8_t option[2] = {TRACKER_UDP_URL_DATA, (uint8_t)n};
         tracker_udp_put(out, option, sizeof(option));
         tracker_udp_put(out, path, n);
@@ -201,7 +204,10 @@ static uint32_t tracker_udp_interval(uint32_t v)
     if (v < TRACKER_MIN_INTERVAL) {
         return TRACKER_MIN_INTERVAL;
     }
-    return v > TRACKER_MAX_INTERVAL ? TRACKER_MAX_INTERVAL : v;
+    if (v > TRACKER_MAX_INTERVAL) {
+        return TRACKER_MAX_INTERVAL;
+    }
+    return v;
 }
 
 /* The address stands in the list already. */
@@ -220,9 +226,14 @@ static bool tracker_udp_has(const struct tracker_reply *r, const struct addr *a)
 static void tracker_udp_take_peers(struct slice in, enum addr_family family,
                                    struct tracker_reply *out)
 {
-    size_t width = family == ADDR_V6 ? ADDR_COMPACT_6 : ADDR_COMPACT_4;
+    size_t width = ADDR_COMPACT_4;
+    if (family == ADDR_V6) {
+        width = ADDR_COMPACT_6;
+    }
     size_t n = in.len / width;
-    n = n < TRACKER_MAX_PEERS ? n : TRACKER_MAX_PEERS;
+    if (n > TRACKER_MAX_PEERS) {
+        n = TRACKER_MAX_PEERS;
+    }
     out->peers = mem_calloc(n > 0 ? n : 1, sizeof(*out->peers));
     for (size_t i = 0; i < n; i++) {
         const uint8_t *p = in.p + i * width;
