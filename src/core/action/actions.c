@@ -76,7 +76,10 @@ static void *actions_memory(const struct action *a)
     if (a->type == ACTION_NOTIFY) {
         return a->notify.text;
     }
-    return a->type == ACTION_ANNOUNCE ? a->announce.request : NULL;
+    if (a->type == ACTION_ANNOUNCE) {
+        return a->announce.request;
+    }
+    return NULL;
 }
 
 void actions_take_back(struct actions *q)

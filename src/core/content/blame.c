@@ -171,7 +171,9 @@ static bool blame_is_slow(const struct suspect_piece *s,
     bool still = now_ms - s->block_ms > SUSPECT_STILL_MS;
     bool old = now_ms - s->owned_ms > SUSPECT_OWN_MS;
     for (size_t i = 0; i < n; i++) {
-        owner = all[i].peer == s->owner ? &all[i] : owner;
+        if (all[i].peer == s->owner) {
+            owner = &all[i];
+        }
     }
     if (owner == NULL || owner->choking) {
         return true;
@@ -201,7 +203,10 @@ static uint32_t blame_lots(const struct suspect_piece *s,
     if (p->peer == s->owner || p->late || !p->fit) {
         return 1;
     }
-    return p->useful ? SUSPECT_FIT_LOTS * SUSPECT_LOTS : SUSPECT_FIT_LOTS;
+    if (p->useful) {
+        return SUSPECT_FIT_LOTS * SUSPECT_LOTS;
+    }
+    return SUSPECT_FIT_LOTS;
 }
 
 /* Gives the piece to one of those that have it. */

@@ -54,7 +54,9 @@ uint32_t check_floor(const struct content *c)
 {
     uint32_t floor = bits_next_set(&c->check.todo, 0);
     for (uint32_t i = 0; i < c->check.n_hashing; i++) {
-        floor = c->check.hashing[i] < floor ? c->check.hashing[i] : floor;
+        if (c->check.hashing[i] < floor) {
+            floor = c->check.hashing[i];
+        }
     }
     return floor;
 }

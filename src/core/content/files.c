@@ -8,7 +8,10 @@
 void files_init(struct content *c)
 {
     const struct layout *g = c->layout;
-    size_t n = g->n_files > 0 ? g->n_files : 1;
+    size_t n = 1;
+    if (g->n_files > 0) {
+        n = g->n_files;
+    }
     c->files.prio = mem_alloc(n);
     memset(c->files.prio, PICKER_PRIO_NORMAL, n);
     c->files.done = mem_calloc(n, sizeof *c->files.done);
@@ -32,7 +35,10 @@ void files_count(struct content *c, uint32_t piece, bool have, bool tell)
     layout_spans_init(&it, c->layout, layout_piece_offset(c->layout, piece),
                       layout_piece_size(c->layout, piece));
     while (layout_spans_next(&it, &s)) {
-        uint64_t more = have ? s.len : 0 - (uint64_t)s.len;
+        uint64_t more = s.len;
+        if (!have) {
+            more = 0 - (uint64_t)s.len;
+        }
         c->files.done[s.file] += more;
         if (!s.pad && c->files.prio[s.file] != PICKER_PRIO_OFF) {
             c->files.wanted_done += more;
@@ -59,7 +65,10 @@ static uint8_t files_piece_prio(const struct content *c, uint32_t piece)
             prio = c->files.prio[s.file];
         }
     }
-    return pad ? PICKER_PRIO_NORMAL : prio; /* zeros cost nothing */
+    if (pad) {
+        return PICKER_PRIO_NORMAL;
+    }
+    return prio; /* zeros cost nothing */
 }
 
 /* The file's own number and what hangs on it, but not its pieces; false when

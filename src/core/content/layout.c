@@ -25,7 +25,10 @@ uint32_t layout_piece_size(const struct layout *g, uint32_t piece)
 
     BTC_ASSERT(piece < g->n_pieces);
     left = g->total - layout_piece_offset(g, piece);
-    return left < g->piece_length ? (uint32_t)left : g->piece_length;
+    if (left < g->piece_length) {
+        return (uint32_t)left;
+    }
+    return g->piece_length;
 }
 
 /* Where the piece starts in the stream. */
@@ -52,7 +55,10 @@ uint32_t layout_block_size(const struct layout *g, uint32_t piece,
 
     BTC_ASSERT(offset < size);
     left = size - (uint32_t)offset;
-    return left < BLOCK_LEN ? left : BLOCK_LEN;
+    if (left < BLOCK_LEN) {
+        return left;
+    }
+    return BLOCK_LEN;
 }
 
 /* True when no byte of the block lies in a real file. */
@@ -156,7 +162,11 @@ void layout_spans_init(struct layout_spans *it, const struct layout *g,
     it->g = g;
     it->offset = offset;
     it->left = len;
-    it->file = len > 0 ? layout_file_at(g, offset) : 0;
+    if (len > 0) {
+        it->file = layout_file_at(g, offset);
+    } else {
+        it->file = 0;
+    }
 }
 
 /* The next run of bytes inside one file; false at the end. */
@@ -178,8 +188,14 @@ bool layout_spans_next(struct layout_spans *it, struct span *out)
     out->pad = f->pad;
     out->offset = it->offset - f->offset;
     len = f->length - out->offset;
-    len = len < it->left ? len : it->left;
-    out->len = len < LAYOUT_SPAN_MAX ? (uint32_t)len : LAYOUT_SPAN_MAX;
+    if (len > it->left) {
+        len = it->left;
+    }
+    if (len < LAYOUT_SPAN_MAX) {
+        out->len = (uint32_t)len;
+    } else {
+        out->len = LAYOUT_SPAN_MAX;
+    }
     it->offset += out->len;
     it->left -= out->len;
     return true;

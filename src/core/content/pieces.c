@@ -88,7 +88,11 @@ static void pieces_write(struct content *c, struct partial_piece *o)
 {
     for (uint32_t i = 0; i < o->n_blocks; i++) {
         bool mem = o->place[i] == BLOCK_MEM;
-        o->writing[i] = mem ? o->mem[i] : NULL;
+        if (mem) {
+            o->writing[i] = o->mem[i];
+        } else {
+            o->writing[i] = NULL;
+        }
         if (mem) {
             o->place[i] = BLOCK_WRITING;
         }

@@ -117,5 +117,8 @@ uint64_t dht_calls_deadline(const struct dht_calls *c)
 {
     const struct heap_node *first = heap_first(&c->due);
 
-    return first == NULL ? UINT64_MAX : first->key;
+    if (first == NULL) {
+        return UINT64_MAX;
+    }
+    return first->key;
 }

@@ -20,7 +20,10 @@ static struct dht_task *dht_task_find(const struct dht *d, uint32_t id)
 {
     struct dht_task *t = d->tasks[id % DHT_TASKS_MAX];
 
-    return t != NULL && t->id == id ? t : NULL;
+    if (t != NULL && t->id == id) {
+        return t;
+    }
+    return NULL;
 }
 
 /* An id whose slot is free; there are as many slots as tasks can be. */

@@ -217,7 +217,10 @@ static uint32_t dht_store_slot(const struct dht_stored_hash *h,
             oldest = i;
         }
     }
-    return n_ports < DHT_STORE_PLACE_PORTS ? h->n : oldest;
+    if (n_ports < DHT_STORE_PLACE_PORTS) {
+        return h->n;
+    }
+    return oldest;
 }
 
 /* Puts the peer into a slot, a new one behind the last or one in use. */

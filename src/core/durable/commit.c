@@ -62,7 +62,9 @@ static void commit_unlink_chosen(struct commit_member *m)
     }
     if (m->step != COMMIT_OUT) {
         *at = m->next_chosen;
-        c->cursor = c->cursor == m ? m->next_chosen : c->cursor;
+        if (c->cursor == m) {
+            c->cursor = m->next_chosen;
+        }
         m->step = COMMIT_OUT;
     }
 }
@@ -258,7 +260,10 @@ static uint64_t commit_retry_ms(const struct commit *c)
     for (uint32_t i = 1; i < c->n_failures && ms < COMMIT_RETRY_MAX_MS; i++) {
         ms *= 2;
     }
-    return ms < COMMIT_RETRY_MAX_MS ? ms : COMMIT_RETRY_MAX_MS;
+    if (ms < COMMIT_RETRY_MAX_MS) {
+        return ms;
+    }
+    return COMMIT_RETRY_MAX_MS;
 }
 
 /* Kept for the next try; whoever is in it is asked again and told then. */
@@ -303,7 +308,10 @@ uint64_t commit_deadline(const struct commit *c)
         return UINT64_MAX;
     }
     bool now = c->hurried && (c->n_failures == 0 || c->last);
-    return now ? 0 : c->due_ms;
+    if (now) {
+        return 0;
+    }
+    return c->due_ms;
 }
 
 void commit_on_clock(struct commit *c, uint64_t now_ms)
@@ -348,7 +356,10 @@ static bool commit_give(struct commit_action *out, enum commit_action_type type,
 /* A DOUBT that nobody has heard of yet. */
 static bool commit_next_doubt(struct commit *c, struct commit_action *out)
 {
-    struct commit_member *m = c->n_doubts > 0 ? c->moved : NULL;
+    struct commit_member *m = NULL;
+    if (c->n_doubts > 0) {
+        m = c->moved;
+    }
     while (m != NULL && !m->doubt_is_news) {
         m = m->next_moved;
     }
@@ -408,7 +419,11 @@ static bool commit_next_take(struct commit *c, struct commit_action *out,
 /* Everything that is true now, behind what was true before. */
 static void commit_gather(struct commit *c)
 {
-    c->batch = c->kept != NULL ? c->kept : c->ops->make();
+    if (c->kept != NULL) {
+        c->batch = c->kept;
+    } else {
+        c->batch = c->ops->make();
+    }
     c->kept = NULL;
     c->ops->append(c->batch, c->facts);
     for (struct commit_member *m = c->chosen; m != NULL; m = m->next_chosen) {

@@ -131,8 +131,9 @@ static bool life_take_goal(struct life *l, bool reached)
 {
     if (l->state == LIFE_RUNNING) {
         l->goal_reached = reached;
-        l->aim = reached && l->follows && l->aim == LIFE_AIM_RUN ? LIFE_AIM_REST
-                                                                 : l->aim;
+        if (reached && l->follows && l->aim == LIFE_AIM_RUN) {
+            l->aim = LIFE_AIM_REST;
+        }
         return true;
     }
     return !reached && life_take_again(l);
@@ -302,7 +303,11 @@ static enum life_state life_rest_state(const struct life *l)
 /* What a new state and an action mean beside themselves. */
 static void life_enter(struct life *l, const struct life_rule *r)
 {
-    l->state = r->to == TO_REST ? life_rest_state(l) : (enum life_state)r->to;
+    if (r->to == TO_REST) {
+        l->state = life_rest_state(l);
+    } else {
+        l->state = (enum life_state)r->to;
+    }
     l->action = r->action;
     switch (r->action) {
     case LIFE_DO_LOAD:
@@ -339,7 +344,10 @@ bool life_input(struct life *l, const struct life_event *ev, uint64_t now_ms)
     const struct life before = *l;
     BTC_ASSERT(l->action == LIFE_DO_NOTHING);
     bool taken = life_take(l, ev, now_ms);
-    const struct life_rule *r = taken ? life_find(l, ev->type) : NULL;
+    const struct life_rule *r = NULL;
+    if (taken) {
+        r = life_find(l, ev->type);
+    }
     if (r != NULL) {
         life_enter(l, r);
     } else if (!life_is_note(ev->type)) {
@@ -369,5 +377,8 @@ bool life_takes_news(struct life *l)
 
 uint64_t life_deadline(const struct life *l)
 {
-    return life_waits(l) ? l->retry_ms : UINT64_MAX;
+    if (life_waits(l)) {
+        return l->retry_ms;
+    }
+    return UINT64_MAX;
 }

@@ -22,8 +22,10 @@ static bool trust_is_same(const struct trust_run *run,
         f->now.mtime_ns != j->mtime_ns) {
         return false;
     }
-    return j->ctime_ns != 0 ? f->now.ctime_ns == j->ctime_ns
-                            : f->now.dev == j->dev || !run->same_boot;
+    if (j->ctime_ns != 0) {
+        return f->now.ctime_ns == j->ctime_ns;
+    }
+    return f->now.dev == j->dev || !run->same_boot;
 }
 
 /* The same file still, changed in the way a write changes it. */
@@ -75,7 +77,9 @@ static enum trust_author trust_author_of(const struct trust_run *run,
     int64_t until = run->heartbeat_at + run->interval_s + TRUST_GRACE_S;
     int64_t first = f->now.mtime_ns / NS;
     int64_t last = f->now.ctime_ns / NS;
-    last = first > last ? first : last;
+    if (first > last) {
+        last = first;
+    }
     if (!trust_is_newer(f) || f->whole || first < run->started_at ||
         last > until) {
         return AUTHOR_STRANGER;
@@ -92,7 +96,11 @@ static void trust_judge_file(const struct trust_run *run, struct trust_file *f)
                                                   [AUTHOR_STRANGER] =
                                                       TRUST_RECHECK};
     if (!f->now.exists) {
-        f->verdict = f->claimed ? TRUST_LOST : TRUST_NOTHING;
+        if (f->claimed) {
+            f->verdict = TRUST_LOST;
+        } else {
+            f->verdict = TRUST_NOTHING;
+        }
         return;
     }
     enum trust_author author = trust_author_of(run, f);
@@ -101,7 +109,11 @@ static void trust_judge_file(const struct trust_run *run, struct trust_file *f)
     }
     bool quiet = author == AUTHOR_NOBODY && (run->clean || !run->known);
     f->beyond = f->now.blocks > 0 && !quiet;
-    f->verdict = f->claimed ? verdicts[author] : TRUST_NOTHING;
+    if (f->claimed) {
+        f->verdict = verdicts[author];
+    } else {
+        f->verdict = TRUST_NOTHING;
+    }
 }
 
 /* A file that lay on a filesystem of its own is absent, and that filesystem is
@@ -180,5 +192,8 @@ bool trust_is_untouched(const struct fingerprint *left,
 
 int64_t trust_verified_at(int64_t verified_at, int64_t now)
 {
-    return verified_at > now ? 0 : verified_at;
+    if (verified_at > now) {
+        return 0;
+    }
+    return verified_at;
 }

@@ -12,6 +12,7 @@
 #include "core/swarm/choker.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -39,7 +40,7 @@ void choker_init(struct choker *c)
 /* Time since `then`; 0 when that is in the future. */
 static uint64_t choker_since(uint64_t then, uint64_t now_ms)
 {
-    return now_ms > then ? now_ms - then : 0;
+    return num_sub_u64(now_ms, then);
 }
 
 /* One call of choker_run. */
@@ -60,9 +61,10 @@ static bool choker_holds(const struct choker_job *j,
     if (!p->unchoked) {
         return false;
     }
-    return j->seeding
-               ? choker_since(p->unchoked_ms, j->now_ms) >= CHOKER_OPTIMISTIC_MS
-               : p->id != j->c->optimistic;
+    if (j->seeding) {
+        return choker_since(p->unchoked_ms, j->now_ms) >= CHOKER_OPTIMISTIC_MS;
+    }
+    return p->id != j->c->optimistic;
 }
 
 /* What the peer's rate is worth. */
@@ -70,14 +72,24 @@ static uint64_t choker_score(const struct choker_job *j,
                              const struct choker_peer *p)
 {
     uint64_t rate = j->seeding ? p->up_rate : p->down_rate;
-    uint64_t bonus = choker_holds(j, p) ? rate / CHOKER_HOLD_DIVISOR : 0;
+    uint64_t bonus = 0;
+    if (choker_holds(j, p)) {
+        bonus = rate / CHOKER_HOLD_DIVISOR;
+    }
 
     if (!j->seeding && p->snubbed) {
         return 0;
     }
-    rate = rate > UINT64_MAX - bonus ? UINT64_MAX : rate + bonus;
+    if (rate > UINT64_MAX - bonus) {
+        rate = UINT64_MAX;
+    } else {
+        rate = rate + bonus;
+    }
     /* One more than what a snubbed peer has. */
-    return rate == UINT64_MAX ? rate : rate + 1;
+    if (rate == UINT64_MAX) {
+        return rate;
+    }
+    return rate + 1;
 }
 
 /* Best first: score, then who holds a slot, for the longest time, then by lot.
@@ -240,9 +252,14 @@ void choker_run(struct choker *c, struct choker_peer *peers, size_t n,
                            .seeding = seeding,
                            .now_ms = now_ms,
                            .rng = rng};
-    size_t turns = seeding && slots > 1 ? slots / 2 : 1;
+    size_t turns = 1;
+    if (seeding && slots > 1) {
+        turns = slots / 2;
+    }
 
-    turns = turns < slots ? turns : slots;
+    if (turns > slots) {
+        turns = slots;
+    }
     choker_job_rank(&j, peers, n);
     for (size_t i = 0; i < j.n && i < slots - turns; i++) {
         choker_unchoke(&j.ranks[i]);

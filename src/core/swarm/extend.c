@@ -173,7 +173,10 @@ static int extend_on_metadata(struct swarm *w, struct peer *p,
     struct ut_metadata u;
     int err = ut_metadata_decode(payload, &u);
     if (err != 0) {
-        return err == BTC_E_UNSUPPORTED ? 0 : err;
+        if (err == BTC_E_UNSUPPORTED) {
+            return 0;
+        }
+        return err;
     }
     if (u.type == UT_METADATA_REQUEST) {
         extend_serve(w, p, u.piece);
@@ -269,7 +272,10 @@ static int extend_on_pex(struct swarm *w, struct peer *p, struct slice payload)
     for (int i = 0; i < n; i++) {
         (void)peerset_add(w->peerset, &found[i].addr, PEER_SOURCE_PEX);
     }
-    return n < 0 ? n : 0;
+    if (n < 0) {
+        return n;
+    }
+    return 0;
 }
 
 /* --- the DHT --- */

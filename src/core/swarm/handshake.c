@@ -50,7 +50,9 @@ void handshake_put_ext(struct swarm *w, struct peer *p)
     struct buf payload;
     buf_init(&payload, 1024);
     size_t n = strlen(w->shared->client);
-    n = n < sizeof h.client ? n : sizeof h.client - 1;
+    if (n >= sizeof h.client) {
+        n = sizeof h.client - 1;
+    }
     memcpy(h.client, w->shared->client, n);
     if (ext_handshake_encode(&h, &payload) == 0) {
         uint8_t m[WIRE_HEADER_MAX];

@@ -103,7 +103,9 @@ static void messages_choke(struct swarm *w, struct peer *p, bool choke)
     if (p->window.blink_ms != 0 &&
         w->clock.now_ms - p->window.blink_ms < MESSAGES_BLINK_MS) {
         uint64_t at = p->window.blink_ms + MESSAGES_BLINK_MS;
-        p->window.from_ms = p->window.from_ms > at ? p->window.from_ms : at;
+        if (p->window.from_ms < at) {
+            p->window.from_ms = at;
+        }
         return;
     }
     p->window.blink_ms = w->clock.now_ms;
@@ -161,9 +163,10 @@ static int messages_fast(struct swarm *w, struct peer *p,
         return BTC_E_PROTO;
     }
     if (m->type == WIRE_SUGGEST) {
-        return layout_has_piece(content_layout(w->content), m->piece)
-                   ? 0
-                   : BTC_E_PROTO;
+        if (layout_has_piece(content_layout(w->content), m->piece)) {
+            return 0;
+        }
+        return BTC_E_PROTO;
     }
     request_rejected(w, p, &m->block);
     return 0;
@@ -286,7 +289,10 @@ static int messages_read(struct swarm *w, struct peer *p, struct slice data)
     while (buf_len(&p->wire.in) > 0 && data.len > 0 &&
            p->phase != PEER_CLOSED) {
         /* Complete the kept message with as little as may do. */
-        size_t take = data.len < 16384 ? data.len : 16384;
+        size_t take = 16384;
+        if (data.len < 16384) {
+            take = data.len;
+        }
         if (buf_append(&p->wire.in, data.p, take) < 0) {
             return BTC_E_PROTO;
         }

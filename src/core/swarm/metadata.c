@@ -84,7 +84,10 @@ static void metadata_begin(struct metadata *m, uint32_t size, uint64_t now_ms)
 static uint32_t metadata_len(const struct metadata *m, uint32_t piece)
 {
     uint32_t at = piece * UT_METADATA_PIECE;
-    return m->size - at < UT_METADATA_PIECE ? m->size - at : UT_METADATA_PIECE;
+    if (m->size - at < UT_METADATA_PIECE) {
+        return m->size - at;
+    }
+    return UT_METADATA_PIECE;
 }
 
 /* METADATA_NONE marks a piece that is missing, so the journal's own have the
@@ -303,7 +306,10 @@ static uint32_t metadata_only_sender(const struct metadata *m)
             return METADATA_NOBODY;
         }
     }
-    return who == METADATA_SEVERAL ? METADATA_NOBODY : who;
+    if (who == METADATA_SEVERAL) {
+        return METADATA_NOBODY;
+    }
+    return who;
 }
 
 /* All is there: is it the right one? */
@@ -332,7 +338,10 @@ enum metadata_result metadata_take(struct metadata *m, uint32_t peer,
                                    uint64_t now_ms, uint32_t *liar)
 {
     struct metadata_peer *p = metadata_find(m, peer);
-    int slot = p != NULL ? metadata_slot(p, data->piece) : -1;
+    int slot = -1;
+    if (p != NULL) {
+        slot = metadata_slot(p, data->piece);
+    }
     *liar = METADATA_NOBODY;
     if (slot < 0 || data->piece == METADATA_NONE) {
         return METADATA_IGNORED;
@@ -350,15 +359,20 @@ enum metadata_result metadata_take(struct metadata *m, uint32_t peer,
     }
     metadata_put(m, data->piece, peer, data->data);
     m->moved_ms = now_ms;
-    return m->n_have == m->n_pieces ? metadata_judge(m, now_ms, liar)
-                                    : METADATA_TAKEN;
+    if (m->n_have == m->n_pieces) {
+        return metadata_judge(m, now_ms, liar);
+    }
+    return METADATA_TAKEN;
 }
 
 void metadata_reject(struct metadata *m, uint32_t peer, uint32_t piece,
                      uint64_t now_ms)
 {
     struct metadata_peer *p = metadata_find(m, peer);
-    int slot = p != NULL ? metadata_slot(p, piece) : -1;
+    int slot = -1;
+    if (p != NULL) {
+        slot = metadata_slot(p, piece);
+    }
     if (slot >= 0 && piece != METADATA_NONE) {
         p->asked[slot] = METADATA_NONE;
         metadata_fail(m, p, now_ms);
@@ -392,7 +406,10 @@ static uint32_t metadata_other_size(const struct metadata *m)
             best = p;
         }
     }
-    return best != NULL ? best->size : 0;
+    if (best != NULL) {
+        return best->size;
+    }
+    return 0;
 }
 
 /* How long the size under trial may stand still while another one waits. One of

@@ -153,7 +153,10 @@ static bool pex_in_is_known(struct pex_in *in, const struct addr *a)
 {
     struct addr host = *a;
     uint64_t hash = 0;
-    uint32_t n = in->n_hosts < PEX_RECENT_MAX ? in->n_hosts : PEX_RECENT_MAX;
+    uint32_t n = PEX_RECENT_MAX;
+    if (in->n_hosts < PEX_RECENT_MAX) {
+        n = in->n_hosts;
+    }
 
     host.port = 0;
     hash = addr_hash(&host);
@@ -184,7 +187,10 @@ int pex_in_take(struct pex_in *in, const struct ut_pex *msg,
     }
     if (pex_in_is_early(in, now_ms)) {
         in->n_early++;
-        return in->n_early > PEX_EARLY_MAX ? BTC_E_PROTO : 0;
+        if (in->n_early > PEX_EARLY_MAX) {
+            return BTC_E_PROTO;
+        }
+        return 0;
     }
     in->last_ms = now_ms;
     in->n_messages++;

@@ -90,7 +90,10 @@ static uint32_t request_want(const struct swarm *w, const struct peer *p)
         return 0;
     }
     uint32_t room = pool_room(w->shared->pool);
-    return want < room ? want : room;
+    if (want < room) {
+        return want;
+    }
+    return room;
 }
 
 /* The set of pieces a choking peer grants us, as a bitmap for the picker. */
@@ -110,7 +113,10 @@ static void request_fill_window(struct swarm *w, struct peer *p,
 {
     for (uint32_t want = request_want(w, p); want > 0;) {
         struct picker_block b[REQUEST_BATCH];
-        size_t max = want < REQUEST_BATCH ? want : REQUEST_BATCH;
+        size_t max = REQUEST_BATCH;
+        if (want < REQUEST_BATCH) {
+            max = want;
+        }
         size_t n = content_pick(w->content, who, b, max);
         request_send(w, p, b, n);
         if (n < max) {
@@ -154,7 +160,9 @@ static void request_round(struct swarm *w, uint32_t from, bool late)
         }
         uint32_t had = p->window.n;
         request_fill(w, p);
-        w->fill_from = p->window.n > had ? slot + 1 : w->fill_from;
+        if (p->window.n > had) {
+            w->fill_from = slot + 1;
+        }
     }
 }
 
@@ -211,7 +219,9 @@ void request_rejected(struct swarm *w, struct peer *p,
     request_drop(w, p, i, false);
     if (!p->peer_choking) { /* nor the next one over and over */
         uint64_t ms = (uint64_t)REQUEST_REFUSED_MS * ++p->window.n_refused;
-        ms = ms < REQUEST_REFUSED_MAX_MS ? ms : REQUEST_REFUSED_MAX_MS;
+        if (ms > REQUEST_REFUSED_MAX_MS) {
+            ms = REQUEST_REFUSED_MAX_MS;
+        }
         p->window.from_ms = w->clock.now_ms + ms;
     }
     /* Not granted any more: asking the same again at once would be a loop. */
@@ -350,7 +360,11 @@ int request_block_begin(struct swarm *w, struct peer *p,
     if (i < p->window.n && !peer_req_at(p, i)->late) {
         uint64_t took = w->clock.now_ms - peer_req_at(p, i)->asked_ms;
         if (p->rate.latency_ms == 0 || took < p->rate.latency_ms) {
-            p->rate.latency_ms = took > 0 ? (uint32_t)took : 1;
+            if (took > 0) {
+                p->rate.latency_ms = (uint32_t)took;
+            } else {
+                p->rate.latency_ms = 1;
+            }
         }
         peer_req_remove(p, i);
         p->rx.mem = pool_take(w->shared->pool);
@@ -359,7 +373,10 @@ int request_block_begin(struct swarm *w, struct peer *p,
     if (i < p->window.n) {
         peer_req_remove(p, i);
     } else if (p->dropped.n_awaited == 0) {
-        return ++p->record.strikes > PEER_MAX_STRIKES ? BTC_E_PROTO : 0;
+        if (++p->record.strikes > PEER_MAX_STRIKES) {
+            return BTC_E_PROTO;
+        }
+        return 0;
     } else {
         p->dropped.n_awaited--;
         p->rx.owed = true;
@@ -394,8 +411,14 @@ static void request_block_end(struct swarm *w, struct peer *p)
     }
     p->window.n_refused = 0;
     for (size_t i = 0; i < n; i++) {
-        struct peer *other = askers[i] == p->id ? p : slots_by_id(w, askers[i]);
-        uint32_t at = other != NULL ? peer_req_find(other, b) : 0;
+        struct peer *other = p;
+        if (askers[i] != p->id) {
+            other = slots_by_id(w, askers[i]);
+        }
+        uint32_t at = 0;
+        if (other != NULL) {
+            at = peer_req_find(other, b);
+        }
         if (other != NULL && at < other->window.n) {
             request_cancel(w, other, at);
         }

@@ -112,7 +112,10 @@ static struct udp_tracker_id *udp_tracker_find_id(struct udp_tracker *u,
 {
     struct udp_tracker_id *i = NULL;
     HASH_FIND(hh, u->ids, a, sizeof(*a), i);
-    return i != NULL && u->now_ms < i->until_ms ? i : NULL;
+    if (i != NULL && u->now_ms < i->until_ms) {
+        return i;
+    }
+    return NULL;
 }
 
 /* The address has no id any more. */
@@ -165,9 +168,11 @@ static void udp_tracker_set_due(struct udp_tracker *u,
 {
     u->n_pending += j->due ? 0 : 1;
     j->due = true;
-    j->state = udp_tracker_find_id(u, &j->request.to) != NULL
-                   ? UDP_TRACKER_ASKING
-                   : UDP_TRACKER_CONNECTING;
+    if (udp_tracker_find_id(u, &j->request.to) != NULL) {
+        j->state = UDP_TRACKER_ASKING;
+    } else {
+        j->state = UDP_TRACKER_CONNECTING;
+    }
 }
 
 /* It is over; the outcome is told by udp_tracker_next. */
@@ -368,7 +373,9 @@ uint64_t udp_tracker_deadline(const struct udp_tracker *u)
         if (j->due || j->state == UDP_TRACKER_ENDED) {
             return u->now_ms;
         }
-        at = j->resend_ms < at ? j->resend_ms : at;
+        if (j->resend_ms < at) {
+            at = j->resend_ms;
+        }
     }
     return at;
 }

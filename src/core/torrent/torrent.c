@@ -110,7 +110,10 @@ static enum torrent_state torrent_running_state(const struct torrent *t)
     if (checking > 0 && (t->check_only || left == 0 || left <= checking)) {
         return TORRENT_CHECKING;
     }
-    return left == 0 ? TORRENT_SEEDING : TORRENT_DOWNLOADING;
+    if (left == 0) {
+        return TORRENT_SEEDING;
+    }
+    return TORRENT_DOWNLOADING;
 }
 
 /* Everything wanted is here, or not any more. */
@@ -366,7 +369,10 @@ uint64_t torrent_deadline(const struct torrent *t)
     }
     if (t->state == TORRENT_STOPPING) {
         uint64_t end = t->stop_ms + ANNOUNCE_STOP_MS;
-        return end > t->now_ms ? end : UINT64_MAX; /* then jobs end it */
+        if (end > t->now_ms) {
+            return end;
+        }
+        return UINT64_MAX; /* then jobs end it */
     }
     if (t->content != NULL && content_has_outcomes(t->content)) {
         return t->now_ms;

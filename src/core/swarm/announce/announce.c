@@ -258,7 +258,10 @@ static uint64_t announce_due(const struct announce *a,
     bool early = e->t.state == ANNOUNCE_WORKING && a->want_peers &&
                  e->early_ms < e->t.next_ms;
 
-    return early ? e->early_ms : e->t.next_ms;
+    if (early) {
+        return e->early_ms;
+    }
+    return e->t.next_ms;
 }
 
 /* What came of looking for work. */
@@ -333,9 +336,10 @@ static enum announce_step announce_look(const struct announce *a,
     if (e->t.state == ANNOUNCE_FAILING) {
         return ANNOUNCE_STEP_PASS;
     }
-    return a->want_peers && e->n_peers < ANNOUNCE_FEW_PEERS
-               ? ANNOUNCE_STEP_NEXTTIER
-               : ANNOUNCE_STEP_END;
+    if (a->want_peers && e->n_peers < ANNOUNCE_FEW_PEERS) {
+        return ANNOUNCE_STEP_NEXTTIER;
+    }
+    return ANNOUNCE_STEP_END;
 }
 
 /* Walks the order; see the head of the file. */

@@ -167,7 +167,11 @@ static void announce_schedule(struct announce_entry *e,
     uint64_t min_ms = (uint64_t)r->min_interval * 1000;
 
     if (min_ms == 0) {
-        min_ms = wait_ms < ANNOUNCE_MIN_MS ? wait_ms : ANNOUNCE_MIN_MS;
+        if (wait_ms < ANNOUNCE_MIN_MS) {
+            min_ms = wait_ms;
+        } else {
+            min_ms = ANNOUNCE_MIN_MS;
+        }
     }
     e->t.min_ms = e->early_ms = now_ms + min_ms;
     e->t.next_ms = now_ms + (wait_ms > min_ms ? wait_ms : min_ms);
@@ -177,9 +181,16 @@ static void announce_schedule(struct announce_entry *e,
 void announce_on_new_peers(struct announce *a, uint32_t tracker, uint32_t n)
 {
     struct announce_entry *e = &a->entry[tracker];
-    uint64_t wait_ms = e->t.min_ms > a->now_ms ? e->t.min_ms - a->now_ms : 0;
+    uint64_t wait_ms = 0;
+    if (e->t.min_ms > a->now_ms) {
+        wait_ms = e->t.min_ms - a->now_ms;
+    }
 
-    e->n_vain = n > 0 ? 0 : e->n_vain + (e->n_vain < UINT32_MAX);
+    if (n > 0) {
+        e->n_vain = 0;
+    } else {
+        e->n_vain += e->n_vain < UINT32_MAX;
+    }
     for (uint32_t i = 0;
          wait_ms > 0 && i < e->n_vain && a->now_ms + wait_ms < e->t.next_ms;
          i++) {
