@@ -310,7 +310,10 @@ static int journal_require(struct journal *db, int64_t id, struct err *e)
     (void)snprintf(sql, sizeof(sql), "SELECT 1 FROM torrent WHERE id = %lld",
                    (long long)id);
     int code = journal_query_int(db, sql, 0, &has, e);
-    return code == 0 && has == 0 ? journal_no_torrent(id, e) : code;
+    if (code == 0 && has == 0) {
+        return journal_no_torrent(id, e);
+    }
+    return code;
 }
 
 /* Adds trackers, web seeds and peers to a known torrent. */

@@ -303,8 +303,10 @@ static int journal_apply_piece(struct journal *db, const struct journal_op *op,
                                struct err *e)
 {
     int code = journal_apply_ints(db, JOURNAL_STMT_PUT_PIECE, op, op->n, e);
-    return code ? code
-                : journal_apply_ints(db, JOURNAL_STMT_DEL_BLOCKS, op, 0, e);
+    if (code) {
+        return code;
+    }
+    return journal_apply_ints(db, JOURNAL_STMT_DEL_BLOCKS, op, 0, e);
 }
 
 /* A time in the row of our run. */
@@ -411,7 +413,11 @@ int journal_apply_ops(struct journal *db, const struct journal_batch *b,
         if (op->id != id) {
             id = op->id;
             has = true;
-            code = id != 0 ? journal_apply_has(db, id, &has, e) : 0;
+            if (id != 0) {
+                code = journal_apply_has(db, id, &has, e);
+            } else {
+                code = 0;
+            }
         }
         if (code == 0 && has) {
             const void *ext = b->ext ? b->ext + op->ext : NULL;

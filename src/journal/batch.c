@@ -187,7 +187,9 @@ void journal_put_part(struct journal_batch *b, int64_t id, uint32_t file,
                       const char *part)
 {
     journal_batch_op(b, JOURNAL_OP_PUT_PART, id)->a = file;
-    part = part ? part : "";
+    if (!part) {
+        part = "";
+    }
     journal_batch_copy(b, part, strlen(part) + 1);
 }
 

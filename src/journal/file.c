@@ -70,7 +70,10 @@ static char *journal_resolve_absent(const char *path)
     free(folder);
     free(copy1);
     free(copy2);
-    return out ? out : mem_strdup(path);
+    if (out) {
+        return out;
+    }
+    return mem_strdup(path);
 }
 
 /* Absolute path with links resolved, those too that lead to a file which SQLite
@@ -127,7 +130,10 @@ int64_t journal_wal_size(const char *path)
     char *wal = mem_printf("%s-wal", path);
     bool has = stat(wal, &st) == 0;
     free(wal);
-    return has ? (int64_t)st.st_size : 0;
+    if (has) {
+        return (int64_t)st.st_size;
+    }
+    return 0;
 }
 
 /* Who has the engine lock moves the WAL into the file, nobody else: in SQLite

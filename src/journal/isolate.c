@@ -295,7 +295,9 @@ int journal_apply_each(struct journal *db, struct journal_batch *b,
     b->n_refused = 0;
     do {
         it.n_rounds++;
-        code = code != 0 ? code : isolate_round(&it, e);
+        if (code == 0) {
+            code = isolate_round(&it, e);
+        }
     } while (code == 0 && it.rolled_back);
     bits_fini(&it.skip);
     return code;

@@ -261,7 +261,10 @@ int journal_migrate(struct journal *db, const struct journal_migration *list,
     if (!had_lock) {
         journal_lock_drop(db);
     }
-    return code ? code : back;
+    if (code) {
+        return code;
+    }
+    return back;
 }
 
 /* What this program writes. */

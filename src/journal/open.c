@@ -96,13 +96,24 @@ static int journal_check_file(const char *path, unsigned flags, bool *absent,
 static int journal_connect_fail(struct journal *db, struct err *e)
 {
     int how = db->flags & JOURNAL_READ_ONLY ? R_OK : R_OK | W_OK;
-    int why = access(db->path, F_OK) == 0 ? 0 : errno;
+    int why = 0;
+    if (access(db->path, F_OK) != 0) {
+        why = errno;
+    }
     bool absent = why != 0;
     if (!absent) {
-        why = access(db->path, how) == 0 ? 0 : errno;
+        if (access(db->path, how) == 0) {
+            why = 0;
+        } else {
+            why = errno;
+        }
     } else if (why == ENOENT) {
         char *copy = mem_strdup(db->path);
-        why = access(dirname(copy), W_OK | X_OK) == 0 ? 0 : errno;
+        if (access(dirname(copy), W_OK | X_OK) == 0) {
+            why = 0;
+        } else {
+            why = errno;
+        }
         free(copy);
     }
     if (why == 0) {
@@ -119,12 +130,17 @@ static int journal_connect_fail(struct journal *db, struct err *e)
 /* Opens the connection and makes it safe against a hostile file. */
 static int journal_connect(struct journal *db, bool immutable, struct err *e)
 {
-    int mode = (db->flags & JOURNAL_READ_ONLY) ? SQLITE_OPEN_READONLY
-                                               : SQLITE_OPEN_READWRITE;
+    int mode = SQLITE_OPEN_READWRITE;
+    if ((db->flags & JOURNAL_READ_ONLY)) {
+        mode = SQLITE_OPEN_READONLY;
+    }
     if (db->flags & JOURNAL_CREATE) {
         mode |= SQLITE_OPEN_CREATE;
     }
-    char *uri = immutable ? journal_immutable_uri(db->path) : NULL;
+    char *uri = NULL;
+    if (immutable) {
+        uri = journal_immutable_uri(db->path);
+    }
     int rc = sqlite3_open_v2(
         uri ? uri : db->path, &db->sql,
         mode | SQLITE_OPEN_NOMUTEX | (uri ? SQLITE_OPEN_URI : 0), NULL);
@@ -167,8 +183,10 @@ static int journal_probe(struct journal *db, struct err *e)
     (void)sqlite3_close(db->sql);
     db->sql = NULL;
     code = journal_connect(db, true, e);
-    return code ? code
-                : journal_query_int(db, "PRAGMA schema_version", 0, &n, e);
+    if (code) {
+        return code;
+    }
+    return journal_query_int(db, "PRAGMA schema_version", 0, &n, e);
 }
 
 /* A file too short for a database, but not empty, looks empty to SQLite. */
@@ -301,8 +319,11 @@ int journal_open(const char *path, unsigned flags, struct journal **out,
     }
     struct journal *db = mem_zalloc(sizeof(*db));
     db->path = journal_resolve(path);
-    db->flags =
-        flags & JOURNAL_READ_ONLY ? flags & ~(unsigned)JOURNAL_CREATE : flags;
+    if (flags & JOURNAL_READ_ONLY) {
+        db->flags = flags & ~(unsigned)JOURNAL_CREATE;
+    } else {
+        db->flags = flags;
+    }
     db->lock_fd = -1;
     db->file_fd = -1;
     db->wal_warn = JOURNAL_WAL_WARN;

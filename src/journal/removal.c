@@ -31,7 +31,9 @@ static int journal_remove_rows(struct journal *db, int64_t id, const char *name,
     (void)sqlite3_finalize(s);
     struct journal_batch *b = journal_batch_new();
     journal_put_event(b, 0, LEVEL_INFO, "removed", name);
-    code = code ? code : journal_apply_ops(db, b, e);
+    if (!code) {
+        code = journal_apply_ops(db, b, e);
+    }
     journal_batch_free(b);
     return code;
 }
@@ -115,7 +117,10 @@ static int journal_remove_share(struct journal *db, int64_t id,
                                             .n = r->n_files};
     r->shared = mem_calloc(r->n_files + 1, sizeof(*r->shared));
     int code = journal_near(db, &ours, journal_remove_shared, r, e);
-    return code ? code : journal_remove_same(db, id, r, e);
+    if (code) {
+        return code;
+    }
+    return journal_remove_same(db, id, r, e);
 }
 
 /* What is needed to delete the files. */
@@ -128,10 +133,17 @@ static int journal_remove_load(struct journal *db,
     out->save_path = mem_strdup(t->save_path);
     int code = journal_load_stat(db, t->id, &stat, e);
     if (code == 0) {
-        out->root_dev = stat.bytes_done > 0 ? stat.root_dev : 0;
+        if (stat.bytes_done > 0) {
+            out->root_dev = stat.root_dev;
+        } else {
+            out->root_dev = 0;
+        }
         code = journal_load_files(db, t->id, &out->files, &out->n_files, e);
     }
-    return code ? code : journal_remove_share(db, t->id, out, e);
+    if (code) {
+        return code;
+    }
+    return journal_remove_share(db, t->id, out, e);
 }
 
 /* The torrent's row, by what is wished of it. */
@@ -143,7 +155,10 @@ static int journal_remove_row(struct journal *db,
     out->wanted = t->wanted;
     if (t->wanted != WANTED_REMOVE && t->wanted != WANTED_REMOVE_DATA) {
         out->step = JOURNAL_REMOVAL_KEEP;
-        return data_gone ? journal_remove_claims(db, t->id, e) : 0;
+        if (data_gone) {
+            return journal_remove_claims(db, t->id, e);
+        }
+        return 0;
     }
     if (!data) {
         out->step = JOURNAL_REMOVAL_GONE;

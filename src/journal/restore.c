@@ -61,7 +61,10 @@ int journal_set_aside(const char *path, const char *word, char **aside,
     if (stat(path, &st) == 0 && st.st_size == 0 &&
         journal_wal_size(path) == 0) {
         *aside = NULL; /* nothing that is worth a name */
-        return unlink(path) == 0 ? 0 : err_set_errno(e, errno, "%s", path);
+        if (unlink(path) == 0) {
+            return 0;
+        }
+        return err_set_errno(e, errno, "%s", path);
     }
     char *shm = mem_printf("%s-shm", path);
     *aside = journal_aside_name(path, word);

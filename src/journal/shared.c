@@ -57,10 +57,11 @@ static int journal_near_meet(const struct journal_near *x,
     for (size_t i = 0; code == 0 && i < n; i++) {
         struct journal_place key = {
             .path = journal_near_join(other->save_path, files[i].path)};
-        const struct journal_place *found =
-            files[i].pad ? NULL
-                         : bsearch(&key, x->places, x->n, sizeof(*x->places),
-                                   journal_near_compare);
+        const struct journal_place *found = NULL;
+        if (!files[i].pad) {
+            found = bsearch(&key, x->places, x->n, sizeof(*x->places),
+                            journal_near_compare);
+        }
         if (found) {
             code = x->fn(x->ctx, other, found->file, key.path);
         }
@@ -135,7 +136,9 @@ int journal_near(struct journal *db, const struct journal_near_files *ours,
         char *top = mem_strndup(path, strcspn(path, "/"));
         char *place = journal_near_join(ours->save_path, top);
         code = journal_near_above(&x, place, e);
-        code = code == 0 ? journal_near_below(&x, place, e) : code;
+        if (code == 0) {
+            code = journal_near_below(&x, place, e);
+        }
         free(place);
         free(top);
     }

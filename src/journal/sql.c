@@ -10,7 +10,10 @@
 /* Code for a result of SQLite. */
 int journal_code(sqlite3 *sql, int rc)
 {
-    int os = sql ? sqlite3_system_errno(sql) : 0;
+    int os = 0;
+    if (sql) {
+        os = sqlite3_system_errno(sql);
+    }
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -31,7 +34,10 @@ int journal_code(sqlite3 *sql, int rc)
     case SQLITE_AUTH:
         return BTC_E_PERMISSION;
     case SQLITE_CANTOPEN:
-        return os != 0 ? err_from_errno(os) : BTC_E_IO;
+        if (os != 0) {
+            return err_from_errno(os);
+        }
+        return BTC_E_IO;
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
         return BTC_E_USAGE;
@@ -164,7 +170,10 @@ void journal_bind_bits(sqlite3_stmt *s, int i, uint64_t v)
 /* Copies text that may come from the network. */
 void journal_clean_text(char *dst, size_t cap, const char *src)
 {
-    size_t len = src ? strnlen(src, cap - 1) : 0;
+    size_t len = 0;
+    if (src) {
+        len = strnlen(src, cap - 1);
+    }
     bool utf8 = bytes_is_utf8(slice_of(src, len));
     /* A character that the buffer's end cuts makes it invalid: drop that. */
     for (size_t cut = 0; !utf8 && cut < 3 && len > 0 && src[len] != '\0' &&

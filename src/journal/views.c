@@ -262,7 +262,10 @@ static int journal_complain(void *ctx, const struct journal_value *row,
         return 0;
     }
     c->n++;
-    return c->fn ? c->fn(c->ctx, row, n) : 0;
+    if (c->fn) {
+        return c->fn(c->ctx, row, n);
+    }
+    return 0;
 }
 
 /* Is the file whole? */
