@@ -19,11 +19,12 @@
 #include <btc/care.h>     /* check, repair, backup, restore, salvage */
 #include <btc/create.h>   /* make a .torrent */
 #include <btc/database.h> /* open and close */
-#include <btc/event.h>    /* states, progress, events */
+#include <btc/event.h>    /* progress, events */
 #include <btc/number.h>   /* sizes and durations as people write them */
 #include <btc/query.h>    /* the views */
 #include <btc/run.h>      /* run the engine, follow it, signal it */
 #include <btc/source.h>   /* torrents and magnets, looked at and saved */
+#include <btc/state.h>    /* the states of a torrent */
 #include <btc/status.h>   /* exit statuses, errors, the log */
 #include <btc/wish.h>     /* add, start, pause, remove, move, set */
 

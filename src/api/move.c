@@ -41,8 +41,7 @@ static bool api_move_is_at_rest(struct journal *db, int64_t id)
     if (journal_load_stat(db, id, &stat, NULL) != 0) {
         return false;
     }
-    enum btc_state state = btc_state_from_name(stat.state);
-    return state == BTC_STATE_PAUSED || state == BTC_STATE_COMPLETE;
+    return stat.state == BTC_STATE_PAUSED || stat.state == BTC_STATE_COMPLETE;
 }
 
 /* Waits until no engine works on the torrent. */

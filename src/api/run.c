@@ -107,7 +107,7 @@ static void api_draw(const uint8_t *pieces, uint32_t n_pieces,
                      struct btc_cell *cells, size_t n,
                      const struct journal_stat *stat)
 {
-    bool checking = btc_state_from_name(stat->state) == BTC_STATE_CHECKING;
+    bool checking = stat->state == BTC_STATE_CHECKING;
     for (size_t i = 0; i < n; i++) {
         uint64_t from = (uint64_t)i * n_pieces / n;
         uint64_t to = (uint64_t)(i + 1) * n_pieces / n;

@@ -154,8 +154,7 @@ static bool engine_was_done(struct engine *s, const struct engine_torrent *st)
     if (s->o.seed != NULL) {
         mode = s->seed.mode;
     }
-    return st->ledger.stat_known &&
-           btc_state_from_name(st->stat.state) == BTC_STATE_COMPLETE &&
+    return st->ledger.stat_known && st->stat.state == BTC_STATE_COMPLETE &&
            mode == SEED_MODE_NONE && st->row.verify_since == 0 &&
            !engine_misses_file(s, st->id);
 }

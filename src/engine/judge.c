@@ -278,9 +278,9 @@ static void judge_forget_all(struct engine_torrent *st, struct trust_run *run)
 /* It was doing something when the journal last heard of it. */
 static bool judge_was_active(const struct journal_stat *stat)
 {
-    enum btc_state state = btc_state_from_name(stat->state);
-    return state == BTC_STATE_DOWNLOADING || state == BTC_STATE_CHECKING ||
-           state == BTC_STATE_SEEDING;
+    return stat->state == BTC_STATE_DOWNLOADING ||
+           stat->state == BTC_STATE_CHECKING ||
+           stat->state == BTC_STATE_SEEDING;
 }
 
 /* This boot's id, to tell a killed process from a power cut. */

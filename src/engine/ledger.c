@@ -19,7 +19,7 @@
 static bool ledger_stat_same(const struct journal_stat *a,
                              const struct journal_stat *b)
 {
-    return strcmp(a->state, b->state) == 0 && a->bytes_done == b->bytes_done &&
+    return a->state == b->state && a->bytes_done == b->bytes_done &&
            a->bytes_total == b->bytes_total &&
            a->pieces_done == b->pieces_done && a->down_rate == b->down_rate &&
            a->up_rate == b->up_rate && a->peers == b->peers &&

@@ -234,8 +234,7 @@ void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
 {
     struct torrent_stats ts;
     report_stats(st, &ts);
-    (void)snprintf(out->state, sizeof(out->state), "%s",
-                   btc_state_name(report_state(st)));
+    out->state = report_state(st);
     out->bytes_done = ts.bytes_done;
     out->bytes_total = ts.bytes_total;
     out->pieces_done = ts.pieces_done;
@@ -262,9 +261,10 @@ void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
     }
     out->completed_at = st->stat.completed_at;
     if (st->ledger.member.doubted) { /* the last that was durable */
-        const struct journal_stat *known = st->ledger.told_stat.state[0] != '\0'
-                                               ? &st->ledger.told_stat
-                                               : &st->stat;
+        const struct journal_stat *known =
+            st->ledger.told_stat.state != BTC_STATE_UNKNOWN
+                ? &st->ledger.told_stat
+                : &st->stat;
         out->bytes_done = known->bytes_done;
         out->pieces_done = known->pieces_done;
         out->checked_to = known->checked_to;

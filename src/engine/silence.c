@@ -97,7 +97,7 @@ static uint32_t silence_unsaved(const struct engine_torrent *st)
     if (st->t == NULL || !st->ran) {
         return 0;
     }
-    if (saved->state[0] == '\0') {
+    if (saved->state == BTC_STATE_UNKNOWN) {
         saved = &st->stat;
     }
     torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);

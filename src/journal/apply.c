@@ -217,7 +217,7 @@ static void journal_bind_tracker(sqlite3_stmt *s,
 static void journal_bind_stat(const struct journal *db, sqlite3_stmt *s,
                               const struct journal_stat *t)
 {
-    journal_bind_text(s, 2, t->state);
+    journal_bind_text(s, 2, btc_state_name(t->state));
     journal_bind_u64(s, 3, t->bytes_done);
     journal_bind_u64(s, 4, t->bytes_total);
     (void)sqlite3_bind_int64(s, 5, t->pieces_done);

@@ -259,10 +259,10 @@ static void journal_batch_copy_two(struct journal_batch *b, const char *first,
 
 /* A drive that does not answer. */
 void journal_put_silence(struct journal_batch *b, int64_t id, int64_t since,
-                         const char *state, const char *error)
+                         enum btc_state state, const char *error)
 {
     journal_batch_op(b, JOURNAL_OP_PUT_SILENCE, id)->n = since;
-    journal_batch_copy_two(b, state, error);
+    journal_batch_copy_two(b, btc_state_name(state), error);
 }
 
 /* Something to tell. It is dated now, not when it is committed. */

@@ -45,7 +45,7 @@ void journal_put_stat(struct journal_batch *b, int64_t id,
 /* Its drive has not answered since then (unix; 0 = it does), so its state is
  * this one, and why. The rest of the live facts stays as it is. */
 void journal_put_silence(struct journal_batch *b, int64_t id, int64_t since,
-                         const char *state, const char *error);
+                         enum btc_state state, const char *error);
 void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
                        const char *kind,
                        const char *text); /* id 0: the engine */

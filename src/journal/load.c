@@ -507,7 +507,7 @@ int journal_load_web_seeds(struct journal *db, int64_t id, char ***out,
 static void journal_read_stat(sqlite3_stmt *s, void *row)
 {
     struct journal_stat *t = row;
-    journal_col_text(s, 0, t->state, sizeof(t->state));
+    t->state = btc_state_from_name((const char *)sqlite3_column_text(s, 0));
     t->bytes_done = journal_col_u64(s, 1);
     t->bytes_total = journal_col_u64(s, 2);
     t->pieces_done = journal_col_u32(s, 3);

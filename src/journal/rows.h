@@ -3,6 +3,7 @@
 #define BTC_JOURNAL_ROWS_H
 
 #include "base/bytes.h"
+#include "btc/state.h"
 #include "model/names.h"
 
 /* Wishes of a torrent: written by anybody, read by the engine. */
@@ -84,7 +85,7 @@ struct journal_tracker {
 };
 /* Live facts: one row per torrent in torrent_stat. */
 struct journal_stat {
-    char state[20];       /* a state of the list in schema/README.md */
+    enum btc_state state; /* UNKNOWN: nothing was read or put */
     uint64_t bytes_done;  /* verified and durable, wanted files only */
     uint64_t bytes_total; /* wanted files */
     uint32_t pieces_done; /* verified and durable, all */

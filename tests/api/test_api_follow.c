@@ -59,7 +59,7 @@ static void play_stat(struct play *p, int which, const char *state,
                                 .uploaded = done / 2,
                                 .checked_to = 5,
                                 .error_code = error ? BTC_E_IO : 0};
-    (void)snprintf(stat.state, sizeof(stat.state), "%s", state);
+    stat.state = btc_state_from_name(state);
     (void)snprintf(stat.error, sizeof(stat.error), "%s", error ? error : "");
     journal_put_stat(batch, p->ids[which], &stat);
     if (done == stat.bytes_total) {

@@ -57,7 +57,7 @@ static void test_map(void **state)
     assert_int_equal(journal_open(btc_path(k->b), 0, &db, NULL), 0);
     struct journal_batch *batch = journal_batch_new();
     struct journal_stat stat = {
-        .state = "checking", .checked_to = 9, .eta_s = -1};
+        .state = BTC_STATE_CHECKING, .checked_to = 9, .eta_s = -1};
     for (uint32_t i = 0; i < 6; i++) {
         journal_put_piece(batch, id, i, 1700000000);
     }

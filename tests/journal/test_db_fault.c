@@ -12,7 +12,7 @@
 static struct journal_batch *batch_of(int64_t id, uint32_t n)
 {
     struct journal_stat s = {
-        .state = "downloading", .eta_s = -1, .pieces_done = n + 1};
+        .state = BTC_STATE_DOWNLOADING, .eta_s = -1, .pieces_done = n + 1};
     struct journal_batch *b = journal_batch_new();
     journal_put_piece(b, id, n, 1);
     journal_put_block(b, id, n + 1, 0);

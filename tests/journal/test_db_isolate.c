@@ -23,7 +23,7 @@ static struct journal_batch *batch_of(int64_t id)
 {
     struct journal_batch *b = journal_batch_new();
     struct journal_stat s = {
-        .state = "downloading", .eta_s = -1, .pieces_done = 4};
+        .state = BTC_STATE_DOWNLOADING, .eta_s = -1, .pieces_done = 4};
     for (uint32_t i = 0; i < 4; i++) {
         journal_put_piece(b, id, i, 1000 + i);
     }

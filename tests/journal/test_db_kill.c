@@ -24,7 +24,7 @@
 static void fill(struct journal_batch *b, int64_t id, uint32_t n)
 {
     struct journal_stat s = {
-        .state = "downloading", .eta_s = -1, .downloaded = n + 1};
+        .state = BTC_STATE_DOWNLOADING, .eta_s = -1, .downloaded = n + 1};
     for (uint32_t i = 0; i < PER_BATCH; i++) {
         journal_put_block(b, id, n, i);
     }

@@ -79,7 +79,7 @@ static void test_add_and_load(void **state)
     assert_int_equal(journal_load_info(db, 99, &info, &n, &e), BTC_E_NOTFOUND);
     struct journal_stat stat;
     assert_int_equal(journal_load_stat(db, id, &stat, NULL), 0);
-    assert_string_equal(stat.state, "queued");
+    assert_int_equal(stat.state, BTC_STATE_QUEUED);
     assert_int_equal(stat.bytes_total, 250000); /* no pads */
     assert_int_equal(stat.eta_s, -1);
     assert_int_equal(journal_load_stat(db, 99, &stat, &e), BTC_E_NOTFOUND);
@@ -149,7 +149,7 @@ static const struct journal_tracker batch_tracker = {.url = batch_url,
                                                      .error =
                                                          "bad \x1b[31m\xff",
                                                      .tracker_id = "tid"};
-static const struct journal_stat batch_stat = {.state = "downloading",
+static const struct journal_stat batch_stat = {.state = BTC_STATE_DOWNLOADING,
                                                .bytes_done = 65000,
                                                .bytes_total = 250000,
                                                .pieces_done = 1,
@@ -310,7 +310,7 @@ static void test_unchanged(void **state)
     struct test_db *t = *state;
     struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct journal_stat s = {.state = "seeding", .eta_s = -1};
+    struct journal_stat s = {.state = BTC_STATE_SEEDING, .eta_s = -1};
     struct journal_peer p = {.address = "10.0.0.9",
                              .port = 5,
                              .source = "dht",
@@ -526,7 +526,7 @@ static void test_bug(void **state)
     struct test_db *t = *state;
     struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct journal_stat s = {.state = "dancing"};
+    struct journal_stat s = {.state = BTC_STATE_HASHING};
     struct journal_batch *b = journal_batch_new();
     struct err e = {0};
     journal_put_stat(b, id, &s);

@@ -72,12 +72,13 @@ static void test_silence(void **state)
     int64_t id = test_db_add(db, 1);
     (void)test_db_add(db, 2);
     struct journal_stat s = {
-        .state = "downloading", .bytes_total = 100, .bytes_done = 7};
+        .state = BTC_STATE_DOWNLOADING, .bytes_total = 100, .bytes_done = 7};
     struct journal_run before;
     assert_int_equal(journal_begin_run(db, &before, NULL), 0);
     put_stat(db, id, &s);
     struct journal_batch *b = journal_batch_new();
-    journal_put_silence(b, id, journal_now() - 12, "waiting-storage", "why");
+    journal_put_silence(b, id, journal_now() - 12, BTC_STATE_WAITING_STORAGE,
+                        "why");
     assert_int_equal(journal_apply(db, b, NULL), 0);
     TEST_DB_IS(t->path,
                "SELECT group_concat(torrent_id || ' ' || (silent_s >= 12) ||"
@@ -89,7 +90,7 @@ static void test_silence(void **state)
                "waiting-storage why 7");
     journal_batch_free(b);
     b = journal_batch_new();
-    journal_put_silence(b, id, 0, "downloading", "");
+    journal_put_silence(b, id, 0, BTC_STATE_DOWNLOADING, "");
     assert_int_equal(journal_apply(db, b, NULL), 0);
     TEST_DB_IS(t->path, "SELECT count(*) FROM storage_list", "0");
     TEST_DB_IS(t->path,
@@ -98,7 +99,7 @@ static void test_silence(void **state)
                "downloading-");
     journal_batch_free(b);
     b = journal_batch_new();
-    journal_put_silence(b, id, journal_now(), "waiting-storage", "why");
+    journal_put_silence(b, id, journal_now(), BTC_STATE_WAITING_STORAGE, "why");
     journal_put_run_end(b);
     assert_int_equal(journal_apply(db, b, NULL), 0);
     TEST_DB_IS(t->path,
@@ -131,7 +132,7 @@ static void test_percent(void **state)
         {1ull << 60, 1ull << 60, "100.0"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct journal_stat s = {.state = "downloading",
+        struct journal_stat s = {.state = BTC_STATE_DOWNLOADING,
                                  .eta_s = -1,
                                  .bytes_done = rows[i].done,
                                  .bytes_total = rows[i].total};
@@ -155,7 +156,7 @@ static void test_live(void **state)
     struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
     int64_t id = test_db_add(db, 1);
     struct journal_run before;
-    struct journal_stat s = {.state = "downloading",
+    struct journal_stat s = {.state = BTC_STATE_DOWNLOADING,
                              .down_rate = 9,
                              .up_rate = 8,
                              .eta_s = 7,
@@ -380,7 +381,7 @@ static void test_no_engine(void **state)
     struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
     int64_t id = test_db_add(db, 1);
     struct journal_run before;
-    struct journal_stat s = {.state = "downloading",
+    struct journal_stat s = {.state = BTC_STATE_DOWNLOADING,
                              .down_rate = 9,
                              .up_rate = 8,
                              .eta_s = 7,

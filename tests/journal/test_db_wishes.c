@@ -141,7 +141,7 @@ static void test_facts(void **state)
     struct journal_batch *b = journal_batch_new();
     struct journal_file f = {.file = 0, .has_print = true, .size = 5};
     struct journal_peer p = {.address = "10.9.9.9", .port = 5, .source = "pex"};
-    struct journal_stat s = {.state = "downloading"};
+    struct journal_stat s = {.state = BTC_STATE_DOWNLOADING};
     reader_begin(&r, state, 1);
     reader_catch_up(&r);
     journal_put_file(b, 1, &f);

@@ -1,6 +1,5 @@
-/* The names of states; see btc.h. They stand here because the lowest that needs
- * them is the engine. */
-#include "btc/btc.h"
+/* The names of states. They are public; below the engine they stand in rows. */
+#include "btc/state.h"
 
 #include <string.h>
 
