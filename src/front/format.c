@@ -2,6 +2,8 @@
  */
 #include "front/format.h"
 
+#include "base/num.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,11 +105,18 @@ const char *front_format_duration(char buf[FRONT_FORMAT_MAX], int64_t seconds)
 unsigned front_format_permille(uint64_t done, uint64_t total)
 {
     if (done >= total) {
-        return total == 0 ? 0 : 1000;
+        if (total == 0) {
+            return 0;
+        }
+        return 1000;
     }
-    uint64_t permille =
-        done <= UINT64_MAX / 1000 ? done * 1000 / total : done / (total / 1000);
-    return permille > 999 ? 999 : (unsigned)permille;
+    uint64_t permille;
+    if (done <= UINT64_MAX / 1000) {
+        permille = done * 1000 / total;
+    } else {
+        permille = done / (total / 1000);
+    }
+    return (unsigned)num_min_u64(permille, 999);
 }
 
 /* A share in per cent. */
@@ -134,8 +143,11 @@ static const char *front_format_local(char buf[FRONT_FORMAT_MAX],
     size_t n = 0;
 
     if (unix_s > 0 && localtime_r(&at, &tm) != NULL) {
-        n = clock ? strftime(buf, FRONT_FORMAT_MAX, "%H:%M:%S", &tm)
-                  : strftime(buf, FRONT_FORMAT_MAX, "%Y-%m-%d %H:%M:%S", &tm);
+        if (clock) {
+            n = strftime(buf, FRONT_FORMAT_MAX, "%H:%M:%S", &tm);
+        } else {
+            n = strftime(buf, FRONT_FORMAT_MAX, "%Y-%m-%d %H:%M:%S", &tm);
+        }
     }
     if (n == 0) {
         snprintf(buf, FRONT_FORMAT_MAX, "-");

@@ -39,7 +39,28 @@ json_t *front_json_uint(uint64_t n)
 /* A number that may be unknown. */
 json_t *front_json_known(int64_t n)
 {
-    return n < 0 ? json_null() : json_integer(n);
+    if (n < 0) {
+        return json_null();
+    }
+    return json_integer(n);
+}
+
+/* The number of a torrent or of a process, when there is one. */
+json_t *front_json_id(int64_t n)
+{
+    if (n == 0) {
+        return json_null();
+    }
+    return json_integer(n);
+}
+
+/* Yes, no, or less than 0: not known. */
+static json_t *front_json_flag(int flag)
+{
+    if (flag < 0) {
+        return json_null();
+    }
+    return json_boolean(flag);
 }
 
 /* A row of a view. */
@@ -172,9 +193,7 @@ json_t *front_json_info(const struct btc_source_info *i)
     json_object_set_new(o, "total_size", front_json_known(i->total_size));
     json_object_set_new(o, "piece_length", front_json_known(i->piece_length));
     json_object_set_new(o, "piece_count", front_json_known(i->piece_count));
-    json_object_set_new(o, "private",
-                        i->is_private < 0 ? json_null()
-                                          : json_boolean(i->is_private));
+    json_object_set_new(o, "private", front_json_flag(i->is_private));
     json_object_set_new(o, "comment", front_json_text(i->comment));
     json_object_set_new(o, "created_by", front_json_text(i->created_by));
     json_object_set_new(o, "creation_date", front_json_known(i->creation_date));
@@ -192,8 +211,10 @@ json_t *front_json_info(const struct btc_source_info *i)
 json_t *front_json_error(int status, const char *message)
 {
     json_t *o = json_object();
-    const char *text =
-        message == NULL || *message == '\0' ? btc_status_text(status) : message;
+    const char *text = message;
+    if (message == NULL || *message == '\0') {
+        text = btc_status_text(status);
+    }
 
     json_object_set_new(o, "status", json_integer(status));
     json_object_set_new(o, "message", front_json_text(text));
@@ -267,8 +288,7 @@ static void front_json_event_fill(json_t *o, const struct btc_event *ev)
         json_object_set_new(o, "torrents", part);
         return;
     }
-    json_object_set_new(o, "id",
-                        ev->id == 0 ? json_null() : json_integer(ev->id));
+    json_object_set_new(o, "id", front_json_id(ev->id));
     if (ev->type == BTC_EVENT_PIECE) {
         json_object_set_new(o, "piece", json_integer(ev->piece));
     } else if (ev->type == BTC_EVENT_FILE) {

@@ -14,6 +14,7 @@
 json_t *front_json_text(const char *s); /* NULL: null; mends UTF-8 */
 json_t *front_json_uint(uint64_t n);
 json_t *front_json_known(int64_t n); /* less than 0: null */
+json_t *front_json_id(int64_t n);    /* 0: null */
 json_t *front_json_row(const struct btc_value *v, size_t n);
 json_t *front_json_progress(const struct btc_progress *p);
 json_t *front_json_info(const struct btc_source_info *i);

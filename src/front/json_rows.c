@@ -33,7 +33,10 @@ static void front_rows_int(struct front_text *out, int64_t n)
 {
     char digits[24];
     char *at = digits + sizeof(digits);
-    uint64_t rest = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    uint64_t rest = (uint64_t)n;
+    if (n < 0) {
+        rest = 0 - rest;
+    }
     do {
         *--at = (char)('0' + rest % 10);
         rest /= 10;
@@ -48,7 +51,7 @@ static void front_rows_real(struct front_text *out, double real)
 {
     json_t *j = json_real(real);
     char *text = json_dumps(j, JSON_ENCODE_ANY | FRONT_JSON_DIGITS);
-    front_text_puts(out, text == NULL ? "null" : text);
+    front_text_puts(out, front_text_or(text, "null"));
     free(text);
     json_decref(j);
 }
@@ -80,18 +83,35 @@ static void front_rows_break(struct front_text *out, int depth)
     }
 }
 
+/* How deep the members of something are: a level more, but all in one line has
+ * none. */
+static int front_rows_inner(int depth)
+{
+    if (depth < 0) {
+        return depth;
+    }
+    return depth + 1;
+}
+
+/* Between a key and its value. */
+static void front_rows_colon(struct front_text *out, int depth)
+{
+    front_text_add(out, ":", 1);
+    front_text_add(out, " ", depth >= 0);
+}
+
 /* One row as an object that stands `depth` deep. */
 static void front_rows_object(const struct front_rows *r, size_t row, int depth,
                               struct front_text *out)
 {
-    int inner = depth < 0 ? depth : depth + 1;
+    int inner = front_rows_inner(depth);
     front_text_add(out, "{", 1);
     for (size_t i = 0; i < front_rows_columns(r); i++) {
         struct btc_value v = front_rows_get(r, row, i);
         front_text_add(out, ",", i > 0);
         front_rows_break(out, inner);
         front_rows_text(out, v.column);
-        front_text_add(out, ": ", depth < 0 ? 1 : 2);
+        front_rows_colon(out, depth);
         front_rows_value(out, &v);
     }
     front_rows_break(out, depth);
@@ -107,7 +127,7 @@ void front_rows_write_row(const struct front_rows *r, size_t row,
 void front_rows_write_json(const struct front_rows *r, int depth,
                            struct front_text *out)
 {
-    int inner = depth < 0 ? depth : depth + 1;
+    int inner = front_rows_inner(depth);
     size_t n = front_rows_count(r);
     front_text_add(out, "[", 1);
     for (size_t row = 0; row < n; row++) {
@@ -126,20 +146,27 @@ void front_rows_write_json(const struct front_rows *r, int depth,
 void front_json_print_rows(FILE *f, json_t *head, const char *key,
                            const struct front_rows *rows, bool line)
 {
-    size_t flags = FRONT_JSON_DIGITS;
-    flags |= line ? JSON_COMPACT : JSON_INDENT(2);
+    size_t flags = FRONT_JSON_DIGITS | JSON_INDENT(2);
+    int depth = 1;
+    if (line) {
+        flags = FRONT_JSON_DIGITS | JSON_COMPACT;
+        depth = -1;
+    }
     char *text = json_dumps(head, flags);
     struct front_text out = {0};
     bool alone = json_object_size(head) == 0;
-    /* "{}", "...}" or "...\n}" */
-    size_t end = strlen(text) - (line || alone ? 1 : 2);
+    size_t end = strlen(text) - 1; /* "{}" or "...}" */
+    if (!line && !alone) {
+        end--; /* "...\n}" */
+    }
     front_text_add(&out, text, end);
     front_text_add(&out, ",", !alone);
-    front_rows_break(&out, line ? -1 : 1);
+    front_rows_break(&out, depth);
     front_rows_text(&out, key);
-    front_text_puts(&out, line ? ":" : ": ");
-    front_rows_write_json(rows, line ? -1 : 1, &out);
-    front_text_puts(&out, line ? "}\n" : "\n}\n");
+    front_rows_colon(&out, depth);
+    front_rows_write_json(rows, depth, &out);
+    front_rows_break(&out, depth - 1);
+    front_text_puts(&out, "}\n");
     (void)fwrite(out.data, 1, out.len, f);
     (void)fflush(f);
     front_text_free(&out);

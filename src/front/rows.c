@@ -84,13 +84,20 @@ void front_rows_add(struct front_rows *r, const struct btc_value *v, size_t n)
         front_rows_name(r, v, n);
     }
     for (size_t i = 0; i < r->n_columns; i++) {
-        front_rows_put(r, i < n ? &v[i] : &none);
+        const struct btc_value *value = &none;
+        if (i < n) {
+            value = &v[i];
+        }
+        front_rows_put(r, value);
     }
 }
 
 size_t front_rows_count(const struct front_rows *r)
 {
-    return r->n_columns == 0 ? 0 : r->n_cells / r->n_columns;
+    if (r->n_columns == 0) {
+        return 0;
+    }
+    return r->n_cells / r->n_columns;
 }
 
 size_t front_rows_columns(const struct front_rows *r)

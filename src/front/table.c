@@ -49,7 +49,7 @@ void front_table_cell(struct front_table *t, const char *text)
     struct front_text clean = {0};
 
     t->cells = vec_room(t->cells, t->n_cells, &t->cap, sizeof(char *));
-    front_text_clean(&clean, text == NULL ? "-" : text, true);
+    front_text_clean(&clean, front_text_or(text, "-"), true);
     t->cells[t->n_cells++] = clean.data; /* the table's from here on */
 }
 
@@ -65,7 +65,10 @@ static size_t front_table_least(const struct front_table *t,
 {
     size_t min = t->columns[c].min;
 
-    return min == 0 || widths[c] < min ? widths[c] : min;
+    if (min == 0 || widths[c] < min) {
+        return widths[c];
+    }
+    return min;
 }
 
 /* Width of the shown columns, flexible ones at their least or at full width. */
@@ -76,9 +79,16 @@ static size_t front_table_total(const struct front_table *t,
     size_t total = 0;
 
     for (size_t c = 0; c < t->n_columns; c++) {
-        if (shown[c]) {
-            total += total == 0 ? 0 : FRONT_TABLE_GAP;
-            total += least ? front_table_least(t, widths, c) : widths[c];
+        if (!shown[c]) {
+            continue;
+        }
+        if (total > 0) {
+            total += FRONT_TABLE_GAP;
+        }
+        if (least) {
+            total += front_table_least(t, widths, c);
+        } else {
+            total += widths[c];
         }
     }
     return total;
@@ -132,8 +142,11 @@ static void front_table_layout(const struct front_table *t, size_t width,
     }
     for (size_t i = 0, c = 0; i < t->n_cells; i++) {
         size_t w = front_text_width(t->cells[i]);
-        widths[c] = w > widths[c] ? w : widths[c];
-        c = c + 1 == t->n_columns ? 0 : c + 1;
+        widths[c] = num_max(widths[c], w);
+        c++;
+        if (c == t->n_columns) {
+            c = 0;
+        }
     }
     if (width == 0) {
         return;
@@ -150,6 +163,17 @@ static void front_table_layout(const struct front_table *t, size_t width,
     }
 }
 
+/* A cell no wider than its column; the columns that it takes. */
+static size_t front_table_fit(const struct front_column *column,
+                              struct front_text *cell, const char *text,
+                              size_t width, bool utf8)
+{
+    if (column->end) {
+        return front_text_fit_end(cell, text, width, utf8);
+    }
+    return front_text_fit(cell, text, width, utf8);
+}
+
 /* One line: `cell(c)` for each shown column, without blanks at its end. */
 static void front_table_line(const struct front_table *t, char *const *cells,
                              const size_t *widths, const bool *shown,
@@ -164,14 +188,20 @@ static void front_table_line(const struct front_table *t, char *const *cells,
             continue;
         }
         front_text_clear(&cell);
-        const char *text = cells == NULL ? t->columns[c].title : cells[c];
-        size_t used = t->columns[c].end
-                          ? front_text_fit_end(&cell, text, widths[c], s->utf8)
-                          : front_text_fit(&cell, text, widths[c], s->utf8);
+        const struct front_column *column = &t->columns[c];
+        const char *text = column->title;
+        if (cells != NULL) {
+            text = cells[c];
+        }
+        size_t used = front_table_fit(column, &cell, text, widths[c], s->utf8);
         size_t pad = num_sub(widths[c], used);
-        front_text_repeat(out, " ", blanks + (t->columns[c].right ? pad : 0));
+        if (column->right) {
+            blanks += pad;
+            pad = 0;
+        }
+        front_text_repeat(out, " ", blanks);
         front_text_puts(out, front_text_str(&cell));
-        blanks = FRONT_TABLE_GAP + (t->columns[c].right ? 0 : pad);
+        blanks = FRONT_TABLE_GAP + pad;
     }
     front_text_free(&cell);
 }

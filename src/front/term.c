@@ -34,7 +34,10 @@ void front_term_resize(struct front_screen *s, int fd)
     s->height = FRONT_TERM_HEIGHT;
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         s->width = size.ws_col;
-        s->height = size.ws_row > 0 ? size.ws_row : FRONT_TERM_HEIGHT;
+        s->height = FRONT_TERM_HEIGHT;
+        if (size.ws_row > 0) {
+            s->height = size.ws_row;
+        }
     }
 }
 
@@ -57,6 +60,23 @@ struct front_screen front_term_screen(FILE *f)
     return s;
 }
 
+size_t front_term_width(const struct front_screen *s, size_t unlimited)
+{
+    if (s->width == 0) {
+        return unlimited;
+    }
+    return s->width;
+}
+
+const char *front_term_sign(const struct front_screen *s, const char *utf8,
+                            const char *ascii)
+{
+    if (s->utf8) {
+        return utf8;
+    }
+    return ascii;
+}
+
 /* A colour's sequence; NONE ends all of them. */
 const char *front_term_colour(const struct front_screen *s, enum front_colour c)
 {
@@ -64,5 +84,8 @@ const char *front_term_colour(const struct front_screen *s, enum front_colour c)
                                         "\033[31m", "\033[32m", "\033[33m",
                                         "\033[36m"};
 
-    return s->colour ? codes[c] : "";
+    if (s->colour) {
+        return codes[c];
+    }
+    return "";
 }

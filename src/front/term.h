@@ -20,6 +20,11 @@ void front_term_init(void);
 struct front_screen front_term_screen(FILE *f);
 /* Asks for the size again (a terminal may have been resized). */
 void front_term_resize(struct front_screen *s, int fd);
+/* Its columns, or so many where there is no limit. */
+size_t front_term_width(const struct front_screen *s, size_t unlimited);
+/* A sign in UTF-8, or in ASCII where no more may be shown. */
+const char *front_term_sign(const struct front_screen *s, const char *utf8,
+                            const char *ascii);
 
 /* Colours, as ESC sequences or "" where they are not wanted. */
 enum front_colour {

@@ -26,10 +26,35 @@ void front_text_clear(struct front_text *t)
     }
 }
 
+/* A default for a missing text. */
+const char *front_text_or(const char *s, const char *unknown)
+{
+    if (s == NULL) {
+        return unknown;
+    }
+    return s;
+}
+
+const char *front_text_plural(uint64_t n)
+{
+    if (n == 1) {
+        return "";
+    }
+    return "s";
+}
+
+const char *front_text_gap(const char *word)
+{
+    if (word == NULL || *word == '\0') {
+        return "";
+    }
+    return " ";
+}
+
 /* The text as a string. */
 const char *front_text_str(const struct front_text *t)
 {
-    return t->data == NULL ? "" : t->data;
+    return front_text_or(t->data, "");
 }
 
 /* Appends `n` bytes. */
@@ -88,7 +113,10 @@ static size_t front_text_length(unsigned char first)
     if (first >= 0xE0 && first < 0xF0) {
         return 3;
     }
-    return first >= 0xF0 && first < 0xF5 ? 4 : 0;
+    if (first >= 0xF0 && first < 0xF5) {
+        return 4;
+    }
+    return 0;
 }
 
 /* Decodes one character (RFC 3629: no surrogates, no overlong forms). */
@@ -130,7 +158,10 @@ unsigned front_text_columns(uint32_t cp)
 {
     int n = wcwidth((wchar_t)cp);
 
-    return n < 0 ? 1 : (unsigned)n;
+    if (n < 0) {
+        return 1;
+    }
+    return (unsigned)n;
 }
 
 /* Bytes of a colour sequence at `s`, 0 = none. */
@@ -140,7 +171,10 @@ static size_t front_text_escape(const char *s)
         return 0;
     }
     size_t n = 2 + strspn(s + 2, "0123456789;");
-    return s[n] == 'm' ? n + 1 : 0;
+    if (s[n] == 'm') {
+        return n + 1;
+    }
+    return 0;
 }
 
 /* How many characters at the beginning are printable ASCII: a byte and a column
@@ -196,14 +230,15 @@ static size_t front_text_next(const char **s, const char **shown, size_t *len,
     *shown = *s;
     *len = used;
     *s += used;
-    if (cp >= 0x80 && !utf8) {
+    bool bad = cp == FRONT_TEXT_BAD || !front_text_is_safe(cp);
+    if (!utf8 && (bad || cp >= 0x80)) {
         *shown = "?";
         *len = 1;
         return 1;
     }
-    if (cp == FRONT_TEXT_BAD || !front_text_is_safe(cp)) {
-        *shown = utf8 ? "\xEF\xBF\xBD" : "?";
-        *len = utf8 ? 3 : 1;
+    if (bad) {
+        *shown = "\xEF\xBF\xBD";
+        *len = 3;
         return 1;
     }
     return front_text_columns(cp);
@@ -227,12 +262,18 @@ void front_text_clean(struct front_text *t, const char *s, bool utf8)
  */
 static const char *front_text_dots(size_t width, bool utf8, size_t *columns)
 {
-    *columns = utf8 ? 1 : 3;
+    const char *dots = "...";
+
+    *columns = 3;
+    if (utf8) {
+        dots = "\xE2\x80\xA6";
+        *columns = 1;
+    }
     if (width < *columns) {
         *columns = 0;
         return "";
     }
-    return utf8 ? "\xE2\x80\xA6" : "...";
+    return dots;
 }
 
 /* The beginning of `at` in `width` columns, with dots behind it. */

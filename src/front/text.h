@@ -27,6 +27,13 @@ void front_text_repeat(struct front_text *t, const char *s, size_t times);
 void front_text_printf(struct front_text *t, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The text, or what is shown for one that is not known (NULL). */
+const char *front_text_or(const char *s, const char *unknown);
+/* What a noun ends with when there are `n` of it: "s", but "" for one. */
+const char *front_text_plural(uint64_t n);
+/* The blank before a word that may be missing (NULL or ""): " " or "". */
+const char *front_text_gap(const char *word);
+
 /* One character; bytes used (>= 1 unless at the end: 0). U+FFFD stands for a
  * byte that is not UTF-8. */
 size_t front_text_decode(const char *s, uint32_t *cp);

@@ -246,13 +246,36 @@ static void test_table(void **state)
     }
 }
 
+/* Words that depend on what is there. */
+static void test_words(void **state)
+{
+    const struct front_screen ascii = {.width = 0};
+    const struct front_screen utf8 = {.utf8 = true, .width = 40};
+
+    (void)state;
+    assert_string_equal(front_text_or("name", "?"), "name");
+    assert_string_equal(front_text_or("", "?"), "");
+    assert_string_equal(front_text_or(NULL, "?"), "?");
+    assert_string_equal(front_text_plural(0), "s");
+    assert_string_equal(front_text_plural(1), "");
+    assert_string_equal(front_text_plural(2), "s");
+    assert_string_equal(front_text_gap(NULL), "");
+    assert_string_equal(front_text_gap(""), "");
+    assert_string_equal(front_text_gap("ID"), " ");
+    assert_string_equal(front_term_sign(&utf8, WIDE, "w"), WIDE);
+    assert_string_equal(front_term_sign(&ascii, WIDE, "w"), "w");
+    assert_int_equal(front_term_width(&utf8, 80), 40);
+    assert_int_equal(front_term_width(&ascii, 80), 80);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_width),    cmocka_unit_test(test_clean),
         cmocka_unit_test(test_fit),      cmocka_unit_test(test_fit_end),
         cmocka_unit_test(test_sizes),    cmocka_unit_test(test_percent),
-        cmocka_unit_test(test_duration), cmocka_unit_test(test_table)};
+        cmocka_unit_test(test_duration), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_words)};
 
     setenv("TZ", "UTC", 1);
     setenv("LC_ALL", "C.UTF-8", 1);
