@@ -52,7 +52,10 @@ uint32_t create_piece_length(uint64_t total)
 static int create_find_name(struct create_work *w)
 {
     const char *path = w->o->path;
-    size_t end = path == NULL ? 0 : strlen(path);
+    size_t end = 0;
+    if (path != NULL) {
+        end = strlen(path);
+    }
     size_t start;
     struct slice s;
     char *real;
@@ -186,14 +189,20 @@ static int create_read_options(struct create_work *w)
     if (rc == 0) {
         rc = create_read_trackers(w);
     }
-    return rc == 0 ? create_read_web_seeds(w) : rc;
+    if (rc != 0) {
+        return rc;
+    }
+    return create_read_web_seeds(w);
 }
 
 /* Finds the output's place and whether something stands there. */
 static int create_find_output(struct create_work *w, struct stat *st)
 {
-    w->output = w->o->output != NULL ? mem_strdup(w->o->output)
-                                     : mem_printf("%s.torrent", w->name);
+    if (w->o->output != NULL) {
+        w->output = mem_strdup(w->o->output);
+    } else {
+        w->output = mem_printf("%s.torrent", w->name);
+    }
     w->to_stdout = strcmp(w->output, "-") == 0;
     if (w->to_stdout &&
         (fstat(STDOUT_FILENO, st) != 0 || isatty(STDOUT_FILENO))) {
@@ -215,7 +224,10 @@ static int create_find_output(struct create_work *w, struct stat *st)
         return err_set(w->e, BTC_E_EXISTS,
                        "'%s' exists and is not a regular file", w->output);
     }
-    return w->exists && !w->o->force ? 0 : create_check_folder(w->output, w->e);
+    if (w->exists && !w->o->force) {
+        return 0;
+    }
+    return create_check_folder(w->output, w->e);
 }
 
 /* Walks, and fills in what follows from the files. */
@@ -239,8 +251,11 @@ static int create_find_files(struct create_work *w, const struct stat *skip)
     spec->files = w->files;
     spec->n_files = w->list.n_files;
     spec->multi_file = w->list.multi_file;
-    spec->piece_length = w->o->piece_length != 0 ? (uint32_t)w->o->piece_length
-                                                 : create_piece_length(total);
+    if (w->o->piece_length != 0) {
+        spec->piece_length = (uint32_t)w->o->piece_length;
+    } else {
+        spec->piece_length = create_piece_length(total);
+    }
     n = total / spec->piece_length + (total % spec->piece_length != 0);
     if (n > METAINFO_MAX_BYTES / SHA1_LEN) {
         return err_set(w->e, BTC_E_LIMIT,
@@ -249,7 +264,7 @@ static int create_find_files(struct create_work *w, const struct stat *skip)
                        n);
     }
     spec->n_pieces = (uint32_t)n;
-    w->hashes = mem_calloc(n == 0 ? 1 : (size_t)n, SHA1_LEN);
+    w->hashes = mem_calloc((size_t)n, SHA1_LEN);
     spec->piece_hashes = w->hashes;
     return 0;
 }
@@ -346,7 +361,10 @@ static int create_check_existing(struct create_work *w)
     }
     metainfo_free(m);
     buf_fini(&b);
-    return same ? 0 : create_refuse(w);
+    if (same) {
+        return 0;
+    }
+    return create_refuse(w);
 }
 
 static int create_hash_pieces(struct create_work *w)

@@ -81,11 +81,13 @@ static void create_hash_check(struct create_hasher *h)
 static void create_hash_open(struct create_hasher *h)
 {
     char *path = create_file_path(h->job->root, create_hash_file(h));
-    bool is_root = !h->job->list->multi_file;
-
     /* O_NONBLOCK: what was a file may be a pipe by now. */
-    h->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
-                           (is_root ? 0 : O_NOFOLLOW));
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+
+    if (h->job->list->multi_file) {
+        flags |= O_NOFOLLOW; /* only the root may be a link */
+    }
+    h->fd = open(path, flags);
     h->offset = 0;
     if (h->fd < 0) {
         create_hash_fail(h, errno);
@@ -166,7 +168,10 @@ static size_t create_hash_read(struct create_hasher *h, uint8_t *dst,
             create_hash_advance(h);
         }
     }
-    return h->stop ? 0 : len;
+    if (h->stop) {
+        return 0;
+    }
+    return len;
 }
 
 /* A thread: read a piece, hash it, until there is none. */
@@ -206,7 +211,10 @@ static uint32_t create_hash_threads(const struct create_job *job)
     n = num_min_u32(n, CREATE_HASH_THREADS_MAX);
     n = num_min_u32(n, job->n_pieces);
     n = num_min_u32(n, fit);
-    return n == 0 ? 1 : n;
+    if (n == 0) {
+        return 1;
+    }
+    return n;
 }
 
 /* Starts the threads; gives how many there are. */

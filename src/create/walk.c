@@ -36,8 +36,11 @@ int64_t create_mtime_ns(const struct stat *st)
 /* Joins two parts of a path; either may be empty. */
 static char *create_join(const char *a, const char *b)
 {
-    if (*a == '\0' || *b == '\0') {
-        return mem_strdup(*a == '\0' ? b : a);
+    if (*a == '\0') {
+        return mem_strdup(b);
+    }
+    if (*b == '\0') {
+        return mem_strdup(a);
     }
     return mem_printf(a[strlen(a) - 1] == '/' ? "%s%s" : "%s/%s", a, b);
 }
@@ -111,9 +114,15 @@ static int create_walk_folder(struct create_walker *w, const char *folder)
 {
     char *path = create_join(w->root, folder);
     /* The root may be a link, because the user named it; nothing below may. */
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC |
-                            (*folder == '\0' ? 0 : O_NOFOLLOW));
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    if (*folder != '\0') {
+        flags |= O_NOFOLLOW;
+    }
+    int fd = open(path, flags);
+    DIR *dir = NULL;
+    if (fd >= 0) {
+        dir = fdopendir(fd);
+    }
     struct dirent *entry;
     int rc = 0;
 
@@ -146,6 +155,18 @@ static int create_walk_folder(struct create_walker *w, const char *folder)
     return rc;
 }
 
+/* Where a byte sorts: the end of a path, then '/', then all others. */
+static int create_rank(unsigned char c)
+{
+    if (c == '\0') {
+        return 0;
+    }
+    if (c == '/') {
+        return 1;
+    }
+    return c + 2;
+}
+
 /* Compares paths element by element. */
 static int create_compare(const void *a, const void *b)
 {
@@ -153,17 +174,12 @@ static int create_compare(const void *a, const void *b)
     const struct create_file *fb = b;
     const unsigned char *p = (const unsigned char *)fa->path;
     const unsigned char *q = (const unsigned char *)fb->path;
-    int x;
-    int y;
 
     while (*p == *q && *p != '\0') {
         p++;
         q++;
     }
-    /* The end, then '/', then all other bytes. */
-    x = *p == '\0' ? 0 : *p == '/' ? 1 : *p + 2;
-    y = *q == '\0' ? 0 : *q == '/' ? 1 : *q + 2;
-    return x - y;
+    return create_rank(*p) - create_rank(*q);
 }
 
 /* Reads folder after folder, then sorts. */
@@ -204,8 +220,11 @@ int create_walk(const char *root, const struct stat *skip,
         return err_set(e, BTC_E_METAINFO,
                        "'%s' is neither a regular file nor a folder", root);
     }
-    rc = list->multi_file ? create_walk_folders(&w)
-                          : create_walk_file(&w, mem_strdup(""), &st);
+    if (list->multi_file) {
+        rc = create_walk_folders(&w);
+    } else {
+        rc = create_walk_file(&w, mem_strdup(""), &st);
+    }
     if (rc == 0 && list->n_files == 0) {
         rc = err_set(e, BTC_E_METAINFO,
                      "'%s' has no files that a torrent could share", root);
