@@ -23,7 +23,7 @@ static void cli_add_show(struct cli *c, struct btc *b,
         json_object_set_new(o, "known", json_boolean(s->items[i].known));
         json_array_append_new(list, o);
         front_text_clear(&line);
-        front_text_clean(&line, info->name != NULL ? info->name : hash,
+        front_text_clean(&line, front_text_or(info->name, hash),
                          c->err_screen.utf8);
         cli_say(c, "%s %lld  %s", s->items[i].known ? "known as" : "added as",
                 (long long)s->items[i].id, front_text_str(&line));

@@ -24,10 +24,11 @@ struct cli_create {
 static char *cli_create_name(const char *given)
 {
     size_t dots = strspn(given, "./");
-    char *real = given[dots] == '\0' || strstr(given + dots, "/..") != NULL
-                     ? realpath(given, NULL)
-                     : NULL;
-    const char *path = real == NULL ? given : real;
+    char *real = NULL;
+    if (given[dots] == '\0' || strstr(given + dots, "/..") != NULL) {
+        real = realpath(given, NULL);
+    }
+    const char *path = front_text_or(real, given);
     size_t end = strlen(path);
 
     while (end > 1 && path[end - 1] == '/') {
@@ -58,8 +59,14 @@ static void cli_create_progress(void *ctx, uint64_t done, uint64_t total)
     int64_t ms = now_ms - w->track.items[0].first_ms;
     p->bytes_done = done;
     p->bytes_total = total;
-    p->down_rate = ms > 0 ? done / (uint64_t)ms * 1000 : 0;
-    p->eta_s = p->down_rate > 0 ? (int64_t)((total - done) / p->down_rate) : -1;
+    p->down_rate = 0;
+    p->eta_s = -1;
+    if (ms > 0) {
+        p->down_rate = done / (uint64_t)ms * 1000;
+    }
+    if (p->down_rate > 0) {
+        p->eta_s = (int64_t)((total - done) / p->down_rate);
+    }
     struct front_text frame = {0};
     front_term_resize(&w->c->err_screen, fileno(w->c->err));
     cli_view_hashing(&w->c->err_screen, p, &frame);
@@ -99,7 +106,10 @@ static void cli_create_magnet(const struct cli *c, const char *hash,
             front_text_puts(out, "&tr=");
             cli_create_escape(out, front_text_str(&url));
             front_text_free(&url);
-            urls += urls[n] == ',' ? n + 1 : n;
+            urls += n;
+            if (*urls == ',') {
+                urls++;
+            }
         }
     }
 }
@@ -110,15 +120,20 @@ static void cli_create_show(struct cli *c, const char *output, const char *name,
 {
     char size[FRONT_FORMAT_MAX];
     char piece[FRONT_FORMAT_MAX];
-    bool to_stdout = strcmp(output, "-") == 0; /* then it has the torrent */
+    const char *where = output;
+    FILE *out = c->out;
     struct front_text magnet = {0};
 
+    if (strcmp(output, "-") == 0) { /* the torrent itself is in c->out */
+        where = "standard output";
+        out = c->err;
+    }
     if (r->n_left_out > 0) {
         cli_say(c,
                 "btc: warning: left out %u that %s no regular file%s: links, "
                 "pipes, devices",
                 r->n_left_out, r->n_left_out == 1 ? "is" : "are",
-                r->n_left_out == 1 ? "" : "s");
+                front_text_plural(r->n_left_out));
     }
     cli_create_magnet(c, r->info_hash, name, &magnet);
     if (c->o.json) {
@@ -133,13 +148,11 @@ static void cli_create_show(struct cli *c, const char *output, const char *name,
         json_object_set_new(o, "magnet", front_json_text(magnet.data));
         front_json_print(c->out, o);
     } else {
-        cli_say(c, "%s: %s in %u file%s, %u pieces of %s",
-                to_stdout ? "standard output" : output,
+        cli_say(c, "%s: %s in %u file%s, %u pieces of %s", where,
                 front_format_size(size, r->total_size), r->n_files,
-                r->n_files == 1 ? "" : "s", r->piece_count,
+                front_text_plural(r->n_files), r->piece_count,
                 front_format_size(piece, r->piece_length));
-        fprintf(to_stdout ? c->err : c->out, "%s\n%s\n", r->info_hash,
-                magnet.data);
+        fprintf(out, "%s\n%s\n", r->info_hash, magnet.data);
     }
     front_text_free(&magnet);
 }
@@ -187,7 +200,9 @@ static int cli_create_make(struct cli *c)
         front_text_printf(&output, "%s.torrent", name);
     }
     cli_track_update(&w.track, &p, cli_run_now_ms());
-    w.live = cli_create_has_bar(c) ? cli_live_new(fileno(c->err)) : NULL;
+    if (cli_create_has_bar(c)) {
+        w.live = cli_live_new(fileno(c->err));
+    }
     struct btc_create_options o =
         cli_create_options(c, front_text_str(&output), &w);
     int status = btc_create(&o, &r, &e);

@@ -18,7 +18,9 @@ static int cli_db_problem(void *ctx, const struct btc_value *v, size_t n)
     for (size_t i = 0; i < n; i++) {
         char number[32];
         snprintf(number, sizeof(number), "%lld", (long long)v[i].i);
-        front_text_puts(&line, i == 0 ? "" : "  ");
+        if (i > 0) {
+            front_text_puts(&line, "  ");
+        }
         if (v[i].type == BTC_TEXT) {
             front_text_clean(&line, v[i].text, c->out_screen.utf8);
         } else if (v[i].type == BTC_INT) {
@@ -42,9 +44,13 @@ static int cli_db_check(struct cli *c, struct btc *b)
 {
     struct btc_error e = {0};
     json_t *problems = json_array();
-    int status = c->o.json ? btc_db_check(b, cli_db_keep, problems, &e)
-                           : btc_db_check(b, cli_db_problem, c, &e);
+    int status;
 
+    if (c->o.json) {
+        status = btc_db_check(b, cli_db_keep, problems, &e);
+    } else {
+        status = btc_db_check(b, cli_db_problem, c, &e);
+    }
     if (c->o.json) {
         json_t *o = front_json_object();
         json_object_set(o, "problems", problems);
@@ -71,7 +77,9 @@ static void cli_db_print(struct cli *c, const char *key, const char *text)
     if (!c->o.json && !c->o.ndjson) {
         size_t n = strlen(text);
         fputs(text, c->out);
-        fputs(n > 0 && text[n - 1] == '\n' ? "" : "\n", c->out);
+        if (n == 0 || text[n - 1] != '\n') {
+            fputs("\n", c->out);
+        }
         return;
     }
     json_t *o = front_json_object();
@@ -172,8 +180,11 @@ static int cli_db_repair(struct cli *c, struct btc *b)
 /* btc db path. */
 static int cli_db_path(struct cli *c)
 {
-    char *standard = c->o.db == NULL ? btc_default_db() : NULL;
-    const char *path = c->o.db == NULL ? standard : c->o.db;
+    char *standard = NULL;
+    if (c->o.db == NULL) {
+        standard = btc_default_db();
+    }
+    const char *path = front_text_or(c->o.db, standard);
 
     if (path == NULL) {
         return cli_fail_text(c, BTC_STATUS_USAGE,

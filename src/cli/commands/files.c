@@ -17,7 +17,10 @@ static const char *cli_files_priority(int64_t n)
     static const char *const names[] = {"off",    "low",  "low",  "low",
                                         "normal", "high", "high", "high"};
 
-    return n >= 0 && n < 8 ? names[n] : "-";
+    if (n >= 0 && n < 8) {
+        return names[n];
+    }
+    return "-";
 }
 
 /* A file; its number is the one that --select takes. */

@@ -34,7 +34,7 @@ static int cli_get_engine(struct cli *c, struct btc *b,
     cli_run_init(&r, c, b);
     r.options.ids = ids;
     r.options.n_ids = n;
-    r.options.seed = c->o.seed != NULL ? c->o.seed : CLI_GET_SEED;
+    r.options.seed = front_text_or(c->o.seed, CLI_GET_SEED);
     int status = cli_run_engine(&r, true, &e);
     if (status == 0 && s->n_failed > 0) {
         status = cli_sources_status(c, s);
@@ -61,8 +61,10 @@ static void cli_get_tell_lost(const struct cli *c)
 
     for (unsigned id = 0; id < CLI_OPTION_N; id++) {
         if ((c->o.typed & CLI_GET_ENGINE & CLI_OPTION_BIT(id)) != 0) {
-            front_text_printf(&names, "%s--%s", names.len > 0 ? ", " : "",
-                              cli_option_table[id].name);
+            if (names.len > 0) {
+                front_text_puts(&names, ", ");
+            }
+            front_text_printf(&names, "--%s", cli_option_table[id].name);
         }
     }
     if (names.len > 0) {
@@ -92,7 +94,11 @@ static int cli_get_sources(struct cli *c, struct cli_sources *s)
         cli_get_tell_lost(c);
     }
     cli_sources_add(c, b, &add, s);
-    status = s->n == 0 ? cli_sources_fail(c, s) : cli_get_engine(c, b, s);
+    if (s->n == 0) {
+        status = cli_sources_fail(c, s);
+    } else {
+        status = cli_get_engine(c, b, s);
+    }
     btc_close(b);
     return status;
 }
@@ -101,11 +107,17 @@ static int cli_get_sources(struct cli *c, struct cli_sources *s)
 static char *cli_get_object(const struct cli *c, const char *text)
 {
     struct front_text out = {0};
-    json_t *o = c->o.json
-                    ? front_json_failure(BTC_STATUS_INTERRUPTED, text)
-                    : front_json_failure_event(BTC_STATUS_INTERRUPTED, text);
-    char *dump = json_dumps(o, c->o.json ? JSON_INDENT(2) : JSON_COMPACT);
+    json_t *o;
+    size_t how;
 
+    if (c->o.json) {
+        o = front_json_failure(BTC_STATUS_INTERRUPTED, text);
+        how = JSON_INDENT(2);
+    } else {
+        o = front_json_failure_event(BTC_STATUS_INTERRUPTED, text);
+        how = JSON_COMPACT;
+    }
+    char *dump = json_dumps(o, how);
     front_text_puts(&out, dump);
     front_text_puts(&out, "\n");
     free(dump);
@@ -117,7 +129,10 @@ static char *cli_get_object(const struct cli *c, const char *text)
 static int cli_get_run(struct cli *c)
 {
     bool object = c->o.json || c->o.ndjson;
-    char *out = object ? cli_get_object(c, CLI_GET_STOPPED) : NULL;
+    char *out = NULL;
+    if (object) {
+        out = cli_get_object(c, CLI_GET_STOPPED);
+    }
     const struct cli_signal_words words = {.out = out,
                                            .err = "btc: " CLI_GET_STOPPED "\n",
                                            .status = BTC_STATUS_INTERRUPTED};

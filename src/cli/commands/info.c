@@ -15,7 +15,7 @@ static void cli_info_line(struct cli *c, const char *name, const char *value)
     struct front_text line = {0};
 
     front_text_printf(&line, "%-*s", CLI_INFO_TAB, name);
-    front_text_clean(&line, value == NULL ? "not known" : value,
+    front_text_clean(&line, front_text_or(value, "not known"),
                      c->out_screen.utf8);
     fprintf(c->out, "%s\n", front_text_str(&line));
     front_text_free(&line);
@@ -31,8 +31,10 @@ static void cli_info_sizes(struct cli *c, const struct btc_source_info *i)
         front_text_printf(&line, "%s (%lld bytes)",
                           front_format_size(buf, (uint64_t)i->total_size),
                           (long long)i->total_size);
+        cli_info_line(c, "size", front_text_str(&line));
+    } else {
+        cli_info_line(c, "size", NULL);
     }
-    cli_info_line(c, "size", i->total_size < 0 ? NULL : front_text_str(&line));
     front_text_clear(&line);
     if (i->piece_length > 0) {
         front_text_printf(&line, "%lld of %s", (long long)i->piece_count,

@@ -47,12 +47,13 @@ static void cli_move_say(struct cli *c, int64_t id, const struct btc_moved *r)
         front_text_puts(&line, " now; no file was touched");
     } else {
         front_text_printf(&line, " now: %u file%s, %u of them copied",
-                          r->n_files, r->n_files == 1 ? "" : "s", r->n_copied);
+                          r->n_files, front_text_plural(r->n_files),
+                          r->n_copied);
     }
     cli_say(c, "%s", front_text_str(&line));
     if (r->n_left > 0) {
         cli_say(c, "%u old file%s could not be taken away from %s", r->n_left,
-                r->n_left == 1 ? "" : "s", r->from);
+                front_text_plural(r->n_left), r->from);
     }
     front_text_free(&line);
 }

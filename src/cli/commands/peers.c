@@ -21,13 +21,15 @@ static const struct front_column cli_peers_columns[] = {
 static void cli_peers_address(struct front_table *t, const struct cli_rows *r,
                               size_t row)
 {
-    const char *address = cli_rows_text(r, row, "address");
+    const char *address = front_text_or(cli_rows_text(r, row, "address"), "?");
+    long long port = cli_rows_int(r, row, "port", 0);
     struct front_text text = {0};
-    bool six = address != NULL && strchr(address, ':') != NULL;
 
-    front_text_printf(&text, "%s%s%s:%lld", six ? "[" : "",
-                      address == NULL ? "?" : address, six ? "]" : "",
-                      (long long)cli_rows_int(r, row, "port", 0));
+    if (strchr(address, ':') != NULL) {
+        front_text_printf(&text, "[%s]:%lld", address, port);
+    } else {
+        front_text_printf(&text, "%s:%lld", address, port);
+    }
     front_table_cell(t, front_text_str(&text));
     front_text_free(&text);
 }

@@ -21,15 +21,18 @@ static int cli_pieces_draw(struct cli *c, struct btc *b,
     const char *name = cli_rows_text(rows, row, "name");
     int status = 0;
 
-    front_text_clean(&out, name == NULL ? "?" : name, c->out_screen.utf8);
+    front_text_clean(&out, front_text_or(name, "?"), c->out_screen.utf8);
     if (total <= 0) { /* a magnet that waits for its metadata */
         fprintf(c->out, "%s  no pieces are known yet\n", front_text_str(&out));
         front_text_free(&out);
         return 0;
     }
+    if (size < 0) {
+        size = 0;
+    }
     front_format_percent(percent,
                          (uint64_t)cli_rows_int(rows, row, "bytes_done", 0),
-                         size < 0 ? 0 : (uint64_t)size);
+                         (uint64_t)size);
     front_text_printf(&out, "  %lld of %lld pieces, %s\n",
                       (long long)cli_rows_int(rows, row, "pieces_done", 0),
                       (long long)total, percent);
@@ -45,7 +48,10 @@ static int cli_pieces_draw(struct cli *c, struct btc *b,
     }
     fputs(front_text_str(&out), c->out);
     front_text_free(&out);
-    return status == 0 ? 0 : cli_fail(c, &e);
+    if (status != 0) {
+        return cli_fail(c, &e);
+    }
+    return 0;
 }
 
 /* The maps of the torrents asked for. */

@@ -41,7 +41,10 @@ static int cli_resume_file(void *ctx, const struct btc_value *v, size_t n)
     }
     bool *missing = ctx;
     *missing = priority > 0 && done < length;
-    return *missing ? 1 : 0;
+    if (*missing) {
+        return 1;
+    }
+    return 0;
 }
 
 /* More files are wished for than when the engine said "complete": it was not
@@ -141,9 +144,11 @@ static int cli_resume_engine(struct cli *c, struct btc *b,
     struct btc_error e = {0};
 
     cli_run_init(&r, c, b);
-    r.options.ids = ids->n == 0 ? NULL : ids->ids;
+    if (ids->n > 0) {
+        r.options.ids = ids->ids;
+    }
     r.options.n_ids = ids->n;
-    r.options.seed = c->o.seed != NULL ? c->o.seed : CLI_RESUME_SEED;
+    r.options.seed = front_text_or(c->o.seed, CLI_RESUME_SEED);
     int status = cli_run_engine(&r, false, &e);
     status = cli_run_report(&r, status, &e, NULL);
     cli_run_fini(&r);
@@ -166,16 +171,22 @@ static int cli_resume_run(struct cli *c)
     }
     status = cli_open_ids(c, b, &ids);
     if (status == 0) {
-        status = ids.n > 0 ? cli_resume_start(b, &ids, &n, &e)
-                           : cli_resume_count(b, 0, &n, &e);
+        if (ids.n > 0) {
+            status = cli_resume_start(b, &ids, &n, &e);
+        } else {
+            status = cli_resume_count(b, 0, &n, &e);
+        }
         if (status != 0) {
             cli_fail(c, &e);
         } else if (n.run.n == 0 && !(serve && ids.n > 0)) {
             status = cli_resume_nothing(c, &n);
         } else {
             status = cli_resume_peers(c, b, ids.n > 0 ? &ids : &n.run, &e);
-            status =
-                status != 0 ? cli_fail(c, &e) : cli_resume_engine(c, b, &ids);
+            if (status != 0) {
+                status = cli_fail(c, &e);
+            } else {
+                status = cli_resume_engine(c, b, &ids);
+            }
         }
     }
     free(n.run.ids);

@@ -13,11 +13,13 @@ static void cli_rm_list(struct cli *c, const struct cli_wish *list, size_t n)
     char buf[FRONT_FORMAT_MAX];
 
     for (size_t i = 0; i < n; i++) {
-        fprintf(c->err, "  %lld  %s%s%s%s%s\n", (long long)list[i].id,
-                list[i].name, c->o.data ? ", and its data: " : "",
-                c->o.data ? front_format_size(buf, (uint64_t)list[i].bytes_done)
-                          : "",
-                c->o.data ? " in " : "", c->o.data ? list[i].save_path : "");
+        fprintf(c->err, "  %lld  %s", (long long)list[i].id, list[i].name);
+        if (c->o.data) {
+            fprintf(c->err, ", and its data: %s in %s",
+                    front_format_size(buf, (uint64_t)list[i].bytes_done),
+                    list[i].save_path);
+        }
+        fputs("\n", c->err);
     }
 }
 
@@ -88,13 +90,15 @@ static int cli_rm_one(struct cli *c, struct btc *b, const struct cli_wish *w,
 /* btc rm ID... */
 static int cli_rm_run(struct cli *c)
 {
-    const struct cli_wish_kind kind = {
-        .did = c->o.data ? "removed, data and all:" : "removed",
-        .wished = c->o.data ? "the engine that runs removes, data and all:"
-                            : "the engine that runs removes",
-        .ask = cli_rm_ask,
-        .fn = cli_rm_one};
+    struct cli_wish_kind kind = {.did = "removed",
+                                 .wished = "the engine that runs removes",
+                                 .ask = cli_rm_ask,
+                                 .fn = cli_rm_one};
 
+    if (c->o.data) {
+        kind.did = "removed, data and all:";
+        kind.wished = "the engine that runs removes, data and all:";
+    }
     return cli_wish_run(c, &kind);
 }
 

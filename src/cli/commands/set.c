@@ -50,7 +50,10 @@ static int cli_set_one(struct cli *c, struct btc *b, int64_t id,
     front_text_add(&key, word, n);
     int status = set(b, id, front_text_str(&key), word + n + 1, &e);
     front_text_free(&key);
-    return status == 0 ? 0 : cli_fail(c, &e);
+    if (status != 0) {
+        return cli_fail(c, &e);
+    }
+    return 0;
 }
 
 /* For programs: the torrent as it is wished now. */
@@ -76,7 +79,10 @@ static int cli_set_run(struct cli *c)
     int64_t id = 0;
 
     if (c->n_args == 0) {
-        return c->o.json ? cli_set_list_json(c) : cli_set_list(c);
+        if (c->o.json) {
+            return cli_set_list_json(c);
+        }
+        return cli_set_list(c);
     }
     if (c->n_args == 1) {
         return cli_fail_text(c, BTC_STATUS_USAGE,

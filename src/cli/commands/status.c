@@ -42,7 +42,10 @@ static void cli_status_cells(struct front_table *t, const struct cli_rows *r,
 {
     char buf[FRONT_FORMAT_MAX];
     int64_t left = cli_rows_int(r, row, "bytes_left", 0);
-    int64_t eta = left > 0 ? cli_rows_int(r, row, "eta_s", -1) : -1;
+    int64_t eta = -1;
+    if (left > 0) {
+        eta = cli_rows_int(r, row, "eta_s", -1);
+    }
 
     cli_rows_cell(t, r, row, "id");
     cli_rows_cell(t, r, row, "name");
@@ -55,7 +58,11 @@ static void cli_status_cells(struct front_table *t, const struct cli_rows *r,
     }
     cli_rows_cell_rate(t, r, row, "down_rate");
     cli_rows_cell_rate(t, r, row, "up_rate");
-    front_table_cell(t, eta < 0 ? NULL : front_format_duration(buf, eta));
+    if (eta >= 0) {
+        front_table_cell(t, front_format_duration(buf, eta));
+    } else {
+        front_table_cell(t, NULL);
+    }
     cli_rows_cell(t, r, row, "peers");
     cli_rows_cell(t, r, row, "ratio");
 }
@@ -64,7 +71,11 @@ static void cli_status_cells(struct front_table *t, const struct cli_rows *r,
 static int cli_status_load(struct btc *b, const struct cli_ids *ids,
                            struct cli_rows **rows, struct btc_error *e)
 {
-    *rows = cli_rows_load(b, "progress", ids->n == 1 ? ids->ids[0] : 0, 0, e);
+    int64_t only = 0; /* 0: all */
+    if (ids->n == 1) {
+        only = ids->ids[0];
+    }
+    *rows = cli_rows_load(b, "progress", only, 0, e);
     if (*rows == NULL) {
         return e->status;
     }
@@ -100,7 +111,7 @@ static void cli_status_text(const struct cli *c, const struct cli_rows *rows,
             front_text_printf(&line, "%lld: %s",
                               (long long)cli_rows_int(rows, i, "id", 0), error);
             front_text_fit(out, front_text_str(&line),
-                           s.width == 0 ? line.len : s.width, s.utf8);
+                           front_term_width(&s, line.len), s.utf8);
             front_text_puts(out, "\n");
             front_text_free(&line);
         }
@@ -158,8 +169,7 @@ static json_t *cli_status_object(const struct cli *c, struct btc *b,
     json_t *o = front_json_object();
     int64_t pid = btc_engine_pid(btc_path(b));
 
-    json_object_set_new(o, "engine_pid",
-                        pid == 0 ? json_null() : json_integer(pid));
+    json_object_set_new(o, "engine_pid", front_json_id(pid));
     json_object_set_new(o, "next",
                         front_json_text(cli_status_next(c, b, rows, &hint)));
     front_text_free(&hint);
@@ -213,7 +223,9 @@ static void cli_status_draw(struct cli *c, const struct cli_rows *rows,
     char *end = text.data;
     for (size_t line = 1; line < c->out_screen.height && *end != '\0'; line++) {
         end += strcspn(end, "\n");
-        end += *end == '\n' ? 1 : 0;
+        if (*end == '\n') {
+            end++;
+        }
     }
     *end = '\0';
     cli_live_draw(live, text.data, c->out_screen.width);
@@ -253,7 +265,10 @@ static int cli_status_watch(struct cli *c, struct btc *b,
         }
     }
     cli_live_free(live);
-    return status == 0 ? 0 : cli_fail(c, &e);
+    if (status != 0) {
+        return cli_fail(c, &e);
+    }
+    return 0;
 }
 
 /* btc status [ID...]. */

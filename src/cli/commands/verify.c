@@ -65,10 +65,15 @@ static int cli_verify_ids(struct cli *c)
     status = cli_open_ids(c, b, &ids);
     if (status == 0) {
         cli_run_init(&r, c, b);
-        r.options.ids = ids.n == 0 ? NULL : ids.ids;
+        if (ids.n > 0) {
+            r.options.ids = ids.ids;
+        }
         r.options.n_ids = ids.n;
         r.options.check_only = true;
-        r.options.verify = c->o.full ? BTC_VERIFY_FULL : BTC_VERIFY_AUTO;
+        r.options.verify = BTC_VERIFY_AUTO;
+        if (c->o.full) {
+            r.options.verify = BTC_VERIFY_FULL;
+        }
         r.options.older_than_s = (int64_t)c->o.older_than_s;
         status = cli_run_engine(&r, false, &e);
         cli_verify_report(&r);

@@ -160,8 +160,13 @@ static void cli_why_map(struct cli_why *w)
         const json_t *range = json_array_get(w->missing, i);
         long long a = json_integer_value(json_array_get(range, 0));
         long long b = json_integer_value(json_array_get(range, 1));
-        front_text_printf(&text, a == b ? "%s %lld" : "%s %lld-%lld",
-                          i == 0 ? "" : ",", a, b);
+        if (i > 0) {
+            front_text_puts(&text, ",");
+        }
+        front_text_printf(&text, " %lld", a);
+        if (b != a) {
+            front_text_printf(&text, "-%lld", b);
+        }
     }
     if (i < json_array_size(w->missing)) {
         front_text_puts(&text, " ...");
@@ -218,10 +223,10 @@ static void cli_why_show(struct cli_why *w, const struct cli_rows *p)
     }
     struct front_text line = {0};
     const char *name = cli_rows_text(p, 0, "name");
-    front_text_clean(&line, name == NULL ? "?" : name, c->out_screen.utf8);
+    front_text_clean(&line, front_text_or(name, "?"), c->out_screen.utf8);
     const char *state = cli_rows_text(p, 0, "state");
     fprintf(c->out, "%s is %s\n", front_text_str(&line),
-            state == NULL ? "not known" : state);
+            front_text_or(state, "not known"));
     for (size_t i = 0; i < json_array_size(w->reasons); i++) {
         front_text_clear(&line);
         front_text_clean(&line,
