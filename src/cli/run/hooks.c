@@ -23,7 +23,7 @@ static char *cli_hooks_var(const char *name, const char *value)
 
     front_text_puts(&t, name);
     front_text_puts(&t, "=");
-    front_text_puts(&t, value == NULL ? "" : value);
+    front_text_puts(&t, front_text_or(value, ""));
     return t.data;
 }
 
@@ -146,11 +146,16 @@ void cli_hooks_reap(struct cli_hooks *h, bool wait)
         if (got == 0 || (got < 0 && errno == EINTR)) {
             h->pids[left++] = h->pids[i];
         } else if (got > 0 && how != 0) {
+            const char *kind = "exit status";
+            int number = WEXITSTATUS(how);
+            if (WIFSIGNALED(how)) {
+                kind = "signal";
+                number = WTERMSIG(how);
+            }
             fprintf(h->err,
                     "btc: the command of --on-done or --on-error "
                     "failed (%s %d)\n",
-                    WIFSIGNALED(how) ? "signal" : "exit status",
-                    WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
+                    kind, number);
         }
     }
     h->n = left;

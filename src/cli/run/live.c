@@ -90,9 +90,11 @@ static size_t cli_live_rows(const struct cli_live *l, size_t width)
     size_t rows = 0;
 
     for (size_t i = 0; i < l->n_widths; i++) {
-        rows += l->widths[i] <= width || width == 0
-                    ? 1
-                    : (l->widths[i] + width - 1) / width;
+        if (l->widths[i] <= width || width == 0) {
+            rows++;
+        } else {
+            rows += (l->widths[i] + width - 1) / width;
+        }
     }
     return rows;
 }
@@ -114,7 +116,10 @@ static void cli_live_lines(struct cli_live *l, const char *lines, bool keep,
                 mem_resize(l->widths, l->n_widths + 1, sizeof(*l->widths));
             l->widths[l->n_widths++] = front_text_width(front_text_str(&line));
         }
-        lines += lines[n] == '\0' ? n : n + 1;
+        lines += n;
+        if (*lines != '\0') {
+            lines++;
+        }
     }
     front_text_free(&line);
 }
@@ -128,9 +133,11 @@ void cli_live_frame(struct cli_live *l, const char *lines, size_t width,
     front_text_puts(out, "\033[?25l");
     if (rows > 0) {
         front_text_printf(out, "\r\033[%zuA", rows);
-        /* a terminal that was resized remembers which rows it had wrapped, and
-         * joins them again later unless they are erased */
-        front_text_puts(out, width != l->width ? "\033[J" : "");
+    }
+    /* a terminal that was resized remembers which rows it had wrapped, and
+     * joins them again later unless they are erased */
+    if (rows > 0 && width != l->width) {
+        front_text_puts(out, "\033[J");
     }
     l->width = width;
     pthread_mutex_lock(&l->lock);

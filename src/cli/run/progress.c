@@ -107,8 +107,10 @@ void cli_progress_free(struct cli_progress *p)
 /* How often STATS events are wanted. */
 uint32_t cli_progress_tick_ms(const struct cli_progress *p)
 {
-    return p->how == CLI_PROGRESS_BAR ? CLI_PROGRESS_BAR_MS
-                                      : CLI_PROGRESS_TICK_MS;
+    if (p->how == CLI_PROGRESS_BAR) {
+        return CLI_PROGRESS_BAR_MS;
+    }
+    return CLI_PROGRESS_TICK_MS;
 }
 
 /* "12:00:01 debian.iso  43.1 %  1.2/2.8 GiB  11.2 MiB/s  ETA 2m10s  12 peers"
@@ -148,7 +150,7 @@ void cli_progress_line(const struct front_screen *s, int64_t at,
     }
     if (p->peers > 0 || p->state == BTC_STATE_DOWNLOADING) {
         front_text_printf(out, "  %u peer%s", p->peers,
-                          p->peers == 1 ? "" : "s");
+                          front_text_plural(p->peers));
     }
     if (p->error != NULL) {
         front_text_puts(out, "  ");
@@ -238,7 +240,9 @@ static void cli_progress_stats(struct cli_progress *p,
     if (p->how == CLI_PROGRESS_BAR) {
         cli_progress_draw(p, track);
     } else if (p->how == CLI_PROGRESS_PLAIN && !p->daemon && !ev->asked) {
-        p->line_ms = p->line_ms == 0 ? now_ms : p->line_ms;
+        if (p->line_ms == 0) {
+            p->line_ms = now_ms;
+        }
         if (now_ms - p->line_ms >= CLI_PROGRESS_PLAIN_MS) {
             p->line_ms = now_ms;
             cli_progress_all(p, ev->at, track, false);
@@ -254,16 +258,22 @@ static void cli_progress_note(struct cli_progress *p,
                               const struct cli_track *track)
 {
     const struct cli_torrent *item = cli_track_find(track, ev->id);
+    const char *who = "btc";
+    const char *what = "error";
     char buf[FRONT_FORMAT_MAX];
     struct front_text line = {0};
 
     front_text_printf(&line, "%s ", front_format_clock(buf, ev->at));
-    front_text_clean(&line, item == NULL ? "btc" : item->p.name,
-                     p->screen.utf8);
-    front_text_puts(&line, ev->type == BTC_EVENT_FILE ? "  file complete: "
-                                                      : "  error: ");
+    if (item != NULL) {
+        who = item->p.name;
+    }
+    if (ev->type == BTC_EVENT_FILE) {
+        what = "file complete";
+    }
+    front_text_clean(&line, who, p->screen.utf8);
+    front_text_printf(&line, "  %s: ", what);
     front_text_clean(&line,
-                     ev->text == NULL ? btc_status_text(ev->status) : ev->text,
+                     front_text_or(ev->text, btc_status_text(ev->status)),
                      p->screen.utf8);
     cli_progress_say(p, front_text_str(&line));
     front_text_free(&line);

@@ -179,8 +179,10 @@ void cli_run_fini(struct cli_run *r)
 static int cli_run_once(struct cli_run *r, bool follow, struct btc_error *e)
 {
     r->followed = follow;
-    return follow ? btc_follow(r->b, &r->options, e)
-                  : btc_run(r->b, &r->options, e);
+    if (follow) {
+        return btc_follow(r->b, &r->options, e);
+    }
+    return btc_run(r->b, &r->options, e);
 }
 
 /* on-error for those that were left behind without an event of their own. */
@@ -204,7 +206,10 @@ static int cli_run_some(struct cli_run *r, bool may_follow, struct btc_error *e)
 {
     bool late = false; /* another one began between the look and the lock */
     for (;;) {
-        int64_t pid = may_follow ? btc_engine_pid(btc_path(r->b)) : 0;
+        int64_t pid = 0;
+        if (may_follow) {
+            pid = btc_engine_pid(btc_path(r->b));
+        }
         bool follow = pid != 0 || late;
         if (pid != 0) {
             cli_say(r->c, "following the engine that runs already (pid %lld)",
@@ -247,7 +252,7 @@ static void cli_run_place(const struct btc_progress *p, struct front_text *out,
     struct front_text path = {0};
     struct stat st;
 
-    front_text_puts(&path, p->save_path == NULL ? "." : p->save_path);
+    front_text_puts(&path, front_text_or(p->save_path, "."));
     size_t len = path.len;
     front_text_puts(&path, "/");
     front_text_puts(&path, p->name);
@@ -282,6 +287,21 @@ static void cli_run_fetched(const struct btc_progress *p, uint64_t fetched,
         front_format_rate(buf, fetched / ms * 1000 + fetched % ms * 1000 / ms));
 }
 
+/* How long a torrent took until now, or until it was done: 1 or more. */
+static uint64_t cli_run_took_ms(const struct cli_run *r,
+                                const struct cli_torrent *item)
+{
+    int64_t end_ms = item->done_ms;
+
+    if (end_ms == 0) {
+        end_ms = cli_run_now_ms();
+    }
+    if (end_ms <= r->began_ms) {
+        return 1;
+    }
+    return (uint64_t)(end_ms - r->began_ms);
+}
+
 /* The line on a torrent that is done. */
 static void cli_run_summary(const struct cli_run *r,
                             const struct cli_torrent *item)
@@ -289,8 +309,6 @@ static void cli_run_summary(const struct cli_run *r,
     const struct front_screen *s = &r->c->err_screen;
     const struct btc_progress *p = &item->p;
     uint64_t fetched = p->downloaded - item->first_downloaded;
-    int64_t end_ms = item->done_ms != 0 ? item->done_ms : cli_run_now_ms();
-    int64_t ms = end_ms - r->began_ms < 1 ? 1 : end_ms - r->began_ms;
     char buf[FRONT_FORMAT_MAX];
     struct front_text line = {0};
 
@@ -299,7 +317,7 @@ static void cli_run_summary(const struct cli_run *r,
     front_text_puts(&line, front_term_colour(s, FRONT_COLOUR_NONE));
     front_text_clean(&line, p->name, s->utf8);
     front_text_printf(&line, "  %s", front_format_size(buf, p->bytes_total));
-    cli_run_fetched(p, fetched, (uint64_t)ms, &line);
+    cli_run_fetched(p, fetched, cli_run_took_ms(r, item), &line);
     front_text_puts(&line, "  ");
     cli_run_place(p, &line, s->utf8);
     cli_say(r->c, "%s", front_text_str(&line));
@@ -322,7 +340,11 @@ static bool cli_run_is_paused(const struct cli_run *r,
         if (p->state != BTC_STATE_PAUSED) {
             return false;
         }
-        *only = n++ == 0 ? p : NULL;
+        n++;
+        *only = NULL;
+        if (n == 1) {
+            *only = p;
+        }
     }
     return n > 0;
 }

@@ -117,7 +117,10 @@ static void cli_signal_install(int flags)
         bool nohup =
             number == SIGHUP && cli_signal_old[i].sa_handler == SIG_IGN;
         bool asks = number == SIGUSR1 || number == SIGCONT;
-        sa.sa_flags = asks ? SA_RESTART : flags;
+        sa.sa_flags = flags;
+        if (asks) {
+            sa.sa_flags = SA_RESTART;
+        }
         if (number != SIGPIPE && !nohup) {
             sigaction(number, &sa, NULL);
         }
@@ -130,7 +133,7 @@ void cli_signal_take(bool daemon)
     cli_signal_kept = 0;
     cli_signal_reloads = 0;
     cli_signal_came_back = 0;
-    cli_signal_is_daemon = daemon ? 1 : 0;
+    cli_signal_is_daemon = daemon;
     cli_signal_engine = NULL;
     cli_signal_words = NULL;
     cli_signal_taken = true;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "front/format.h"
+#include "front/text.h"
 
 /* Replaces an owned string. */
 static void cli_track_text(const char **field, const char *text)
@@ -90,14 +91,16 @@ struct cli_torrent *cli_track_update(struct cli_track *t,
         item = cli_track_add(t, p, now_ms);
     }
     t->next = (size_t)(item - t->items) + 1;
-    t->next = t->next < t->n ? t->next : 0;
+    if (t->next == t->n) {
+        t->next = 0;
+    }
     item->missed |= cli_track_misses(p, is_new);
     const struct btc_progress old = item->p;
     item->p = *p;
     item->p.name = old.name;
     item->p.error = old.error;
     item->p.save_path = old.save_path;
-    cli_track_text(&item->p.name, p->name == NULL ? p->info_hash : p->name);
+    cli_track_text(&item->p.name, front_text_or(p->name, p->info_hash));
     cli_track_text(&item->p.error, p->error);
     cli_track_text(&item->p.save_path, p->save_path);
     return item;
@@ -129,7 +132,9 @@ struct cli_totals cli_track_totals(const struct cli_track *t)
         sum.down_rate += p->down_rate;
         sum.up_rate += p->up_rate;
         sum.peers += p->peers;
-        sum.n_done += cli_track_is_done(p) ? 1 : 0;
+        if (cli_track_is_done(p)) {
+            sum.n_done++;
+        }
     }
     if (sum.down_rate > 0 && sum.bytes_total > sum.bytes_done) {
         sum.eta_s =

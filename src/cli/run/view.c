@@ -28,16 +28,22 @@ struct cli_fields {
 /* Columns that a line may take. */
 static size_t cli_view_width(const struct front_screen *s)
 {
-    size_t width = s->width == 0 ? 80 : s->width;
+    size_t width = front_term_width(s, 80);
 
-    return width < CLI_VIEW_MIN ? CLI_VIEW_MIN : width - 1;
+    if (width < CLI_VIEW_MIN) {
+        return CLI_VIEW_MIN;
+    }
+    return width - 1;
 }
 
 /* The next figure. */
 static char *cli_view_field(struct cli_fields *f, unsigned drop)
 {
-    struct cli_field *field = &f->items[f->n < CLI_VIEW_FIELDS ? f->n++ : 0];
+    struct cli_field *field = &f->items[0];
 
+    if (f->n < CLI_VIEW_FIELDS) {
+        field = &f->items[f->n++];
+    }
     field->drop = drop;
     return field->text;
 }
@@ -48,7 +54,10 @@ static size_t cli_view_fields_width(const struct cli_fields *f)
     size_t width = 0;
 
     for (size_t i = 0; i < f->n; i++) {
-        width += front_text_width(f->items[i].text) + (i == 0 ? 0 : 3);
+        if (i > 0) {
+            width += 3;
+        }
+        width += front_text_width(f->items[i].text);
     }
     return width;
 }
@@ -83,7 +92,9 @@ static void cli_view_fields(const struct front_screen *s, struct cli_fields *f,
     while (cli_view_fields_width(f) > width && cli_view_fields_drop(f)) {
     }
     for (size_t i = 0; i < f->n; i++) {
-        front_text_puts(&line, i == 0 ? "" : "   ");
+        if (i > 0) {
+            front_text_puts(&line, "   ");
+        }
         front_text_puts(&line, f->items[i].text);
     }
     front_text_fit(out, front_text_str(&line), width, s->utf8);
@@ -121,21 +132,25 @@ static void cli_view_bar(const struct front_screen *s,
                                         "\xE2\x96\x8A",
                                         "\xE2\x96\x89"};
     size_t inner = width - 2;
-    size_t steps = s->utf8 ? 8 : 1;
+    size_t steps = 1; /* signs that fill a column more and more */
+    if (s->utf8) {
+        steps = 8;
+    }
     size_t fill = inner * steps *
                   front_format_permille(p->bytes_done, p->bytes_total) / 1000;
     size_t rest = inner - fill / steps;
 
-    front_text_puts(out, s->utf8 ? "\xE2\x96\x95" : "[");
+    front_text_puts(out, front_term_sign(s, "\xE2\x96\x95", "["));
     front_text_puts(out, front_term_colour(s, cli_view_colour(p)));
-    front_text_repeat(out, s->utf8 ? "\xE2\x96\x88" : "#", fill / steps);
+    front_text_repeat(out, front_term_sign(s, "\xE2\x96\x88", "#"),
+                      fill / steps);
     if (s->utf8 && fill % 8 != 0) {
         front_text_puts(out, parts[fill % 8]);
         rest--;
     }
     front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
     front_text_repeat(out, " ", rest);
-    front_text_puts(out, s->utf8 ? "\xE2\x96\x8F" : "]");
+    front_text_puts(out, front_term_sign(s, "\xE2\x96\x8F", "]"));
 }
 
 /* The share done, right in its columns. */
@@ -166,7 +181,10 @@ static void cli_view_head(const struct front_screen *s,
     size_t width = cli_view_width(s);
     size_t right = strlen(cli_track_state(p, state));
     bool both = cli_view_has_state(s, right);
-    size_t room = both ? width - right - 2 : width;
+    size_t room = width;
+    if (both) {
+        room = width - right - 2;
+    }
 
     front_text_puts(out, front_term_colour(s, FRONT_COLOUR_BOLD));
     size_t used = front_text_fit(out, p->name, room, s->utf8);
@@ -185,10 +203,10 @@ static void cli_view_rate(const struct front_screen *s, char *out, bool down,
                           uint64_t rate)
 {
     char buf[FRONT_FORMAT_MAX];
-    const char *sign = down ? "down" : "up";
+    const char *sign = front_term_sign(s, "\xE2\x86\x91", "up");
 
-    if (s->utf8) {
-        sign = down ? "\xE2\x86\x93" : "\xE2\x86\x91";
+    if (down) {
+        sign = front_term_sign(s, "\xE2\x86\x93", "down");
     }
     snprintf(out, CLI_VIEW_FIELD, "%s %s", sign, front_format_rate(buf, rate));
 }
@@ -196,15 +214,15 @@ static void cli_view_rate(const struct front_screen *s, char *out, bool down,
 /* Peers, and how many of them have everything. */
 static void cli_view_peers(char *out, const struct btc_progress *p)
 {
-    const char *peers = p->peers == 1 ? "peer" : "peers";
+    const char *peers = front_text_plural(p->peers);
 
     if (p->peers == 0) {
         snprintf(out, CLI_VIEW_FIELD, "no peers");
     } else if (p->seeds > 0) {
-        snprintf(out, CLI_VIEW_FIELD, "%u %s (%u seed%s)", p->peers, peers,
-                 p->seeds, p->seeds == 1 ? "" : "s");
+        snprintf(out, CLI_VIEW_FIELD, "%u peer%s (%u seed%s)", p->peers, peers,
+                 p->seeds, front_text_plural(p->seeds));
     } else {
-        snprintf(out, CLI_VIEW_FIELD, "%u %s", p->peers, peers);
+        snprintf(out, CLI_VIEW_FIELD, "%u peer%s", p->peers, peers);
     }
 }
 
@@ -291,6 +309,38 @@ void cli_view_hashing(const struct front_screen *s,
     cli_view_fields(s, &f, out);
 }
 
+/* Columns of the bar of a compact line; 0 where there is no room for one. */
+static size_t cli_view_bar_width(size_t width)
+{
+    if (width >= 120) {
+        return 30;
+    }
+    if (width >= 48) {
+        return 12;
+    }
+    return 0;
+}
+
+/* Columns of a compact line that are not the name's. */
+static size_t cli_view_rest(size_t width)
+{
+    static const struct {
+        size_t from; /* shown in a line of so many columns */
+        size_t takes;
+    } parts[] = {{32, 17},  /* rate or state */
+                 {48, 2},   /* the gap before the bar */
+                 {64, 9},   /* time left */
+                 {90, 22}}; /* share */
+    size_t rest = CLI_VIEW_PERCENT + cli_view_bar_width(width);
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (width >= parts[i].from) {
+            rest += parts[i].takes;
+        }
+    }
+    return rest;
+}
+
 /* Appends a figure of a compact line, left or right in its columns. */
 static void cli_view_column(struct front_text *out, const char *text,
                             size_t width)
@@ -311,13 +361,11 @@ static void cli_view_compact(const struct front_screen *s,
     char state[64];
     size_t width = cli_view_width(s);
     bool moving = p->state == BTC_STATE_DOWNLOADING;
-    size_t bar = width >= 120 ? 30 : 12;
-    size_t rest = CLI_VIEW_PERCENT;
+    size_t bar = cli_view_bar_width(width);
+    size_t rest = cli_view_rest(width);
+    enum front_colour colour = cli_view_colour(p);
+    const char *text = cli_track_state(p, state);
 
-    rest += width >= 32 ? 17 : 0; /* rate or state */
-    rest += width >= 48 ? bar + 2 : 0;
-    rest += width >= 64 ? 9 : 0;  /* time left */
-    rest += width >= 90 ? 22 : 0; /* share */
     size_t used = front_text_fit(out, p->name, width - rest, s->utf8);
     front_text_repeat(out, " ", width - rest - used);
     if (width >= 48) {
@@ -332,12 +380,12 @@ static void cli_view_compact(const struct front_screen *s,
     if (width >= 32) {
         if (moving) {
             cli_view_rate(s, buf, true, p->down_rate);
+            text = buf;
+            colour = FRONT_COLOUR_NONE;
         }
-        front_text_puts(out, front_term_colour(s, moving ? FRONT_COLOUR_NONE
-                                                         : cli_view_colour(p)));
+        front_text_puts(out, front_term_colour(s, colour));
         struct front_text cut = {0};
-        front_text_fit(&cut, moving ? buf : cli_track_state(p, state), 15,
-                       s->utf8);
+        front_text_fit(&cut, text, 15, s->utf8);
         cli_view_column(out, front_text_str(&cut), 15);
         front_text_free(&cut);
         front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
@@ -370,7 +418,7 @@ static void cli_view_total(const struct cli_view *v, struct front_text *out)
                  front_format_duration(buf, sum.eta_s));
     }
     snprintf(cli_view_field(&f, 5), CLI_VIEW_FIELD, "%u peer%s", sum.peers,
-             sum.peers == 1 ? "" : "s");
+             front_text_plural(sum.peers));
     cli_view_fields(v->screen, &f, out);
 }
 
@@ -383,7 +431,7 @@ static void cli_view_several(const struct cli_view *v, struct front_text *out)
     size_t shown = 0;
 
     if (height > 0 && n + 3 > height) {
-        rows = height > 5 ? height - 4 : 1;
+        rows = num_max(num_sub(height, 4), 1);
     }
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < n && shown < rows; i++) {

@@ -43,15 +43,21 @@ static enum cli_map_sign cli_map_sign(const struct btc_cell *cell)
     if (cell->done > 0) {
         return CLI_MAP_SOME;
     }
-    return cell->active != 0 ? CLI_MAP_ACTIVE : CLI_MAP_MISSING;
+    if (cell->active != 0) {
+        return CLI_MAP_ACTIVE;
+    }
+    return CLI_MAP_MISSING;
 }
 
 /* Columns of a map's line. */
 static size_t cli_map_width(const struct front_screen *s)
 {
-    size_t width = s->width == 0 ? CLI_MAP_WIDTH : s->width;
+    size_t width = front_term_width(s, CLI_MAP_WIDTH);
 
-    return width < 3 ? 2 : width - 1;
+    if (width < 3) {
+        return 2;
+    }
+    return width - 1;
 }
 
 /* A cell per piece, or as many as there is room for. */
@@ -74,7 +80,7 @@ static void cli_map_put(const struct front_screen *s, enum cli_map_sign sign,
         front_text_puts(out, front_term_colour(s, look->colour));
         *colour = look->colour;
     }
-    front_text_puts(out, s->utf8 ? look->utf8 : look->ascii);
+    front_text_puts(out, front_term_sign(s, look->utf8, look->ascii));
 }
 
 /* Draws the cells; fewer than a line of them are stretched to a whole one. */
@@ -107,9 +113,11 @@ void cli_view_legend(const struct front_screen *s, struct front_text *out)
 
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         const struct cli_map_look *look = &cli_map_looks[order[i]];
-        front_text_puts(out, i == 0 ? "" : "  ");
+        if (i > 0) {
+            front_text_puts(out, "  ");
+        }
         front_text_puts(out, front_term_colour(s, look->colour));
-        front_text_puts(out, s->utf8 ? look->utf8 : look->ascii);
+        front_text_puts(out, front_term_sign(s, look->utf8, look->ascii));
         front_text_puts(out, front_term_colour(s, FRONT_COLOUR_NONE));
         front_text_puts(out, " ");
         front_text_puts(out, look->meaning);
