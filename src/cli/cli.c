@@ -2,6 +2,7 @@
  * stand anywhere), the command word or a bare source, the weaker layers, the
  * checks that every command shares, and the last look at standard output. */
 #include "cli/cli.h"
+#include "base/num.h"
 #include "cli/run/signal.h"
 
 #include <errno.h>
@@ -96,8 +97,8 @@ static int cli_getopt_set(struct cli *c, enum cli_option_id id)
     char times[24];
 
     if (value == NULL && opt->type == CLI_TYPE_REPEAT) {
-        unsigned long long n = c->o.verbose;
-        snprintf(times, sizeof(times), "%llu", n < 3 ? n + 1 : 3);
+        unsigned long long n = num_min_u64(c->o.verbose, 2) + 1;
+        snprintf(times, sizeof(times), "%llu", n);
         value = cli_options_keep(&c->o, times);
     } else if (value == NULL) {
         value = "true";
@@ -161,10 +162,16 @@ static int cli_command_refuse(struct cli *c, const char *word)
 /* Finds the command in the words that are left. */
 static int cli_choose(struct cli *c)
 {
-    const char *word = c->n_args > 0 ? c->args[0] : NULL;
+    const char *word = NULL;
+    if (c->n_args > 0) {
+        word = c->args[0];
+    }
 
     if (c->o.version || (word == NULL && c->o.help)) {
-        c->command = cli_command_find(c->o.version ? "version" : "help");
+        c->command = cli_command_find("help");
+        if (c->o.version) {
+            c->command = cli_command_find("version");
+        }
         c->n_args = 0;
         return 0;
     }
@@ -211,7 +218,7 @@ static int cli_check(struct cli *c)
         return cli_fail_text(c, BTC_STATUS_USAGE,
                              "'%s' is too much: btc %s%s%s",
                              c->args[cmd->max_args], cmd->name,
-                             cmd->args[0] == '\0' ? "" : " ", cmd->args);
+                             front_text_gap(cmd->args), cmd->args);
     }
     return 0;
 }
@@ -233,7 +240,10 @@ enum btc_log_level cli_log_level(const struct cli_options *o)
     static const enum btc_log_level levels[] = {BTC_LOG_WARN, BTC_LOG_INFO,
                                                 BTC_LOG_DEBUG, BTC_LOG_TRACE};
 
-    return o->quiet ? BTC_LOG_ERROR : levels[o->verbose > 3 ? 3 : o->verbose];
+    if (o->quiet) {
+        return BTC_LOG_ERROR;
+    }
+    return levels[num_min_u64(o->verbose, 3)];
 }
 
 /* The weaker layers. What has no --config works whatever stands in the file:
@@ -242,8 +252,10 @@ static int cli_load(struct cli *c, struct btc_error *e)
 {
     uint64_t set = c->command->options;
 
-    return (set & CLI_SET(CONFIG)) != 0 ? cli_options_load(&c->o, set, e)
-                                        : cli_options_load_env(&c->o, set, e);
+    if ((set & CLI_SET(CONFIG)) != 0) {
+        return cli_options_load(&c->o, set, e);
+    }
+    return cli_options_load_env(&c->o, set, e);
 }
 
 /* Everything between argv and the exit status. */
@@ -290,7 +302,10 @@ static int cli_finish(struct cli *c, int status)
     /* what was flushed before has left no errno */
     fprintf(c->err, "btc: cannot write to standard output: %s\n",
             errno == 0 ? "it is full or closed" : strerror(errno));
-    return status == 0 ? BTC_STATUS_IO : status;
+    if (status == 0) {
+        return BTC_STATUS_IO;
+    }
+    return status;
 }
 
 /* Whether the words before `--` ask for an object: an error of the options must

@@ -91,6 +91,8 @@ void cli_say(const struct cli *c, const char *fmt, ...)
 /* An error, whatever --quiet says; with --json or --ndjson as an object on
  * standard output, too. Gives e->status (OTHER for 0). */
 int cli_fail(struct cli *c, const struct btc_error *e);
+/* The exit status of an error, which is never 0. */
+int cli_fail_status(const struct btc_error *e);
 /* The text of an error alone, to standard error. */
 void cli_say_error(const struct cli *c, const struct btc_error *e);
 /* The same from a text. */

@@ -33,8 +33,7 @@ static void cli_dry_fini(struct cli_dry *d)
 static struct cli_rows *cli_dry_row(struct btc *b,
                                     const struct btc_source_info *info)
 {
-    const char *hash =
-        info->info_hash_v1 != NULL ? info->info_hash_v1 : info->info_hash_v2;
+    const char *hash = front_text_or(info->info_hash_v1, info->info_hash_v2);
     int64_t id = 0;
 
     if (b == NULL || hash == NULL || btc_find(b, hash, &id, NULL) != 0) {
@@ -50,7 +49,10 @@ static int cli_dry_left(struct cli *c, struct btc *b, struct cli_dry *d,
     int64_t left = cli_rows_int(d->row, 0, "bytes_left", 0);
 
     if (!cli_dry_chooses(c)) {
-        d->bytes = left > 0 ? (uint64_t)left : 0;
+        d->bytes = 0;
+        if (left > 0) {
+            d->bytes = (uint64_t)left;
+        }
         return 0;
     }
     struct cli_rows *files = cli_rows_load(
@@ -107,7 +109,9 @@ static int cli_dry_look(struct cli *c, struct btc *b,
     int status =
         btc_source_select(source, c->o.select, c->o.exclude, d->wanted, e);
     for (size_t i = 0; status == 0 && i < info->n_files; i++) {
-        d->bytes += d->wanted[i] ? info->files[i].length : 0;
+        if (d->wanted[i]) {
+            d->bytes += info->files[i].length;
+        }
     }
     if (status == 0 && d->row != NULL) {
         status = cli_dry_left(c, b, d, e);
@@ -150,9 +154,9 @@ static void cli_dry_known(struct cli *c, const struct cli_dry *d)
 
     front_text_printf(&line, "would go on with torrent %lld (",
                       (long long)cli_rows_int(d->row, 0, "id", 0));
-    front_text_clean(&line, name == NULL ? "?" : name, c->out_screen.utf8);
+    front_text_clean(&line, front_text_or(name, "?"), c->out_screen.utf8);
     front_text_puts(&line, ") in ");
-    front_text_clean(&line, place == NULL ? "?" : place, c->out_screen.utf8);
+    front_text_clean(&line, front_text_or(place, "?"), c->out_screen.utf8);
     fprintf(c->out, "%s\n", front_text_str(&line));
     front_text_free(&line);
     if (cli_dry_chooses(c)) {
@@ -164,9 +168,12 @@ static void cli_dry_known(struct cli *c, const struct cli_dry *d)
 /* The folder that is meant, in full where it is there. */
 static const char *cli_dry_place(const struct cli *c, char full[PATH_MAX])
 {
-    const char *dir = c->o.dir != NULL ? c->o.dir : ".";
+    const char *dir = front_text_or(c->o.dir, ".");
 
-    return realpath(dir, full) != NULL ? full : dir;
+    if (realpath(dir, full) != NULL) {
+        return full;
+    }
+    return dir;
 }
 
 /* A new torrent for people. */
@@ -175,11 +182,10 @@ static void cli_dry_new(struct cli *c, const struct cli_dry *d)
     char buf[FRONT_FORMAT_MAX];
     char full[PATH_MAX];
     struct front_text line = {0};
-    const char *name = c->o.out != NULL ? c->o.out : d->info->name;
+    const char *name = front_text_or(c->o.out, d->info->name);
 
     front_text_puts(&line, "would download ");
-    front_text_clean(&line,
-                     name != NULL ? name : "a torrent without a name yet",
+    front_text_clean(&line, front_text_or(name, "a torrent without a name yet"),
                      c->out_screen.utf8);
     front_text_puts(&line, " into ");
     front_text_clean(&line, cli_dry_place(c, full), c->out_screen.utf8);
@@ -205,13 +211,16 @@ static json_t *cli_dry_object(struct cli *c, const struct cli_dry *d)
         json_object_set_new(json_array_get(files, i), "wanted",
                             json_boolean(d->wanted[i]));
     }
-    json_object_set_new(
-        o, "id",
-        front_json_known(known ? cli_rows_int(d->row, 0, "id", -1) : -1));
-    json_object_set_new(
-        o, "save_path",
-        front_json_text(known ? cli_rows_text(d->row, 0, "save_path")
-                              : cli_dry_place(c, full)));
+    int64_t id = -1;
+    const char *place = NULL;
+    if (known) {
+        id = cli_rows_int(d->row, 0, "id", -1);
+        place = cli_rows_text(d->row, 0, "save_path");
+    } else {
+        place = cli_dry_place(c, full);
+    }
+    json_object_set_new(o, "id", front_json_known(id));
+    json_object_set_new(o, "save_path", front_json_text(place));
     bool sized = known || d->info->n_files > 0;
     json_object_set_new(o, "bytes_left",
                         sized ? front_json_uint(d->bytes) : json_null());
@@ -263,7 +272,10 @@ static int cli_dry_open(struct cli *c, struct btc **b)
         return 0;
     }
     *b = NULL;
-    return e.status == BTC_STATUS_NOT_FOUND ? 0 : cli_fail(c, &e);
+    if (e.status == BTC_STATUS_NOT_FOUND) {
+        return 0;
+    }
+    return cli_fail(c, &e);
 }
 
 int cli_sources_show(struct cli *c, struct cli_sources *s)

@@ -30,7 +30,9 @@ static void cli_help_wrap(FILE *f, size_t column, const char *text)
             fprintf(f, "\n%*s", (int)column, "");
             at = column;
         }
-        text += *text == '\0' ? 0 : 1;
+        if (*text != '\0') {
+            text++;
+        }
     }
     fputc('\n', f);
 }
@@ -52,9 +54,11 @@ static void cli_help_line(FILE *f, const char *left, const char *text)
 /* A heading in bold where that can be. */
 static void cli_help_heading(const struct cli *c, FILE *f, const char *text)
 {
-    const struct front_screen *s =
-        f == c->out ? &c->out_screen : &c->err_screen;
+    const struct front_screen *s = &c->err_screen;
 
+    if (f == c->out) {
+        s = &c->out_screen;
+    }
     fprintf(f, "\n%s%s%s\n", front_term_colour(s, FRONT_COLOUR_BOLD), text,
             front_term_colour(s, FRONT_COLOUR_NONE));
 }
@@ -98,7 +102,7 @@ static void cli_help_option(FILE *f, const struct cli_option *opt)
         snprintf(letter, sizeof(letter), "-%c, ", opt->letter);
     }
     snprintf(left, sizeof(left), "%s--%s%s%s", letter, opt->name,
-             opt->arg == NULL ? "" : " ", opt->arg == NULL ? "" : opt->arg);
+             front_text_gap(opt->arg), front_text_or(opt->arg, ""));
     cli_help_line(f, left, opt->help);
 }
 
@@ -108,7 +112,7 @@ void cli_help_command(const struct cli *c, const struct cli_command *command,
 {
     fprintf(f, "usage: btc %s%s%s%s\n\n", command->name,
             command->options == 0 ? "" : " [OPTIONS]",
-            *command->args == '\0' ? "" : " ", command->args);
+            front_text_gap(command->args), command->args);
     cli_help_wrap(f, 0, command->details);
     if (command->options != 0) {
         cli_help_heading(c, f, "Options");
@@ -150,11 +154,16 @@ static int cli_help_run(struct cli *c)
     const struct cli_command *command = cli_command_find(c->args[0]);
     if (command == NULL) {
         const char *near = cli_command_guess(c->args[0]);
-        return cli_fail_text(
-            c, BTC_STATUS_USAGE, "there is no help on '%s'%s%s%s", c->args[0],
-            near == NULL ? "; `btc help` shows the commands"
-                         : "; did you mean `btc help ",
-            near == NULL ? "" : near, near == NULL ? "" : "`?");
+        if (near != NULL) {
+            return cli_fail_text(c, BTC_STATUS_USAGE,
+                                 "there is no help on '%s'; did you mean `btc "
+                                 "help %s`?",
+                                 c->args[0], near);
+        }
+        return cli_fail_text(c, BTC_STATUS_USAGE,
+                             "there is no help on '%s'; `btc help` shows the "
+                             "commands",
+                             c->args[0]);
     }
     cli_help_command(c, command, c->out);
     return 0;

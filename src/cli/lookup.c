@@ -43,5 +43,8 @@ const char *cli_command_guess(const char *word)
     }
     names[n] = NULL;
     const char *known = cli_command_elsewhere(word);
-    return known != NULL ? known : cli_options_nearest(word, names);
+    if (known != NULL) {
+        return known;
+    }
+    return cli_options_nearest(word, names);
 }

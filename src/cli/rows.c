@@ -141,7 +141,10 @@ int64_t cli_rows_int(const struct cli_rows *r, size_t row, const char *column,
 {
     struct btc_value v = cli_rows_value(r, row, column);
 
-    return v.type == BTC_INT ? v.i : unknown;
+    if (v.type == BTC_INT) {
+        return v.i;
+    }
+    return unknown;
 }
 
 /* A column as it is. */
@@ -169,7 +172,11 @@ void cli_rows_cell_size(struct front_table *t, const struct cli_rows *r,
     char buf[FRONT_FORMAT_MAX];
     int64_t n = cli_rows_int(r, row, column, -1);
 
-    front_table_cell(t, n < 0 ? NULL : front_format_size(buf, (uint64_t)n));
+    if (n >= 0) {
+        front_table_cell(t, front_format_size(buf, (uint64_t)n));
+    } else {
+        front_table_cell(t, NULL);
+    }
 }
 
 /* A column of bytes per second; nothing moves: "-". */
@@ -179,7 +186,11 @@ void cli_rows_cell_rate(struct front_table *t, const struct cli_rows *r,
     char buf[FRONT_FORMAT_MAX];
     int64_t n = cli_rows_int(r, row, column, 0);
 
-    front_table_cell(t, n <= 0 ? NULL : front_format_rate(buf, (uint64_t)n));
+    if (n > 0) {
+        front_table_cell(t, front_format_rate(buf, (uint64_t)n));
+    } else {
+        front_table_cell(t, NULL);
+    }
 }
 
 /* A column of unix seconds. */
@@ -207,8 +218,10 @@ void cli_rows_cell_share(struct front_table *t, const struct cli_rows *r,
         front_table_cell(t, is_known && b == 0 && a == 0 ? "100 %" : NULL);
         return;
     }
-    front_table_cell(
-        t, front_format_percent(buf, a < 0 ? 0 : (uint64_t)a, (uint64_t)b));
+    if (a < 0) {
+        a = 0;
+    }
+    front_table_cell(t, front_format_percent(buf, (uint64_t)a, (uint64_t)b));
 }
 
 /* Appends the rows of one torrent, or of all. */
@@ -216,13 +229,20 @@ static int cli_rows_collect(struct cli *c, struct btc *b,
                             const struct cli_rows_view *v,
                             struct cli_rows *rows)
 {
+    static const int64_t all = 0;
     struct cli_ids ids = {0};
     struct btc_error e = {0};
     int status = cli_open_ids(c, b, &ids);
 
-    for (size_t i = 0; status == 0 && i < (ids.n == 0 ? 1 : ids.n); i++) {
-        status = btc_query(b, v->view, ids.n == 0 ? 0 : ids.ids[i], v->limit,
-                           cli_rows_keep, rows->kept, &e);
+    const int64_t *list = &all;
+    size_t n = 1;
+    if (ids.n > 0) {
+        list = ids.ids;
+        n = ids.n;
+    }
+    for (size_t i = 0; status == 0 && i < n; i++) {
+        status = btc_query(b, v->view, list[i], v->limit, cli_rows_keep,
+                           rows->kept, &e);
         if (status != 0) {
             cli_fail(c, &e);
         }

@@ -23,9 +23,11 @@ void cli_say(const struct cli *c, const char *fmt, ...)
 void cli_say_error(const struct cli *c, const struct btc_error *e)
 {
     struct front_text line = {0};
-    const char *text =
-        e->message[0] != '\0' ? e->message : btc_status_text(e->status);
+    const char *text = e->message;
 
+    if (*text == '\0') {
+        text = btc_status_text(e->status);
+    }
     front_text_puts(&line, "btc: ");
     front_text_clean(&line, text, c->err_screen.utf8);
     fprintf(c->err, "%s%s%s\n",
@@ -35,10 +37,18 @@ void cli_say_error(const struct cli *c, const struct btc_error *e)
     front_text_free(&line);
 }
 
+int cli_fail_status(const struct btc_error *e)
+{
+    if (e->status == 0) {
+        return BTC_STATUS_OTHER;
+    }
+    return e->status;
+}
+
 /* Says an error in both ways. */
 int cli_fail(struct cli *c, const struct btc_error *e)
 {
-    int status = e->status == 0 ? BTC_STATUS_OTHER : e->status;
+    int status = cli_fail_status(e);
 
     cli_say_error(c, e);
     if (c->o.json) {

@@ -20,7 +20,7 @@ void cli_sources_tell_same(struct cli *c, struct cli_sources *s)
 {
     if (s->n_same > 0) {
         fprintf(c->err, "btc: the same of %zu more source%s\n", s->n_same,
-                s->n_same == 1 ? "" : "s");
+                front_text_plural(s->n_same));
     }
     s->n_same = 0;
     free(s->kind);
@@ -31,7 +31,7 @@ void cli_sources_tell_same(struct cli *c, struct cli_sources *s)
 void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
                       const struct btc_error *e)
 {
-    int status = e->status == 0 ? BTC_STATUS_OTHER : e->status;
+    int status = cli_fail_status(e);
     json_t *o = front_json_error(status, e->message);
     const char *kind = cli_sources_kind(word, e);
 
@@ -151,7 +151,10 @@ int cli_sources_status(const struct cli *c, const struct cli_sources *s)
     if (s->n_failed == 0) {
         return 0;
     }
-    return c->n_args == 1 ? s->status : BTC_STATUS_SOME;
+    if (c->n_args == 1) {
+        return s->status;
+    }
+    return BTC_STATUS_SOME;
 }
 
 /* Nothing is left: the failures alone make the end. */

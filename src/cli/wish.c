@@ -11,7 +11,7 @@ static void cli_wish_text(char *out, size_t size, const char *s)
 {
     struct front_text t = {0};
 
-    front_text_clean(&t, s == NULL ? "?" : s, true);
+    front_text_clean(&t, front_text_or(s, "?"), true);
     snprintf(out, size, "%s", front_text_str(&t));
     front_text_free(&t);
 }

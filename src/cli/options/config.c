@@ -116,7 +116,10 @@ int cli_config_load(struct cli_options *o, const char *path, bool must,
         return cli_config_unread(path, errno, e);
     }
     int bad = ini_parse_stream(cli_config_line, &c, cli_config_value, &c);
-    int failed = ferror(c.file) != 0 ? c.error : 0;
+    int failed = 0;
+    if (ferror(c.file) != 0) {
+        failed = c.error;
+    }
     fclose(c.file);
     if (failed != 0) {
         return cli_config_unread(path, failed, e);

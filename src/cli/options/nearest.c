@@ -3,15 +3,10 @@
  * their neighbour. */
 #include <string.h>
 
+#include "base/num.h"
 #include "cli/options/options.h"
 
 #define CLI_NEAREST_MAX 24 /* longer words are not compared */
-
-/* The smaller one. */
-static unsigned cli_nearest_min(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
 
 /* Edits from `a` to `b` (optimal string alignment). */
 static unsigned cli_nearest_distance(const char *a, const char *b)
@@ -29,12 +24,12 @@ static unsigned cli_nearest_distance(const char *a, const char *b)
     }
     for (size_t i = 1; i <= n; i++) {
         for (size_t j = 1; j <= m; j++) {
-            unsigned cost = a[i - 1] == b[j - 1] ? 0 : 1;
-            unsigned best = cli_nearest_min(d[i - 1][j], d[i][j - 1]) + 1;
-            best = cli_nearest_min(best, d[i - 1][j - 1] + cost);
+            unsigned cost = a[i - 1] != b[j - 1];
+            unsigned best = num_min_u32(d[i - 1][j], d[i][j - 1]) + 1;
+            best = num_min_u32(best, d[i - 1][j - 1] + cost);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
                 a[i - 2] == b[j - 1]) {
-                best = cli_nearest_min(best, d[i - 2][j - 2] + 1);
+                best = num_min_u32(best, d[i - 2][j - 2] + 1);
             }
             d[i][j] = best;
         }

@@ -140,7 +140,11 @@ static bool cli_options_parse_choice(const char *text, const char *allowed,
         if (word == len && strncmp(allowed, text, len) == 0) {
             return true;
         }
-        allowed = allowed[word] == '|' ? allowed + word + 1 : NULL;
+        if (allowed[word] == '|') {
+            allowed = allowed + word + 1;
+        } else {
+            allowed = NULL;
+        }
     }
     return false;
 }
@@ -179,7 +183,9 @@ static bool cli_options_is_seed(const char *text)
     digits += whole;
     if (*digits == '.') {
         size_t part = strspn(digits + 1, "0123456789");
-        digits += part == 0 ? 0 : part + 1;
+        if (part > 0) {
+            digits += 1 + part;
+        }
     }
     return *digits == '\0';
 }
