@@ -22,6 +22,14 @@ struct metadata_peer {
     bool is_liar;        /* of the size under which a hash was wrong */
 };
 
+/* What came of a size that was given up with something in it. */
+struct metadata_parked {
+    uint32_t size; /* 0 = nothing is parked */
+    uint32_t n_pieces, n_have;
+    uint8_t *data;    /* owns */
+    uint32_t *sender; /* owns */
+};
+
 struct metadata {
     uint8_t info_hash[SHA1_LEN];
     uint32_t size; /* under trial; 0 = none is known */
@@ -33,6 +41,7 @@ struct metadata {
     bool one_by_one;   /* several lied together: one peer at a time */
     struct metadata_peer peers[METADATA_PEERS];
     uint32_t n_peers;
+    struct metadata_parked parked; /* of all that were given up, the most */
 };
 
 struct metadata *metadata_new(const uint8_t info_hash[SHA1_LEN])
@@ -62,6 +71,8 @@ void metadata_free(struct metadata *m)
 {
     if (m != NULL) {
         metadata_drop(m);
+        free(m->parked.data);
+        free(m->parked.sender);
         free(m);
     }
 }
@@ -435,8 +446,37 @@ static uint64_t metadata_patience_ms(const struct metadata *m)
     return num_min_u64((uint64_t)METADATA_LATE_MS << least, METADATA_STUCK_MS);
 }
 
-/* The size under trial got nowhere. */
-static void metadata_give_up(struct metadata *m, uint32_t other,
+/* Takes what is there out of the trial. */
+static struct metadata_parked metadata_detach(struct metadata *m)
+{
+    struct metadata_parked old = {.size = m->size,
+                                  .n_pieces = m->n_pieces,
+                                  .n_have = m->n_have,
+                                  .data = m->data,
+                                  .sender = m->sender};
+    m->data = NULL;
+    m->sender = NULL;
+    return old;
+}
+
+/* Goes on with what is parked, if it is of the size under trial. */
+static void metadata_unpark(struct metadata *m)
+{
+    struct metadata_parked *k = &m->parked;
+    if (k->size == m->size) {
+        free(m->data);
+        free(m->sender);
+        m->data = k->data;
+        m->sender = k->sender;
+        m->n_have = k->n_have;
+        *k = (struct metadata_parked){.size = 0};
+    }
+}
+
+/* The size under trial got nowhere. A silent liar must not cost what an honest
+ * peer has sent: that is kept until its size is tried again. True when
+ * something is lost. */
+static bool metadata_give_up(struct metadata *m, uint32_t other,
                              uint64_t now_ms)
 {
     for (uint32_t i = 0; i < m->n_peers; i++) {
@@ -444,7 +484,18 @@ static void metadata_give_up(struct metadata *m, uint32_t other,
             m->peers[i].n_given_up++;
         }
     }
+    struct metadata_parked old = metadata_detach(m);
     metadata_begin(m, other, now_ms);
+    metadata_unpark(m);
+    bool lost = m->parked.n_have > 0 && old.n_have > 0;
+    if (old.n_have > m->parked.n_have) {
+        struct metadata_parked less = m->parked;
+        m->parked = old;
+        old = less;
+    }
+    free(old.data);
+    free(old.sender);
+    return lost;
 }
 
 /* What it was asked too long ago is not waited for. */
@@ -486,9 +537,7 @@ bool metadata_tick(struct metadata *m, uint64_t now_ms)
     if (other == 0) {
         return false;
     }
-    bool dropped = m->n_have > 0;
-    metadata_give_up(m, other, now_ms);
-    return dropped;
+    return metadata_give_up(m, other, now_ms);
 }
 
 uint32_t metadata_size(const struct metadata *m)

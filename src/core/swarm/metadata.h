@@ -12,6 +12,8 @@
  * was offered: to the one that was given up least often, so that peers who
  * offer false sizes and are silent hold up an honest one for a turn each, and
  * no more.
+ * What had come under the old size is parked meanwhile, so that a silent liar
+ * does not cost it, either.
  */
 #ifndef BTC_CORE_SWARM_METADATA_H
 #define BTC_CORE_SWARM_METADATA_H

@@ -281,6 +281,35 @@ static void metadata_test_changing(void **state)
     metadata_free(m);
 }
 
+/* A silent liar alone does not cost what an earlier run has journaled: when an
+ * honest peer comes, only the rest is asked for. */
+static void metadata_test_parked(void **state)
+{
+    (void)state;
+    for (uint32_t n_liars = 1; n_liars <= 3; n_liars++) {
+        struct metadata *m = metadata_new(info_hash);
+        uint64_t now = 1000;
+        for (uint32_t i = 0; i < 3; i++) {
+            metadata_restore(m, SIZE, i, piece_of(info, i).data);
+        }
+        for (uint32_t i = 1; i <= n_liars; i++) {
+            assert_true(metadata_offer(m, i, 7 * i, now));
+        }
+        assert_false(becomes_whole(m, n_liars, 99, &now, 100));
+        assert_int_not_equal(metadata_size(m), SIZE);
+        assert_true(metadata_offer(m, 50, SIZE, now));
+        while (metadata_size(m) != SIZE) {
+            now += 1000;
+            assert_false(metadata_tick(m, now));
+            assert_true(now < 200000);
+        }
+        assert_int_equal(metadata_n_have(m), 3);
+        assert_int_equal(metadata_next(m, 50, now), 3);
+        assert_int_equal(metadata_next(m, 50, now), METADATA_NONE);
+        metadata_free(m);
+    }
+}
+
 /* A size that most offer goes first. */
 static void metadata_test_most(void **state)
 {
@@ -325,6 +354,7 @@ int main(void)
         cmocka_unit_test(metadata_test_small_size),
         cmocka_unit_test(metadata_test_comes_again),
         cmocka_unit_test(metadata_test_changing),
+        cmocka_unit_test(metadata_test_parked),
         cmocka_unit_test(metadata_test_most),
         cmocka_unit_test(metadata_test_full),
     };
