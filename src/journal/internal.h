@@ -7,7 +7,7 @@
  *   lock.c     the engine lock
  *   filesystem.c  where a database may live
  *   migrate.c  schema versions and the backup before a migration
- *   load.c     rows out; runs.c: the table of runs
+ *   load.c     rows out, by query.c; runs.c: the table of runs
  *   add.c      what a front writes: torrents and wishes
  *   batch.c    facts are gathered; apply.c: and written; isolate.c: row by row
  *   instance.c which file a log belongs to

@@ -4,6 +4,7 @@
 #include "journal/load.h"
 
 #include "journal/internal.h"
+#include "journal/query.h"
 
 #include "base/mem.h"
 #include "model/names.h"
@@ -11,78 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A growing array of rows of one size. */
-struct journal_rows {
-    void *p; /* owns */
-    size_t n;
-    size_t cap;
-    size_t size; /* of a row */
-};
-
-/* A zeroed row at the end. */
-static void *journal_rows_add(struct journal_rows *r)
-{
-    if (r->n == r->cap) {
-        r->cap = r->cap + r->cap / 2 + 4;
-        r->p = mem_resize(r->p, r->cap, r->size);
-    }
-    void *row = (char *)r->p + r->n++ * r->size;
-    memset(row, 0, r->size);
-    return row;
-}
-
-/* Gives back what the rows do not need: a torrent keeps them for long. */
-static void journal_rows_fit(struct journal_rows *r)
-{
-    if (r->n > 0 && r->n < r->cap) {
-        r->p = mem_resize(r->p, r->n, r->size);
-        r->cap = r->n;
-    }
-}
-
-/* Reads one row of a result into the zeroed row of the array. */
-typedef void journal_read_fn(sqlite3_stmt *s, void *row);
-
-/* Where a loader's rows come from and how they are read. */
-struct journal_query {
-    const char *sql;
-    int64_t id;  /* ?1, when the query has one */
-    int64_t max; /* ?2, the same */
-    journal_read_fn *read;
-    const char *text[2]; /* ?3 and ?4, the same */
-};
-
-/* Runs a query and reads all rows. */
-static int journal_load(struct journal *db, const struct journal_query *q,
-                        struct journal_rows *out, struct err *e)
-{
-    sqlite3_stmt *s = NULL;
-    int code = journal_take(db, q->sql, &s, e);
-    if (code != 0) {
-        return code;
-    }
-    int n = sqlite3_bind_parameter_count(s);
-    if (n > 0) {
-        (void)sqlite3_bind_int64(s, 1, q->id);
-    }
-    if (n > 1) {
-        (void)sqlite3_bind_int64(s, 2, q->max);
-    }
-    for (int i = 3; i <= n; i++) {
-        (void)sqlite3_bind_text(s, i, q->text[i - 3], -1, SQLITE_STATIC);
-    }
-    int rc;
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        q->read(s, journal_rows_add(out));
-    }
-    if (rc != SQLITE_DONE) {
-        code = journal_fail(db, e, "cannot read");
-    }
-    journal_give(db, s);
-    journal_rows_fit(out);
-    return code;
-}
 
 /* A text column into memory of our own; NULL stays NULL. */
 static char *journal_col_str(sqlite3_stmt *s, int i)

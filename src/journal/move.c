@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "journal/internal.h"
 #include "journal/load.h"
+#include "journal/query.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -102,8 +103,10 @@ void journal_move_files_free(struct journal_move_file *list, size_t n)
     free(list);
 }
 
-static void journal_read_move(sqlite3_stmt *s, struct journal_move *m)
+/* A row of move. */
+static void journal_read_move(sqlite3_stmt *s, void *row)
 {
+    struct journal_move *m = row;
     const char *wanted = (const char *)sqlite3_column_text(s, 3);
     *m = (struct journal_move){.id = sqlite3_column_int64(s, 0),
                                .from_path = journal_move_str(s, 1),
@@ -119,57 +122,44 @@ static void journal_read_move(sqlite3_stmt *s, struct journal_move *m)
 int journal_load_moves(struct journal *db, struct journal_move **out, size_t *n,
                        struct err *e)
 {
-    sqlite3_stmt *s = NULL;
-    int rc = SQLITE_DONE;
-    *out = NULL;
-    *n = 0;
-    int code = journal_prepare(db,
-                               "SELECT torrent_id, from_path, to_path, wanted,"
-                               " starts, switched, pid, boot_id FROM move"
-                               " ORDER BY torrent_id",
-                               &s, e);
-    while (code == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        *out = mem_resize(*out, *n + 1, sizeof(**out));
-        journal_read_move(s, &(*out)[(*n)++]);
-    }
-    if (code == 0 && rc != SQLITE_DONE) {
-        code = journal_fail(db, e, "cannot read");
-    }
-    (void)sqlite3_finalize(s);
+    const struct journal_query q = {
+        .sql = "SELECT torrent_id, from_path, to_path, wanted, starts,"
+               " switched, pid, boot_id FROM move ORDER BY torrent_id",
+        .read = journal_read_move};
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, &q, &r, e);
+    *out = r.p;
+    *n = r.n;
     return code;
+}
+
+/* A row of move_file. */
+static void journal_read_move_file(sqlite3_stmt *s, void *row)
+{
+    struct journal_move_file *f = row;
+    *f = (struct journal_move_file){
+        .file = (uint32_t)sqlite3_column_int64(s, 0),
+        .path = journal_move_str(s, 1),
+        .old_dev = journal_move_unbits(s, 2),
+        .old_ino = journal_move_unbits(s, 3),
+        .new_dev = journal_move_unbits(s, 4),
+        .new_ino = journal_move_unbits(s, 5),
+        .made = sqlite3_column_type(s, 4) != SQLITE_NULL};
 }
 
 int journal_load_move_files(struct journal *db, int64_t id,
                             struct journal_move_file **out, size_t *n,
                             struct err *e)
 {
-    sqlite3_stmt *s = NULL;
-    int rc = SQLITE_DONE;
-    *out = NULL;
-    *n = 0;
-    int code = journal_prepare(db,
-                               "SELECT file, path, old_dev, old_ino, new_dev,"
-                               " new_ino FROM move_file WHERE torrent_id = ?1"
-                               " ORDER BY file",
-                               &s, e);
-    if (code == 0) {
-        (void)sqlite3_bind_int64(s, 1, id);
-    }
-    while (code == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        *out = mem_resize(*out, *n + 1, sizeof(**out));
-        (*out)[(*n)++] = (struct journal_move_file){
-            .file = (uint32_t)sqlite3_column_int64(s, 0),
-            .path = journal_move_str(s, 1),
-            .old_dev = journal_move_unbits(s, 2),
-            .old_ino = journal_move_unbits(s, 3),
-            .new_dev = journal_move_unbits(s, 4),
-            .new_ino = journal_move_unbits(s, 5),
-            .made = sqlite3_column_type(s, 4) != SQLITE_NULL};
-    }
-    if (code == 0 && rc != SQLITE_DONE) {
-        code = journal_fail(db, e, "cannot read");
-    }
-    (void)sqlite3_finalize(s);
+    const struct journal_query q = {
+        .sql = "SELECT file, path, old_dev, old_ino, new_dev, new_ino"
+               " FROM move_file WHERE torrent_id = ?1 ORDER BY file",
+        .id = id,
+        .read = journal_read_move_file};
+    struct journal_rows r = {.size = sizeof(**out)};
+    int code = journal_load(db, &q, &r, e);
+    *out = r.p;
+    *n = r.n;
     return code;
 }
 

@@ -354,9 +354,8 @@ static void journal_close_wal(struct journal *db)
 {
     if (db->sql && db->lock_fd < 0 && !(db->flags & JOURNAL_READ_ONLY) &&
         sqlite3_total_changes64(db->sql) > 0 &&
-        journal_engine_pid(db->path) == 0 && /* no waiting for an engine */
-        journal_lock_take(db, NULL) == 0) {
-        journal_set_checkpoints(db, true);
+        journal_engine_pid(db->path) == 0) { /* no waiting for an engine */
+        (void)journal_lock_take(db, NULL);
     }
 }
 
