@@ -51,6 +51,7 @@ struct btc_event {
     int status;
     const char *text;
     bool asked; /* STATS: answers BTC_SIGNAL_STATS, not a tick */
+    bool owed;  /* DONE: btc_run_options.owes_done of this run or another */
 };
 /* On the thread of btc_run. */
 typedef void btc_event_fn(void *ctx, const struct btc_event *ev);

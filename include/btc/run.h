@@ -43,6 +43,8 @@ struct btc_run_options { /* 0 / NULL: the default */
     int64_t max_time_s;           /* then STALLED; 0 = none */
     int64_t stall_timeout_s; /* no payload for so long: STALLED; 0 = none */
     uint32_t tick_ms;        /* between STATS, 0 = 1000 */
+    bool owes_done; /* a command follows DONE: that is journaled as owed until
+                     * btc_hook_ended, and told again by the next such run */
     btc_event_fn *on_event;
     void *ctx;
 };
@@ -53,9 +55,18 @@ BTC_API int btc_run(struct btc *b, const struct btc_run_options *o,
                     struct btc_error *e);
 /* The same events read from the database while another engine runs, until the
  * torrents are done, fail, or that engine ends (INTERRUPTED); all but PIECE and
- * FILE. Uses ids, n_ids, tick_ms, max_time_s, on_event, ctx. */
+ * FILE. Uses ids, n_ids, tick_ms, max_time_s, owes_done, on_event,
+ * ctx. */
 BTC_API int btc_follow(struct btc *b, const struct btc_run_options *o,
                        struct btc_error *e);
+
+/* Whether a command is owed once the torrent is done. */
+BTC_API bool btc_hook_is_owed(struct btc *b, int64_t id);
+/* A command that was started for a torrent has ended; also while the engine
+ * runs. `failure` becomes a row of the log, NULL: it went well. `paid`: what
+ * was owed after DONE is done. */
+BTC_API int btc_hook_ended(struct btc *b, int64_t id, bool paid,
+                           const char *failure, struct btc_error *e);
 
 enum btc_signal {
     BTC_SIGNAL_STOP,  /* graceful; a second one commits and goes */

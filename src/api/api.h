@@ -7,10 +7,10 @@
  *   set.c     wishes; remove.c the one that takes things away
  *   move.c    the data goes to another folder; move_files.c: its files
  *   query.c   the views; care.c: check, backup, restore, salvage
- *   run.c     the engine, and following another one's (follow.c)
+ *   run.c     the engine, and following another one's (follow.c); hook.c:
+ *             commands that a front runs beside it
  *   create.c  new torrents; check.c: data against a torrent
- *   keep.c    what is known as a .torrent again; scratch.c: a folder for a
- * while
+ *   keep.c    what is known as a .torrent again; scratch.c: a folder for once
  *
  * Inside, functions give 0 or enum btc_err and fill a struct err, as everywhere
  * else; the functions of btc.h turn that into a status on their last line
@@ -70,6 +70,10 @@ struct api_rows {
 };
 /* Hands a row on; `ctx` is a struct api_rows. */
 int api_row(void *ctx, const struct journal_value *v, size_t n);
+
+/* --- hook.c --- */
+/* A command is owed once the torrent is done. */
+int api_hook_owe(struct journal *db, int64_t id, struct err *e);
 
 /* --- source.c --- */
 /* The source of what was parsed, which it takes over. */

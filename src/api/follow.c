@@ -262,7 +262,8 @@ static int api_trouble(const struct api_followed *t, uint64_t followed_ms)
         return 0;
     }
     if (state == BTC_STATE_WAITING_STORAGE) {
-        return BTC_E_STORAGE;
+        /* without a code its drive only does not answer now */
+        return t->error_code != 0 ? BTC_E_STORAGE : 0;
     }
     if (state == BTC_STATE_WAITING_SPACE) {
         return BTC_E_NOSPACE;
@@ -285,14 +286,32 @@ static bool api_has_files(const struct api_follow *f,
     return all;
 }
 
+/* Done, and whether a command is owed now. */
+static void api_tell_done(const struct api_follow *f,
+                          const struct api_followed *t)
+{
+    struct journal_stat stat = {0};
+    struct btc_event ev = {.type = BTC_EVENT_DONE,
+                           .id = t->p.id,
+                           .progress = &t->p,
+                           .n = t->seen ? 1 : 0};
+    if (journal_load_stat(f->db, t->p.id, &stat, NULL) == 0) {
+        ev.owed = stat.done_owed;
+    }
+    api_tell(f, &ev);
+}
+
 /* Ends one torrent. */
 static void api_end_one(const struct api_follow *f, struct api_followed *t,
                         int status, const char *text)
 {
     t->over = true;
     t->status = status;
-    api_tell_of(f, t, status == 0 ? BTC_EVENT_DONE : BTC_EVENT_ERROR, status,
-                text);
+    if (status == 0) {
+        api_tell_done(f, t);
+    } else {
+        api_tell_of(f, t, BTC_EVENT_ERROR, status, text);
+    }
 }
 
 /* Tells a state that is new. */
@@ -488,6 +507,22 @@ static int api_follow_items(struct api_follow *f, struct err *e)
     return code;
 }
 
+/* A command follows those that are not done yet. */
+static int api_follow_owe(struct api_follow *f, struct err *e)
+{
+    int code = 0;
+    for (size_t i = 0; f->o->owes_done && code == 0 && i < f->n; i++) {
+        struct journal_stat stat;
+        int64_t id = f->items[i].p.id;
+        code = journal_load_stat(f->db, id, &stat, e);
+        if (code == 0 &&
+            (stat.bytes_total == 0 || stat.bytes_done < stat.bytes_total)) {
+            code = api_hook_owe(f->db, id, e);
+        }
+    }
+    return code;
+}
+
 /* Frees what the rows gave. */
 static void api_follow_fini(struct api_follow *f)
 {
@@ -518,6 +553,7 @@ int btc_follow(struct btc *b, const struct btc_run_options *o,
         f.tick_ms = f.start_ms;
         f.pid = journal_engine_pid(b->path);
         code = api_follow_items(&f, &err);
+        code = code == 0 ? api_follow_owe(&f, &err) : code;
         while (code == 0 && (code = api_follow_step(&f, &err)) == 1) {
             api_follow_sleep();
             code = 0;

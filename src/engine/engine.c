@@ -146,13 +146,16 @@ static bool engine_misses_file(struct engine *s, int64_t id)
     return missing;
 }
 
-/* An earlier run left nothing to be done: all is here, is not to be served, and
- * nobody wishes for more since. */
+/* An earlier run left nothing to be done: all is here, is not to be served,
+ * nobody wishes for more since, and no command is owed. */
 static bool engine_was_done(struct engine *s, const struct engine_torrent *st)
 {
     enum seed_mode mode = st->row.seed_mode;
     if (s->o.seed != NULL) {
         mode = s->seed.mode;
+    }
+    if (s->o.owes_done && st->stat.done_owed) {
+        return false;
     }
     return st->ledger.stat_known && st->stat.state == BTC_STATE_COMPLETE &&
            mode == SEED_MODE_NONE && st->row.verify_since == 0 &&
@@ -366,6 +369,12 @@ int engine_run(struct engine *s, struct err *e)
         (void)err_set(e, rc, "%s", text[0] != '\0' ? text : err_text(rc));
     }
     return rc;
+}
+
+void engine_put_free(struct engine *s, struct journal_batch *b)
+{
+    journal_batch_append(pipes_free_facts(s), b);
+    pipes_hurry(s);
 }
 
 void engine_set_limits(struct engine *s, uint64_t down, uint64_t up)

@@ -41,6 +41,9 @@ int engine_run(struct engine *s, struct err *e);
 /* Frees it. NULL allowed. */
 void engine_close(struct engine *s);
 
+/* Facts that speak of no data, moved from the batch into the next commit. */
+struct journal_batch;
+void engine_put_free(struct engine *s, struct journal_batch *b);
 /* Bytes per second over all torrents; 0 = none. */
 void engine_set_limits(struct engine *s, uint64_t down, uint64_t up);
 /* See btc_map. NOTFOUND when nothing of the torrent is in memory. */

@@ -286,6 +286,19 @@ static void load_check(struct engine_torrent *st, struct err *e)
     }
 }
 
+/* A run that is killed may come to its end before the command that follows:
+ * that is owed before anything is here. */
+static void load_owe(struct engine_torrent *st)
+{
+    bool misses =
+        st->row.piece_length == 0 || st->stat.bytes_done < st->stat.bytes_total;
+    if (st->s->o.owes_done && !st->s->o.check_only && misses &&
+        !st->stat.done_owed) {
+        st->stat.done_owed = true;
+        journal_put_owed(commit_facts(&st->ledger.member), st->id, true);
+    }
+}
+
 int engine_load_take(struct engine_torrent *st, struct err *e)
 {
     struct rows_loaded *l = st->rows.loaded;
@@ -297,6 +310,7 @@ int engine_load_take(struct engine_torrent *st, struct err *e)
         st->net.magnet = l->magnet;
         l->magnet = NULL;
     }
+    load_owe(st);
     load_check(st, &l->error);
     *e = l->error;
     free(l);

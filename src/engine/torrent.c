@@ -322,7 +322,9 @@ static void engine_torrent_finished(struct engine_torrent *st)
     report_tell_state(st);
     facts_event(st, LEVEL_INFO, "complete",
                 "everything wanted is verified and durable");
-    report_tell_type(st, BTC_EVENT_DONE);
+    struct btc_event ev = {.type = BTC_EVENT_DONE, .owed = st->stat.done_owed};
+    report_tell(st, &ev);
+    st->stat.done_owed = false; /* told; the row stays until it is paid */
 }
 
 /* --- the turn --- */

@@ -92,6 +92,9 @@ static const char *const journal_sql[JOURNAL_STMT_COUNT] = {
     [JOURNAL_STMT_PUT_SILENCE] =
         "UPDATE torrent_stat SET storage_since = ?2, state = ?3, error = ?4,"
         " updated_at = unixepoch() WHERE torrent_id = ?1",
+    [JOURNAL_STMT_PUT_OWED] =
+        "UPDATE torrent_stat SET done_owed = ?2"
+        " WHERE torrent_id = ?1 AND done_owed <> ?2",
     [JOURNAL_STMT_PUT_EVENT] =
         "INSERT INTO event (at, torrent_id, level, kind, text)"
         " VALUES (?1, ?2, ?3, ?4, coalesce(?5, ''))",
@@ -367,6 +370,8 @@ int journal_apply_op(struct journal *db, const struct journal_op *op,
         return journal_apply_row(db, JOURNAL_STMT_PUT_STAT, op, ext, e);
     case JOURNAL_OP_PUT_SILENCE:
         return journal_apply_row(db, JOURNAL_STMT_PUT_SILENCE, op, ext, e);
+    case JOURNAL_OP_PUT_OWED:
+        return journal_apply_ints(db, JOURNAL_STMT_PUT_OWED, op, 0, e);
     case JOURNAL_OP_PUT_EVENT:
         return journal_apply_row(db, JOURNAL_STMT_PUT_EVENT, op, ext, e);
     case JOURNAL_OP_VERIFY_DONE:

@@ -265,6 +265,12 @@ void journal_put_silence(struct journal_batch *b, int64_t id, int64_t since,
     journal_batch_copy_two(b, btc_state_name(state), error);
 }
 
+/* A command that is owed. */
+void journal_put_owed(struct journal_batch *b, int64_t id, bool owed)
+{
+    journal_batch_op(b, JOURNAL_OP_PUT_OWED, id)->a = owed;
+}
+
 /* Something to tell. It is dated now, not when it is committed. */
 void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
                        const char *kind, const char *text)

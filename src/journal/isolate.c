@@ -47,6 +47,7 @@ static const char *isolate_table(enum journal_op_kind kind)
         return "tracker";
     case JOURNAL_OP_PUT_STAT:
     case JOURNAL_OP_PUT_SILENCE:
+    case JOURNAL_OP_PUT_OWED:
         return "torrent_stat";
     case JOURNAL_OP_PUT_EVENT:
         return "event";
@@ -110,6 +111,7 @@ static void isolate_name(const struct journal_batch *b,
     case JOURNAL_OP_PUT_TRACKER:
     case JOURNAL_OP_PUT_STAT:
     case JOURNAL_OP_PUT_SILENCE:
+    case JOURNAL_OP_PUT_OWED:
     case JOURNAL_OP_PUT_EVENT:
     case JOURNAL_OP_VERIFY_DONE:
     case JOURNAL_OP_ACCEPTED_LOSS:
@@ -136,9 +138,9 @@ static bool isolate_weighs(enum journal_op_kind kind)
 {
     return kind != JOURNAL_OP_PUT_PEER && kind != JOURNAL_OP_DEL_PEER &&
            kind != JOURNAL_OP_TRIM_PEERS && kind != JOURNAL_OP_PUT_TRACKER &&
-           kind != JOURNAL_OP_PUT_SILENCE && kind != JOURNAL_OP_PUT_EVENT &&
-           kind != JOURNAL_OP_HEARTBEAT && kind != JOURNAL_OP_ALIVE &&
-           kind != JOURNAL_OP_RUN_END;
+           kind != JOURNAL_OP_PUT_SILENCE && kind != JOURNAL_OP_PUT_OWED &&
+           kind != JOURNAL_OP_PUT_EVENT && kind != JOURNAL_OP_HEARTBEAT &&
+           kind != JOURNAL_OP_ALIVE && kind != JOURNAL_OP_RUN_END;
 }
 
 /* Notes that op `i` was refused, and why. */

@@ -456,6 +456,7 @@ static void journal_read_stat(sqlite3_stmt *s, void *row)
     t->root_dev = journal_col_bits(s, 17);
     t->updated_at = sqlite3_column_int64(s, 18);
     t->last_run = sqlite3_column_int64(s, 19);
+    t->done_owed = sqlite3_column_int(s, 20) != 0;
 }
 
 /* The live facts of a torrent. */
@@ -466,7 +467,8 @@ int journal_load_stat(struct journal *db, int64_t id, struct journal_stat *out,
         "SELECT state, bytes_done, bytes_total, pieces_done, down_rate,"
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
         " error_code, error, checked_to, completed_at, seeding_s, root_dev,"
-        " updated_at, last_run FROM torrent_stat WHERE torrent_id = ?1";
+        " updated_at, last_run, done_owed FROM torrent_stat WHERE torrent_id = "
+        "?1";
     const struct journal_query q = {
         .sql = sql, .id = id, .read = journal_read_stat};
     struct journal_rows r = {.size = sizeof(*out)};

@@ -104,6 +104,7 @@ struct journal_stat {
     int64_t last_run;     /* loaded alone: the newest run that may have written
                            * its files; 0 = none or not known */
     bool writes;          /* put alone: this run is one */
+    bool done_owed;       /* loaded alone: a command is owed once it is done */
 };
 
 #endif

@@ -766,6 +766,23 @@ int btc_follow(struct btc *b, const struct btc_run_options *o,
     return fake_run(b, o, e);
 }
 
+bool btc_hook_is_owed(struct btc *b, int64_t id)
+{
+    (void)b;
+    (void)id;
+    return false;
+}
+
+int btc_hook_ended(struct btc *b, int64_t id, bool paid, const char *failure,
+                   struct btc_error *e)
+{
+    (void)b;
+    (void)e;
+    fake_call("hook id=%lld paid=%d%s%s", (long long)id, paid,
+              failure == NULL ? "" : " ", failure == NULL ? "" : failure);
+    return 0;
+}
+
 void btc_signal(struct btc *b, enum btc_signal s)
 {
     if (s == BTC_SIGNAL_STOP) {

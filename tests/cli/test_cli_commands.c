@@ -740,6 +740,15 @@ static void test_hooks(void **state)
     fake_reset();
     assert_int_equal(run("get --on-done false a.torrent"), 0);
     assert_non_null(strstr(err, "failed (exit status 1)"));
+    assert_non_null(strstr(fake.calls, "hook id=1 paid=1 the command of "
+                                       "--on-done failed (exit status 1)"));
+    fake_reset();
+    assert_int_equal(run("get --on-done true a.torrent"), 0);
+    assert_non_null(strstr(fake.calls, "hook id=1 paid=1"));
+    fake_reset(); /* who was killed has not run */
+    assert_int_equal(run("get --on-done kill${IFS}-9${IFS}$$ a.torrent"), 0);
+    assert_non_null(strstr(fake.calls, "hook id=1 paid=0 the command of "
+                                       "--on-done was killed by signal 9"));
 }
 
 static void test_stdout_full(void **state)

@@ -418,6 +418,28 @@ def test_hooks(lab):
         assert f.read() == f"1.bin {lab.path('out')}\n"
 
 
+def test_hook_is_owed(lab):
+    """btc is killed before its command has ended: the next run makes up for it,
+    once. A failure is a row of the log."""
+    t, seed = torrent_of(lab, 1)
+    note = pathlib.Path(lab.path("note"))
+    hook = f'echo >> {note}; [ $(wc -l < {note}) -gt 1 ] || kill -9 $PPID; ' \
+           "exit 3"
+    run = lab.btc("get", t.path, "-d", kit.folder(lab, "out"), "--peer",
+                  seed.address, "--on-done", hook)
+    assert run.code == -signal.SIGKILL, run
+    kit.is_complete(lab, t)
+    assert lab.btc("resume").code == 0
+    assert note.read_text() == "\n", "without the option nothing runs"
+    for _ in range(2):
+        run = lab.btc("resume", "--on-done", hook)
+        assert run.code == 0, run
+        assert note.read_text() == "\n\n", note.read_text()
+    rows = lab.sql("SELECT text FROM log WHERE kind = 'hook'")
+    assert [r["text"] for r in rows] == \
+        ["the command of --on-done failed (exit status 3)"], rows
+
+
 def test_hooks_of_a_daemon(lab):
     """--on-done for what it finishes, what it finds on disk included; not for
     what was done before it started."""

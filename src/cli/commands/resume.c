@@ -12,6 +12,8 @@
 
 /* What stands in the database. */
 struct cli_resume_count {
+    struct btc *b;
+    bool has_hook;      /* --on-done is given */
     struct cli_ids run; /* owns; unfinished and wished to run */
     size_t paused;      /* and unfinished */
 };
@@ -57,11 +59,22 @@ static bool cli_resume_wants_more(struct btc *b, int64_t id)
     return missing;
 }
 
-/* Counts the rows of one torrent, or of all. */
-static int cli_resume_count(struct btc *b, int64_t id,
-                            struct cli_resume_count *n, struct btc_error *e)
+/* Something is left to do, if only the command of --on-done. */
+static bool cli_resume_is_left(const struct cli_resume_count *n,
+                               const struct cli_rows *rows, size_t i)
 {
-    struct cli_rows *rows = cli_rows_load(b, "progress", id, 0, e);
+    int64_t id = cli_rows_int(rows, i, "id", 0);
+
+    return cli_resume_is_unfinished(rows, i) ||
+           cli_resume_wants_more(n->b, id) ||
+           (n->has_hook && btc_hook_is_owed(n->b, id));
+}
+
+/* Counts the rows of one torrent, or of all. */
+static int cli_resume_count(struct cli_resume_count *n, int64_t id,
+                            struct btc_error *e)
+{
+    struct cli_rows *rows = cli_rows_load(n->b, "progress", id, 0, e);
 
     if (rows == NULL) {
         return e->status;
@@ -69,8 +82,7 @@ static int cli_resume_count(struct btc *b, int64_t id,
     for (size_t i = 0; i < cli_rows_count(rows); i++) {
         const char *wanted = cli_rows_text(rows, i, "wanted");
         int64_t row = cli_rows_int(rows, i, "id", 0);
-        if (!cli_resume_is_unfinished(rows, i) &&
-            !cli_resume_wants_more(b, row)) {
+        if (!cli_resume_is_left(n, rows, i)) {
             continue;
         }
         if (wanted != NULL && strcmp(wanted, "pause") == 0) {
@@ -86,15 +98,15 @@ static int cli_resume_count(struct btc *b, int64_t id,
 }
 
 /* The named torrents are wished to run, whatever was wished before. */
-static int cli_resume_start(struct btc *b, const struct cli_ids *ids,
-                            struct cli_resume_count *n, struct btc_error *e)
+static int cli_resume_start(struct cli_resume_count *n,
+                            const struct cli_ids *ids, struct btc_error *e)
 {
     int status = 0;
 
     for (size_t i = 0; status == 0 && i < ids->n; i++) {
-        status = btc_start(b, ids->ids[i], e);
+        status = btc_start(n->b, ids->ids[i], e);
         if (status == 0) {
-            status = cli_resume_count(b, ids->ids[i], n, e);
+            status = cli_resume_count(n, ids->ids[i], e);
         }
     }
     return status;
@@ -169,12 +181,14 @@ static int cli_resume_run(struct cli *c)
     if (status != 0) {
         return status;
     }
+    n.b = b;
+    n.has_hook = c->o.on_done != NULL;
     status = cli_open_ids(c, b, &ids);
     if (status == 0) {
         if (ids.n > 0) {
-            status = cli_resume_start(b, &ids, &n, &e);
+            status = cli_resume_start(&n, &ids, &e);
         } else {
-            status = cli_resume_count(b, 0, &n, &e);
+            status = cli_resume_count(&n, 0, &e);
         }
         if (status != 0) {
             cli_fail(c, &e);

@@ -1,5 +1,8 @@
 /* --on-done and --on-error: posix_spawn of /bin/sh -c, never waited for on the
- * engine's thread until the end. */
+ * engine's thread until the end.
+ *
+ * One of --on-done that was killed, as by ^C, has not run: it stays owed, and
+ * the next run with that option starts it again. */
 #include "cli/run/hooks.h"
 #include "base/mem.h"
 
@@ -7,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -110,6 +114,39 @@ static int cli_hooks_spawn(pid_t *pid, const char *command, char **environment)
     return error;
 }
 
+/* Says that one failed, and journals it. */
+__attribute__((format(printf, 4, 5))) static void
+cli_hooks_fail(struct cli_hooks *h, int64_t id, bool paid, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    fprintf(h->err, "btc: %s\n", text);
+    (void)btc_hook_ended(h->b, id, paid, text, NULL);
+}
+
+/* What a command ended with. */
+static void cli_hooks_ended(struct cli_hooks *h, const struct cli_hook *item,
+                            int how)
+{
+    const char *option = item->is_done ? "--on-done" : "--on-error";
+
+    if (WIFSIGNALED(how)) {
+        cli_hooks_fail(h, item->id, false,
+                       "the command of %s was killed by signal %d", option,
+                       WTERMSIG(how));
+    } else if (how != 0) {
+        cli_hooks_fail(h, item->id, item->is_done,
+                       "the command of %s failed (exit status %d)", option,
+                       WEXITSTATUS(how));
+    } else if (item->is_done) {
+        (void)btc_hook_ended(h->b, item->id, true, NULL, NULL);
+    }
+}
+
 /* Starts a command. */
 void cli_hooks_start(struct cli_hooks *h, const char *command,
                      const struct btc_progress *p, int status)
@@ -124,10 +161,12 @@ void cli_hooks_start(struct cli_hooks *h, const char *command,
     char **environment = cli_hooks_environment(vars);
     int error = cli_hooks_spawn(&pid, command, environment);
     if (error == 0) {
-        h->pids = mem_resize(h->pids, h->n + 1, sizeof(*h->pids));
-        h->pids[h->n++] = pid;
+        h->items = mem_resize(h->items, h->n + 1, sizeof(*h->items));
+        h->items[h->n++] =
+            (struct cli_hook){.pid = pid, .id = p->id, .is_done = status == 0};
     } else {
-        fprintf(h->err, "btc: cannot run `%s`: %s\n", command, strerror(error));
+        cli_hooks_fail(h, p->id, false, "cannot run `%s`: %s", command,
+                       strerror(error));
     }
     free(environment);
     for (size_t i = 0; i < CLI_HOOKS_VARS; i++) {
@@ -142,20 +181,11 @@ void cli_hooks_reap(struct cli_hooks *h, bool wait)
 
     for (size_t i = 0; i < h->n; i++) {
         int how = 0;
-        pid_t got = waitpid(h->pids[i], &how, wait ? 0 : WNOHANG);
+        pid_t got = waitpid(h->items[i].pid, &how, wait ? 0 : WNOHANG);
         if (got == 0 || (got < 0 && errno == EINTR)) {
-            h->pids[left++] = h->pids[i];
-        } else if (got > 0 && how != 0) {
-            const char *kind = "exit status";
-            int number = WEXITSTATUS(how);
-            if (WIFSIGNALED(how)) {
-                kind = "signal";
-                number = WTERMSIG(how);
-            }
-            fprintf(h->err,
-                    "btc: the command of --on-done or --on-error "
-                    "failed (%s %d)\n",
-                    kind, number);
+            h->items[left++] = h->items[i];
+        } else if (got > 0) {
+            cli_hooks_ended(h, &h->items[i], how);
         }
     }
     h->n = left;
@@ -167,6 +197,6 @@ void cli_hooks_fini(struct cli_hooks *h)
     while (h->n > 0) {
         cli_hooks_reap(h, true);
     }
-    free(h->pids);
-    h->pids = NULL;
+    free(h->items);
+    h->items = NULL;
 }

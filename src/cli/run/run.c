@@ -38,7 +38,8 @@ static void cli_run_take(struct cli_run *r, const struct btc_event *ev,
 }
 
 /* Starts the commands that belong to an event. A daemon that starts finds its
- * complete torrents done, which is no news. */
+ * complete torrents done, which is no news, unless an earlier run was killed
+ * before its command had ended. */
 static void cli_run_hook(struct cli_run *r, const struct btc_event *ev)
 {
     struct cli_torrent *item = cli_track_find(&r->track, ev->id);
@@ -47,7 +48,7 @@ static void cli_run_hook(struct cli_run *r, const struct btc_event *ev)
         return;
     }
     if (ev->type == BTC_EVENT_DONE &&
-        (item->missed || !r->options.follow_wishes)) {
+        (item->missed || ev->owed || !r->options.follow_wishes)) {
         item->missed = false;
         cli_hooks_start(&r->hooks, r->c->o.on_done, &item->p, 0);
     } else if (ev->type == BTC_EVENT_ERROR) {
@@ -134,7 +135,7 @@ void cli_run_init(struct cli_run *r, struct cli *c, struct btc *b)
     bool all_space =
         cli_options_has(o, CLI_OPTION_MIN_FREE) && o->min_free == 0;
 
-    *r = (struct cli_run){.c = c, .b = b, .hooks = {.err = c->err}};
+    *r = (struct cli_run){.c = c, .b = b, .hooks = {.err = c->err, .b = b}};
     r->options = (struct btc_run_options){
         .seed = o->seed,
         .verify = how[o->verify],
@@ -154,6 +155,7 @@ void cli_run_init(struct cli_run *r, struct cli *c, struct btc *b)
         .min_free = all_space ? UINT64_MAX : o->min_free,
         .max_time_s = (int64_t)o->max_time_s,
         .stall_timeout_s = (int64_t)o->stall_timeout_s,
+        .owes_done = o->on_done != NULL,
         .on_event = cli_run_event};
     cli_run_bootstrap(r);
     r->began_ms = cli_run_now_ms();
