@@ -54,8 +54,8 @@ static void api_add_fini(struct api_add *x)
 /* What cannot be downloaded. */
 static int api_add_check_source(const struct btc_source *s, struct err *e)
 {
-    bool has_v1 = s->magnet ? s->magnet->has_v1 : s->meta->has_v1;
-    if (!has_v1) {
+    const struct digest *v1 = s->magnet ? &s->magnet->v1 : &s->meta->v1;
+    if (!digest_is_set(v1)) {
         return err_set(e, BTC_E_UNSUPPORTED,
                        "%s: a pure v2 torrent (BEP 52), which btc cannot "
                        "download yet",
@@ -103,7 +103,7 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     const struct metainfo *m = x->m;
     const struct btc_add_options *o = x->o;
     struct journal_torrent *t = &x->add.torrent;
-    memcpy(t->info_hash, m->info_hash, sizeof(t->info_hash));
+    memcpy(t->info_hash, m->v1.bytes, sizeof(t->info_hash));
     const struct place_wish place = api_add_place(x);
     x->name = place_name(m, &place, x->files);
     t->name = x->name;
@@ -309,7 +309,7 @@ static int api_add_store(struct api_add *x, int64_t *id, bool *known,
                          struct err *e)
 {
     int code =
-        journal_load_by_hash(x->db, x->m->info_hash, &x->known, &x->n_known, e);
+        journal_load_by_hash(x->db, x->m->v1.bytes, &x->known, &x->n_known, e);
     *known = x->n_known > 0;
     if (*known) {
         *id = x->known->id;

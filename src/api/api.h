@@ -50,8 +50,8 @@ struct btc_source {
     struct btc_file_info *files;   /* owns */
     struct btc_url *trackers;      /* owns */
     struct btc_left_out *left_out; /* owns; the texts are borrowed */
-    char v1[2 * SHA1_LEN + 1];
-    char v2[2 * SHA256_LEN + 1];
+    char v1[DIGEST_HEX_MAX + 1];
+    char v2[DIGEST_HEX_MAX + 1];
 };
 
 /* --- open.c --- */

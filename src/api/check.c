@@ -371,7 +371,7 @@ int btc_check(const struct btc_source *s, const struct btc_check_options *o,
     const struct btc_add_options where = {.dir = o->dir};
     struct api_check c = {.m = s->meta, .o = o, .out = out};
     *out = (struct btc_checked){0};
-    if (s->meta == NULL || !s->meta->has_v1) {
+    if (s->meta == NULL || !digest_is_set(&s->meta->v1)) {
         return api_status(
             e,
             err_set(&err, BTC_E_UNSUPPORTED,

@@ -77,8 +77,8 @@ static char *api_magnet_so(const struct magnet *m)
 /* What is called how, and what is chosen, once the files are known. */
 static void api_magnet_wishes(struct api_magnet *x)
 {
-    char hex[2 * SHA1_LEN + 1];
-    bytes_to_hex(x->m->info_hash, SHA1_LEN, hex);
+    char hex[DIGEST_HEX_MAX + 1];
+    digest_hex(&x->m->v1, hex);
     bool named = x->m->name != NULL && x->m->name[0] != '\0';
     x->name = mem_strdup(named ? x->m->name : hex);
     x->magnet.given_name = mem_strdup(x->name);
@@ -124,7 +124,7 @@ static int api_magnet_torrent(struct api_magnet *x, struct err *e)
 {
     const struct btc_add_options *o = x->o;
     struct journal_torrent *t = &x->add.torrent;
-    memcpy(t->info_hash, x->m->info_hash, sizeof(t->info_hash));
+    memcpy(t->info_hash, x->m->v1.bytes, sizeof(t->info_hash));
     x->label = mem_strdup(o->label);
     t->name = x->name;
     t->save_path = x->place->save_path;

@@ -180,15 +180,15 @@ static int api_load_torrent(struct btc_source *s, const char *src,
 }
 
 /* Hashes as text. */
-static void api_fill_hashes(struct btc_source *s, const uint8_t *v1,
-                            const uint8_t *v2)
+static void api_fill_hashes(struct btc_source *s, const struct digest *v1,
+                            const struct digest *v2)
 {
-    if (v1) {
-        bytes_to_hex(v1, SHA1_LEN, s->v1);
+    digest_hex(v1, s->v1);
+    if (digest_is_set(v1)) {
         s->info.info_hash_v1 = s->v1;
     }
-    if (v2) {
-        bytes_to_hex(v2, SHA256_LEN, s->v2);
+    digest_hex(v2, s->v2);
+    if (digest_is_set(v2)) {
         s->info.info_hash_v2 = s->v2;
     }
 }
@@ -230,8 +230,7 @@ static void api_fill_torrent(struct btc_source *s)
 {
     const struct metainfo *m = s->meta;
     struct btc_source_info *i = &s->info;
-    api_fill_hashes(s, m->has_v1 ? m->info_hash : NULL,
-                    m->has_v2 ? m->info_hash_v2 : NULL);
+    api_fill_hashes(s, &m->v1, &m->v2);
     api_fill_files(s);
     i->name = m->name;
     i->piece_length = m->piece_length;
@@ -262,8 +261,7 @@ static void api_fill_magnet(struct btc_source *s)
 {
     const struct magnet *m = s->magnet;
     struct btc_source_info *i = &s->info;
-    api_fill_hashes(s, m->has_v1 ? m->info_hash : NULL,
-                    m->has_v2 ? m->info_hash_v2 : NULL);
+    api_fill_hashes(s, &m->v1, &m->v2);
     i->is_magnet = true;
     i->name = m->name;
     if (m->length > 0 && m->length <= INT64_MAX) {

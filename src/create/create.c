@@ -415,7 +415,7 @@ static int create_output(struct create_work *w, struct create_result *res)
         rc = file_save(w->output, buf_slice(&b), w->o->force, w->e);
     }
     if (rc == 0) {
-        memcpy(res->info_hash, m->info_hash, SHA1_LEN);
+        memcpy(res->info_hash, m->v1.bytes, SHA1_LEN);
         res->total_size = m->total_size;
         res->piece_length = m->piece_length;
         res->n_pieces = m->n_pieces;

@@ -228,7 +228,7 @@ static char *adopt_part(const struct engine_torrent *st, uint32_t file)
             len--; /* not into the middle of a UTF-8 character */
         }
     }
-    bytes_to_hex(st->meta->info_hash, 4, hash);
+    bytes_to_hex(st->meta->v1.bytes, 4, hash);
     return mem_printf(".%.*s.%s.part/%u", (int)len, top, hash, file);
 }
 

@@ -193,7 +193,7 @@ void engine_load_rows(struct engine_torrent *st, struct journal *db)
 static int load_check_identity(const struct engine_torrent *st, struct err *e)
 {
     if (st->rows.n_files == st->meta->n_files &&
-        memcmp(st->meta->info_hash, st->row.info_hash, SHA1_LEN) == 0) {
+        memcmp(st->meta->v1.bytes, st->row.info_hash, SHA1_LEN) == 0) {
         return 0;
     }
     return err_set(e, BTC_E_DB,

@@ -108,44 +108,48 @@ static bool magnet_read_v1(struct slice s, uint8_t dst[SHA1_LEN])
     return magnet_from_base32(s, dst);
 }
 
+/* The torrent is named, in one way or the other. */
+static bool magnet_has_hash(const struct magnet *m)
+{
+    return digest_is_set(&m->v1) || digest_is_set(&m->v2);
+}
+
 /* xt=urn:btih:... */
 static int magnet_read_btih(struct magnet_parser *p, struct slice s)
 {
-    uint8_t hash[SHA1_LEN];
+    struct digest hash = {.len = SHA1_LEN};
 
-    if (!magnet_read_v1(s, hash)) {
+    if (!magnet_read_v1(s, hash.bytes)) {
         return err_set(p->e, BTC_E_METAINFO,
                        "bad magnet: after xt=urn:btih: stand %zu characters "
                        "that are not 40 hex or 32 base32 digits",
                        s.len);
     }
-    if (p->m->has_v1 && memcmp(hash, p->m->info_hash, SHA1_LEN) != 0) {
+    if (digest_is_set(&p->m->v1) && !digest_eq(&hash, &p->m->v1)) {
         return err_set(p->e, BTC_E_METAINFO,
                        "bad magnet: it has two different info hashes");
     }
-    memcpy(p->m->info_hash, hash, SHA1_LEN);
-    p->m->has_v1 = true;
+    p->m->v1 = hash;
     return 0;
 }
 
 /* xt=urn:btmh:... (BEP 52) */
 static int magnet_read_btmh(struct magnet_parser *p, struct slice s)
 {
-    uint8_t hash[SHA256_LEN];
+    struct digest hash;
 
     if (!slice_has_prefix(s, MAGNET_SHA256) ||
-        !bytes_from_hex(magnet_rest(s, strlen(MAGNET_SHA256)), hash,
-                        SHA256_LEN)) {
+        !digest_from_hex(magnet_rest(s, strlen(MAGNET_SHA256)), &hash) ||
+        hash.len != SHA256_LEN) {
         return err_set(p->e, BTC_E_METAINFO,
                        "bad magnet: after xt=urn:btmh: does not stand 1220 "
                        "and 64 hex digits");
     }
-    if (p->m->has_v2 && memcmp(hash, p->m->info_hash_v2, SHA256_LEN) != 0) {
+    if (digest_is_set(&p->m->v2) && !digest_eq(&hash, &p->m->v2)) {
         return err_set(p->e, BTC_E_METAINFO,
                        "bad magnet: it has two different v2 info hashes");
     }
-    memcpy(p->m->info_hash_v2, hash, SHA256_LEN);
-    p->m->has_v2 = true;
+    p->m->v2 = hash;
     return 0;
 }
 
@@ -401,7 +405,7 @@ static int magnet_read_link(struct magnet_parser *p, struct slice s)
     scratch = mem_alloc(s.len);
     rc = magnet_read_params(p, magnet_rest(s, strlen(MAGNET_SCHEME)), scratch);
     free(scratch);
-    if (rc == 0 && !p->m->has_v1 && !p->m->has_v2) {
+    if (rc == 0 && !magnet_has_hash(p->m)) {
         return err_set(p->e, BTC_E_METAINFO,
                        "bad magnet: it has no info hash (xt=urn:btih:...)");
     }
@@ -415,11 +419,11 @@ static int magnet_read_link(struct magnet_parser *p, struct slice s)
 static bool magnet_read_bare(struct magnet *m, struct slice s)
 {
     if (s.len == MAGNET_HEX2_LEN) {
-        m->has_v2 = bytes_from_hex(s, m->info_hash_v2, SHA256_LEN);
-    } else {
-        m->has_v1 = magnet_read_v1(s, m->info_hash);
+        (void)digest_from_hex(s, &m->v2);
+    } else if (magnet_read_v1(s, m->v1.bytes)) {
+        m->v1.len = SHA1_LEN;
     }
-    return m->has_v1 || m->has_v2;
+    return magnet_has_hash(m);
 }
 
 int magnet_parse(struct slice text, struct magnet **out, struct err *e)
@@ -484,7 +488,7 @@ const char *magnet_warning(const struct magnet *m, enum magnet_part part)
 bool magnet_is(struct slice text)
 {
     struct slice s = metainfo_trim(text);
-    struct magnet m = {.has_v1 = false, .has_v2 = false};
+    struct magnet m = {.name = NULL};
 
     return magnet_has_prefix(s, "magnet:") || magnet_read_bare(&m, s);
 }

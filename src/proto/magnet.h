@@ -6,19 +6,17 @@
 #define BTC_PROTO_MAGNET_H
 
 #include "base/err.h"
-#include "base/hash.h"
+#include "model/digest.h"
 #include "proto/url.h"
 
 #define MAGNET_MAX_BYTES (1u << 20)
 #define MAGNET_MAX_ITEMS 256 /* trackers, web seeds, peers each */
 
 struct magnet {
-    bool has_v1; /* xt=urn:btih: 40 hex or 32 base32 */
-    bool has_v2; /* xt=urn:btmh:1220 + 64 hex */
-    uint8_t info_hash[SHA1_LEN];
-    uint8_t info_hash_v2[SHA256_LEN];
-    char *name;      /* owns; dn, mended UTF-8, or NULL */
-    char **trackers; /* owns; tr and tr.N, each its own tier */
+    struct digest v1; /* xt=urn:btih: 40 hex or 32 base32; or none */
+    struct digest v2; /* xt=urn:btmh:1220 + 64 hex; or none */
+    char *name;       /* owns; dn, mended UTF-8, or NULL */
+    char **trackers;  /* owns; tr and tr.N, each its own tier */
     uint32_t n_trackers;
     char **web_seeds; /* owns; ws */
     uint32_t n_web_seeds;

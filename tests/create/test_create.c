@@ -135,7 +135,7 @@ static struct metainfo *create_ok(const struct create_options *o,
         fail_msg("%s: %s", err_name(rc), e.msg);
     }
     m = env_parse(res->output);
-    assert_memory_equal(res->info_hash, m->info_hash, SHA1_LEN);
+    assert_memory_equal(res->info_hash, m->v1.bytes, SHA1_LEN);
     assert_int_equal(res->total_size, m->total_size);
     assert_int_equal(res->piece_length, m->piece_length);
     assert_int_equal(res->n_pieces, m->n_pieces);
@@ -290,11 +290,11 @@ static void test_dot(void **state)
     m = create_ok(&o, &res);
     assert_string_equal(m->name, "here");
     assert_int_equal(m->n_files, 1);
-    memcpy(first, m->info_hash, SHA1_LEN);
+    memcpy(first, m->v1.bytes, SHA1_LEN);
     metainfo_free(m);
     m = create_ok(&o, &res); /* o.torrent is there now */
     assert_int_equal(m->n_files, 1);
-    assert_memory_equal(m->info_hash, first, SHA1_LEN);
+    assert_memory_equal(m->v1.bytes, first, SHA1_LEN);
     metainfo_free(m);
 }
 
@@ -527,9 +527,9 @@ static void test_threads(void **state)
         m = create_ok(&o, &res);
         check_pieces(m);
         if (i == 0) {
-            memcpy(first, m->info_hash, SHA1_LEN);
+            memcpy(first, m->v1.bytes, SHA1_LEN);
         }
-        assert_memory_equal(m->info_hash, first, SHA1_LEN);
+        assert_memory_equal(m->v1.bytes, first, SHA1_LEN);
         metainfo_free(m);
     }
 }

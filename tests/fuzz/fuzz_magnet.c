@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_magnet_need(rc == BTC_E_METAINFO && m == NULL);
         return 0;
     }
-    fuzz_magnet_need(m->has_v1 || m->has_v2);
+    fuzz_magnet_need(digest_is_set(&m->v1) || digest_is_set(&m->v2));
     fuzz_magnet_need(m->name == NULL ||
                      (m->name[0] != '\0' && strchr(m->name, '/') == NULL &&
                       bytes_is_utf8(slice_str(m->name))));

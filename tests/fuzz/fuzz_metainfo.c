@@ -61,7 +61,7 @@ static void fuzz_metainfo_check(const struct metainfo *m)
         }
     }
     fuzz_metainfo_need(total == m->total_size);
-    if (m->has_v1) {
+    if (digest_is_set(&m->v1)) {
         fuzz_metainfo_need((total + m->piece_length - 1) / m->piece_length ==
                            m->n_pieces);
         fuzz_metainfo_need(m->piece_hashes >= m->info &&
@@ -82,11 +82,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     fuzz_metainfo_check(m);
     rc = metainfo_parse_info(slice_of(m->info, m->info_len), &again, NULL);
-    fuzz_metainfo_need(m->has_v1 ? rc == 0 : rc == BTC_E_UNSUPPORTED);
+    fuzz_metainfo_need(digest_is_set(&m->v1) ? rc == 0
+                                             : rc == BTC_E_UNSUPPORTED);
     if (again != NULL) {
         fuzz_metainfo_need(again->total_size == m->total_size);
-        fuzz_metainfo_need(memcmp(again->info_hash, m->info_hash, SHA1_LEN) ==
-                           0);
+        fuzz_metainfo_need(memcmp(again->v1.bytes, m->v1.bytes, SHA1_LEN) == 0);
     }
     metainfo_free(again);
     metainfo_free(m);

@@ -62,9 +62,9 @@ static void test_hashes(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(v1) / sizeof(*v1); i++) {
         struct magnet *m = magnet_ok(v1[i]);
-        assert_true(m->has_v1);
-        assert_false(m->has_v2);
-        assert_memory_equal(m->info_hash, test_v1, SHA1_LEN);
+        assert_true(digest_is_set(&m->v1));
+        assert_false(digest_is_set(&m->v2));
+        assert_memory_equal(m->v1.bytes, test_v1, SHA1_LEN);
         assert_null(m->select);
         magnet_free(m);
     }
@@ -75,17 +75,17 @@ static void test_hashes_v2(void **state)
     struct magnet *m = magnet_ok(HEX2);
 
     (void)state;
-    assert_false(m->has_v1);
-    assert_true(m->has_v2);
-    assert_int_equal(m->info_hash_v2[1], 0x11);
-    assert_int_equal(m->info_hash_v2[31], 0xff);
+    assert_false(digest_is_set(&m->v1));
+    assert_true(digest_is_set(&m->v2));
+    assert_int_equal(m->v2.bytes[1], 0x11);
+    assert_int_equal(m->v2.bytes[31], 0xff);
     magnet_free(m);
 
     m = magnet_ok("magnet:?xt=urn:btmh:1220" HEX2 "&xt=urn:btih:" HEX1);
-    assert_true(m->has_v1);
-    assert_true(m->has_v2);
-    assert_memory_equal(m->info_hash, test_v1, SHA1_LEN);
-    assert_int_equal(m->info_hash_v2[30], 0xee);
+    assert_true(digest_is_set(&m->v1));
+    assert_true(digest_is_set(&m->v2));
+    assert_memory_equal(m->v1.bytes, test_v1, SHA1_LEN);
+    assert_int_equal(m->v2.bytes[30], 0xee);
     magnet_free(m);
 }
 
@@ -321,7 +321,7 @@ static void test_long_keys(void **state)
         memset(text + len, 'y', LEN);
         text[len + LEN] = '\0';
         m = magnet_ok(text);
-        assert_memory_equal(m->info_hash, test_v1, SHA1_LEN);
+        assert_memory_equal(m->v1.bytes, test_v1, SHA1_LEN);
         magnet_free(m);
     }
     free(text);

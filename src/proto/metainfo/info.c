@@ -205,7 +205,7 @@ static int metainfo_read_files(struct metainfo_parser *p, struct slice list)
             return rc;
         }
     }
-    metainfo_path_resolve(m->files, m->n_files, m->info_hash);
+    metainfo_path_resolve(m->files, m->n_files, m->v1.bytes);
     metainfo_link_resolve(m);
     return 0;
 }
@@ -283,42 +283,37 @@ static int metainfo_read_v1(struct metainfo_parser *p, struct slice info)
     return metainfo_read_pieces(p, info);
 }
 
-/* Finds out which versions the torrent speaks (BEP 52). */
+/* Finds out which versions the torrent speaks (BEP 52), and its digests. */
 static int metainfo_read_version(struct metainfo_parser *p, struct slice info)
 {
     struct metainfo *m = p->m;
     struct slice value = bencode_get(info, "meta version");
     int64_t version = 1;
 
-    m->has_v1 = bencode_get(info, "pieces").len > 0;
+    bool has_v1 = bencode_get(info, "pieces").len > 0;
     if (value.len > 0 && !bencode_int(value, &version)) {
         return metainfo_fail(p, value, "'meta version' is not an integer");
     }
     /* BEP 52 wants this said before anything else is found wrong. */
-    if (version > 2 && !m->has_v1) {
+    if (version > 2 && !has_v1) {
         return err_set(p->e, BTC_E_UNSUPPORTED,
                        "this torrent is of BitTorrent version %" PRId64
                        ", which btc does not know; ask for a v1 torrent",
                        version);
     }
-    m->has_v2 = version == 2 && bencode_get_dict(info, "file tree").len > 0;
-    if (!m->has_v1 && !m->has_v2) {
+    bool has_v2 = version == 2 && bencode_get_dict(info, "file tree").len > 0;
+    if (!has_v1 && !has_v2) {
         return metainfo_fail(p, info,
                              version == 2 ? "'file tree' is missing"
                                           : "'pieces' is missing");
     }
-    return 0;
-}
-
-/* Keeps the exact bytes and hashes them. */
-static void metainfo_keep_info(struct metainfo *m, struct slice info)
-{
-    m->info = mem_dup(info.p, info.len);
-    m->info_len = info.len;
-    hash_sha1(info, m->info_hash);
-    if (m->has_v2) {
-        hash_sha256(info, m->info_hash_v2);
+    if (has_v1) {
+        m->v1 = digest_sha1(info);
     }
+    if (has_v2) {
+        m->v2 = digest_sha256(info);
+    }
+    return 0;
 }
 
 /* Fills m from a checked info dictionary inside p->doc. */
@@ -332,13 +327,14 @@ int metainfo_read_info(struct metainfo_parser *p, struct slice info,
     if (rc < 0) {
         return rc;
     }
-    if (!m->has_v1 && !accept_v2) {
+    if (!digest_is_set(&m->v1) && !accept_v2) {
         return err_set(p->e, BTC_E_UNSUPPORTED,
                        "this torrent is BitTorrent v2 only (BEP 52), which "
                        "btc cannot download yet; ask for a hybrid or v1 "
                        "torrent");
     }
-    metainfo_keep_info(m, info);
+    m->info = mem_dup(info.p, info.len); /* its exact bytes */
+    m->info_len = info.len;
     m->is_private = bencode_get_int(info, "private", &flag) && flag != 0;
     rc = metainfo_read_name(p, info);
     if (rc == 0) {
@@ -347,7 +343,7 @@ int metainfo_read_info(struct metainfo_parser *p, struct slice info,
     if (rc < 0) {
         return rc;
     }
-    if (m->has_v1) {
+    if (digest_is_set(&m->v1)) {
         return metainfo_read_v1(p, info);
     }
     return metainfo_read_tree(p, bencode_get(info, "file tree"));

@@ -22,7 +22,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/hash.h"
+#include "model/digest.h"
 #include "proto/url.h"
 
 #define METAINFO_MAX_BYTES     (100u << 20) /* of a .torrent */
@@ -58,11 +58,9 @@ struct metainfo_left_out {
 };
 
 struct metainfo {
-    uint8_t info_hash[SHA1_LEN]; /* v1: SHA-1 of the info dictionary */
-    uint8_t info_hash_v2[SHA256_LEN];
-    bool has_v1;
-    bool has_v2;
-    bool is_private; /* BEP 27 */
+    struct digest v1; /* of the info dictionary; none: a pure v2 torrent */
+    struct digest v2; /* BEP 52; none: a v1 torrent */
+    bool is_private;  /* BEP 27 */
     bool multi_file;
     char *name; /* owns; sanitised: also the folder of a multi-file torrent */
     char *comment;         /* owns; mended UTF-8, or NULL */
@@ -86,9 +84,9 @@ struct metainfo {
 };
 
 /* Parses a whole .torrent. 0, or BTC_E_METAINFO / BTC_E_UNSUPPORTED (a pure v2
- * torrent: has_v2 without has_v1) with the text in `e`. The result must be
+ * torrent: v2 without v1) with the text in `e`. The result must be
  * freed with metainfo_free (NULL allowed). With `accept_v2` a pure v2 torrent
- * gives 0 too, with has_v1 false and no pieces (for `btc info`); its files come
+ * gives 0 too, without v1 and no pieces (for `btc info`); its files come
  * from the file tree. */
 int metainfo_parse(struct slice in, bool accept_v2, struct metainfo **out,
                    struct err *e);

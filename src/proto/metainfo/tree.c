@@ -122,6 +122,6 @@ int metainfo_read_tree(struct metainfo_parser *p, struct slice tree)
     if (m->n_files == 0) {
         return metainfo_fail(p, tree, "'file tree' has no files");
     }
-    metainfo_path_resolve(m->files, m->n_files, m->info_hash);
+    metainfo_path_resolve(m->files, m->n_files, m->v2.bytes);
     return 0;
 }

@@ -45,9 +45,9 @@ static void test_single(void **state)
 
     (void)state;
     assert_true(bytes_from_hex(slice_str(SINGLE_SHA1), want, SHA1_LEN));
-    assert_memory_equal(m->info_hash, want, SHA1_LEN);
-    assert_true(m->has_v1);
-    assert_false(m->has_v2);
+    assert_memory_equal(m->v1.bytes, want, SHA1_LEN);
+    assert_true(digest_is_set(&m->v1));
+    assert_false(digest_is_set(&m->v2));
     assert_false(m->is_private);
     assert_false(m->multi_file);
     assert_string_equal(m->name, "n");
@@ -84,7 +84,7 @@ static void test_exact_span(void **state)
     (void)snprintf(doc, sizeof(doc), "d1:a4:info4:info%s4:infodee\n", info);
     m = metainfo_ok(doc);
     hash_sha1(slice_str(info), want);
-    assert_memory_equal(m->info_hash, want, SHA1_LEN);
+    assert_memory_equal(m->v1.bytes, want, SHA1_LEN);
     assert_int_equal(m->total_size, 5);
     assert_memory_equal(m->piece_hashes, A20, 20);
     metainfo_free(m);
@@ -155,12 +155,12 @@ static void test_rest(void **state)
     (void)state;
     assert_int_equal(
         metainfo_parse(slice_of(doc, strlen(doc) + 10), false, &m, NULL), 0);
-    assert_memory_equal(m->info_hash, plain->info_hash, SHA1_LEN);
+    assert_memory_equal(m->v1.bytes, plain->v1.bytes, SHA1_LEN);
     metainfo_free(m);
     for (size_t i = 0; i < sizeof(rests) / sizeof(*rests); i++) {
         (void)snprintf(doc, sizeof(doc), "%s%s", DOC(SINGLE), rests[i]);
         m = metainfo_ok(doc);
-        assert_memory_equal(m->info_hash, plain->info_hash, SHA1_LEN);
+        assert_memory_equal(m->v1.bytes, plain->v1.bytes, SHA1_LEN);
         metainfo_free(m);
     }
     metainfo_free(plain);
@@ -701,7 +701,7 @@ static void test_bare_info(void **state)
 
     (void)state;
     assert_int_equal(metainfo_parse_info(slice_str(SINGLE), &m, &e), 0);
-    assert_memory_equal(m->info_hash, doc->info_hash, SHA1_LEN);
+    assert_memory_equal(m->v1.bytes, doc->v1.bytes, SHA1_LEN);
     assert_int_equal(m->total_size, 5);
     metainfo_free(m);
     metainfo_free(doc);
@@ -727,12 +727,12 @@ static void test_hybrid(void **state)
     (void)state;
     (void)snprintf(doc, sizeof(doc), "d4:info%se", info);
     m = metainfo_ok(doc);
-    assert_true(m->has_v1);
-    assert_true(m->has_v2);
+    assert_true(digest_is_set(&m->v1));
+    assert_true(digest_is_set(&m->v2));
     hash_sha1(slice_str(info), want);
-    assert_memory_equal(m->info_hash, want, SHA1_LEN);
+    assert_memory_equal(m->v1.bytes, want, SHA1_LEN);
     hash_sha256(slice_str(info), want);
-    assert_memory_equal(m->info_hash_v2, want, SHA256_LEN);
+    assert_memory_equal(m->v2.bytes, want, SHA256_LEN);
     assert_int_equal(m->n_pieces, 1);
     metainfo_free(m);
 }
@@ -750,8 +750,8 @@ static void test_pure_v2(void **state)
     assert_null(m);
     assert_non_null(strstr(e.msg, "v2 only (BEP 52)"));
     assert_int_equal(metainfo_parse(slice_str(doc), true, &m, &e), 0);
-    assert_false(m->has_v1);
-    assert_true(m->has_v2);
+    assert_false(digest_is_set(&m->v1));
+    assert_true(digest_is_set(&m->v2));
     assert_true(m->multi_file);
     assert_int_equal(m->n_pieces, 0);
     assert_int_equal(m->n_files, 3);
