@@ -212,7 +212,7 @@ void cli_rows_cell_share(struct front_table *t, const struct cli_rows *r,
     int64_t b = cli_rows_int(r, row, total, 0);
 
     const char *state = cli_rows_text(r, row, "state");
-    bool is_known = state == NULL || strcmp(state, "metadata") != 0;
+    bool is_known = btc_state_from_name(state) != BTC_STATE_METADATA;
 
     if (b <= 0) {
         front_table_cell(t, is_known && b == 0 && a == 0 ? "100 %" : NULL);

@@ -32,8 +32,8 @@ static bool cli_status_is_known(const struct cli_rows *r, size_t row)
 {
     const char *state = cli_rows_text(r, row, "state");
 
-    return cli_rows_int(r, row, "bytes_total", 0) > 0 || state == NULL ||
-           strcmp(state, "metadata") != 0;
+    return cli_rows_int(r, row, "bytes_total", 0) > 0 ||
+           btc_state_from_name(state) != BTC_STATE_METADATA;
 }
 
 /* A torrent. */
