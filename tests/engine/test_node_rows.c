@@ -2,7 +2,7 @@
  * next run. */
 #include "engine/node_rows.h"
 
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 #include "journal/ways.h"
 #include "journal/wishes.h"
 

@@ -1,10 +1,10 @@
 /* A disk that fails at any write, sync or truncate, and power cuts: a commit is
  * there whole or not at all, and one that was reported is there.
  */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "journal/batch.h"
-#include "journal/fault_vfs.h"
+#include "journal/fault_kit.h"
 #include "journal/internal.h"
 #include "journal/load.h"
 

@@ -1,6 +1,6 @@
 /* Rows that a rule of the database forbids: they are left out and named, all
  * others are committed, whatever way the rule refuses. */
-#include "test_db.h"
+#include "db_kit.h"
 
 #include "journal/ops.h"
 

@@ -3,7 +3,7 @@
  * after each commit; it is killed at a random moment, again and again on the
  * same database.
  */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "base/rng.h"
 #include "journal/batch.h"

@@ -2,8 +2,8 @@
  * holding the lock: who notices that the file went, who checkpoints, where a
  * database may live. */
 #include "journal/batch.h"
+#include "journal/db_kit.h"
 #include "journal/internal.h"
-#include "journal/test_db.h"
 
 #include <sys/wait.h>
 

@@ -1,7 +1,7 @@
 /* Finding the torrents that a new one may meet: the right ones, at a cost that
  * does not grow with those that are far away.
  */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "journal/internal.h"
 #include "journal/load.h"

@@ -1,7 +1,7 @@
 /* Rows of a magnet: wishes for later, pieces of metadata, and the time when its
  * content is known. */
+#include "journal/db_kit.h"
 #include "journal/magnet.h"
-#include "journal/test_db.h"
 
 static const uint8_t test_info[] = "d4:name3:onee";
 

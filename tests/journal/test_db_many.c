@@ -1,7 +1,7 @@
 /* What many torrents cost, counted and not timed: statements that are made,
  * commits, and steps of SQLite's machine.
  */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "journal/batch.h"
 #include "journal/internal.h"

@@ -1,5 +1,5 @@
 /* The rows of a move: begun, switched, ended, undone, and refused. */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "journal/internal.h"
 #include "journal/move.h"

@@ -1,6 +1,6 @@
 /* Rows of the DHT: its nodes, our place in it, searches, ways of a run. */
+#include "journal/db_kit.h"
 #include "journal/nodes.h"
-#include "journal/test_db.h"
 #include "journal/ways.h"
 
 /* Node i, 10.x.y.z:1000 + i. */

@@ -1,5 +1,5 @@
 /* The journal's file: made, opened, refused, locked, migrated, copied. */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "journal/batch.h"
 #include "journal/care.h"

@@ -1,8 +1,8 @@
 /* Backups that come back, logs that belong to another file, damaged files and
  * rows that belong to nothing. */
 #include "journal/care.h"
+#include "journal/db_kit.h"
 #include "journal/internal.h"
-#include "journal/test_db.h"
 
 #include <signal.h>
 #include <sys/wait.h>

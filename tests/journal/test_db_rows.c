@@ -1,7 +1,7 @@
 /* Rows in, rows out: what is put into a batch is what is loaded, all of it or
  * nothing. And wishes: of the program and of people with sqlite3.
  */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "journal/batch.h"
 #include "journal/internal.h"

@@ -1,5 +1,5 @@
 /* The database's thread: commits in order, wishes of others, calls, the end. */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "journal/internal.h"
 #include "journal/load.h"

@@ -1,6 +1,6 @@
 /* The views: what a person with sqlite3 sees, and what journal_query_view
  * gives. */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "journal/batch.h"
 #include "journal/internal.h"

@@ -1,5 +1,5 @@
 /* Wishes as differences: what one costs, and that none is lost. */
-#include "journal/test_db.h"
+#include "journal/db_kit.h"
 
 #include "journal/batch.h"
 #include "journal/internal.h"

@@ -1,4 +1,5 @@
 /* A multicast group on the loopback interface, to which the tests are bound. */
+#include "net/loop_kit.h"
 #include "net/multicast.h"
 
 #include <setjmp.h>
@@ -9,9 +10,8 @@
 
 #include <cmocka.h>
 
-#define GUARD_MS 20000 /* a test that hangs fails instead */
-#define GROUP    "239.192.1.1"
-#define PORT     16771
+#define GROUP "239.192.1.1"
+#define PORT  16771
 
 struct ear {
     struct loop *loop;
@@ -35,12 +35,6 @@ static void ear_on_datagram(void *ctx, const struct addr *from,
     }
 }
 
-static void on_guard(void *ctx)
-{
-    (void)ctx;
-    fail_msg("nothing came");
-}
-
 static void ear_open(struct ear *e, struct loop *l, const char *bind)
 {
     struct tcp_host_options host = {0};
@@ -56,20 +50,11 @@ static void ear_open(struct ear *e, struct loop *l, const char *bind)
     assert_non_null(e->net);
 }
 
-static struct loop *guarded_loop(void)
-{
-    struct loop *l = loop_new();
-    assert_non_null(l);
-    loop_set_timer_fn(l, on_guard, NULL);
-    loop_arm_timer(l, loop_now_ms(l) + GUARD_MS);
-    return l;
-}
-
 /* Every member hears a datagram once, the sender too, with its address. */
 static void multicast_test_members(void **state)
 {
     (void)state;
-    struct loop *l = guarded_loop();
+    struct loop *l = loop_kit_new();
     struct ear a, b;
     ear_open(&a, l, "127.0.0.1");
     ear_open(&b, l, "127.0.0.1");
@@ -95,7 +80,7 @@ static void multicast_test_members(void **state)
 static void multicast_test_refused(void **state)
 {
     (void)state;
-    struct loop *l = guarded_loop();
+    struct loop *l = loop_kit_new();
     struct ear a;
     uint8_t big[MULTICAST_MAX + 1] = {0};
     ear_open(&a, l, "127.0.0.1");
@@ -111,7 +96,7 @@ static void multicast_test_refused(void **state)
 static void multicast_test_nowhere(void **state)
 {
     (void)state;
-    struct loop *l = guarded_loop();
+    struct loop *l = loop_kit_new();
     struct ear a;
     ear_open(&a, l, "203.0.113.9");
     assert_int_equal(multicast_refresh(a.net), 0);

@@ -1,4 +1,5 @@
 /* The shared UDP sockets: batches, dispatch, limits, --bind. */
+#include "net/loop_kit.h"
 #include "net/udp.h"
 
 #include <setjmp.h>
@@ -11,7 +12,6 @@
 #include <cmocka.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define GUARD_MS 20000 /* a test that hangs fails instead */
 
 struct end {
     struct loop *loop;
@@ -77,21 +77,6 @@ static struct addr end_addr(const struct end *e, enum addr_family family)
     return a;
 }
 
-static void on_guard(void *ctx)
-{
-    (void)ctx;
-    fail_msg("nothing came");
-}
-
-static struct loop *guarded_loop(void)
-{
-    struct loop *l = loop_new();
-    assert_non_null(l);
-    loop_set_timer_fn(l, on_guard, NULL);
-    loop_arm_timer(l, loop_now_ms(l) + GUARD_MS);
-    return l;
-}
-
 /* More datagrams than a batch holds, echoed, in both families; each to the user
  * whose it is. */
 static void udp_test_echo(void **state)
@@ -99,7 +84,7 @@ static void udp_test_echo(void **state)
     (void)state;
     static const enum addr_family families[] = {ADDR_V4, ADDR_V6};
     for (size_t f = 0; f < COUNT(families); f++) {
-        struct loop *l = guarded_loop();
+        struct loop *l = loop_kit_new();
         struct tcp_host_options o = {0};
         struct end a, b;
         end_open(&a, l, &o);
@@ -129,7 +114,7 @@ static void udp_test_echo(void **state)
 static void udp_test_foreign(void **state)
 {
     (void)state;
-    struct loop *l = guarded_loop();
+    struct loop *l = loop_kit_new();
     struct tcp_host_options o = {0};
     struct udp_counts counts;
     struct end a;
@@ -155,7 +140,7 @@ static void udp_test_limits(void **state)
 {
     (void)state;
     static const uint8_t long_one[UDP_DATAGRAM_MAX + 1];
-    struct loop *l = guarded_loop();
+    struct loop *l = loop_kit_new();
     struct tcp_host_options o = {0};
     struct udp_counts counts;
     struct end a;
@@ -190,7 +175,7 @@ static void udp_test_limits(void **state)
 static void udp_test_refused(void **state)
 {
     (void)state;
-    struct loop *l = guarded_loop();
+    struct loop *l = loop_kit_new();
     struct tcp_host_options o = {0};
     struct udp_counts counts;
     struct addr nowhere;
@@ -214,7 +199,7 @@ static void udp_test_refused(void **state)
 static void udp_test_bind(void **state)
 {
     (void)state;
-    struct loop *l = guarded_loop();
+    struct loop *l = loop_kit_new();
     struct tcp_host_options o = {0};
     struct err e = {0};
     struct end a;

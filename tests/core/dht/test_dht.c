@@ -1,7 +1,7 @@
 /* The node as a whole: one struct dht, and the test plays the network. */
 #include "core/dht/calls.h"
 #include "core/dht/dht.h"
-#include "core/dht/kit.h"
+#include "core/dht/dht_kit.h"
 #include "core/dht/limiter.h"
 #include "core/dht/vote.h"
 

@@ -1,6 +1,6 @@
 /* Queries under way: who may answer, when they are slow and over. */
 #include "core/dht/calls.h"
-#include "core/dht/kit.h"
+#include "core/dht/dht_kit.h"
 
 static struct slice test_tid(const struct dht_call *call,
                              uint8_t tid[DHT_TID_LEN])

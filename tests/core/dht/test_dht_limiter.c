@@ -1,5 +1,5 @@
 /* How much we answer: a place has its rate, all have their bytes. */
-#include "core/dht/kit.h"
+#include "core/dht/dht_kit.h"
 #include "core/dht/limiter.h"
 
 #define TEST_NOW 1000000u

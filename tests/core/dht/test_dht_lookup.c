@@ -1,5 +1,5 @@
 /* A lookup: order, goal, and what liars gain: nothing. */
-#include "core/dht/kit.h"
+#include "core/dht/dht_kit.h"
 #include "core/dht/lookup.h"
 
 static const uint8_t test_target[DHT_ID_LEN]; /* all zero */

@@ -1,5 +1,5 @@
 /* Node ids: the vectors of BEP 42, distance, places and scopes. */
-#include "core/dht/kit.h"
+#include "core/dht/dht_kit.h"
 
 struct test_vector {
     const char *addr;

@@ -1,5 +1,5 @@
 /* Announced peers and tokens: every limit, one after the other. */
-#include "core/dht/kit.h"
+#include "core/dht/dht_kit.h"
 #include "core/dht/store.h"
 
 #define TEST_NOW 10000000u

@@ -1,5 +1,5 @@
 /* The routing table: who gets a place, who keeps it, who goes. */
-#include "core/dht/kit.h"
+#include "core/dht/dht_kit.h"
 #include "core/dht/table.h"
 
 #define TEST_NOW 1000000u

@@ -1,5 +1,5 @@
 /* Votes on our address: many places must agree, one place cannot. */
-#include "core/dht/kit.h"
+#include "core/dht/dht_kit.h"
 #include "core/dht/vote.h"
 
 static bool test_vote(struct dht_vote *v, uint32_t voter, const char *ip)

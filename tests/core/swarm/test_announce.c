@@ -1,7 +1,7 @@
 /* The announce schedule against simulated trackers. The rules for each single
  * job are checked by the simulation; the tests add what is to happen in their
  * scene. */
-#include "core/swarm/announce_sim.h"
+#include "core/swarm/announce_kit.h"
 
 static void test_life(void **state)
 {

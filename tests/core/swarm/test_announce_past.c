@@ -1,5 +1,5 @@
 /* What an earlier run left behind: what is honoured, and how long. */
-#include "announce_sim.h"
+#include "announce_kit.h"
 
 struct test_past {
     enum announce_state state;

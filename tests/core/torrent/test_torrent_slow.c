@@ -1,9 +1,10 @@
 /* Peers that answer slowly, or some requests and others never. */
-#define KIT_PIECES 200
 #include "core/torrent/torrent_kit.h"
 
 #include "core/swarm/internal.h"
 #include "core/torrent/internal.h"
+
+#define N_PIECES 200
 
 /* A seed that unchokes us. */
 static uint32_t kit_seed(struct kit *k)
@@ -41,7 +42,7 @@ static void test_held_back(void **state)
     static const uint64_t pace[] = {1000, 2500, 4000, 4900};
     (void)state;
     for (size_t i = 0; i < sizeof pace / sizeof *pace; i++) {
-        struct kit *k = kit_new();
+        struct kit *k = kit_new_pieces(N_PIECES);
         torrent_set_sequential(k->t, true);
         kit_event(k, EVENT_START);
         uint32_t a = kit_seed(k);
@@ -52,7 +53,7 @@ static void test_held_back(void **state)
         kit_simple(k, b, WIRE_HAVE_ALL);
         kit_simple(k, b, WIRE_UNCHOKE);
         assert_non_null(strstr(buf_cstr(&k->log), " request 0/0+16384"));
-        for (uint32_t piece = 0; piece < KIT_PIECES; piece++) {
+        for (uint32_t piece = 0; piece < N_PIECES; piece++) {
             if (k->jobs[piece]) {
                 kit_answer(k, EVENT_FINISHED, piece, 0);
             }
@@ -64,7 +65,7 @@ static void test_held_back(void **state)
 /* One that answers in order, however slowly, keeps what it was asked. */
 static void test_slow_in_order(void **state)
 {
-    struct kit *k = kit_new();
+    struct kit *k = kit_new_pieces(N_PIECES);
     (void)state;
     torrent_set_sequential(k->t, true);
     kit_event(k, EVENT_START);
@@ -75,7 +76,7 @@ static void test_slow_in_order(void **state)
         kit_drip(k, a, 0, 1, 4000);
         assert_int_equal(p->window.n_late, 0);
     }
-    for (uint32_t piece = 0; piece < KIT_PIECES; piece++) {
+    for (uint32_t piece = 0; piece < N_PIECES; piece++) {
         if (k->jobs[piece]) {
             kit_answer(k, EVENT_FINISHED, piece, 0);
         }

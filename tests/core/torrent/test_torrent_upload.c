@@ -1,9 +1,10 @@
 /* Serving: what a peer gets while it is choked. */
-#define KIT_PIECES 32
 #include "core/torrent/torrent_kit.h"
 
 #include "core/swarm/internal.h"
 #include "core/torrent/internal.h"
+
+#define N_PIECES 32
 
 /* Asks for a block; the bytes that leave for it. */
 static uint32_t ask(struct kit *k, uint32_t conn, uint32_t piece)
@@ -32,10 +33,10 @@ static uint32_t arrive(struct kit *k)
  * by coming again. */
 static void test_allowed_fast(void **state)
 {
-    struct kit *k = kit_new();
+    struct kit *k = kit_new_pieces(N_PIECES);
     uint64_t got = 0;
     (void)state;
-    for (uint32_t i = 0; i < KIT_PIECES; i++) {
+    for (uint32_t i = 0; i < N_PIECES; i++) {
         torrent_restore_piece(k->t, i);
     }
     kit_event(k, EVENT_START);
@@ -61,7 +62,7 @@ static void test_allowed_fast(void **state)
 /* Peers are told when we only upload from now on (BEP 21), and when not. */
 static void test_upload_only(void **state)
 {
-    struct kit *k = kit_new();
+    struct kit *k = kit_new_pieces(N_PIECES);
     struct event ev = {.type = EVENT_ACCEPTED};
     struct addr a = {.family = ADDR_V4, .port = 7000, .ip = {10, 1, 1, 1}};
     (void)state;
@@ -107,8 +108,9 @@ static void test_tiny_files(void **state)
     static const uint32_t sizes[] = {20, 100, 700, 5000};
     (void)state;
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        struct kit *k = kit_new();
-        uint32_t n = (uint32_t)((KIT_TOTAL + sizes[s] - 1) / sizes[s]);
+        struct kit *k = kit_new_pieces(N_PIECES);
+        uint32_t n =
+            (uint32_t)((KIT_TOTAL_OF(N_PIECES) + sizes[s] - 1) / sizes[s]);
         struct layout_file *files = mem_calloc(n, sizeof *files);
         struct torrent_config c = {
             .shared = &k->shared, .geom = &k->geom, .info_hash = k->info_hash};
@@ -116,13 +118,13 @@ static void test_tiny_files(void **state)
         for (uint32_t i = 0; i < n; i++) {
             files[i].offset = (uint64_t)i * sizes[s];
             files[i].length =
-                i + 1 < n ? sizes[s] : KIT_TOTAL - files[i].offset;
+                i + 1 < n ? sizes[s] : KIT_TOTAL_OF(N_PIECES) - files[i].offset;
         }
         torrent_free(k->t);
         k->geom.files = files;
         k->geom.n_files = n;
         k->t = torrent_new(&c, k->now_ms);
-        for (uint32_t i = 0; i < KIT_PIECES; i++) {
+        for (uint32_t i = 0; i < N_PIECES; i++) {
             torrent_restore_piece(k->t, i);
         }
         kit_event(k, EVENT_START);

@@ -1,38 +1,9 @@
-/* What the tests of the journal share: a private folder, a torrent to add, and
- * SQL from outside, as a person with sqlite3 would write it.
- */
-#ifndef BTC_TESTS_JOURNAL_TEST_DB_H
-#define BTC_TESTS_JOURNAL_TEST_DB_H
-
-#include "base/mem.h"
-#include "journal/add.h"
-#include "journal/care.h"
-#include "model/names.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <fcntl.h>
-#include <ftw.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-struct test_db {
-    char dir[64];
-    char path[96]; /* of the database in it; not made yet */
-};
+/* See db_kit.h. */
+#include "journal/db_kit.h"
 
 /* Removes one entry of the folder. */
-static inline int test_db_remove(const char *path, const struct stat *st,
-                                 int flag, struct FTW *ftw)
+static int test_db_remove(const char *path, const struct stat *st, int flag,
+                          struct FTW *ftw)
 {
     (void)st;
     (void)flag;
@@ -40,7 +11,7 @@ static inline int test_db_remove(const char *path, const struct stat *st,
     return remove(path);
 }
 
-static inline int test_db_setup(void **state)
+int test_db_setup(void **state)
 {
     struct test_db *t = mem_zalloc(sizeof(*t));
     (void)snprintf(t->dir, sizeof(t->dir), "/tmp/btc-test-db-XXXXXX");
@@ -52,7 +23,7 @@ static inline int test_db_setup(void **state)
     return 0;
 }
 
-static inline int test_db_teardown(void **state)
+int test_db_teardown(void **state)
 {
     struct test_db *t = *state;
     (void)nftw(t->dir, test_db_remove, 8, FTW_DEPTH | FTW_PHYS);
@@ -60,8 +31,7 @@ static inline int test_db_teardown(void **state)
     return 0;
 }
 
-/* Opens, and it must work. */
-static inline struct journal *test_db_open(const char *path, unsigned flags)
+struct journal *test_db_open(const char *path, unsigned flags)
 {
     struct journal *db = NULL;
     struct err e = {0};
@@ -73,9 +43,8 @@ static inline struct journal *test_db_open(const char *path, unsigned flags)
     return db;
 }
 
-/* Opens, and it must fail with this code and a text that has this in it. */
-static inline void test_db_refused(const char *path, unsigned flags, int want,
-                                   const char *text)
+void test_db_refused(const char *path, unsigned flags, int want,
+                     const char *text)
 {
     struct journal *db = NULL;
     struct err e = {0};
@@ -89,8 +58,7 @@ static inline void test_db_refused(const char *path, unsigned flags, int want,
     assert_non_null(strstr(e.msg, text));
 }
 
-/* The connection of somebody else, without any of our settings. */
-static inline sqlite3 *test_db_foreign(const char *path)
+sqlite3 *test_db_foreign(const char *path)
 {
     sqlite3 *sql = NULL;
     assert_int_equal(sqlite3_open(path, &sql), SQLITE_OK);
@@ -98,8 +66,7 @@ static inline sqlite3 *test_db_foreign(const char *path)
     return sql;
 }
 
-/* Runs SQL as somebody else; gives SQLite's result. */
-static inline int test_db_sql(const char *path, const char *text)
+int test_db_sql(const char *path, const char *text)
 {
     sqlite3 *sql = test_db_foreign(path);
     int rc = sqlite3_exec(sql, text, NULL, NULL, NULL);
@@ -107,9 +74,8 @@ static inline int test_db_sql(const char *path, const char *text)
     return rc;
 }
 
-/* The first value of the first row, as text ("" for NULL or no row). */
-static inline const char *test_db_get(const char *path, const char *text,
-                                      char *out, size_t cap)
+const char *test_db_get(const char *path, const char *text, char *out,
+                        size_t cap)
 {
     sqlite3 *sql = test_db_foreign(path);
     sqlite3_stmt *s = NULL;
@@ -127,17 +93,7 @@ static inline const char *test_db_get(const char *path, const char *text,
     return out;
 }
 
-/* What a query of somebody else gives must be this text. */
-#define TEST_DB_IS(path, query, want)                                         \
-    do {                                                                      \
-        char got_[512];                                                       \
-        assert_string_equal(test_db_get((path), (query), got_, sizeof(got_)), \
-                            (want));                                          \
-    } while (0)
-
-/* A torrent of three files, one of them a pad, and 5 pieces. `n` makes hash and
- * name different. */
-static inline int64_t test_db_add(struct journal *db, unsigned n)
+int64_t test_db_add(struct journal *db, unsigned n)
 {
     static const uint8_t info[] = "d4:name1:xe";
     char name[32];
@@ -195,5 +151,3 @@ static inline int64_t test_db_add(struct journal *db, unsigned n)
     assert_true(id > 0);
     return id;
 }
-
-#endif

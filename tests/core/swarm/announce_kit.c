@@ -1,59 +1,7 @@
-/* Simulated trackers for the tests of the announce schedule: a clock that jumps
- * from event to event, trackers that answer, refuse, are slow or dead. Every
- * job is checked against the rules that hold for any tracker at any time
- * (sim_check_job). The log is "seconds tracker event;". */
-#ifndef BTC_TESTS_CORE_SWARM_ANNOUNCE_SIM_H
-#define BTC_TESTS_CORE_SWARM_ANNOUNCE_SIM_H
+/* See announce_kit.h. */
+#include "core/swarm/announce_kit.h"
 
-#include "base/buf.h"
-#include "base/err.h"
-#include "core/swarm/announce/announce.h"
-
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define SIM_MAX      8
-#define SIM_LATENCY  10 /* ms */
-#define SIM_UNIX     1700000000
-#define SIM_LOG_MAX  65536
-#define SIM_JOBS_MAX 100000 /* more in one run is hammering */
-
-struct fake {
-    /* the scene */
-    bool dead;           /* error after latency_ms */
-    uint64_t latency_ms; /* until the answer or the error */
-    struct tracker_reply reply;
-    /* what the simulation knows */
-    bool out;
-    enum tracker_event event;
-    uint64_t out_ms;    /* sent */
-    uint64_t result_ms; /* will answer */
-    bool known;         /* said `started`, not yet `stopped` */
-    uint32_t n_sent[4]; /* by event */
-    uint32_t n_ok[4];   /* of these answered well */
-    uint64_t floor_ms;  /* no regular announce before */
-    uint64_t retry_ms;  /* nothing before, after a failure */
-    bool failed;        /* the last one did */
-};
-
-struct sim {
-    struct announce *a;
-    struct rng rng;
-    uint64_t seed;
-    uint64_t now_ms;
-    struct fake fake[SIM_MAX];
-    uint32_t n;
-    bool stopping;
-    struct buf log;
-};
-
-static inline void sim_init(struct sim *s, uint64_t seed)
+void sim_init(struct sim *s, uint64_t seed)
 {
     *s = (struct sim){.seed = seed, .now_ms = 1000000};
     rng_init(&s->rng, seed);
@@ -61,15 +9,13 @@ static inline void sim_init(struct sim *s, uint64_t seed)
     buf_init(&s->log, SIM_LOG_MAX);
 }
 
-static inline void sim_fini(struct sim *s)
+void sim_fini(struct sim *s)
 {
     announce_free(s->a);
     buf_fini(&s->log);
 }
 
-/* A tracker that answers with an hour's interval and enough peers; named 'a',
- * 'b', ... by index. */
-static inline struct fake *sim_add(struct sim *s, uint32_t tier)
+struct fake *sim_add(struct sim *s, uint32_t tier)
 {
     char url[32];
     struct fake *f = &s->fake[s->n];
@@ -87,7 +33,7 @@ static inline struct fake *sim_add(struct sim *s, uint32_t tier)
     return f;
 }
 
-static inline const char *sim_event_name(enum tracker_event e)
+static const char *sim_event_name(enum tracker_event e)
 {
     static const char *const name[] = {"-", "started", "completed", "stopped"};
 
@@ -95,7 +41,7 @@ static inline const char *sim_event_name(enum tracker_event e)
 }
 
 /* What holds for every job. */
-static inline void sim_check_job(struct sim *s, const struct announce_job *j)
+static void sim_check_job(struct sim *s, const struct announce_job *j)
 {
     const struct fake *f = &s->fake[j->tracker];
     bool ok = !f->out;
@@ -123,7 +69,7 @@ static inline void sim_check_job(struct sim *s, const struct announce_job *j)
     }
 }
 
-static inline void sim_send(struct sim *s, const struct announce_job *j)
+void sim_send(struct sim *s, const struct announce_job *j)
 {
     struct fake *f = &s->fake[j->tracker];
 
@@ -147,7 +93,7 @@ static inline void sim_send(struct sim *s, const struct announce_job *j)
 }
 
 /* The floors that this answer sets. */
-static inline void sim_note_answer(struct sim *s, struct fake *f)
+static void sim_note_answer(struct sim *s, struct fake *f)
 {
     const struct tracker_reply *r = &f->reply;
 
@@ -171,7 +117,7 @@ static inline void sim_note_answer(struct sim *s, struct fake *f)
     f->floor_ms = s->now_ms + (uint64_t)r->min_interval * 1000;
 }
 
-static inline void sim_answer(struct sim *s, uint32_t i)
+void sim_answer(struct sim *s, uint32_t i)
 {
     struct fake *f = &s->fake[i];
 
@@ -186,8 +132,7 @@ static inline void sim_answer(struct sim *s, uint32_t i)
     announce_check_invariant(s->a);
 }
 
-/* Lets the clock run for so many seconds. */
-static inline void sim_run(struct sim *s, uint64_t seconds)
+void sim_run(struct sim *s, uint64_t seconds)
 {
     uint64_t end_ms = s->now_ms + seconds * 1000;
     uint32_t n_jobs = 0;
@@ -221,28 +166,25 @@ static inline void sim_run(struct sim *s, uint64_t seconds)
     }
 }
 
-static inline void sim_start(struct sim *s)
+void sim_start(struct sim *s)
 {
     s->stopping = false;
     announce_start(s->a, s->now_ms);
 }
 
-static inline void sim_stop(struct sim *s)
+void sim_stop(struct sim *s)
 {
     s->stopping = true;
     announce_stop(s->a, s->now_ms);
 }
 
-/* The log since the last call. */
-static inline void sim_expect(struct sim *s, const char *want)
+void sim_expect(struct sim *s, const char *want)
 {
     assert_string_equal(buf_cstr(&s->log), want);
     buf_clear(&s->log);
 }
 
-static inline const struct announce_tracker *sim_get(struct sim *s, uint32_t i)
+const struct announce_tracker *sim_get(struct sim *s, uint32_t i)
 {
     return announce_get(s->a, i);
 }
-
-#endif

@@ -1,33 +1,11 @@
-/* A VFS of SQLite that stands before the system's own: it fails the n-th write,
- * sync or truncate (and all later ones), and keeps beside each file what of it
- * would survive a power cut that loses everything not synced.
- *
- * The surviving bytes of FILE are in FILE.safe; a file never synced has none.
- */
-#ifndef BTC_TESTS_JOURNAL_FAULT_VFS_H
-#define BTC_TESTS_JOURNAL_FAULT_VFS_H
+/* See fault_kit.h. */
+#include "journal/fault_kit.h"
 
-#include "base/mem.h"
+int fault_left = -1;
 
-#include <sqlite3.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+int fault_rc = SQLITE_IOERR;
 
-/* Fails when it comes down to 0; below: never. */
-static int fault_left = -1;
-/* What the failing call answers. */
-static int fault_rc = SQLITE_IOERR;
-/* Write FILE.safe at each sync. */
-static bool fault_keep;
-
-struct fault_file {
-    sqlite3_file base;
-    const char *name; /* borrows, SQLite's; NULL for a temporary file */
-    sqlite3_file *real;
-};
+bool fault_keep;
 
 static bool fault_hits(void)
 {
@@ -210,8 +188,7 @@ static int fault_delete(sqlite3_vfs *vfs, const char *name, int sync)
     return under->xDelete(under, name, sync);
 }
 
-/* Makes it the VFS that every connection of this process gets. */
-static void fault_install(void)
+void fault_install(void)
 {
     static sqlite3_vfs vfs;
     sqlite3_vfs *under = sqlite3_vfs_find(NULL);
@@ -227,5 +204,3 @@ static void fault_install(void)
     vfs.xDelete = fault_delete;
     (void)sqlite3_vfs_register(&vfs, 1);
 }
-
-#endif
