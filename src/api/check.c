@@ -7,6 +7,7 @@
 #include "store/store.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/vec.h"
 #include "journal/load.h"
 
@@ -205,12 +206,8 @@ static uint64_t api_check_good(const struct api_check *c, uint32_t file)
     for (uint32_t p = first; p < end; p++) {
         uint64_t from = layout_piece_offset(&c->geom, p);
         uint64_t to = from + layout_piece_size(&c->geom, p);
-        if (from < f->offset) {
-            from = f->offset;
-        }
-        if (to > f->offset + f->length) {
-            to = f->offset + f->length;
-        }
+        from = num_max_u64(from, f->offset);
+        to = num_min_u64(to, f->offset + f->length);
         if (bits_get(&c->good, p)) {
             sum += to - from;
         }

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,10 +72,7 @@ static bool api_move_is_as_known(const struct journal_file *f,
 static uint64_t api_move_bytes(const struct fingerprint *p)
 {
     uint64_t blocks = p->blocks * 512;
-    if (blocks < p->size) {
-        return blocks;
-    }
-    return p->size;
+    return num_min_u64(blocks, p->size);
 }
 
 /* Something is in the new place. The same file there by another name needs

@@ -6,6 +6,7 @@
 #include "engine/judge.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "core/durable/trust.h"
 #include "engine/facts.h"
 #include "model/fingerprint.h"
@@ -140,9 +141,7 @@ static uint64_t judge_missing(const struct journal_file *f,
                               const struct fingerprint *now)
 {
     uint64_t there = now->blocks * 512;
-    if (there < f->bytes_done) {
-        there = f->bytes_done;
-    }
+    there = num_max_u64(there, f->bytes_done);
     if (!now->exists) {
         there = 0;
     }

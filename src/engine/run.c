@@ -6,6 +6,8 @@
  */
 #include "engine/run.h"
 
+#include "base/num.h"
+
 #include "engine/commit.h"
 #include "engine/drive.h"
 #include "engine/inbound.h"
@@ -187,31 +189,20 @@ static uint32_t run_tick_ms(const struct engine *s)
     return RUN_TICK_MS;
 }
 
-static uint64_t run_min(uint64_t a, uint64_t b)
-{
-    if (a < b) {
-        return a;
-    }
-    return b;
-}
-
 /* The soonest thing that is due. */
 static uint64_t run_deadline(const struct engine *s)
 {
     uint64_t now = loop_now_ms(s->loop);
     uint64_t at = s->clock.second_ms + RUN_SECOND_MS;
-    at = run_min(at, engine_commit_deadline(s));
-    at = run_min(at, turn_deadline(s));
+    at = num_min_u64(at, engine_commit_deadline(s));
+    at = num_min_u64(at, turn_deadline(s));
     if (s->o.on_event != NULL) {
-        at = run_min(at, s->clock.tick_ms + run_tick_ms(s));
+        at = num_min_u64(at, s->clock.tick_ms + run_tick_ms(s));
     }
     if (limits_are_set(s)) {
-        at = run_min(at, s->net.limit_ms + LIMITS_MS);
+        at = num_min_u64(at, s->net.limit_ms + LIMITS_MS);
     }
-    if (at > now) {
-        return at;
-    }
-    return now;
+    return num_max_u64(at, now);
 }
 
 /* Those whose time has come. Each is put back when it is settled. */

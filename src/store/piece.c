@@ -7,6 +7,7 @@
 #include "store/internal.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "model/block.h"
 #include "model/span.h"
 #include <errno.h>
@@ -83,19 +84,10 @@ static const uint8_t *store_walk_block(const struct store_walk *w, uint64_t pos)
 static uint32_t store_walk_run(const struct store_walk *w, uint32_t max)
 {
     uint64_t edge = BLOCK_LEN - w->pos % BLOCK_LEN;
-    if (w->by_block) {
-        if (edge < max) {
-            return (uint32_t)edge;
-        }
-        return max;
-    }
-    while (edge < max && !store_walk_block(w, w->pos + edge)) {
+    while (!w->by_block && edge < max && !store_walk_block(w, w->pos + edge)) {
         edge += BLOCK_LEN;
     }
-    if (edge < max) {
-        return (uint32_t)edge;
-    }
-    return max;
+    return (uint32_t)num_min_u64(edge, max);
 }
 
 /* The next segment, of at most STORE_CHUNK_LEN bytes; false at the end. */
@@ -126,16 +118,9 @@ static bool store_walk_next(struct store_walk *w, struct store_seg *seg)
         seg->mem = block + in_block;
     }
     if (seg->kind == STORE_FILE) {
-        if (left > STORE_CHUNK_LEN) {
-            left = STORE_CHUNK_LEN;
-        }
-        seg->len = store_walk_run(w, left);
+        seg->len = store_walk_run(w, num_min_u32(left, STORE_CHUNK_LEN));
     } else {
-        if (left < block_left) {
-            seg->len = left;
-        } else {
-            seg->len = block_left;
-        }
+        seg->len = num_min_u32(left, block_left);
     }
     w->in_span += seg->len;
     w->pos += seg->len;

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "store/internal.h"
 
 #include <errno.h>
@@ -105,9 +106,7 @@ static ssize_t relocate_pump(struct relocate *r, off_t at, size_t len)
     if (r->buf == NULL) {
         r->buf = mem_array(1, RELOCATE_BUFFER);
     }
-    if (len > RELOCATE_BUFFER) {
-        len = RELOCATE_BUFFER;
-    }
+    len = num_min(len, RELOCATE_BUFFER);
     ssize_t n = pread(r->from, r->buf, len, at);
     ssize_t done = 0;
     while (n > 0 && done < n) {

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/thread.h"
 #include "model/fingerprint.h"
 #include <sched.h>
@@ -219,19 +220,12 @@ static uint32_t store_count_threads(const struct store_options *o)
     }
     if (n == 0) {
         bool known = sched_getaffinity(0, sizeof(set), &set) == 0;
-        if (known) {
+        n = 2;
+        if (known && CPU_COUNT(&set) > 2) {
             n = (uint32_t)CPU_COUNT(&set);
-        } else {
-            n = 2;
-        }
-        if (n < 2) {
-            n = 2;
         }
     }
-    if (n > STORE_MAX_THREADS) {
-        return STORE_MAX_THREADS;
-    }
-    return n;
+    return num_min_u32(n, STORE_MAX_THREADS);
 }
 
 /* Sockets and the database want descriptors too: half of them at most. */
@@ -239,13 +233,10 @@ static uint32_t store_count_open(void)
 {
     struct rlimit limit;
     uint64_t n = STORE_MAX_OPEN;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < n) {
-        n = limit.rlim_cur / 2;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        n = num_min_u64(n, limit.rlim_cur / 2);
     }
-    if (n < STORE_MIN_OPEN) {
-        return STORE_MIN_OPEN;
-    }
-    return (uint32_t)n;
+    return (uint32_t)num_max_u64(n, STORE_MIN_OPEN);
 }
 
 /* What a worker has, but for its thread. */

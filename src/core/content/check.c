@@ -2,6 +2,7 @@
  * of pieces at once. A piece under verification is neither picked nor offered.
  */
 #include "base/err.h"
+#include "base/num.h"
 #include "base/vec.h"
 #include "core/content/internal.h"
 #include <stdlib.h>
@@ -54,9 +55,7 @@ uint32_t check_floor(const struct content *c)
 {
     uint32_t floor = bits_next_set(&c->check.todo, 0);
     for (uint32_t i = 0; i < c->check.n_hashing; i++) {
-        if (c->check.hashing[i] < floor) {
-            floor = c->check.hashing[i];
-        }
+        floor = num_min_u32(floor, c->check.hashing[i]);
     }
     return floor;
 }

@@ -11,6 +11,7 @@
 #include "core/content/layout.h"
 
 #include "base/err.h"
+#include "base/num.h"
 #include "model/block.h"
 #include "model/span.h"
 
@@ -25,10 +26,7 @@ uint32_t layout_piece_size(const struct layout *g, uint32_t piece)
 
     BTC_ASSERT(piece < g->n_pieces);
     left = g->total - layout_piece_offset(g, piece);
-    if (left < g->piece_length) {
-        return (uint32_t)left;
-    }
-    return g->piece_length;
+    return (uint32_t)num_min_u64(left, g->piece_length);
 }
 
 /* Where the piece starts in the stream. */
@@ -55,10 +53,7 @@ uint32_t layout_block_size(const struct layout *g, uint32_t piece,
 
     BTC_ASSERT(offset < size);
     left = size - (uint32_t)offset;
-    if (left < BLOCK_LEN) {
-        return left;
-    }
-    return BLOCK_LEN;
+    return num_min_u32(left, BLOCK_LEN);
 }
 
 /* True when no byte of the block lies in a real file. */
@@ -188,14 +183,8 @@ bool layout_spans_next(struct layout_spans *it, struct span *out)
     out->pad = f->pad;
     out->offset = it->offset - f->offset;
     len = f->length - out->offset;
-    if (len > it->left) {
-        len = it->left;
-    }
-    if (len < LAYOUT_SPAN_MAX) {
-        out->len = (uint32_t)len;
-    } else {
-        out->len = LAYOUT_SPAN_MAX;
-    }
+    len = num_min_u64(len, it->left);
+    out->len = (uint32_t)num_min_u64(len, LAYOUT_SPAN_MAX);
     it->offset += out->len;
     it->left -= out->len;
     return true;

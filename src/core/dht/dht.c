@@ -4,6 +4,7 @@
 #include "core/dht/internal.h"
 
 #include "base/err.h"
+#include "base/num.h"
 
 #include <string.h>
 
@@ -228,15 +229,8 @@ uint64_t dht_deadline(const struct dht *d)
 {
     uint64_t calls_ms = dht_calls_deadline(&d->calls);
     uint64_t search_ms = dht_search_deadline(d);
-    uint64_t first = d->keep.next_ms;
 
-    if (calls_ms < first) {
-        first = calls_ms;
-    }
-    if (search_ms < first) {
-        first = search_ms;
-    }
-    return first;
+    return num_min_u64(d->keep.next_ms, num_min_u64(calls_ms, search_ms));
 }
 
 static void dht_net_stats(const struct dht_net *net, uint64_t now_ms,

@@ -2,6 +2,7 @@
 #include "core/durable/commit.h"
 
 #include "base/err.h"
+#include "base/num.h"
 
 static void commit_enter(struct commit *c, enum commit_state state,
                          uint64_t now_ms)
@@ -260,10 +261,7 @@ static uint64_t commit_retry_ms(const struct commit *c)
     for (uint32_t i = 1; i < c->n_failures && ms < COMMIT_RETRY_MAX_MS; i++) {
         ms *= 2;
     }
-    if (ms < COMMIT_RETRY_MAX_MS) {
-        return ms;
-    }
-    return COMMIT_RETRY_MAX_MS;
+    return num_min_u64(ms, COMMIT_RETRY_MAX_MS);
 }
 
 /* Kept for the next try; whoever is in it is asked again and told then. */

@@ -95,10 +95,7 @@ static void metadata_begin(struct metadata *m, uint32_t size, uint64_t now_ms)
 static uint32_t metadata_len(const struct metadata *m, uint32_t piece)
 {
     uint32_t at = piece * UT_METADATA_PIECE;
-    if (m->size - at < UT_METADATA_PIECE) {
-        return m->size - at;
-    }
-    return UT_METADATA_PIECE;
+    return num_min_u32(m->size - at, UT_METADATA_PIECE);
 }
 
 /* METADATA_NONE marks a piece that is missing, so the journal's own have the
@@ -440,9 +437,7 @@ static uint64_t metadata_patience_ms(const struct metadata *m)
             least = num_min_u32(least, m->peers[i].n_given_up);
         }
     }
-    if (least > METADATA_FAILS_MAX) {
-        least = METADATA_FAILS_MAX;
-    }
+    least = num_min_u32(least, METADATA_FAILS_MAX);
     return num_min_u64((uint64_t)METADATA_LATE_MS << least, METADATA_STUCK_MS);
 }
 

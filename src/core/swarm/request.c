@@ -11,6 +11,7 @@
  * and a newcomer cannot push in front of who has waited longer.
  */
 #include "base/err.h"
+#include "base/num.h"
 #include "core/swarm/internal.h"
 #include "model/block.h"
 #include <string.h>
@@ -90,10 +91,7 @@ static uint32_t request_want(const struct swarm *w, const struct peer *p)
         return 0;
     }
     uint32_t room = pool_room(w->shared->pool);
-    if (want < room) {
-        return want;
-    }
-    return room;
+    return num_min_u32(want, room);
 }
 
 /* The set of pieces a choking peer grants us, as a bitmap for the picker. */
@@ -219,9 +217,7 @@ void request_rejected(struct swarm *w, struct peer *p,
     request_drop(w, p, i, false);
     if (!p->peer_choking) { /* nor the next one over and over */
         uint64_t ms = (uint64_t)REQUEST_REFUSED_MS * ++p->window.n_refused;
-        if (ms > REQUEST_REFUSED_MAX_MS) {
-            ms = REQUEST_REFUSED_MAX_MS;
-        }
+        ms = num_min_u64(ms, REQUEST_REFUSED_MAX_MS);
         p->window.from_ms = w->clock.now_ms + ms;
     }
     /* Not granted any more: asking the same again at once would be a loop. */

@@ -10,6 +10,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,9 +374,7 @@ uint64_t udp_tracker_deadline(const struct udp_tracker *u)
         if (j->due || j->state == UDP_TRACKER_ENDED) {
             return u->now_ms;
         }
-        if (j->resend_ms < at) {
-            at = j->resend_ms;
-        }
+        at = num_min_u64(at, j->resend_ms);
     }
     return at;
 }

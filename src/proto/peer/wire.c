@@ -13,6 +13,7 @@
 #include "proto/peer/wire.h"
 
 #include "base/err.h"
+#include "base/num.h"
 
 #include <string.h>
 
@@ -91,10 +92,7 @@ static uint32_t wire_len_max(const struct wire_decoder *d)
 {
     uint32_t bitfield = 1 + wire_bitfield_max(d);
 
-    if (bitfield > WIRE_MAX_EXTENDED) {
-        return bitfield;
-    }
-    return WIRE_MAX_EXTENDED;
+    return (uint32_t)num_max(bitfield, WIRE_MAX_EXTENDED);
 }
 
 /* How much of an incomplete message may pile up at the caller. */

@@ -2,6 +2,7 @@
 #include "proto/tracker/udp.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "proto/field.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,10 +205,7 @@ static uint32_t tracker_udp_interval(uint32_t v)
     if (v < TRACKER_MIN_INTERVAL) {
         return TRACKER_MIN_INTERVAL;
     }
-    if (v > TRACKER_MAX_INTERVAL) {
-        return TRACKER_MAX_INTERVAL;
-    }
-    return v;
+    return num_min_u32(v, TRACKER_MAX_INTERVAL);
 }
 
 /* The address stands in the list already. */
@@ -231,9 +229,7 @@ static void tracker_udp_take_peers(struct slice in, enum addr_family family,
         width = ADDR_COMPACT_6;
     }
     size_t n = in.len / width;
-    if (n > TRACKER_MAX_PEERS) {
-        n = TRACKER_MAX_PEERS;
-    }
+    n = num_min(n, TRACKER_MAX_PEERS);
     out->peers = mem_calloc(n > 0 ? n : 1, sizeof(*out->peers));
     for (size_t i = 0; i < n; i++) {
         const uint8_t *p = in.p + i * width;
