@@ -41,11 +41,7 @@ void journal_batch_drop_claims(struct journal_batch *b)
 {
     size_t kept = 0;
     for (size_t i = 0; i < b->n_ops; i++) {
-        enum journal_op_kind kind = b->ops[i].kind;
-        bool doubts = kind == JOURNAL_OP_PUT_FILE && b->ops[i].b != 0;
-        if (doubts ||
-            (kind != JOURNAL_OP_PUT_PIECE && kind != JOURNAL_OP_PUT_BLOCK &&
-             kind != JOURNAL_OP_PUT_FILE && kind != JOURNAL_OP_VERIFY_DONE)) {
+        if (!journal_facts[b->ops[i].kind].is_claim) {
             b->ops[kept++] = b->ops[i];
         }
     }
@@ -163,23 +159,27 @@ void journal_del_blocks(struct journal_batch *b, int64_t id, uint32_t piece)
 }
 
 /* Facts of a file. */
-void journal_put_file(struct journal_batch *b, int64_t id,
-                      const struct journal_file *f)
+static void journal_batch_file(struct journal_batch *b,
+                               enum journal_op_kind kind, int64_t id,
+                               const struct journal_file *f)
 {
     struct journal_file copy = *f;
     copy.path = NULL; /* not a fact; and it may not live as long as we */
     copy.part = NULL; /* see journal_put_part */
-    (void)journal_batch_op(b, JOURNAL_OP_PUT_FILE, id);
+    (void)journal_batch_op(b, kind, id);
     journal_batch_copy(b, &copy, sizeof(copy));
 }
 
-/* The same of a file whose claims are in doubt. */
+void journal_put_file(struct journal_batch *b, int64_t id,
+                      const struct journal_file *f)
+{
+    journal_batch_file(b, JOURNAL_OP_PUT_FILE, id, f);
+}
+
 void journal_put_doubt(struct journal_batch *b, int64_t id,
                        const struct journal_file *f)
 {
-    size_t at = b->n_ops;
-    journal_put_file(b, id, f);
-    b->ops[at].b = 1;
+    journal_batch_file(b, JOURNAL_OP_PUT_DOUBT, id, f);
 }
 
 /* Where the bytes of a file lie that is not wanted. */

@@ -9,7 +9,8 @@
  *   migrate.c  schema versions and the backup before a migration
  *   load.c     rows out, by query.c; runs.c: the table of runs
  *   add.c      what a front writes: torrents and wishes
- *   batch.c    facts are gathered; apply.c: and written; isolate.c: row by row
+ *   facts.c    the table of facts; batch.c: they are gathered; apply.c: and
+ *              written; isolate.c: row by row
  *   instance.c which file a log belongs to
  *   restore.c  a backup becomes the database; salvage.c: what can be read does
  *   heal.c     rows that belong to nothing
@@ -21,6 +22,7 @@
 #ifndef BTC_JOURNAL_INTERNAL_H
 #define BTC_JOURNAL_INTERNAL_H
 
+#include "journal/facts.h"
 #include "journal/journal.h"
 #include "journal/kept.h"
 #include "journal/rows.h"
@@ -48,35 +50,6 @@
 /* Runs kept. */
 #define JOURNAL_RUNS_MAX 1000
 
-/* Every statement that is run more than once, prepared when first needed. */
-enum journal_stmt {
-    JOURNAL_STMT_HAS_TORRENT,
-    JOURNAL_STMT_PUT_PIECE,
-    JOURNAL_STMT_DEL_PIECE,
-    JOURNAL_STMT_PUT_BLOCK,
-    JOURNAL_STMT_DEL_BLOCKS,
-    JOURNAL_STMT_PUT_FILE,
-    JOURNAL_STMT_PUT_PART,
-    JOURNAL_STMT_PUT_PEER,
-    JOURNAL_STMT_DEL_PEER,
-    JOURNAL_STMT_TRIM_PEERS,
-    JOURNAL_STMT_PUT_TRACKER,
-    JOURNAL_STMT_PUT_STAT,
-    JOURNAL_STMT_PUT_SILENCE,
-    JOURNAL_STMT_PUT_OWED,
-    JOURNAL_STMT_PUT_EVENT,
-    JOURNAL_STMT_VERIFY_DONE,
-    JOURNAL_STMT_ACCEPTED_LOSS,
-    JOURNAL_STMT_OVERWRITTEN,
-    JOURNAL_STMT_HEARTBEAT,
-    JOURNAL_STMT_ALIVE,
-    JOURNAL_STMT_RUN_END,
-    JOURNAL_STMT_RUN_END_STATS,
-    JOURNAL_STMT_RUN_END_PEERS,
-    JOURNAL_STMT_DATA_VERSION,
-    JOURNAL_STMT_COUNT
-};
-
 struct journal {
     char *path;       /* owns; absolute, symbolic links resolved */
     sqlite3 *sql;     /* owns */
@@ -88,7 +61,8 @@ struct journal {
     int64_t wal_warn; /* size of the WAL that is told next */
     int64_t busy_since_ms; /* see busy.c */
     atomic_int patience_ms;
-    sqlite3_stmt *stmts[JOURNAL_STMT_COUNT]; /* own; NULL until first use */
+    /* own; NULL until first use */
+    sqlite3_stmt *facts[JOURNAL_N_OPS][JOURNAL_FACT_SQL];
     struct journal_kept kept;
     uint64_t n_prepared; /* statements made by journal_take, for tests */
     unsigned depth;      /* journal_begin without its journal_end */
@@ -112,9 +86,6 @@ int journal_exec(struct journal *db, const char *sql, struct err *e);
 /* One statement, prepared for this use: finalize it. */
 int journal_prepare(struct journal *db, const char *sql, sqlite3_stmt **out,
                     struct err *e);
-/* A statement of the list, reset and without bindings. */
-int journal_stmt(struct journal *db, enum journal_stmt which,
-                 sqlite3_stmt **out, struct err *e);
 /* Runs a statement that gives no rows, then resets it. */
 int journal_run_stmt(struct journal *db, sqlite3_stmt *s, struct err *e);
 /* The first integer that a query gives; `none` when it gives no row. */
@@ -148,6 +119,8 @@ char *journal_resolve(const char *path);
 
 /* --- apply.c --- */
 struct journal_batch;
+/* Finalizes the statements of facts, before the connection is closed. */
+void journal_apply_drop(struct journal *db);
 /* All ops of a batch, inside a transaction of the caller's. */
 int journal_apply_ops(struct journal *db, const struct journal_batch *b,
                       struct err *e);

@@ -35,95 +35,6 @@ struct isolate {
     bool rolled_back;
 };
 
-/* --- names of rows --- */
-
-/* Where an op writes of which there is one row, or which says no more. */
-static const char *isolate_table(enum journal_op_kind kind)
-{
-    switch (kind) {
-    case JOURNAL_OP_TRIM_PEERS:
-        return "peer";
-    case JOURNAL_OP_PUT_TRACKER:
-        return "tracker";
-    case JOURNAL_OP_PUT_STAT:
-    case JOURNAL_OP_PUT_SILENCE:
-    case JOURNAL_OP_PUT_OWED:
-        return "torrent_stat";
-    case JOURNAL_OP_PUT_EVENT:
-        return "event";
-    case JOURNAL_OP_HEARTBEAT:
-    case JOURNAL_OP_ALIVE:
-    case JOURNAL_OP_RUN_END:
-        return "run";
-    default:
-        return "torrent";
-    }
-}
-
-/* The bump memory of an op that has some. */
-static const void *isolate_ext(const struct journal_batch *b,
-                               const struct journal_op *op)
-{
-    BTC_ASSERT(b->ext != NULL);
-    return b->ext + op->ext;
-}
-
-/* A row of peer, by its address. */
-static void isolate_name_peer(const char *address, uint32_t port,
-                              struct journal_refused *r)
-{
-    (void)snprintf(r->row, sizeof(r->row), "peer %.47s port %u", address, port);
-}
-
-/* The row that an op would write, for people. */
-static void isolate_name(const struct journal_batch *b,
-                         const struct journal_op *op, struct journal_refused *r)
-{
-    switch (op->kind) {
-    case JOURNAL_OP_PUT_PIECE:
-    case JOURNAL_OP_DEL_PIECE:
-        (void)snprintf(r->row, sizeof(r->row), "piece %u", op->a);
-        break;
-    case JOURNAL_OP_PUT_BLOCK:
-        (void)snprintf(r->row, sizeof(r->row), "block %u of piece %u", op->b,
-                       op->a);
-        break;
-    case JOURNAL_OP_DEL_BLOCKS:
-        (void)snprintf(r->row, sizeof(r->row), "blocks of piece %u", op->a);
-        break;
-    case JOURNAL_OP_PUT_FILE: {
-        const struct journal_file *f = isolate_ext(b, op);
-        (void)snprintf(r->row, sizeof(r->row), "file %u", f->file);
-        break;
-    }
-    case JOURNAL_OP_PUT_PART:
-        (void)snprintf(r->row, sizeof(r->row), "file %u", op->a);
-        break;
-    case JOURNAL_OP_PUT_PEER: {
-        const struct journal_peer *p = isolate_ext(b, op);
-        isolate_name_peer(p->address, p->port, r);
-        break;
-    }
-    case JOURNAL_OP_DEL_PEER:
-        isolate_name_peer(isolate_ext(b, op), op->a, r);
-        break;
-    case JOURNAL_OP_TRIM_PEERS:
-    case JOURNAL_OP_PUT_TRACKER:
-    case JOURNAL_OP_PUT_STAT:
-    case JOURNAL_OP_PUT_SILENCE:
-    case JOURNAL_OP_PUT_OWED:
-    case JOURNAL_OP_PUT_EVENT:
-    case JOURNAL_OP_VERIFY_DONE:
-    case JOURNAL_OP_ACCEPTED_LOSS:
-    case JOURNAL_OP_OVERWRITTEN:
-    case JOURNAL_OP_HEARTBEAT:
-    case JOURNAL_OP_ALIVE:
-    case JOURNAL_OP_RUN_END:
-        (void)snprintf(r->row, sizeof(r->row), "%s", isolate_table(op->kind));
-        break;
-    }
-}
-
 /* --- what was refused --- */
 
 const struct journal_refused *
@@ -133,14 +44,25 @@ journal_batch_refused(const struct journal_batch *b, size_t *n)
     return b->refused;
 }
 
-/* Rows that only tell of the world, and nothing of the torrent itself. */
-static bool isolate_weighs(enum journal_op_kind kind)
+/* The bump memory of an op, NULL when there is none at all. */
+static const void *isolate_ext(const struct journal_batch *b,
+                               const struct journal_op *op)
 {
-    return kind != JOURNAL_OP_PUT_PEER && kind != JOURNAL_OP_DEL_PEER &&
-           kind != JOURNAL_OP_TRIM_PEERS && kind != JOURNAL_OP_PUT_TRACKER &&
-           kind != JOURNAL_OP_PUT_SILENCE && kind != JOURNAL_OP_PUT_OWED &&
-           kind != JOURNAL_OP_PUT_EVENT && kind != JOURNAL_OP_HEARTBEAT &&
-           kind != JOURNAL_OP_ALIVE && kind != JOURNAL_OP_RUN_END;
+    if (b->ext == NULL) {
+        return NULL;
+    }
+    return b->ext + op->ext;
+}
+
+/* The row that an op would write, for people. */
+static void isolate_name(const struct journal_batch *b,
+                         const struct journal_op *op, struct journal_refused *r)
+{
+    const struct journal_fact *f = &journal_facts[op->kind];
+    (void)snprintf(r->row, sizeof(r->row), "%s", f->table);
+    if (f->name != NULL) {
+        f->name(r->row, sizeof(r->row), op, isolate_ext(b, op));
+    }
 }
 
 /* Notes that op `i` was refused, and why. */
@@ -151,7 +73,7 @@ static void isolate_note(struct journal_batch *b, size_t i, const char *reason)
                           sizeof(*b->refused));
     struct journal_refused *r = &b->refused[b->n_refused++];
     *r = (struct journal_refused){.id = op->id,
-                                  .weighs = isolate_weighs(op->kind),
+                                  .weighs = journal_facts[op->kind].weighs,
                                   .is_piece = op->kind == JOURNAL_OP_PUT_PIECE,
                                   .piece = op->a};
     isolate_name(b, op, r);
@@ -173,9 +95,7 @@ static bool isolate_lacks_piece(const struct journal_batch *b, int64_t id)
 static bool isolate_counts(const struct journal_batch *b,
                            const struct journal_op *op)
 {
-    return (op->kind == JOURNAL_OP_PUT_STAT ||
-            (op->kind == JOURNAL_OP_PUT_FILE && op->b == 0)) &&
-           isolate_lacks_piece(b, op->id);
+    return journal_facts[op->kind].is_count && isolate_lacks_piece(b, op->id);
 }
 
 /* --- the pass --- */
@@ -212,12 +132,11 @@ static void isolate_refuse(struct isolate *it, size_t i, const char *reason)
 static int isolate_op(struct isolate *it, size_t i, struct err *e)
 {
     const struct journal_op *op = &it->b->ops[i];
-    const void *ext = it->b->ext != NULL ? it->b->ext + op->ext : NULL;
     int code = journal_begin(it->db, e);
     if (code != 0) {
         return code;
     }
-    code = journal_apply_op(it->db, op, ext, e);
+    code = journal_apply_op(it->db, op, isolate_ext(it->b, op), e);
     if (code == 0 && isolate_breaks_key(it->db)) {
         code = BTC_E_USAGE;
         isolate_refuse(it, i, "a foreign key is not satisfied");

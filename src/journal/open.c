@@ -365,9 +365,7 @@ void journal_close(struct journal *db)
     if (!db) {
         return;
     }
-    for (size_t i = 0; i < JOURNAL_STMT_COUNT; i++) {
-        (void)sqlite3_finalize(db->stmts[i]);
-    }
+    journal_apply_drop(db);
     journal_close_wal(db);
     if (db->sql && db->lock_fd >= 0) {
         journal_empty_wal(db);

@@ -93,15 +93,13 @@ static struct journal_job *journal_jobs_take(struct journal_jobs *j)
 /* Has somebody else written? */
 static bool journal_thread_has_news(struct journal_thread *t, int64_t *version)
 {
-    sqlite3_stmt *s;
-    bool ok = journal_stmt(t->db, JOURNAL_STMT_DATA_VERSION, &s, NULL) == 0 &&
+    sqlite3_stmt *s = NULL;
+    bool ok = journal_take(t->db, "PRAGMA data_version", &s, NULL) == 0 &&
               sqlite3_step(s) == SQLITE_ROW;
     if (ok) {
         *version = sqlite3_column_int64(s, 0);
     }
-    if (s) {
-        (void)sqlite3_reset(s);
-    }
+    journal_give(t->db, s);
     return ok && *version != t->data_version;
 }
 

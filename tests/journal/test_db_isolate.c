@@ -128,7 +128,7 @@ static void test_drop_claims(void **state)
     journal_del_piece(b, 1, 1);
     journal_batch_drop_claims(b);
     assert_int_equal(b->n_ops, 2);
-    assert_int_equal(b->ops[0].kind, JOURNAL_OP_PUT_FILE);
+    assert_int_equal(b->ops[0].kind, JOURNAL_OP_PUT_DOUBT);
     assert_int_equal(b->ops[1].kind, JOURNAL_OP_DEL_PIECE);
     journal_batch_free(b);
 }

@@ -1,0 +1,71 @@
+/* The facts: all that the engine writes down, one entry of a table for each.
+ *
+ * To add one: its name in this list, its entry in facts.c, and the function in
+ * batch.c that gathers it. Nothing else needs to know of it.
+ */
+#ifndef BTC_JOURNAL_FACTS_H
+#define BTC_JOURNAL_FACTS_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What an op carries beside its torrent. `ext`: in the bump memory. */
+enum journal_op_kind {
+    JOURNAL_OP_PUT_PIECE,  /* a: piece, n: verified_at */
+    JOURNAL_OP_DEL_PIECE,  /* a: piece */
+    JOURNAL_OP_PUT_BLOCK,  /* a: piece, b: block */
+    JOURNAL_OP_DEL_BLOCKS, /* a: piece */
+    JOURNAL_OP_PUT_FILE,   /* ext: struct journal_file without path */
+    JOURNAL_OP_PUT_DOUBT,  /* the same, but its claims are in doubt */
+    JOURNAL_OP_PUT_PART,   /* a: file; ext: the path, or nothing */
+    JOURNAL_OP_PUT_PEER,   /* ext: struct journal_peer */
+    JOURNAL_OP_DEL_PEER,   /* a: port; ext: address */
+    JOURNAL_OP_TRIM_PEERS,
+    JOURNAL_OP_PUT_TRACKER, /* ext: struct journal_tracker without url, then the
+                               url */
+    JOURNAL_OP_PUT_STAT,    /* ext: struct journal_stat */
+    JOURNAL_OP_PUT_SILENCE, /* n: since, 0 = it answers; ext: state NUL error */
+    JOURNAL_OP_PUT_OWED,    /* a: 1 = yes */
+    JOURNAL_OP_PUT_EVENT,   /* a: level, n: time; ext: kind NUL text */
+    JOURNAL_OP_VERIFY_DONE, /* n: unless wished for later than this */
+    JOURNAL_OP_ACCEPTED_LOSS,
+    JOURNAL_OP_OVERWRITTEN,
+    JOURNAL_OP_HEARTBEAT, /* n: time */
+    JOURNAL_OP_ALIVE,     /* n: time */
+    JOURNAL_OP_RUN_END,   /* n: time */
+    JOURNAL_N_OPS
+};
+
+struct journal_op {
+    int64_t id; /* torrent, 0 = the engine */
+    int64_t n;
+    uint32_t a;
+    uint32_t b;
+    uint32_t ext; /* where its bump memory begins */
+    enum journal_op_kind kind;
+};
+
+/* Most statements that one fact takes. */
+#define JOURNAL_FACT_SQL 3
+
+struct journal_fact {
+    /* Run one after the other, each with what `bind` binds; NULL behind the
+     * last one. */
+    const char *sql[JOURNAL_FACT_SQL];
+    /* NULL: ?1 is the torrent, ?2 to ?4 are a, b and n, as far as the statement
+     * has them. `run_id` is our row in the table run. */
+    void (*bind)(sqlite3_stmt *s, int64_t run_id, const struct journal_op *op,
+                 const void *ext);
+    /* Which row it would write, for people; NULL: the name of the table. */
+    void (*name)(char *dst, size_t cap, const struct journal_op *op,
+                 const void *ext);
+    const char *table;
+    bool is_claim; /* that data is there: not told when a sync failed */
+    bool is_count; /* of pieces: not told when one of them was refused */
+    bool weighs;   /* it tells of the torrent itself, not of the world */
+};
+extern const struct journal_fact journal_facts[JOURNAL_N_OPS];
+
+#endif
