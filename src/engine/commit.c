@@ -16,6 +16,7 @@
 #include "engine/drive.h"
 #include "engine/facts.h"
 #include "engine/jobs.h"
+#include "engine/judge.h"
 #include "engine/ledger.h"
 #include "engine/pipes.h"
 #include "engine/refusals.h"
@@ -252,7 +253,10 @@ static void commit_refused_row(struct engine *s,
     if (refusals_note(st, r)) {
         commit_tell_refused(s, r);
     }
-    if (r->is_piece) {
+    if (r->is_withdrawal && r->piece < st->geom.n_pieces) {
+        judge_distrust(st, r->piece);
+    }
+    if (r->is_piece || r->is_withdrawal) {
         ledger_recount(st);
     }
 }

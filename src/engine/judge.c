@@ -369,6 +369,21 @@ void judge_checked(struct engine_torrent *st)
     }
 }
 
+void judge_distrust(struct engine_torrent *st, uint32_t piece)
+{
+    struct layout_spans it;
+    struct span s;
+    layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
+                      layout_piece_size(&st->geom, piece));
+    while (layout_spans_next(&it, &s)) {
+        if (!s.pad) {
+            st->rows.files[s.file].verify_since = loop_unix_now() + 1;
+            journal_put_doubt(commit_facts(&st->ledger.member), st->id,
+                              &st->rows.files[s.file]);
+        }
+    }
+}
+
 void judge_touched(struct engine_torrent *st, uint32_t file)
 {
     uint32_t first, end;

@@ -11,6 +11,10 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job);
 /* The check of everything that was in doubt has ended: no file owes one. */
 void judge_checked(struct engine_torrent *st);
 
+/* The journal's claim of a piece could not be withdrawn: its files are not
+ * trusted by any run to come before they have been hashed. */
+void judge_distrust(struct engine_torrent *st, uint32_t piece);
+
 /* Somebody has written to a file while it was served: nothing of it is served
  * until it has been hashed again, in a later run if need be. */
 void judge_touched(struct engine_torrent *st, uint32_t file);

@@ -310,6 +310,7 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
             .sql = {put_piece, del_blocks},
             .name = facts_name_piece,
             .table = "piece",
+            .comes_first = true,
             .is_claim = true,
             .weighs = true,
         },
@@ -318,6 +319,7 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
             .sql = {"DELETE FROM piece WHERE torrent_id = ?1 AND piece = ?2"},
             .name = facts_name_piece,
             .table = "piece",
+            .comes_first = true,
             .weighs = true,
         },
     [JOURNAL_OP_PUT_BLOCK] =
@@ -327,6 +329,7 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
                     " ON CONFLICT (torrent_id, piece, block) DO NOTHING"},
             .name = facts_name_block,
             .table = "block",
+            .comes_first = true,
             .is_claim = true,
             .weighs = true,
         },
@@ -335,6 +338,7 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
             .sql = {del_blocks},
             .name = facts_name_blocks,
             .table = "block",
+            .comes_first = true,
             .weighs = true,
         },
     [JOURNAL_OP_PUT_FILE] =
@@ -426,6 +430,7 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
                  " WHERE id = ?1 AND verify_since <> 0 AND verify_since <= ?4"},
             .table = "torrent",
             .is_claim = true,
+            .is_count = true,
             .weighs = true,
         },
     [JOURNAL_OP_ACCEPTED_LOSS] =

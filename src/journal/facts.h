@@ -62,9 +62,10 @@ struct journal_fact {
     void (*name)(char *dst, size_t cap, const struct journal_op *op,
                  const void *ext);
     const char *table;
-    bool is_claim; /* that data is there: not told when a sync failed */
-    bool is_count; /* of pieces: not told when one of them was refused */
-    bool weighs;   /* it tells of the torrent itself, not of the world */
+    bool comes_first; /* row by row, before what may count it */
+    bool is_claim;    /* that data is there: not told when a sync failed */
+    bool is_count;    /* vouches for pieces: not told when one was refused */
+    bool weighs;      /* it tells of the torrent itself, not of the world */
 };
 extern const struct journal_fact journal_facts[JOURNAL_N_OPS];
 

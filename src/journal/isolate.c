@@ -8,9 +8,10 @@
  * break a deferred foreign key would be refused only by COMMIT: they are known
  * by the count of keys that are not satisfied.
  *
- * Where a piece was refused, the rows of its torrent that count pieces are left
- * out, too: they would say more than the journal holds. Whoever gave the batch
- * counts anew.
+ * Where a piece was refused, or the withdrawal of one, the rows of its torrent
+ * that count pieces are left out, too: they would say more than the journal
+ * holds, or vouch for a file whose claim stands and is not true. So pieces and
+ * blocks are tried before all else. Whoever gave the batch counts anew.
  */
 #include "journal/ops.h"
 
@@ -24,6 +25,8 @@
 
 /* So often the transaction may be rolled back; then its kind of row goes. */
 #define ISOLATE_ROUNDS 64
+
+_Static_assert(JOURNAL_N_OPS <= 32, "a set of op kinds is one int");
 
 /* A pass over a batch. */
 struct isolate {
@@ -75,27 +78,30 @@ static void isolate_note(struct journal_batch *b, size_t i, const char *reason)
     *r = (struct journal_refused){.id = op->id,
                                   .weighs = journal_facts[op->kind].weighs,
                                   .is_piece = op->kind == JOURNAL_OP_PUT_PIECE,
+                                  .is_withdrawal =
+                                      op->kind == JOURNAL_OP_DEL_PIECE,
                                   .piece = op->a};
     isolate_name(b, op, r);
     journal_clean_text(r->reason, sizeof(r->reason), reason);
 }
 
-/* A piece of the torrent was refused. */
-static bool isolate_lacks_piece(const struct journal_batch *b, int64_t id)
+/* A piece of the torrent was refused, or its withdrawal. */
+static bool isolate_differs(const struct journal_batch *b, int64_t id)
 {
-    size_t i = 0;
-    while (i < b->n_refused &&
-           (b->refused[i].id != id || !b->refused[i].is_piece)) {
-        i++;
+    for (size_t i = 0; i < b->n_refused; i++) {
+        const struct journal_refused *r = &b->refused[i];
+        if (r->id == id && (r->is_piece || r->is_withdrawal)) {
+            return true;
+        }
     }
-    return i < b->n_refused;
+    return false;
 }
 
-/* It would count a piece that was refused. */
+/* It would count pieces as they are not. */
 static bool isolate_counts(const struct journal_batch *b,
                            const struct journal_op *op)
 {
-    return journal_facts[op->kind].is_count && isolate_lacks_piece(b, op->id);
+    return journal_facts[op->kind].is_count && isolate_differs(b, op->id);
 }
 
 /* --- the pass --- */
@@ -153,28 +159,50 @@ static int isolate_op(struct isolate *it, size_t i, struct err *e)
 
 static bool isolate_skips(const struct isolate *it, size_t i)
 {
-    const struct journal_op *op = &it->b->ops[i];
     return bits_get(&it->skip, (uint32_t)i) ||
-           (it->skip_kinds & 1u << op->kind) != 0 || isolate_counts(it->b, op);
+           isolate_counts(it->b, &it->b->ops[i]);
 }
 
-/* Inside the transaction. */
-static int isolate_pass(struct isolate *it, struct err *e)
+/* One op, unless it is left out. */
+static int isolate_try(struct isolate *it, size_t i, struct err *e)
+{
+    const struct journal_op *op = &it->b->ops[i];
+    bool has = true;
+    int code = 0;
+    if (isolate_skips(it, i)) {
+        return 0;
+    }
+    if (it->skip_kinds & 1u << op->kind) {
+        isolate_note(it->b, i, "so were too many others of its kind");
+        return 0;
+    }
+    if (op->id != 0) {
+        code = journal_apply_has(it->db, op->id, &has, e);
+    }
+    if (code == 0 && has) {
+        code = isolate_op(it, i, e);
+    }
+    return code;
+}
+
+/* Those that come first, or those that do not, inside the transaction. */
+static int isolate_sweep(struct isolate *it, bool first, struct err *e)
 {
     int code = 0;
-    it->rolled_back = false;
     for (size_t i = 0; i < it->b->n_ops && code == 0 && !it->rolled_back; i++) {
-        bool has = true;
-        int64_t id = it->b->ops[i].id;
-        if (isolate_skips(it, i)) {
-            continue;
+        if (journal_facts[it->b->ops[i].kind].comes_first == first) {
+            code = isolate_try(it, i, e);
         }
-        if (id != 0) {
-            code = journal_apply_has(it->db, id, &has, e);
-        }
-        if (code == 0 && has) {
-            code = isolate_op(it, i, e);
-        }
+    }
+    return code;
+}
+
+static int isolate_pass(struct isolate *it, struct err *e)
+{
+    it->rolled_back = false;
+    int code = isolate_sweep(it, true, e);
+    if (code == 0) {
+        code = isolate_sweep(it, false, e);
     }
     return code;
 }

@@ -18,6 +18,8 @@ struct journal_refused {
     bool weighs; /* it tells of the torrent itself, not of peers and the like */
     bool is_piece; /* a claim: rows that would have counted the piece were left
                     * out, too, without a word */
+    bool is_withdrawal; /* of a claim: it stands, and is not true. The rows that
+                         * vouch for its torrent's files were left out, too */
     uint32_t piece;
     char row[80];                    /* which one, for people */
     char reason[JOURNAL_REASON_MAX]; /* in the words of the rule */

@@ -186,6 +186,30 @@ def test_refused_by_rollback(lab):
     assert claimed(lab, t) == set(range(t.piece_count)) - {3, 40}
 
 
+def test_refused_withdrawal(lab):
+    """A claim that cannot be taken back is not believed by the next run."""
+    t = torrent_of(lab, "stays.bin")
+    seeder = Seeder(t)
+    add(lab, t, seeder)
+    assert lab.btc("resume").code == 0
+    kit.is_complete(lab, t)
+    write(lab, "CREATE TRIGGER mine BEFORE DELETE ON piece BEGIN"
+               " SELECT RAISE(ABORT, 'it stays'); END")
+    path = lab.path("out/stays.bin")
+    with open(path, "r+b") as f:
+        f.seek(5 * LENGTH + 17)
+        f.write(b"not the torrent's")
+    run = lab.btc("verify")
+    assert run.code != 0, run
+    assert 5 in claimed(lab, t)  # the rule has its way
+    assert any("piece 5" in e for e in events(lab, "refused"))
+    write(lab, "DROP TRIGGER mine")
+    again = lab.btc("resume")
+    assert again.code == 0, again
+    kit.is_complete(lab, t)
+    kit.claims_hold(lab, t)
+
+
 def test_refused_peer(lab):
     """What only tells of the world keeps nothing from being complete."""
     t, run = refused(lab, "SELECT RAISE(ABORT, 'no peers here')",

@@ -133,6 +133,79 @@ static void test_drop_claims(void **state)
     journal_batch_free(b);
 }
 
+/* A claim that cannot be withdrawn stands. Nothing of the same batch vouches
+ * for its file then, whatever came first; what doubts it is written. */
+static void test_withdrawal(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    int64_t id = test_db_add(db, 1);
+    struct journal_file f = {.file = 0, .has_print = true, .mtime_ns = 77};
+    struct err e = {0};
+    size_t n = 0;
+    struct journal_batch *b = journal_batch_new();
+    journal_put_piece(b, id, 2, 1000);
+    assert_int_equal(journal_apply(db, b, &e), 0);
+    journal_batch_free(b);
+    rule(db, "UPDATE torrent SET verify_since = 5;"
+             "CREATE TRIGGER r BEFORE DELETE ON piece WHEN old.piece = 2 BEGIN"
+             " SELECT RAISE(ABORT, 'it stays'); END");
+
+    b = journal_batch_new();
+    journal_put_file(b, id, &f);
+    journal_put_verify_done(b, id, 10);
+    journal_del_piece(b, id, 2);
+    assert_int_equal(journal_apply(db, b, &e), BTC_E_INTERNAL);
+    assert_int_equal(journal_apply_each(db, b, &e), 0);
+    const struct journal_refused *r = journal_batch_refused(b, &n);
+    assert_int_equal(n, 1);
+    assert_true(r[0].is_withdrawal && !r[0].is_piece && r[0].weighs);
+    assert_int_equal(r[0].piece, 2);
+    assert_int_equal(count(db, "SELECT count(*) FROM file"
+                               " WHERE mtime_ns IS NOT NULL"),
+                     0);
+    assert_int_equal(count(db, "SELECT verify_since FROM torrent"), 5);
+    journal_batch_free(b);
+
+    b = journal_batch_new();
+    f.verify_since = 9;
+    journal_put_doubt(b, id, &f);
+    journal_del_piece(b, id, 2);
+    assert_int_equal(journal_apply_each(db, b, &e), 0);
+    assert_int_equal(count(db, "SELECT verify_since FROM file"
+                               " WHERE mtime_ns = 77"),
+                     9);
+    journal_batch_free(b);
+    journal_close(db);
+}
+
+/* So many rows roll everything back that their kind is given up: each of them
+ * is told as refused, or somebody would think that it is journaled. */
+static void test_too_many(void **state)
+{
+    enum {
+        N = 100
+    };
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    int64_t id = test_db_add(db, 1);
+    struct err e = {0};
+    size_t n = 0;
+    rule(db, "CREATE TRIGGER r BEFORE INSERT ON block BEGIN"
+             " SELECT RAISE(ROLLBACK, 'none'); END");
+    struct journal_batch *b = journal_batch_new();
+    for (uint32_t i = 0; i < N; i++) {
+        journal_put_block(b, id, 0, i);
+    }
+    journal_put_piece(b, id, 1, 1000);
+    assert_int_equal(journal_apply_each(db, b, &e), 0);
+    (void)journal_batch_refused(b, &n);
+    assert_int_equal(n, N);
+    assert_int_equal(count(db, "SELECT count(*) FROM piece"), 1);
+    journal_batch_free(b);
+    journal_close(db);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
 
 int main(void)
@@ -144,6 +217,8 @@ int main(void)
         T(test_broken),
         T(test_index),
         T(test_deferred_key),
+        T(test_withdrawal),
+        T(test_too_many),
         cmocka_unit_test(test_drop_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
