@@ -7,10 +7,8 @@
 #include "api/api.h"
 
 #include "base/mem.h"
-#include "base/num.h"
 #include "journal/load.h"
 #include "journal/magnet.h"
-#include "model/seed_goal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,12 +62,6 @@ static int api_add_check_source(const struct btc_source *s, struct err *e)
     return 0;
 }
 
-/* A limit that fits a column. */
-static int64_t api_add_limit(uint64_t v)
-{
-    return (int64_t)num_min_u64(v, INT64_MAX);
-}
-
 /* What is wished of the files. */
 static struct place_wish api_add_place(const struct api_add *x)
 {
@@ -108,18 +100,6 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     x->name = place_name(m, &place, x->files);
     t->name = x->name;
     t->save_path = x->place->save_path;
-    if (o->paused) {
-        t->wanted = WANTED_PAUSE;
-    } else {
-        t->wanted = WANTED_RUN;
-    }
-    t->sequential = o->sequential;
-    t->down_limit = api_add_limit(o->down_limit);
-    t->up_limit = api_add_limit(o->up_limit);
-    t->max_peers = o->max_peers;
-    t->accept_loss = o->accept_loss;
-    t->overwrite = o->overwrite;
-    t->alloc_full = o->alloc_full;
     t->is_private = m->is_private;
     x->label = mem_strdup(o->label);
     t->label = x->label;
@@ -130,14 +110,7 @@ static int api_add_torrent(struct api_add *x, struct err *e)
     x->add.info = m->info;
     x->add.info_len = m->info_len;
     x->add.files = x->files;
-    if (o->max_peers > UINT16_MAX) {
-        return err_set(e, BTC_E_USAGE, "--max-peers is at most 65535");
-    }
-    struct seed_goal goal;
-    int code = seed_goal_parse(o->seed ? o->seed : "none", &goal, e);
-    t->seed_mode = goal.mode;
-    t->seed_goal = goal.value;
-    return code;
+    return api_add_options(o, t, e);
 }
 
 /* A known torrent stays where it is. */
@@ -213,9 +186,8 @@ static int api_add_wishes(const struct api_add *x, int64_t id, struct err *e)
     const struct btc_add_options *o = x->o;
     char down[24], up[24], peers[24];
     (void)snprintf(down, sizeof(down), "%lld",
-                   (long long)api_add_limit(o->down_limit));
-    (void)snprintf(up, sizeof(up), "%lld",
-                   (long long)api_add_limit(o->up_limit));
+                   (long long)api_limit(o->down_limit));
+    (void)snprintf(up, sizeof(up), "%lld", (long long)api_limit(o->up_limit));
     (void)snprintf(peers, sizeof(peers), "%u", o->max_peers);
     const struct {
         const char *column, *value;

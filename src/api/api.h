@@ -3,7 +3,8 @@
  *   open.c         open, close, texts, log, numbers
  *   source.c  what may be downloaded: files, URLs, magnets
  *   peer.c    HOST:PORT to addresses
- *   add.c     a source becomes rows; place.c: where its files go
+ *   add.c     a source becomes rows, magnet.c: a magnet; place.c: where its
+ *             files go; add_options.c: what is wished of it
  *   set.c     wishes; remove.c the one that takes things away
  *   move.c    the data goes to another folder; move_files.c: its files
  *   query.c   the views; care.c: check, backup, restore, salvage
@@ -53,6 +54,13 @@ struct btc_source {
     char v1[DIGEST_HEX_MAX + 1];
     char v2[DIGEST_HEX_MAX + 1];
 };
+
+/* --- add_options.c --- */
+/* Its wishes of a whole torrent, into the row; BTC_E_USAGE. */
+int api_add_options(const struct btc_add_options *o, struct journal_torrent *t,
+                    struct err *e);
+/* A limit that fits a column. */
+int64_t api_limit(uint64_t v);
 
 /* --- open.c --- */
 /* The last line of each function of btc.h: the status, `out` filled. */

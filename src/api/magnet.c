@@ -6,10 +6,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/num.h"
 #include "journal/magnet.h"
-#include "model/seed_goal.h"
 #include "proto/metainfo/choose.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,12 +39,6 @@ void api_magnet_free(struct api_magnet *x)
     free(x->name);
     free(x->label);
     free(x);
-}
-
-/* A limit that fits a column. */
-static int64_t api_magnet_limit(uint64_t v)
-{
-    return (int64_t)num_min_u64(v, INT64_MAX);
 }
 
 /* A copy of a wish; NULL when it says nothing. */
@@ -129,26 +122,7 @@ static int api_magnet_torrent(struct api_magnet *x, struct err *e)
     t->name = x->name;
     t->save_path = x->place->save_path;
     t->label = x->label;
-    if (o->paused) {
-        t->wanted = WANTED_PAUSE;
-    } else {
-        t->wanted = WANTED_RUN;
-    }
-    t->sequential = o->sequential;
-    t->down_limit = api_magnet_limit(o->down_limit);
-    t->up_limit = api_magnet_limit(o->up_limit);
-    t->max_peers = o->max_peers;
-    t->accept_loss = o->accept_loss;
-    t->overwrite = o->overwrite;
-    t->alloc_full = o->alloc_full;
-    if (o->max_peers > UINT16_MAX) {
-        return err_set(e, BTC_E_USAGE, "--max-peers is at most 65535");
-    }
-    struct seed_goal goal;
-    int code = seed_goal_parse(o->seed ? o->seed : "none", &goal, e);
-    t->seed_mode = goal.mode;
-    t->seed_goal = goal.value;
-    return code;
+    return api_add_options(o, t, e);
 }
 
 /* Peers of the link are a help, those of the user a wish: of the former a bad

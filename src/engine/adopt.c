@@ -5,7 +5,9 @@
 
 #include "base/mem.h"
 #include "core/durable/trust.h"
+#include "engine/facts.h"
 #include "model/span.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,12 +330,7 @@ void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
             continue;
         }
         adopt_disown(st, r->b, i);
-        f->has_print = true;
-        f->dev = prints[i].dev;
-        f->ino = prints[i].ino;
-        f->size = prints[i].size;
-        f->mtime_ns = prints[i].mtime_ns;
-        f->ctime_ns = prints[i].ctime_ns;
+        facts_print(f, &prints[i]);
         journal_put_file(r->b, st->id, f);
         if (f->part) {
             journal_put_part(r->b, st->id, i, f->part);

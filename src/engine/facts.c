@@ -214,3 +214,13 @@ void facts_doubt(struct engine_torrent *st)
     st->ledger.done_pending = false;
     facts_stat(st);
 }
+
+void facts_print(struct journal_file *f, const struct fingerprint *p)
+{
+    f->has_print = p->exists;
+    f->dev = p->dev;
+    f->ino = p->ino;
+    f->size = p->size;
+    f->mtime_ns = p->mtime_ns;
+    f->ctime_ns = p->ctime_ns;
+}

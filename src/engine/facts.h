@@ -29,4 +29,7 @@ void facts_forget(struct engine_torrent *st);
  */
 void facts_doubt(struct engine_torrent *st);
 
+/* A file's fingerprint into its row. */
+void facts_print(struct journal_file *f, const struct fingerprint *p);
+
 #endif

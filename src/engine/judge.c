@@ -86,12 +86,7 @@ static void judge_take_print(struct engine_torrent *st, uint32_t file,
                              const struct fingerprint *p)
 {
     struct journal_file *f = &st->rows.files[file];
-    f->has_print = p->exists;
-    f->dev = p->dev;
-    f->ino = p->ino;
-    f->size = p->size;
-    f->mtime_ns = p->mtime_ns;
-    f->ctime_ns = p->ctime_ns;
+    facts_print(f, p);
     journal_put_doubt(commit_facts(&st->ledger.member), st->id, f);
 }
 

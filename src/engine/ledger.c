@@ -111,12 +111,7 @@ static void ledger_put_prints(struct engine_torrent *st,
         if (!prints[i].exists) {
             continue;
         }
-        f->has_print = true;
-        f->dev = prints[i].dev;
-        f->ino = prints[i].ino;
-        f->size = prints[i].size;
-        f->mtime_ns = prints[i].mtime_ns;
-        f->ctime_ns = prints[i].ctime_ns;
+        facts_print(f, &prints[i]);
         journal_put_file(commit_lot(&st->ledger.member), st->id, f);
     }
 }
