@@ -9,6 +9,8 @@
 #include "core/swarm/outcome.h"
 #include "model/names.h"
 
+#include <string.h>
+
 #define CONNS_SILENCE_MS 3000 /* nothing heard for so long: an outage? */
 
 /* Dials while there is room. */
@@ -69,6 +71,20 @@ static bool conns_is_ours(const struct swarm *w, const struct peer *p,
            w->clock.now_ms - w->clock.heard_ms >= CONNS_SILENCE_MS;
 }
 
+/* Its client is connected by another address, and stays so. */
+static void conns_record_twin(struct swarm *w, const struct peer *p)
+{
+    struct peer *q;
+    uint32_t id = PEERSET_NONE;
+    SWARM_EACH_PEER(q, w)
+    {
+        if (q != p && memcmp(q->peer_id, p->peer_id, sizeof q->peer_id) == 0) {
+            id = q->id;
+        }
+    }
+    peerset_on_twin(w->peerset, p->id, id, w->clock.now_ms);
+}
+
 /* No handshake came of it. */
 static void conns_record_failure(struct swarm *w, const struct peer *p,
                                  int result)
@@ -77,7 +93,7 @@ static void conns_record_failure(struct swarm *w, const struct peer *p,
         conns_heard(w);
     }
     if (result == BTC_E_EXISTS) {
-        peerset_on_twin(w->peerset, p->id, w->clock.now_ms);
+        conns_record_twin(w, p);
     } else if (conns_is_ours(w, p, result)) {
         peerset_on_unreachable(w->peerset, p->id, result != BTC_E_TIMEOUT,
                                w->clock.now_ms);
@@ -97,7 +113,7 @@ static void conns_record(struct swarm *w, struct peer *p, int result)
         bool blameless = p->record.was_useful || conns_is_ours(w, p, result);
         peerset_on_closed(w->peerset, p->id, blameless, w->clock.now_ms);
         if (result == BTC_E_EXISTS) {
-            peerset_on_twin(w->peerset, p->id, w->clock.now_ms);
+            conns_record_twin(w, p);
         }
         struct peerset_entry *e = peerset_get(w->peerset, p->id);
         if (e != NULL) {

@@ -773,9 +773,32 @@ static void test_twin_waits(void **state)
     uint32_t id = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
 
     assert_int_equal(peerset_next(w->ps, false, 0), id);
-    peerset_on_twin(w->ps, id, 0);
+    peerset_on_twin(w->ps, id, PEERSET_NONE, 0);
     assert_int_equal(peerset_get(w->ps, id)->failures, 0);
     assert_true(peerset_deadline(w->ps, false) == PEERSET_BACKOFF_MAX_MS);
+}
+
+/* ... but only as long as the other one is connected. */
+static void test_twin_is_freed(void **state)
+{
+    struct world *w = *state;
+    uint32_t one = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    uint32_t two = add(w, "1.2.3.5:80", PEER_SOURCE_TRACKER);
+    uint32_t three = add(w, "1.2.3.6:80", PEER_SOURCE_TRACKER);
+
+    for (int i = 0; i < 3; i++) {
+        assert_true(peerset_next(w->ps, false, 0) != PEERSET_NONE);
+    }
+    peerset_on_connected(w->ps, one, 1);
+    peerset_on_connected(w->ps, three, 1);
+    peerset_on_twin(w->ps, two, one, 0);
+    peerset_on_closed(w->ps, three, true, 1000);
+    assert_int_equal(peerset_next(w->ps, false, 600000), three);
+    peerset_on_connected(w->ps, three, 1);
+    assert_int_equal(peerset_next(w->ps, false, 600000), PEERSET_NONE);
+    peerset_on_closed(w->ps, one, false, 600000);
+    assert_int_equal(peerset_next(w->ps, false, 600000 + PEERSET_RECONNECT_MS),
+                     two);
 }
 
 /* A piece that passes after its sender was closed ends the wait of a useless
@@ -806,7 +829,7 @@ static void test_stale_ids(void **state)
     peerset_on_failed(w->ps, 99, 1);
     peerset_on_unreachable(w->ps, 99, true, 1);
     peerset_listed(w->ps, 99, 1);
-    peerset_on_twin(w->ps, 99, 1);
+    peerset_on_twin(w->ps, 99, 98, 1);
     peerset_on_closed(w->ps, 99, true, 1);
     peerset_set_port(w->ps, 99, 1);
     peerset_ban(w->ps, 99);
@@ -917,6 +940,7 @@ int main(void)
         TEST(test_listed_again),
         TEST(test_seed_gives_up),
         TEST(test_twin_waits),
+        TEST(test_twin_is_freed),
         TEST(test_good_after_all),
         TEST(test_stale_ids),
         TEST(test_random),

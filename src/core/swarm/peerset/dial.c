@@ -241,13 +241,15 @@ void peerset_on_good(struct peerset *ps, uint32_t id, uint64_t now_ms)
     }
 }
 
-void peerset_on_twin(struct peerset *ps, uint32_t id, uint64_t now_ms)
+void peerset_on_twin(struct peerset *ps, uint32_t id, uint32_t other,
+                     uint64_t now_ms)
 {
     struct peerset_node *node = peerset_by_id(ps, id);
 
     if (node) {
         node->e.state = PEERSET_IDLE;
         node->is_guess = false;
+        node->twin = other;
         node->e.retry_ms = now_ms + PEERSET_BACKOFF_MAX_MS;
         peerset_changed(ps);
     }
@@ -260,6 +262,7 @@ void peerset_on_connected(struct peerset *ps, uint32_t id, int64_t unix_now)
 
     if (node) {
         node->e.state = PEERSET_CONNECTED;
+        node->twin = PEERSET_NONE;
         node->e.failures = 0;
         node->doubts = 0;
         node->e.last_seen = unix_now;
@@ -285,6 +288,22 @@ void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms)
     }
 }
 
+/* The connection of a client ended: its other addresses need not wait. */
+static void peerset_free_twins(struct peerset *ps,
+                               const struct peerset_node *closed,
+                               uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < ps->n; i++) {
+        struct peerset_node *node = ps->nodes[i];
+        if (node->twin != PEERSET_NONE &&
+            peerset_by_id(ps, node->twin) == closed) {
+            node->twin = PEERSET_NONE;
+            node->e.retry_ms =
+                num_min_u64(node->e.retry_ms, now_ms + PEERSET_RECONNECT_MS);
+        }
+    }
+}
+
 /* A connection ended. One that brought nothing backs off as a failure does, for
  * else a peer that throws us out at once would be dialled every few seconds. */
 void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,
@@ -297,6 +316,7 @@ void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,
     }
     node->e.state = PEERSET_IDLE;
     node->is_guess = false;
+    peerset_free_twins(ps, node, now_ms);
     peerset_changed(ps);
     if (was_useful) {
         node->useless = 0;

@@ -23,6 +23,7 @@ struct peerset_node {
     uint32_t useless;       /* connections in a row that brought nothing */
     uint32_t doubts;        /* failures that may be our own network's */
     uint64_t forgiven_ms;   /* a tracker listed it again; 0 = never */
+    uint32_t twin;          /* waits because this one is connected, or NONE */
     bool is_guess;          /* connected from e.addr's IP, maybe not e's peer */
     struct peerset_id *ids; /* owns; a list of all ids that lead here */
     UT_hash_handle hh;      /* by e.addr; only connectable ones */

@@ -61,6 +61,7 @@ static struct peerset_node *peerset_make(struct peerset *ps,
     struct peerset_node *node = mem_zalloc(sizeof(*node));
     struct peerset_id *i = mem_zalloc(sizeof(*i));
     i->id = ps->next_id++;
+    node->twin = PEERSET_NONE;
     node->e.id = i->id;
     node->e.addr = peerset_key(a, a->port);
     node->e.source = source;

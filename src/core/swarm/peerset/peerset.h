@@ -95,9 +95,11 @@ void peerset_on_unreachable(struct peerset *ps, uint32_t id, bool no_route,
 void peerset_forgive(struct peerset *ps, uint64_t now_ms);
 /* A tracker names it (again): failed dials are forgiven, now and then. */
 void peerset_listed(struct peerset *ps, uint32_t id, uint64_t now_ms);
-/* It is a second address of a client that is connected: no need to dial it for
- * long. */
-void peerset_on_twin(struct peerset *ps, uint32_t id, uint64_t now_ms);
+/* It is a second address of a client that is connected as `other`
+ * (PEERSET_NONE: not known): no need to dial it for long, or until that
+ * connection ends. */
+void peerset_on_twin(struct peerset *ps, uint32_t id, uint32_t other,
+                     uint64_t now_ms);
 /* What it sent before it was closed turned out to be good. */
 void peerset_on_good(struct peerset *ps, uint32_t id, uint64_t now_ms);
 /* The candidate that is due has not failed or disappointed us yet. */
