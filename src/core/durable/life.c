@@ -56,6 +56,11 @@ bool life_is_starting(const struct life *l)
            l->state == LIFE_SCAN || l->state == LIFE_CREATE;
 }
 
+bool life_has_core(const struct life *l)
+{
+    return l->core && l->state != LIFE_STOPPING;
+}
+
 bool life_is_over(const struct life *l)
 {
     if (l->state == LIFE_RUNNING) {
@@ -233,6 +238,8 @@ static bool life_take(struct life *l, const struct life_event *ev,
         return life_take_wish(l, ev);
     case LIFE_AGAIN:
         return life_take_again(l);
+    case LIFE_LEARNED:
+        return !l->ending;
     case LIFE_ENDING:
         return life_take_end(l);
     case LIFE_CLOCK:
@@ -300,15 +307,34 @@ static enum life_state life_rest_state(const struct life *l)
     }
 }
 
-/* What a new state and an action mean beside themselves. */
-static void life_enter(struct life *l, const struct life_rule *r)
+/* The startup ends without START, beside a core that runs. */
+static bool life_must_stop(const struct life *l, const struct life_rule *r)
 {
-    if (r->to == TO_REST) {
+    return l->core && life_is_starting(l) &&
+           (r->to == TO_REST || r->to == TO_IDLE);
+}
+
+/* Where a rule leads. */
+static void life_move(struct life *l, const struct life_rule *r)
+{
+    l->action = r->action;
+    if (life_must_stop(l, r)) {
+        l->state = LIFE_STOPPING;
+        l->action = LIFE_DO_STOP;
+    } else if (r->to == TO_REST) {
         l->state = life_rest_state(l);
     } else {
         l->state = (enum life_state)r->to;
     }
-    l->action = r->action;
+}
+
+/* What a new state and an action mean beside themselves. */
+static void life_enter(struct life *l, const struct life_rule *r)
+{
+    life_move(l, r);
+    if (r->event == LIFE_STOPPED) {
+        l->core = false;
+    }
     switch (r->action) {
     case LIFE_DO_LOAD:
         l->let_go = l->finished = l->goal_reached = false;
@@ -316,6 +342,7 @@ static void life_enter(struct life *l, const struct life_rule *r)
     case LIFE_DO_START:
         l->code = 0; /* what it waited for has come */
         l->retry_ms = 0;
+        l->core = true;
         break;
     case LIFE_DO_LET_GO:
         l->let_go = true;

@@ -18,6 +18,10 @@
  *   DELETE  LIFE_DELETED or                         LIFE_ROWS_GONE or
  *           LIFE_REMOVAL_FAILED                     LIFE_REMOVAL_FAILED
  *   START, LET_GO and FORGET have no answer; after FORGET the torrent is gone.
+ *
+ * The core runs from START to STOPPED. When a magnet has learned what its
+ * content is, it goes on while the rows are read and the files made, so that no
+ * connection is lost; what ends the startup then, stops it first.
  */
 #ifndef BTC_CORE_DURABLE_LIFE_H
 #define BTC_CORE_DURABLE_LIFE_H
@@ -57,6 +61,8 @@ enum life_event_type {
     LIFE_ADDED,   /* it became known; begins, or at least reads its rows */
     LIFE_WISHED,  /* wanted, starts: as they stand now */
     LIFE_AGAIN,   /* more is wanted of it: begin anew from the rows */
+    LIFE_LEARNED, /* a magnet's content is known: begin anew, the core goes on
+                   */
     LIFE_ENDING,  /* the run ends */
     LIFE_SETTLED, /* see above */
     LIFE_CLOCK,
@@ -113,6 +119,7 @@ struct life {
     bool goal_reached;
     bool data_gone; /* its files are deleted, its rows are still there */
     bool let_go;
+    bool core; /* it runs, maybe beside the startup */
     bool told; /* the state was told as it is */
     enum life_action action;
 };
@@ -136,10 +143,14 @@ bool life_rests(const struct life *l);
 bool life_is_over(const struct life *l);
 /* Between LOAD and START. */
 bool life_is_starting(const struct life *l);
+/* The core runs and is not being stopped: peers may come to it. */
+bool life_has_core(const struct life *l);
 
 /* The whole table: state, event, aim, next state, action. The first row that
  * fits counts; ANY fits every aim. REST stands for the state of rest that the
- * code calls for. A wish that is not in the table changes the aim alone. */
+ * code calls for. From LOADING, STAT, SCAN and CREATE a core that runs leads to
+ * STOPPING instead of rest. A wish that is not in the table changes the aim
+ * alone. */
 /* clang-format off */
 #define LIFE_TABLE(X)                                              \
     X(IDLE,            ADDED,          RUN,    LOADING,  LOAD)     \
@@ -164,6 +175,7 @@ bool life_is_starting(const struct life *l);
     X(RUNNING,         WISHED,         RUN,    RUNNING,  NOTHING)  \
     X(RUNNING,         WISHED,         ANY,    STOPPING, STOP)     \
     X(RUNNING,         AGAIN,          ANY,    STOPPING, STOP)     \
+    X(RUNNING,         LEARNED,        RUN,    LOADING,  LOAD)     \
     X(RUNNING,         ENDING,         ANY,    STOPPING, STOP)     \
     X(RUNNING,         FAILED,         ANY,    STOPPING, STOP)     \
     X(RUNNING,         FINISHED,       ANY,    RUNNING,  NOTHING)  \

@@ -305,6 +305,66 @@ static void test_again(void **state)
     assert_false(input(&l, LIFE_AGAIN)); /* it is not wished to run */
 }
 
+/* A magnet knows its content: the startup runs beside its core. */
+static void test_learned(void **state)
+{
+    struct life l = running(true);
+    (void)state;
+    assert_true(life_has_core(&l));
+    assert_true(input(&l, LIFE_LEARNED));
+    assert_true(life_has_core(&l));
+    bring_up(&l);
+    assert_true(life_has_core(&l));
+    assert_true(input(&l, LIFE_LEARNED));
+    ASSERT_DOES(&l, LOAD);
+    assert_false(input(&l, LIFE_LEARNED)); /* once is enough */
+    assert_true(fail_with(&l, LIFE_FAILED, BTC_E_IO));
+    ASSERT_DOES(&l, STOP);
+    assert_true(input(&l, LIFE_STOPPED));
+    l = running(true);
+    assert_true(wish(&l, WANTED_PAUSE, 1));
+    ASSERT_DOES(&l, STOP);
+    assert_false(life_has_core(&l));
+    assert_false(input(&l, LIFE_LEARNED));
+    assert_true(input(&l, LIFE_STOPPED));
+    assert_false(input(&l, LIFE_LEARNED));
+    ASSERT_STATE(&l, IDLE);
+}
+
+/* Whatever ends the startup stops the core before it rests. */
+static void test_learned_in_vain(void **state)
+{
+    static const enum life_event_type steps[] = {LIFE_LOADED, LIFE_STATED,
+                                                 LIFE_SCANNED, LIFE_CREATED};
+    (void)state;
+    for (size_t i = 0; i < 8; i++) {
+        struct life l = running(true);
+        bool fails = i % 2 == 0;
+        assert_true(input(&l, LIFE_LEARNED));
+        (void)life_next_action(&l);
+        for (size_t k = 0; k < i / 2; k++) {
+            assert_true(input(&l, steps[k]));
+            (void)life_next_action(&l);
+        }
+        if (fails) {
+            assert_true(fail_with(&l, LIFE_FAILED, BTC_E_NOSPACE));
+        } else {
+            assert_true(input(&l, LIFE_ENDING));
+            ASSERT_DOES(&l, NOTHING); /* the step is under way */
+            assert_true(input(&l, steps[i / 2]));
+        }
+        ASSERT_DOES(&l, STOP);
+        ASSERT_STATE(&l, STOPPING);
+        assert_true(input(&l, LIFE_STOPPED));
+        if (fails) {
+            ASSERT_STATE(&l, WAITING_SPACE);
+        } else {
+            ASSERT_STATE(&l, IDLE);
+        }
+        assert_false(life_has_core(&l));
+    }
+}
+
 static void test_ending(void **state)
 {
     struct life l = running(true);
@@ -356,7 +416,7 @@ struct walk {
     enum wanted wanted; /* as the journal has it */
     int64_t starts;
     uint64_t now;
-    bool files;
+    bool core; /* it was started and has not stopped */
 };
 
 static bool chance(struct walk *w, uint32_t one_in)
@@ -368,6 +428,8 @@ static void walk_input(struct walk *w, struct life_event ev)
 {
     (void)life_input(&w->l, &ev, w->now);
     enum life_action a = life_next_action(&w->l);
+    w->core |= a == LIFE_DO_START;
+    assert_false(w->core && (life_rests(&w->l) || w->l.state == LIFE_GONE));
     if (a == LIFE_DO_NOTHING || a == LIFE_DO_START || a == LIFE_DO_LET_GO) {
         return;
     }
@@ -415,6 +477,8 @@ static void walk_answer(struct walk *w, bool fails)
         if (fails) {
             walk_failed(w, LIFE_FAILED);
         }
+        assert_true(w->core);
+        w->core = false;
         walk_input(w, (struct life_event){.type = LIFE_STOPPED});
         break;
     case LIFE_DO_ASK:
@@ -453,7 +517,7 @@ static void walk_step(struct walk *w)
 {
     static const enum life_event_type any[] = {
         LIFE_AGAIN,      LIFE_BACK,  LIFE_FINISHED, LIFE_GOAL_REACHED,
-        LIFE_GOAL_MOVED, LIFE_CLOCK, LIFE_CLOCK};
+        LIFE_GOAL_MOVED, LIFE_CLOCK, LIFE_CLOCK,    LIFE_LEARNED};
     w->now += rng_below(&w->rng, LIFE_ERROR_MS);
     if (w->owed != LIFE_DO_NOTHING && chance(w, 2)) {
         walk_answer(w, chance(w, 5));
@@ -464,7 +528,7 @@ static void walk_step(struct walk *w)
     } else if (life_awaits_settling(&w->l) && chance(w, 2)) {
         walk_input(w, (struct life_event){.type = LIFE_SETTLED});
     } else {
-        walk_input(w, (struct life_event){.type = any[rng_below(&w->rng, 7)]});
+        walk_input(w, (struct life_event){.type = any[rng_below(&w->rng, 8)]});
     }
 }
 
@@ -540,6 +604,8 @@ int main(void)
         cmocka_unit_test(test_removal_is_taken_back),
         cmocka_unit_test(test_removal_fails),
         cmocka_unit_test(test_again),
+        cmocka_unit_test(test_learned),
+        cmocka_unit_test(test_learned_in_vain),
         cmocka_unit_test(test_ending),
         cmocka_unit_test(test_news),
         cmocka_unit_test(test_strange_events),
