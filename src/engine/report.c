@@ -34,6 +34,7 @@ static enum btc_state report_running_state(const struct engine_torrent *st)
 {
     switch (torrent_state(st->t)) {
     case TORRENT_METADATA:
+    case TORRENT_LEARNED:
         return BTC_STATE_METADATA;
     case TORRENT_CHECKING:
         return BTC_STATE_CHECKING;

@@ -62,6 +62,7 @@ static void sim_free_things(struct sim *s)
         s->contents = c->next;
         free(c->data);
         free(c->hashes);
+        free(c->info);
         free(c);
     }
     while (s->trackers != NULL) {
@@ -293,6 +294,15 @@ struct sim_content *sim_content_new(struct sim *s, const struct sim_shape *sh)
                   c->hashes + (size_t)i * SHA1_LEN);
     }
     return c;
+}
+
+/* See sim.h. */
+void sim_content_give_info(struct sim *s, struct sim_content *c, size_t len)
+{
+    c->info = mem_alloc(len);
+    c->info_len = len;
+    rng_bytes(&s->rng, c->info, len);
+    hash_sha1(slice_of(c->info, len), c->info_hash);
 }
 
 /* See sim.h. */

@@ -91,6 +91,8 @@ struct sim_content {
     uint8_t *data;   /* owns; what is true */
     uint8_t *hashes; /* owns */
     uint8_t info_hash[20];
+    uint8_t *info; /* owns; what magnets fetch of it, or NULL */
+    size_t info_len;
     struct sim_content *next;
 };
 
@@ -160,6 +162,9 @@ struct sim_shape {
     bool pads;        /* files are padded to pieces (BEP 47) */
 };
 struct sim_content *sim_content_new(struct sim *s, const struct sim_shape *sh);
+/* Its info dictionary, as far as a core looks at it: so many bytes that have
+ * the info hash. Before torrents of it are made. */
+void sim_content_give_info(struct sim *s, struct sim_content *c, size_t len);
 /* The block as a span of the content. */
 struct slice sim_content_block(const struct sim_content *c, uint32_t piece,
                                uint32_t begin, uint32_t len);

@@ -11,7 +11,7 @@
 static uint32_t sim_torrent_books(struct sim_torrent *st)
 {
     struct sim *s = st->node->s;
-    const struct picker *k = torrent_picker(st->t);
+    const struct picker *k = sim_picker(st);
     uint32_t n = 0, n_known = 0, it = 0, piece;
     struct peer *p;
     SWARM_EACH_PEER(p, st->t->swarm)
@@ -25,7 +25,7 @@ static uint32_t sim_torrent_books(struct sim_torrent *st)
         n_known += p->rx.mem != NULL && !p->rx.late ? 1 : 0;
     }
     n_known += n;
-    while (picker_next_active(k, &it, &piece)) {
+    while (k != NULL && picker_next_active(k, &it, &piece)) {
         for (uint32_t b = 0; b < layout_n_blocks(&st->c->geom, piece); b++) {
             uint32_t askers[PICKER_MAX_ASKERS];
             size_t left =
@@ -52,7 +52,8 @@ static void sim_torrent_dump_inside(const struct torrent *t, FILE *f)
 {
     const struct suspect_piece *s;
     const struct peer *p;
-    for (s = t->content->suspects; s != NULL; s = s->hh.next) {
+    for (s = t->content != NULL ? t->content->suspects : NULL; s != NULL;
+         s = s->hh.next) {
         (void)fprintf(f, "  suspect %u owner %u since %" PRIu64 "\n", s->piece,
                       s->owner, s->owned_ms);
     }
@@ -74,14 +75,15 @@ void sim_torrent_dump(const struct sim_torrent *st, FILE *f)
     if (st->t == NULL) {
         return;
     }
+    const struct picker *k = sim_picker(st);
     torrent_get_stats(st->t, st->node->s->now_ms, &ts);
     (void)fprintf(f,
                   "torrent: state %d, %u of %u pieces, %u wanted left, %u "
                   "active, %u checking, %u failed; %u peers, %u seeds, %u "
                   "connecting, %u known; pool %u + %u of %u; error %d\n",
                   torrent_state(st->t), ts.pieces_done, st->c->geom.n_pieces,
-                  picker_n_wanted_left(torrent_picker(st->t)),
-                  picker_n_active(torrent_picker(st->t)), ts.pieces_checking,
+                  k != NULL ? picker_n_wanted_left(k) : 0,
+                  k != NULL ? picker_n_active(k) : 0, ts.pieces_checking,
                   st->n_failed, ts.peers, ts.seeds, ts.connecting,
                   peerset_count(torrent_peerset(st->t)), st->node->pool.in_use,
                   st->node->pool.reserved, st->node->pool.max, st->error);

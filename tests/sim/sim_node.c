@@ -16,8 +16,8 @@ static void sim_node_look(struct sim_conn *c, const struct wire_msg *m)
     if (m->type != WIRE_REQUEST) {
         return;
     }
-    enum picker_state state =
-        picker_state(torrent_picker(st->t), m->block.piece);
+    SIM_CHECK(s, sim_picker(st) != NULL);
+    enum picker_state state = picker_state(sim_picker(st), m->block.piece);
     SIM_CHECK(s, layout_is_block(&st->c->geom, m->block.piece, m->block.begin,
                                  m->block.len, &block));
     SIM_CHECK(s, state != PICKER_HAVE && state != PICKER_CHECKING);
@@ -56,12 +56,25 @@ static void sim_node_count(struct sim_torrent *st)
     SIM_CHECK(st->node->s, st->n_actions < SIM_MAX_ACTIONS);
 }
 
+/* See sim_node.h. */
+const struct picker *sim_picker(const struct sim_torrent *st)
+{
+    return st->t->content != NULL ? torrent_picker(st->t) : NULL;
+}
+
+static void sim_picker_check(const struct sim_torrent *st)
+{
+    if (sim_picker(st) != NULL) {
+        picker_check_invariant(sim_picker(st));
+    }
+}
+
 /* See sim.h. */
 void sim_torrent_check(struct sim_torrent *st)
 {
     if (st->t != NULL) {
         sim_node_check_books(st->node);
-        picker_check_invariant(torrent_picker(st->t));
+        sim_picker_check(st);
         announce_check_invariant(torrent_announce(st->t));
         sim_journal_check(st);
     }
@@ -74,7 +87,7 @@ static void sim_node_check(struct sim_torrent *st)
     struct sim *s = st->node->s;
     SIM_CHECK(s, p->in_use <= p->max && p->reserved <= p->max - p->in_use);
     if (sim_chance(s, 500)) {
-        picker_check_invariant(torrent_picker(st->t));
+        sim_picker_check(st);
         sim_node_check_books(st->node);
     }
 }
@@ -230,6 +243,7 @@ static void sim_do_connect(struct sim_torrent *st, const struct action *a)
 {
     struct sim *s = st->node->s;
     struct sim_link *l = sim_dial(s, &st->node->host, &a->addr);
+    st->n_dials++;
     if ((l->side[1].host == NULL || l->side[1].host->deaf) &&
         sim_chance(s, 2)) {
         struct event ev = {
@@ -241,11 +255,49 @@ static void sim_do_connect(struct sim_torrent *st, const struct action *a)
     sim_conn_put(st, sim_conn_new(st->node, l, 0), a->conn);
 }
 
+/* A magnet's files are there, too: it goes on with them. */
+static void sim_on_created(struct sim *s, struct sim_event *e)
+{
+    struct sim_torrent *st = e->ctx;
+    struct event ev = {.type = EVENT_START};
+    (void)s;
+    if (st->t != NULL && st->epoch == e->id) {
+        sim_input(st, &ev);
+    }
+}
+
+/* The rows of its content are read. */
+static void sim_on_learned(struct sim *s, struct sim_event *e)
+{
+    struct sim_torrent *st = e->ctx;
+    if (st->t == NULL || st->epoch != e->id ||
+        torrent_state(st->t) != TORRENT_METADATA) {
+        return;
+    }
+    st->config.geom = &st->c->geom;
+    st->config.info = slice_of(st->c->info, st->c->info_len);
+    torrent_learn(st->t, &st->config);
+    sim_wake(st);
+    sim_at(s, sim_below(s, st->learn_ms + 1), sim_on_created, st)->id =
+        st->epoch;
+}
+
+/* The metadata is whole. */
+static void sim_do_learn(struct sim_torrent *st)
+{
+    struct sim *s = st->node->s;
+    SIM_CHECK(s, torrent_metadata_info(st->t).len == st->c->info_len);
+    sim_at(s, sim_below(s, st->learn_ms + 1), sim_on_learned, st)->id =
+        st->epoch;
+}
+
 /* ACTION_NOTIFY, as the session takes it. */
 static void sim_do_notify(struct sim_torrent *st, const struct action *a)
 {
     struct sim *s = st->node->s;
-    if (st->ledger != NULL) {
+    if (a->notify.type == NOTIFY_METADATA) {
+        sim_do_learn(st);
+    } else if (st->ledger != NULL) {
         sim_durable_notify(st, a);
     } else if (a->notify.type == NOTIFY_COMPLETE) {
         SIM_CHECK(s, torrent_is_complete(st->t));
@@ -443,8 +495,10 @@ struct sim_torrent *sim_torrent_new(struct sim_node *n, struct sim_content *c,
     st->node = n;
     st->c = c;
     st->tracker = k;
-    st->config = (struct torrent_config){
-        .shared = &n->shared, .geom = &c->geom, .info_hash = c->info_hash};
+    st->config = (struct torrent_config){.shared = &n->shared,
+                                         .geom = &c->geom,
+                                         .info = slice_of(c->info, c->info_len),
+                                         .info_hash = c->info_hash};
     st->job = mem_zalloc(c->geom.n_pieces > 0 ? c->geom.n_pieces : 1);
     sim_disk_init(&st->disk, n->s, c);
     sim_journal_init(&st->journal, c);
@@ -455,6 +509,19 @@ struct sim_torrent *sim_torrent_new(struct sim_node *n, struct sim_content *c,
     sim_torrent_open(st);
     st->next = n->torrents;
     n->torrents = st;
+    return st;
+}
+
+/* See sim_node.h. */
+struct sim_torrent *sim_magnet_new(struct sim_node *n, struct sim_content *c,
+                                   struct sim_tracker *k)
+{
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    torrent_free(st->t);
+    st->tracker = k;
+    st->config.geom = NULL;
+    st->config.info = slice_of(NULL, 0);
+    sim_torrent_open(st);
     return st;
 }
 

@@ -54,6 +54,7 @@ struct sim_torrent {
     uint8_t *job;      /* owns; per piece: a job is out */
     uint64_t timer_ms; /* armed */
     uint32_t epoch;    /* of the process */
+    uint32_t learn_ms; /* a magnet's: the startup beside its core, at most */
     bool dying;        /* the power is gone: nothing has an effect any more */
     bool draining;
     bool started;
@@ -62,7 +63,7 @@ struct sim_torrent {
     uint32_t n_failed; /* pieces that failed their hash */
     uint64_t second;   /* of n_actions */
     uint32_t n_actions, max_actions;
-    uint64_t n_requests, n_sends;
+    uint64_t n_requests, n_sends, n_dials;
     uint64_t first_request_ms, complete_ms;
     uint64_t served;
     struct sim_tracker *tracker; /* the first one */
@@ -103,6 +104,10 @@ struct sim_node *sim_node_new(struct sim *s, uint64_t rate,
 /* Not started; `seed`: has everything. Tracker NULL: none. */
 struct sim_torrent *sim_torrent_new(struct sim_node *n, struct sim_content *c,
                                     struct sim_tracker *k, bool seed);
+/* Of a content with info: knows nothing of it until peers have told, and goes
+ * on with it some time later. */
+struct sim_torrent *sim_magnet_new(struct sim_node *n, struct sim_content *c,
+                                   struct sim_tracker *k);
 void sim_start(struct sim_torrent *st);
 void sim_stop(struct sim_torrent *st);
 void sim_input(struct sim_torrent *st, const struct event *ev);
@@ -116,6 +121,8 @@ void sim_torrent_close(struct sim_torrent *st);
 void sim_restart(struct sim_torrent *st); /* after STOP was carried out */
 void sim_add_peer(struct sim_torrent *st, const struct sim_host *h);
 void sim_torrent_check(struct sim_torrent *st);
+/* NULL while a magnet does not know its content. */
+const struct picker *sim_picker(const struct sim_torrent *st);
 bool sim_is_complete(void *st); /* for sim_run_until */
 bool sim_is_stopped(void *st);
 bool sim_all_complete(void *s); /* every torrent of every node */

@@ -146,6 +146,7 @@ void conns_close(struct swarm *w, struct peer *p, bool tell, int result)
         content_peer_left(w->content, &p->have.bits);
         p->have.counted = false;
     }
+    have_forget_early(w, p);
     extend_closed(w, p);
     conns_note(w, p, result);
     conns_record(w, p, result);

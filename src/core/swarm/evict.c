@@ -38,10 +38,12 @@ static bool evict_is_idle(const struct swarm *w, const struct peer *p)
            rate_get(&p->rate.up, w->clock.now_ms) < EVICT_RATE;
 }
 
-/* It has had its time to be of use. */
+/* It has had its time to be of use. While a magnet's metadata comes nobody can
+ * be of use, so that time does not count. */
 static bool evict_is_old(const struct swarm *w, const struct peer *p)
 {
-    return w->clock.now_ms - p->time.opened_ms > EVICT_MS;
+    uint64_t since = num_max_u64(p->time.opened_ms, w->extend.learned_ms);
+    return w->clock.now_ms - since > EVICT_MS;
 }
 
 /* Connections of a host. */

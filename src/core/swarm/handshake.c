@@ -64,17 +64,6 @@ void handshake_put_ext(struct swarm *w, struct peer *p)
     buf_fini(&payload);
 }
 
-/* From now on its pieces count, and ours are told. */
-static void handshake_join(struct swarm *w, struct peer *p)
-{
-    uint32_t n = content_layout(w->content)->n_pieces;
-    int err = bits_init(&p->have.bits, n);
-    BTC_ASSERT(err == 0);
-    wire_decoder_set_pieces(&p->wire.decoder, n);
-    content_peer_joined(w->content, &p->have.bits);
-    p->have.counted = true;
-}
-
 /* Both handshakes are done: the connection counts. */
 static void handshake_done(struct swarm *w, struct peer *p,
                            const struct wire_handshake *h)
@@ -90,7 +79,8 @@ static void handshake_done(struct swarm *w, struct peer *p,
     w->total.had_peer = true;
     peerset_on_connected(w->peerset, p->id, w->clock.unix_now);
     if (w->content != NULL) {
-        handshake_join(w, p);
+        int err = have_join(w, p);
+        BTC_ASSERT(err == 0); /* it has said nothing yet */
         handshake_put_have(w, p);
     } else if (p->fast.on) {
         (void)peer_put_simple(p, WIRE_HAVE_NONE);

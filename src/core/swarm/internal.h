@@ -3,10 +3,12 @@
  * From the top down; a file calls only those below it:
  *   swarm.c      what others call
  *   messages.c   every message in
+ *   learn.c      a magnet's content is known now
  *   handshake.c  both handshakes, what we say first
  *   evict.c      who makes room for whom
  *   extend.c     metadata asked for and served
  *   conns.c      dialling, the end of a connection, bans
+ *   have.c       which pieces each peer has
  *   upload.c     serving
  *   share.c      who is served next when uploads are limited
  *   request.c    what is asked of whom, and the blocks that come
@@ -65,9 +67,11 @@ struct swarm_totals {
 struct swarm_extend {
     struct metadata *metadata; /* owns; NULL: the content is known */
     bool is_whole;             /* NOTIFY_METADATA was told */
+    size_t early_len;          /* bytes that peers' `early` take */
     struct slice info;         /* borrows; empty: nothing to serve */
     bool use_pex, use_dht;     /* never for a private torrent (BEP 27) */
     uint64_t pex_ms;           /* of the last round */
+    uint64_t learned_ms;       /* swarm_learn; 0 = there was none */
 };
 
 /* When somebody had to make room last; 0 = never. */
@@ -121,6 +125,17 @@ void slots_fini(struct swarm *w);
     for (uint32_t each_i = 0; each_i < (w)->slots.n; each_i++) \
         if (((p) = (w)->slots.peer[each_i]) != NULL &&         \
             (p)->phase != PEER_CLOSED)
+
+/* --- have.c; negative: the connection must end --- */
+/* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. */
+int have_map(struct swarm *w, struct peer *p, const struct wire_msg *m);
+/* One more piece. */
+int have_piece(struct swarm *w, struct peer *p, uint32_t piece);
+/* Any of these while nobody knows the pieces. */
+int have_early(struct swarm *w, struct peer *p, const struct wire_msg *m);
+void have_forget_early(struct swarm *w, struct peer *p);
+/* The pieces are known: from now on those that it has count. */
+int have_join(struct swarm *w, struct peer *p);
 
 /* --- request.c --- */
 /* Tells it whether we want something that it has. */

@@ -8,83 +8,6 @@
 
 #define MESSAGES_BLINK_MS 1000 /* an UNCHOKE counts once in this time */
 
-/* After any change of what it has. */
-static void messages_availability(struct swarm *w, struct peer *p,
-                                  bool was_seed)
-{
-    bool is_seed = peer_is_seed(p);
-    if (is_seed != was_seed) {
-        if (is_seed) {
-            w->count.seeds++;
-        } else {
-            w->count.seeds--;
-        }
-        struct peerset_entry *e = peerset_get(w->peerset, p->id);
-        if (e != NULL) {
-            e->is_seed = is_seed;
-        }
-    }
-    request_interest(w, p);
-    request_fill(w, p);
-}
-
-/* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. aria2 says a
- * BITFIELD again where many HAVEs would be longer, and HAVE_ALL when it is
- * done. What would let five bytes cost a walk over all pieces, again and again,
- * is not heard: all after all, none after anything. */
-static int messages_bitfield(struct swarm *w, struct peer *p,
-                             const struct wire_msg *m)
-{
-    bool was_seed = peer_is_seed(p);
-    if ((m->type != WIRE_BITFIELD && !p->fast.on) ||
-        (m->type == WIRE_HAVE_NONE && p->have.told)) {
-        return BTC_E_PROTO;
-    }
-    if (m->type == WIRE_HAVE_ALL && was_seed) {
-        return 0;
-    }
-    p->have.told = true;
-    content_peer_left(w->content, &p->have.bits);
-    int err = 0;
-    if (m->type == WIRE_BITFIELD) {
-        err = bits_load(&p->have.bits, m->bitfield);
-    } else if (m->type == WIRE_HAVE_ALL) {
-        bits_fill(&p->have.bits);
-    } else {
-        bits_zero(&p->have.bits);
-    }
-    content_peer_joined(w->content, &p->have.bits);
-    if (err == 0) {
-        messages_availability(w, p, was_seed);
-    }
-    return err;
-}
-
-/* One more piece. One that we do not want changes nothing that we would ask: a
- * walk over all pieces for five bytes is not for them to cause. */
-static int messages_have(struct swarm *w, struct peer *p, uint32_t piece)
-{
-    if (!layout_has_piece(content_layout(w->content), piece)) {
-        return BTC_E_PROTO;
-    }
-    if (bits_get(&p->have.bits, piece)) {
-        return 0;
-    }
-    /* The picker counts full maps apart, so the last bit goes the long way. */
-    if (p->have.bits.count + 1 == p->have.bits.n) {
-        content_peer_left(w->content, &p->have.bits);
-        bits_set(&p->have.bits, piece);
-        content_peer_joined(w->content, &p->have.bits);
-    } else {
-        bits_set(&p->have.bits, piece);
-        content_peer_has(w->content, piece);
-    }
-    if (peer_is_seed(p) || content_is_todo(w->content, piece)) {
-        messages_availability(w, p, false);
-    }
-    return 0;
-}
-
 /* CHOKE: without BEP 6 it means that the requests are forgotten. An UNCHOKE is
  * no answer: a peer that goes on saying it is as silent as any. One that blinks
  * is asked again after a while: five bytes of it cost a window of requests. */
@@ -141,11 +64,13 @@ static int messages_extended(struct swarm *w, struct peer *p,
     return extend_offered(w, p);
 }
 
-/* A piece it grants us while we are choked (BEP 6). */
+/* A piece it grants us while we are choked (BEP 6). As long as the pieces are
+ * not known it is remembered and checked later. */
 static int messages_allowed_fast(struct swarm *w, struct peer *p,
                                  uint32_t piece)
 {
-    if (!p->fast.on || !layout_has_piece(content_layout(w->content), piece)) {
+    if (!p->fast.on || (w->content != NULL &&
+                        !layout_has_piece(content_layout(w->content), piece))) {
         return BTC_E_PROTO;
     }
     if (p->fast.n_in < PEER_MAX_FAST && !peer_has_fast_in(p, piece)) {
@@ -172,43 +97,10 @@ static int messages_fast(struct swarm *w, struct peer *p,
     return 0;
 }
 
-/* Messages about pieces mean nothing as long as nobody knows the pieces. */
-static bool messages_needs_content(enum wire_type type)
-{
-    switch (type) {
-    case WIRE_HAVE:
-    case WIRE_BITFIELD:
-    case WIRE_HAVE_ALL:
-    case WIRE_HAVE_NONE:
-    case WIRE_REQUEST:
-    case WIRE_CANCEL:
-    case WIRE_PIECE:
-    case WIRE_PAYLOAD:
-    case WIRE_SUGGEST:
-    case WIRE_REJECT:
-    case WIRE_ALLOWED_FAST:
-        return true;
-    case WIRE_HANDSHAKE:
-    case WIRE_CHOKE:
-    case WIRE_UNCHOKE:
-    case WIRE_INTERESTED:
-    case WIRE_NOT_INTERESTED:
-    case WIRE_PORT:
-    case WIRE_EXTENDED:
-    case WIRE_KEEPALIVE:
-    case WIRE_UNKNOWN:
-        return false;
-    }
-    return false;
-}
-
 /* One message. Negative: the connection ends. */
-static int messages_one(struct swarm *w, struct peer *p,
+static int messages_any(struct swarm *w, struct peer *p,
                         const struct wire_msg *m)
 {
-    if (w->content == NULL && messages_needs_content(m->type)) {
-        return 0;
-    }
     switch (m->type) {
     case WIRE_HANDSHAKE:
         return handshake_take(w, p, &m->handshake);
@@ -222,11 +114,11 @@ static int messages_one(struct swarm *w, struct peer *p,
         upload_interested(w, p);
         return 0;
     case WIRE_HAVE:
-        return messages_have(w, p, m->piece);
+        return have_piece(w, p, m->piece);
     case WIRE_BITFIELD:
     case WIRE_HAVE_ALL:
     case WIRE_HAVE_NONE:
-        return messages_bitfield(w, p, m);
+        return have_map(w, p, m);
     case WIRE_REQUEST:
         return upload_request(w, p, &m->block);
     case WIRE_CANCEL:
@@ -253,6 +145,43 @@ static int messages_one(struct swarm *w, struct peer *p,
     return BTC_E_INTERNAL;
 }
 
+/* A message while nobody knows the pieces: what is said of them is remembered,
+ * what is asked for is refused, and blocks are nobody's. */
+static int messages_early(struct swarm *w, struct peer *p,
+                          const struct wire_msg *m)
+{
+    switch (m->type) {
+    case WIRE_HAVE:
+    case WIRE_BITFIELD:
+    case WIRE_HAVE_ALL:
+    case WIRE_HAVE_NONE:
+        return have_early(w, p, m);
+    case WIRE_PIECE: /* nobody has asked for it */
+        if (++p->record.strikes > PEER_MAX_STRIKES) {
+            return BTC_E_PROTO;
+        }
+        return 0;
+    case WIRE_CANCEL:
+    case WIRE_PAYLOAD:
+    case WIRE_SUGGEST:
+    case WIRE_REJECT:
+        return 0;
+    case WIRE_REQUEST:
+    case WIRE_ALLOWED_FAST:
+    case WIRE_HANDSHAKE:
+    case WIRE_CHOKE:
+    case WIRE_UNCHOKE:
+    case WIRE_INTERESTED:
+    case WIRE_NOT_INTERESTED:
+    case WIRE_PORT:
+    case WIRE_EXTENDED:
+    case WIRE_KEEPALIVE:
+    case WIRE_UNKNOWN:
+        break;
+    }
+    return messages_any(w, p, m);
+}
+
 /* Decodes what is whole; gives the bytes used or an error. */
 static ptrdiff_t messages_decode(struct swarm *w, struct peer *p,
                                  struct slice in)
@@ -270,7 +199,12 @@ static ptrdiff_t messages_decode(struct swarm *w, struct peer *p,
             return n;
         }
         used += (size_t)n;
-        int err = messages_one(w, p, &m);
+        int err = 0;
+        if (w->content == NULL) {
+            err = messages_early(w, p, &m);
+        } else {
+            err = messages_any(w, p, &m);
+        }
         if (err == BTC_E_PROTO) {
             p->record.broke = outcome_of_message(m.type);
         }

@@ -31,20 +31,27 @@ struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
     return p;
 }
 
+void peer_end_pex(struct peer *p)
+{
+    if (p->ext.pex != NULL) {
+        pex_out_fini(&p->ext.pex->out);
+        free(p->ext.pex);
+        p->ext.pex = NULL;
+    }
+}
+
 void peer_free(struct peer *p)
 {
     if (p == NULL) {
         return;
     }
-    if (p->ext.pex != NULL) {
-        pex_out_fini(&p->ext.pex->out);
-        free(p->ext.pex);
-    }
+    peer_end_pex(p);
     BTC_ASSERT(p->window.n == 0);
     BTC_ASSERT(p->rx.mem == NULL);
     buf_fini(&p->wire.in);
     buf_fini(&p->wire.out);
     bits_fini(&p->have.bits);
+    early_fini(&p->have.early);
     free(p->window.ring);
     free(p->up.ring);
     free(p);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/rate.h"
 #include "core/content/picker/picker.h"
+#include "core/swarm/early.h"
 #include "core/swarm/pex.h"
 #include "proto/peer/ext.h"
 #include "proto/peer/wire.h"
@@ -95,9 +96,10 @@ struct peer_fast {
 
 /* The pieces that it has. */
 struct peer_have {
-    struct bits bits;
-    bool told;    /* a BITFIELD, HAVE_ALL or HAVE_NONE came */
-    bool counted; /* `bits` is in the picker's availability */
+    struct bits bits;   /* no bits before the pieces are known */
+    bool told;          /* a BITFIELD, HAVE_ALL or HAVE_NONE came */
+    bool counted;       /* `bits` is in the picker's availability */
+    struct early early; /* what came before the pieces were known */
 };
 
 /* What we asked of it. */
@@ -187,6 +189,8 @@ struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
                       bool incoming, uint64_t now_ms);
 /* All requests must have been taken back (peer_req_pop) and rx_mem given. */
 void peer_free(struct peer *p);
+/* No peer exchange with it from now on. */
+void peer_end_pex(struct peer *p);
 
 /* Our requests that are out, oldest first. */
 struct peer_request *peer_req_at(struct peer *p, uint32_t i);

@@ -28,17 +28,29 @@
  * under way, for whatever it is asked comes behind that. */
 static bool request_is_allowed(const struct swarm *w, const struct peer *p)
 {
-    return p->phase == PEER_ACTIVE && p->am_interested && !w->hold &&
-           w->clock.now_ms >= p->window.from_ms &&
+    return w->content != NULL && p->phase == PEER_ACTIVE && p->am_interested &&
+           !w->hold && w->clock.now_ms >= p->window.from_ms &&
            !(p->rx.active && p->rx.late) &&
            (w->mode == SWARM_DOWNLOADING || w->mode == SWARM_CHECKING) &&
            (!p->peer_choking || p->fast.n_in > 0);
 }
 
+/* As long as nobody knows the pieces any of them will do: peers give their
+ * slots out every ten seconds, and whoever says late that it is interested
+ * waits for the next turn. */
+static bool request_is_wanted(const struct swarm *w, const struct peer *p)
+{
+    if (w->content == NULL) {
+        return w->mode == SWARM_DOWNLOADING &&
+               (p->am_interested || early_has_any(&p->have.early));
+    }
+    return w->mode != SWARM_OFF &&
+           content_is_interesting(w->content, &p->have.bits);
+}
+
 void request_interest(struct swarm *w, struct peer *p)
 {
-    bool want = w->content != NULL && w->mode != SWARM_OFF &&
-                content_is_interesting(w->content, &p->have.bits);
+    bool want = request_is_wanted(w, p);
     if (want == p->am_interested) {
         return;
     }
@@ -426,6 +438,9 @@ void request_block_data(struct swarm *w, struct peer *p,
 {
     uint32_t n = (uint32_t)data->data.len;
     struct peerset_entry *e = peerset_get(w->peerset, p->id);
+    if (!p->rx.active) {
+        return; /* of a block that began before the pieces were known */
+    }
     if (p->rx.mem != NULL) {
         memcpy(p->rx.mem + p->rx.off, data->data.p, n);
     }

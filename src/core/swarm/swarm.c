@@ -564,11 +564,6 @@ struct announce *swarm_trackers(struct swarm *w)
     return w->announce;
 }
 
-bool swarm_has_metadata(const struct swarm *w)
-{
-    return w->extend.is_whole;
-}
-
 struct metadata *swarm_metadata(struct swarm *w)
 {
     return w->extend.metadata;

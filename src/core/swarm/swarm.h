@@ -3,7 +3,8 @@
  *
  * A swarm uses content (what is here, what is needed) and is never called by
  * it. It can be there before the content is: then connections are made, held
- * and shaken hands with, and nothing is asked or served.
+ * and shaken hands with, metadata is asked for, and what peers say of their
+ * pieces is remembered, until swarm_learn tells what the content is.
  *
  * The owner gives the time of each event with swarm_set_time before it passes
  * the event on; no call uses an older time than the last one given.
@@ -93,6 +94,12 @@ void swarm_stop(struct swarm *w);
 /* The trackers have answered to `stopped`. */
 bool swarm_is_idle(const struct swarm *w);
 bool swarm_is_quiet(const struct swarm *w); /* no upload is out */
+/* A magnet's content is known: the swarm goes on with it, and with the
+ * connections that it has. `content` and `info` as in swarm_config. */
+void swarm_learn(struct swarm *w, struct content *content, struct slice info);
+/* The torrent turns out to be private (BEP 27): no peer exchange, no DHT, and
+ * nobody who came of these. */
+void swarm_set_private(struct swarm *w);
 /* Once per SWARM_TICK_MS at most: rates, time-outs, the choker. */
 void swarm_tick(struct swarm *w);
 /* Frees what was closed since the last call. */
@@ -156,8 +163,6 @@ struct peerset *swarm_peerset(struct swarm *w);
 struct announce *swarm_trackers(struct swarm *w);
 /* What there is of the info dictionary; NULL: the content is known. */
 struct metadata *swarm_metadata(struct swarm *w);
-/* And it is whole. */
-bool swarm_has_metadata(const struct swarm *w);
 
 /* One connected peer, for the peer view; false when not connected. */
 struct swarm_peer_info {

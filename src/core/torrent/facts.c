@@ -48,14 +48,14 @@ static void torrent_wants_changed(struct torrent *t)
 
 void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio)
 {
-    if (content_set_priority(t->content, file, prio)) {
+    if (t->content != NULL && content_set_priority(t->content, file, prio)) {
         torrent_wants_changed(t);
     }
 }
 
 void torrent_set_priorities(struct torrent *t, const uint8_t *prio)
 {
-    if (content_set_priorities(t->content, prio)) {
+    if (t->content != NULL && content_set_priorities(t->content, prio)) {
         torrent_wants_changed(t);
     }
 }

@@ -8,6 +8,8 @@ struct torrent {
     struct torrent_shared *shared; /* borrows */
     struct content *content;       /* owns */
     struct swarm *swarm;           /* owns */
+    struct slice info;             /* borrows; of a content that was learned */
+    bool learns;                   /* and of which the swarm has not heard */
     struct actions actions;
     enum torrent_state state;
     bool check_only; /* nobody is dialled, let in or announced to */

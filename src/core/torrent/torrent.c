@@ -12,17 +12,24 @@
 #include "core/torrent/internal.h"
 #include <stdlib.h>
 
+/* The bytes that it is about. */
+static void torrent_open_content(struct torrent *t,
+                                 const struct torrent_config *c)
+{
+    t->content =
+        content_new(&(struct content_config){.shared = &c->shared->content,
+                                             .actions = &t->actions,
+                                             .layout = c->geom,
+                                             .sequential = c->sequential});
+}
+
 struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms)
 {
     struct torrent *t = mem_zalloc(sizeof *t);
     t->shared = c->shared;
     t->now_ms = now_ms;
     if (c->geom != NULL) {
-        t->content =
-            content_new(&(struct content_config){.shared = &c->shared->content,
-                                                 .actions = &t->actions,
-                                                 .layout = c->geom,
-                                                 .sequential = c->sequential});
+        torrent_open_content(t, c);
     }
     t->swarm = swarm_new(
         &(struct swarm_config){.shared = &c->shared->swarm,
@@ -83,6 +90,7 @@ static enum swarm_mode torrent_swarm_mode(const struct torrent *t)
     case TORRENT_CHECKING:
         return SWARM_CHECKING;
     case TORRENT_METADATA:
+    case TORRENT_LEARNED:
     case TORRENT_DOWNLOADING:
         return SWARM_DOWNLOADING;
     case TORRENT_SEEDING:
@@ -97,6 +105,18 @@ static void torrent_set_state(struct torrent *t, enum torrent_state state)
 {
     t->state = state;
     swarm_set_mode(t->swarm, torrent_swarm_mode(t));
+}
+
+void torrent_learn(struct torrent *t, const struct torrent_config *c)
+{
+    BTC_ASSERT(t->state == TORRENT_METADATA && t->content == NULL);
+    torrent_open_content(t, c);
+    t->info = c->info;
+    t->learns = true;
+    torrent_set_state(t, TORRENT_LEARNED);
+    if (c->is_private) {
+        swarm_set_private(t->swarm);
+    }
 }
 
 /* The state while the torrent runs, from what there is. */
@@ -130,7 +150,7 @@ static void torrent_update_complete(struct torrent *t)
 /* Tells when the state changed, the check ended or everything is here. */
 static void torrent_update_state(struct torrent *t)
 {
-    if (t->state == TORRENT_STOPPING) {
+    if (t->state == TORRENT_STOPPING || t->state == TORRENT_LEARNED) {
         return;
     }
     enum torrent_state now = t->state;
@@ -208,10 +228,12 @@ static bool torrent_drain(struct torrent *t)
 
 /* --- events in --- */
 
-/* Dials known peers at once: none of them waits for a tracker. */
+/* Dials known peers at once: none of them waits for a tracker. A swarm that
+ * runs already goes on with the content that was learned. */
 static void torrent_on_start(struct torrent *t)
 {
-    if (t->state != TORRENT_STOPPED) {
+    bool runs = t->state == TORRENT_LEARNED;
+    if (t->state != TORRENT_STOPPED && !runs) {
         return;
     }
     t->told_complete = false;
@@ -220,7 +242,11 @@ static void torrent_on_start(struct torrent *t)
     }
     torrent_set_state(t, torrent_running_state(t));
     actions_notify(&t->actions, NOTIFY_STATE, 0, 0);
-    if (!t->check_only) {
+    if (t->learns) {
+        t->learns = false;
+        swarm_learn(t->swarm, t->content, t->info);
+    }
+    if (!runs && !t->check_only) {
         swarm_start(t->swarm);
         swarm_dial(t->swarm);
     }
@@ -299,20 +325,12 @@ static void torrent_dispatch(struct torrent *t, const struct event *ev)
     }
 }
 
-/* The content is known now, but not to this torrent: it begins anew at once,
- * and no tracker has to hear of that. */
-static bool torrent_has_learned(const struct torrent *t)
-{
-    return swarm_has_metadata(t->swarm);
-}
-
 /* STOP has been carried out when no job is out and the trackers know, or have
  * had their time. */
 static void torrent_settle_stop(struct torrent *t)
 {
-    if (torrent_is_quiet(t) &&
-        (swarm_is_idle(t->swarm) || torrent_has_learned(t) ||
-         t->now_ms - t->stop_ms >= ANNOUNCE_STOP_MS)) {
+    if (torrent_is_quiet(t) && (swarm_is_idle(t->swarm) ||
+                                t->now_ms - t->stop_ms >= ANNOUNCE_STOP_MS)) {
         torrent_set_state(t, TORRENT_STOPPED);
         actions_notify(&t->actions, NOTIFY_STATE, 0, 0);
     }

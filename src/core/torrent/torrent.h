@@ -24,8 +24,9 @@ enum torrent_state {
     TORRENT_DOWNLOADING, /* also while a check runs beside it */
     TORRENT_SEEDING,     /* all wanted is here */
     TORRENT_STOPPING,
-    TORRENT_FAILED,  /* the disk: waits to be stopped */
-    TORRENT_METADATA /* what the content is, has to come from peers */
+    TORRENT_FAILED,   /* the disk: waits to be stopped */
+    TORRENT_METADATA, /* what the content is, has to come from peers */
+    TORRENT_LEARNED   /* it is known; START begins with it */
 };
 
 /* What all torrents of a run share; owned by the engine. */
@@ -50,6 +51,11 @@ struct torrent_config {
 struct torrent;
 
 struct torrent *torrent_new(const struct torrent_config *c, uint64_t now_ms);
+/* What the content is, of a torrent that asks peers for it (TORRENT_METADATA):
+ * `c` as torrent_new would take it, its geom and info set. Then what the
+ * journal says, then EVENT_START once more. Connections, peers and trackers
+ * stay as they are all the while. */
+void torrent_learn(struct torrent *t, const struct torrent_config *c);
 /* No job may be out (torrent_is_quiet). NULL allowed. */
 void torrent_free(struct torrent *t);
 

@@ -2,7 +2,7 @@
 #include "core/torrent/torrent_kit.h"
 
 /* Any of them. */
-static struct kit *kit_make(uint32_t n_pieces, uint64_t first)
+static struct kit *kit_make(uint32_t n_pieces, uint64_t first, bool magnet)
 {
     struct kit *k = mem_zalloc(sizeof *k);
     uint64_t total = KIT_TOTAL_OF(n_pieces);
@@ -29,8 +29,9 @@ static struct kit *kit_make(uint32_t n_pieces, uint64_t first)
                   k->hashes[i]);
     }
     memset(k->info_hash, 'H', sizeof k->info_hash);
-    struct torrent_config c = {
-        .shared = &k->shared, .geom = &k->geom, .info_hash = k->info_hash};
+    struct torrent_config c = {.shared = &k->shared,
+                               .geom = magnet ? NULL : &k->geom,
+                               .info_hash = k->info_hash};
     k->now_ms = 1000;
     k->t = torrent_new(&c, k->now_ms);
     buf_init(&k->log, 1u << 20);
@@ -39,17 +40,33 @@ static struct kit *kit_make(uint32_t n_pieces, uint64_t first)
 
 struct kit *kit_new_split(uint64_t first)
 {
-    return kit_make(KIT_PIECES, first);
+    return kit_make(KIT_PIECES, first, false);
 }
 
 struct kit *kit_new(void)
 {
-    return kit_make(KIT_PIECES, 0);
+    return kit_make(KIT_PIECES, 0, false);
 }
 
 struct kit *kit_new_pieces(uint32_t n_pieces)
 {
-    return kit_make(n_pieces, 0);
+    return kit_make(n_pieces, 0, false);
+}
+
+struct kit *kit_new_magnet(void)
+{
+    return kit_make(KIT_PIECES, 0, true);
+}
+
+void kit_learn(struct kit *k, bool is_private)
+{
+    struct torrent_config c = {.shared = &k->shared,
+                               .geom = &k->geom,
+                               .info_hash = k->info_hash,
+                               .info = slice_str("the info dictionary"),
+                               .is_private = is_private};
+    torrent_learn(k->t, &c);
+    kit_drain(k);
 }
 
 /* A message of ours as words. */
@@ -117,7 +134,8 @@ static void kit_log_notify(struct kit *k, const struct action *a)
     static const char *const names[] = {
         [NOTIFY_STATE] = "state",     [NOTIFY_PIECE] = "piece",
         [NOTIFY_FILE] = "file",       [NOTIFY_COMPLETE] = "complete",
-        [NOTIFY_CHECKED] = "checked", [NOTIFY_ERROR] = "error"};
+        [NOTIFY_CHECKED] = "checked", [NOTIFY_METADATA] = "metadata",
+        [NOTIFY_ERROR] = "error"};
     (void)buf_printf(&k->log, "notify %s", names[a->notify.type]);
     if (a->notify.type == NOTIFY_STATE) {
         (void)buf_printf(&k->log, " %d", (int)torrent_state(k->t));

@@ -55,6 +55,10 @@ struct kit *kit_new(void);
 /* With so many pieces, KIT_MAX_PIECES at most; kit_free frees each of them. */
 struct kit *kit_new_pieces(uint32_t n_pieces);
 
+/* Of a magnet: it knows nothing of its pieces until kit_learn. */
+struct kit *kit_new_magnet(void);
+void kit_learn(struct kit *k, bool is_private);
+
 void kit_drain(struct kit *k);
 
 void kit_input(struct kit *k, const struct event *ev);

@@ -221,6 +221,16 @@ void peerset_set_port(struct peerset *ps, uint32_t id, uint16_t port)
     peerset_changed(ps);
 }
 
+void peerset_set_undialable(struct peerset *ps, uint32_t id)
+{
+    struct peerset_node *node = peerset_by_id(ps, id);
+
+    if (node && node->e.connectable) {
+        peerset_unlink_addr(ps, node);
+        node->e.connectable = false;
+    }
+}
+
 /* The entry of an id. */
 struct peerset_entry *peerset_get(struct peerset *ps, uint32_t id)
 {

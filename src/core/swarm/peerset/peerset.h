@@ -67,6 +67,8 @@ int64_t peerset_add_incoming(struct peerset *ps, const struct addr *a);
  * merges with the idle entry that has that address, whose id leads to this one
  * from then on. */
 void peerset_set_port(struct peerset *ps, uint32_t id, uint16_t port);
+/* It is not dialled any more, unless somebody names it again. */
+void peerset_set_undialable(struct peerset *ps, uint32_t id);
 /* NULL when unknown. Who makes an idle entry dialable in it (a seed that is
  * none any more, a failure forgiven) is heard at the next change of the set. */
 struct peerset_entry *peerset_get(struct peerset *ps, uint32_t id);
