@@ -78,8 +78,8 @@ static void commit_peers(struct engine *s, uint64_t now)
         }
         for (uint32_t i = 0; ps != NULL && i < peerset_count(ps); i++) {
             const struct peerset_entry *e = peerset_at(ps, i);
-            if (e->state == PEERSET_CONNECTED &&
-                st->life.state == LIFE_RUNNING && !report_is_idle(st)) {
+            if (e->state == PEERSET_CONNECTED && life_has_core(&st->life) &&
+                !report_is_idle(st)) {
                 facts_peer(st, e->id);
             }
         }

@@ -12,8 +12,7 @@ bool limits_are_set(const struct engine *s)
 
 void limits_count(struct engine_torrent *st)
 {
-    bool limited =
-        st->net.down_bucket.rate > 0 && st->life.state == LIFE_RUNNING;
+    bool limited = st->net.down_bucket.rate > 0 && life_has_core(&st->life);
     if (limited && !st->net.limited) {
         st->s->net.n_limited++;
     } else if (!limited && st->net.limited) {

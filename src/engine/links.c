@@ -124,11 +124,25 @@ struct link *links_find(struct engine_torrent *st, uint32_t id)
     return st->net.links[slot];
 }
 
-/* What a new connection may do. Besides the usual messages we have a bitfield
- * to send. */
-static void link_begin(const struct link *l)
+/* Besides the usual messages we have a bitfield to send. */
+static void link_set_write_max(const struct link *l)
 {
     tcp_set_write_max(l->conn, TCP_WRITE_MAX + l->st->geom.n_pieces / 8);
+}
+
+void links_set_pieces(struct engine_torrent *st)
+{
+    for (uint32_t i = 0; i < st->net.n_links; i++) {
+        if (st->net.links[i] != NULL && st->net.links[i]->conn != NULL) {
+            link_set_write_max(st->net.links[i]);
+        }
+    }
+}
+
+/* What a new connection may do. */
+static void link_begin(const struct link *l)
+{
+    link_set_write_max(l);
     limits_begin(l->st, l->conn);
 }
 

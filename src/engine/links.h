@@ -18,6 +18,8 @@ void links_connect(struct engine_torrent *st, uint32_t id,
                    const struct addr *a);
 /* An accepted connection becomes the torrent's. */
 void links_accept(struct engine_torrent *st, uint32_t id, struct tcp_conn *c);
+/* The number of pieces is known now: what each connection may hold grows. */
+void links_set_pieces(struct engine_torrent *st);
 /* The link of a conn id; NULL when it is gone. */
 struct link *links_find(struct engine_torrent *st, uint32_t id);
 /* Whoever holds a link across a job keeps its memory. */

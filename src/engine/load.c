@@ -23,7 +23,9 @@ struct rows_loaded {
     struct journal_stat stat;
     bool stat_loaded;
     struct journal_run run;      /* the last that may have written its files */
-    struct magnet_state *magnet; /* owns; of one without an info dictionary */
+    struct metainfo *meta;       /* owns; NULL: there is no info dictionary */
+    struct magnet_state *magnet; /* owns; of one without */
+    struct torrent_rows rows;    /* owns; as far as the journal has them */
     struct err error;            /* why it could not all be read */
 };
 
@@ -91,11 +93,18 @@ static void load_free_rows(struct torrent_rows *r)
         journal_wish_items_fini(r->kept);
         free(r->kept);
     }
-    if (r->loaded != NULL) {
-        magnet_free_state(r->loaded->magnet);
-        free(r->loaded);
-    }
     *r = (struct torrent_rows){0};
+}
+
+/* What was read and not taken. */
+static void load_free_loaded(struct rows_loaded *l)
+{
+    if (l != NULL) {
+        metainfo_free(l->meta);
+        magnet_free_state(l->magnet);
+        load_free_rows(&l->rows);
+        free(l);
+    }
 }
 
 void engine_load_unload(struct engine_torrent *st)
@@ -113,6 +122,7 @@ void engine_load_unload(struct engine_torrent *st)
     st->meta = NULL;
     free(st->layout_files);
     st->layout_files = NULL;
+    load_free_loaded(st->rows.loaded);
     load_free_rows(&st->rows);
     free(st->disk_error);
     st->disk_error = NULL;
@@ -139,18 +149,17 @@ static int load_run(struct rows_loaded *l, struct journal *db)
 }
 
 /* Who it is: the info dictionary, or what is known of a magnet's. */
-static int load_meta(struct engine_torrent *st, struct journal *db,
-                     struct rows_loaded *l)
+static int load_meta(int64_t id, struct journal *db, struct rows_loaded *l)
 {
     struct err *e = &l->error;
     uint8_t *info = NULL;
     size_t len = 0;
-    int err = journal_load_info(db, st->id, &info, &len, e);
+    int err = journal_load_info(db, id, &info, &len, e);
     if (err == 0) {
-        err = metainfo_parse_info(slice_of(info, len), &st->meta, e);
+        err = metainfo_parse_info(slice_of(info, len), &l->meta, e);
     } else if (err == BTC_E_NOTFOUND) {
         *e = (struct err){0};
-        err = magnet_load(db, st->id, &l->magnet, e);
+        err = magnet_load(db, id, &l->magnet, e);
     }
     free(info);
     return err;
@@ -158,17 +167,17 @@ static int load_meta(struct engine_torrent *st, struct journal *db,
 
 void engine_load_rows(struct engine_torrent *st, struct journal *db)
 {
-    struct torrent_rows *r = &st->rows;
     struct rows_loaded *l = mem_zalloc(sizeof(*l));
+    struct torrent_rows *r = &l->rows;
     struct err *e = &l->error;
-    r->loaded = l;
+    st->rows.loaded = l;
     int err = journal_load_stat(db, st->id, &l->stat, e);
     l->stat_loaded = err == 0;
     if (err == 0) {
         err = load_run(l, db);
     }
     if (err == 0) {
-        err = load_meta(st, db, l);
+        err = load_meta(st->id, db, l);
     }
     if (err == 0) {
         err = journal_load_files(db, st->id, &r->files, &r->n_files, e);
@@ -299,22 +308,50 @@ static void load_owe(struct engine_torrent *st)
     }
 }
 
-int engine_load_take(struct engine_torrent *st, struct err *e)
+/* The rows take the place of those before; wishes that were kept meanwhile
+ * stay.
+ */
+static void load_take_rows(struct engine_torrent *st, struct rows_loaded *l)
 {
-    struct rows_loaded *l = st->rows.loaded;
-    st->stat = l->stat;
-    st->startup.last_run = l->run;
-    st->ledger.stat_known = l->stat_loaded;
+    l->rows.kept = st->rows.kept;
+    st->rows.kept = NULL;
+    load_free_rows(&st->rows);
+    st->rows = l->rows;
+    l->rows = (struct torrent_rows){0};
+    st->meta = l->meta;
+    l->meta = NULL;
     if (l->magnet != NULL) {
         magnet_free_state(st->net.magnet);
         st->net.magnet = l->magnet;
         l->magnet = NULL;
     }
+}
+
+/* A core that goes on knows better than the journal what was moved. */
+static void load_take_stat(struct engine_torrent *st,
+                           const struct rows_loaded *l)
+{
+    st->stat = l->stat;
+    st->startup.last_run = l->run;
+    st->ledger.stat_known = l->stat_loaded;
+    if (st->t != NULL) {
+        struct torrent_stats ts;
+        torrent_get_stats(st->t, loop_now_ms(st->s->loop), &ts);
+        st->stat.downloaded = ts.downloaded;
+        st->stat.uploaded = ts.uploaded;
+        st->stat.wasted = ts.wasted;
+    }
+}
+
+int engine_load_take(struct engine_torrent *st, struct err *e)
+{
+    struct rows_loaded *l = st->rows.loaded;
+    load_take_stat(st, l);
+    load_take_rows(st, l);
     load_owe(st);
     load_check(st, &l->error);
     *e = l->error;
-    free(l);
-    st->rows.loaded = NULL;
+    load_free_loaded(l);
     return e->code;
 }
 
@@ -365,12 +402,13 @@ static void load_restore_tracker(struct engine_torrent *st, uint32_t at,
     torrent_restore_tracker(st->t, at, &past, loop_unix_now());
 }
 
-static void load_give_trackers(struct engine_torrent *st)
+/* A core that runs has asked those that it knows: there is no past of them. */
+static void load_give_trackers(struct engine_torrent *st, bool runs)
 {
     for (size_t i = 0; i < st->rows.n_trackers; i++) {
         int at = torrent_add_tracker(st->t, st->rows.trackers[i].url,
                                      st->rows.trackers[i].tier);
-        if (at >= 0) {
+        if (at >= 0 && !runs) {
             load_restore_tracker(st, (uint32_t)at, &st->rows.trackers[i]);
         }
     }
@@ -411,9 +449,8 @@ static void load_give_peers(struct engine_torrent *st)
     st->rows.n_peers = 0;
 }
 
-/* With what the journal knows but for pieces and blocks: the startup
- * verification decides on those. */
-static void load_open_core(struct engine_torrent *st)
+/* What a core is made of, and what one that runs learns. */
+static struct torrent_config load_config(struct engine_torrent *st)
 {
     struct engine *s = st->s;
     struct torrent_config c = {.shared = &s->shared,
@@ -432,21 +469,41 @@ static void load_open_core(struct engine_torrent *st)
         c.geom = &st->geom;
         c.info = slice_of(st->meta->info, st->meta->info_len);
     }
+    return c;
+}
+
+/* A core with what the journal knows but for pieces and blocks: the startup
+ * verification decides on those. */
+static void load_open_core(struct engine_torrent *st)
+{
+    struct engine *s = st->s;
+    struct torrent_config c = load_config(st);
     st->t = torrent_new(&c, loop_now_ms(s->loop));
-    st->ran = false;
     bucket_init(&st->net.down_bucket, (uint64_t)st->row.down_limit,
                 loop_now_ms(s->loop));
-    if (st->meta != NULL) {
-        engine_load_priorities(st);
-        magnet_take_peers(st);
-    } else {
+    if (st->meta == NULL) {
         magnet_restore(st);
     }
-    load_give_trackers(st);
+    load_give_trackers(st, false);
     load_give_peers(st);
     if (s->o.check_only) {
         torrent_set_check_only(st->t);
     }
+}
+
+/* The core of a magnet goes on with what it has learned. It knows its peers,
+ * and wishes that came while the rows were read stand in `row`. */
+static void load_learn(struct engine_torrent *st)
+{
+    struct torrent_config c = load_config(st);
+    uint64_t now = loop_now_ms(st->s->loop);
+    torrent_learn(st->t, &c);
+    torrent_set_limits(st->t, c.up_limit, c.max_peers, now);
+    bucket_set_rate(&st->net.down_bucket, (uint64_t)st->row.down_limit, now);
+    links_set_pieces(st);
+    load_give_trackers(st, true);
+    magnet_free_state(st->net.magnet);
+    st->net.magnet = NULL;
 }
 
 void engine_load_open(struct engine_torrent *st)
@@ -454,5 +511,13 @@ void engine_load_open(struct engine_torrent *st)
     if (st->meta != NULL) {
         load_open_store(st);
     }
-    load_open_core(st);
+    if (st->t == NULL) {
+        load_open_core(st);
+    } else if (st->meta != NULL) {
+        load_learn(st);
+    }
+    st->ran = false;
+    if (st->meta != NULL) {
+        engine_load_priorities(st);
+    }
 }

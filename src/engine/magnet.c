@@ -2,6 +2,7 @@
 #include "engine/magnet.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/facts.h"
 #include "engine/jobs.h"
@@ -14,20 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGNET_PEERS_MAX  200                                /* taken over */
 #define MAGNET_CHOICE_MAX (1u << 24)                         /* bytes of so= */
 #define MAGNET_FILE_MAX   (METAINFO_MAX_BYTES + (16u << 20)) /* a .torrent */
 
-/* A peer that was met or heard of. */
-struct magnet_peer {
-    struct addr addr;
-    enum peer_source source;
-};
-
 struct magnet_state {
     struct journal_magnet row; /* owns */
-    struct magnet_peer *peers; /* owns; to be taken over */
-    size_t n_peers;
 };
 
 /* What is to be told when all is journaled. */
@@ -50,6 +42,7 @@ struct magnet_job {
     struct journal_file *files; /* owns, and their paths */
     char *name, *save_path;     /* own */
     struct magnet_note *notes;  /* owns */
+    bool is_known;              /* somebody else has told the database first */
     int code;
     struct err e;
 };
@@ -71,7 +64,6 @@ void magnet_free_state(struct magnet_state *m)
 {
     if (m != NULL) {
         journal_magnet_fini(&m->row);
-        free(m->peers);
         free(m);
     }
 }
@@ -277,6 +269,7 @@ static int magnet_prepare(struct magnet_job *j)
 static int magnet_learn_rows(struct magnet_job *j, struct journal *db)
 {
     int code = journal_load_magnet(db, j->id, &j->row, &j->e);
+    j->is_known = code == BTC_E_NOTFOUND;
     if (code == 0) {
         code = magnet_prepare(j);
     }
@@ -323,32 +316,6 @@ static void magnet_learn(void *ctx, struct journal *db)
     }
 }
 
-/* Whom the torrent has met. */
-static void magnet_keep_peers(struct engine_torrent *st)
-{
-    struct magnet_state *m = st->net.magnet;
-    struct peerset *ps = torrent_peerset(st->t);
-    m->peers = mem_calloc(MAGNET_PEERS_MAX, sizeof *m->peers);
-    for (uint32_t i = 0; i < peerset_count(ps); i++) {
-        const struct peerset_entry *e = peerset_at(ps, i);
-        if (m->n_peers < MAGNET_PEERS_MAX && !e->is_self && !e->banned &&
-            (e->connectable || e->source != PEER_SOURCE_INCOMING)) {
-            m->peers[m->n_peers++] = (struct magnet_peer){
-                .addr = e->addr, .source = (enum peer_source)e->source};
-        }
-    }
-}
-
-void magnet_take_peers(struct engine_torrent *st)
-{
-    struct magnet_state *m = st->net.magnet;
-    for (size_t i = 0; m != NULL && i < m->n_peers; i++) {
-        torrent_add_peer(st->t, &m->peers[i].addr, m->peers[i].source, NULL);
-    }
-    magnet_free_state(m);
-    st->net.magnet = NULL;
-}
-
 /* The row as it stands in the journal now. */
 static void magnet_take_row(struct engine_torrent *st,
                             const struct magnet_job *j)
@@ -366,14 +333,14 @@ static void magnet_take_row(struct engine_torrent *st,
     st->stat.bytes_done = st->stat.bytes_total = 0;
 }
 
-/* With its content known the torrent begins anew, unless the run is for nothing
- * more. */
+/* With its content known the torrent begins anew and its core goes on, unless
+ * the run is for nothing more. */
 static void magnet_go_on(struct engine_torrent *st)
 {
     if (st->s->o.metadata_only) {
         st->asked = false;
     } else {
-        turn_post(st, LIFE_AGAIN);
+        turn_post(st, LIFE_LEARNED);
     }
 }
 
@@ -387,16 +354,18 @@ static void magnet_tell(struct engine_torrent *st, const struct magnet_job *j)
     }
 }
 
-/* It stands in the journal, or cannot. */
+/* It stands in the journal, or cannot. When somebody else has told the database
+ * first, the news of that comes as a wish. */
 static void magnet_end(void *ctx)
 {
     struct magnet_job *j = ctx;
     struct engine_torrent *st = j->st;
-    if (j->code != 0) {
+    if (j->is_known) {
+        log_write(LOG_DEBUG, "magnet", "%s", j->e.msg);
+    } else if (j->code != 0) {
         turn_post_failed(st, j->code, j->e.msg);
     } else {
         magnet_take_row(st, j);
-        magnet_keep_peers(st);
         magnet_tell(st, j);
         magnet_go_on(st);
     }
@@ -404,8 +373,13 @@ static void magnet_end(void *ctx)
     magnet_job_free(j);
 }
 
+/* While the rows are read that somebody else has told the database, what peers
+ * send is no news. */
 void magnet_whole(struct engine_torrent *st)
 {
+    if (st->life.state != LIFE_RUNNING) {
+        return;
+    }
     struct slice info = torrent_metadata_info(st->t);
     struct magnet_job *j = magnet_job_new(st);
     j->data = mem_dup(info.p, info.len);

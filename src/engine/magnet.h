@@ -3,7 +3,8 @@
  * It runs with a core that has no content. Pieces of the dictionary are
  * journaled as they come; when it is whole, what was wished meanwhile is
  * applied, identity, dictionary and files are journaled in one transaction, and
- * the torrent begins anew as any other. The peers that were met are taken over.
+ * the torrent begins anew as any other, but for its core: that goes on with the
+ * connections that it has.
  */
 #ifndef BTC_ENGINE_MAGNET_H
 #define BTC_ENGINE_MAGNET_H
@@ -21,7 +22,5 @@ void magnet_restore(struct engine_torrent *st);
 void magnet_piece(struct engine_torrent *st, uint32_t piece);
 void magnet_lost(struct engine_torrent *st);
 void magnet_whole(struct engine_torrent *st);
-/* The torrent begins anew with its content: the peers met before. */
-void magnet_take_peers(struct engine_torrent *st);
 
 #endif

@@ -65,11 +65,14 @@ static void engine_torrent_load_some(struct engine *s)
     }
 }
 
-/* LOAD: the journal holds everything of it. */
+/* LOAD: the journal holds everything of it, or a magnet has learned what it
+ * holds and its core goes on. */
 static void engine_torrent_do_load(struct engine_torrent *st)
 {
     struct engine *s = st->s;
-    engine_load_unload(st);
+    if (!life_has_core(&st->life)) {
+        engine_load_unload(st);
+    }
     LL_PREPEND2(s->turn.to_load, st, turn.next_to_load);
     engine_torrent_load_some(s);
 }
@@ -339,7 +342,7 @@ static bool engine_torrent_is_settled(const struct engine_torrent *st)
 static bool engine_torrent_is_live(const struct engine_torrent *st)
 {
     return st->t != NULL &&
-           (st->life.state == LIFE_RUNNING || st->life.state == LIFE_STOPPING);
+           (life_has_core(&st->life) || st->life.state == LIFE_STOPPING);
 }
 
 static uint64_t engine_torrent_next_ms(const struct engine_torrent *st)

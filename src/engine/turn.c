@@ -28,7 +28,7 @@ struct engine_torrent *turn_find(const struct engine *s,
 {
     for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
-        if (st->life.state == LIFE_RUNNING &&
+        if (life_has_core(&st->life) &&
             memcmp(st->row.info_hash, info_hash, SHA1_LEN) == 0) {
             return st;
         }

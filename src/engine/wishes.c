@@ -31,7 +31,9 @@ static void wish_apply(struct engine_torrent *st,
         torrent_set_sequential(st->t, row->sequential);
     }
     if (row->piece_length > 0 && st->row.piece_length == 0) {
-        turn_post(st, LIFE_AGAIN); /* somebody knew what the magnet holds */
+        /* somebody knew what the magnet holds */
+        turn_post(st,
+                  st->life.state == LIFE_RUNNING ? LIFE_LEARNED : LIFE_AGAIN);
     }
     if (row->verify_since <= st->startup.verify_taken || st->s->o.check_only ||
         st->meta == NULL) {

@@ -4,6 +4,7 @@ carries. Standard library only.
     capture = Capture()          # before anybody speaks
     ...
     kinds = capture.kinds(ip)    # of what that address has sent so far
+    n = capture.greeted(ip, to)  # connections in which it has sent a handshake
 
 Kinds: "dht" (a KRPC message over UDP), "lsd" (an announce to a group), "group"
 (a membership of the groups of LSD), "pex" (an extension handshake or message
@@ -24,6 +25,7 @@ HANDSHAKE = b"\x13BitTorrent protocol"
 class Capture:
     def __init__(self):
         self.found = {}  # address -> kinds
+        self.hellos = {}  # (address, address) -> ports of both
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
                                     socket.htons(ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
@@ -33,6 +35,9 @@ class Capture:
 
     def kinds(self, ip):
         return set(self.found.get(ip, ()))
+
+    def greeted(self, ip, to):
+        return len(self.hellos.get((ip, to), ()))
 
     def close(self):
         self.end.set()
@@ -51,6 +56,9 @@ class Capture:
             length = (packet[0] & 15) * 4
             source = socket.inet_ntoa(packet[12:16])
             self._carried(source, packet[16:20], packet[9], packet[length:])
+            if packet[9] == 6:
+                self._greets(source, socket.inet_ntoa(packet[16:20]),
+                             packet[length:])
         elif protocol == 0x86dd and len(packet) >= 40:
             source = socket.inet_ntop(socket.AF_INET6, packet[8:24])
             self._carried(source, packet[24:40], packet[6], packet[40:])
@@ -65,6 +73,10 @@ class Capture:
             self._tcp(kinds, body[(body[12] >> 4) * 4:])
         elif protocol in (0, 2) and any(g in body for g in LSD_GROUPS):
             kinds.add("group")
+
+    def _greets(self, source, target, body):
+        if len(body) >= 20 and body[(body[12] >> 4) * 4:].startswith(HANDSHAKE):
+            self.hellos.setdefault((source, target), set()).add(body[:4])
 
     @staticmethod
     def _udp(kinds, target, body):

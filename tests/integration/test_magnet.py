@@ -3,11 +3,13 @@
 from btc."""
 import os
 
+import capture
 import kit
 import lab
 import wire
 
 
+ME = "10.77.0.20"
 lab_benc = lab.benc  # `lab` is an argument below
 
 
@@ -27,11 +29,15 @@ def seed_of(lab, kind, size=3_000_001, **options):
 
 
 def by_peer(lab, kind):
-    """Nothing but x.pe."""
+    """Nothing but x.pe. The connection that brings the metadata brings the data,
+    too: no peer is greeted twice."""
     torrent, seed = seed_of(lab, kind)
+    ears = capture.Capture()
     magnet_get(lab, torrent.magnet(peers=[f"{seed.ip}:{seed.port}"]),
                "--max-time", "60")
     torrent.check(lab.path("out"))
+    ears.close()
+    assert ears.greeted(seed.ip, ME) == 1, ears.hellos
     row = kit.is_complete(lab, torrent)
     assert row["name"] == "data.bin", row
     assert not lab.sql("SELECT * FROM magnet")

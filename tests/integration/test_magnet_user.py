@@ -127,6 +127,7 @@ def test_wished_before(lab):
     lab.wait(lambda: kit.progress(lab)["state"] == "complete", 30, "the data")
     assert priorities(lab) == [4, 1, 0, 7], priorities(lab)
     assert lab_benc(torrent.info) in open(kept, "rb").read()
+    lab.wait(lambda: lab.sql("SELECT * FROM log WHERE kind = 'complete'"), 10)
     kinds = [r["kind"] for r in lab.sql("SELECT kind FROM log")]
     assert kinds.count("priority-left-out") == 1, kinds
     assert not lab.sql("SELECT * FROM magnet_file")
