@@ -252,12 +252,24 @@ static void store_fd_make_room(struct store *d)
     }
 }
 
+/* A file of the journal's. What is made with O_EXCL is none that is there. */
+static bool store_fd_is_own(const struct store *d, const char *path, int flags)
+{
+    if (flags & O_DIRECTORY) {
+        return false;
+    }
+    if (flags & O_EXCL) {
+        return store_own_is_named(d->own, path);
+    }
+    return store_own_has(d->own, path);
+}
+
 /* Opens or creates. When the process has no descriptor left, those of the cache
  * make room. */
 int store_fd_open(struct store *d, const char *path, int flags)
 {
     int fd;
-    if (!(flags & O_DIRECTORY) && store_own_has(d->own, path)) {
+    if (store_fd_is_own(d, path, flags)) {
         return -STORE_E_OWN;
     }
     do {
@@ -266,36 +278,14 @@ int store_fd_open(struct store *d, const char *path, int flags)
     return fd;
 }
 
-/* Who writes to a file knows how it was before; that of another number which is
- * the same nevertheless is known by the new one. `st` tells nothing when writes
- * of ours were beside it: see left.c. */
-static int store_fd_know(struct store_tree *s, uint32_t file, int fd,
-                         uint32_t generation, const struct stat *st)
-{
-    bool counts = store_left_counts(fd);
-    bool touched = false;
-    pthread_mutex_lock(&s->d->fd_lock);
-    struct store_seen *seen = &s->seen[file];
-    if (s->busy[file].writers == 0 && s->busy[file].generation == generation) {
-        touched = counts && store_left_differs(seen, st);
-        if (!touched) {
-            *seen = store_seen_of(st);
-        }
-    }
-    pthread_mutex_unlock(&s->d->fd_lock);
-    if (touched) {
-        return -STORE_E_TOUCHED;
-    }
-    return 0;
-}
-
 /* Opens a regular file; the descriptor or -errno: EISDIR for anything else,
  * STORE_E_OTHER when it would be written or synced and is not the file that we
- * have written to: what we claim is in that one. */
+ * have written to: what we claim is in that one. Who writes to a file knows how
+ * it was before; that of another number which is the same nevertheless is known
+ * by the new one. */
 static int store_fd_open_path(const struct store_job *job, uint32_t file,
-                              const char *path, bool write)
+                              const char *path, bool write, struct stat *st)
 {
-    struct stat st;
     struct store_tree *s = job->store;
     struct store *d = s->d;
     bool must_be_ours = write || job->op == STORE_SYNC;
@@ -305,28 +295,20 @@ static int store_fd_open_path(const struct store_job *job, uint32_t file,
         return fd;
     }
     uint32_t generation = store_left_generation(s, file);
-    int rc = store_sys_fstat(d, fd, path, &st);
-    if (rc == 0 && !S_ISREG(st.st_mode)) {
+    int rc = store_sys_fstat(d, fd, path, st);
+    if (rc == 0 && !S_ISREG(st->st_mode)) {
         rc = -EISDIR;
-    } else if (rc == 0 && must_be_ours && store_tree_is_other(s, file, &st)) {
+    } else if (rc == 0 && must_be_ours && store_tree_is_other(s, file, st)) {
         rc = -STORE_E_OTHER;
-    } else if (rc == 0 && write) {
-        rc = store_fd_know(s, file, fd, generation, &st);
+    } else if (rc == 0 && write &&
+               !store_left_opened(s, file, fd, generation, st)) {
+        rc = -STORE_E_TOUCHED;
     }
     if (rc != 0) {
         (void)close(fd);
         return rc;
     }
     return fd;
-}
-
-/* The file may be written by this tree. */
-static bool store_fd_may_write(const struct store_job *job, uint32_t file,
-                               int fd, struct store_hold_text *who)
-{
-    struct stat st;
-    return fstat(fd, &st) != 0 ||
-           store_hold_take(job->store, file, &st, STORE_HOLD_WRITE, who);
 }
 
 /* Puts a new descriptor into the cache, referenced. When another worker was
@@ -336,12 +318,8 @@ static struct store_fd *store_fd_insert(struct store_tree *s, uint32_t file,
 {
     struct store *d = s->d;
     struct store_fd *f = mem_zalloc(sizeof(*f));
-    *f = (struct store_fd){.store = s,
-                           .file = file,
-                           .fd = fd,
-                           .refs = 1,
-                           .writable = write,
-                           .counts = store_left_counts(fd)};
+    *f = (struct store_fd){
+        .store = s, .file = file, .fd = fd, .refs = 1, .writable = write};
     pthread_mutex_lock(&d->fd_lock);
     struct store_fd *gone = s->fds[file];
     if (gone && (gone->writable || !write)) {
@@ -384,21 +362,19 @@ struct store_fd *store_fd_peek(struct store_tree *s, uint32_t file)
     return store_fd_cached(s, file, false);
 }
 
-/* A descriptor for a job. */
-struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
+/* Opens the file; below 0 after the job has been failed. */
+static int store_fd_open_for(struct store_job *job, uint32_t file, bool write)
 {
     struct store_tree *s = job->store;
     struct store_hold_text who;
+    struct stat st;
     char path[PATH_MAX];
-    struct store_fd *f = store_fd_cached(s, file, write);
-    if (f) {
-        return f;
-    }
     int fd = store_tree_path(s, file, path);
     if (fd == 0) {
-        fd = store_fd_open_path(job, file, path, write);
+        fd = store_fd_open_path(job, file, path, write, &st);
     }
-    if (fd >= 0 && write && !store_fd_may_write(job, file, fd, &who)) {
+    if (fd >= 0 && write &&
+        !store_hold_take(s, file, &st, STORE_HOLD_WRITE, &who)) {
         (void)close(fd);
         fd = -EBUSY;
         store_fail_with(job, file, path, BTC_E_STORAGE, who.text);
@@ -413,10 +389,27 @@ struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
     } else if (fd < 0) {
         store_fail(job, file, path, -fd);
     }
-    if (fd < 0) {
+    return fd;
+}
+
+/* A descriptor for a job. One to write to is of a file that is as we left it:
+ * who opens it has just looked, for one that stood open that is done here. */
+struct store_fd *store_fd_get(struct store_job *job, uint32_t file, bool write)
+{
+    struct store_tree *s = job->store;
+    struct store_fd *f = store_fd_cached(s, file, write);
+    if (f && write && !store_left_is_ours(f)) {
+        store_fd_put(f);
+        store_fail(job, file, NULL, STORE_E_TOUCHED);
         return NULL;
     }
-    return store_fd_insert(s, file, fd, write);
+    if (!f) {
+        int fd = store_fd_open_for(job, file, write);
+        if (fd >= 0) {
+            f = store_fd_insert(s, file, fd, write);
+        }
+    }
+    return f;
 }
 
 /* Out of the cache. */

@@ -63,7 +63,6 @@ struct store_fd {
     int fd;
     bool writable;
     bool stale;
-    bool counts; /* its times tell who wrote: store_left_counts */
 };
 
 /* A folder below the save path; index 0 is the save path itself. Parents stand

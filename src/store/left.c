@@ -9,7 +9,8 @@
  * such a moment, or within one tick of the kernel's clock, is not seen here.
  *
  * A change of the inode alone (chmod, another name) is no change of data.
- * File systems whose times are made elsewhere are left out: see
+ * File systems whose times are made elsewhere are left out. Which one it is
+ * costs a system call, so that is asked only when a difference has shown: see
  * store_left_counts.
  */
 #include "store/internal.h"
@@ -52,6 +53,15 @@ uint32_t store_left_generation(struct store_tree *s, uint32_t file)
     return generation;
 }
 
+/* No write of ours is under way, nor has one begun or ended since the look;
+ * under fd_lock. */
+static bool store_left_is_quiet(const struct store_tree *s, uint32_t file,
+                                uint32_t generation)
+{
+    const struct store_busy *busy = &s->busy[file];
+    return busy->writers == 0 && busy->generation == generation;
+}
+
 /* When writes of ours were beside the look at this very file, their end tells
  * more than it. */
 void store_left_saw(struct store_tree *s, uint32_t file, uint32_t generation,
@@ -63,8 +73,7 @@ void store_left_saw(struct store_tree *s, uint32_t file, uint32_t generation,
     }
     pthread_mutex_lock(&s->d->fd_lock);
     struct store_seen *seen = &s->seen[file];
-    bool quiet =
-        s->busy[file].writers == 0 && s->busy[file].generation == generation;
+    bool quiet = store_left_is_quiet(s, file, generation);
     bool same = seen->known && now.known && seen->dev == now.dev &&
                 seen->ino == now.ino;
     if (quiet || !same) {
@@ -73,22 +82,51 @@ void store_left_saw(struct store_tree *s, uint32_t file, uint32_t generation,
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
+/* Learns how the file is; false: it differs from what was known, which stays.
+ */
+static bool store_left_learn(struct store_tree *s, uint32_t file,
+                             uint32_t generation, const struct stat *st,
+                             bool insist)
+{
+    bool learnt = true;
+    pthread_mutex_lock(&s->d->fd_lock);
+    if (store_left_is_quiet(s, file, generation)) {
+        learnt = insist || !store_left_differs(&s->seen[file], st);
+        if (learnt) {
+            s->seen[file] = store_seen_of(st);
+        }
+    }
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return learnt;
+}
+
+bool store_left_opened(struct store_tree *s, uint32_t file, int fd,
+                       uint32_t generation, const struct stat *st)
+{
+    if (store_left_learn(s, file, generation, st, false)) {
+        return true;
+    }
+    if (store_left_counts(fd)) {
+        return false;
+    }
+    return store_left_learn(s, file, generation, st, true);
+}
+
 bool store_left_look(const struct store_fd *f, struct stat *st,
                      struct store_seen *seen)
 {
     struct store_tree *s = f->store;
-    struct store_busy *busy = &s->busy[f->file];
     uint32_t generation = store_left_generation(s, f->file);
     bool ok = fstat(f->fd, st) == 0;
     pthread_mutex_lock(&s->d->fd_lock);
-    bool quiet = busy->writers == 0 && busy->generation == generation;
+    bool quiet = store_left_is_quiet(s, f->file, generation);
     if (ok && quiet && s->seen[f->file].changed) {
         s->seen[f->file] = store_seen_of(st);
     }
     *seen = s->seen[f->file];
     pthread_mutex_unlock(&s->d->fd_lock);
-    seen->known &= ok && quiet && f->counts;
-    return !store_left_differs(seen, st);
+    seen->known &= ok && quiet;
+    return !store_left_differs(seen, st) || !store_left_counts(f->fd);
 }
 
 bool store_left_is_ours(const struct store_fd *f)

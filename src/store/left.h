@@ -25,10 +25,12 @@ struct store_busy {
 };
 
 struct store_seen store_seen_of(const struct stat *st);
-bool store_left_counts(int fd); /* where times are made by this kernel */
+/* The times of the file are made by this kernel: a difference tells something.
+ */
+bool store_left_counts(int fd);
 bool store_left_differs(const struct store_seen *seen, const struct stat *st);
-/* What it is now and what we left; false when they differ. `seen` is not known
- * when nothing can be told. */
+/* What it is now and what we left; false when the data differ. `seen` is not
+ * known when writes of ours were beside it. */
 bool store_left_look(const struct store_fd *f, struct stat *st,
                      struct store_seen *seen);
 uint32_t store_left_generation(struct store_tree *s, uint32_t file);
@@ -36,6 +38,10 @@ uint32_t store_left_generation(struct store_tree *s, uint32_t file);
  */
 void store_left_saw(struct store_tree *s, uint32_t file, uint32_t generation,
                     const struct stat *st);
+/* Looked at from behind the generation as it was opened to be written: from now
+ * on it is known as it is. False when somebody else has written to it. */
+bool store_left_opened(struct store_tree *s, uint32_t file, int fd,
+                       uint32_t generation, const struct stat *st);
 bool store_left_is_ours(const struct store_fd *f);
 /* Around each write of ours. */
 void store_left_begin(const struct store_fd *f);

@@ -275,11 +275,6 @@ static bool store_writer_flush(struct store_writer *w)
         return false;
     }
     (void)store_tree_path(w->job->store, w->file, path);
-    if (!store_left_is_ours(f)) {
-        store_fd_put(f);
-        store_fail(w->job, w->file, path, STORE_E_TOUCHED);
-        return false;
-    }
     store_left_begin(f);
     int rc = store_sys_pwritev(w->job->store->d, f->fd, path, w->iov, w->n_iov,
                                w->begin);

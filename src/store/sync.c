@@ -115,10 +115,12 @@ static int store_sync_look(struct store *d, const struct store_fd *f,
 /* The inode was changed by somebody else, the times of the data were not. That
  * may be a new name, or a write whose traces were wiped out: the print tells
  * what we left, so that the next run doubts the file. */
-static void store_sync_doubt(struct fingerprint *print,
+static void store_sync_doubt(const struct store_fd *f,
+                             struct fingerprint *print,
                              const struct store_seen *seen)
 {
-    if (seen->known && seen->dev == print->dev && seen->ino == print->ino) {
+    if (seen->known && seen->dev == print->dev && seen->ino == print->ino &&
+        seen->ctime_ns != print->ctime_ns && store_left_counts(f->fd)) {
         print->ctime_ns = seen->ctime_ns;
     }
 }
@@ -145,7 +147,7 @@ static void store_sync_file(struct store_job *job, uint32_t file)
         store_fail(job, file, path, -rc);
     } else if (store_sync_is_same(job, file, path, &st)) {
         store_sync_good(job, file, &st);
-        store_sync_doubt(&job->prints[file], &seen);
+        store_sync_doubt(f, &job->prints[file], &seen);
     }
     store_fd_put(f);
 }
