@@ -199,8 +199,9 @@ static struct store_fd *store_fd_oldest(struct store *d)
 }
 
 /* Syncs a dirty file that leaves the cache; the store knows it as one that is
- * being evicted. */
-static void store_fd_flush(struct store_tree *s, const struct store_fd *f)
+ * being evicted. Its SYNC need not open it again, if nobody writes to it. */
+static void store_fd_flush(struct store_tree *s, const struct store_fd *f,
+                           uint32_t generation)
 {
     char path[PATH_MAX];
     (void)store_tree_path(s, f->file, path);
@@ -211,6 +212,8 @@ static void store_fd_flush(struct store_tree *s, const struct store_fd *f)
     pthread_mutex_lock(&s->d->fd_lock);
     if (rc != 0) {
         s->flags[f->file] |= STORE_LOST;
+    } else {
+        store_left_synced(s, f->file, generation);
     }
     s->n_evicting--;
     pthread_cond_broadcast(&s->d->evicted);
@@ -230,10 +233,11 @@ static bool store_fd_evict(struct store *d)
     bool dirty = s->flags[f->file] & (STORE_DIRTY | STORE_SYNCING);
     s->refs++;
     s->n_evicting += dirty;
+    uint32_t generation = s->busy[f->file].generation;
     (void)store_fd_detach(d, f);
     pthread_mutex_unlock(&d->fd_lock);
     if (dirty) {
-        store_fd_flush(s, f);
+        store_fd_flush(s, f, generation);
     }
     store_fd_close(f);
     store_tree_unref(s);

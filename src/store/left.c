@@ -24,6 +24,17 @@
 #define STORE_MAGIC_SMB3 0x517bu
 #define STORE_MAGIC_CEPH 0x00c36400u
 
+/* Of the kernel's form what tells one file from another. */
+struct store_seen store_seen_of(const struct stat *st)
+{
+    return (struct store_seen){.dev = st->st_dev,
+                               .ino = st->st_ino,
+                               .size = (uint64_t)st->st_size,
+                               .mtime_ns = store_sys_time_ns(&st->st_mtim),
+                               .ctime_ns = store_sys_time_ns(&st->st_ctim),
+                               .known = true};
+}
+
 bool store_left_counts(int fd)
 {
     static const uint32_t away[] = {
@@ -53,6 +64,12 @@ uint32_t store_left_generation(struct store_tree *s, uint32_t file)
     return generation;
 }
 
+void store_left_set(struct store_tree *s, uint32_t file, struct store_seen now)
+{
+    s->seen[file] = now;
+    s->busy[file].generation += 2;
+}
+
 /* No write of ours is under way, nor has one begun or ended since the look;
  * under fd_lock. */
 static bool store_left_is_quiet(const struct store_tree *s, uint32_t file,
@@ -72,12 +89,12 @@ void store_left_saw(struct store_tree *s, uint32_t file, uint32_t generation,
         now = store_seen_of(st);
     }
     pthread_mutex_lock(&s->d->fd_lock);
-    struct store_seen *seen = &s->seen[file];
+    const struct store_seen *seen = &s->seen[file];
     bool quiet = store_left_is_quiet(s, file, generation);
     bool same = seen->known && now.known && seen->dev == now.dev &&
                 seen->ino == now.ino;
     if (quiet || !same) {
-        *seen = now;
+        store_left_set(s, file, now);
     }
     pthread_mutex_unlock(&s->d->fd_lock);
 }
@@ -93,7 +110,7 @@ static bool store_left_learn(struct store_tree *s, uint32_t file,
     if (store_left_is_quiet(s, file, generation)) {
         learnt = insist || !store_left_differs(&s->seen[file], st);
         if (learnt) {
-            s->seen[file] = store_seen_of(st);
+            store_left_set(s, file, store_seen_of(st));
         }
     }
     pthread_mutex_unlock(&s->d->fd_lock);
@@ -121,7 +138,7 @@ bool store_left_look(const struct store_fd *f, struct stat *st,
     pthread_mutex_lock(&s->d->fd_lock);
     bool quiet = store_left_is_quiet(s, f->file, generation);
     if (ok && quiet && s->seen[f->file].changed) {
-        s->seen[f->file] = store_seen_of(st);
+        store_left_set(s, f->file, store_seen_of(st));
     }
     *seen = s->seen[f->file];
     pthread_mutex_unlock(&s->d->fd_lock);
@@ -134,6 +151,38 @@ bool store_left_is_ours(const struct store_fd *f)
     struct store_seen seen;
     struct stat st = {0};
     return store_left_look(f, &st, &seen);
+}
+
+void store_left_synced(struct store_tree *s, uint32_t file, uint32_t generation)
+{
+    if (store_left_is_quiet(s, file, generation)) {
+        s->busy[file].synced = generation + 1;
+    }
+}
+
+bool store_left_is_synced(struct store_tree *s, uint32_t file,
+                          uint32_t generation, const struct stat *st)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    const struct store_seen *seen = &s->seen[file];
+    bool synced = store_left_is_quiet(s, file, generation) &&
+                  s->busy[file].synced == generation + 1;
+    if (synced && st) {
+        struct store_seen now = store_seen_of(st);
+        synced = seen->known && !seen->changed && seen->dev == now.dev &&
+                 seen->ino == now.ino && seen->size == now.size &&
+                 seen->mtime_ns == now.mtime_ns &&
+                 seen->ctime_ns == now.ctime_ns;
+    }
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return synced;
+}
+
+void store_left_unsync(struct store_tree *s, uint32_t file)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    s->busy[file].synced = 0;
+    pthread_mutex_unlock(&s->d->fd_lock);
 }
 
 void store_left_begin(const struct store_fd *f)
@@ -157,7 +206,7 @@ static bool store_left_try(const struct store_fd *f, const struct stat *st,
     bool current = busy->generation == *generation;
     *generation = busy->generation;
     if (last && current && st) {
-        s->seen[f->file] = store_seen_of(st);
+        store_left_set(s, f->file, store_seen_of(st));
     }
     bool done = !last || (current && st);
     if (done) {

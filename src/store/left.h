@@ -21,7 +21,10 @@ struct store_seen {
 /* Our own writes to a file. */
 struct store_busy {
     uint32_t writers;    /* under way */
-    uint32_t generation; /* how often one has begun or ended */
+    uint32_t generation; /* how often one has begun or ended; 2 more each time
+                          * that the file is learnt anew: even at rest */
+    uint32_t synced;     /* the generation, plus 1, of which all is on the
+                          * device; 0: none */
 };
 
 struct store_seen store_seen_of(const struct stat *st);
@@ -43,6 +46,17 @@ void store_left_saw(struct store_tree *s, uint32_t file, uint32_t generation,
 bool store_left_opened(struct store_tree *s, uint32_t file, int fd,
                        uint32_t generation, const struct stat *st);
 bool store_left_is_ours(const struct store_fd *f);
+/* What is now known of the file is `now`; under fd_lock. */
+void store_left_set(struct store_tree *s, uint32_t file, struct store_seen now);
+/* A fdatasync that began behind the generation was good; under fd_lock. */
+void store_left_synced(struct store_tree *s, uint32_t file,
+                       uint32_t generation);
+/* Nothing has been written since such a one. With `st`, a look from behind the
+ * generation: nor by anybody else, and it is the same file. */
+bool store_left_is_synced(struct store_tree *s, uint32_t file,
+                          uint32_t generation, const struct stat *st);
+/* Whatever was synced, it is to be synced again. */
+void store_left_unsync(struct store_tree *s, uint32_t file);
 /* Around each write of ours. */
 void store_left_begin(const struct store_fd *f);
 void store_left_end(const struct store_fd *f);

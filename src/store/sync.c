@@ -62,7 +62,11 @@ static void store_sync_begin(struct store_job *job, const uint32_t *files,
                              uint32_t n)
 {
     for (uint32_t i = 0; n > 1 && i < n; i++) {
-        struct store_fd *f = store_fd_get(job, files[i], false);
+        uint32_t generation = store_left_generation(job->store, files[i]);
+        struct store_fd *f = NULL;
+        if (!store_left_is_synced(job->store, files[i], generation, NULL)) {
+            f = store_fd_get(job, files[i], false);
+        }
         if (f) {
             (void)sync_file_range(f->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
             store_fd_put(f);
@@ -100,6 +104,24 @@ static void store_sync_good(struct store_job *job, uint32_t file,
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
+/* It was synced as it left the cache, and is what our last write left: there is
+ * nothing to do. Whatever else is seen, its descriptor is asked. */
+static bool store_sync_has(struct store_job *job, uint32_t file)
+{
+    struct store_tree *s = job->store;
+    char path[PATH_MAX];
+    struct stat st;
+    uint32_t generation = store_left_generation(s, file);
+    if (!store_left_is_synced(s, file, generation, NULL) ||
+        store_tree_path(s, file, path) != 0 ||
+        store_sys_stat(s->d, path, &st) != 0 ||
+        !store_left_is_synced(s, file, generation, &st)) {
+        return false;
+    }
+    store_sync_good(job, file, &st);
+    return true;
+}
+
 /* How the file is, if that is how our own writes left it. */
 static int store_sync_look(struct store *d, const struct store_fd *f,
                            const char *path, struct stat *st,
@@ -132,6 +154,9 @@ static void store_sync_file(struct store_job *job, uint32_t file)
     char path[PATH_MAX];
     struct stat st;
     struct store_seen seen;
+    if (store_sync_has(job, file)) {
+        return;
+    }
     struct store_fd *f = store_fd_get(job, file, false);
     if (!f) {
         return;

@@ -329,17 +329,6 @@ void store_tree_wrote(struct store_tree *s, uint32_t file)
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
-/* Of the kernel's form what tells one file from another. */
-struct store_seen store_seen_of(const struct stat *st)
-{
-    return (struct store_seen){.dev = st->st_dev,
-                               .ino = st->st_ino,
-                               .size = (uint64_t)st->st_size,
-                               .mtime_ns = store_sys_time_ns(&st->st_mtim),
-                               .ctime_ns = store_sys_time_ns(&st->st_ctim),
-                               .known = true};
-}
-
 /* Remembers a file. */
 void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st)
 {
@@ -348,7 +337,7 @@ void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st)
         seen = store_seen_of(st);
     }
     pthread_mutex_lock(&s->d->fd_lock);
-    s->seen[file] = seen;
+    store_left_set(s, file, seen);
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
@@ -370,6 +359,7 @@ void store_mark_dirty(struct store_tree *s, uint32_t file)
 {
     BTC_ASSERT(file < s->n_files);
     if (!s->files[file].pad) {
+        store_left_unsync(s, file);
         store_tree_wrote(s, file);
     }
 }
