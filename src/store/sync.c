@@ -337,22 +337,30 @@ static void store_stat_path(struct store_job *job, uint32_t file,
 
 /* The device of the folder in which an absent file would be, or of the nearest
  * one above it that there is: it tells whether a mount below the save path is
- * away. */
-static void store_stat_folder(struct store_job *job, char path[static PATH_MAX],
-                              struct fingerprint *out)
+ * away. `devs` has those of the folders that were looked at, else 0. */
+static uint64_t store_stat_folder(struct store_job *job, uint64_t *devs,
+                                  uint32_t dir)
 {
+    const struct store_dir *dirs = job->store->dirs;
+    uint64_t dev = job->root.dev;
+    char path[PATH_MAX];
     struct stat st;
-    size_t root = strlen(job->store->save_path);
-    char *slash;
-    while ((slash = strrchr(path, '/')) != NULL &&
-           (size_t)(slash - path) >= root) {
-        *slash = '\0';
-        if (store_sys_stat(job->store->d, path, &st) == 0) {
-            out->dev = st.st_dev;
-            return;
-        }
+    uint32_t at = dir;
+    while (at != 0 && devs[at] == 0 &&
+           (store_tree_dir_path(job->store, at, path) != 0 ||
+            store_sys_stat(job->store->d, path, &st) != 0)) {
+        at = dirs[at].parent;
     }
-    out->dev = job->root.dev;
+    if (at != 0 && devs[at] == 0) {
+        devs[at] = st.st_dev;
+    }
+    if (at != 0) {
+        dev = devs[at];
+    }
+    for (; dir != at; dir = dirs[dir].parent) {
+        devs[dir] = dev;
+    }
+    return dev;
 }
 
 /* What another torrent writes is no evidence of anything. */
@@ -369,7 +377,8 @@ static void store_stat_use(struct store_job *job, uint32_t file,
 
 /* One file. When somebody has put another in its place, the descriptor of the
  * old one must not be read or written any more. */
-static void store_stat_file(struct store_job *job, uint32_t file)
+static void store_stat_file(struct store_job *job, uint64_t *devs,
+                            uint32_t file)
 {
     struct fingerprint *print = &job->prints[file];
     char path[PATH_MAX];
@@ -382,7 +391,7 @@ static void store_stat_file(struct store_job *job, uint32_t file)
     store_stat_path(job, file, path, print);
     store_stat_use(job, file, path, print);
     if (!print->exists) {
-        store_stat_folder(job, path, print);
+        print->dev = store_stat_folder(job, devs, job->store->dir_of[file]);
     }
     if (store_fd_identity(job->store, file, &open) &&
         (!print->exists || print->dev != open.st_dev ||
@@ -395,14 +404,16 @@ static void store_stat_file(struct store_job *job, uint32_t file)
 void store_run_stat(struct store_worker *w, struct store_job *job)
 {
     struct store_tree *s = job->store;
+    uint64_t *devs = mem_calloc(s->n_dirs, sizeof(*devs));
     (void)w;
     job->prints = mem_calloc(s->n_files, sizeof(*job->prints));
     store_stat_path(job, STORE_NO_FILE, s->save_path, &job->root);
     for (uint32_t i = 0; i < s->n_files && job->root.exists; i++) {
         if (!s->files[i].pad && store_take(job, i)) {
-            store_stat_file(job, i);
+            store_stat_file(job, devs, i);
         }
     }
+    free(devs);
     if (job->result != 0) {
         free(job->prints);
         job->prints = NULL;
