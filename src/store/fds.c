@@ -256,25 +256,36 @@ static void store_fd_make_room(struct store *d)
     }
 }
 
-/* A file of the journal's. What is made with O_EXCL is none that is there. */
-static bool store_fd_is_own(const struct store *d, const char *path, int flags)
+/* 0, or the errno of an open that is not tried: STORE_E_OWN, or there is no
+ * such file. What O_EXCL makes is none that is there; with O_NOFOLLOW a link is
+ * to be told from nothing. */
+static int store_fd_forbid(const struct store *d, const char *path, int flags)
 {
     if (flags & O_DIRECTORY) {
-        return false;
+        return 0;
     }
+    int found = 0;
     if (flags & O_EXCL) {
-        return store_own_is_named(d->own, path);
+        found = store_own_is_named(d->own, path);
+    } else {
+        found = store_own_find(d->own, path);
     }
-    return store_own_has(d->own, path);
+    if (found == 1) {
+        return STORE_E_OWN;
+    }
+    if (found == -ENOENT && !(flags & O_NOFOLLOW)) {
+        return ENOENT;
+    }
+    return 0;
 }
 
 /* Opens or creates. When the process has no descriptor left, those of the cache
  * make room. */
 int store_fd_open(struct store *d, const char *path, int flags)
 {
-    int fd;
-    if (store_fd_is_own(d, path, flags)) {
-        return -STORE_E_OWN;
+    int fd = -store_fd_forbid(d, path, flags);
+    if (fd < 0) {
+        return fd;
     }
     do {
         fd = store_sys_open(d, path, flags);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "store/internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,11 +105,24 @@ bool store_own_is_one(const struct store_own *o, const struct stat *st)
     return own;
 }
 
-bool store_own_has(const struct store_own *o, const char *path)
+int store_own_find(const struct store_own *o, const char *path)
 {
     struct stat st;
-    return store_own_is_named(o, path) ||
-           (o && stat(path, &st) == 0 && store_own_is_one(o, &st));
+    if (!o) {
+        return 0;
+    }
+    if (store_own_is_named(o, path)) {
+        return 1;
+    }
+    if (stat(path, &st) != 0) {
+        return -errno;
+    }
+    return store_own_is_one(o, &st);
+}
+
+bool store_own_has(const struct store_own *o, const char *path)
+{
+    return store_own_find(o, path) == 1;
 }
 
 void store_set_own(struct store *d, struct store_own *o)

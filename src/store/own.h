@@ -26,6 +26,8 @@ void store_own_free(struct store_own *o); /* NULL allowed */
 bool store_own_is_named(const struct store_own *o, const char *path);
 bool store_own_is_one(const struct store_own *o, const struct stat *st);
 bool store_own_has(const struct store_own *o, const char *path); /* any way */
+/* The same, 1 or 0, or -errno when nothing can be seen at `path`. */
+int store_own_find(const struct store_own *o, const char *path);
 
 /* The store makes, opens, moves and deletes none of them: BTC_E_EXISTS. Takes
  * `o` over; before the first job. */

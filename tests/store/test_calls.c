@@ -21,6 +21,7 @@
 /* What is done with all files, one after the other. */
 enum calls_phase {
     CALLS_STAT,
+    CALLS_SCAN,
     CALLS_CREATE,
     CALLS_FINISH,
     CALLS_SYNC,
@@ -30,7 +31,7 @@ enum calls_phase {
 };
 
 static const char *const calls_names[CALLS_N_PHASES] = {
-    "STAT", "CREATE", "FINISH", "SYNC", "FINISH again", "the end"};
+    "STAT", "SCAN", "CREATE", "FINISH", "SYNC", "FINISH again", "the end"};
 
 /* Memory, threads, clocks and the wake-ups between them are not counted. */
 static const long calls_other[] = {
@@ -66,6 +67,13 @@ static void calls_do_all(struct kit *k, struct store_tree *s,
     struct store_job stat = kit_do(k, s, STORE_STAT);
     assert_int_equal(stat.result, 0);
     free(stat.prints);
+    calls_enter(CALLS_SCAN);
+    struct store_job scan = {.op = STORE_SCAN,
+                             .store = s,
+                             .scan.piece_length = t->piece_length,
+                             .scan.n_pieces = t->n_pieces};
+    assert_int_equal(kit_run(k, &scan), 0);
+    bits_fini(&scan.scan.found);
     calls_enter(CALLS_CREATE);
     assert_int_equal(kit_create(k, s).result, 0);
     calls_enter(CALLS_FINISH);
@@ -236,6 +244,7 @@ static void test_open(void **state)
     (void)state;
     calls_count(&c, "all");
     calls_expect(&c, CALLS_STAT, 1);
+    calls_expect(&c, CALLS_SCAN, 1);
     calls_expect(&c, CALLS_CREATE, 5);
     calls_expect(&c, CALLS_FINISH, 5);
     calls_expect(&c, CALLS_SYNC, 5);
