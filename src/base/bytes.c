@@ -1,11 +1,10 @@
-/* Slices, big-endian access, the checked cursor, strict numbers, hex, UTF-8. */
+/* Slices, big-endian access, strict numbers, hex, UTF-8. */
 #include "base/bytes.h"
 
 #include <string.h>
 
-/* Digits of a fraction that count; more are read and dropped. */
-#define BYTES_FRACTION_DIGITS 6
-#define BYTES_FRACTION_UNIT   1000000u
+/* Of a fraction six digits count; more are read and dropped. */
+#define BYTES_FRACTION_UNIT 1000000u
 
 /* `len` bytes at `p`. */
 struct slice slice_of(const void *p, size_t len)
@@ -108,85 +107,6 @@ uint8_t *bytes_put(uint8_t *p, const void *src, size_t len)
         memcpy(p, src, len);
     }
     return p + len;
-}
-
-/* Starts reading a slice. */
-void cursor_init(struct cursor *c, struct slice in)
-{
-    static const uint8_t nothing[1] = {0};
-    /* Never NULL, so that pointer arithmetic stays defined. */
-    if (in.p) {
-        c->p = in.p;
-    } else {
-        c->p = nothing;
-    }
-    c->end = c->p + (in.p ? in.len : 0);
-    c->bad = false;
-}
-
-/* Bytes not read yet. */
-size_t cursor_left(const struct cursor *c)
-{
-    return (size_t)(c->end - c->p);
-}
-
-/* The next `len` bytes, or NULL and bad for good. */
-static const uint8_t *cursor_advance(struct cursor *c, size_t len)
-{
-    if (c->bad || len > cursor_left(c)) {
-        c->bad = true;
-        return NULL;
-    }
-    const uint8_t *p = c->p;
-    c->p += len;
-    return p;
-}
-
-/* 1 byte; 0 when bad. */
-uint8_t cursor_u8(struct cursor *c)
-{
-    const uint8_t *p = cursor_advance(c, 1);
-    if (p) {
-        return *p;
-    }
-    return 0;
-}
-
-/* 2 bytes; 0 when bad. */
-uint16_t cursor_be16(struct cursor *c)
-{
-    const uint8_t *p = cursor_advance(c, 2);
-    if (p) {
-        return bytes_get_be16(p);
-    }
-    return 0;
-}
-
-/* 4 bytes; 0 when bad. */
-uint32_t cursor_be32(struct cursor *c)
-{
-    const uint8_t *p = cursor_advance(c, 4);
-    if (p) {
-        return bytes_get_be32(p);
-    }
-    return 0;
-}
-
-/* 8 bytes; 0 when bad. */
-uint64_t cursor_be64(struct cursor *c)
-{
-    const uint8_t *p = cursor_advance(c, 8);
-    if (p) {
-        return bytes_get_be64(p);
-    }
-    return 0;
-}
-
-/* `len` bytes; empty when bad. */
-struct slice cursor_take(struct cursor *c, size_t len)
-{
-    const uint8_t *p = cursor_advance(c, len);
-    return slice_of(p, p ? len : 0);
 }
 
 /* Lower-case hex with a NUL behind it. */

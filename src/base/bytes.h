@@ -1,8 +1,6 @@
-/* Slices of bytes, big-endian access, a checked cursor, strict numbers, hex.
+/* Slices of bytes, big-endian access, strict numbers, hex.
  *
- * A slice borrows: it dies with the memory it points into. The cursor is for
- * input from outside: a read past the end sets `bad`, gives zeros, and stays
- * bad, so a parser may check once at the end.
+ * A slice borrows: it dies with the memory it points into.
  */
 #ifndef BTC_BASE_BYTES_H
 #define BTC_BASE_BYTES_H
@@ -34,20 +32,6 @@ uint8_t *bytes_put_be16(uint8_t *p, uint16_t v);
 uint8_t *bytes_put_be32(uint8_t *p, uint32_t v);
 uint8_t *bytes_put_be64(uint8_t *p, uint64_t v);
 uint8_t *bytes_put(uint8_t *p, const void *src, size_t len);
-
-struct cursor {
-    const uint8_t *p;   /* borrows */
-    const uint8_t *end; /* borrows */
-    bool bad;           /* a read went past the end; sticky */
-};
-
-void cursor_init(struct cursor *c, struct slice in);
-size_t cursor_left(const struct cursor *c);
-uint8_t cursor_u8(struct cursor *c);
-uint16_t cursor_be16(struct cursor *c);
-uint32_t cursor_be32(struct cursor *c);
-uint64_t cursor_be64(struct cursor *c);
-struct slice cursor_take(struct cursor *c, size_t len); /* empty when bad */
 
 /* Lower-case hex of `len` bytes into dst, which holds 2*len+1; NUL ended. */
 void bytes_to_hex(const uint8_t *p, size_t len, char *dst);

@@ -39,12 +39,6 @@ void log_set_level(enum log_level max)
     atomic_store(&log_max, (int)max);
 }
 
-/* The highest level that is written. */
-enum log_level log_get_level(void)
-{
-    return (enum log_level)atomic_load(&log_max);
-}
-
 /* Where lines go from now on; NULL is stderr. */
 void log_set_sink(log_sink_fn *fn, void *ctx)
 {

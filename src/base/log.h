@@ -20,7 +20,6 @@ typedef void log_sink_fn(void *ctx, enum log_level level, const char *category,
 
 /* Lines above `max` are dropped before formatting. Default LOG_WARN. */
 void log_set_level(enum log_level max);
-enum log_level log_get_level(void);
 /* NULL restores the stderr sink. */
 void log_set_sink(log_sink_fn *fn, void *ctx);
 const char *log_level_name(enum log_level level);

@@ -94,17 +94,6 @@ void bucket_take(struct bucket *b, uint64_t n)
     }
 }
 
-/* When the next byte may go. */
-uint64_t bucket_ready_at(struct bucket *b, uint64_t now_ms)
-{
-    bucket_refill(b, now_ms);
-    if (b->rate == 0 || b->tokens >= BUCKET_UNIT) {
-        return now_ms;
-    }
-    uint64_t need = (uint64_t)(BUCKET_UNIT - b->tokens);
-    return now_ms + need / b->rate + (need % b->rate != 0);
-}
-
 /* Nothing counted yet. */
 void rate_init(struct rate *r)
 {

@@ -18,8 +18,6 @@ void bucket_set_rate(struct bucket *b, uint64_t rate, uint64_t now_ms);
 /* Bytes that may go now; UINT64_MAX when unlimited; 0 while in debt. */
 uint64_t bucket_available(struct bucket *b, uint64_t now_ms);
 void bucket_take(struct bucket *b, uint64_t n); /* may make a debt */
-/* When at least one byte is there again; now_ms when it is already. */
-uint64_t bucket_ready_at(struct bucket *b, uint64_t now_ms);
 
 /* Moving rate: bytes per second over the last RATE_WINDOW_MS, in slots. */
 #define RATE_SLOTS     20

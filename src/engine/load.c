@@ -14,7 +14,6 @@
 #include "journal/wishes.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define LOAD_PEERS_MAX 500
 
@@ -429,9 +428,10 @@ static void load_give_peer(struct engine_torrent *st,
                                 .failures = (uint32_t)p->failures,
                                 .is_seed = p->is_seed,
                                 .banned = p->banned};
-    enum peer_source source = PEER_SOURCE_RESUME;
-    if (strcmp(p->source, peer_source_name(PEER_SOURCE_USER)) == 0) {
-        source = PEER_SOURCE_USER;
+    enum peer_source source =
+        peer_source_from_name(slice_str(p->source), PEER_SOURCE_RESUME);
+    if (source != PEER_SOURCE_USER) {
+        source = PEER_SOURCE_RESUME;
     }
     if (addr_parse_ip(slice_str(p->address), p->port, &a) &&
         (p->connectable || p->banned || source == PEER_SOURCE_USER)) {

@@ -124,8 +124,10 @@ void front_rows_write_row(const struct front_rows *r, size_t row,
     front_rows_object(r, row, -1, out);
 }
 
-void front_rows_write_json(const struct front_rows *r, int depth,
-                           struct front_text *out)
+/* The rows as a JSON array, byte for byte as front_json_print writes one that
+ * stands `depth` deep, or on one line (depth < 0). */
+static void front_rows_write_json(const struct front_rows *r, int depth,
+                                  struct front_text *out)
 {
     int inner = front_rows_inner(depth);
     size_t n = front_rows_count(r);

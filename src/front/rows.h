@@ -30,11 +30,7 @@ void front_rows_move(struct front_rows *r, size_t to, size_t from);
 /* Only the first n rows stay. */
 void front_rows_cut(struct front_rows *r, size_t n);
 
-/* json_rows.c: the rows as a JSON array, byte for byte as front_json_print
- * writes one that stands `depth` deep, or on one line (depth < 0). */
-void front_rows_write_json(const struct front_rows *r, int depth,
-                           struct front_text *out);
-/* One of them as an object on one line, without the line's end. */
+/* json_rows.c: a row as an object on one line, without the line's end. */
 void front_rows_write_row(const struct front_rows *r, size_t row,
                           struct front_text *out);
 

@@ -154,7 +154,7 @@ size_t front_text_decode(const char *s, uint32_t *cp)
 }
 
 /* Columns of one character as libc sees it; unknown ones count as one. */
-unsigned front_text_columns(uint32_t cp)
+static unsigned front_text_columns(uint32_t cp)
 {
     int n = wcwidth((wchar_t)cp);
 

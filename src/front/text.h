@@ -37,8 +37,6 @@ const char *front_text_gap(const char *word);
 /* One character; bytes used (>= 1 unless at the end: 0). U+FFFD stands for a
  * byte that is not UTF-8. */
 size_t front_text_decode(const char *s, uint32_t *cp);
-/* Columns of one character, never negative. */
-unsigned front_text_columns(uint32_t cp);
 /* Columns of a string; colour sequences (ESC [ ... m) take none. */
 size_t front_text_width(const char *s);
 /* Appends `s` as something a terminal may be shown; `utf8` false: ASCII only.

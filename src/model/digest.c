@@ -1,8 +1,6 @@
 /* See digest.h. */
 #include "model/digest.h"
 
-#include "base/err.h"
-
 #include <string.h>
 
 struct digest digest_sha1(struct slice in)
@@ -16,14 +14,6 @@ struct digest digest_sha256(struct slice in)
 {
     struct digest d = {.len = SHA256_LEN};
     hash_sha256(in, d.bytes);
-    return d;
-}
-
-struct digest digest_of(struct slice bytes)
-{
-    BTC_ASSERT(bytes.len == SHA1_LEN || bytes.len == SHA256_LEN);
-    struct digest d = {.len = (uint8_t)bytes.len};
-    memcpy(d.bytes, bytes.p, bytes.len);
     return d;
 }
 

@@ -22,8 +22,6 @@ struct digest {
 
 struct digest digest_sha1(struct slice in); /* of these bytes */
 struct digest digest_sha256(struct slice in);
-/* A digest that somebody made: 20 or 32 bytes. */
-struct digest digest_of(struct slice bytes);
 bool digest_is_set(const struct digest *d);
 bool digest_eq(const struct digest *a, const struct digest *b);
 /* 2 * len digits; "" of none. */

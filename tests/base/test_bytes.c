@@ -77,56 +77,6 @@ static void bytes_test_endian(void **state)
     assert_true(bytes_get_be64(b + 7) == 0xfffefdfcfbfaf9f8u);
 }
 
-static void bytes_test_cursor(void **state)
-{
-    (void)state;
-    static const uint8_t in[] = {1,  2,  3,  4,  5,  6,  7,  8, 9,
-                                 10, 11, 12, 13, 14, 15, 16, 17};
-    struct cursor c;
-    cursor_init(&c, slice_of(in, sizeof(in)));
-    assert_int_equal(cursor_u8(&c), 1);
-    assert_int_equal(cursor_be16(&c), 0x0203);
-    assert_true(cursor_be32(&c) == 0x04050607u);
-    assert_true(cursor_be64(&c) == 0x08090a0b0c0d0e0fu);
-    assert_int_equal(cursor_left(&c), 2);
-    struct slice s = cursor_take(&c, 2);
-    assert_ptr_equal(s.p, in + 15);
-    assert_int_equal(s.len, 2);
-    assert_int_equal(cursor_take(&c, 0).len, 0);
-    assert_false(c.bad);
-    assert_int_equal(cursor_u8(&c), 0);
-    assert_true(c.bad);
-}
-
-/* A read past the end spoils what follows, even what would fit. */
-static void bytes_test_cursor_bad(void **state)
-{
-    (void)state;
-    /* On the heap in its exact size, so that a sanitizer sees a step too far.
-     */
-    for (size_t len = 0; len < 8; len++) {
-        uint8_t *in = malloc(len + (len == 0));
-        assert_non_null(in);
-        memset(in, 0xff, len + (len == 0));
-        struct cursor c;
-        cursor_init(&c, slice_of(in, len));
-        assert_true(cursor_be64(&c) == 0);
-        assert_true(c.bad);
-        assert_int_equal(cursor_u8(&c), 0);
-        assert_int_equal(cursor_be16(&c), 0);
-        assert_true(cursor_be32(&c) == 0);
-        struct slice s = cursor_take(&c, 1);
-        assert_int_equal(s.len, 0);
-        assert_int_equal(cursor_left(&c), len);
-        free(in);
-    }
-    struct cursor c;
-    cursor_init(&c, slice_of(NULL, 0));
-    assert_int_equal(cursor_left(&c), 0);
-    assert_int_equal(cursor_take(&c, SIZE_MAX).len, 0);
-    assert_true(c.bad);
-}
-
 static void bytes_test_hex(void **state)
 {
     (void)state;
@@ -348,8 +298,6 @@ int main(void)
         cmocka_unit_test(bytes_test_slice),
         cmocka_unit_test(bytes_test_slice_sub),
         cmocka_unit_test(bytes_test_endian),
-        cmocka_unit_test(bytes_test_cursor),
-        cmocka_unit_test(bytes_test_cursor_bad),
         cmocka_unit_test(bytes_test_hex),
         cmocka_unit_test(bytes_test_u64),
         cmocka_unit_test(bytes_test_i64),

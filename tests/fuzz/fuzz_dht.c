@@ -26,7 +26,7 @@ struct fuzz {
     struct dht *d;
     struct rng rng;
     uint64_t now_ms;
-    struct cursor in;
+    struct slice in;                    /* not used up yet */
     struct fuzz_send sends[FUZZ_SENDS]; /* a ring */
     uint32_t n_sends;
 };
@@ -46,15 +46,40 @@ enum fuzz_op {
     FUZZ_N_OPS
 };
 
+/* The next bytes of the input; nothing of those that are not there. */
+static struct slice fuzz_take(struct fuzz *f, size_t len)
+{
+    struct slice taken = {0};
+
+    if (len <= f->in.len) {
+        taken = slice_sub(f->in, 0, len);
+        f->in = slice_sub(f->in, len, f->in.len - len);
+    } else {
+        f->in.len = 0;
+    }
+    return taken;
+}
+
+/* The next byte; 0 when there is none. */
+static uint8_t fuzz_u8(struct fuzz *f)
+{
+    struct slice byte = fuzz_take(f, 1);
+
+    if (byte.len == 0) {
+        return 0;
+    }
+    return byte.p[0];
+}
+
 /* One of some addresses: private, public, loopback, IPv6, none. */
 static struct addr fuzz_addr(struct fuzz *f)
 {
     static const uint8_t first[] = {10, 8, 127, 0, 0xe0, 9, 9, 9};
-    uint8_t pick = cursor_u8(&f->in);
+    uint8_t pick = fuzz_u8(f);
     struct addr a = {.family = ADDR_V4, .port = pick};
 
     a.ip[0] = first[pick % sizeof first];
-    a.ip[3] = cursor_u8(&f->in);
+    a.ip[3] = fuzz_u8(f);
     if (pick & 0x80) {
         a.family = ADDR_V6;
         a.ip[0] = pick & 0x40 ? 0x20 : 0xfd;
@@ -67,8 +92,8 @@ static struct addr fuzz_addr(struct fuzz *f)
 static void fuzz_id(struct fuzz *f, uint8_t id[DHT_ID_LEN])
 {
     memset(id, 0, DHT_ID_LEN);
-    id[0] = cursor_u8(&f->in);
-    id[DHT_ID_LEN - 1] = cursor_u8(&f->in);
+    id[0] = fuzz_u8(f);
+    id[DHT_ID_LEN - 1] = fuzz_u8(f);
 }
 
 /* Remembers a query that was sent; everything sent must be valid. */
@@ -123,7 +148,7 @@ static void fuzz_query(struct fuzz *f)
 {
     struct krpc_msg m = {.type = KRPC_QUERY, .tid = slice_str("q")};
     struct addr from = fuzz_addr(f);
-    uint8_t flags = cursor_u8(&f->in);
+    uint8_t flags = fuzz_u8(f);
 
     m.query.method = (enum krpc_method)(flags % 5);
     m.read_only = (flags & 0x80) != 0;
@@ -132,14 +157,14 @@ static void fuzz_query(struct fuzz *f)
     m.query.port = 1;
     fuzz_id(f, m.id);
     fuzz_id(f, m.query.target);
-    m.query.token = cursor_take(&f->in, DHT_TOKEN_LEN);
+    m.query.token = fuzz_take(f, DHT_TOKEN_LEN);
     fuzz_deliver(f, &from, &m);
 }
 
 /* Nodes and peers of a response. */
 static void fuzz_fill(struct fuzz *f, struct krpc_response *r)
 {
-    uint8_t counts = cursor_u8(&f->in);
+    uint8_t counts = fuzz_u8(f);
 
     r->lists = KRPC_NODES4 | KRPC_NODES6;
     r->token = slice_str("token");
@@ -158,7 +183,7 @@ static void fuzz_fill(struct fuzz *f, struct krpc_response *r)
 static void fuzz_reply(struct fuzz *f, enum krpc_type type)
 {
     struct krpc_msg m = {.type = type};
-    uint32_t pick = cursor_u8(&f->in);
+    uint32_t pick = fuzz_u8(f);
     struct fuzz_send s;
 
     if (f->n_sends == 0) {
@@ -182,7 +207,7 @@ static void fuzz_reply(struct fuzz *f, enum krpc_type type)
 static void fuzz_wait(struct fuzz *f)
 {
     struct dht_event e = {.type = DHT_EVENT_TICK};
-    uint8_t ms = cursor_u8(&f->in);
+    uint8_t ms = fuzz_u8(f);
     uint64_t next = dht_deadline(f->d);
 
     f->now_ms += ms;
@@ -201,12 +226,12 @@ static void fuzz_other(struct fuzz *f, enum dht_event_type type)
 
     if (type == DHT_EVENT_SEARCH || type == DHT_EVENT_CANCEL) {
         fuzz_id(f, e.search.info_hash);
-        e.search.port = cursor_u8(&f->in);
+        e.search.port = fuzz_u8(f);
     } else if (type == DHT_EVENT_SAVED) {
         fuzz_id(f, e.node.id);
         e.node.addr = fuzz_addr(f);
     } else if (type == DHT_EVENT_READ_ONLY) {
-        e.read_only = (cursor_u8(&f->in) & 1) != 0;
+        e.read_only = (fuzz_u8(f) & 1) != 0;
     } else {
         e.addr = fuzz_addr(f);
     }
@@ -216,15 +241,15 @@ static void fuzz_other(struct fuzz *f, enum dht_event_type type)
 static void fuzz_raw(struct fuzz *f)
 {
     struct dht_event e = {.type = DHT_EVENT_DATAGRAM, .addr = fuzz_addr(f)};
-    size_t len = cursor_u8(&f->in);
+    size_t len = fuzz_u8(f);
 
-    e.data = cursor_take(&f->in, len);
+    e.data = fuzz_take(f, len);
     fuzz_input(f, &e);
 }
 
 static void fuzz_step(struct fuzz *f)
 {
-    switch ((enum fuzz_op)(cursor_u8(&f->in) % FUZZ_N_OPS)) {
+    switch ((enum fuzz_op)(fuzz_u8(f) % FUZZ_N_OPS)) {
     case FUZZ_RAW:
         fuzz_raw(f);
         break;
@@ -266,13 +291,12 @@ static void fuzz_step(struct fuzz *f)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct dht_config config = {.families = KRPC_NODES4 | KRPC_NODES6};
-    struct fuzz f = {.now_ms = 1000000};
+    struct fuzz f = {.now_ms = 1000000, .in = slice_of(data, size)};
 
-    cursor_init(&f.in, slice_of(data, size));
     rng_init(&f.rng, 1);
-    config.allow_local = (cursor_u8(&f.in) & 1) != 0;
+    config.allow_local = (fuzz_u8(&f) & 1) != 0;
     f.d = dht_new(&config, &f.rng, f.now_ms);
-    for (int i = 0; i < FUZZ_EVENTS_MAX && cursor_left(&f.in) > 0; i++) {
+    for (int i = 0; i < FUZZ_EVENTS_MAX && f.in.len > 0; i++) {
         fuzz_step(&f);
     }
     dht_free(f.d);

@@ -11,11 +11,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct ext_handshake h;
-    struct ext_handshake back;
+    struct ext_handshake h = {.client = ""};
+    struct ext_handshake back = h;
     struct buf out;
     bool same = false;
-    int rc = ext_handshake_decode(slice_of(data, size), &h);
+    int rc = ext_handshake_update(slice_of(data, size), &h);
 
     if (rc != 0) {
         return 0;
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&out, 1024);
     rc = ext_handshake_encode(&h, &out);
     BTC_ASSERT(rc == 0);
-    rc = ext_handshake_decode(buf_slice(&out), &back);
+    rc = ext_handshake_update(buf_slice(&out), &back);
     BTC_ASSERT(rc == 0);
     same = h.ut_metadata == back.ut_metadata && h.ut_pex == back.ut_pex &&
            h.lt_donthave == back.lt_donthave &&

@@ -26,7 +26,7 @@ static void test_made(void **state)
     assert_int_equal(d.len, 32);
     digest_hex(&d, hex);
     assert_string_equal(hex, ABC_SHA256);
-    struct digest same = digest_of(slice_of(d.bytes, d.len));
+    struct digest same = digest_sha256(slice_str("abc"));
     assert_true(digest_eq(&d, &same));
 }
 
@@ -43,7 +43,8 @@ static void test_hex(void **state)
     assert_int_equal(v1.len, 20);
     assert_int_equal(v2.len, 32);
     assert_false(digest_eq(&v1, &v2));
-    other = digest_of(slice_of(v2.bytes, SHA1_LEN)); /* its beginning alone */
+    other = v2;
+    other.len = SHA1_LEN; /* its beginning alone */
     assert_false(digest_eq(&other, &v2));
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         other = v1;

@@ -61,8 +61,7 @@ cli_track_add(struct cli_track *t, const struct btc_progress *p, int64_t now_ms)
     t->items = mem_resize(t->items, t->n + 1, sizeof(*t->items));
     struct cli_torrent *item = &t->items[t->n++];
     *item = (struct cli_torrent){.first_ms = now_ms,
-                                 .first_downloaded = p->downloaded,
-                                 .first_wasted = p->wasted};
+                                 .first_downloaded = p->downloaded};
     return item;
 }
 

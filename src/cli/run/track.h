@@ -16,7 +16,6 @@ struct cli_torrent {
     int status;                /* of its last ERROR, 0 = none */
     char *message;             /* owns */
     uint64_t first_downloaded; /* when it was first seen */
-    uint64_t first_wasted;
     int64_t first_ms;
     int64_t done_ms; /* 0 = not yet */
     int64_t line_ms; /* the last plain line, 0 = none */

@@ -8,6 +8,13 @@
 /* What of the checksum must stand in the id: 21 bits. */
 #define DHT_ID_CRC_MASK 0xfffff800u
 
+/* How far from us an address is. */
+enum dht_scope {
+    DHT_SCOPE_PUBLIC,
+    DHT_SCOPE_PRIVATE, /* RFC 1918, link-local, unique local */
+    DHT_SCOPE_LOOPBACK
+};
+
 static uint32_t dht_id_crc32c(const uint8_t *p, size_t len)
 {
     uint32_t crc = 0xffffffffu;
@@ -63,6 +70,36 @@ void dht_id_generate(const struct addr *external, struct rng *rng,
     bytes_put_be32(out, head);
 }
 
+static enum dht_scope dht_scope_of4(const uint8_t ip[4])
+{
+    if (ip[0] == 127) {
+        return DHT_SCOPE_LOOPBACK;
+    }
+    if (ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+        (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254)) {
+        return DHT_SCOPE_PRIVATE;
+    }
+    return DHT_SCOPE_PUBLIC;
+}
+
+/* The scope of an address of either family. */
+static enum dht_scope dht_scope_of(const struct addr *a)
+{
+    static const uint8_t loopback[16] = {[15] = 1};
+
+    if (a->family == ADDR_V4) {
+        return dht_scope_of4(a->ip);
+    }
+    if (memcmp(a->ip, loopback, sizeof loopback) == 0) {
+        return DHT_SCOPE_LOOPBACK;
+    }
+    if ((a->ip[0] & 0xfe) == 0xfc ||
+        (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80)) {
+        return DHT_SCOPE_PRIVATE;
+    }
+    return DHT_SCOPE_PUBLIC;
+}
+
 bool dht_id_fits(const uint8_t id[DHT_ID_LEN], const struct addr *a)
 {
     if (dht_scope_of(a) != DHT_SCOPE_PUBLIC) {
@@ -105,35 +142,6 @@ void dht_id_random_at(const uint8_t id[DHT_ID_LEN], uint32_t bits,
     memcpy(out, id, whole);
     out[whole] = (uint8_t)((id[whole] & kept) | (out[whole] & ~kept));
     out[whole] = (uint8_t)((out[whole] & ~flipped) | (~id[whole] & flipped));
-}
-
-static enum dht_scope dht_scope_of4(const uint8_t ip[4])
-{
-    if (ip[0] == 127) {
-        return DHT_SCOPE_LOOPBACK;
-    }
-    if (ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
-        (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254)) {
-        return DHT_SCOPE_PRIVATE;
-    }
-    return DHT_SCOPE_PUBLIC;
-}
-
-enum dht_scope dht_scope_of(const struct addr *a)
-{
-    static const uint8_t loopback[16] = {[15] = 1};
-
-    if (a->family == ADDR_V4) {
-        return dht_scope_of4(a->ip);
-    }
-    if (memcmp(a->ip, loopback, sizeof loopback) == 0) {
-        return DHT_SCOPE_LOOPBACK;
-    }
-    if ((a->ip[0] & 0xfe) == 0xfc ||
-        (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80)) {
-        return DHT_SCOPE_PRIVATE;
-    }
-    return DHT_SCOPE_PUBLIC;
 }
 
 uint64_t dht_place_of(const struct addr *a)

@@ -22,13 +22,6 @@ struct dht_whom {
     uint8_t id[DHT_ID_LEN];
 };
 
-/* How far from us an address is. */
-enum dht_scope {
-    DHT_SCOPE_PUBLIC,
-    DHT_SCOPE_PRIVATE, /* RFC 1918, link-local, unique local */
-    DHT_SCOPE_LOOPBACK
-};
-
 /* A random id that fits the address; family NONE: any random id. */
 void dht_id_generate(const struct addr *external, struct rng *rng,
                      uint8_t out[DHT_ID_LEN]);
@@ -45,7 +38,6 @@ uint32_t dht_id_shared_bits(const uint8_t a[DHT_ID_LEN],
 void dht_id_random_at(const uint8_t id[DHT_ID_LEN], uint32_t bits,
                       struct rng *rng, uint8_t out[DHT_ID_LEN]);
 
-enum dht_scope dht_scope_of(const struct addr *a);
 /* The place of an address as one number. On loopback each port is a place of
  * its own: there, one host is a whole DHT of a test. */
 uint64_t dht_place_of(const struct addr *a);

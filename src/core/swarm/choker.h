@@ -10,7 +10,6 @@
 #define CHOKER_INTERVAL_MS   10000 /* rank again this often */
 #define CHOKER_OPTIMISTIC_MS 30000 /* keep an optimistic unchoke this long */
 #define CHOKER_NEW_PEER_MS   60000 /* younger peers: 3x as likely optimistic */
-#define CHOKER_SLOTS_MIN     4
 
 struct choker_peer {
     uint32_t id;

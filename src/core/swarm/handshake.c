@@ -5,14 +5,12 @@
 #include "core/swarm/internal.h"
 #include <string.h>
 
-/* Ours, with the bits of BEP 10 and BEP 6. */
+/* Ours. */
 void handshake_put(struct swarm *w, struct peer *p)
 {
-    struct wire_handshake h = {.reserved = {0, 0, 0, 0, 0, 0x10, 0, 0x04}};
+    struct wire_handshake h;
     uint8_t m[WIRE_HANDSHAKE_LEN];
-    if (w->shared->has_dht && w->extend.use_dht) {
-        h.reserved[7] |= 0x01; /* BEP 5 */
-    }
+    wire_set_reserved(&h, w->shared->has_dht && w->extend.use_dht);
     memcpy(h.info_hash, w->info_hash, sizeof h.info_hash);
     memcpy(h.peer_id, w->shared->peer_id, sizeof h.peer_id);
     (void)peer_put(p, m, wire_encode_handshake(&h, m));

@@ -159,7 +159,6 @@ int upload_cancel(struct swarm *w, struct peer *p, const struct wire_block *b);
 int upload_pump(struct swarm *w, struct peer *p);
 /* `p`: NULL when its connection is gone. */
 int upload_done(struct swarm *w, struct peer *p, const struct event *ev);
-void upload_choke(struct swarm *w, struct peer *p, bool choke);
 void upload_interested(struct swarm *w, struct peer *p);
 void upload_rank(struct swarm *w);
 void upload_grant_fast(struct swarm *w, struct peer *p);

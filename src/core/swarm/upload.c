@@ -25,7 +25,7 @@ static void upload_begin_turn(struct swarm *w, struct peer *p)
 
 /* Says CHOKE or UNCHOKE. What it asked for before a CHOKE is refused by name
  * where BEP 6 is spoken, and forgotten by both where not. */
-void upload_choke(struct swarm *w, struct peer *p, bool choke)
+static void upload_choke(struct swarm *w, struct peer *p, bool choke)
 {
     if (p->am_choking == choke) {
         return;

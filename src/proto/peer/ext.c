@@ -88,12 +88,6 @@ int ext_handshake_update(struct slice payload, struct ext_handshake *h)
     return 0;
 }
 
-int ext_handshake_decode(struct slice payload, struct ext_handshake *out)
-{
-    *out = (struct ext_handshake){.yourip = addr_none()};
-    return ext_handshake_update(payload, out);
-}
-
 /* A key with an integer; left out when that is 0. */
 static int ext_put_positive(struct buf *out, const char *key, uint64_t v)
 {

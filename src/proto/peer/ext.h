@@ -29,11 +29,10 @@ struct ext_handshake {
     struct addr yourip;          /* family NONE = not said; port 0 */
 };
 
-/* From the payload of extended message 0. BTC_E_PROTO when it is no dict;
- * fields of a wrong type count as absent. */
-int ext_handshake_decode(struct slice payload, struct ext_handshake *out);
-/* The same from one that comes later: what it does not say stays as it is, an
- * id of 0 turns its extension off. After an error `h` is unchanged. */
+/* From the payload of extended message 0, the first one or a later one: what it
+ * does not say stays as it is, an id of 0 turns its extension off, and fields
+ * of a wrong type count as absent. BTC_E_PROTO when it is no dict; `h` is
+ * unchanged then. */
 int ext_handshake_update(struct slice payload, struct ext_handshake *h);
 /* Appends our payload. Ids of 0 are left out; `client`, `reqq`, `port`,
  * `yourip`, `metadata_size` and `upload_only` as set. */

@@ -101,9 +101,10 @@ void wire_decoder_set_pieces(struct wire_decoder *d, uint32_t n_pieces);
  * once. */
 ptrdiff_t wire_decode(struct wire_decoder *d, struct slice in,
                       struct wire_msg *out);
-/* Upper bound of an incomplete message that a caller must be ready to keep in
- * this state: 68 before the handshake, the longest message (length prefix
- * included) after it, 1 inside a block's payload, 0 after an error. */
+/* For tests: the upper bound of an incomplete message that a caller must be
+ * ready to keep in this state: 68 before the handshake, the longest message
+ * (length prefix included) after it, 1 inside a block's payload, 0 after an
+ * error. */
 size_t wire_decoder_need(const struct wire_decoder *d);
 
 /* Encoders write into the caller's memory and give the bytes written. `dst`
@@ -118,7 +119,5 @@ size_t wire_encode_simple(enum wire_type type, uint8_t *dst);
 size_t wire_encode_piece_idx(enum wire_type type, uint32_t piece, uint8_t *dst);
 size_t wire_encode_block(enum wire_type type, const struct wire_block *b,
                          uint8_t *dst);
-
-const char *wire_type_name(enum wire_type type);
 
 #endif

@@ -1,6 +1,8 @@
 /* See torrent_kit.h. */
 #include "core/torrent/torrent_kit.h"
 
+#include "wire_names.h"
+
 /* Any of them. */
 static struct kit *kit_make(uint32_t n_pieces, uint64_t first, bool magnet)
 {

@@ -97,6 +97,13 @@ static void test_compare(const struct test_case *c, struct buf *text)
     }
 }
 
+/* What a peer's first handshake says. */
+static int test_decode_first(struct slice payload, struct ext_handshake *out)
+{
+    *out = (struct ext_handshake){.client = ""};
+    return ext_handshake_update(payload, out);
+}
+
 static void test_decode(void **state)
 {
     struct guard guard;
@@ -109,7 +116,7 @@ static void test_decode(void **state)
         const struct test_case *c = &test_cases[i];
         size_t len = strlen(c->input);
         struct ext_handshake h;
-        int rc = ext_handshake_decode(
+        int rc = test_decode_first(
             slice_of(guard_put(&guard, c->input, len), len), &h);
 
         assert_int_equal(rc, c->want ? 0 : BTC_E_PROTO);
@@ -144,8 +151,7 @@ static void test_update(void **state)
 
     (void)state;
     buf_init(&text, TEST_INPUT_MAX);
-    assert_int_equal(ext_handshake_decode(slice_str(test_cases[1].input), &h),
-                     0);
+    assert_int_equal(test_decode_first(slice_str(test_cases[1].input), &h), 0);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         assert_int_equal(ext_handshake_update(slice_str(steps[i].input), &h),
                          i == 3 ? BTC_E_PROTO : 0);
@@ -167,7 +173,7 @@ static void test_truncated(void **state)
     guard_init(&guard, len);
     for (size_t n = 0; n < len; n++) {
         assert_int_equal(
-            ext_handshake_decode(slice_of(guard_put(&guard, in, n), n), &h),
+            test_decode_first(slice_of(guard_put(&guard, in, n), n), &h),
             BTC_E_PROTO);
     }
     guard_fini(&guard);
@@ -180,7 +186,7 @@ static void test_client_is_cut(void **state)
     int n = snprintf(in, sizeof in, "d1:v100:%0100de", 7);
 
     (void)state;
-    assert_int_equal(ext_handshake_decode(slice_of(in, (size_t)n), &h), 0);
+    assert_int_equal(test_decode_first(slice_of(in, (size_t)n), &h), 0);
     assert_int_equal(strlen(h.client), EXT_CLIENT_MAX - 1);
 }
 
@@ -220,7 +226,7 @@ static void test_encode(void **state)
     buf_init(&out, 1024);
     assert_int_equal(ext_handshake_encode(&none, &out), 0);
     assert_true(slice_eq_str(buf_slice(&out), "d1:mdee"));
-    assert_int_equal(ext_handshake_decode(buf_slice(&out), &back), 0);
+    assert_int_equal(test_decode_first(buf_slice(&out), &back), 0);
     buf_fini(&out);
 }
 
@@ -241,7 +247,7 @@ static void test_round_trip(void **state)
             assert_true(addr_parse_ip(slice_str("2001:db8::1"), 0, &h.yourip));
         }
         assert_int_equal(ext_handshake_encode(&h, &out), 0);
-        assert_int_equal(ext_handshake_decode(buf_slice(&out), &back), 0);
+        assert_int_equal(test_decode_first(buf_slice(&out), &back), 0);
         test_describe(&h, &a);
         test_describe(&back, &b);
         assert_true(slice_eq(buf_slice(&a), buf_slice(&b)));

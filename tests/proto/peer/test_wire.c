@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "guard.h"
+#include "wire_names.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -88,9 +88,8 @@ bool picker_is_interesting(const struct picker *p, const struct bits *have);
 bool picker_is_todo(const struct picker *p, uint32_t piece); /* such a one */
 
 enum {
-    PICKER_ENDGAME = 1,  /* duplicates are welcome when nothing is free */
-    PICKER_NO_NEW = 2,   /* only blocks of pieces that are active already */
-    PICKER_SUGGESTED = 4 /* reserved */
+    PICKER_ENDGAME = 1, /* duplicates are welcome when nothing is free */
+    PICKER_NO_NEW = 2   /* only blocks of pieces that are active already */
 };
 /* Up to `max` blocks for the peer, marked as requested by it. `only` (NULL:
  * all) restricts to a set of pieces (allowed-fast while choked). */
