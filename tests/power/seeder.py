@@ -50,6 +50,11 @@ class Seeder:
             self.asked, self.sent, self.connected = [], [], []
         return old
 
+    def has_been_asked(self):
+        """Since the last forget()."""
+        with self.lock:
+            return bool(self.asked)
+
     def n_sent(self):
         """Bytes of payload."""
         with self.lock:
