@@ -3,7 +3,9 @@
 #include "sim/sim_fake.h"
 #include "sim/sim_node.h"
 
-#define MIB (1024ull * 1024)
+#define MIB         (1024ull * 1024)
+#define SPEED_TOTAL (24 * MIB)
+#define SPEED_RATE  (MIB / 2) /* of each honest seed, bytes per second */
 
 /* What holds after a download among fakes. */
 static void check_bans(struct sim *s, struct sim_torrent *st)
@@ -144,13 +146,76 @@ static void test_chaos(void **state)
     sim_each_seed(60, body_chaos);
 }
 
+/* How long a download from two honest seeds takes, with so many of a kind
+ * around it; UINT64_MAX: it was not done after ten times what it needs. */
+static uint64_t download_ms(struct sim *s, enum sim_script script, uint32_t n)
+{
+    struct sim_shape sh = {.total = SPEED_TOTAL, .piece_length = 262144};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *node = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = sim_torrent_new(node, c, NULL, false);
+    uint64_t begun = s->now_ms;
+    sim_start(st);
+    for (uint32_t i = 0; i < n; i++) {
+        struct sim_fake *bad = sim_fake_new(s, c, script, MIB / 4);
+        if (i % 2 == 0) {
+            sim_fake_haunt(bad, &node->host);
+        } else {
+            sim_add_peer(st, &bad->host);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        struct sim_fake *good = sim_fake_new(s, c, SIM_HONEST, SPEED_RATE);
+        sim_add_peer(st, &good->host);
+    }
+    if (!sim_run_until(s, sim_is_complete, st,
+                       10 * SPEED_TOTAL * 1000 / (2 * SPEED_RATE))) {
+        return UINT64_MAX;
+    }
+    check_bans(s, st);
+    return s->now_ms - begun;
+}
+
+/* Honest peers keep nine tenths of their speed beside so many of a kind. */
+static void check_speed(struct sim *s, enum sim_script script, uint32_t n)
+{
+    struct sim *calm = sim_new(s->seed);
+    uint64_t alone = download_ms(calm, SIM_HONEST, 0);
+    sim_free(calm);
+    uint64_t beside = download_ms(s, script, n);
+    if (alone == UINT64_MAX || beside > alone * 10 / 9) {
+        print_message("with %u of %s: %llu ms, alone %llu\n", n,
+                      sim_script_name(script), (unsigned long long)beside,
+                      (unsigned long long)alone);
+        sim_failed(s, "keeps its speed", __FILE__, __LINE__);
+    }
+}
+
+static void body_speed(struct sim *s)
+{
+    check_speed(s, (enum sim_script)(s->seed % SIM_N_SCRIPTS),
+                1 + sim_below(s, 12));
+}
+
+/* Those who mix lies with good work are found last. */
+static void body_mixers(struct sim *s)
+{
+    check_speed(s, SIM_LIAR_PIECES, 4);
+}
+
+static void test_speed(void **state)
+{
+    (void)state;
+    sim_each_seed(SIM_N_SCRIPTS * 2, body_speed);
+    sim_each_seed(8, body_mixers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_script),
-        cmocka_unit_test(test_zoo),
-        cmocka_unit_test(test_crowds),
-        cmocka_unit_test(test_chaos),
+        cmocka_unit_test(test_each_script), cmocka_unit_test(test_zoo),
+        cmocka_unit_test(test_crowds),      cmocka_unit_test(test_chaos),
+        cmocka_unit_test(test_speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -267,6 +267,24 @@ void blame_block(struct content *c, uint32_t peer, uint32_t piece,
     }
 }
 
+bool blame_owned(const struct content *c, const struct content_asker *who,
+                 struct bits *out)
+{
+    const struct suspect_piece *s;
+    for (s = c->suspects; s != NULL; s = s->hh.next) {
+        bool asked = bits_get(who->have, s->piece) &&
+                     (who->only == NULL || bits_get(who->only, s->piece));
+        if (s->owner != who->peer || !asked) {
+            continue;
+        }
+        if (out->n == 0 && bits_init(out, who->have->n) != 0) {
+            return false;
+        }
+        (void)bits_set(out, s->piece);
+    }
+    return out->n > 0;
+}
+
 void blame_mask(const struct content *c, const struct content_asker *who,
                 struct bits *only)
 {

@@ -175,12 +175,28 @@ bool content_is_endgame(const struct content *c)
     return picker_is_endgame(c->picker);
 }
 
-/* A pick while some pieces are suspect: their owners alone get them. */
+/* Of the pieces `only`, all of them when it is empty. */
+static size_t content_pick_of(struct content *c,
+                              const struct content_asker *who,
+                              const struct bits *only, struct picker_block *out,
+                              size_t max)
+{
+    const struct bits *set = NULL;
+    if (only->n > 0) {
+        set = only;
+    }
+    return picker_pick(c->picker, who->peer, who->have, set, who->flags, out,
+                       max);
+}
+
+/* A pick while some pieces are suspect. Their owners alone get them, and before
+ * all else: until such a piece has passed, whoever lied in it goes on. */
 static size_t content_pick_masked(struct content *c,
                                   const struct content_asker *who,
                                   struct picker_block *out, size_t max)
 {
     struct bits only = {0};
+    struct bits own = {0};
     size_t n = 0;
     if (who->only != NULL) {
         if (bits_init(&only, who->only->n) < 0 ||
@@ -189,15 +205,15 @@ static size_t content_pick_masked(struct content *c,
             return 0;
         }
     }
-    blame_mask(c, who, &only);
-    if (only.n > 0) {
-        n = picker_pick(c->picker, who->peer, who->have, &only, who->flags, out,
-                        max);
-    } else {
-        n = picker_pick(c->picker, who->peer, who->have, NULL, who->flags, out,
-                        max);
+    if (blame_owned(c, who, &own)) {
+        n = content_pick_of(c, who, &own, out, max);
+    }
+    if (n < max) {
+        blame_mask(c, who, &only);
+        n += content_pick_of(c, who, &only, out + n, max - n);
     }
     bits_fini(&only);
+    bits_fini(&own);
     return n;
 }
 

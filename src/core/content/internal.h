@@ -132,6 +132,10 @@ void blame_passed(struct content *c, uint32_t piece,
 void blame_credit(struct content *c, uint32_t piece);
 void blame_failed(struct content *c, uint32_t piece,
                   const uint8_t (*hashes)[SHA1_LEN]);
+/* Those of the asker's pieces that are suspect and its own to fetch, into an
+ * empty `out`; false: there are none. */
+bool blame_owned(const struct content *c, const struct content_asker *who,
+                 struct bits *out);
 /* Takes the suspect pieces of others out of `only` (no bits: all pieces). */
 void blame_mask(const struct content *c, const struct content_asker *who,
                 struct bits *only);
