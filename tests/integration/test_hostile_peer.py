@@ -496,6 +496,66 @@ def test_three_hold_one_block(lab):
     assert time.monotonic() - begin < 20
 
 
+# --- beside real clients --------------------------------------------------------
+
+LONG = int(os.environ.get("BTC_LAB_LONG", "0"))
+REAL_RATE = 1024     # KiB/s that each real client gives
+
+
+class Often(Liar):
+    every = 3
+
+
+def beside_real(lab, name, torrent, peers, kinds):
+    """Bytes a second that real clients give to a download, with hostile peers
+    of these kinds around it that are dialled first."""
+    bad = [kind(torrent, f"10.77.1.{i + 1}") for i, kind in enumerate(kinds)]
+    db = lab.path(f"{name}.db")
+    out = os.path.dirname(lab.path(f"out-{name}", "x"))
+    args = [x for p in bad for x in ("--peer", p.address)]
+    args += [x for p in peers for x in ("--peer", f"{p.ip}:{p.port}")]
+    begun = time.monotonic()
+    run = lab.btc("get", torrent.path, "-d", out, *args, db=db, timeout=300)
+    seconds = time.monotonic() - begun
+    assert run.code == 0, run
+    torrent.check(out)
+    assert all(p.connections for p in bad), "some were not dialled"
+    rows = {r["address"]: r for r in lab.sql(
+        "SELECT address, banned, bytes_down FROM peer_list", db=db)}
+    given = 0
+    for p in peers:
+        assert not rows[p.ip]["banned"], p.name
+        given += rows[p.ip]["bytes_down"]
+    for p in bad:
+        p.close()
+    return given / seconds
+
+
+def test_beside_real_clients(lab):
+    """Whatever hostile peers do, no real client is banned for it. With
+    BTC_LAB_LONG=N what those give is measured in N rounds of a longer download,
+    each of them alone and beside two dozen hostile peers: nine tenths at least.
+    """
+    more_addresses()
+    torrent = setup(lab, (60 if LONG else 6) * MIB, 262144)
+    peers = [client(torrent, seed=True, up_limit=REAL_RATE).wait_ready()
+             for client in (lab.transmission, lab.libtorrent, lab.aria2,
+                            lab.qbittorrent)]
+    kinds = (Choker, Mute, Blinker, MidBlock, Trickle, Rejecter, Stealer,
+             Doubler, Leaver, Liar, Seldom, Often)
+    if not LONG:
+        assert beside_real(lab, "short", torrent, peers, kinds) > 0
+    ratios = []
+    for n in range(LONG):
+        alone = beside_real(lab, f"alone-{n}", torrent, peers, ())
+        beside = beside_real(lab, f"beside-{n}", torrent, peers, kinds * 2)
+        ratios.append(beside / alone)
+        print(f"real clients give {alone / MIB:.2f} MiB/s alone, "
+              f"{beside / MIB:.2f} beside {len(kinds) * 2} hostile peers: "
+              f"{ratios[-1]:.2f}", flush=True)
+    assert not LONG or sorted(ratios)[LONG // 2] >= 0.9, ratios
+
+
 # --- a seeding btc -------------------------------------------------------------
 
 def seeding(lab, size=4 * MIB, piece_length=65536, options=()):

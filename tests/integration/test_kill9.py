@@ -202,7 +202,8 @@ def test_again_and_again(lab):
     torrent = lab.make_torrent(source, piece_length=MIB)
     n = kill_often(lab, rng, torrent, 7)
     while n < LONG:
-        assert lab.btc("rm", "--data", "-y", "1").code == 0
+        assert lab.btc("rm", "--data", "-y",
+                       torrent.info_hash[:12]).code == 0
         n += kill_often(lab, rng, torrent, LONG - n)
 
 
