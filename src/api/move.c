@@ -1,12 +1,16 @@
 /* A torrent's data goes to another folder; see btc_move in btc.h.
  *
  * The steps, and what holds when the program is killed behind each:
- *   the rows of the move, and the wish to pause   the old files are the
- * torrent's an engine that runs has let go of it          the same the new
- * files, linked or copied, and synced   the same; the next run takes the new
- * ones away save_path and fingerprints, one transaction   the new files are the
- * old names are taken away                  the same; the next run goes on the
- * rows go, the old wish is back
+ *
+ * 1. The rows of the move are there, and the wish to pause: the old files are
+ *    the torrent's.
+ * 2. An engine that runs has let go of it: the same.
+ * 3. The new files are linked or copied, and synced: the same; the next run
+ *    takes the new ones away.
+ * 4. save_path and the fingerprints are written, in one transaction: the new
+ *    files are the torrent's.
+ * 5. The old names are taken away: the same; the next run goes on with it.
+ * 6. The rows of the move go, and the old wish is back.
  */
 #include "journal/move.h"
 #include "api/api.h"

@@ -1,4 +1,4 @@
-/* See removal.h. The rows of the files are all that is needed: a torrent goes
+/* See delete.h. The rows of the files are all that is needed: a torrent goes
  * whose info dictionary cannot be read. */
 #include "engine/delete.h"
 

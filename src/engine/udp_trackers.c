@@ -174,15 +174,15 @@ static void udp_trackers_drain(struct udp_trackers *u)
 /* The first address of a family that may be asked. */
 static const struct addr *udp_trackers_pick(const struct udp_trackers *u,
                                             const struct resolve_result *r,
-                                            enum addr_family family, bool local,
-                                            bool *refused)
+                                            enum addr_family family,
+                                            bool is_guarded, bool *refused)
 {
     for (size_t i = 0; i < r->n; i++) {
         const struct addr *a = &r->addrs[i];
         if (a->family != family || !udp_has_family(u->o.udp, family)) {
             continue;
         }
-        if (local || !addr_is_local(a)) {
+        if (guard_may_reach(is_guarded, a)) {
             return a;
         }
         *refused = true;
@@ -196,12 +196,12 @@ static void udp_announce_ask(struct udp_announce *a,
 {
     static const enum addr_family families[2] = {ADDR_V4, ADDR_V6};
     struct udp_trackers *u = a->owner;
-    bool local = u->o.allow_local || guard_host_is_local(a->url.host);
+    bool is_guarded = !u->o.allow_local && !guard_host_is_local(a->url.host);
     bool refused = false;
     a->state = UDP_ANNOUNCE_ASKING;
     for (int i = 0; i < 2; i++) {
         const struct addr *to =
-            udp_trackers_pick(u, r, families[i], local, &refused);
+            udp_trackers_pick(u, r, families[i], is_guarded, &refused);
         struct udp_tracker_request q = {
             .kind = a->kind, .announce = a->request, .path = a->url.path};
         if (to != NULL) {
@@ -212,9 +212,7 @@ static void udp_announce_ask(struct udp_announce *a,
     if (a->asked[0] != 0 || a->asked[1] != 0) {
         udp_trackers_arm(u, true);
     } else if (refused) {
-        udp_announce_fail(a, BTC_E_REFUSED,
-                          "it leads to an address of the local network, which "
-                          "only --allow-local permits");
+        udp_announce_fail(a, BTC_E_REFUSED, GUARD_REFUSED);
     } else {
         udp_announce_fail(a, BTC_E_NETWORK,
                           "no address of it can be reached from here");

@@ -1,8 +1,14 @@
-/* Which hosts are local by their name; see guard.h. */
+/* What a tracker may lead us to, and which hosts are local by their name; see
+ * guard.h. */
 #include "net/guard.h"
 
 #include <string.h>
 #include <strings.h>
+
+bool guard_may_reach(bool is_guarded, const struct addr *to)
+{
+    return !is_guarded || !addr_is_local(to);
+}
 
 /* The name ends in this domain. */
 static bool guard_is_below(const char *host, size_t len, const char *domain)

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/guard.h"
 #include "net/host_queue.h"
 #include "net/http_easy.h"
 #include "net/http_text.h"
@@ -222,7 +223,7 @@ static curl_socket_t http_on_open_socket(void *arg, curlsocktype purpose,
     struct http_job *j = arg;
     struct addr a = addr_from_sockaddr(&to->addr);
     (void)purpose;
-    if (j->guard && addr_is_local(&a)) {
+    if (!guard_may_reach(j->guard, &a)) {
         j->is_refused = true;
         return CURL_SOCKET_BAD;
     }
@@ -239,8 +240,10 @@ static int http_on_prereq(void *arg, char *to_ip, char *from_ip, int to_port,
     (void)from_ip;
     (void)from_port;
     (void)to_port;
-    if (j->guard &&
-        (!addr_parse_ip(slice_str(to_ip), 0, &a) || addr_is_local(&a))) {
+    if (!addr_parse_ip(slice_str(to_ip), 0, &a)) {
+        a = (struct addr){0}; /* as good as local */
+    }
+    if (!guard_may_reach(j->guard, &a)) {
         j->is_refused = true;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -368,9 +371,7 @@ static void http_fill_result(struct http_job *j, CURLcode rc,
     r->code = http_text_explain(&f, r->error, sizeof(r->error));
     if (j->is_refused && r->code != 0) {
         r->code = BTC_E_REFUSED;
-        (void)snprintf(r->error, sizeof(r->error),
-                       "it leads to an address of the local network, which "
-                       "only --allow-local permits");
+        (void)snprintf(r->error, sizeof(r->error), "%s", GUARD_REFUSED);
     }
 }
 

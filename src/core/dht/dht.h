@@ -37,6 +37,7 @@
 
 #include "core/dht/node_id.h"
 #include "core/dht/store.h"
+#include "core/dht/token.h"
 
 #define DHT_SEARCH_AGAIN_MS 900000u
 #define DHT_SEARCH_SOON_MS  60000u

@@ -15,6 +15,7 @@
 #include "core/dht/limiter.h"
 #include "core/dht/lookup.h"
 #include "core/dht/table.h"
+#include "core/dht/token.h"
 #include "core/dht/vote.h"
 
 #define DHT_FAMILIES  2

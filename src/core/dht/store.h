@@ -1,4 +1,4 @@
-/* Peers that others announced to us, and the tokens they need for it (BEP 5).
+/* Peers that others announced to us (BEP 5).
  *
  * Bounded in every direction: peers of a hash, hashes, peers in all, and what
  * one place (an IPv4 address, an IPv6 /64) may announce. When there are too
@@ -8,7 +8,6 @@
 #ifndef BTC_CORE_DHT_STORE_H
 #define BTC_CORE_DHT_STORE_H
 
-#include "base/hash.h"
 #include "core/dht/node_id.h"
 
 #define DHT_STORE_EXPIRY_MS   1800000u
@@ -17,22 +16,6 @@
 #define DHT_STORE_PLACE_PORTS 3     /* of one place below one hash */
 #define DHT_STORE_PLACE_PEERS 100   /* of one place in all */
 #define DHT_STORE_PEERS       20000 /* in all */
-
-#define DHT_TOKEN_LEN       8
-#define DHT_TOKEN_ROTATE_MS 300000u /* valid twice as long */
-#define DHT_SECRET_LEN      SHA256_LEN
-
-/* Tokens: a digest of a place and a secret that changes with time, so that
- * nothing has to be remembered. */
-struct dht_tokens {
-    uint8_t secret[DHT_SECRET_LEN];
-};
-
-void dht_tokens_make(const struct dht_tokens *k, const struct addr *to,
-                     uint64_t now_ms, uint8_t out[DHT_TOKEN_LEN]);
-/* Whether we gave it to this address, 5 to 10 minutes ago at most. */
-bool dht_tokens_check(const struct dht_tokens *k, const struct addr *from,
-                      uint64_t now_ms, struct slice token);
 
 struct dht_store; /* opaque */
 

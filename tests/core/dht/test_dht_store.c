@@ -1,6 +1,7 @@
 /* Announced peers and tokens: every limit, one after the other. */
 #include "core/dht/dht_kit.h"
 #include "core/dht/store.h"
+#include "core/dht/token.h"
 
 #define TEST_NOW 10000000u
 

@@ -1,5 +1,5 @@
 /* Active pieces: the table, their blocks, who was asked and who sent what; see
- * picker_priv.h for the vocabulary.
+ * internal.h for the vocabulary.
  *
  * A block is free (no origin, no askers), asked (no origin, askers) or received
  * (an origin; askers that have not answered yet may be left, so that they can

@@ -1,4 +1,4 @@
-/* The picker's invariants, counted anew; see picker_priv.h. For tests and debug
+/* The picker's invariants, counted anew; see internal.h. For tests and debug
  * runs: a contradiction aborts. */
 #include "core/content/picker/internal.h"
 

@@ -1,5 +1,5 @@
 /* The order of MISSING pieces and the availability that it goes by; see
- * picker_priv.h for the vocabulary and the invariants.
+ * internal.h for the vocabulary and the invariants.
  *
  * A move between neighbouring buckets is one swap. Coming in and going out are
  * walks to and from the end of the last bucket. Whole maps of peers and long

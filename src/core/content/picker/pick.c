@@ -1,5 +1,5 @@
 /* The choice of blocks for a peer; see picker.h for the order of picking and
- * picker_priv.h for the vocabulary.
+ * internal.h for the vocabulary.
  *
  * A new piece is found by walking the order from its head, which for a peer
  * that has most of what we lack ends after a few places. A peer that has little
