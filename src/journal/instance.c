@@ -8,6 +8,11 @@
  * FILE-lock, which a killed engine leaves behind. A WAL that is not empty
  * belongs to the file only when both still say the same. A backup that btc
  * makes gets a name of its own.
+ *
+ * Whoever was killed while SQLite moved the WAL into the file leaves a file
+ * that is half of each: it may not say any name, for page 1 tells of pages that
+ * are not there yet. Then the two are read together, and belong together when
+ * what comes of it is whole and has the name.
  */
 #include "journal/internal.h"
 
@@ -85,10 +90,70 @@ static void journal_instance_left(const char *path,
     }
 }
 
+/* A connection for a look: it moves nothing from the WAL into the file. NULL:
+ * there is none. */
+static sqlite3 *journal_instance_look(const char *name, int flags)
+{
+    sqlite3 *sql = NULL;
+    int rc = sqlite3_open_v2(name, &sql, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_db_config(sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    }
+    if (rc != SQLITE_OK) {
+        (void)sqlite3_close(sql);
+        return NULL;
+    }
+    return sql;
+}
+
+/* What the file says of itself, without the WAL; "" when it says nothing. */
+static void journal_instance_of_file(const char *path,
+                                     char out[JOURNAL_INSTANCE_LEN])
+{
+    char *uri = journal_immutable_uri(path);
+    sqlite3 *sql =
+        journal_instance_look(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    free(uri);
+    out[0] = '\0';
+    if (sql != NULL) {
+        journal_instance_read(sql, out);
+        (void)sqlite3_close(sql);
+    }
+}
+
+/* SQLite finds nothing wrong. */
+static bool journal_instance_is_whole(sqlite3 *sql)
+{
+    sqlite3_stmt *s = NULL;
+    bool is_whole = false;
+    if (sqlite3_prepare_v2(sql, "PRAGMA quick_check(1)", -1, &s, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(s, 0);
+        is_whole = text != NULL && strcmp(text, "ok") == 0;
+    }
+    (void)sqlite3_finalize(s);
+    return is_whole;
+}
+
+/* File and WAL together are a database of this name. */
+static bool journal_instance_is_pair(const char *path, const char *name)
+{
+    char found[JOURNAL_INSTANCE_LEN];
+    bool is_pair = false;
+    sqlite3 *sql = journal_instance_look(path, SQLITE_OPEN_READWRITE);
+    if (sql != NULL) {
+        journal_instance_read(sql, found);
+        is_pair = strcmp(found, name) == 0 && journal_instance_is_whole(sql);
+        (void)sqlite3_close(sql);
+    }
+    return is_pair;
+}
+
 int journal_instance_check(const char *path, struct err *e)
 {
     char left[JOURNAL_INSTANCE_LEN];
-    char found[JOURNAL_INSTANCE_LEN] = "";
+    char found[JOURNAL_INSTANCE_LEN];
     if (journal_wal_size(path) == 0) {
         return 0;
     }
@@ -96,17 +161,9 @@ int journal_instance_check(const char *path, struct err *e)
     if (left[0] == '\0' || journal_engine_pid(path) != 0) {
         return 0; /* a clean end, or an engine that is alive */
     }
-    sqlite3 *sql = NULL;
-    char *uri = journal_immutable_uri(path);
-    if (sqlite3_open_v2(uri, &sql,
-                        SQLITE_OPEN_READONLY | SQLITE_OPEN_URI |
-                            SQLITE_OPEN_NOMUTEX,
-                        NULL) == SQLITE_OK) {
-        journal_instance_read(sql, found);
-    }
-    (void)sqlite3_close(sql);
-    free(uri);
-    if (strcmp(left, found) == 0) {
+    journal_instance_of_file(path, found);
+    if (strcmp(left, found) == 0 ||
+        (found[0] == '\0' && journal_instance_is_pair(path, left))) {
         return 0;
     }
     return err_set(e, BTC_E_DB,
