@@ -209,6 +209,7 @@ struct engine_clock {
     uint64_t tick_ms;    /* last STATS */
     uint64_t second_ms;  /* last look at all torrents */
     uint64_t payload_ms; /* last payload seen, for the stall */
+    bool silent;         /* the drive of some torrent, at the last second */
 };
 
 struct engine {

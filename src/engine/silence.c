@@ -159,14 +159,22 @@ static void silence_end_run(struct engine *s, uint64_t now)
     }
 }
 
+/* While all drives answer and nobody was told of one, there is nobody to ask:
+ * ten thousand torrents at rest cost nothing. */
 void silence_second(struct engine *s)
 {
     uint64_t now = loop_now_ms(s->loop);
-    store_look(s->disk, now);
+    bool silent = store_look(s->disk, now);
+    bool told = false;
+    if (!silent && !s->clock.silent) {
+        return;
+    }
     for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         silence_look(st, now);
+        told |= st->watch.silent_ms != 0;
     }
+    s->clock.silent = told;
     if (s->end.phase == END_WINDING) {
         silence_end_run(s, now);
     }

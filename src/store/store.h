@@ -101,8 +101,9 @@ void store_tree_only_reads(struct store_tree *s);
 void store_tree_set_lane(struct store_tree *s, uint32_t lane);
 /* Looks for system calls that do not come back; the loop does it once a second.
  * Other drives get workers in place of those that wait, and what is for the
- * same drive waits in its queue. */
-void store_look(struct store *d, uint64_t now_ms);
+ * same drive waits in its queue. True when there is a drive that does not
+ * answer: no tree need be asked while there is none. */
+bool store_look(struct store *d, uint64_t now_ms);
 /* When a call to its drive was found to be out that is not back yet, once that
  * is seconds ago; 0: the drive answers. */
 uint64_t store_tree_silent_ms(struct store_tree *s);

@@ -384,7 +384,7 @@ static void store_add_workers(struct store *d, uint32_t n)
     }
 }
 
-void store_look(struct store *d, uint64_t now_ms)
+bool store_look(struct store *d, uint64_t now_ms)
 {
     pthread_mutex_lock(&d->lock);
     if (store_silent_look(d, now_ms)) {
@@ -392,10 +392,12 @@ void store_look(struct store *d, uint64_t now_ms)
     }
     uint32_t left = store_silent_left(d);
     bool waits = d->normal.head || d->low.head;
+    bool silent = d->silent.n > 0;
     pthread_mutex_unlock(&d->lock);
     if (waits && left < d->n_threads + 1) {
         store_add_workers(d, d->n_threads + 1 - left);
     }
+    return silent;
 }
 
 /* Before the first job. */
