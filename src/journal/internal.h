@@ -75,7 +75,8 @@ struct journal_migration {
 };
 extern const struct journal_migration journal_migrations[];
 extern const size_t journal_n_migrations;
-extern const char journal_all_sql[]; /* all of them, one behind the other */
+extern const char journal_all_sql[];   /* all of them, one behind the other */
+extern const char journal_whole_sql[]; /* the schema that they lead to */
 
 /* --- sql.c --- */
 /* SQLite's last error as ours: code and "<what>: <SQLite's text>". */

@@ -384,6 +384,47 @@ static void test_every_version(void **state)
     }
 }
 
+/* Counts statements that change a table that is there. */
+static int count_alter(unsigned type, void *ctx, void *stmt, void *text)
+{
+    (void)type;
+    (void)stmt;
+    *(uint32_t *)ctx += strncmp(text, "ALTER", 5) == 0;
+    return 0;
+}
+
+static uint32_t n_alter;
+
+/* For every connection that is opened. */
+static int count_on_open(sqlite3 *db, char **error,
+                         const struct sqlite3_api_routines *api)
+{
+    (void)error;
+    (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, count_alter, &n_alter);
+}
+
+/* A new database is not taken through the versions: each ALTER TABLE reads the
+ * whole schema again. */
+static void test_new_at_once(void **state)
+{
+    struct test_db *t = *state;
+    struct err e = {0};
+    n_alter = 0;
+    assert_int_equal(sqlite3_auto_extension((void (*)(void))count_on_open),
+                     SQLITE_OK);
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    assert_int_equal(n_alter, 0);
+    assert_int_equal(unlink(t->path), 0);
+    struct journal *db = open_bare(t->path);
+    assert_int_equal(
+        journal_migrate(db, journal_migrations, journal_n_migrations - 1, &e),
+        0);
+    journal_close(db);
+    assert_true(n_alter > 0); /* it would have been seen */
+    sqlite3_reset_auto_extension();
+}
+
 /* A migration that fails leaves the version before it, whole. */
 static void test_migrate_fails(void **state)
 {
@@ -601,6 +642,7 @@ int main(int argc, char **argv)
         T(test_busy),
         T(test_migrate),
         T(test_every_version),
+        T(test_new_at_once),
         T(test_migrate_fails),
         T(test_migrate_locked),
         T(test_create_race),
