@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -907,6 +908,25 @@ static void test_waiting_is_cheap(void **state)
     assert_int_equal(peerset_next(w->ps, false, 1000), id);
 }
 
+/* An address that finds a place costs the same however many there are. */
+static void test_naming_is_cheap(void **state)
+{
+    struct world *w = *state;
+    char text[32];
+
+    for (uint32_t i = 0; i < PEERSET_MAX * 3 / 8; i++) {
+        (void)snprintf(text, sizeof(text), "9.%u.%u.%u:80", i / 4 / 256,
+                       i / 4 % 256, i % 4);
+        struct addr a = at(text);
+        assert_true(peerset_add(w->ps, &a, PEER_SOURCE_TRACKER) >= 0);
+    }
+    assert_int_equal(w->ps->n_looked, 0);
+    struct addr more = at("8.8.8.8:80");
+    assert_int_equal(peerset_add(w->ps, &more, PEER_SOURCE_TRACKER),
+                     BTC_E_LIMIT);
+    assert_int_equal(w->ps->n_looked, PEERSET_MAX * 3 / 8);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -945,6 +965,7 @@ int main(void)
         TEST(test_stale_ids),
         TEST(test_random),
         TEST(test_waiting_is_cheap),
+        TEST(test_naming_is_cheap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,8 @@
  * host and no source of addresses has more than its part of the set: beyond it
  * a newcomer takes the place of one of the same host or source that is worth
  * less, or gets none. Only when the whole set is full does a newcomer take the
- * place of somebody else.
+ * place of somebody else. Until a part is full nobody is looked at: thousands
+ * of addresses come at once.
  *
  * The worst goes first: own and banned addresses (both are remembered
  * elsewhere), those that cannot be dialled, those that failed more often, those
@@ -28,6 +29,10 @@ static const uint32_t admit_source_max[] = {
     [PEER_SOURCE_DHT] = PEERSET_MAX * 3 / 16,
     [PEER_SOURCE_LSD] = PEERSET_MAX / 16,
 };
+
+_Static_assert(sizeof(admit_source_max) / sizeof(admit_source_max[0]) ==
+                   PEERSET_SOURCES,
+               "each source has its limit");
 
 /* Entries that have something in common. */
 struct admit_group {
@@ -81,25 +86,32 @@ static void admit_count(struct admit_group *g, struct peerset_node *node)
     }
 }
 
-/* What there is already beside a newcomer. */
-struct admit_survey {
-    struct admit_group host, source, all;
+/* What a newcomer has in common with others. */
+enum admit_kind {
+    ADMIT_HOST,
+    ADMIT_SOURCE,
+    ADMIT_ALL
 };
 
-static void admit_look(const struct peerset *ps, const struct addr *a,
-                       enum peer_source source, struct admit_survey *out)
+/* The group of a newcomer: a walk over the set, made only when it is full or
+ * may be. */
+static struct admit_group admit_look(struct peerset *ps, enum admit_kind kind,
+                                     const struct addr *a,
+                                     enum peer_source source)
 {
+    struct admit_group group = {.n = 0};
+
+    ps->n_looked += ps->n;
     for (uint32_t i = 0; i < ps->n; i++) {
         struct peerset_node *node = ps->nodes[i];
 
-        admit_count(&out->all, node);
-        if (node->e.source == source) {
-            admit_count(&out->source, node);
+        if ((kind == ADMIT_HOST && !addr_eq_host(&node->e.addr, a)) ||
+            (kind == ADMIT_SOURCE && node->e.source != source)) {
+            continue;
         }
-        if (addr_eq_host(&node->e.addr, a)) {
-            admit_count(&out->host, node);
-        }
+        admit_count(&group, node);
     }
+    return group;
 }
 
 /* Whole swarms live behind one address of our own network. */
@@ -111,31 +123,68 @@ static uint32_t admit_host_max(const struct addr *a)
     return PEERSET_HOST_MAX;
 }
 
-/* The group in which somebody must go for the newcomer; NULL: nobody must. */
-static const struct admit_group *
-admit_find_full(const struct admit_survey *found, const struct addr *a,
-                enum peer_source source)
+/* The place of a host among the counts. */
+static uint16_t *admit_host(const struct peerset *ps, const struct addr *a)
 {
-    if (source != PEER_SOURCE_USER && found->host.n >= admit_host_max(a)) {
-        return &found->host;
+    return &ps->hosts[peerset_hash_host(ps, a) % ps->cap];
+}
+
+/* The group in which somebody must go for the newcomer; false: nobody must. */
+static bool admit_find_full(struct peerset *ps, const struct addr *a,
+                            enum peer_source source, enum admit_kind *kind,
+                            struct admit_group *full)
+{
+    if (source != PEER_SOURCE_USER && ps->n > 0 &&
+        *admit_host(ps, a) >= admit_host_max(a)) {
+        *kind = ADMIT_HOST;
+        *full = admit_look(ps, ADMIT_HOST, a, source);
+        if (full->n >= admit_host_max(a)) {
+            return true;
+        }
     }
-    if (found->source.n >= admit_source_max[source]) {
-        return &found->source;
+    if (ps->of_source[source] >= admit_source_max[source]) {
+        *kind = ADMIT_SOURCE;
+    } else if (ps->n >= PEERSET_MAX) {
+        *kind = ADMIT_ALL;
+    } else {
+        return false;
     }
-    return found->all.n >= PEERSET_MAX ? &found->all : NULL;
+    *full = admit_look(ps, *kind, a, source);
+    return true;
 }
 
 /* Most torrents know few peers, so the places are made as they are needed. */
 static void admit_grow(struct peerset *ps)
 {
-    if (ps->n == ps->cap) {
-        ps->cap = num_min_u32(ps->cap * 2, PEERSET_MAX);
-        if (ps->cap == 0) {
-            ps->cap = PEERSET_FIRST;
-        }
-        ps->nodes =
-            mem_resize(ps->nodes, ps->cap, sizeof(struct peerset_node *));
+    if (ps->n < ps->cap) {
+        return;
     }
+    ps->cap = num_min_u32(ps->cap * 2, PEERSET_MAX);
+    if (ps->cap == 0) {
+        ps->cap = PEERSET_FIRST;
+    }
+    ps->nodes = mem_resize(ps->nodes, ps->cap, sizeof(struct peerset_node *));
+    free(ps->hosts);
+    ps->hosts = mem_calloc(ps->cap, sizeof(*ps->hosts));
+    for (uint32_t i = 0; i < ps->n; i++) {
+        (*admit_host(ps, &ps->nodes[i]->e.addr))++;
+    }
+}
+
+void peerset_insert(struct peerset *ps, struct peerset_node *node)
+{
+    node->at = ps->n;
+    ps->nodes[ps->n++] = node;
+    ps->of_source[node->e.source]++;
+    (*admit_host(ps, &node->e.addr))++;
+}
+
+void peerset_set_source(struct peerset *ps, struct peerset_node *node,
+                        enum peer_source source)
+{
+    ps->of_source[node->e.source]--;
+    node->e.source = source;
+    ps->of_source[source]++;
 }
 
 void peerset_remove(struct peerset *ps, struct peerset_node *node)
@@ -148,6 +197,8 @@ void peerset_remove(struct peerset *ps, struct peerset_node *node)
     if (node->e.connectable) {
         peerset_unlink_addr(ps, node);
     }
+    ps->of_source[node->e.source]--;
+    (*admit_host(ps, &node->e.addr))--;
     struct peerset_node *last = ps->nodes[--ps->n];
     ps->nodes[node->at] = last;
     last->at = node->at;
@@ -157,23 +208,21 @@ void peerset_remove(struct peerset *ps, struct peerset_node *node)
 bool peerset_admit(struct peerset *ps, const struct addr *a,
                    enum peer_source source)
 {
-    struct admit_survey found = {.host = {.n = 0}};
-    const struct admit_group *full = NULL;
+    struct admit_group full;
+    enum admit_kind kind;
 
-    admit_look(ps, a, source, &found);
-    full = admit_find_full(&found, a, source);
-    if (!full) {
+    if (!admit_find_full(ps, a, source, &kind, &full)) {
         admit_grow(ps);
         return true;
     }
     /* A name costs nothing; a connection shows that somebody is there. */
-    if (full->worst && full != &found.all && source != PEER_SOURCE_INCOMING &&
-        full->least >= admit_worth_new()) {
+    if (full.worst && kind != ADMIT_ALL && source != PEER_SOURCE_INCOMING &&
+        full.least >= admit_worth_new()) {
         return false;
     }
-    if (!full->worst) {
+    if (!full.worst) {
         return false;
     }
-    peerset_remove(ps, full->worst);
+    peerset_remove(ps, full.worst);
     return true;
 }

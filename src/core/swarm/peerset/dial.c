@@ -11,14 +11,6 @@
 
 #include <string.h>
 
-/* Failures of both kinds. */
-uint32_t peerset_failures(const struct peerset_node *node)
-{
-    uint64_t n = (uint64_t)node->e.failures + node->useless;
-
-    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
-}
-
 /* It may be dialled, now or later. */
 static bool peerset_is_candidate(const struct peerset_node *node, bool seeding)
 {

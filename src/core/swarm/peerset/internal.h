@@ -16,6 +16,7 @@
 #define PEERSET_MAX_BANS 4096 /* the oldest is forgotten beyond */
 #define PEERSET_MAX_SELF 32   /* own addresses; the oldest is forgotten */
 #define PEERSET_FIRST    8    /* places at first; doubled up to PEERSET_MAX */
+#define PEERSET_SOURCES  (PEER_SOURCE_LSD + 1)
 
 struct peerset_node {
     struct peerset_entry e; /* first: an entry is its node */
@@ -58,6 +59,9 @@ struct peerset {
     uint64_t key[2]; /* of the hashes, so that nobody can choose collisions */
     struct peerset_node **nodes; /* owns; no order; PEERSET_MAX at most */
     uint32_t n, cap;
+    uint32_t of_source[PEERSET_SOURCES]; /* entries by source */
+    uint16_t *hosts; /* owns; `cap` counts of entries by the hash of the host:
+                      * no host has more than its count says */
     uint32_t next_id;
     uint32_t n_doubts; /* dials since the last sign of life that failed */
     struct peerset_due due[2];      /* by `seeding` */
@@ -65,14 +69,21 @@ struct peerset {
     struct peerset_id *by_id;       /* borrows; the nodes own them */
     struct peerset_bannee *bannees; /* owns */
     struct peerset_self self;
+    uint64_t n_looked; /* at entries, for a newcomer; for tests */
 };
 
+/* Puts a node into the place that it was admitted to. */
+void peerset_insert(struct peerset *ps, struct peerset_node *node);
+void peerset_set_source(struct peerset *ps, struct peerset_node *node,
+                        enum peer_source source);
 /* Takes a node out and frees it; its ids lead nowhere then. */
 void peerset_remove(struct peerset *ps, struct peerset_node *node);
 /* A place for one more address of this source; false: there is none for it. */
 bool peerset_admit(struct peerset *ps, const struct addr *a,
                    enum peer_source source);
 
+/* Of the host alone, as addr_eq_host tells hosts apart. */
+unsigned peerset_hash_host(const struct peerset *ps, const struct addr *a);
 /* The address as a key with another port: what is not its value is zero. */
 struct addr peerset_key(const struct addr *a, uint16_t port);
 /* The connectable node of an address, or NULL. */
@@ -100,6 +111,11 @@ uint32_t peerset_n_bannees(const struct peerset *ps);
  * or not banned any more. */
 void peerset_changed(struct peerset *ps);
 /* Failures of both kinds: no connection, and nothing useful of it. */
-uint32_t peerset_failures(const struct peerset_node *node);
+static inline uint32_t peerset_failures(const struct peerset_node *node)
+{
+    uint64_t n = (uint64_t)node->e.failures + node->useless;
+
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
 
 #endif

@@ -46,6 +46,7 @@ void peerset_free(struct peerset *ps)
         peerset_bannee_remove(ps, ps->bannees);
     }
     free(ps->nodes);
+    free(ps->hosts);
     free(ps);
 }
 
@@ -67,8 +68,7 @@ static struct peerset_node *peerset_make(struct peerset *ps,
     node->e.source = source;
     node->e.connectable = connectable;
     node->e.banned = peerset_is_banned(ps, a);
-    node->at = ps->n;
-    ps->nodes[ps->n++] = node;
+    peerset_insert(ps, node);
     peerset_link_id(ps, node, i);
     if (connectable) {
         peerset_link_addr(ps, node);
@@ -96,7 +96,7 @@ int64_t peerset_add(struct peerset *ps, const struct addr *a,
         return node ? (int64_t)node->e.id : BTC_E_LIMIT;
     }
     if (source == PEER_SOURCE_USER) {
-        node->e.source = source;
+        peerset_set_source(ps, node, source);
     }
     return node->e.id;
 }
@@ -152,6 +152,7 @@ static void peerset_undo_guess(struct peerset *ps, struct peerset_node *node)
     uint32_t useless = node->useless;
 
     peerset_unlink_addr(ps, node);
+    peerset_set_source(ps, node, PEER_SOURCE_INCOMING);
     node->e = (struct peerset_entry){.id = old.id,
                                      .addr = old.addr,
                                      .source = PEER_SOURCE_INCOMING,
@@ -176,7 +177,7 @@ static void peerset_merge(struct peerset *ps, struct peerset_node *to,
     struct peerset_entry *e = &to->e;
     struct peerset_id *i = NULL;
 
-    e->source = from->e.source;
+    peerset_set_source(ps, to, from->e.source);
     e->bytes_down += from->e.bytes_down;
     e->bytes_up += from->e.bytes_up;
     e->bad_pieces += from->e.bad_pieces;

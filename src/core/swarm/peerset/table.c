@@ -34,6 +34,16 @@ static unsigned peerset_hash_addr(const struct peerset *ps,
     return peerset_hash(ps, sum ^ head << 20);
 }
 
+unsigned peerset_hash_host(const struct peerset *ps, const struct addr *a)
+{
+    struct addr key = peerset_key(a, 0);
+
+    if (key.family == ADDR_V6) {
+        memset(key.ip + 8, 0, sizeof(key.ip) - 8);
+    }
+    return peerset_hash_addr(ps, &key);
+}
+
 /* The address as a key: what is not part of its value is zero. */
 struct addr peerset_key(const struct addr *a, uint16_t port)
 {
