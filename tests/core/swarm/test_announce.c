@@ -221,15 +221,44 @@ static void test_refused(void **state)
     assert_string_equal(sim_get(&s, 0)->error, "busy");
     assert_true(sim_get(&s, 0)->last_unix > SIM_UNIX);
     a->reply.retry_in = 600;
-    sim_run(&s, 2);
-    sim_expect(&s, "30 a started;");
-    sim_run(&s, 598);
+    sim_run(&s, 11);
+    sim_expect(&s, "31 a started;");
+    sim_run(&s, 589);
     announce_now(s.a, s.now_ms); /* not even by a user's wish */
     sim_run(&s, 0);
     sim_expect(&s, "629 b -;");
     a->reply.retry_in = -1;
     sim_run(&s, 3);
-    sim_expect(&s, "630 a started;");
+    sim_expect(&s, "631 a started;");
+    sim_fini(&s);
+}
+
+/* Who is refused again and again asks seldom, and soon again after an answer
+ * or when the failure is of another kind. */
+static void test_refused_often(void **state)
+{
+    struct sim s;
+    struct fake *a = NULL;
+
+    (void)state;
+    sim_init(&s, 9);
+    a = sim_add(&s, 0);
+    snprintf(a->reply.failure, sizeof a->reply.failure, "not today");
+    a->reply.interval = 0;
+    sim_start(&s);
+    sim_run(&s, 29);
+    assert_int_equal(a->n_sent[TRACKER_EVENT_STARTED], 1);
+    sim_run(&s, 10);
+    assert_int_equal(a->n_sent[TRACKER_EVENT_STARTED], 2);
+    sim_run(&s, 3600);
+    assert_in_range(a->n_sent[TRACKER_EVENT_STARTED], 4, 6);
+    a->dead = true;
+    sim_run(&s, 1800);
+    a->dead = false;
+    a->reply.failure[0] = '\0';
+    a->reply.interval = 1800;
+    sim_run(&s, 7200);
+    assert_int_equal(sim_get(&s, 0)->failures, 0);
     sim_fini(&s);
 }
 
@@ -704,16 +733,17 @@ static void test_soak(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),        cmocka_unit_test(test_tiers),
-        cmocka_unit_test(test_tier_first),  cmocka_unit_test(test_front),
-        cmocka_unit_test(test_backoff),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_vain),        cmocka_unit_test(test_never),
-        cmocka_unit_test(test_want_peers),  cmocka_unit_test(test_now),
-        cmocka_unit_test(test_few_peers),   cmocka_unit_test(test_slow),
-        cmocka_unit_test(test_complete),    cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_stop_start),  cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_add),         cmocka_unit_test(test_add_late),
-        cmocka_unit_test(test_state_names), cmocka_unit_test(test_soak),
+        cmocka_unit_test(test_life),       cmocka_unit_test(test_tiers),
+        cmocka_unit_test(test_tier_first), cmocka_unit_test(test_front),
+        cmocka_unit_test(test_backoff),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_vain),       cmocka_unit_test(test_refused_often),
+        cmocka_unit_test(test_never),      cmocka_unit_test(test_want_peers),
+        cmocka_unit_test(test_now),        cmocka_unit_test(test_few_peers),
+        cmocka_unit_test(test_slow),       cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_stop),       cmocka_unit_test(test_stop_start),
+        cmocka_unit_test(test_facts),      cmocka_unit_test(test_add),
+        cmocka_unit_test(test_add_late),   cmocka_unit_test(test_state_names),
+        cmocka_unit_test(test_soak),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@ struct announce_entry {
     uint32_t n_peers;         /* in the last reply */
     uint32_t n_vain;          /* replies in a row that named nobody new */
     uint64_t early_ms; /* when peers lack: between t.min_ms and t.next_ms */
+    uint32_t refusals; /* of this run: failures in a row that it told itself */
     bool owes_completed;
     bool owes_stopped;
     struct {

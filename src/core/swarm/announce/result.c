@@ -1,15 +1,18 @@
 /* What came of an announce: back-off, intervals, what the tracker said.
  *
- * A failure counts, doubles the wait and leaves the tracker where it is in its
- * tier; an answer forgets all failures and brings it to the front. A result
- * that nobody waits for is dropped.
+ * A failure counts, makes the next wait longer and leaves the tracker where it
+ * is in its tier; an answer forgets all failures and brings it to the front. A
+ * result that nobody waits for is dropped.
  */
 #include "core/swarm/announce/internal.h"
 
 #include <string.h>
 
-/* A failure that the tracker itself told does not go away in seconds. */
-#define ANNOUNCE_TOLD_MS ((uint64_t)TRACKER_MIN_INTERVAL * 1000)
+/* A failure that the tracker itself told does not go away in seconds, and who
+ * was refused several times is asked for patience: thousands of torrents may be
+ * refused by one tracker. */
+#define ANNOUNCE_TOLD_MS    ((uint64_t)TRACKER_MIN_INTERVAL * 1000)
+#define ANNOUNCE_TOLD_TIMES 4
 
 /* The entry whose job is out; NULL when the result comes from nowhere. */
 static struct announce_entry *
@@ -33,14 +36,14 @@ static void announce_end(struct announce_entry *e, uint64_t now_ms)
     e->t.min_ms = now_ms;
 }
 
-/* The wait after this many failures in a row: doubling, with a quarter of
- * chance so that many clients do not come back together. */
-static uint64_t announce_backoff(struct announce *a, uint32_t failures)
+/* The wait after this many failures in a row: `ms` and `times` as much for each
+ * further one, with a quarter of chance so that many clients do not come back
+ * together. */
+static uint64_t announce_backoff(struct announce *a, uint64_t ms,
+                                 uint32_t times, uint32_t failures)
 {
-    uint64_t ms = ANNOUNCE_RETRY_MS;
-
     while (--failures > 0 && ms < ANNOUNCE_RETRY_MAX_MS) {
-        ms *= 2;
+        ms *= times;
     }
     ms += rng_below(a->rng, (uint32_t)(ms / 4) + 1);
     if (ms > ANNOUNCE_RETRY_MAX_MS) {
@@ -50,19 +53,35 @@ static uint64_t announce_backoff(struct announce *a, uint32_t failures)
     return ms;
 }
 
+/* After a failure of whatever kind. */
+static uint64_t announce_wait(struct announce *a,
+                              const struct announce_entry *e)
+{
+    if (e->refusals > 0) {
+        return announce_backoff(a, ANNOUNCE_TOLD_MS, ANNOUNCE_TOLD_TIMES,
+                                e->refusals);
+    }
+    return announce_backoff(a, ANNOUNCE_RETRY_MS, 2, e->t.failures);
+}
+
 /* Counts a failure; the retry is not before `least_ms` from now. */
 static void announce_fail(struct announce *a, struct announce_entry *e,
-                          uint64_t least_ms, uint64_t now_ms)
+                          bool refused, uint64_t least_ms, uint64_t now_ms)
 {
     uint64_t wait_ms = 0;
 
     if (e->t.failures < UINT32_MAX) {
         e->t.failures++;
     }
+    if (!refused) {
+        e->refusals = 0;
+    } else if (e->refusals < UINT32_MAX) {
+        e->refusals++;
+    }
     if (e->event == TRACKER_EVENT_STARTED) {
         e->owes_completed = false; /* the next `started` says it all */
     }
-    wait_ms = announce_backoff(a, e->t.failures);
+    wait_ms = announce_wait(a, e);
     e->t.state = ANNOUNCE_FAILING;
     e->t.next_ms = now_ms + (wait_ms > least_ms ? wait_ms : least_ms);
     e->t.min_ms = now_ms + least_ms;
@@ -91,7 +110,7 @@ void announce_on_error(struct announce *a, uint32_t tracker, const char *text,
         announce_end(e, now_ms);
         return;
     }
-    announce_fail(a, e, ANNOUNCE_RETRY_MS, now_ms);
+    announce_fail(a, e, false, ANNOUNCE_RETRY_MS, now_ms);
 }
 
 /* BEP 12: who answers comes to the front of its tier. */
@@ -126,7 +145,7 @@ static void announce_on_failure(struct announce *a, struct announce_entry *e,
         least_ms = ANNOUNCE_TOLD_MS;
     }
     announce_set_error(e, r->failure);
-    announce_fail(a, e, least_ms, now_ms);
+    announce_fail(a, e, true, least_ms, now_ms);
     if (r->retry_in > 0) {
         e->t.next_ms = now_ms + least_ms;
     } else if (r->retry_in < 0) {
@@ -225,6 +244,7 @@ void announce_on_reply(struct announce *a, uint32_t tracker,
     announce_schedule(e, r, now_ms);
     announce_to_front(a, tracker);
     e->t.failures = 0;
+    e->refusals = 0;
     e->t.started = true;
     e->t.state = ANNOUNCE_WORKING;
     if (e->event == TRACKER_EVENT_COMPLETED) {
