@@ -18,7 +18,7 @@ static void dht_net_init(struct dht *d, struct dht_net *net,
         memcmp(saved_id, none, DHT_ID_LEN) == 0 ||
         (saved_ip->family == net->family && !dht_id_fits(saved_id, saved_ip));
 
-    dht_vote_init(&net->vote);
+    vote_init(&net->vote);
     if (saved_ip->family == net->family) {
         net->vote.elected = *saved_ip;
         net->vote.elected.port = 0;

@@ -10,13 +10,13 @@
 #define BTC_CORE_DHT_INTERNAL_H
 
 #include "base/map.h"
+#include "base/vote.h"
 #include "core/dht/calls.h"
 #include "core/dht/dht.h"
 #include "core/dht/limiter.h"
 #include "core/dht/lookup.h"
 #include "core/dht/table.h"
 #include "core/dht/token.h"
-#include "core/dht/vote.h"
 
 #define DHT_FAMILIES  2
 #define DHT_TASKS_MAX 18u /* each family: the active searches and one more */
@@ -75,7 +75,7 @@ struct dht_net {
     enum addr_family family;
     bool is_on;
     struct dht_table *table; /* owns */
-    struct dht_vote vote;
+    struct vote vote;
     uint64_t replied_ms; /* when anybody last answered us; 0 = never */
     struct {
         struct krpc_node *nodes; /* owns; DHT_SAVED_MAX, NULL until needed */

@@ -93,7 +93,7 @@ void dht_keep_on_ip(struct dht *d, struct dht_net *net, const struct addr *from,
 {
     uint8_t id[DHT_ID_LEN];
 
-    if (ip->family != net->family || !dht_vote_add(&net->vote, from, ip)) {
+    if (ip->family != net->family || !vote_add(&net->vote, from, ip)) {
         return;
     }
     dht_out_self(d, DHT_ACTION_EXTERNAL_IP, net);

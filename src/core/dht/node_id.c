@@ -1,10 +1,9 @@
 /* Node ids: distance, BEP 42, and the places of nodes. */
 #include "core/dht/node_id.h"
 
+#include "base/crc.h"
 #include <string.h>
 
-/* CRC32C (Castagnoli), reflected. */
-#define DHT_ID_CRC_POLYNOMIAL 0x82f63b78u
 /* What of the checksum must stand in the id: 21 bits. */
 #define DHT_ID_CRC_MASK 0xfffff800u
 
@@ -14,24 +13,6 @@ enum dht_scope {
     DHT_SCOPE_PRIVATE, /* RFC 1918, link-local, unique local */
     DHT_SCOPE_LOOPBACK
 };
-
-static uint32_t dht_id_crc32c(const uint8_t *p, size_t len)
-{
-    uint32_t crc = 0xffffffffu;
-
-    for (size_t i = 0; i < len; i++) {
-        crc ^= p[i];
-        for (int bit = 0; bit < 8; bit++) {
-            uint32_t low = crc & 1;
-
-            crc >>= 1;
-            if (low != 0) {
-                crc ^= DHT_ID_CRC_POLYNOMIAL;
-            }
-        }
-    }
-    return ~crc;
-}
 
 /* The checksum that an id at this address starts with, given its last byte. */
 static uint32_t dht_id_checksum(const struct addr *a, uint8_t last)
@@ -51,7 +32,7 @@ static uint32_t dht_id_checksum(const struct addr *a, uint8_t last)
         ip[i] = a->ip[i] & mask[i];
     }
     ip[0] |= (uint8_t)((last & 7) << 5);
-    return dht_id_crc32c(ip, len);
+    return crc_32c(ip, len);
 }
 
 void dht_id_generate(const struct addr *external, struct rng *rng,

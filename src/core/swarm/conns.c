@@ -13,13 +13,26 @@
 
 #define CONNS_SILENCE_MS 3000 /* nothing heard for so long: an outage? */
 
+/* Our address as peers see it, with the port at which they reach us. */
+static struct addr conns_own(const struct swarm *w, const struct vote *v)
+{
+    struct addr own = v->elected;
+    if (own.family != ADDR_NONE) {
+        own.port = w->shared->port;
+    }
+    return own;
+}
+
 /* Dials while there is room. */
 void conns_dial(struct swarm *w)
 {
     bool seeding = w->mode == SWARM_SEEDING;
+    struct addr own4 = conns_own(w, &w->shared->own4);
+    struct addr own6 = conns_own(w, &w->shared->own6);
     if (w->mode == SWARM_OFF || w->mode == SWARM_BROKEN) {
         return;
     }
+    peerset_set_own(w->peerset, &own4, &own6);
     while (w->count.peers < w->count.max &&
            w->count.connecting < CONNS_CONNECTING) {
         uint32_t id = peerset_next(w->peerset, seeding, w->clock.now_ms);

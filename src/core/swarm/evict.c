@@ -2,11 +2,12 @@
  *
  * A place costs an attacker one connection, so a crowd that says nothing, or
  * next to nothing, could take them all and keep the one seed, or every leecher,
- * out for ever. Three rules against that. No host may keep others out by its
+ * out for ever. Four rules against that. No host may keep others out by its
  * number: while it has more than its part of the places, it is one of its own
  * that goes for a newcomer of another host. Whoever has been of no use for a
  * while goes. And of those that were there for a while the slowest one goes
- * now and then, when it is slow beside the others.
+ * now and then, when it is slow beside the others. Where all are quick, the
+ * canonical priority decides (BEP 40).
  *
  * A place is worth something only if somebody better may get it: those that
  * were tried before and brought nothing replace others once a minute only.
@@ -66,6 +67,13 @@ static uint32_t evict_host_part(const struct swarm *w)
     return (uint32_t)num_max(w->count.max / EVICT_HOST_PART, 2);
 }
 
+/* The last one of those that do something went a short while ago. */
+static bool evict_is_soon(const struct swarm *w)
+{
+    return w->evict.slow_ms != 0 &&
+           w->clock.now_ms - w->evict.slow_ms < EVICT_TURN_MS;
+}
+
 /* The slowest of those that were there for a while; NULL: it is as fast as
  * others, or it is too soon. */
 static struct peer *evict_find_slow(struct swarm *w)
@@ -85,9 +93,7 @@ static struct peer *evict_find_slow(struct swarm *w)
             slowest = p;
         }
     }
-    bool soon = w->evict.slow_ms != 0 &&
-                w->clock.now_ms - w->evict.slow_ms < EVICT_TURN_MS;
-    if (slowest == NULL || soon ||
+    if (slowest == NULL || evict_is_soon(w) ||
         least >= num_max(sum / n / 4, EVICT_SLOW_RATE)) {
         return NULL;
     }
@@ -133,6 +139,38 @@ static struct peer *evict_find_victim(struct swarm *w, const struct addr *a)
     return victim;
 }
 
+/* Nobody is idle or slow. Of those that have had their time and are not quicker
+ * than most the one of the lowest canonical priority (BEP 40) goes for one of a
+ * higher one, now and then; else whoever came first would keep his place for
+ * ever, and a newcomer would find none anywhere. */
+static struct peer *evict_take_lower(struct swarm *w, const struct addr *a)
+{
+    uint32_t least = peerset_priority(w->peerset, a);
+    uint64_t sum = 0, n = 0;
+    struct peer *p, *lowest = NULL;
+    if (least == 0 || evict_is_soon(w)) {
+        return NULL;
+    }
+    SWARM_EACH_PEER(p, w)
+    {
+        sum += evict_rate(w, p);
+        n++;
+    }
+    SWARM_EACH_PEER(p, w)
+    {
+        uint32_t priority = peerset_priority(w->peerset, &p->addr);
+        if (p->phase == PEER_ACTIVE && evict_is_old(w, p) &&
+            evict_rate(w, p) <= sum / n && priority < least) {
+            least = priority;
+            lowest = p;
+        }
+    }
+    if (lowest != NULL) {
+        w->evict.slow_ms = w->clock.now_ms;
+    }
+    return lowest;
+}
+
 bool evict_make_room(struct swarm *w, const struct addr *a)
 {
     if (w->count.peers < w->count.max) {
@@ -141,6 +179,9 @@ bool evict_make_room(struct swarm *w, const struct addr *a)
     struct peer *victim = evict_find_victim(w, a);
     if (victim == NULL) {
         victim = evict_take_slow(w);
+    }
+    if (victim == NULL) {
+        victim = evict_take_lower(w, a);
     }
     if (victim == NULL) {
         return false;

@@ -35,6 +35,20 @@ static void messages_choke(struct swarm *w, struct peer *p, bool choke)
     request_fill(w, p);
 }
 
+/* Where it sees us. A peer of a few is not believed: most must agree. */
+static void messages_own(struct swarm *w, const struct peer *p)
+{
+    const struct addr *own = &p->ext.said.yourip;
+    if (own->family != p->addr.family) {
+        return;
+    }
+    if (own->family == ADDR_V6) {
+        (void)vote_add(&w->shared->own6, &p->addr, own);
+    } else {
+        (void)vote_add(&w->shared->own4, &p->addr, own);
+    }
+}
+
 /* The peer's extension handshake. */
 static int messages_extended(struct swarm *w, struct peer *p,
                              const struct wire_extended *x)
@@ -54,6 +68,7 @@ static int messages_extended(struct swarm *w, struct peer *p,
     if (h->reqq > 0) {
         p->ext.reqq = h->reqq;
     }
+    messages_own(w, p);
     if (h->port != 0 && p->incoming) {
         peerset_set_port(w->peerset, p->id, h->port);
     }

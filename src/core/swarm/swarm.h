@@ -19,6 +19,7 @@
 #define BTC_CORE_SWARM_SWARM_H
 
 #include "base/rate.h"
+#include "base/vote.h"
 #include "core/action/actions.h"
 #include "core/content/content.h"
 #include "core/swarm/announce/announce.h"
@@ -49,6 +50,7 @@ struct swarm_shared {
     uint16_t dht_port;   /* of our node, told by PORT; 0: it answers nobody */
     bool allow_local;    /* PEX may name local addresses */
     const char *client;  /* "btc 0.1.0", for the extension handshake */
+    struct vote own4, own6; /* where peers see us (BEP 10, `yourip`) */
 };
 
 /* What the swarm is for; the torrent's state, as far as peers matter. */

@@ -1,9 +1,9 @@
 /* The node as a whole: one struct dht, and the test plays the network. */
+#include "base/vote.h"
 #include "core/dht/calls.h"
 #include "core/dht/dht.h"
 #include "core/dht/dht_kit.h"
 #include "core/dht/limiter.h"
-#include "core/dht/vote.h"
 
 #define TEST_SENDS_MAX 64
 
@@ -642,7 +642,7 @@ static void test_external_ip(void **state)
     test_start_plain(&w);
     test_tick(&w);
     memcpy(first, w.own, DHT_ID_LEN);
-    for (uint32_t i = 0; i < DHT_VOTES_MIN; i++) {
+    for (uint32_t i = 0; i < VOTE_MIN; i++) {
         struct krpc_node n = kit_node(0x33, (uint8_t)i, i);
 
         assert_memory_equal(w.own, first, DHT_ID_LEN);

@@ -1,5 +1,6 @@
 /* The set of known peers: candidates, back-off, incoming ones, bans, eviction.
  */
+#include "core/swarm/canonical.h"
 #include "core/swarm/peerset/internal.h"
 
 #include "base/err.h"
@@ -157,6 +158,38 @@ static void test_not_dialable(void **state)
     assert_int_equal(peerset_count(w->ps), 0);
     assert_int_equal(peerset_next(w->ps, false, 0), PEERSET_NONE);
     assert_true(peerset_deadline(w->ps, false) == UINT64_MAX);
+}
+
+/* Of equals the canonical priority decides, as soon as we know our address. */
+static void test_canonical(void **state)
+{
+    struct world *w = *state;
+    struct addr own4 = at("123.213.32.10:6881"), own6 = addr_none();
+    uint32_t ids[20];
+    uint32_t last = UINT32_MAX;
+
+    for (uint32_t i = 0; i < 10; i++) {
+        char text[ADDR_TEXT_MAX];
+        (void)snprintf(text, sizeof(text), "%u.2.3.4:80", 20 + i * 7);
+        ids[i] = add(w, text, PEER_SOURCE_PEX);
+    }
+    peerset_set_own(w->ps, &own4, &own6);
+    for (uint32_t i = 10; i < 20; i++) {
+        char text[ADDR_TEXT_MAX];
+        (void)snprintf(text, sizeof(text), "%u.2.3.4:80", 20 + i * 7);
+        ids[i] = add(w, text, PEER_SOURCE_PEX);
+    }
+    peerset_get(w->ps, ids[7])->bytes_down = 1;
+    assert_int_equal(peerset_next(w->ps, false, 0), ids[7]);
+    for (uint32_t i = 0; i < 19; i++) {
+        const struct peerset_entry *e =
+            peerset_get(w->ps, peerset_next(w->ps, false, 0));
+        uint32_t priority = peerset_priority(w->ps, &e->addr);
+        assert_int_equal(priority, canonical_priority(&own4, &e->addr));
+        assert_true(priority < last);
+        last = priority;
+    }
+    check(w);
 }
 
 /* Who is dialled first. */
@@ -935,6 +968,7 @@ int main(void)
         TEST(test_one_entry_per_address),
         TEST(test_not_dialable),
         TEST(test_best_first),
+        TEST(test_canonical),
         TEST(test_equals_by_lot),
         TEST(test_back_off),
         TEST(test_known_peer_again_soon),

@@ -7,6 +7,7 @@
 #include "core/swarm/peerset/internal.h"
 
 #include "base/num.h"
+#include "core/swarm/canonical.h"
 #include "model/names.h"
 
 #include <string.h>
@@ -60,7 +61,34 @@ static int peerset_compare(const struct peerset_node *a,
     if (a->e.bytes_down != b->e.bytes_down) {
         return a->e.bytes_down > b->e.bytes_down ? -1 : 1;
     }
-    return ka == kb ? 0 : ka ? -1 : 1;
+    if (ka != kb) {
+        return ka ? -1 : 1;
+    }
+    if (a->priority != b->priority) {
+        return a->priority > b->priority ? -1 : 1;
+    }
+    return 0;
+}
+
+uint32_t peerset_priority(const struct peerset *ps, const struct addr *a)
+{
+    if (a->family == ADDR_V6) {
+        return canonical_priority(&ps->own6, a);
+    }
+    return canonical_priority(&ps->own4, a);
+}
+
+void peerset_set_own(struct peerset *ps, const struct addr *own4,
+                     const struct addr *own6)
+{
+    if (addr_eq(&ps->own4, own4) && addr_eq(&ps->own6, own6)) {
+        return;
+    }
+    ps->own4 = *own4;
+    ps->own6 = *own6;
+    for (uint32_t i = 0; i < ps->n; i++) {
+        ps->nodes[i]->priority = peerset_priority(ps, &ps->nodes[i]->e.addr);
+    }
 }
 
 /* The soonest retry of those that may be dialled. */

@@ -25,6 +25,7 @@ struct peerset_node {
     uint32_t doubts;        /* failures that may be our own network's */
     uint64_t forgiven_ms;   /* a tracker listed it again; 0 = never */
     uint32_t twin;          /* waits because this one is connected, or NONE */
+    uint32_t priority;      /* canonical (BEP 40); 0 = not known */
     bool is_guess;          /* connected from e.addr's IP, maybe not e's peer */
     struct peerset_id *ids; /* owns; a list of all ids that lead here */
     UT_hash_handle hh;      /* by e.addr; only connectable ones */
@@ -69,7 +70,8 @@ struct peerset {
     struct peerset_id *by_id;       /* borrows; the nodes own them */
     struct peerset_bannee *bannees; /* owns */
     struct peerset_self self;
-    uint64_t n_looked; /* at entries, for a newcomer; for tests */
+    struct addr own4, own6; /* as others see us, or NONE */
+    uint64_t n_looked;      /* at entries, for a newcomer; for tests */
 };
 
 /* Puts a node into the place that it was admitted to. */

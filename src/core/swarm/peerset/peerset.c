@@ -68,6 +68,7 @@ static struct peerset_node *peerset_make(struct peerset *ps,
     node->e.source = source;
     node->e.connectable = connectable;
     node->e.banned = peerset_is_banned(ps, a);
+    node->priority = peerset_priority(ps, a);
     peerset_insert(ps, node);
     peerset_link_id(ps, node, i);
     if (connectable) {
@@ -217,6 +218,7 @@ void peerset_set_port(struct peerset *ps, uint32_t id, uint16_t port)
         peerset_merge(ps, node, other);
     }
     node->e.addr = at;
+    node->priority = peerset_priority(ps, &at);
     node->e.connectable = true;
     peerset_link_addr(ps, node);
     peerset_changed(ps);

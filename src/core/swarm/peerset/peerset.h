@@ -77,9 +77,16 @@ uint32_t peerset_count(const struct peerset *ps);
 /* Iteration: i from 0 to peerset_count-1. */
 struct peerset_entry *peerset_at(struct peerset *ps, uint32_t i);
 
+/* Where others see us, one address of each family or NONE: canonical priorities
+ * follow from it. */
+void peerset_set_own(struct peerset *ps, const struct addr *own4,
+                     const struct addr *own6);
+/* Of an address; 0 = it is not known. */
+uint32_t peerset_priority(const struct peerset *ps, const struct addr *a);
 /* The best candidate that may be dialled now, marked CONNECTING; PEERSET_NONE
  * when there is none. Best: fewest failures, good record (bytes_down), user and
- * journal before others, then random. Seeds are skipped when `seeding`. */
+ * journal before others, then canonical priority (BEP 40) as far as our own
+ * address is known, else random. Seeds are skipped when `seeding`. */
 uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms);
 /* The soonest time at which peerset_next may give one; UINT64_MAX = never. Both
  * cost next to nothing until then. */

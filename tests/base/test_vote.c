@@ -1,23 +1,45 @@
 /* Votes on our address: many places must agree, one place cannot. */
-#include "core/dht/dht_kit.h"
-#include "core/dht/vote.h"
+#include "base/vote.h"
 
-static bool test_vote(struct dht_vote *v, uint32_t voter, const char *ip)
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static struct addr kit_addr(const char *text)
+{
+    struct addr a;
+
+    assert_true(addr_parse(slice_str(text), &a));
+    return a;
+}
+
+/* The i-th voter. */
+static struct addr kit_addr_at(uint32_t i)
+{
+    struct addr a = {.family = ADDR_V4, .port = 6881};
+
+    bytes_put_be32(a.ip, 0x0a000000u + i + 1);
+    return a;
+}
+
+static bool test_vote(struct vote *v, uint32_t voter, const char *ip)
 {
     struct addr from = kit_addr_at(voter);
     struct addr a = kit_addr(ip);
 
-    return dht_vote_add(v, &from, &a);
+    return vote_add(v, &from, &a);
 }
 
 static void test_elect(void **state)
 {
-    struct dht_vote v;
+    struct vote v;
     struct addr want = kit_addr("8.8.8.8:1");
 
     (void)state;
-    dht_vote_init(&v);
-    for (uint32_t i = 0; i < DHT_VOTES_MIN - 1; i++) {
+    vote_init(&v);
+    for (uint32_t i = 0; i < VOTE_MIN - 1; i++) {
         assert_false(test_vote(&v, i, "8.8.8.8:1"));
     }
     assert_false(test_vote(&v, 0, "8.8.8.8:7"));
@@ -31,10 +53,10 @@ static void test_elect(void **state)
 /* One place votes again and again; a minority votes otherwise. */
 static void test_liars(void **state)
 {
-    struct dht_vote v;
+    struct vote v;
 
     (void)state;
-    dht_vote_init(&v);
+    vote_init(&v);
     for (uint32_t i = 0; i < 1000; i++) {
         assert_false(test_vote(&v, 1, "6.6.6.6:1"));
     }
@@ -50,19 +72,19 @@ static void test_liars(void **state)
 /* Our address changes: half of the last votes change it. */
 static void test_change(void **state)
 {
-    struct dht_vote v;
+    struct vote v;
     uint32_t n = 0;
 
     (void)state;
-    dht_vote_init(&v);
+    vote_init(&v);
     for (uint32_t i = 0; i < 100; i++) {
         test_vote(&v, i, "8.8.8.8:1");
     }
     while (!test_vote(&v, 1000 + n, "9.9.9.9:1")) {
         n++;
-        assert_true(n <= DHT_VOTES);
+        assert_true(n <= VOTE_BALLOTS);
     }
-    assert_true(n >= DHT_VOTES / 2);
+    assert_true(n >= VOTE_BALLOTS / 2);
 }
 
 int main(void)
