@@ -134,6 +134,9 @@ static void dht_on_bootstrap(struct dht *d, const struct addr *addr,
         return;
     }
     net->hosts.addrs[net->hosts.n++] = *addr;
+    if (net->boot.state == DHT_BOOT_STARTING && dht_keep_needs_hosts(net)) {
+        dht_search_add_address(d, net->boot.task, addr);
+    }
     net->boot.next_ms = now_ms;
     d->keep.next_ms = now_ms;
 }

@@ -174,6 +174,9 @@ void dht_answer(struct dht *d, struct dht_net *net, const struct addr *from,
 struct dht_task *dht_search_start_for_table(struct dht *d, struct dht_net *net,
                                             const uint8_t target[DHT_ID_LEN],
                                             uint64_t now_ms);
+/* One more address to ask, for a lookup that may be over already. */
+void dht_search_add_address(struct dht *d, uint32_t task,
+                            const struct addr *addr);
 void dht_search_start(struct dht *d, const struct dht_event *event);
 void dht_search_cancel(struct dht *d, const uint8_t info_hash[DHT_ID_LEN]);
 /* What became of a call of a task. */
@@ -196,6 +199,8 @@ void dht_keep_on_named(struct dht *d, const struct addr *from,
                        const struct krpc_response *r);
 void dht_keep_on_ip(struct dht *d, struct dht_net *net, const struct addr *from,
                     const struct addr *ip, uint64_t now_ms);
+/* There are no saved nodes, or they have failed before. */
+bool dht_keep_needs_hosts(const struct dht_net *net);
 void dht_keep_run(struct dht *d, uint64_t now_ms);
 
 #endif

@@ -106,6 +106,11 @@ void dht_keep_on_ip(struct dht *d, struct dht_net *net, const struct addr *from,
     net->boot.is_wanted = true;
 }
 
+bool dht_keep_needs_hosts(const struct dht_net *net)
+{
+    return net->saved.n == 0 || net->boot.n_tries > 0;
+}
+
 /* Adds saved nodes to a bootstrap, and the hosts when there are no saved nodes
  * or they have failed before. */
 static void dht_keep_seed(struct dht_net *net, struct dht_lookup *l)
@@ -113,10 +118,7 @@ static void dht_keep_seed(struct dht_net *net, struct dht_lookup *l)
     for (uint32_t i = 0; i < net->saved.n && i < DHT_KEEP_SAVED; i++) {
         dht_lookup_add(l, dht_keep_next_saved(net));
     }
-    if (net->saved.n > 0 && net->boot.n_tries == 0) {
-        return;
-    }
-    for (uint32_t i = 0; i < net->hosts.n; i++) {
+    for (uint32_t i = 0; dht_keep_needs_hosts(net) && i < net->hosts.n; i++) {
         dht_lookup_add_address(l, &net->hosts.addrs[i]);
     }
 }

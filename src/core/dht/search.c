@@ -62,6 +62,16 @@ struct dht_task *dht_search_start_for_table(struct dht *d, struct dht_net *net,
     return dht_task_new(d, net, target, now_ms);
 }
 
+void dht_search_add_address(struct dht *d, uint32_t task,
+                            const struct addr *addr)
+{
+    struct dht_task *t = dht_task_find(d, task);
+
+    if (t != NULL && t->state == DHT_TASK_LOOKING) {
+        dht_lookup_add_address(&t->lookup, addr);
+    }
+}
+
 static struct dht_search *dht_search_find(const struct dht *d,
                                           const uint8_t info_hash[DHT_ID_LEN])
 {

@@ -179,6 +179,16 @@ static struct dht_stats test_stats(const struct test_world *w)
     return s;
 }
 
+static void test_search(struct test_world *w, uint16_t port)
+{
+    struct dht_event e = {.type = DHT_EVENT_SEARCH};
+
+    memcpy(e.search.info_hash, test_hash, DHT_ID_LEN);
+    e.search.port = port;
+    e.search.implied_port = port != 0;
+    test_input(w, &e);
+}
+
 static void test_bootstrap(void **state)
 {
     struct test_world w;
@@ -200,6 +210,40 @@ static void test_bootstrap(void **state)
     assert_int_equal(test_stats(&w).v4.n_good, 1);
     assert_true(w.n_sends >= 1);
     assert_true(addr_eq(&w.sends[0].to, &r.nodes[0].addr));
+    dht_free(w.d);
+}
+
+/* Hosts are looked up one by one: who comes while we start is asked at once, so
+ * that the first one does not decide alone whom we meet, and a search waits for
+ * what the others say. */
+static void test_late_host(void **state)
+{
+    struct test_world w;
+    struct krpc_node evil = kit_node(0x11, 0, 1), good = kit_node(0x12, 0, 2);
+    struct dht_event e = {.type = DHT_EVENT_BOOTSTRAP, .addr = evil.addr};
+    struct krpc_response r = {.lists = KRPC_NODES4};
+    struct test_send first;
+
+    (void)state;
+    test_start_plain(&w);
+    test_input(&w, &e);
+    assert_int_equal(w.n_sends, 1);
+    first = w.sends[0];
+    test_search(&w, 0);
+    e.addr = good.addr;
+    test_input(&w, &e);
+    assert_int_equal(w.n_sends, 1);
+    assert_true(addr_eq(&w.sends[0].to, &good.addr));
+    assert_int_equal(w.sends[0].msg.query.method, KRPC_FIND_NODE);
+    struct test_send second = w.sends[0];
+    w.sends[0] = first;
+    test_respond(&w, 0, evil.id, &r);
+    assert_int_equal(w.n_sends, 0); /* no search with the first one alone */
+    w.sends[0] = second;
+    test_respond(&w, 0, good.id, &r);
+    assert_int_equal(w.n_sends, 2);
+    assert_int_equal(w.sends[0].msg.query.method, KRPC_GET_PEERS);
+    assert_int_equal(w.sends[1].msg.query.method, KRPC_GET_PEERS);
     dht_free(w.d);
 }
 
@@ -443,16 +487,6 @@ static void test_read_only(void **state)
     assert_true(addr_eq(&w.sends[0].to, &from));
     assert_false(w.sends[0].msg.read_only);
     dht_free(w.d);
-}
-
-static void test_search(struct test_world *w, uint16_t port)
-{
-    struct dht_event e = {.type = DHT_EVENT_SEARCH};
-
-    memcpy(e.search.info_hash, test_hash, DHT_ID_LEN);
-    e.search.port = port;
-    e.search.implied_port = port != 0;
-    test_input(w, &e);
 }
 
 static void test_find_and_announce(void **state)
@@ -710,6 +744,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bootstrap),
+        cmocka_unit_test(test_late_host),
         cmocka_unit_test(test_saved_first),
         cmocka_unit_test(test_forget_saved),
         cmocka_unit_test(test_answers),
