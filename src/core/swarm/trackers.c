@@ -54,6 +54,7 @@ void trackers_pump(struct swarm *w)
     uint64_t left = UINT64_MAX;
     announce_want_peers(w->announce, w->mode == SWARM_DOWNLOADING &&
                                          w->count.peers < w->count.max / 2);
+    announce_moved(w->announce, w->total.last_payload_ms);
     while (announce_next(w->announce, w->clock.now_ms, &job)) {
         if (left == UINT64_MAX) {
             left = trackers_left(w);

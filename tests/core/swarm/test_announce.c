@@ -325,6 +325,34 @@ static void test_want_peers(void **state)
     sim_fini(&s);
 }
 
+/* A tracker that names peers of which nothing comes does not keep the next tier
+ * to itself; one whose peers are of use does. */
+static void test_inventions(void **state)
+{
+    struct sim s;
+
+    (void)state;
+    sim_init(&s, 5);
+    sim_add(&s, 0);
+    sim_add(&s, 1);
+    sim_add(&s, 2);
+    announce_want_peers(s.a, true);
+    sim_start(&s);
+    sim_run(&s, 10);
+    announce_moved(s.a, s.now_ms);
+    sim_run(&s, 19);
+    sim_expect(&s, "0 a started;");
+    sim_run(&s, 11);
+    sim_expect(&s, "30 b started;");
+    announce_moved(s.a, s.now_ms);
+    sim_run(&s, 19);
+    sim_expect(&s, "");
+    announce_want_peers(s.a, false); /* there are enough */
+    sim_run(&s, 100);
+    sim_expect(&s, "");
+    sim_fini(&s);
+}
+
 /* A tracker that names nobody new is asked half as often each time, until it
  * does. */
 static void test_vain(void **state)
@@ -733,16 +761,27 @@ static void test_soak(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),       cmocka_unit_test(test_tiers),
-        cmocka_unit_test(test_tier_first), cmocka_unit_test(test_front),
-        cmocka_unit_test(test_backoff),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_vain),       cmocka_unit_test(test_refused_often),
-        cmocka_unit_test(test_never),      cmocka_unit_test(test_want_peers),
-        cmocka_unit_test(test_now),        cmocka_unit_test(test_few_peers),
-        cmocka_unit_test(test_slow),       cmocka_unit_test(test_complete),
-        cmocka_unit_test(test_stop),       cmocka_unit_test(test_stop_start),
-        cmocka_unit_test(test_facts),      cmocka_unit_test(test_add),
-        cmocka_unit_test(test_add_late),   cmocka_unit_test(test_state_names),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_tiers),
+        cmocka_unit_test(test_tier_first),
+        cmocka_unit_test(test_front),
+        cmocka_unit_test(test_backoff),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_vain),
+        cmocka_unit_test(test_refused_often),
+        cmocka_unit_test(test_never),
+        cmocka_unit_test(test_want_peers),
+        cmocka_unit_test(test_now),
+        cmocka_unit_test(test_few_peers),
+        cmocka_unit_test(test_inventions),
+        cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_stop_start),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_add_late),
+        cmocka_unit_test(test_state_names),
         cmocka_unit_test(test_soak),
     };
 

@@ -12,7 +12,8 @@
  * all before it fail, and a failed one in front is tried again at its own pace.
  * Two exceptions keep a bad tracker from holding up the rest: one that does not
  * know us and is silent for ANNOUNCE_SLOW_MS is passed over too, and a tier
- * that answered with next to no peers while we lack them lets the next one in.
+ * that answered with next to no peers while we lack them, or with peers that
+ * bring nothing, lets the next one in.
  *
  * Invariants. At most one job is out per tracker. `completed` and `stopped` go
  * only to trackers that know us, each once, whosever turn it is. Nothing but
@@ -251,6 +252,11 @@ void announce_want_peers(struct announce *a, bool want)
     a->want_peers = want;
 }
 
+void announce_moved(struct announce *a, uint64_t last_ms)
+{
+    a->moved_ms = last_ms;
+}
+
 /* When a tracker whose turn it is gets its job; it is neither out nor busy. */
 static uint64_t announce_due(const struct announce *a,
                              const struct announce_entry *e)
@@ -308,6 +314,24 @@ enum announce_step {
     ANNOUNCE_STEP_END       /* nobody else has */
 };
 
+/* Peers lack all the same: it has named next to none, or nothing comes of those
+ * that it has named, for they may be inventions. */
+static bool announce_is_vain(const struct announce *a,
+                             const struct announce_entry *e, uint64_t now_ms,
+                             struct announce_turn *turn)
+{
+    uint64_t vain_ms = num_max_u64(e->known_ms, a->moved_ms) + ANNOUNCE_VAIN_MS;
+
+    if (!a->want_peers) {
+        return false;
+    }
+    if (e->n_peers < ANNOUNCE_FEW_PEERS || vain_ms <= now_ms) {
+        return true;
+    }
+    announce_turn_wake(turn, vain_ms);
+    return false;
+}
+
 /* Looks at one tracker that is not out. */
 static enum announce_step announce_look(const struct announce *a,
                                         struct announce_entry *e,
@@ -336,7 +360,7 @@ static enum announce_step announce_look(const struct announce *a,
     if (e->t.state == ANNOUNCE_FAILING) {
         return ANNOUNCE_STEP_PASS;
     }
-    if (a->want_peers && e->n_peers < ANNOUNCE_FEW_PEERS) {
+    if (announce_is_vain(a, e, now_ms, turn)) {
         return ANNOUNCE_STEP_NEXTTIER;
     }
     return ANNOUNCE_STEP_END;

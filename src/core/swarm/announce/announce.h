@@ -16,6 +16,7 @@
 #define ANNOUNCE_AGAIN_MS     5000   /* between the answers of two runs */
 #define ANNOUNCE_PAST_MS      120000 /* the longest back-off of an earlier run */
 #define ANNOUNCE_FEW_PEERS    5      /* fewer: we lack peers all the same */
+#define ANNOUNCE_VAIN_MS      20000  /* so long nothing comes of its peers */
 
 enum announce_state {
     ANNOUNCE_IDLE,        /* waits for its time or its turn in the tier */
@@ -90,6 +91,10 @@ bool announce_is_idle(const struct announce *a); /* no job out, none due */
 /* We lack peers: announce again at min_ms instead of next_ms, and where a tier
  * answered with less than ANNOUNCE_FEW_PEERS, to the tier behind it as well. */
 void announce_want_peers(struct announce *a, bool want);
+/* Something has come from a peer, last at this time: the peers that were named
+ * are of use. While peers lack, a tier whose peers bring nothing for
+ * ANNOUNCE_VAIN_MS lets the next one in, too. */
+void announce_moved(struct announce *a, uint64_t last_ms);
 /* Something changed that trackers should know: all are due at min_ms. */
 void announce_now(struct announce *a, uint64_t now_ms);
 /* By a user's wish: the same, and those that said "never" are asked again. */

@@ -13,6 +13,7 @@ struct announce_entry {
     uint64_t busy_ms;         /* when it went out */
     uint32_t n_peers;         /* in the last reply */
     uint32_t n_vain;          /* replies in a row that named nobody new */
+    uint64_t known_ms;        /* it knows us since */
     uint64_t early_ms; /* when peers lack: between t.min_ms and t.next_ms */
     uint32_t refusals; /* of this run: failures in a row that it told itself */
     bool owes_completed;
@@ -32,7 +33,8 @@ struct announce {
     uint32_t cap;
     bool running;
     bool want_peers;
-    uint64_t now_ms; /* of the last input */
+    uint64_t moved_ms; /* announce_moved */
+    uint64_t now_ms;   /* of the last input */
 };
 
 /* An answer to an announce came: a scrape may have to fill it up. */

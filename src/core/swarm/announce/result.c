@@ -245,6 +245,9 @@ void announce_on_reply(struct announce *a, uint32_t tracker,
     announce_to_front(a, tracker);
     e->t.failures = 0;
     e->refusals = 0;
+    if (!e->t.started) {
+        e->known_ms = now_ms;
+    }
     e->t.started = true;
     e->t.state = ANNOUNCE_WORKING;
     if (e->event == TRACKER_EVENT_COMPLETED) {
