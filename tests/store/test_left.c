@@ -3,6 +3,7 @@
 #include "disk_kit.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #define LEFT_FILE 65536u
 
@@ -213,12 +214,85 @@ static void test_inode(void **state)
     left_close(&l);
 }
 
+#define LEFT_MANY 40u
+
+/* A disk that keeps few files open, and a torrent of more: the first has left
+ * the cache, and was synced as it did. */
+static void left_open_many(struct left *l, struct store_file *files,
+                           char names[][8])
+{
+    struct rlimit old, low;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    low = old;
+    low.rlim_cur = 64; /* half of them are for files */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    kit_open(&l->k, 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    for (uint32_t i = 0; i < LEFT_MANY; i++) {
+        (void)snprintf(names[i], 8, "f%u", i);
+        files[i] = (struct store_file){.path = names[i], .length = 16384};
+    }
+    (void)kit_path(&l->k, names[0], l->path, sizeof(l->path));
+    kit_torrent_init(&l->t, files, LEFT_MANY, 16384);
+    l->s = kit_store(&l->k, &l->t);
+    assert_int_equal(kit_create(&l->k, l->s).result, 0);
+    for (uint32_t i = 0; i < LEFT_MANY; i++) {
+        assert_int_equal(left_do(l, STORE_FINISH, i), 0);
+    }
+}
+
+/* Puts a copy in its place that has its times. */
+static void left_replace(const struct left *l)
+{
+    struct stat st;
+    char away[160];
+    assert_int_equal(stat(l->path, &st), 0);
+    struct timespec times[2] = {st.st_atim, st.st_mtim};
+    (void)snprintf(away, sizeof(away), "%s.away", l->path);
+    assert_int_equal(rename(l->path, away), 0);
+    kit_put(&l->k, "f0", l->t.bytes, 16384);
+    assert_int_equal(utimensat(AT_FDCWD, l->path, times, 0), 0);
+}
+
+/* Between its sync and the SYNC that tells of it: the look at its path sees
+ * what the descriptor would have told. */
+static void test_evicted(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 4; what++) {
+        struct left l;
+        struct store_file files[LEFT_MANY];
+        char names[LEFT_MANY][8];
+        struct stat st;
+        left_open_many(&l, files, names);
+        if (what == 1) {
+            left_stranger(&l, 100);
+        } else if (what == 2) {
+            left_cut(&l);
+        } else if (what == 3) {
+            left_replace(&l);
+        }
+        struct store_job sync = kit_do(&l.k, l.s, STORE_SYNC);
+        if (what == 0) {
+            assert_int_equal(sync.result, 0);
+            assert_int_equal(stat(l.path, &st), 0);
+            assert_int_equal(sync.prints[0].ino, st.st_ino);
+            assert_int_equal(sync.prints[0].size, 16384);
+            free(sync.prints);
+        } else {
+            assert_int_equal(sync.result, BTC_E_STORAGE);
+            assert_int_equal(sync.fail.file, 0);
+        }
+        left_close(&l);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_before_sync), cmocka_unit_test(test_at_open),
         cmocka_unit_test(test_own),         cmocka_unit_test(test_serve),
-        cmocka_unit_test(test_inode),
+        cmocka_unit_test(test_inode),       cmocka_unit_test(test_evicted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
