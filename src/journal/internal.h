@@ -6,13 +6,15 @@
  *   transaction.c  transactions and their parts; busy.c: patience with others
  *   lock.c     the engine lock
  *   filesystem.c  where a database may live
- *   migrate.c  schema versions and the backup before a migration
+ *   migrate.c  schema versions and the backup before a migration; copy.c: a
+ *              copy as it stands
  *   load.c     rows out, by query.c; runs.c: the table of runs
  *   add.c      what a front writes: torrents and wishes
  *   facts.c    the table of facts; batch.c: they are gathered; apply.c: and
  *              written; isolate.c: row by row
  *   instance.c which file a log belongs to
- *   restore.c  a backup becomes the database; salvage.c: what can be read does
+ *   restore.c  a backup becomes the database; salvage.c: what can be read does;
+ *              replace.c: the change itself
  *   heal.c     rows that belong to nothing
  *   removal.c  the steps by which a torrent is taken away
  *   shared.c   torrents that have files in common
@@ -159,6 +161,9 @@ void journal_lock_drop(struct journal *db); /* nothing when it is not ours */
 void journal_lock_sign(struct journal *db, const char *instance);
 /* Nobody was killed: the file and its log belong together. */
 void journal_lock_forget(struct journal *db);
+/* What a killed engine left in FILE-lock, when there is no log that it could
+ * speak of. */
+void journal_lock_tidy(const char *path);
 /* 0 while the locked file is what stands at the path, under this name alone;
  * else BTC_E_DB with a text for people. */
 int journal_lock_check(const struct journal *db, struct err *e);
@@ -180,15 +185,28 @@ int journal_instance_begin(struct journal *db, struct err *e);
  * SQLite opens it. */
 int journal_instance_check(const char *path, struct err *e);
 
-/* --- restore.c --- */
-/* Holds the engine lock of a database that nobody opens: db->sql is NULL. */
+/* --- replace.c --- */
+#define JOURNAL_WORD_REPLACED "replaced"
+#define JOURNAL_WORD_DAMAGED  "damaged"
+/* The finished, durable file `tmp` becomes the database whose lock is held.
+ * What stood there is kept as *aside, FILE.<word>-N; malloc, NULL: nothing. */
+int journal_replace(const struct journal *held, const char *tmp,
+                    const char *word, char **aside, struct err *e);
+/* Holds the engine lock of a database that nobody opens: db->sql is NULL. A
+ * replacement that was begun is finished. */
 int journal_hold(const char *path, unsigned flags, struct journal **out,
                  struct err *e);
-/* The file and its log get the name FILE.<word>-N; malloc. */
-int journal_set_aside(const char *path, const char *word, char **aside,
-                      struct err *e);
-/* A finished file becomes the database, where there is none now. */
-int journal_put_in_place(const char *tmp, const char *path, struct err *e);
+/* A replacement that a killed program has begun is finished, unless somebody
+ * has the engine lock. */
+int journal_replace_left(const char *path, unsigned flags, struct err *e);
+/* FILE.<word>-N that neither a file nor a log has; malloc. */
+int journal_aside_name(const char *path, const char *word, char **out,
+                       struct err *e);
+/* Moves FILE<suffix> to ASIDE<suffix>; absent is no error. */
+int journal_move_aside(const char *path, const char *aside, const char *suffix,
+                       struct err *e);
+/* Deletes a database of ours that nobody needs, with all that SQLite makes. */
+void journal_clean_files(const char *path);
 
 /* --- heal.c --- */
 /* Deletes rows whose torrent does not exist, in the caller's transaction. */
@@ -199,6 +217,8 @@ int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e);
  * created from one that may not. */
 int journal_migrate(struct journal *db, const struct journal_migration *list,
                     size_t n, struct err *e);
+
+/* --- copy.c --- */
 /* A copy by VACUUM INTO, durable, put in place at once; with `replace` over an
  * older one, else BTC_E_EXISTS. */
 int journal_copy_to(struct journal *db, const char *to, bool replace,

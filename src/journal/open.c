@@ -313,7 +313,10 @@ int journal_open(const char *path, unsigned flags, struct journal **out,
                        "the database's path is empty: give --db FILE");
     }
     bool absent;
-    int code = journal_check_file(path, flags, &absent, e);
+    int code = journal_replace_left(path, flags, e);
+    if (code == 0) {
+        code = journal_check_file(path, flags, &absent, e);
+    }
     if (code != 0) {
         return code;
     }
@@ -332,6 +335,9 @@ int journal_open(const char *path, unsigned flags, struct journal **out,
     }
     if (code == 0) {
         code = journal_instance_check(db->path, e);
+    }
+    if (code == 0 && !(flags & JOURNAL_READ_ONLY)) {
+        journal_lock_tidy(db->path);
     }
     if (code == 0 && (flags & JOURNAL_ENGINE)) {
         code = journal_lock_take(db, e);

@@ -18,11 +18,12 @@
 
 /* Tables in this order: what others refer to comes first. */
 static const char *const journal_salvage_tables[] = {
-    "torrent",     "torrent_stat", "metainfo",  "file",
-    "piece",       "block",        "tracker",   "web_seed",
-    "peer",        "dht_node",     "run",       "event",
-    "setting",     "history",      "magnet",    "metadata_piece",
-    "magnet_file", "reach",        "dht_search"};
+    "torrent",     "torrent_stat", "metainfo",   "file",
+    "piece",       "block",        "tracker",    "web_seed",
+    "peer",        "dht_node",     "run",        "event",
+    "setting",     "history",      "magnet",     "metadata_piece",
+    "magnet_file", "reach",        "dht_search", "move",
+    "move_file"};
 
 struct journal_salvage_job {
     sqlite3 *old;       /* owns */
@@ -99,7 +100,9 @@ static int journal_salvage_table(struct journal_salvage_job *j,
     for (int i = 0; i < n; i++) {
         at += (size_t)snprintf(marks + at, 4, "%s?", i > 0 ? ", " : "");
     }
-    char *sql = sqlite3_mprintf("INSERT OR IGNORE INTO \"%w\" (%s) VALUES (%s)",
+    /* Nothing but a row that is there already is passed over. */
+    char *sql = sqlite3_mprintf("INSERT INTO \"%w\" (%s) VALUES (%s)"
+                                " ON CONFLICT DO NOTHING",
                                 table, columns, marks);
     sqlite3_stmt *insert = NULL;
     int code = journal_prepare(j->db, sql, &insert, e);
@@ -209,19 +212,11 @@ static int journal_salvage_into(const char *path, const char *tmp,
         code = journal_salvage_all(&j, e);
     }
     (void)sqlite3_close(j.old);
+    if (code == 0 && !journal_empty_wal(j.db)) {
+        code = journal_fail(j.db, e, "cannot finish the new database");
+    }
     journal_close(j.db);
     return code;
-}
-
-/* What the making of the new file leaves beside it. */
-static void journal_salvage_clean(const char *tmp)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
-    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-        char *name = mem_printf("%s%s", tmp, suffixes[i]);
-        (void)unlink(name);
-        free(name);
-    }
 }
 
 int journal_salvage(const char *path, unsigned flags,
@@ -236,22 +231,19 @@ int journal_salvage(const char *path, unsigned flags,
     if (code != 0) {
         return code;
     }
-    char *tmp = mem_printf("%s.salvage-%lld", held->path, (long long)getpid());
-    journal_salvage_clean(tmp);
+    char *tmp = mem_printf("%s.salvage", held->path);
+    journal_clean_files(tmp); /* of one that was killed */
     code = journal_salvage_into(held->path, tmp, out, e);
     if (code == 0) {
         code = journal_sync_path(tmp, e);
     }
     if (code == 0) {
-        code = journal_set_aside(held->path, "damaged", &out->aside, e);
-    }
-    if (code == 0) {
-        code = journal_put_in_place(tmp, held->path, e);
+        code = journal_replace(held, tmp, JOURNAL_WORD_DAMAGED, &out->aside, e);
     }
     if (code == 0) {
         journal_lock_forget(held);
     }
-    journal_salvage_clean(tmp);
+    journal_clean_files(tmp);
     free(tmp);
     journal_close(held);
     return code;

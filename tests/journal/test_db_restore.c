@@ -220,6 +220,26 @@ static void test_salvage(void **state)
                "0");
 }
 
+/* A row that the schema refuses is told of. */
+static void test_salvage_refuses(void **state)
+{
+    struct test_db *t = *state;
+    struct journal_salvaged s;
+    struct err e = {0};
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    add_torrent(t->path, 1);
+    assert_int_equal(
+        test_db_sql(t->path,
+                    "PRAGMA ignore_check_constraints = ON;"
+                    "INSERT INTO peer (torrent_id, address, port)"
+                    " VALUES (1, '10.0.0.1', 70000), (1, '10.0.0.1', 7)"),
+        SQLITE_OK);
+    assert_int_equal(journal_salvage(t->path, 0, &s, &e), 0);
+    assert_int_equal(s.n_refused, 1);
+    free(s.aside);
+    TEST_DB_IS(t->path, "SELECT group_concat(port) FROM peer", "7");
+}
+
 /* Nothing to be read: nothing is changed. */
 static void test_salvage_of_nothing(void **state)
 {
@@ -321,6 +341,7 @@ int main(void)
         T(test_restore),
         T(test_restore_refuses),
         T(test_salvage),
+        T(test_salvage_refuses),
         T(test_salvage_of_nothing),
         T(test_orphans),
         T(test_any_version),

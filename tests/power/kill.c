@@ -51,6 +51,8 @@ KILL_WRAP(int, linkat, (int a, const char *b, int c, const char *d, int e),
 KILL_WRAP(int, renameat2,
           (int a, const char *b, int c, const char *d, unsigned e),
           (a, b, c, d, e))
+KILL_WRAP(int, rename, (const char *a, const char *b), (a, b))
+KILL_WRAP(int, link, (const char *a, const char *b), (a, b))
 KILL_WRAP(int, symlink, (const char *a, const char *b), (a, b))
 KILL_WRAP(int, unlink, (const char *a), (a))
 KILL_WRAP(int, rmdir, (const char *a), (a))

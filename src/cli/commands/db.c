@@ -1,7 +1,9 @@
 /* btc db: care of the database. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/mem.h"
 #include "cli/commands/commands.h"
 #include "front/json.h"
 
@@ -115,9 +117,16 @@ static void cli_db_kept(struct cli *c, const char *path, char *kept)
         json_object_set_new(o, "kept", front_json_text(kept));
         front_json_line(c->out, o);
     }
-    if (kept != NULL) {
-        cli_say(c, "what stood there is kept as %s (and %s-wal)", kept, kept);
+    if (kept == NULL) {
+        return;
     }
+    char *wal = mem_printf("%s-wal", kept);
+    if (access(wal, F_OK) == 0) {
+        cli_say(c, "what stood there is kept as %s and %s", kept, wal);
+    } else {
+        cli_say(c, "what stood there is kept as %s", kept);
+    }
+    free(wal);
 }
 
 /* Flags of the options that all commands with a database have. */
