@@ -198,14 +198,14 @@ static int journal_insert_peers(struct journal *db, int64_t id,
                                 const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int code =
-        journal_take(db,
-                     "INSERT INTO peer (torrent_id, address, port,"
-                     " source) VALUES (?1, ?2, ?3, ?4)"
-                     " ON CONFLICT DO UPDATE SET source = excluded.source"
-                     " WHERE excluded.source = 'user'"
-                     " AND source <> 'user'",
-                     &s, e);
+    int code = journal_take(db,
+                            "INSERT INTO peer (torrent_id, address, port,"
+                            " source) VALUES (?1, ?2, ?3, ?4)"
+                            " ON CONFLICT (torrent_id, address, port)"
+                            " DO UPDATE SET source = excluded.source"
+                            " WHERE excluded.source = 'user'"
+                            " AND source <> 'user'",
+                            &s, e);
     for (uint32_t i = 0; code == 0 && i < a->n_peers; i++) {
         const struct journal_peer *p = &a->peers[i];
         if (!journal_is_address(p->address, p->port)) {

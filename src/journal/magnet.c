@@ -186,8 +186,10 @@ int journal_set_magnet_priority(struct journal *db, int64_t id, uint32_t file,
     sqlite3_stmt *s = NULL;
     int code = journal_take(
         db,
-        "INSERT OR REPLACE INTO magnet_file (torrent_id, file, priority)"
-        " SELECT torrent_id, ?2, ?3 FROM magnet WHERE torrent_id = ?1",
+        "INSERT INTO magnet_file (torrent_id, file, priority)"
+        " SELECT torrent_id, ?2, ?3 FROM magnet WHERE torrent_id = ?1"
+        " ON CONFLICT (torrent_id, file) DO UPDATE SET"
+        " priority = excluded.priority",
         &s, e);
     if (code == 0) {
         (void)sqlite3_bind_int64(s, 1, id);
@@ -224,8 +226,9 @@ static int journal_insert_metadata(struct journal *db, int64_t id,
     sqlite3_stmt *s = NULL;
     int code = journal_take(
         db,
-        "INSERT OR REPLACE INTO metadata_piece (torrent_id, piece, data)"
-        " SELECT torrent_id, ?2, ?3 FROM magnet WHERE torrent_id = ?1",
+        "INSERT INTO metadata_piece (torrent_id, piece, data)"
+        " SELECT torrent_id, ?2, ?3 FROM magnet WHERE torrent_id = ?1"
+        " ON CONFLICT (torrent_id, piece) DO UPDATE SET data = excluded.data",
         &s, e);
     if (code == 0) {
         (void)sqlite3_bind_int64(s, 1, id);

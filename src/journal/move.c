@@ -265,8 +265,11 @@ int journal_move_put_files(struct journal *db, int64_t id,
             .text = {files[i].path}};
         code = journal_move_exec(
             db,
-            "INSERT OR REPLACE INTO move_file (torrent_id, file, old_dev,"
-            " old_ino, path) VALUES (?1, ?2, ?3, ?4, ?7)",
+            "INSERT INTO move_file (torrent_id, file, old_dev, old_ino, path)"
+            " VALUES (?1, ?2, ?3, ?4, ?7)"
+            " ON CONFLICT (torrent_id, file) DO UPDATE SET"
+            " old_dev = excluded.old_dev, old_ino = excluded.old_ino,"
+            " path = excluded.path, new_dev = NULL, new_ino = NULL",
             &a, NULL, e);
         if (code == 0 && files[i].made) {
             code = journal_move_made(db, id, &files[i], e);

@@ -69,8 +69,11 @@ static int journal_write_nodes(struct journal *db,
 {
     sqlite3_stmt *put = NULL, *del = NULL;
     int code = journal_prepare(db,
-                               "INSERT OR REPLACE INTO dht_node (address, port,"
-                               " node_id, last_seen) VALUES (?1, ?2, ?3, ?4)",
+                               "INSERT INTO dht_node (address, port, node_id,"
+                               " last_seen) VALUES (?1, ?2, ?3, ?4)"
+                               " ON CONFLICT (address, port) DO UPDATE SET"
+                               " node_id = excluded.node_id,"
+                               " last_seen = excluded.last_seen",
                                &put, e);
     if (code == 0) {
         code = journal_prepare(

@@ -99,9 +99,11 @@ int journal_save_searches(struct journal *db,
     sqlite3_stmt *s = NULL;
     int code = journal_prepare(
         db,
-        "INSERT OR REPLACE INTO dht_search (torrent_id, ended_at, answers,"
-        " peers, announced) SELECT id, ?2, ?3, ?4, ?5 FROM torrent"
-        " WHERE id = ?1",
+        "INSERT INTO dht_search (torrent_id, ended_at, answers, peers,"
+        " announced) SELECT id, ?2, ?3, ?4, ?5 FROM torrent WHERE id = ?1"
+        " ON CONFLICT (torrent_id) DO UPDATE SET ended_at = excluded.ended_at,"
+        " answers = excluded.answers, peers = excluded.peers,"
+        " announced = excluded.announced",
         &s, e);
     for (size_t i = 0; code == 0 && i < n; i++) {
         (void)sqlite3_bind_int64(s, 1, searches[i].torrent_id);

@@ -130,6 +130,30 @@ static void test_add_again(void **state)
                "10.1.2.3user 2001:db8::1user");
 }
 
+/* Somebody has a rule that no address belongs to two torrents: it is his that
+ * counts, and the row of the other torrent is nobody's to change. */
+static void test_add_against_a_rule(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    struct journal_peer peer = {.address = "10.1.2.3", .port = 6881};
+    struct journal_add a = {.peers = &peer, .n_peers = 1};
+    struct err e = {0};
+    (void)test_db_add(db, 1);
+    int64_t id = test_db_add(db, 2);
+    assert_int_equal(
+        test_db_sql(t->path,
+                    "DELETE FROM peer WHERE torrent_id = 2;"
+                    "UPDATE peer SET source = 'tracker';"
+                    "CREATE UNIQUE INDEX rule ON peer (address, port)"),
+        SQLITE_OK);
+    assert_int_equal(journal_add_sources(db, id, &a, &e), BTC_E_USAGE);
+    assert_non_null(strstr(e.msg, "UNIQUE"));
+    journal_close(db);
+    TEST_DB_IS(t->path, "SELECT group_concat(torrent_id || source) FROM peer",
+               "1tracker");
+}
+
 static char batch_url[] = "udp://tracker.test:6969";
 static const struct journal_file batch_file = {.file = 2,
                                                .has_print = true,
@@ -876,13 +900,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_add_and_load), T(test_add_again),  T(test_batch),
-        T(test_append),       T(test_unchanged),  T(test_gone),
-        T(test_removal),      T(test_flags_back), T(test_full),
-        T(test_nth_step),     T(test_bug),        T(test_endless_reader),
-        T(test_trim_peers),   T(test_peers),      T(test_runs),
-        T(test_find),         T(test_wishes),     T(test_foreign),
-        T(test_many),
+        T(test_add_and_load), T(test_add_again),
+        T(test_batch),        T(test_append),
+        T(test_unchanged),    T(test_gone),
+        T(test_removal),      T(test_flags_back),
+        T(test_full),         T(test_nth_step),
+        T(test_bug),          T(test_endless_reader),
+        T(test_trim_peers),   T(test_peers),
+        T(test_runs),         T(test_find),
+        T(test_wishes),       T(test_foreign),
+        T(test_many),         T(test_add_against_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
