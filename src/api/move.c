@@ -121,6 +121,9 @@ static int api_move_check(struct journal *db, int64_t id,
     const struct journal_near_files near = {
         .id = id, .save_path = to, .files = files, .n = n};
     if (code == 0) {
+        code = place_own(db, to, files, n, e);
+    }
+    if (code == 0) {
         code = journal_near(db, &near, api_move_refuse, e, e);
     }
     if (code == 0 && here && !api_move_sees(to, files, n)) {

@@ -10,6 +10,7 @@
 #include "journal/load.h"
 #include "journal/move.h"
 #include "store/relocate.h"
+#include "store/store.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -91,6 +92,25 @@ static int api_move_in_the_way(const struct fingerprint *old,
                    path);
 }
 
+/* What is in the old place must be what the journal has seen there: a file that
+ * somebody has put in its place is his, and stays where he has put it. */
+static int api_move_is_ours(const struct api_move *m,
+                            const struct journal_file *f,
+                            const struct fingerprint *now, const char *path,
+                            struct err *e)
+{
+    const struct fingerprint own = {
+        .dev = f->dev, .ino = f->ino, .size = f->size, .mtime_ns = f->mtime_ns};
+    if (store_is_owned(&own, now)) {
+        return 0;
+    }
+    return err_set(e, BTC_E_EXISTS,
+                   "%.300s is not the file that btc has made or taken over: "
+                   "somebody has put it there. Move it away; or if it is the "
+                   "torrent's data, `btc verify %lld` takes it over",
+                   path, (long long)m->row->id);
+}
+
 /* One file that the journal knows, if it is there. */
 static int api_move_consider(struct api_move *m, const struct journal_file *f,
                              struct err *e)
@@ -103,6 +123,10 @@ static int api_move_consider(struct api_move *m, const struct journal_file *f,
     char *to = api_move_new(m, m->n);
     int code = 0;
     bool known = f->has_print && relocate_look(from, &old) == 0;
+    if (known) {
+        code = api_move_is_ours(m, f, &old, from, e);
+    }
+    known &= code == 0;
     bool free_place = known && relocate_look(to, &there) != 0;
     if (known && !free_place) {
         code = api_move_in_the_way(&old, &there, to, e);
@@ -328,6 +352,19 @@ static bool api_move_is_copy(const struct journal_move_file *f)
     return f->new_dev != f->old_dev || f->new_ino != f->old_ino;
 }
 
+/* The file is still there under its old name: the new one is not the only one.
+ */
+static bool api_move_has_old(const struct api_move *m, size_t i)
+{
+    const struct journal_move_file *f = &m->files[i];
+    struct fingerprint old;
+    char *from = api_move_old(m, i);
+    bool there = relocate_look(from, &old) == 0 && old.dev == f->old_dev &&
+                 old.ino == f->old_ino;
+    free(from);
+    return there;
+}
+
 void api_move_undo(struct api_move *m)
 {
     size_t root = api_move_root(m->row->to_path);
@@ -336,7 +373,7 @@ void api_move_undo(struct api_move *m)
         char *to = api_move_new(m, i - 1);
         char *temporary = api_move_temporary(m, i - 1);
         (void)unlink(temporary);
-        if (f->made) {
+        if (f->made && api_move_has_old(m, i - 1)) {
             (void)api_move_unlink(to, f->new_dev, f->new_ino,
                                   api_move_is_copy(f));
         }
@@ -344,6 +381,15 @@ void api_move_undo(struct api_move *m)
         free(to);
         free(temporary);
     }
+}
+
+/* A copy has the length and the time of its original, unless somebody has
+ * written to one of the two since. Then both stay. */
+static bool api_move_is_like(const char *from, const struct fingerprint *copy)
+{
+    struct fingerprint old;
+    return relocate_look(from, &old) != 0 ||
+           (old.size == copy->size && old.mtime_ns == copy->mtime_ns);
 }
 
 void api_move_drop_old(struct api_move *m)
@@ -355,7 +401,8 @@ void api_move_drop_old(struct api_move *m)
         char *to = api_move_new(m, i);
         struct fingerprint now;
         bool there = relocate_look(to, &now) == 0 && now.dev == f->new_dev &&
-                     now.ino == f->new_ino;
+                     now.ino == f->new_ino &&
+                     (!api_move_is_copy(f) || api_move_is_like(from, &now));
         if (!there || !api_move_unlink(from, f->old_dev, f->old_ino,
                                        api_move_is_copy(f))) {
             m->out->n_left++;

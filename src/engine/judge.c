@@ -52,14 +52,43 @@ static void judge_recheck_file(struct engine_torrent *st, uint32_t file,
     }
 }
 
-/* A file is gone: its pieces are lost, an event row says so. */
-static void judge_lose_file(struct engine_torrent *st, uint32_t file)
+/* Bytes of a piece that count for the torrent. */
+static uint64_t judge_piece_bytes(const struct engine_torrent *st,
+                                  uint32_t piece)
+{
+    struct layout_spans it;
+    struct span s;
+    uint64_t bytes = 0;
+    layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
+                      layout_piece_size(&st->geom, piece));
+    while (layout_spans_next(&it, &s)) {
+        if (!s.pad && st->rows.files[s.file].priority > 0) {
+            bytes += s.len;
+        }
+    }
+    return bytes;
+}
+
+/* A claim is gone, also from what people see: the torrent may not come to run.
+ */
+static void judge_drop_piece(struct engine_torrent *st, uint32_t piece)
+{
+    journal_del_piece(commit_facts(&st->ledger.member), st->id, piece);
+    if (st->stat.pieces_done > 0) {
+        st->stat.pieces_done--;
+    }
+    st->stat.bytes_done =
+        num_sub_u64(st->stat.bytes_done, judge_piece_bytes(st, piece));
+}
+
+/* Nothing is claimed in a file any more. */
+static void judge_drop_claims(struct engine_torrent *st, uint32_t file)
 {
     uint32_t first, end;
     layout_file_pieces(&st->geom, file, &first, &end);
     for (uint32_t i = first; i < end; i++) {
         if (bits_clear(&st->startup.claimed, i)) {
-            journal_del_piece(commit_facts(&st->ledger.member), st->id, i);
+            judge_drop_piece(st, i);
         }
         journal_del_blocks(commit_facts(&st->ledger.member), st->id, i);
     }
@@ -71,12 +100,27 @@ static void judge_lose_file(struct engine_torrent *st, uint32_t file)
         }
     }
     st->rows.n_blocks = kept;
+    st->rows.files[file].bytes_done = 0;
+    facts_stat(st);
+}
+
+/* A file is gone: its pieces are lost, an event row says so. */
+static void judge_lose_file(struct engine_torrent *st, uint32_t file)
+{
     char text[512];
+    judge_drop_claims(st, file);
     (void)snprintf(text, sizeof(text),
                    "%.400s is gone: its pieces are fetched again",
                    st->rows.files[file].path);
     facts_event(st, LEVEL_WARN, "file-lost", text);
-    facts_stat(st);
+}
+
+/* Somebody has put another file in the place of the one that btc made or took
+ * over. It is his until a piece of the torrent is found in it: see adopt.h. */
+static bool judge_is_another(const struct journal_file *f,
+                             const struct fingerprint *p)
+{
+    return f->has_print && p->exists && f->ino != p->ino;
 }
 
 /* The file's fingerprint as it is now goes into the journal, and with it the
@@ -86,7 +130,10 @@ static void judge_take_print(struct engine_torrent *st, uint32_t file,
                              const struct fingerprint *p)
 {
     struct journal_file *f = &st->rows.files[file];
+    bool trust = st->s->o.verify == BTC_VERIFY_NONE;
+    bool another = !trust && judge_is_another(f, p);
     facts_print(f, p);
+    f->has_print &= !another;
     journal_put_doubt(commit_facts(&st->ledger.member), st->id, f);
 }
 
@@ -351,6 +398,13 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job)
     free(files);
     free(map);
     return there;
+}
+
+void judge_refused(struct engine_torrent *st, uint32_t file)
+{
+    judge_drop_claims(st, file);
+    journal_put_doubt(commit_facts(&st->ledger.member), st->id,
+                      &st->rows.files[file]);
 }
 
 void judge_checked(struct engine_torrent *st)

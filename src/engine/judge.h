@@ -8,6 +8,9 @@
  * bytes_missing and checked_from, and notes all of it as facts. False: the
  * storage is gone, and nothing has changed. `job` is an answer to STAT. */
 bool judge_files(struct engine_torrent *st, const struct store_job *job);
+/* No piece matches in a file that btc does not know: nothing is claimed in it.
+ */
+void judge_refused(struct engine_torrent *st, uint32_t file);
 /* The check of everything that was in doubt has ended: no file owes one. */
 void judge_checked(struct engine_torrent *st);
 

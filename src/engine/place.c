@@ -35,12 +35,13 @@ static int place_refuse(void *ctx, const struct journal_torrent *other,
 }
 
 /* The first element of its paths, which is that of all, does not exist. */
-static bool place_is_fresh(const char *folder, const struct journal_add *a)
+static bool place_is_fresh(const char *folder, const struct journal_file *files,
+                           size_t n)
 {
-    if (a->torrent.n_files == 0) {
+    if (n == 0) {
         return true;
     }
-    const char *path = a->files[0].path;
+    const char *path = files[0].path;
     char *top = mem_strndup(path, strcspn(path, "/"));
     char *full = place_join(folder, top);
     bool fresh = access(full, F_OK) != 0;
@@ -49,26 +50,22 @@ static bool place_is_fresh(const char *folder, const struct journal_add *a)
     return fresh;
 }
 
-/* A file would be one of the journal's. Where nothing of the torrent is yet,
- * the names tell; files that are there are looked at, because they may be
- * links. */
-static int place_own(struct journal *db, const struct journal_add *a,
-                     struct err *e)
+int place_own(struct journal *db, const char *folder,
+              const struct journal_file *files, size_t n, struct err *e)
 {
-    const char *folder = a->torrent.save_path;
     struct store_own *own = store_own_new(journal_path(db));
-    bool fresh = place_is_fresh(folder, a);
+    bool fresh = place_is_fresh(folder, files, n);
     int code = 0;
-    for (uint32_t i = 0; code == 0 && i < a->torrent.n_files; i++) {
-        const struct journal_file *f = &a->files[i];
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        const struct journal_file *f = &files[i];
         char *path = place_join(folder, f->path);
         if (!f->pad && f->priority > 0 &&
             (store_own_is_named(own, path) ||
              (!fresh && store_own_has(own, path)))) {
             code = err_set(e, BTC_E_EXISTS,
                            "%.300s is a file of btc's own database, which no "
-                           "torrent may have; choose another folder with --dir "
-                           "or another name with --out",
+                           "torrent may have; choose another folder, or add it "
+                           "with another name (--out)",
                            path);
         }
         free(path);
@@ -83,7 +80,8 @@ int place_conflict(struct journal *db, const struct journal_add *a,
     const struct journal_near_files ours = {.save_path = a->torrent.save_path,
                                             .files = a->files,
                                             .n = a->torrent.n_files};
-    int code = place_own(db, a, e);
+    int code =
+        place_own(db, a->torrent.save_path, a->files, a->torrent.n_files, e);
     if (code == 0) {
         code = journal_near(db, &ours, place_refuse, e, e);
     }

@@ -23,6 +23,11 @@ int place_files(const struct metainfo *m, const struct place_wish *w,
 /* The name people will see, mended as the paths are; free(). */
 char *place_name(const struct metainfo *m, const struct place_wish *w,
                  const struct journal_file *files);
+/* EXISTS when one of the files would be one of the journal's below `folder`.
+ * Where nothing of the torrent is yet, the names tell; files that are there are
+ * looked at, because they may be links. */
+int place_own(struct journal *db, const char *folder,
+              const struct journal_file *files, size_t n, struct err *e);
 /* EXISTS when another torrent of the database, or the journal itself, has one
  * of the files of `a`. */
 int place_conflict(struct journal *db, const struct journal_add *a,

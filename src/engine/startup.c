@@ -234,6 +234,9 @@ static void startup_adopted(struct engine_torrent *st, int code,
                             const char *text)
 {
     jobs_done(st);
+    if (code == BTC_E_EXISTS) {
+        judge_refused(st, st->startup.adopt.refused_file);
+    }
     if (code < 0 && !startup_is_off(st)) {
         turn_post_failed(st, code, text);
     } else {

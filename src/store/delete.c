@@ -91,18 +91,21 @@ static int store_delete_dir_fd(struct store_delete *w, uint32_t dir)
     return w->fd;
 }
 
-/* Whether it is the file that the journal knows. A device may be numbered anew
- * with each boot; then size and time say it. A file that has become shorter has
- * got a number that was free again. */
+bool store_is_owned(const struct fingerprint *own,
+                    const struct fingerprint *now)
+{
+    bool same = now->size == own->size && now->mtime_ns == own->mtime_ns;
+    return now->ino == own->ino &&
+           (same || (now->dev == own->dev &&
+                     (now->size == 0 || now->size >= own->size)));
+}
+
+/* The same, by what the kernel says. */
 static bool store_delete_is_owned(const struct fingerprint *own,
                                   const struct stat *st)
 {
-    uint64_t size = (uint64_t)st->st_size;
-    bool same =
-        size == own->size && store_sys_time_ns(&st->st_mtim) == own->mtime_ns;
-    return st->st_ino == own->ino &&
-           (same ||
-            (st->st_dev == own->dev && (size == 0 || size >= own->size)));
+    const struct fingerprint now = store_sys_print(st);
+    return store_is_owned(own, &now);
 }
 
 /* Why a thing in a file's place is not ours; NULL: it is. For a link `st` is

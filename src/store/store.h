@@ -85,6 +85,12 @@ uint32_t store_queued(const struct store *d); /* jobs submitted and not done */
 
 /* Leads to a file below the save path: no empty element, "." or "..". */
 bool store_path_is_clean(const char *path);
+/* Whether a file on disk is the one that the journal has seen (dev, ino, size
+ * and mtime_ns count). A device may be numbered anew with each boot; then size
+ * and time say it. A file that has become shorter has got a number that was
+ * free again. */
+bool store_is_owned(const struct fingerprint *own,
+                    const struct fingerprint *now);
 /* Copies everything; the paths must be clean. No file is touched. `full` =
  * fallocate at creation. */
 struct store_tree *store_tree_new(struct store *d, const char *save_path,

@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+"""A file that somebody has put in the place of the torrent's is his: nothing
+writes to it, moves it or deletes it, also when btc has looked at it meanwhile."""
+import os
+import shutil
+import sqlite3
+
+import kit
+import lab as lab_module
+import wire
+
+LENGTH = 32768
+SIZE = 900_000
+
+
+def make(lab):
+    """A torrent whose data is here and verified, and one who has it."""
+    torrent = lab.make_torrent(lab.make_data("seed/data.bin", SIZE),
+                               piece_length=LENGTH)
+    shutil.copytree(lab.path("seed"), lab.path("out"))
+    kit.get(lab, torrent)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    assert lab.btc("set", "1", "peer=" + seed.address).code == 0
+    return torrent
+
+
+def replace(lab, size=SIZE, head=0):
+    """Another file takes the place; its bytes. The first `head` are those of
+    the torrent."""
+    mine = lab.make_data("mine", size, seed=99)
+    with open(mine, "r+b") as f, open(lab.path("seed/data.bin"), "rb") as data:
+        f.write(data.read(head))
+    with open(mine, "rb") as f:
+        content = f.read()
+    os.replace(mine, lab.path("out/data.bin"))
+    return content
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def claims(lab):
+    return len(lab.sql("SELECT 1 FROM piece"))
+
+
+def not_written(lab, size):
+    torrent = make(lab)
+    mine = replace(lab, size)
+    run = lab.btc("verify")
+    assert run.code == 8, run
+    run = lab.btc("resume")
+    assert run.code == 13 and "--overwrite" in run.err, run
+    assert read(lab.path("out/data.bin")) == mine
+    assert claims(lab) == 0
+    assert kit.progress(lab)["pieces_done"] == 0, kit.progress(lab)
+    run = lab.btc("resume", "--overwrite")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    # what btc has written since is its own
+    assert lab.btc("rm", "--data", "-y", "1").code == 0
+    assert not os.path.exists(lab.path("out/data.bin"))
+
+
+def test_not_written(lab):
+    """It is refused until somebody insists."""
+    not_written(lab, SIZE)
+
+
+def test_shorter_not_written(lab):
+    not_written(lab, 5000)
+
+
+def test_refused_before_it_is_hashed(lab):
+    """Half of the torrent is here when its file is replaced: a run that only
+    goes on drops what it claims."""
+    torrent = lab.make_torrent(lab.make_data("seed/data.bin", SIZE),
+                               piece_length=LENGTH)
+    with open(lab.path("seed/data.bin"), "rb") as f:
+        half = f.read(SIZE // 2)
+    with open(lab.path("out/data.bin"), "wb") as f:
+        f.write(half)
+    assert lab.btc("add", torrent.path, "-d", lab.path("out")).code == 0
+    assert lab.btc("verify").code == 8 and claims(lab) > 10
+    mine = replace(lab)
+    run = lab.btc("resume", "--max-time", "5s")
+    assert run.code == 13, run
+    assert read(lab.path("out/data.bin")) == mine and claims(lab) == 0
+    assert kit.progress(lab)["pieces_done"] == 0, kit.progress(lab)
+
+
+def not_deleted(lab, look):
+    make(lab)
+    mine = replace(lab)
+    if look:
+        assert lab.btc("verify").code == 8
+    lab.btc("rm", "--data", "-y", "1")
+    assert read(lab.path("out/data.bin")) == mine
+
+
+def test_not_deleted(lab):
+    not_deleted(lab, False)
+
+
+def test_not_deleted_after_a_look(lab):
+    not_deleted(lab, True)
+
+
+def test_taken_over(lab):
+    """A copy of the data is the torrent's when a piece of it is found there."""
+    torrent = make(lab)
+    replace(lab, head=5 * LENGTH)
+    run = lab.btc("resume")
+    assert run.code == 0 and "nothing to resume" in run.err, run
+    assert lab.btc("verify").code == 8
+    assert kit.progress(lab)["pieces_done"] == 5
+    assert lab.btc("resume").code == 0
+    torrent.check(lab.path("out"))
+    assert lab.btc("rm", "--data", "-y", "1").code == 0
+    assert not os.path.exists(lab.path("out/data.bin"))
+
+
+def test_not_moved(lab):
+    torrent = make(lab)
+    os.rename(lab.path("out/data.bin"), lab.path("kept"))
+    shutil.copy2(lab.path("kept"), lab.path("mine"))
+    mine = replace(lab)
+    run = lab.btc("move", "1", kit.folder(lab, "new"))
+    assert run.code == 13 and "btc verify 1" in run.err, run
+    assert os.listdir(lab.path("new")) == []
+    assert read(lab.path("out/data.bin")) == mine
+    assert kit.progress(lab)["save_path"] == lab.path("out")
+    # a copy of the data is moved once btc knows it
+    os.replace(lab.path("kept"), lab.path("out/data.bin"))
+    os.rename(lab.path("out/data.bin"), lab.path("kept"))
+    shutil.copy2(lab.path("kept"), lab.path("out/data.bin"))
+    run = lab.btc("move", "1", lab.path("new"))
+    assert run.code == 13, run
+    assert lab.btc("verify").code == 0
+    assert lab.btc("move", "1", lab.path("new")).code == 0
+    torrent.check(lab.path("new"))
+
+
+def test_not_onto_the_journal(lab):
+    """No file of the database is payload, wherever a torrent is moved to."""
+    torrent = lab.make_torrent(lab.make_data("seed/btc.db-journal", SIZE),
+                               piece_length=LENGTH)
+    shutil.copytree(lab.path("seed"), lab.path("out"))
+    kit.get(lab, torrent)
+    for way in ((), ("--here",)):
+        run = lab.btc("move", "1", lab.dir, *way)
+        assert run.code == 13 and "own database" in run.err, run
+    torrent.check(lab.path("out"))
+    assert kit.progress(lab)["save_path"] == lab.path("out")
+
+
+def left_by_a_kill(lab, switched):
+    """The rows of a move to another drive whose program is gone: the copy is
+    made. (They may come from a backup, too.)"""
+    far = lab.mount_tmpfs("far", 16 << 20)
+    old, new = lab.path("out/data.bin"), os.path.join(far, "data.bin")
+    shutil.copy2(old, new)
+    was, now = os.stat(old), os.stat(new)
+    link = sqlite3.connect(lab.db)
+    with link:
+        link.execute(
+            "INSERT INTO move (torrent_id, from_path, to_path, wanted, starts,"
+            " switched, pid, boot_id) SELECT 1, ?, ?, 'run', starts, ?, 1, 'x'"
+            " FROM torrent", (lab.path("out"), far, switched))
+        link.execute("INSERT INTO move_file VALUES (1, 0, 'data.bin', ?, ?, ?,"
+                     " ?)", (was.st_dev, was.st_ino, now.st_dev, now.st_ino))
+        if switched:
+            link.execute("UPDATE torrent SET save_path = ?", (far,))
+    link.close()
+    return old, new
+
+
+def test_only_copy_stays(lab):
+    """A move that is undone when the old data has gone leaves the new."""
+    make(lab)
+    old, new = left_by_a_kill(lab, 0)
+    os.unlink(old)
+    lab.btc("verify")
+    assert not lab.sql("SELECT 1 FROM move")
+    assert read(new) == read(lab.path("seed/data.bin"))
+
+
+def test_undone(lab):
+    """And else it does not."""
+    make(lab)
+    old, new = left_by_a_kill(lab, 0)
+    assert lab.btc("verify").code == 0
+    assert os.path.exists(old) and not os.path.exists(new)
+
+
+def test_written_to_while_it_moved(lab):
+    """What somebody has written to the old file since it was copied stays."""
+    make(lab)
+    old, new = left_by_a_kill(lab, 1)
+    with open(old, "r+b") as f:
+        f.write(b"mine")
+    lab.btc("verify")
+    assert not lab.sql("SELECT 1 FROM move")
+    assert read(old)[:4] == b"mine" and os.path.exists(new)
+
+
+lab_module.main(__name__)
