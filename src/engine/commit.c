@@ -44,7 +44,7 @@ static void commit_synced(struct store_job *job)
     if (result == 0) {
         ledger_synced(st, job->prints);
     } else if (st->life.aim != LIFE_AIM_REMOVE) {
-        turn_post_failed(st, result, job->fail.text);
+        jobs_post_failed(st, result, job->fail.text, job->fail.changed);
     }
     jobs_free(job);
     commit_on_synced(&st->ledger.member, result == 0);

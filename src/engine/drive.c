@@ -96,6 +96,18 @@ static void drive_disk(struct engine_torrent *st, const struct action *a,
     store_submit(st->s->disk, job);
 }
 
+/* What the core cannot go on with. */
+static void drive_failed(struct engine_torrent *st, const struct action *a)
+{
+    const char *text = a->notify.text;
+    bool changed = false;
+    if (st->disk_error != NULL) {
+        text = st->disk_error;
+        changed = st->watch.changed && a->notify.result == BTC_E_STORAGE;
+    }
+    jobs_post_failed(st, a->notify.result, text, changed);
+}
+
 /* ACTION_NOTIFY. */
 static void drive_notify(struct engine_torrent *st, const struct action *a)
 {
@@ -125,9 +137,7 @@ static void drive_notify(struct engine_torrent *st, const struct action *a)
         magnet_whole(st);
         break;
     case NOTIFY_ERROR:
-        turn_post_failed(st, a->notify.result,
-                         st->disk_error != NULL ? st->disk_error
-                                                : a->notify.text);
+        drive_failed(st, a);
         break;
     }
 }

@@ -126,6 +126,9 @@ struct torrent_watch { /* once a second */
     uint64_t seeding_ms; /* of the last tick that counted */
     uint64_t silent_ms;  /* its drive was heard last; 0 = it answers */
     bool left;           /* and the end of the run does not wait for it */
+    bool changed;        /* `disk_error` tells of a file that was changed */
+    bool anew;           /* so it begins anew, see jobs.c */
+    uint32_t n_changed;  /* so often */
     struct torrent_search search;
 };
 

@@ -8,6 +8,10 @@
 
 #include <stdlib.h>
 
+/* A run in the foreground begins so often anew with files that somebody else
+ * changes, without a piece of it that is journaled in between. */
+#define JOBS_CHANGED_MAX 3
+
 struct store_job *jobs_new(struct engine_torrent *st, enum store_op op,
                            store_done_fn *done)
 {
@@ -63,7 +67,29 @@ void jobs_note_failure(struct engine_torrent *st, const struct store_job *job)
     bool mends = job->op == STORE_PREFETCH || job->result == BTC_E_SHORT;
     if (!mends && job->fail.text[0] != '\0' && st->disk_error == NULL) {
         st->disk_error = mem_strdup(job->fail.text);
+        st->watch.changed = job->fail.changed;
     }
     log_write(LOG_INFO, "disk", "%s: %s", err_name(job->result),
               job->fail.text);
+}
+
+/* A run that follows wishes waits a while and begins anew. One in the
+ * foreground would be over, although nothing is amiss that a look at the files
+ * would not mend. */
+void jobs_post_failed(struct engine_torrent *st, int code, const char *text,
+                      bool changed)
+{
+    struct torrent_watch *w = &st->watch;
+    if (changed && w->anew) {
+        return; /* a job that was under way beside the one that told it */
+    }
+    if (changed && !st->s->o.follow_wishes && st->life.state == LIFE_RUNNING &&
+        w->n_changed < JOBS_CHANGED_MAX) {
+        w->n_changed++;
+        w->anew = true;
+        log_write(LOG_WARN, "disk", "%s", text);
+        turn_post(st, LIFE_AGAIN);
+    } else {
+        turn_post_failed(st, code, text);
+    }
 }

@@ -18,5 +18,9 @@ void jobs_set_range(struct engine_torrent *st, struct store_job *job,
                     uint32_t piece, uint32_t begin, uint32_t len);
 /* Notes why it failed, if it did, for the torrent that fails of it later. */
 void jobs_note_failure(struct engine_torrent *st, const struct store_job *job);
+/* The torrent cannot go on with its files as they are. `changed`: somebody has
+ * changed, replaced or removed one. */
+void jobs_post_failed(struct engine_torrent *st, int code, const char *text,
+                      bool changed);
 
 #endif

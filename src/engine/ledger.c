@@ -170,6 +170,9 @@ void ledger_tell(struct engine_torrent *st, bool refused)
             report_tell(st, &ev);
         }
     }
+    if (l->pieces.n_taken > 0) {
+        st->watch.n_changed = 0;
+    }
     ledger_drop(&l->pieces);
     ledger_drop(&l->files);
     if (l->done_taken) {

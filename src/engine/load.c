@@ -125,6 +125,7 @@ void engine_load_unload(struct engine_torrent *st)
     load_free_rows(&st->rows);
     free(st->disk_error);
     st->disk_error = NULL;
+    st->watch.anew = false;
     bits_fini(&st->startup.select);
     bits_fini(&st->startup.claimed);
     bits_fini(&st->startup.to_check);

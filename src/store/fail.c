@@ -119,7 +119,10 @@ void store_fail(struct store_job *job, uint32_t file, const char *path,
         return;
     }
     int code = store_error_code(job->op, errnum);
-    job->fail.touched |= job->result == 0 && errnum == STORE_E_TOUCHED;
+    bool touched = errnum == STORE_E_TOUCHED;
+    bool gone = missing && store_op_needs_file(job->op);
+    job->fail.touched |= job->result == 0 && touched;
+    job->fail.changed |= job->result == 0 && (touched || gone);
     store_fail_with(job, file, path, code,
                     store_error_reason(errnum, text, sizeof(text)));
 }

@@ -399,6 +399,7 @@ static int store_fd_open_for(struct store_job *job, uint32_t file, bool write)
         store_fail_with(job, file, path, BTC_E_EXISTS,
                         "is a link, and no link is written through");
     } else if (fd == -STORE_E_OTHER) {
+        job->fail.changed |= job->result == 0;
         store_fail_with(job, file, path, BTC_E_STORAGE,
                         "was replaced by another file");
     } else if (fd < 0) {

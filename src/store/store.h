@@ -205,6 +205,8 @@ struct store_job {
     struct {
         int32_t file;   /* index of the file that failed, -1 none */
         bool touched;   /* somebody else has written to that file */
+        bool changed;   /* or has replaced or removed it; who looks at it anew
+                         * may go on */
         char text[160]; /* for a person: which file, why */
     } fail;
     int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but

@@ -85,6 +85,7 @@ static bool store_sync_is_same(struct store_job *job, uint32_t file,
         return false;
     }
     if (rc != 0 || st.st_dev != open->st_dev || st.st_ino != open->st_ino) {
+        job->fail.changed |= job->result == 0;
         store_fail_with(job, file, path, BTC_E_STORAGE,
                         "was removed or replaced while it was written");
         store_fd_drop(job->store, file);

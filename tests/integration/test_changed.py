@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""A file is changed, replaced or removed while a run in the foreground writes
+it: the run looks at what is there and goes on. Who changes rows of the database
+meanwhile changes nothing of that."""
+import os
+import shutil
+import sqlite3
+import threading
+
+import kit
+import lab as lab_module
+import wire
+
+LENGTH = 32768
+SIZE = 2_000_001
+
+
+def begin(lab, *args):
+    """A run of which some pieces are here."""
+    torrent = lab.make_torrent(lab.make_data("seed/data.bin", SIZE),
+                               piece_length=LENGTH)
+    seed = wire.Slow(torrent, lab.next_ip())
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--peer", seed.address, "--journal-interval", "50",
+                        *args)
+    more(lab, 5)
+    return torrent, seed, run
+
+
+def more(lab, n):
+    """So many more pieces are journaled."""
+    def count():
+        return len(lab.sql("SELECT 1 FROM piece"))
+    now = count()
+    lab.wait(lambda: count() >= now + n, 60, "more pieces")
+
+
+def end(lab, torrent, seed, run):
+    seed.pause = 0
+    assert run.wait() == 0, (run.out(), run.err())
+    torrent.check(lab.path("out"))
+    assert kit.claims_hold(lab, torrent) == set(range(torrent.piece_count))
+
+
+def test_written_to(lab):
+    torrent, seed, run = begin(lab)
+    for _ in range(3):
+        with open(lab.path("out/data.bin"), "r+b") as f:
+            f.write(b"somebody else's")
+        more(lab, 3)
+    end(lab, torrent, seed, run)
+    assert "file-changed" in [r["kind"] for r in
+                              lab.sql("SELECT kind FROM log")]
+
+
+def test_replaced(lab):
+    """By a copy of what is here."""
+    torrent, seed, run = begin(lab)
+    shutil.copy2(lab.path("out/data.bin"), lab.path("out/copy"))
+    os.replace(lab.path("out/copy"), lab.path("out/data.bin"))
+    end(lab, torrent, seed, run)
+
+
+def test_replaced_by_a_stranger(lab):
+    """It stays."""
+    _, seed, run = begin(lab)
+    mine = lab.make_data("out/mine", SIZE, seed=5)
+    with open(mine, "rb") as f:
+        content = f.read()
+    os.replace(mine, lab.path("out/data.bin"))
+    seed.pause = 0
+    assert run.wait() == 13, (run.out(), run.err())
+    with open(lab.path("out/data.bin"), "rb") as f:
+        assert f.read() == content
+    assert kit.progress(lab)["pieces_done"] == 0
+    assert not lab.sql("SELECT 1 FROM piece")
+
+
+def test_removed(lab):
+    """All that was here is gone: that is to be said, not to be fetched anew."""
+    _, seed, run = begin(lab)
+    os.unlink(lab.path("out/data.bin"))
+    seed.pause = 0
+    assert run.wait() == 11 and "absent" in run.err(), run.err()
+    assert os.listdir(lab.path("out")) == []
+
+
+def test_wishes_beside(lab):
+    """Three who write rows all the time."""
+    torrent, seed, run = begin(lab)
+    over = threading.Event()
+
+    def write(statements):
+        while not over.wait(0.01):
+            link = sqlite3.connect(lab.db, timeout=20)
+            with link:
+                link.execute(statements[0])
+            link.close()
+            statements.append(statements.pop(0))
+    writers = [threading.Thread(target=write, args=(s,)) for s in (
+        ["UPDATE torrent SET sequential = 1 - sequential",
+         "UPDATE torrent SET max_peers = 20 + abs(random()) % 9"],
+        ["UPDATE file SET priority = 1 + abs(random()) % 7",
+         "UPDATE torrent SET save_path = save_path"],
+        ["UPDATE torrent SET verify_since = unixepoch()",
+         "UPDATE torrent SET wanted = wanted"])]
+    for w in writers:
+        w.start()
+    try:
+        more(lab, 10)
+        with open(lab.path("out/data.bin"), "r+b") as f:
+            f.seek(LENGTH)
+            f.write(b"somebody else's")
+        seed.pause = 0
+        code = run.wait()
+    finally:
+        over.set()
+        for w in writers:
+            w.join()
+    assert code == 0, (run.out(), run.err())
+    torrent.check(lab.path("out"))
+
+
+lab_module.main(__name__)
