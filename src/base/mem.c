@@ -102,15 +102,20 @@ char *mem_strndup(const char *s, size_t len)
 }
 
 /* A formatted string. */
-char *mem_printf(const char *fmt, ...)
+char *mem_vprintf(const char *fmt, va_list ap)
 {
     char *s = NULL;
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vasprintf(&s, fmt, ap);
-    va_end(ap);
-    if (n < 0) {
+    if (vasprintf(&s, fmt, ap) < 0) {
         mem_die(1, 0);
     }
+    return s;
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    char *s = mem_vprintf(fmt, ap);
+    va_end(ap);
     return s;
 }

@@ -5,6 +5,7 @@
 #ifndef BTC_BASE_MEM_H
 #define BTC_BASE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t size);                     /* uninitialised */
@@ -16,5 +17,7 @@ void *mem_dup(const void *p, size_t size);
 char *mem_strdup(const char *s);              /* NULL stays NULL */
 char *mem_strndup(const char *s, size_t len); /* copies len bytes, adds NUL */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *mem_vprintf(const char *fmt, va_list ap)
+    __attribute__((format(printf, 1, 0)));
 
 #endif

@@ -99,6 +99,13 @@ void cli_say_error(const struct cli *c, const struct btc_error *e);
 int cli_fail_text(struct cli *c, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* " --db FILE" as a shell takes it, when that is not the default. */
+void cli_put_db(const struct cli *c, struct front_text *out);
+/* A text for people, whose advice (`btc resume`) names the database when that
+ * is not the default. All that people read passes here, so that who writes a
+ * text need not know how the database was named. */
+void cli_advise(const struct cli *c, const char *text, struct front_text *out);
+
 /* open.c */
 /* Opens the database of --db; an error is said. Exit status. */
 int cli_open(struct cli *c, unsigned flags, struct btc **out);
@@ -112,7 +119,7 @@ void cli_open_id(int64_t *ids, size_t *n, int64_t id);
 /* Every argument is looked up; those that are not found are said, and the
  * status of the first one is given back. free(out->ids). */
 int cli_open_ids(struct cli *c, struct btc *b, struct cli_ids *out);
-/* Like `btc resume`, with --db when that is not the default. */
+/* Like btc resume, with --db when that is not the default. */
 const char *cli_open_hint(const struct cli *c, const char *command,
                           struct front_text *out);
 

@@ -64,9 +64,6 @@ const char *cli_open_hint(const struct cli *c, const char *command,
 {
     front_text_puts(out, "btc ");
     front_text_puts(out, command);
-    if (c->o.db != NULL && (c->o.typed & CLI_SET(DB)) != 0) {
-        front_text_puts(out, " --db ");
-        front_text_clean(out, c->o.db, c->err_screen.utf8);
-    }
+    cli_put_db(c, out);
     return front_text_str(out);
 }

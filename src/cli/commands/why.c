@@ -72,14 +72,21 @@ static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
         cli_why_add(w, &text);
     }
     if (wanted != NULL && strcmp(wanted, "pause") == 0) {
-        cli_why_say(w, "it is paused: `btc start ID` lets it run");
+        front_text_clear(&text);
+        front_text_printf(&text, "it is paused: `btc start %lld` lets it run",
+                          (long long)w->id);
+        cli_why_add(w, &text);
     } else if (btc_engine_pid(btc_path(w->b)) == 0) {
         cli_why_say(w, "no engine runs: `btc resume` or `btc daemon` goes on");
     }
     if (state == BTC_STATE_WAITING_STORAGE) {
-        cli_why_say(w, "its folder or its data is gone: bring the storage back "
-                       "and it goes on by itself (or `btc set ID "
-                       "accept-loss=true` to start over)");
+        front_text_clear(&text);
+        front_text_printf(&text,
+                          "its folder or its data is gone: bring the storage "
+                          "back and it goes on by itself (or `btc set %lld "
+                          "accept-loss=true` to start over)",
+                          (long long)w->id);
+        cli_why_add(w, &text);
     } else if (state == BTC_STATE_WAITING_SPACE) {
         cli_why_say(w, "the disk is full: free some space and it goes on by "
                        "itself");
@@ -222,6 +229,7 @@ static void cli_why_show(struct cli_why *w, const struct cli_rows *p)
         return;
     }
     struct front_text line = {0};
+    struct front_text advice = {0};
     const char *name = cli_rows_text(p, 0, "name");
     front_text_clean(&line, front_text_or(name, "?"), c->out_screen.utf8);
     const char *state = cli_rows_text(p, 0, "state");
@@ -229,12 +237,15 @@ static void cli_why_show(struct cli_why *w, const struct cli_rows *p)
             front_text_or(state, "not known"));
     for (size_t i = 0; i < json_array_size(w->reasons); i++) {
         front_text_clear(&line);
+        front_text_clear(&advice);
         front_text_clean(&line,
                          json_string_value(json_array_get(w->reasons, i)),
                          c->out_screen.utf8);
-        fprintf(c->out, "- %s\n", front_text_str(&line));
+        cli_advise(c, front_text_str(&line), &advice);
+        fprintf(c->out, "- %s\n", front_text_str(&advice));
     }
     front_text_free(&line);
+    front_text_free(&advice);
 }
 
 /* How peers are looked for; in `reasons`, too, unless that is NULL. */

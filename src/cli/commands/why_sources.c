@@ -56,12 +56,14 @@ static struct cli_why_count cli_why_count_peers(const struct cli_rows *rows)
 }
 
 /* All of them in one line. */
-static void cli_why_sum_peers(struct front_text *text, size_t known,
+static void cli_why_sum_peers(struct front_text *text, int64_t id, size_t known,
                               const struct cli_why_count *n)
 {
     if (known == 0) {
-        front_text_puts(text, "no peer is known: see the trackers below, or "
-                              "name one with `btc set ID peer=HOST:PORT`");
+        front_text_printf(text,
+                          "no peer is known: see the trackers below, or name "
+                          "one with `btc set %lld peer=HOST:PORT`",
+                          (long long)id);
     } else if (n->connected == 0) {
         front_text_printf(text, "peers: %zu known, none connected", known);
     } else if (n->choking == n->connected) {
@@ -113,7 +115,7 @@ json_t *cli_why_peers(struct btc *b, int64_t id, json_t *reasons)
         return NULL;
     }
     struct cli_why_count n = cli_why_count_peers(rows);
-    cli_why_sum_peers(&text, cli_rows_count(rows), &n);
+    cli_why_sum_peers(&text, id, cli_rows_count(rows), &n);
     cli_why_tell(reasons, &text);
     for (size_t i = 0; i < cli_rows_count(rows) && told < CLI_WHY_PEERS; i++) {
         if (cli_why_has_outcome(rows, i)) {
@@ -123,8 +125,8 @@ json_t *cli_why_peers(struct btc *b, int64_t id, json_t *reasons)
         }
     }
     if (n.outcomes > told) {
-        front_text_printf(&text, "... and %zu peers more: `btc peers ID`",
-                          n.outcomes - told);
+        front_text_printf(&text, "... and %zu peers more: `btc peers %lld`",
+                          n.outcomes - told, (long long)id);
         cli_why_tell(reasons, &text);
     }
     front_text_free(&text);
@@ -172,8 +174,9 @@ static void cli_why_next(struct front_text *text, const struct cli_rows *rows,
         front_text_printf(text, "; failed %lld times in a row", failures);
     }
     if (state != NULL && strcmp(state, "disabled") == 0) {
-        front_text_puts(text, "; it said never to ask again (`btc start ID` "
-                              "does)");
+        front_text_printf(
+            text, "; it said never to ask again (`btc start %lld` does)",
+            (long long)cli_rows_int(rows, row, "torrent_id", 0));
     } else if (next > 0) {
         front_text_printf(text, "; next announce %s",
                           front_format_time(at, next));
@@ -190,8 +193,10 @@ json_t *cli_why_trackers(struct btc *b, int64_t id, json_t *reasons)
         return NULL;
     }
     if (cli_rows_count(rows) == 0) {
-        front_text_puts(&text, "it has no tracker: name one with `btc set ID "
-                               "tracker=URL`");
+        front_text_printf(&text,
+                          "it has no tracker: name one with `btc set %lld "
+                          "tracker=URL`",
+                          (long long)id);
         cli_why_tell(reasons, &text);
     }
     for (size_t i = 0; i < cli_rows_count(rows); i++) {

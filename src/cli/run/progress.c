@@ -50,11 +50,15 @@ static enum cli_progress_choice cli_progress_choose(const struct cli *c)
 /* A line for people: above the view, or just so. */
 static void cli_progress_say(struct cli_progress *p, const char *line)
 {
+    struct front_text text = {0};
+
+    cli_advise(p->c, line, &text);
     if (p->live != NULL) {
-        cli_live_log(p->live, line);
+        cli_live_log(p->live, front_text_str(&text));
     } else {
-        fprintf(p->c->err, "%s\n", line);
+        fprintf(p->c->err, "%s\n", front_text_str(&text));
     }
+    front_text_free(&text);
 }
 
 /* A log line of the library; from any thread. */

@@ -105,6 +105,24 @@ struct cli_torrent *cli_track_update(struct cli_track *t,
     return item;
 }
 
+/* For qsort. */
+static int cli_track_compare(const void *a, const void *b)
+{
+    const struct cli_torrent *x = a;
+    const struct cli_torrent *y = b;
+
+    return (x->p.id > y->p.id) - (x->p.id < y->p.id);
+}
+
+/* By id, whoever came first. */
+void cli_track_sort(struct cli_track *t)
+{
+    if (t->n > 1) {
+        qsort(t->items, t->n, sizeof(*t->items), cli_track_compare);
+    }
+    t->next = 0;
+}
+
 /* Keeps what a torrent failed with. */
 void cli_track_fail(struct cli_torrent *item, int status, const char *message)
 {
