@@ -35,7 +35,8 @@
 struct btc {
     char *path; /* owns */
     unsigned flags;
-    struct journal *db; /* owns; an engine that runs has it */
+    struct journal *db; /* owns; an engine that runs has it; NULL: its drive
+                         * does not answer, and it was left alone */
     struct engine *run; /* while btc_run is on the stack */
     struct engine_signals signals;
     struct journal *side; /* owns; for calls made while an engine has `db` */

@@ -45,7 +45,11 @@ int btc_hook_ended(struct btc *b, int64_t id, bool paid, const char *failure,
     if (b->run != NULL) {
         engine_put_free(b->run, batch);
     } else {
-        code = journal_apply(b->db, batch, &err);
+        struct journal *db = NULL;
+        code = api_db(b, &db, &err);
+        if (code == 0) {
+            code = journal_apply(db, batch, &err);
+        }
     }
     journal_batch_free(batch);
     return api_status(e, code, &err);

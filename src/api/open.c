@@ -34,6 +34,10 @@ int api_status(struct btc_error *out, int code, const struct err *e)
 int api_db(struct btc *b, struct journal **out, struct err *e)
 {
     int code = 0;
+    if (!b->run && !b->db) {
+        return err_set(e, BTC_E_STORAGE,
+                       "the drive of the database does not answer");
+    }
     if (!b->run) {
         *out = b->db;
         return 0;

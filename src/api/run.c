@@ -43,8 +43,13 @@ static int api_run(struct btc *b, const struct btc_run_options *o,
     if (code == 0) {
         code = engine_run(b->run, e);
     }
+    bool left = engine_has_left_journal(b->run);
     engine_close(b->run);
     b->run = NULL;
+    if (left) { /* closing them would wait for the drive */
+        b->db = NULL;
+        b->side = NULL;
+    }
     return code;
 }
 
@@ -61,7 +66,9 @@ int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
             if (code == 0) {
                 code = api_run(b, o, &err);
             }
-            journal_unlock_engine(b->db);
+            if (b->db != NULL) {
+                journal_unlock_engine(b->db);
+            }
             journal_close(b->side);
             b->side = NULL;
             engine_signals_clear(&b->signals);

@@ -304,6 +304,9 @@ void engine_close(struct engine *s)
     if (!silence_has_left(s)) {
         store_free(s->disk);
     }
+    if (silence_has_left_journal(s)) {
+        return; /* its thread has the connection */
+    }
     if (s->journal_thread != NULL) {
         s->db = journal_thread_stop(s->journal_thread);
     }
@@ -321,6 +324,11 @@ void engine_close(struct engine *s)
     free(s->progress);
     free(s->removed.ids);
     free(s);
+}
+
+bool engine_has_left_journal(const struct engine *s)
+{
+    return s != NULL && silence_has_left_journal(s);
 }
 
 int engine_open(struct journal *db, struct engine_signals *g,

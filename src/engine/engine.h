@@ -38,6 +38,9 @@ int engine_open(struct journal *db, struct engine_signals *g,
                 struct err *e);
 /* The whole of btc_run. */
 int engine_run(struct engine *s, struct err *e);
+/* The drive of the database does not answer, and the run has ended without it:
+ * nobody may touch the connection any more. NULL allowed. */
+bool engine_has_left_journal(const struct engine *s);
 /* Frees it. NULL allowed. */
 void engine_close(struct engine *s);
 

@@ -10,9 +10,9 @@
  *   commit.c    carries out the order flush, sync, commit, tell; ledger.c: what
  *               the rows say; silence.c: drives that do not answer
  *   drive.c     actions of the core into calls of nodes.c, neighbours.c,
- *               magnet.c, links.c, uploads.c, trackers.c, limits.c, facts.c,
- *               report.c; jobs.c (disk jobs), pipes.c (pipelines of commits),
- *               turn.c: the leaf of all
+ *               magnet.c (keep.c: its file), links.c, uploads.c, trackers.c,
+ *               limits.c, facts.c, report.c; jobs.c (disk jobs), pipes.c
+ *               (pipelines of commits), turn.c: the leaf of all
  * A lower file never calls a higher one: it posts an event (turn_post).
  */
 #ifndef BTC_ENGINE_INTERNAL_H
@@ -126,9 +126,8 @@ struct torrent_watch { /* once a second */
     uint64_t seeding_ms; /* of the last tick that counted */
     uint64_t silent_ms;  /* its drive was heard last; 0 = it answers */
     bool left;           /* and the end of the run does not wait for it */
-    bool changed;        /* `disk_error` tells of a file that was changed */
-    bool anew;           /* so it begins anew, see jobs.c */
-    uint32_t n_changed;  /* so often */
+    bool changed, anew;  /* `disk_error` tells of that; and it begins anew */
+    uint32_t n_changed;  /* so often it began anew, see jobs.c */
     struct torrent_search search;
 };
 
@@ -203,7 +202,9 @@ struct engine_end {
     bool hurry;     /* a second STOP: no torrent is waited for */
     bool left;      /* a drive does not answer: its jobs are left behind */
     bool told_wait; /* that one is waited for */
-    int status;     /* enum btc_err */
+    bool told_journal, no_journal; /* of the database's: told, left behind */
+    struct keeping *keeping; /* .torrent files that are written: see keep.h */
+    int status;              /* enum btc_err */
     char error[512];
 };
 

@@ -1,11 +1,11 @@
 /* Magnets in a run; see magnet.h. */
 #include "engine/magnet.h"
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/facts.h"
 #include "engine/jobs.h"
+#include "engine/keep.h"
 #include "engine/place.h"
 #include "engine/report.h"
 #include "engine/torrent_file.h"
@@ -41,6 +41,7 @@ struct magnet_job {
     struct journal_add add;     /* points into the rest */
     struct journal_file *files; /* owns, and their paths */
     char *name, *save_path;     /* own */
+    struct buf torrent;         /* owns; a file that is to be kept, or empty */
     struct magnet_note *notes;  /* owns */
     bool is_known;              /* somebody else has told the database first */
     int code;
@@ -100,6 +101,7 @@ static void magnet_job_free(struct magnet_job *j)
         free(note->text);
         free(note);
     }
+    buf_fini(&j->torrent);
     free(j->name);
     free(j->save_path);
     free(j->data);
@@ -282,22 +284,18 @@ static int magnet_learn_rows(struct magnet_job *j, struct journal *db)
     return code;
 }
 
-/* --save-torrent. That it cannot be kept does not keep the data from coming. */
+/* --save-torrent: what is to be in the file. That it cannot be kept does not
+ * keep the data from coming. */
 static void magnet_keep_file(struct magnet_job *j, struct journal *db)
 {
     struct err e = {0};
-    struct buf text;
-    buf_init(&text, MAGNET_FILE_MAX);
-    int code = torrent_file_make(db, j->id, &text, &e);
-    if (code == 0) {
-        code = file_save(j->row.torrent_file, buf_slice(&text), false, &e);
-    }
-    if (code != 0) {
+    buf_init(&j->torrent, MAGNET_FILE_MAX);
+    if (torrent_file_make(db, j->id, &j->torrent, &e) != 0) {
         char *told = mem_printf("the .torrent was not kept: %s", e.msg);
         magnet_note(j, "torrent-not-kept", told);
         free(told);
+        buf_fini(&j->torrent);
     }
-    buf_fini(&text);
 }
 
 /* On the database thread. Somebody else may have told the database meanwhile:
@@ -367,6 +365,9 @@ static void magnet_end(void *ctx)
     } else {
         magnet_take_row(st, j);
         magnet_tell(st, j);
+        if (buf_len(&j->torrent) > 0) {
+            keep_file(st, j->row.torrent_file, buf_slice(&j->torrent));
+        }
         magnet_go_on(st);
     }
     jobs_done(st);

@@ -11,6 +11,7 @@
 #include "engine/commit.h"
 #include "engine/drive.h"
 #include "engine/inbound.h"
+#include "engine/keep.h"
 #include "engine/ledger.h"
 #include "engine/limits.h"
 #include "engine/reach.h"
@@ -29,6 +30,12 @@
 static bool run_is_quiet(const struct engine *s)
 {
     const struct engine_torrent *st;
+    if (silence_has_left_journal(s)) {
+        return true;
+    }
+    if (!keep_is_quiet(s)) {
+        return false;
+    }
     for (st = s->torrents; st != NULL; st = st->hh.next) {
         if (silence_is_left(st)) {
             continue;
@@ -224,6 +231,7 @@ static void run_on_second(struct engine *s, uint64_t now)
         ledger_second(st);
     }
     silence_second(s);
+    keep_second(s);
     neighbours_send(reach_neighbours(s->reach));
     if (s->o.stall_timeout_s > 0) {
         watch_payload(s, now);

@@ -24,6 +24,10 @@
 #define SILENCE_LEAVE_MS 30000u
 /* and so long when it was told to hurry. */
 #define SILENCE_HURRY_MS 2000u
+/* A last commit may be large and its disk slow. */
+#define SILENCE_HURRY_JOURNAL_MS 5000u
+/* Told when the run is to end: a commit mostly takes less. */
+#define SILENCE_WAIT_JOURNAL_MS 1000u
 
 /* Milliseconds, 0 = it answers. */
 static uint64_t silence_of(struct engine_torrent *st, uint64_t now)
@@ -159,6 +163,61 @@ static void silence_end_run(struct engine *s, uint64_t now)
     }
 }
 
+/* --- the drive of the database --- */
+
+/* Without its thread no fact can be journaled any more. What is on the disks
+ * stays there, and the next run finds it. */
+static void silence_leave_journal(struct engine *s, uint64_t ms)
+{
+    uint32_t unsaved = 0;
+    for (const struct engine_torrent *st = s->torrents; st != NULL;
+         st = st->hh.next) {
+        unsaved += silence_unsaved(st);
+    }
+    s->end.left = s->end.no_journal = true;
+    s->commit.dead = true;
+    s->end.status = BTC_E_STORAGE;
+    (void)snprintf(s->end.error, sizeof(s->end.error),
+                   "the drive of the database has not answered for %" PRIu64
+                   " s: %" PRIu32 " pieces are not journaled; what of them is "
+                   "on the disk is found by `btc resume`",
+                   ms / 1000, unsaved);
+    log_write(LOG_INFO, "journal", "%s", s->end.error);
+}
+
+static void silence_tell_journal(struct engine *s, uint64_t ms)
+{
+    if (ms >= SILENCE_TELL_MS && !s->end.told_journal) {
+        log_write(LOG_WARN, "journal",
+                  "the drive of the database has not answered for %" PRIu64
+                  " s: nothing is journaled until it does",
+                  ms / 1000);
+    }
+    s->end.told_journal = ms >= SILENCE_TELL_MS;
+}
+
+static void silence_look_journal(struct engine *s)
+{
+    uint64_t ms = journal_thread_silent_ms(s->journal_thread);
+    uint64_t most = SILENCE_LEAVE_MS;
+    if (s->end.hurry) {
+        most = SILENCE_HURRY_JOURNAL_MS;
+    }
+    silence_tell_journal(s, ms);
+    if (s->end.phase != END_WINDING || s->end.no_journal) {
+        return;
+    }
+    if (ms >= most) {
+        silence_leave_journal(s, ms);
+    } else if (ms >= SILENCE_WAIT_JOURNAL_MS && !s->end.told_wait) {
+        s->end.told_wait = true;
+        log_write(LOG_WARN, "journal",
+                  "waits for the drive of the database, which has not answered "
+                  "for %" PRIu64 " s; a second ^C ends without it",
+                  ms / 1000);
+    }
+}
+
 /* While all drives answer and nobody was told of one, there is nobody to ask:
  * ten thousand torrents at rest cost nothing. */
 void silence_second(struct engine *s)
@@ -166,6 +225,7 @@ void silence_second(struct engine *s)
     uint64_t now = loop_now_ms(s->loop);
     bool silent = store_look(s->disk, now);
     bool told = false;
+    silence_look_journal(s);
     if (!silent && !s->clock.silent) {
         return;
     }
@@ -175,7 +235,7 @@ void silence_second(struct engine *s)
         told |= st->watch.silent_ms != 0;
     }
     s->clock.silent = told;
-    if (s->end.phase == END_WINDING) {
+    if (s->end.phase == END_WINDING && !s->end.no_journal) {
         silence_end_run(s, now);
     }
 }
@@ -183,6 +243,11 @@ void silence_second(struct engine *s)
 bool silence_is_left(const struct engine_torrent *st)
 {
     return st->watch.left;
+}
+
+bool silence_has_left_journal(const struct engine *s)
+{
+    return s->end.no_journal;
 }
 
 bool silence_has_left(const struct engine *s)

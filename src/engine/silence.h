@@ -12,6 +12,9 @@ void silence_second(struct engine *s);
 bool silence_is_left(const struct engine_torrent *st);
 /* There is one of those: what its jobs use must stay. */
 bool silence_has_left(const struct engine *s);
+/* The drive of the database is one: its thread and its connection stay as they
+ * are. */
+bool silence_has_left_journal(const struct engine *s);
 /* Commits of this pipeline will not be made any more. */
 bool silence_has_pipe(const struct engine *s, const struct pipeline *p);
 

@@ -60,6 +60,7 @@ struct journal_thread {
     struct journal_jobs done;
     struct journal_wishes *wishes; /* owns; not yet taken */
     bool stop;
+    uint64_t since_ms; /* of the call that it is in; 0 = none */
 };
 
 /* An empty chain. */
@@ -212,12 +213,31 @@ static struct journal_job *journal_thread_wait(struct journal_thread *t,
     return job;
 }
 
+/* Monotonic milliseconds, never 0. */
+static uint64_t journal_thread_now_ms(void)
+{
+    struct timespec now = journal_thread_after(0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + 1;
+}
+
 /* True when `at` is past. */
 static bool journal_thread_is_past(const struct timespec *at)
 {
     struct timespec now = journal_thread_after(0);
     return now.tv_sec > at->tv_sec ||
            (now.tv_sec == at->tv_sec && now.tv_nsec >= at->tv_nsec);
+}
+
+/* A call begins that may not come back, or has. */
+static void journal_thread_mark(struct journal_thread *t, bool begins)
+{
+    uint64_t now = 0;
+    if (begins) {
+        now = journal_thread_now_ms();
+    }
+    (void)pthread_mutex_lock(&t->mutex);
+    t->since_ms = now;
+    (void)pthread_mutex_unlock(&t->mutex);
 }
 
 /* The thread. A busy queue does not keep the wishes waiting. */
@@ -228,13 +248,17 @@ static void *journal_thread_main(void *arg)
     bool stop = false;
     while (!stop) {
         if (journal_thread_is_past(&tick)) {
+            journal_thread_mark(t, true);
             journal_thread_poll(t);
+            journal_thread_mark(t, false);
             tick = journal_thread_after(JOURNAL_WISH_POLL_MS);
         }
         struct journal_job *job = journal_thread_wait(t, &tick, &stop);
         if (job) {
+            journal_thread_mark(t, true);
             journal_thread_work(t, job);
             (void)pthread_mutex_lock(&t->mutex);
+            t->since_ms = 0;
             journal_jobs_add(&t->done, job);
             (void)pthread_mutex_unlock(&t->mutex);
             loop_wakeup_send(t->wakeup);
@@ -287,6 +311,18 @@ journal_thread_start(struct journal *db, struct loop *l,
     BTC_ASSERT(rc == 0); /* no thread: as no memory */
     (void)pthread_setname_np(t->thread, "btc-journal");
     return t;
+}
+
+uint64_t journal_thread_silent_ms(struct journal_thread *t)
+{
+    uint64_t now = journal_thread_now_ms();
+    (void)pthread_mutex_lock(&t->mutex);
+    uint64_t since = t->since_ms;
+    (void)pthread_mutex_unlock(&t->mutex);
+    if (since != 0 && since < now) {
+        return now - since;
+    }
+    return 0;
 }
 
 /* Queues a job. */

@@ -35,6 +35,9 @@ void journal_thread_hurry(struct journal_thread *t);
 void journal_thread_call(struct journal_thread *t,
                          void (*fn)(void *ctx, struct journal *db),
                          void (*done)(void *ctx), void *ctx);
+/* For how long the call that the thread is in has not come back; 0: it waits
+ * for something to do. The drive of the database may not answer. */
+uint64_t journal_thread_silent_ms(struct journal_thread *t);
 /* Finishes what is queued (callbacks included), ends the thread and gives the
  * connection back. */
 struct journal *journal_thread_stop(struct journal_thread *t);

@@ -1,6 +1,6 @@
 /* A drive that does not answer, for the program that it is preloaded into: as
- * long as the file BTC_HANG_FLAG is there, no fdatasync and no write of a file
- * below BTC_HANG_DIR comes back. Linux alone. */
+ * long as the file BTC_HANG_FLAG is there, no sync and no write of a file below
+ * BTC_HANG_DIR comes back. Linux alone. */
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
@@ -51,6 +51,38 @@ __attribute__((visibility("default"))) int fdatasync(int fd)
     hang_find("fdatasync", &next);
     hang_wait(fd);
     return next(fd);
+}
+
+__attribute__((visibility("default"))) int fsync(int fd)
+{
+    int (*next)(int) = NULL;
+    hang_find("fsync", &next);
+    hang_wait(fd);
+    return next(fd);
+}
+
+__attribute__((visibility("default"))) ssize_t write(int fd, const void *p,
+                                                     size_t n)
+{
+    ssize_t (*next)(int, const void *, size_t) = NULL;
+    hang_find("write", &next);
+    hang_wait(fd);
+    return next(fd, p, n);
+}
+
+__attribute__((visibility("default"))) ssize_t pwrite64(int fd, const void *p,
+                                                        size_t n, off64_t at)
+{
+    ssize_t (*next)(int, const void *, size_t, off64_t) = NULL;
+    hang_find("pwrite64", &next);
+    hang_wait(fd);
+    return next(fd, p, n, at);
+}
+
+__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *p,
+                                                      size_t n, off_t at)
+{
+    return pwrite64(fd, p, n, at);
 }
 
 __attribute__((visibility("default"))) ssize_t
