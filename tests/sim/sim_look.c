@@ -2,9 +2,13 @@
  * run that failed. */
 #include "sim/sim_node.h"
 
+#include "base/mem.h"
 #include "core/content/internal.h"
+#include "core/content/picker/internal.h"
 #include "core/swarm/internal.h"
 #include "core/torrent/internal.h"
+#include <stdlib.h>
+#include <string.h>
 
 /* What is asked of the peers of a torrent: the picker knows each of them as an
  * asker, and nobody else. Gives the requests that hold memory. */
@@ -12,7 +16,7 @@ static uint32_t sim_torrent_books(struct sim_torrent *st)
 {
     struct sim *s = st->node->s;
     const struct picker *k = sim_picker(st);
-    uint32_t n = 0, n_known = 0, it = 0, piece;
+    uint32_t n = 0, n_known = 0;
     struct peer *p;
     SWARM_EACH_PEER(p, st->t->swarm)
     {
@@ -25,7 +29,8 @@ static uint32_t sim_torrent_books(struct sim_torrent *st)
         n_known += p->rx.mem != NULL && !p->rx.late ? 1 : 0;
     }
     n_known += n;
-    while (k != NULL && picker_next_active(k, &it, &piece)) {
+    for (uint32_t i = 0; k != NULL && i < k->active.n; i++) {
+        uint32_t piece = k->active.rows[i].piece;
         for (uint32_t b = 0; b < layout_n_blocks(&st->c->geom, piece); b++) {
             uint32_t askers[PICKER_MAX_ASKERS];
             size_t left =
@@ -83,8 +88,8 @@ void sim_torrent_dump(const struct sim_torrent *st, FILE *f)
                   "connecting, %u known; pool %u + %u of %u; error %d\n",
                   torrent_state(st->t), ts.pieces_done, st->c->geom.n_pieces,
                   k != NULL ? picker_n_wanted_left(k) : 0,
-                  k != NULL ? picker_n_active(k) : 0, ts.pieces_checking,
-                  st->n_failed, ts.peers, ts.seeds, ts.connecting,
+                  k != NULL ? k->active.n : 0, ts.pieces_checking, st->n_failed,
+                  ts.peers, ts.seeds, ts.connecting,
                   peerset_count(torrent_peerset(st->t)), st->node->pool.in_use,
                   st->node->pool.reserved, st->node->pool.max, st->error);
     sim_torrent_dump_inside(st->t, f);
@@ -98,11 +103,20 @@ void sim_torrent_dump(const struct sim_torrent *st, FILE *f)
             f, "  %u %s state %d banned %d bad %u failures %u seed %d", e->id,
             text, e->state, e->banned, e->bad_pieces, e->failures, e->is_seed);
         if (torrent_peer_info(st->t, e->id, st->node->s->now_ms, &info)) {
-            (void)fprintf(
-                f, ": choking %d, we want it %d, %u out, %" PRIu64 " bytes/s",
-                info.choking, info.am_interested, info.requests,
-                info.down_rate);
+            (void)fprintf(f, ": choking %d, we want it %d, %" PRIu64 " bytes/s",
+                          info.choking, info.am_interested, info.down_rate);
         }
         (void)fprintf(f, "\n");
     }
+}
+
+/* See sim_node.h. */
+void sim_set_priority(struct sim_torrent *st, uint32_t file, uint8_t prio)
+{
+    uint32_t n = st->c->geom.n_files;
+    uint8_t *all = mem_alloc(n);
+    memcpy(all, st->t->content->files.prio, n);
+    all[file] = prio;
+    torrent_set_priorities(st->t, all);
+    free(all);
 }

@@ -133,5 +133,7 @@ void sim_node_free(struct sim_node *n);
 /* Memory is reserved for what is asked, and for nothing else. */
 void sim_node_check_books(struct sim_node *n);
 void sim_torrent_dump(const struct sim_torrent *st, FILE *f);
+/* Of one file; all others keep theirs. */
+void sim_set_priority(struct sim_torrent *st, uint32_t file, uint8_t prio);
 
 #endif

@@ -96,7 +96,7 @@ static void test_pad_pieces(void **state)
     sim_each_seed(10, body_pad_pieces);
 }
 
-/* Priorities, order, hold, limits change in mid-flight. */
+/* Priorities, order, limits change in mid-flight. */
 static void body_wishes(struct sim *s)
 {
     struct sim_shape sh = {.total = 4 * MIB,
@@ -115,17 +115,16 @@ static void body_wishes(struct sim *s)
     sim_fake_dial(leech, &n->host);
     for (int i = 0; i < 30; i++) {
         sim_run(s, sim_below(s, 400));
-        torrent_set_priority(st->t, sim_below(s, c->geom.n_files),
-                             (uint8_t)sim_below(s, PICKER_PRIO_MAX + 1));
+        sim_set_priority(st, sim_below(s, c->geom.n_files),
+                         (uint8_t)sim_below(s, PICKER_PRIO_MAX + 1));
         torrent_set_sequential(st->t, sim_chance(s, 2));
-        torrent_set_hold(st->t, sim_chance(s, 3));
         torrent_set_limits(st->t, sim_chance(s, 2) ? 0 : sim_below(s, 100000),
                            1 + sim_below(s, 10), s->now_ms);
         sim_input(st, &(struct event){.type = EVENT_TICK});
     }
     /* Nothing is wanted: complete, and nothing more is asked for. */
     for (uint32_t i = 0; i < c->geom.n_files; i++) {
-        torrent_set_priority(st->t, i, PICKER_PRIO_OFF);
+        sim_set_priority(st, i, PICKER_PRIO_OFF);
     }
     sim_run(s, 5000);
     uint64_t asked = st->n_requests;
@@ -133,10 +132,9 @@ static void body_wishes(struct sim *s)
     sim_run(s, 5000);
     SIM_CHECK(s, st->n_requests == asked);
     /* All is wanted; nobody but the clock tells the torrent. */
-    torrent_set_hold(st->t, false);
     torrent_set_limits(st->t, 0, 10, s->now_ms);
     for (uint32_t i = 0; i < c->geom.n_files; i++) {
-        torrent_set_priority(st->t, i, PICKER_PRIO_NORMAL);
+        sim_set_priority(st, i, PICKER_PRIO_NORMAL);
     }
     sim_wake(st);
     SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 120000));
@@ -151,7 +149,7 @@ static void test_wishes(void **state)
     sim_each_seed(40, body_wishes);
 }
 
-/* On hold nothing is asked for; serving goes on, within the limit. */
+/* Serving stays within the limit, and knows none when it is lifted. */
 static void body_limits(struct sim *s)
 {
     struct sim_shape sh = {.total = 4 * MIB, .piece_length = 65536};
@@ -163,12 +161,7 @@ static void body_limits(struct sim *s)
     torrent_set_limits(st->t, 100000, 50, s->now_ms);
     sim_start(st);
     sim_start(other);
-    torrent_set_hold(other->t, true);
     sim_add_peer(other, &n->host);
-    sim_run(s, 5000);
-    SIM_CHECK(s, other->n_requests == 0 && st->served == 0);
-    torrent_set_hold(other->t, false);
-    sim_wake(other);
     uint64_t before = s->now_ms;
     sim_run(s, 20000);
     uint64_t most = 100000 * (s->now_ms - before) / 1000;

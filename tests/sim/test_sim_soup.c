@@ -32,7 +32,7 @@ static void revive(struct sim *s, struct sim_torrent *st)
 static void stir(struct sim *s, struct sim_torrent *st)
 {
     uint32_t file = sim_below(s, st->c->geom.n_files);
-    switch (sim_below(s, 12)) {
+    switch (sim_below(s, 11)) {
     case 0:
         sim_power_cut(st);
         meet_all(s, st);
@@ -49,26 +49,23 @@ static void stir(struct sim *s, struct sim_torrent *st)
         st->disk.delay_ms = sim_below(s, 3) == 0 ? 2000 : 10;
         break;
     case 4:
-        torrent_set_priority(st->t, file, (uint8_t)sim_below(s, 8));
+        sim_set_priority(st, file, (uint8_t)sim_below(s, 8));
         break;
     case 5:
-        torrent_set_hold(st->t, sim_chance(s, 3));
-        break;
-    case 6:
         torrent_set_sequential(st->t, sim_chance(s, 2));
         break;
-    case 7:
+    case 6:
         torrent_set_limits(st->t, sim_below(s, 200000), sim_below(s, 20),
                            s->now_ms);
         break;
-    case 8:
+    case 7:
         torrent_announce_now(st->t, s->now_ms);
         break;
-    case 9:
+    case 8:
         torrent_check_piece(st->t, sim_below(s, st->c->geom.n_pieces),
                             sim_chance(s, 2));
         break;
-    case 10:
+    case 9:
         (void)sim_fake_new(
             s, st->c, (enum sim_script)sim_below(s, SIM_N_SCRIPTS), MIB / 4);
         meet_all(s, st);
@@ -110,9 +107,8 @@ static void body_soup(struct sim *s)
     st->disk.delay_ms = 20;
     revive(s, st);
     for (uint32_t i = 0; i < c->geom.n_files; i++) {
-        torrent_set_priority(st->t, i, PICKER_PRIO_NORMAL);
+        sim_set_priority(st, i, PICKER_PRIO_NORMAL);
     }
-    torrent_set_hold(st->t, false);
     torrent_set_limits(st->t, 0, 60, s->now_ms);
     struct sim_fake *good = sim_fake_new(s, c, SIM_HONEST, MIB);
     sim_add_peer(st, &good->host);

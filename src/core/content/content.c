@@ -91,12 +91,6 @@ void content_check_piece(struct content *c, uint32_t piece, bool claimed)
     }
 }
 
-bool content_set_priority(struct content *c, uint32_t file, uint8_t prio)
-{
-    BTC_ASSERT(file < c->layout->n_files);
-    return files_set_priority(c, file, prio);
-}
-
 bool content_set_priorities(struct content *c, const uint8_t *prio)
 {
     return files_set_priorities(c, prio);

@@ -81,8 +81,7 @@ void content_restore_block(struct content *c, uint32_t piece, uint32_t block);
 /* Data of unknown worth is hashed and kept if it is good. `claimed`: the
  * journal has it as verified, so its loss is a fact. */
 void content_check_piece(struct content *c, uint32_t piece, bool claimed);
-/* Both give true when something changed. */
-bool content_set_priority(struct content *c, uint32_t file, uint8_t prio);
+/* True when something changed. */
 bool content_set_priorities(struct content *c, const uint8_t *prio);
 void content_set_sequential(struct content *c, bool on);
 

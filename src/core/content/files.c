@@ -92,28 +92,25 @@ static bool files_take_priority(struct content *c, uint32_t file, uint8_t prio)
     return true;
 }
 
-bool files_set_priority(struct content *c, uint32_t file, uint8_t prio)
-{
-    if (!files_take_priority(c, file, prio)) {
-        return false;
-    }
-    uint32_t first, end;
-    layout_file_pieces(c->layout, file, &first, &end);
-    for (uint32_t i = first; i < end; i++) {
-        picker_set_priority(c->picker, i, files_piece_prio(c, i));
-    }
-    return true;
-}
-
 bool files_set_priorities(struct content *c, const uint8_t *prio)
 {
+    uint32_t from = c->layout->n_pieces; /* pieces of what changed */
+    uint32_t to = 0;
     bool changed = false;
     for (uint32_t i = 0; i < c->layout->n_files; i++) {
-        if (!c->layout->files[i].pad) {
-            changed |= files_take_priority(c, i, prio[i]);
+        if (!c->layout->files[i].pad && files_take_priority(c, i, prio[i])) {
+            uint32_t first, end;
+            layout_file_pieces(c->layout, i, &first, &end);
+            if (first < from) {
+                from = first;
+            }
+            if (end > to) {
+                to = end;
+            }
+            changed = true;
         }
     }
-    for (uint32_t i = 0; changed && i < c->layout->n_pieces; i++) {
+    for (uint32_t i = from; i < to; i++) {
         picker_set_priority(c->picker, i, files_piece_prio(c, i));
     }
     return changed;

@@ -117,7 +117,8 @@ void files_fini(struct content *c);
 /* Adds the piece's bytes to its files, or takes them away; `tell`: FILE when
  * one is complete. */
 void files_count(struct content *c, uint32_t piece, bool have, bool tell);
-bool files_set_priority(struct content *c, uint32_t file, uint8_t prio);
+/* Of all files; costs the pieces from the first file that changes to the last.
+ */
 bool files_set_priorities(struct content *c, const uint8_t *prio);
 uint64_t files_left(const struct content *c);
 bool files_is_needed(const struct content *c, uint32_t file);

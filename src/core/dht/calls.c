@@ -107,7 +107,6 @@ struct dht_call *dht_calls_next_due(struct dht_calls *c, uint64_t now_ms,
     call = dht_call_of(first);
     *is_over = now_ms >= call->sent_ms + DHT_CALL_TIMEOUT_MS;
     if (!*is_over) {
-        call->is_slow = true;
         heap_put(&c->due, &call->due, call->sent_ms + DHT_CALL_TIMEOUT_MS);
     }
     return call;

@@ -27,7 +27,6 @@ struct dht_call {
     uint16_t slot;
     uint16_t nonce;
     enum dht_call_kind kind;
-    bool is_slow;
     uint32_t task; /* whose call it is; 0 = nobody's (a ping) */
     struct dht_whom to;
     uint64_t sent_ms;
@@ -52,8 +51,8 @@ struct dht_call *dht_calls_match(const struct dht_calls *c, struct slice tid,
 /* A call to this address that is under way, or NULL. */
 struct dht_call *dht_calls_find(const struct dht_calls *c,
                                 const struct addr *to);
-/* The next call that has just become slow (is_slow is false until then) or is
- * over (`is_over`; the caller removes it); NULL when there is none. */
+/* The next call that has just become slow or is over (`is_over`; the caller
+ * removes it); NULL when there is none. */
 struct dht_call *dht_calls_next_due(struct dht_calls *c, uint64_t now_ms,
                                     bool *is_over);
 uint64_t dht_calls_deadline(const struct dht_calls *c); /* UINT64_MAX = none */

@@ -94,7 +94,6 @@ struct swarm {
     struct content *content;     /* borrows; NULL: not known yet */
     const uint8_t *info_hash;    /* borrows */
     enum swarm_mode mode;
-    bool hold;
     struct peerset *peerset;   /* owns */
     struct announce *announce; /* owns */
     struct choker choker;

@@ -29,7 +29,7 @@
 static bool request_is_allowed(const struct swarm *w, const struct peer *p)
 {
     return w->content != NULL && p->phase == PEER_ACTIVE && p->am_interested &&
-           !w->hold && w->clock.now_ms >= p->window.from_ms &&
+           w->clock.now_ms >= p->window.from_ms &&
            !(p->rx.active && p->rx.late) &&
            (w->mode == SWARM_DOWNLOADING || w->mode == SWARM_CHECKING) &&
            (!p->peer_choking || p->fast.n_in > 0);

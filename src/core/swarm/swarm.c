@@ -94,11 +94,6 @@ void swarm_set_limits(struct swarm *w, uint64_t up_limit, uint32_t max_peers,
     }
 }
 
-void swarm_set_hold(struct swarm *w, bool hold)
-{
-    w->hold = hold;
-}
-
 /* --- lifecycle --- */
 
 void swarm_start(struct swarm *w)
@@ -586,7 +581,6 @@ bool swarm_peer_info(const struct swarm *w, uint32_t peer, uint64_t now_ms,
                 .is_seed = peer_is_seed(p),
                 .down_rate = rate_get(&p->rate.down, now_ms),
                 .up_rate = rate_get(&p->rate.up, now_ms),
-                .requests = p->window.n,
             };
             return true;
         }

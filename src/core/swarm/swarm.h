@@ -86,8 +86,6 @@ void swarm_set_time(struct swarm *w, uint64_t now_ms, int64_t unix_now);
 void swarm_set_mode(struct swarm *w, enum swarm_mode mode);
 void swarm_set_limits(struct swarm *w, uint64_t up_limit, uint32_t max_peers,
                       uint64_t now_ms);
-/* No new requests (the disk is too full); serving goes on. */
-void swarm_set_hold(struct swarm *w, bool hold);
 
 /* --- lifecycle --- */
 void swarm_start(struct swarm *w);
@@ -173,7 +171,6 @@ struct swarm_peer_info {
     bool am_choking, am_interested;
     bool incoming, is_seed;
     uint64_t down_rate, up_rate;
-    uint32_t requests; /* ours that are out */
 };
 bool swarm_peer_info(const struct swarm *w, uint32_t peer, uint64_t now_ms,
                      struct swarm_peer_info *out);

@@ -46,13 +46,6 @@ static void torrent_wants_changed(struct torrent *t)
     swarm_wants_changed(t->swarm);
 }
 
-void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio)
-{
-    if (t->content != NULL && content_set_priority(t->content, file, prio)) {
-        torrent_wants_changed(t);
-    }
-}
-
 void torrent_set_priorities(struct torrent *t, const uint8_t *prio)
 {
     if (t->content != NULL && content_set_priorities(t->content, prio)) {
@@ -77,14 +70,6 @@ void torrent_set_check_only(struct torrent *t)
 {
     t->check_only = true;
     swarm_set_mode(t->swarm, SWARM_OFF);
-}
-
-void torrent_set_hold(struct torrent *t, bool hold)
-{
-    swarm_set_hold(t->swarm, hold);
-    if (!hold && t->content != NULL) {
-        content_wake(t->content);
-    }
 }
 
 void torrent_restore_metadata(struct torrent *t, uint32_t size, uint32_t piece,

@@ -378,7 +378,7 @@ uint32_t torrent_new_conn(struct torrent *t, const struct addr *a,
 }
 
 /* Ticks while peers are there; else the next announce or dial. What was set
- * from outside (priorities, hold) takes effect at once; a check that waits for
+ * from outside (priorities) takes effect at once; a check that waits for
  * another torrent's to end looks again soon. */
 uint64_t torrent_deadline(const struct torrent *t)
 {

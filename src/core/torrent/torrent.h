@@ -75,7 +75,6 @@ void torrent_restore_tracker(struct torrent *t, uint32_t tracker,
 /* At any time. */
 void torrent_add_peer(struct torrent *t, const struct addr *a,
                       enum peer_source source, const struct peerset_entry *old);
-void torrent_set_priority(struct torrent *t, uint32_t file, uint8_t prio);
 /* Of all files at once; those of pads count for nothing. A piece may hold a
  * part of each file, so one by one would cost the square of their number. */
 void torrent_set_priorities(struct torrent *t, const uint8_t *prio);
@@ -84,8 +83,6 @@ void torrent_set_limits(struct torrent *t, uint64_t up_limit,
                         uint32_t max_peers, uint64_t now_ms);
 /* Only hash what is to be checked; no peers, no trackers. */
 void torrent_set_check_only(struct torrent *t);
-/* No new requests (the disk is too full); serving goes on. */
-void torrent_set_hold(struct torrent *t, bool hold);
 /* Pieces are to be hashed and none is, for want of a job: EVENT_TICK when
  * hash_busy falls. */
 bool torrent_waits_to_hash(const struct torrent *t);

@@ -1,7 +1,7 @@
 /* The picker, rule by rule. A swarm is rows of text, one per peer, a column per
  * piece: '*' the peer has it, ' ' it lacks it.
  */
-#include "core/content/picker/picker.h"
+#include "core/content/picker/internal.h"
 
 #include "base/rng.h"
 #include "model/block.h"
@@ -54,6 +54,17 @@ static void swarm_init(struct swarm *s, uint64_t seed, uint32_t blocks,
     for (; *rows; rows++) {
         swarm_join(s, *rows);
     }
+}
+
+/* Blocks of a piece that are here before it is whole. */
+static uint32_t blocks_received(const struct swarm *s, uint32_t piece)
+{
+    uint32_t n = 0;
+
+    for (uint32_t b = 0; b < layout_n_blocks(&s->g, piece); b++) {
+        n += picker_is_received(s->p, (struct picker_block){piece, b});
+    }
+    return n;
 }
 
 static void swarm_fini(struct swarm *s)
@@ -186,7 +197,7 @@ static void test_partial_pieces_first(void **state)
         assert_int_equal(pick_piece(&s, 1), begun);
     }
     assert_int_not_equal(pick_piece(&s, 1), begun);
-    assert_int_equal(picker_n_active(s.p), 2);
+    assert_int_equal(s.p->active.n, 2);
     swarm_fini(&s);
 }
 
@@ -239,9 +250,9 @@ static void test_many_at_once(void **state)
     (void)state;
     swarm_init(&s, 1, 3, ROWS("*****"));
     assert_int_equal(picker_pick(s.p, 0, &s.have[0], NULL, 0, out, 0), 0);
-    assert_int_equal(picker_n_active(s.p), 0);
+    assert_int_equal(s.p->active.n, 0);
     assert_int_equal(picker_pick(s.p, 0, &s.have[0], NULL, 0, out, 4), 4);
-    assert_int_equal(picker_n_active(s.p), 2);
+    assert_int_equal(s.p->active.n, 2);
     assert_int_equal(picker_pick(s.p, 0, &s.have[0], NULL, 0, out + 4, 28), 11);
     for (int i = 0; i < 15; i++) {
         for (int k = 0; k < i; k++) {
@@ -319,17 +330,17 @@ static void test_life_of_a_piece(void **state)
     assert_int_equal(b.block, 1);
     assert_true(picker_on_block(s.p, 0, a));
     assert_false(picker_on_block(s.p, 1, a)); /* it is here */
-    assert_int_equal(picker_blocks_received(s.p, 0), 1);
+    assert_int_equal(blocks_received(&s, 0), 1);
     assert_true(picker_on_block(s.p, 1, b));
     assert_int_equal(picker_state(s.p, 0), PICKER_FULL);
     assert_int_equal(picker_origin(s.p, a), 0);
     assert_int_equal(picker_origin(s.p, b), 1);
-    assert_int_equal(picker_n_active(s.p), 1);
+    assert_int_equal(s.p->active.n, 1);
     assert_true(picker_is_interesting(s.p, &s.have[0]));
     /* A bad one starts over, a good one is here. */
     picker_set_missing(s.p, 0);
     assert_int_equal(picker_origin(s.p, a), PICKER_ORIGIN_NONE);
-    assert_int_equal(picker_n_active(s.p), 0);
+    assert_int_equal(s.p->active.n, 0);
     assert_int_equal(pick_piece(&s, 0), 0);
     picker_set_have(s.p, 0);
     assert_false(picker_on_block(s.p, 0, a)); /* not wanted any more */
@@ -351,16 +362,16 @@ static void test_checking(void **state)
     (void)state;
     swarm_init(&s, 1, 2, ROWS("**"));
     picker_set_checking(s.p, 1);
-    assert_int_equal(picker_n_checking(s.p), 1);
+    assert_int_equal(picker_state(s.p, 1), PICKER_CHECKING);
     assert_int_equal(picker_n_wanted_left(s.p), 2);
     assert_int_equal(pick_piece(&s, 0), 0);
     assert_int_equal(pick_piece(&s, 0), 0);
     assert_int_equal(pick_piece(&s, 0), UINT32_MAX);
     assert_false(picker_on_block(s.p, 0, at(1, 0)));
     picker_restore_block(s.p, 1, 0);
-    assert_int_equal(picker_blocks_received(s.p, 1), 0);
+    assert_int_equal(blocks_received(&s, 1), 0);
     picker_set_missing(s.p, 1);
-    assert_int_equal(picker_n_checking(s.p), 0);
+    assert_int_equal(picker_state(s.p, 1), PICKER_MISSING);
     assert_int_equal(pick_piece(&s, 0), 1);
     swarm_fini(&s);
 }
@@ -386,7 +397,7 @@ static void test_dropped(void **state)
     picker_on_dropped(s.p, 1, c);
     picker_on_dropped(s.p, 0, b);
     assert_int_equal(picker_state(s.p, a.piece), PICKER_MISSING);
-    assert_int_equal(picker_n_active(s.p), 0);
+    assert_int_equal(s.p->active.n, 0);
     /* It comes all the same: kept. */
     assert_true(picker_on_block(s.p, 0, b));
     assert_int_equal(picker_state(s.p, b.piece), PICKER_ACTIVE);
@@ -420,8 +431,6 @@ static void test_lost(void **state)
 static void test_restore(void **state)
 {
     struct swarm s;
-    uint32_t it = 0;
-    uint32_t piece = 0;
 
     (void)state;
     swarm_init(&s, 1, 3, ROWS("**"));
@@ -429,16 +438,15 @@ static void test_restore(void **state)
     picker_restore_block(s.p, 1, 2);
     picker_restore_block(s.p, 1, 0);
     assert_int_equal(picker_state(s.p, 1), PICKER_ACTIVE);
-    assert_int_equal(picker_blocks_received(s.p, 1), 2);
+    assert_int_equal(blocks_received(&s, 1), 2);
     assert_int_equal(picker_origin(s.p, at(1, 0)), PICKER_ORIGIN_JOURNAL);
     struct picker_block b = pick(&s, 0);
     assert_int_equal(b.piece, 1);
     assert_int_equal(b.block, 1);
     picker_restore_block(s.p, 1, 1);
     assert_int_equal(picker_state(s.p, 1), PICKER_FULL);
-    assert_true(picker_next_active(s.p, &it, &piece));
-    assert_int_equal(piece, 1);
-    assert_false(picker_next_active(s.p, &it, &piece));
+    assert_int_equal(s.p->active.n, 1);
+    assert_int_equal(s.p->active.rows[0].piece, 1);
     /* The asked one still answers: too late. */
     assert_false(picker_on_block(s.p, 0, b));
     assert_int_equal(picker_askers(s.p, b, (uint32_t[3]){0}), 0);
@@ -558,7 +566,7 @@ static void test_off_while_active(void **state)
     assert_int_equal(pick_flags(&s, 1, PICKER_ENDGAME).piece, UINT32_MAX);
     assert_true(picker_on_block(s.p, 0, b));
     assert_int_equal(picker_state(s.p, 0), PICKER_ACTIVE);
-    assert_int_equal(picker_blocks_received(s.p, 0), 2);
+    assert_int_equal(blocks_received(&s, 0), 2);
     picker_set_priority(s.p, 0, PICKER_PRIO_NORMAL);
     assert_int_equal(pick(&s, 1).block, 2);
     /* Off again, the last request dropped, nothing received: back, unpicked. */
@@ -609,7 +617,7 @@ static void test_pads(void **state)
         assert_true(out[i].piece != 1 || out[i].block == 0);
     }
     assert_int_equal(picker_origin(s.p, at(1, 1)), PICKER_ORIGIN_PAD);
-    assert_int_equal(picker_blocks_received(s.p, 1), 1);
+    assert_int_equal(blocks_received(&s, 1), 1);
     picker_on_lost(s.p, at(1, 1)); /* zeros cannot be lost */
     assert_true(picker_on_block(s.p, 0, at(1, 0)));
     assert_int_equal(picker_state(s.p, 1), PICKER_FULL);

@@ -179,7 +179,7 @@ static void test_many_open_pieces(void **state)
         assert_int_equal(picker_pick(s.p, i % 50, &seed, NULL, 0, &b, 1), 1);
         assert_in_range(s.p->work - before, 1, 600);
     }
-    assert_int_equal(picker_n_active(s.p), 500);
+    assert_int_equal(s.p->active.n, 500);
     bits_fini(&seed);
     picker_free(s.p);
 }

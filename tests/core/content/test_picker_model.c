@@ -2,7 +2,7 @@
  * the invariants checked after each, each choice judged by walking over
  * everything.
  */
-#include "core/content/picker/picker.h"
+#include "core/content/picker/internal.h"
 
 #include "base/mem.h"
 #include "model/block.h"
@@ -614,7 +614,6 @@ static void check_pieces(const struct model *m, bool *any_free, bool *any_asked)
 {
     for (uint32_t i = 0; i < m->g.n_pieces; i++) {
         const struct piece *pc = &m->pieces[i];
-        uint32_t received = 0;
 
         assert_int_equal(picker_state(m->p, i), pc->state);
         assert_int_equal(picker_priority(m->p, i), pc->prio);
@@ -624,11 +623,9 @@ static void check_pieces(const struct model *m, bool *any_free, bool *any_asked)
             const struct cell *c = &pc->cells[b];
 
             check_block(m, i, b);
-            received += c->origin != PICKER_ORIGIN_NONE;
             *any_asked = *any_asked ||
                          (c->origin == PICKER_ORIGIN_NONE && c->n_askers > 0);
         }
-        assert_int_equal(picker_blocks_received(m->p, i), received);
         *any_free =
             *any_free || ((model_is_open(pc) || model_is_pickable(pc)) &&
                           model_availability(m, i) > 0);
@@ -639,7 +636,6 @@ static void check_counts(const struct model *m)
 {
     uint32_t n_have = 0;
     uint32_t n_left = 0;
-    uint32_t n_checking = 0;
     uint32_t n_active = 0;
 
     for (uint32_t i = 0; i < m->g.n_pieces; i++) {
@@ -647,25 +643,18 @@ static void check_counts(const struct model *m)
 
         n_have += pc->state == PICKER_HAVE;
         n_left += pc->state != PICKER_HAVE && pc->prio != PICKER_PRIO_OFF;
-        n_checking += pc->state == PICKER_CHECKING;
         n_active += pc->state == PICKER_ACTIVE || pc->state == PICKER_FULL;
         assert_int_equal(bits_get(picker_have(m->p), i),
                          pc->state == PICKER_HAVE);
     }
     assert_int_equal(picker_n_have(m->p), n_have);
     assert_int_equal(picker_n_wanted_left(m->p), n_left);
-    assert_int_equal(picker_n_checking(m->p), n_checking);
-    assert_int_equal(picker_n_active(m->p), n_active);
-    uint32_t it = 0;
-    uint32_t piece = 0;
-    uint32_t walked = 0;
-    while (picker_next_active(m->p, &it, &piece)) {
-        enum picker_state s = m->pieces[piece].state;
+    assert_int_equal(m->p->active.n, n_active);
+    for (uint32_t i = 0; i < n_active; i++) {
+        enum picker_state s = m->pieces[m->p->active.rows[i].piece].state;
 
         assert_true(s == PICKER_ACTIVE || s == PICKER_FULL);
-        walked++;
     }
-    assert_int_equal(walked, n_active);
 }
 
 static void check_interest(const struct model *m)

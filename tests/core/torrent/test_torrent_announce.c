@@ -104,7 +104,8 @@ static void test_partial(void **state)
     struct kit *k = kit_new_split(SPLIT);
     uint32_t conn;
     (void)state;
-    torrent_set_priority(k->t, 1, PICKER_PRIO_OFF);
+    torrent_set_priorities(k->t,
+                           (uint8_t[]){PICKER_PRIO_NORMAL, PICKER_PRIO_OFF});
     run(k);
     conn = seed(k);
     fetch(k, conn, 0);
@@ -116,7 +117,8 @@ static void test_partial(void **state)
         EXPECT_ANNOUNCED(k, "paused", KIT_TOTAL - SPLIT);
         answer(k);
     }
-    torrent_set_priority(k->t, 1, PICKER_PRIO_NORMAL);
+    torrent_set_priorities(k->t,
+                           (uint8_t[]){PICKER_PRIO_NORMAL, PICKER_PRIO_NORMAL});
     kit_wait(k, 60000);
     EXPECT_ANNOUNCED(k, "-", KIT_TOTAL - SPLIT);
     answer(k);

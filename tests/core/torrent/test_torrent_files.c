@@ -119,17 +119,71 @@ static void test_priorities(void **state)
     assert_int_equal(s.bytes_done, N_FILES / 4);
     memset(w->prio, PICKER_PRIO_OFF, N_FILES);
     w->prio[N_FILES - 1] = PICKER_PRIO_NORMAL;
+    w->prio[0] = PICKER_PRIO_NORMAL;
     torrent_set_priorities(w->t, w->prio);
-    torrent_set_priority(w->t, 0, PICKER_PRIO_NORMAL);
     torrent_get_stats(w->t, 1, &s);
     assert_int_equal(s.bytes_total, 2);
     assert_int_equal(s.bytes_done, 2);
     assert_int_equal(torrent_file_done(w->t, 1), 1);
+    w->prio[0] = PICKER_PRIO_OFF;
     w->prio[N_FILES - 1] = PICKER_PRIO_OFF;
     torrent_set_priorities(w->t, w->prio);
     torrent_get_stats(w->t, 1, &s);
     assert_int_equal(s.bytes_total + s.bytes_done, 0);
     assert_int_equal(picker_priority(torrent_picker(w->t), 0), PICKER_PRIO_OFF);
+}
+
+#define FEW_FILES  9
+#define FEW_PIECES 12
+
+/* The highest priority of the files that a piece holds bytes of. */
+static uint8_t piece_prio(const struct layout *g, const uint8_t *prio,
+                          uint32_t piece)
+{
+    uint64_t from = (uint64_t)piece * g->piece_length;
+    uint8_t most = PICKER_PRIO_OFF;
+    for (uint32_t i = 0; i < g->n_files; i++) {
+        const struct layout_file *f = &g->files[i];
+        if (f->length > 0 && f->offset < from + g->piece_length &&
+            f->offset + f->length > from && prio[i] > most) {
+            most = prio[i];
+        }
+    }
+    return most;
+}
+
+/* Whichever files change, each piece follows those that it holds. */
+static void test_pieces_follow_their_files(void **state)
+{
+    static const uint32_t lengths[FEW_FILES] = {1, 0, 30, 5, 16, 0, 40, 27, 1};
+    struct world *w = *state;
+    struct layout_file files[FEW_FILES];
+    struct layout g = {.piece_length = 10,
+                       .n_pieces = FEW_PIECES,
+                       .n_files = FEW_FILES,
+                       .files = files};
+    uint8_t prio[FEW_FILES];
+    for (uint32_t i = 0; i < FEW_FILES; i++) {
+        files[i] =
+            (struct layout_file){.offset = g.total, .length = lengths[i]};
+        g.total += lengths[i];
+        prio[i] = PICKER_PRIO_NORMAL;
+    }
+    struct torrent_config c = {
+        .shared = &w->shared, .geom = &g, .info_hash = zeros};
+    struct torrent *t = torrent_new(&c, 0);
+    for (uint32_t round = 0; round < 1000; round++) {
+        for (uint32_t n = rng_below(&w->rng, 3) + 1; n > 0; n--) {
+            prio[rng_below(&w->rng, FEW_FILES)] =
+                (uint8_t)rng_below(&w->rng, PICKER_PRIO_MAX + 1);
+        }
+        torrent_set_priorities(t, prio);
+        for (uint32_t i = 0; i < FEW_PIECES; i++) {
+            assert_int_equal(picker_priority(torrent_picker(t), i),
+                             piece_prio(&g, prio, i));
+        }
+    }
+    torrent_free(t);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
@@ -139,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_one_piece_completes_all),
         T(test_priorities),
+        T(test_pieces_follow_their_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

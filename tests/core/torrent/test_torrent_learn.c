@@ -252,7 +252,7 @@ static void test_nothing_wanted(void **state)
     (void)state;
     kit_bitfield(k, p, 0xf0);
     kit_learn(k, false);
-    torrent_set_priority(k->t, 0, 0);
+    torrent_set_priorities(k->t, (uint8_t[]){PICKER_PRIO_OFF});
     kit_forget(k);
     kit_event(k, EVENT_START);
     expect_text(k, "1: not_interested", true);

@@ -76,8 +76,8 @@ static void test_upload_only(void **state)
         kit_forget(k);
         kit_wait(k, 1000);
         assert_null(strstr(buf_cstr(&k->log), "extended"));
-        torrent_set_priority(k->t, 0,
-                             i == 0 ? PICKER_PRIO_OFF : PICKER_PRIO_NORMAL);
+        torrent_set_priorities(
+            k->t, (uint8_t[]){i == 0 ? PICKER_PRIO_OFF : PICKER_PRIO_NORMAL});
         kit_wait(k, 1000);
         assert_non_null(strstr(buf_cstr(&k->log), "extended"));
     }

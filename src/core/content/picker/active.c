@@ -417,21 +417,3 @@ uint32_t picker_origin(const struct picker *p, struct picker_block b)
 
     return c ? c->origin : PICKER_ORIGIN_NONE;
 }
-
-/* Received blocks of an active piece. */
-uint32_t picker_blocks_received(const struct picker *p, uint32_t piece)
-{
-    const struct picker_active *a = picker_active_get(p, piece);
-
-    return a ? a->n_received : 0;
-}
-
-/* Walks the table. */
-bool picker_next_active(const struct picker *p, uint32_t *it, uint32_t *piece)
-{
-    if (*it >= p->active.n) {
-        return false;
-    }
-    *piece = p->active.rows[(*it)++].piece;
-    return true;
-}

@@ -124,7 +124,7 @@ static void picker_check_order(const struct picker *p)
 struct picker_totals {
     uint32_t count[PICKER_BUCKETS];
     uint32_t n_have, n_todo, n_pickable;
-    uint32_t n_wanted_left, n_checking, n_active, n_pad_missing;
+    uint32_t n_wanted_left, n_active, n_pad_missing;
 };
 
 /* Counts a piece; its bits agree with its state. */
@@ -147,7 +147,6 @@ static void picker_check_piece(const struct picker *p, uint32_t i,
     t->n_have += s == PICKER_HAVE;
     t->n_todo += todo;
     t->n_wanted_left += left;
-    t->n_checking += s == PICKER_CHECKING;
     t->n_active += s == PICKER_ACTIVE || s == PICKER_FULL;
     t->n_pad_missing += left && only_pad && s == PICKER_MISSING;
     if (pickable) {
@@ -171,7 +170,6 @@ void picker_check_invariant(const struct picker *p)
     BTC_ASSERT(t->n_have == p->have.count && t->n_todo == p->todo.count);
     BTC_ASSERT(t->n_pickable == p->pickable.count);
     BTC_ASSERT(t->n_wanted_left == p->n_wanted_left);
-    BTC_ASSERT(t->n_checking == p->n_checking);
     BTC_ASSERT(t->n_active == p->active.n);
     BTC_ASSERT(t->n_pad_missing == p->pads.n_missing);
     BTC_ASSERT(p->base > -PICKER_DEBT_MAX);

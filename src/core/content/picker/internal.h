@@ -120,7 +120,6 @@ struct picker {
     struct bits todo;     /* see above */
     struct bits pickable; /* see above */
     uint32_t n_wanted_left;
-    uint32_t n_checking;
 
     struct picker_order order;
     struct picker_table active;

@@ -116,18 +116,6 @@ uint32_t picker_n_wanted_left(const struct picker *p)
     return p->n_wanted_left;
 }
 
-/* Pieces that are being hashed. */
-uint32_t picker_n_checking(const struct picker *p)
-{
-    return p->n_checking;
-}
-
-/* Pieces that are ACTIVE or FULL. */
-uint32_t picker_n_active(const struct picker *p)
-{
-    return p->active.n;
-}
-
 /* The map of verified pieces; borrowed. */
 const struct bits *picker_have(const struct picker *p)
 {

@@ -50,9 +50,7 @@ void picker_free(struct picker *p);
 
 enum picker_state picker_state(const struct picker *p, uint32_t piece);
 uint32_t picker_n_have(const struct picker *p);
-uint32_t picker_n_wanted_left(const struct picker *p); /* wanted, not HAVE */
-uint32_t picker_n_checking(const struct picker *p);
-uint32_t picker_n_active(const struct picker *p);       /* ACTIVE or FULL */
+uint32_t picker_n_wanted_left(const struct picker *p);  /* wanted, not HAVE */
 const struct bits *picker_have(const struct picker *p); /* the HAVE pieces */
 /* No free block is left in wanted pieces that some peer could be asked for:
  * every missing block is requested or received (and one is requested). */
@@ -113,12 +111,9 @@ size_t picker_askers(const struct picker *p, struct picker_block b,
                      uint32_t out[PICKER_MAX_ASKERS]);
 /* Who sent it; PICKER_ORIGIN_*. */
 uint32_t picker_origin(const struct picker *p, struct picker_block b);
-uint32_t picker_blocks_received(const struct picker *p, uint32_t piece);
-/* Walks the pieces that are ACTIVE or FULL: start with *it = 0; false at the
- * end. The set must not change in between. */
-bool picker_next_active(const struct picker *p, uint32_t *it, uint32_t *piece);
 
-/* Aborts when counts, positions or states contradict each other (O(n)). */
+/* For tests: aborts when counts, positions or states contradict each other
+ * (O(n)). */
 void picker_check_invariant(const struct picker *p);
 
 #endif

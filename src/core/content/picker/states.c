@@ -27,7 +27,6 @@ static void picker_unfile(struct picker *p, uint32_t piece)
     (void)bits_clear(&p->todo, piece);
     (void)bits_clear(&p->have, piece);
     p->n_wanted_left -= wanted && s != PICKER_HAVE;
-    p->n_checking -= s == PICKER_CHECKING;
     p->pads.n_missing -=
         wanted && s == PICKER_MISSING && bits_get(&p->pads.only, piece);
 }
@@ -43,7 +42,6 @@ static void picker_file(struct picker *p, uint32_t piece)
         (void)bits_set(&p->have, piece);
         return;
     }
-    p->n_checking += s == PICKER_CHECKING;
     if (!wanted) {
         return;
     }

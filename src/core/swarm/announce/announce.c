@@ -447,25 +447,6 @@ bool announce_is_idle(const struct announce *a)
     return announce_find(a, a->now_ms).entry == NULL;
 }
 
-/* Nobody that we can speak to answers. */
-bool announce_all_failed(const struct announce *a)
-{
-    uint32_t n_failed = 0;
-
-    for (uint32_t i = 0; i < a->n; i++) {
-        const struct announce_tracker *t = &a->entry[i].t;
-
-        if (t->state == ANNOUNCE_UNSUPPORTED) {
-            continue;
-        }
-        if (t->failures == 0) {
-            return false;
-        }
-        n_failed++;
-    }
-    return n_failed > 0;
-}
-
 /* Every index once in the order, and the order by tiers. */
 void announce_check_invariant(const struct announce *a)
 {

@@ -128,9 +128,6 @@ bool announce_scrape_next(struct announce *a, uint64_t now_ms,
 uint64_t announce_scrape_deadline(const struct announce *a);
 void announce_on_scrape(struct announce *a, uint32_t tracker,
                         const struct tracker_reply *r, uint64_t now_ms);
-/* True when every tracker that we can speak to failed at its last try (and at
- * least one was tried). */
-bool announce_all_failed(const struct announce *a);
 /* For tests and debug builds: aborts when the order of the tiers is broken. */
 void announce_check_invariant(const struct announce *a);
 
