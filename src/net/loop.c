@@ -38,12 +38,6 @@ struct loop_wakeup {
     void *ctx; /* borrows */
 };
 
-struct loop_signal {
-    uv_signal_t signal;
-    loop_signal_fn *fn;
-    void *ctx; /* borrows */
-};
-
 struct loop_timer {
     uv_timer_t timer;
     struct loop *loop; /* borrows */
@@ -325,46 +319,5 @@ void loop_wakeup_close(struct loop_wakeup *w)
 {
     if (w) {
         uv_close((uv_handle_t *)&w->async, loop_wakeup_on_closed);
-    }
-}
-
-/* A signal came; on the loop thread, outside the signal handler. */
-static void loop_on_signal(uv_signal_t *signal, int signum)
-{
-    struct loop_signal *s = signal->data;
-    s->fn(s->ctx, signum);
-}
-
-/* The handle has closed: its memory goes. */
-static void loop_signal_on_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-/* Watches one signal. */
-struct loop_signal *loop_signal_new(struct loop *l, int signum,
-                                    loop_signal_fn *fn, void *ctx)
-{
-    struct loop_signal *s = mem_zalloc(sizeof(*s));
-    int rc = uv_signal_init(&l->uv, &s->signal);
-    if (rc != 0) {
-        free(s); /* not yet a handle of the loop */
-        return NULL;
-    }
-    s->signal.data = s;
-    s->fn = fn;
-    s->ctx = ctx;
-    if (uv_signal_start(&s->signal, loop_on_signal, signum) != 0) {
-        loop_signal_close(s);
-        return NULL;
-    }
-    return s;
-}
-
-/* Gives the signal its old action back when nobody else watches it. */
-void loop_signal_close(struct loop_signal *s)
-{
-    if (s) {
-        uv_close((uv_handle_t *)&s->signal, loop_signal_on_closed);
     }
 }

@@ -60,11 +60,4 @@ struct loop_wakeup *loop_wakeup_new(struct loop *l, loop_fn *fn, void *ctx);
 void loop_wakeup_send(struct loop_wakeup *w);
 void loop_wakeup_close(struct loop_wakeup *w); /* loop thread; NULL allowed */
 
-/* NULL when the signal cannot be watched. */
-struct loop_signal;
-typedef void loop_signal_fn(void *ctx, int signum);
-struct loop_signal *loop_signal_new(struct loop *l, int signum,
-                                    loop_signal_fn *fn, void *ctx);
-void loop_signal_close(struct loop_signal *s); /* NULL allowed */
-
 #endif

@@ -98,7 +98,7 @@ void tcp_queue_init(struct tcp_queue *q, struct tcp_pool *pool)
     q->pool = pool;
     q->max = TCP_WRITE_MAX;
     TAILQ_INIT(&q->chunks);
-    q->queued = 0;
+    q->n_ranges = 0;
     q->memory = 0;
 }
 
@@ -111,11 +111,7 @@ static void tcp_queue_pop(struct tcp_queue *q)
     q->memory -= tcp_chunk_memory(k);
     bool is_file = k->kind == TCP_CHUNK_FILE;
     struct tcp_file f = k->file;
-    if (is_file) {
-        q->queued -= f.len;
-    } else {
-        q->queued -= k->end - k->start;
-    }
+    q->n_ranges -= is_file;
     tcp_pool_give(q->pool, k);
     if (is_file && f.release) {
         f.release(f.ctx, f.arg);
@@ -174,7 +170,6 @@ int tcp_queue_put(struct tcp_queue *q, struct slice data)
         size_t n = num_min(data.len, room);
         memcpy(dst + k->end, data.p, n);
         k->end += n;
-        q->queued += n;
         data = slice_sub(data, n, data.len - n);
     }
     return 0;
@@ -190,7 +185,6 @@ int tcp_queue_put_const(struct tcp_queue *q, struct slice data)
         struct tcp_chunk *k = tcp_pool_take(q->pool, TCP_CHUNK_BORROWED);
         k->data = data.p;
         k->end = data.len;
-        q->queued += data.len;
         tcp_queue_add(q, k);
     }
     return 0;
@@ -199,12 +193,12 @@ int tcp_queue_put_const(struct tcp_queue *q, struct slice data)
 /* Remembers the range. */
 int tcp_queue_put_file(struct tcp_queue *q, const struct tcp_file *f)
 {
-    if (!tcp_queue_has_room(q, 0) || f->len > SIZE_MAX - q->queued) {
+    if (!tcp_queue_has_room(q, 0)) {
         return BTC_E_LIMIT;
     }
     struct tcp_chunk *k = tcp_pool_take(q->pool, TCP_CHUNK_FILE);
     k->file = *f;
-    q->queued += f->len;
+    q->n_ranges++;
     tcp_queue_add(q, k);
     return 0;
 }
@@ -217,7 +211,6 @@ static void tcp_queue_consume(struct tcp_queue *q, size_t n)
         size_t left = k->end - k->start;
         if (n < left) {
             k->start += n;
-            q->queued -= n;
             return;
         }
         n -= left;
@@ -265,7 +258,6 @@ static int tcp_queue_send_file(struct tcp_queue *q, int fd, size_t *n)
         }
         *n = (size_t)rc;
         k->file.len -= *n;
-        q->queued -= *n;
     }
     if (k->file.len == 0) {
         tcp_queue_pop(q);
@@ -304,12 +296,7 @@ int tcp_queue_write(struct tcp_queue *q, int fd, size_t budget, uint64_t *sent)
 
 bool tcp_queue_is_long(const struct tcp_queue *q)
 {
-    const struct tcp_chunk *k = TAILQ_FIRST(&q->chunks);
-    unsigned n = 0;
-    for (; k && n < 2; k = TAILQ_NEXT(k, next)) {
-        n += k->kind == TCP_CHUNK_FILE;
-    }
-    return n == 2;
+    return q->n_ranges > 1;
 }
 
 /* No file ranges: their release must not come in the middle of a close. */

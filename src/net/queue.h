@@ -48,9 +48,9 @@ struct tcp_pool {
 struct tcp_queue {
     struct tcp_pool *pool; /* borrows */
     struct tcp_chunk_list chunks;
-    size_t queued; /* bytes left, file ranges included */
-    size_t memory; /* what the chunks cost; <= max */
-    size_t max;    /* TCP_WRITE_MAX unless set */
+    uint32_t n_ranges; /* chunks that are ranges of files */
+    size_t memory;     /* what the chunks cost; <= max */
+    size_t max;        /* TCP_WRITE_MAX unless set */
 };
 
 void tcp_pool_init(struct tcp_pool *p);

@@ -178,12 +178,6 @@ void tcp_socket_cork(int fd, bool on)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
 }
 
-/* A shortage that passes. */
-bool tcp_socket_is_exhausted(int errno_value)
-{
-    return tcp_socket_err(errno_value) == BTC_E_LIMIT;
-}
-
 /* Our end. */
 struct addr tcp_socket_local(int fd)
 {

@@ -29,8 +29,6 @@ void tcp_socket_set_nodelay(int fd);
 /* While corked the kernel sends full segments alone: blocks that follow each
  * other share them. What is left goes when the cork is out. */
 void tcp_socket_cork(int fd, bool on);
-/* Out of descriptors or memory for now. */
-bool tcp_socket_is_exhausted(int errno_value);
 /* The local address; NONE when the kernel does not say. */
 struct addr tcp_socket_local(int fd);
 

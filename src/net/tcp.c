@@ -7,8 +7,8 @@
  * Whatever changes what a connection wants (bytes queued, reading stopped or
  * granted, a write that may go on, a failure noticed in a place that must not
  * call out) puts it on the host's dirty list. The hook at the end of the turn
- * goes through that list: it writes, calls on_drained or on_close, and then
- * asks libuv for other events when they differ. So a turn costs a connection
+ * goes through that list: it writes, calls a release or on_close, and then asks
+ * libuv for other events when they differ. So a turn costs a connection
  * one write and at most one change of its events, however many calls were made.
  */
 #include "net/host.h"
@@ -42,10 +42,8 @@ struct tcp_conn {
     int events;           /* what uv_poll watches now; 0 = stopped */
     int failed;           /* a code that on_close is to get */
     bool is_dirty;        /* on the host's dirty list */
-    bool is_paused;       /* tcp_pause_read */
     bool is_full;         /* the socket took no more; wait for writable */
     uint64_t grant;       /* bytes that may be read; UINT64_MAX unlimited */
-    uint64_t sent;        /* since tcp_take_sent */
     bool is_waiting;      /* on the host's list: bytes are queued */
     uint64_t deadline_ms; /* while connecting or waiting */
     struct tcp_queue queue;
@@ -121,7 +119,7 @@ static int tcp_wanted_events(const struct tcp_conn *c)
         return UV_WRITABLE;
     }
     int events = 0;
-    if (!c->is_paused && c->grant > 0) {
+    if (c->grant > 0) {
         events |= UV_READABLE;
     }
     if (c->is_full) {
@@ -166,13 +164,13 @@ static void tcp_on_readable(struct tcp_conn *c)
         if (c->state == TCP_DEAD) {
             return;
         }
-        if (!more || c->is_paused || c->grant == 0) {
+        if (!more || c->grant == 0) {
             break;
         }
     }
     if (err != 0) {
         tcp_fail(c, err);
-    } else if (c->is_paused || c->grant == 0) {
+    } else if (c->grant == 0) {
         tcp_mark_dirty(c);
     }
 }
@@ -183,7 +181,7 @@ static void tcp_on_broken(struct tcp_conn *c)
 {
     int err = tcp_socket_take_err(c->fd, BTC_E_CLOSED);
     int end = 0;
-    while (end == 0 && !c->is_paused && c->grant > 0) {
+    while (end == 0 && c->grant > 0) {
         bool more = tcp_read_once(c, &end);
         if (c->state == TCP_DEAD) {
             return;
@@ -305,14 +303,15 @@ static void tcp_await(struct tcp_conn *c, bool moved)
     }
 }
 
-/* Sends what the socket takes. False: the release of a range has closed it. */
-static bool tcp_write(struct tcp_conn *c)
+/* Sends what the socket takes; *sent grows by it. False: the release of a range
+ * has closed it. */
+static bool tcp_write(struct tcp_conn *c, uint64_t *sent)
 {
     bool corked = tcp_queue_is_long(&c->queue);
     if (corked) {
         tcp_socket_cork(c->fd, true);
     }
-    c->failed = tcp_queue_write(&c->queue, c->fd, TCP_WRITE_TURN, &c->sent);
+    c->failed = tcp_queue_write(&c->queue, c->fd, TCP_WRITE_TURN, sent);
     if (corked && c->state != TCP_DEAD) {
         tcp_socket_cork(c->fd, false);
     }
@@ -323,9 +322,10 @@ static bool tcp_write(struct tcp_conn *c)
 static bool tcp_flush(struct tcp_conn *c)
 {
     bool had = !TAILQ_EMPTY(&c->queue.chunks);
-    uint64_t sent = c->sent;
+    uint32_t ranges = c->queue.n_ranges;
+    uint64_t sent = 0;
     if (c->failed == 0 && c->state == TCP_OPEN && had && !c->is_full) {
-        if (!tcp_write(c)) {
+        if (!tcp_write(c, &sent)) {
             return true;
         }
         c->is_full = !TAILQ_EMPTY(&c->queue.chunks);
@@ -335,14 +335,8 @@ static bool tcp_flush(struct tcp_conn *c)
         return true;
     }
     tcp_update_events(c);
-    tcp_await(c, c->sent != sent);
-    if (had && c->state == TCP_OPEN && TAILQ_EMPTY(&c->queue.chunks)) {
-        if (c->cb.on_drained) {
-            c->cb.on_drained(c->ctx);
-        }
-        return true;
-    }
-    return false;
+    tcp_await(c, sent > 0);
+    return ranges > 0 && TAILQ_EMPTY(&c->queue.chunks);
 }
 
 /* What the callbacks make dirty has the next turn. */
@@ -475,12 +469,6 @@ bool tcp_is_open(const struct tcp_conn *c)
     return c->state == TCP_OPEN;
 }
 
-/* Our end; NONE when closed. */
-struct addr tcp_local(const struct tcp_conn *c)
-{
-    return tcp_socket_local(c->fd);
-}
-
 /* Goes at the end of the turn. */
 void tcp_send(struct tcp_conn *c, struct slice data)
 {
@@ -516,34 +504,6 @@ void tcp_send_file(struct tcp_conn *c, const struct tcp_file *f)
     if (rc != 0 && f->release) {
         f->release(f->ctx, f->arg);
     }
-}
-
-/* Not yet with the kernel. */
-size_t tcp_queued(const struct tcp_conn *c)
-{
-    return c->queue.queued;
-}
-
-/* Counts anew. */
-uint64_t tcp_take_sent(struct tcp_conn *c)
-{
-    uint64_t sent = c->sent;
-    c->sent = 0;
-    return sent;
-}
-
-/* No on_data from here on, not in this event either. */
-void tcp_pause_read(struct tcp_conn *c)
-{
-    c->is_paused = true;
-    tcp_mark_dirty(c);
-}
-
-/* Reads again when there is a grant. */
-void tcp_resume_read(struct tcp_conn *c)
-{
-    c->is_paused = false;
-    tcp_mark_dirty(c);
 }
 
 /* Replaces what was left of the last grant. */

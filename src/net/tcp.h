@@ -30,8 +30,6 @@ struct tcp_callbacks {
     void (*on_open)(void *ctx);
     /* Bytes arrived; `data` is scratch memory, dead after the call. */
     void (*on_data)(void *ctx, struct slice data);
-    /* Everything queued has gone to the kernel. */
-    void (*on_drained)(void *ctx);
     /* The connection is gone: BTC_E_CLOSED (end of stream), REFUSED, TIMEOUT
      * (not connected, or the other side reads no more), NETWORK (no way there),
      * IO, LIMIT (write queue), SHORT (sent file). The conn is dead after the
@@ -62,7 +60,6 @@ void tcp_set_callbacks(struct tcp_conn *c, const struct tcp_callbacks *cb,
 void tcp_close(struct tcp_conn *c); /* NULL allowed */
 const struct addr *tcp_remote(const struct tcp_conn *c);
 bool tcp_is_open(const struct tcp_conn *c); /* not connecting, not gone */
-struct addr tcp_local(const struct tcp_conn *c);
 
 /* Queues bytes (copied). They go to the kernel at the end of the turn, before
  * the loop sleeps, with all that the turn queued: a send is no system call. No
@@ -84,15 +81,9 @@ struct tcp_file {
     void *arg;
 };
 void tcp_send_file(struct tcp_conn *c, const struct tcp_file *f);
-/* Bytes queued and not yet taken by the kernel, file ranges included. */
-size_t tcp_queued(const struct tcp_conn *c);
-/* Payload and protocol bytes the kernel took since the last call. */
-uint64_t tcp_take_sent(struct tcp_conn *c);
-/* Stops and resumes reading; data stays in the kernel meanwhile. */
-void tcp_pause_read(struct tcp_conn *c);
-void tcp_resume_read(struct tcp_conn *c);
 /* At most this many bytes in the next reads (a rate limit's grant); UINT64_MAX
- * = unlimited (default). At 0 reading stops until a new grant. */
+ * = unlimited (default). At 0 reading stops until a new grant; data stays in
+ * the kernel meanwhile. */
 void tcp_grant_read(struct tcp_conn *c, uint64_t bytes);
 
 /* Listening. port 0: the kernel chooses. IPv4 and IPv6 where there is IPv6. */

@@ -46,8 +46,7 @@ struct udp {
     struct udp_socket sockets[2]; /* IPv4, IPv6 */
     struct udp_user *users;
     struct udp_user *next_user; /* the walk goes on here */
-    struct udp_counts counts;
-    unsigned n_handles; /* open uv handles */
+    unsigned n_handles;         /* open uv handles */
     bool is_closed;
     uint8_t scratch[UDP_BATCH][UDP_RECEIVE_MAX];
 };
@@ -159,14 +158,12 @@ static int udp_open(struct udp *u, const struct tcp_host_options *o,
 static void udp_dispatch(struct udp *u, const struct addr *from,
                          struct slice data)
 {
-    u->counts.received++;
     for (struct udp_user *user = u->users; user; user = u->next_user) {
         u->next_user = user->next;
         if (user->on_datagram(user->ctx, from, data)) {
             return;
         }
     }
-    u->counts.foreign++;
 }
 
 /* One batch; how many datagrams came, 0 = no more for now. */
@@ -283,9 +280,6 @@ static void udp_send_queued(struct udp_socket *s)
         if (sent < 0) {
             log_write(LOG_DEBUG, "udp", "a datagram is lost: %s",
                       strerrordesc_np(errno));
-            s->udp->counts.dropped++;
-        } else {
-            s->udp->counts.sent += (uint64_t)sent;
         }
         for (int i = 0; i < (sent < 0 ? 1 : sent); i++) {
             udp_drop_first(s);
@@ -312,7 +306,6 @@ int udp_send(struct udp *u, const struct addr *to, struct slice data)
     }
     size_t cost = data.len + UDP_HEADER_COST;
     if (data.len > UDP_DATAGRAM_MAX || cost > UDP_QUEUE_MAX - s->queued) {
-        u->counts.dropped++;
         return BTC_E_LIMIT;
     }
     struct udp_datagram *d = mem_alloc(sizeof(*d) + data.len);
@@ -468,9 +461,4 @@ uint16_t udp_port(const struct udp *u, enum addr_family family)
         return s->port;
     }
     return 0;
-}
-
-void udp_get_counts(const struct udp *u, struct udp_counts *out)
-{
-    *out = u->counts;
 }

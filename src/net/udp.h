@@ -51,10 +51,4 @@ int udp_send(struct udp *u, const struct addr *to, struct slice data);
 /* Everything queued goes to the kernel now, as far as it takes it. */
 void udp_flush(struct udp *u);
 
-struct udp_counts {
-    uint64_t received, sent;   /* datagrams */
-    uint64_t foreign, dropped; /* nobody's; not sent for want of room */
-};
-void udp_get_counts(const struct udp *u, struct udp_counts *out);
-
 #endif
