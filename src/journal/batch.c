@@ -48,13 +48,6 @@ void journal_batch_drop_claims(struct journal_batch *b)
     b->n_ops = kept;
 }
 
-/* Memory that the batch takes. */
-size_t journal_batch_bytes(const struct journal_batch *b)
-{
-    return sizeof(*b) + b->cap_ops * sizeof(*b->ops) +
-           b->cap_ext * sizeof(*b->ext);
-}
-
 /* Room for n more ops. */
 static void journal_batch_grow_ops(struct journal_batch *b, size_t n)
 {

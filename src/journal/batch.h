@@ -13,7 +13,6 @@ void journal_batch_free(struct journal_batch *b); /* NULL allowed */
  * verification); what takes claims back and the rest stay. */
 void journal_batch_drop_claims(struct journal_batch *b);
 bool journal_batch_is_empty(const struct journal_batch *b);
-size_t journal_batch_bytes(const struct journal_batch *b); /* memory it takes */
 /* Moves everything behind what dst holds; src is empty then, and the caller's
  * to free. */
 void journal_batch_append(struct journal_batch *dst, struct journal_batch *src);

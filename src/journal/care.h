@@ -30,6 +30,5 @@ struct journal_salvaged {
 int journal_salvage(const char *path, unsigned flags,
                     struct journal_salvaged *out, struct err *e);
 const char *journal_schema_text(void); /* all migrations, as SQL */
-int journal_schema_version(void);      /* what this program writes */
 
 #endif

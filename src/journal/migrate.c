@@ -66,6 +66,12 @@ static int journal_migrate_step(struct journal *db,
     return journal_end(db, code, e);
 }
 
+/* What this program writes. */
+static int journal_newest_version(void)
+{
+    return journal_migrations[journal_n_migrations - 1].version;
+}
+
 /* All of a new database in one transaction, so that who looks while it is made
  * sees nothing of it or everything. *version: what it has then; somebody else
  * may have been quicker. */
@@ -73,7 +79,7 @@ static int journal_migrate_fresh(struct journal *db,
                                  const struct journal_migration *list, size_t n,
                                  int64_t *version, struct err *e)
 {
-    const struct journal_migration whole = {journal_schema_version(),
+    const struct journal_migration whole = {journal_newest_version(),
                                             "the whole", journal_whole_sql};
     int code = journal_begin(db, e);
     if (code != 0) {
@@ -167,12 +173,6 @@ int journal_migrate(struct journal *db, const struct journal_migration *list,
         return code;
     }
     return back;
-}
-
-/* What this program writes. */
-int journal_schema_version(void)
-{
-    return journal_migrations[journal_n_migrations - 1].version;
 }
 
 /* All migrations: `btc db schema | sqlite3 new.db` makes an empty journal. */

@@ -81,7 +81,6 @@ struct store *store_new(struct loop *l, const struct store_options *o);
 void store_free(struct store *d); /* runs what is queued to its end first */
 void store_set_fault(struct store *d, store_fault_fn *fn, void *ctx);
 uint32_t store_threads(const struct store *d);
-uint32_t store_queued(const struct store *d); /* jobs submitted and not done */
 
 /* Leads to a file below the save path: no empty element, "." or "..". */
 bool store_path_is_clean(const char *path);

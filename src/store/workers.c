@@ -413,13 +413,6 @@ uint32_t store_threads(const struct store *d)
     return d->n_threads;
 }
 
-/* The depth. */
-uint32_t store_queued(const struct store *d)
-{
-    /* Written by the loop thread alone, which is also who asks. */
-    return d->queued;
-}
-
 /* Hands a job over. */
 void store_submit(struct store *d, struct store_job *job)
 {

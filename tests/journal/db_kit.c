@@ -1,6 +1,8 @@
 /* See db_kit.h. */
 #include "journal/db_kit.h"
 
+#include "journal/ops.h"
+
 /* Removes one entry of the folder. */
 static int test_db_remove(const char *path, const struct stat *st, int flag,
                           struct FTW *ftw)
@@ -150,4 +152,10 @@ int64_t test_db_add(struct journal *db, unsigned n)
     assert_int_equal(code, 0);
     assert_true(id > 0);
     return id;
+}
+
+size_t test_db_batch_bytes(const struct journal_batch *b)
+{
+    return sizeof(*b) + b->cap_ops * sizeof(*b->ops) +
+           b->cap_ext * sizeof(*b->ext);
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "journal/add.h"
+#include "journal/batch.h"
 #include "journal/care.h"
 #include "model/names.h"
 
@@ -33,6 +34,9 @@ struct test_db {
 int test_db_setup(void **state);
 
 int test_db_teardown(void **state);
+
+/* Memory that a batch takes. */
+size_t test_db_batch_bytes(const struct journal_batch *b);
 
 /* Opens, and it must work. */
 struct journal *test_db_open(const char *path, unsigned flags);

@@ -2,6 +2,7 @@
 #include "model/block.h"
 #include "model/span.h"
 #include "store/disk_kit.h"
+#include "store/internal.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -1102,14 +1103,14 @@ static void test_rest(void **state)
     assert_int_equal(kit_piece_do(&k, s, STORE_HASH, &t, 2), BTC_E_HASH);
     assert_int_equal(test_count_fds(), before + 3);
     store_tree_rest(s);
-    while (store_queued(k.d) > 0) {
+    while (k.d->queued > 0) {
         assert_int_equal(kit_do(&k, s, STORE_SPACE).result, 0);
     }
     assert_int_equal(test_count_fds(), before + 2); /* h */
     assert_int_equal(kit_sync(&k, s), 0);
     store_fd_release(s, 0, used.fds[0]);
     store_tree_rest(s);
-    while (store_queued(k.d) > 0) {
+    while (k.d->queued > 0) {
         assert_int_equal(kit_do(&k, s, STORE_SPACE).result, 0);
     }
     assert_int_equal(test_count_fds(), before);

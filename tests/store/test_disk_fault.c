@@ -3,6 +3,7 @@
  * at once.
  */
 #include "store/disk_kit.h"
+#include "store/internal.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -614,14 +615,14 @@ static void test_cancel_low(void **state)
         store_submit(k.d, &jobs[i]);
     }
     test_gate_await(&g, THREADS);
-    assert_int_equal(store_queued(k.d), N);
+    assert_int_equal(k.d->queued, N);
     assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, 1), 0);
     store_cancel_low(k.d, s);
     test_gate_open(&g);
     loop_run(k.l);
     assert_int_equal(c.n_cancelled, N - 1 - THREADS);
     assert_int_equal(c.n_good, 1 + THREADS);
-    assert_int_equal(store_queued(k.d), 0);
+    assert_int_equal(k.d->queued, 0);
     kit_piece_fini(&p);
     store_tree_free(s);
     store_tree_free(other);
@@ -652,7 +653,7 @@ static void test_slow_sync(void **state)
     for (uint32_t i = 0; i < 20; i++) {
         assert_int_equal(kit_piece_do(&k, s, STORE_FINISH, &t, i % 2), 0);
     }
-    assert_int_equal(store_queued(k.d), 1);
+    assert_int_equal(k.d->queued, 1);
     test_gate_open(&g);
     loop_run(k.l);
     assert_int_equal(sync.result, 0);

@@ -1,6 +1,7 @@
 /* Somebody writes to a file in place while we have it: nothing of ours vouches
  * for what he did. */
-#include "disk_kit.h"
+#include "store/disk_kit.h"
+#include "store/internal.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -140,7 +141,7 @@ static void test_own(void **state)
             jobs[i].done = kit_on_done;
             store_submit(l.k.d, &jobs[i]);
         }
-        while (store_queued(l.k.d) > 0) {
+        while (l.k.d->queued > 0) {
             loop_run(l.k.l);
         }
         for (uint32_t i = 0; i < 64; i++) {
