@@ -69,7 +69,7 @@ struct store_options {
     uint32_t threads;
 };
 
-/* Where a test makes the n-th operation fail: called before each system call
+/* For tests, which make the n-th operation fail: called before each system call
  * that writes, reads, syncs, opens or creates; a value other than 0 is the
  * errno it fails with. NULL in production. Called by the workers, at the same
  * time; set before the first job. `op` is open, create, mkdir, ftruncate,

@@ -33,7 +33,6 @@ static void dht_answer_send(struct dht *d, const struct dht_ask *ask,
         len = dht_out_send(d, ask->from, answer);
     }
     dht_limiter_count(&d->limiter, len);
-    d->stats.n_answered++;
 }
 
 static void dht_answer_error(struct dht *d, const struct dht_ask *ask,
@@ -167,12 +166,10 @@ void dht_answer(struct dht *d, struct dht_net *net, const struct addr *from,
     struct dht_ask ask = {
         .net = net, .from = from, .msg = query, .now_ms = now_ms};
 
-    d->stats.n_asked++;
     if (d->config.read_only) {
         return;
     }
     if (!dht_limiter_admits(&d->limiter, from, now_ms)) {
-        d->stats.n_limited++;
         return;
     }
     if (rc != 0) {

@@ -93,10 +93,8 @@ static void dht_on_reply(struct dht *d, struct dht_net *net,
     struct krpc_node node = {.addr = *from};
 
     if (call == NULL) {
-        d->stats.n_ignored++;
         return;
     }
-    d->stats.n_replies++;
     if (msg->type == KRPC_RESPONSE) {
         memcpy(node.id, msg->id, DHT_ID_LEN);
         dht_on_node_reply(d, net, call, &node, now_ms);
@@ -115,8 +113,9 @@ static void dht_on_datagram(struct dht *d, const struct addr *from,
     int rc = krpc_decode(data, &msg);
 
     if (!addr_is_dialable(from) || !net->is_on || rc == BTC_E_SYNTAX) {
-        d->stats.n_ignored++;
-    } else if (msg.type == KRPC_QUERY) {
+        return;
+    }
+    if (msg.type == KRPC_QUERY) {
         dht_answer(d, net, from, &msg, rc, now_ms);
     } else {
         dht_on_reply(d, net, from, &msg, now_ms);
@@ -205,7 +204,6 @@ static void dht_expire_calls(struct dht *d, uint64_t now_ms)
 
     while (call != NULL) {
         if (is_over) {
-            d->stats.n_timeouts++;
             dht_keep_on_timeout(d, call);
             dht_search_on_failure(d, call);
             dht_calls_remove(&d->calls, call);
@@ -248,10 +246,6 @@ static void dht_net_stats(const struct dht_net *net, uint64_t now_ms,
 
 void dht_get_stats(const struct dht *d, uint64_t now_ms, struct dht_stats *out)
 {
-    *out = d->stats;
     dht_net_stats(&d->nets[0], now_ms, &out->v4);
     dht_net_stats(&d->nets[1], now_ms, &out->v6);
-    out->n_searches = HASH_COUNT(d->searches);
-    out->n_stored = (uint32_t)dht_store_count(d->store);
-    out->n_stored_hashes = (uint32_t)dht_store_count_hashes(d->store);
 }

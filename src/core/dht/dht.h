@@ -157,17 +157,6 @@ struct dht_family_stats {
 
 struct dht_stats {
     struct dht_family_stats v4, v6;
-    uint64_t n_sent;    /* queries */
-    uint64_t n_replies; /* responses and errors to them */
-    uint64_t n_timeouts;
-    uint64_t n_asked;    /* queries that came in */
-    uint64_t n_answered; /* of them answered, errors too */
-    uint64_t n_limited;  /* of them dropped by the limits */
-    uint64_t n_ignored;  /* datagrams that nobody waits for, or malformed */
-    uint64_t n_found;    /* peers told */
-    uint32_t n_searches; /* that run or wait */
-    uint32_t n_stored;   /* peers announced to us */
-    uint32_t n_stored_hashes;
 };
 void dht_get_stats(const struct dht *d, uint64_t now_ms, struct dht_stats *out);
 

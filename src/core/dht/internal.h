@@ -124,7 +124,6 @@ struct dht {
         struct dht_out *taken; /* owns; what dht_next_action gave last */
         uint32_t n_sends;
     } out;
-    struct dht_stats stats; /* the counters alone */
 };
 
 /* The net of ADDR_V4 or ADDR_V6, also one that is off. */

@@ -25,7 +25,6 @@ static struct dht_call *dht_query_send(struct dht *d, const struct dht_net *net,
         msg.version = slice_of(d->config.version, sizeof d->config.version);
     }
     dht_out_send(d, &to->addr, &msg);
-    d->stats.n_sent++;
     return call;
 }
 

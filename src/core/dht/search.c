@@ -185,7 +185,6 @@ static void dht_search_tell(struct dht *d, struct dht_search *s,
         s->has_steps = true;
         s->result.steps = steps;
     }
-    d->stats.n_found += n;
     memcpy(found.info_hash, s->result.info_hash, DHT_ID_LEN);
     found.n_peers = n;
     dht_out_peers(d, &found);

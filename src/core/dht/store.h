@@ -32,7 +32,8 @@ size_t dht_store_get(const struct dht_store *s,
                      enum addr_family family, struct rng *rng, struct addr *out,
                      size_t max);
 void dht_store_expire(struct dht_store *s, uint64_t now_ms);
-size_t dht_store_count(const struct dht_store *s); /* peers */
+/* For tests: how many peers are kept, and of how many hashes. */
+size_t dht_store_count(const struct dht_store *s);
 size_t dht_store_count_hashes(const struct dht_store *s);
 
 #endif
