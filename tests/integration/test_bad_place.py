@@ -465,10 +465,13 @@ def test_file_changes_under_us(lab):
     slow.pause = 0
     code = btc.wait(60)
     assert "bug at" not in btc.err(), btc.err()
-    # What it has just written it trusts, so this needs another look.
+    # Either it has noticed and hashed the file anew, or it took the change for
+    # a write of its own, and this needs another look.
     if code == 0:
         run = lab.btc("verify", "1", "--full")
-        assert run.code == 8, run
+        assert run.code in (0, 8), run
+        if run.code == 0:
+            torrent.check(out)
     run = lab.btc("resume", "1", "--verify", "full")
     assert run.code == 0, run
     torrent.check(out)

@@ -317,8 +317,10 @@ def test_http(lab):
     kit.get(lab, torrent, "--max-time", "100", timeout=120)
     took = time.monotonic() - begin
     rows = trackers(lab)
-    for bad in (endless, slow, unpacked, far):
+    for bad in (endless, unpacked, far):
         assert rows[bad.url]["error"], dict(rows[bad.url])
+    # The next tiers are asked before the patience with this one ends.
+    assert rows[slow.url]["error"] or slow.n == 1, dict(rows[slow.url])
     assert "larger" in rows[endless.url]["error"], dict(rows[endless.url])
     assert "larger" in rows[unpacked.url]["error"], dict(rows[unpacked.url])
     assert "redirect" in rows[far.url]["error"], dict(rows[far.url])
