@@ -345,7 +345,7 @@ static uint64_t store_stat_folder(struct store_job *job, uint64_t *devs,
     const struct store_dir *dirs = job->store->dirs;
     uint64_t dev = job->root.dev;
     char path[PATH_MAX];
-    struct stat st;
+    struct stat st = {0};
     uint32_t at = dir;
     while (at != 0 && devs[at] == 0 &&
            (store_tree_dir_path(job->store, at, path) != 0 ||
