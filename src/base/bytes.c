@@ -103,9 +103,10 @@ uint8_t *bytes_put_be64(uint8_t *p, uint64_t v)
 /* `len` bytes as they are. */
 uint8_t *bytes_put(uint8_t *p, const void *src, size_t len)
 {
-    if (len > 0) {
-        memcpy(p, src, len);
+    if (len == 0) {
+        return p; /* NULL allowed */
     }
+    memcpy(p, src, len);
     return p + len;
 }
 
