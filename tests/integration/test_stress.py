@@ -245,9 +245,11 @@ class Stress:
         for t in self.torrents:
             if not self.row(t):
                 self.add(t)
+        # What an earlier life left that was removed without its data, before a
+        # piece of it was whole, is a stranger's to the next one.
         self.write(
             ("UPDATE torrent SET wanted = 'run', down_limit = 0, up_limit = 0,"
-             " max_peers = 0, seed_mode = 'none'", ()),
+             " max_peers = 0, seed_mode = 'none', overwrite = 1", ()),
             ("UPDATE file SET priority = 1 WHERE NOT pad", ()))
         for t, s in zip(self.torrents, self.seeders):
             s.rate = 0

@@ -206,8 +206,8 @@ static void body_mixers(struct sim *s)
 static void test_speed(void **state)
 {
     (void)state;
-    sim_each_seed(SIM_N_SCRIPTS * 2, body_speed);
-    sim_each_seed(8, body_mixers);
+    sim_each_seed(SIM_N_SCRIPTS, body_speed);
+    sim_each_seed(6, body_mixers);
 }
 
 int main(void)
