@@ -200,9 +200,10 @@ class Judge:
             run = self.lab.btc("get", r.torrent.path, "-d", r.out, "--peer",
                                r.seeder.address, "--db", r.db, timeout=60)
             self.counts["begun anew"] += 1
-        if r.foreign and run.code == 13:
-            # What another program did not sync is gone: what stands there now
-            # holds no piece, and btc writes over it only when it is told to.
+        if (r.foreign or held) and run.code == 13:
+            # What another program did not sync is gone, or the image's files
+            # are copies with other inodes: what stands there now holds no
+            # piece, and btc writes over it only when it is told to.
             assert "--overwrite" in run.err, f"{what}: {run}"
             run = self.lab.btc("resume", "--overwrite", "--db", r.db,
                                timeout=60)
