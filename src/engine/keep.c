@@ -6,13 +6,9 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "engine/pipes.h"
+#include "engine/silence.h"
 
 #include <stdlib.h>
-
-/* A run that is to end waits so long for a file, */
-#define KEEP_LEAVE_MS 30000u
-/* and so long when it was told to hurry. */
-#define KEEP_HURRY_MS 2000u
 
 /* A file that is being written. Its thread reads path and content, and writes
  * code and error before it sends the wake-up. */
@@ -112,10 +108,7 @@ static void keep_wait(struct keeping *k)
 
 void keep_second(struct engine *s)
 {
-    uint64_t most = KEEP_LEAVE_MS;
-    if (s->end.hurry) {
-        most = KEEP_HURRY_MS;
-    }
+    uint64_t most = silence_patience_ms(s, SILENCE_HURRY_MS);
     if (s->end.phase != END_WINDING) {
         return;
     }

@@ -20,14 +20,21 @@
 
 /* Told after this long. One that was asleep may need as long. */
 #define SILENCE_TELL_MS 8000u
-/* A run that is to end waits so long for an answer, */
+/* A run that is to end waits so long for an answer, unless it is to hurry, */
 #define SILENCE_LEAVE_MS 30000u
-/* and so long when it was told to hurry. */
-#define SILENCE_HURRY_MS 2000u
-/* A last commit may be large and its disk slow. */
+/* and so long for the last commit when it was told to hurry: that may be large
+ * and its disk slow. */
 #define SILENCE_HURRY_JOURNAL_MS 5000u
 /* Told when the run is to end: a commit mostly takes less. */
 #define SILENCE_WAIT_JOURNAL_MS 1000u
+
+uint64_t silence_patience_ms(const struct engine *s, uint64_t hurry_ms)
+{
+    if (s->end.hurry) {
+        return hurry_ms;
+    }
+    return SILENCE_LEAVE_MS;
+}
 
 /* Milliseconds, 0 = it answers. */
 static uint64_t silence_of(struct engine_torrent *st, uint64_t now)
@@ -144,10 +151,7 @@ static void silence_leave(struct engine_torrent *st, uint64_t ms)
 
 static void silence_end_run(struct engine *s, uint64_t now)
 {
-    uint64_t most = SILENCE_LEAVE_MS;
-    if (s->end.hurry) {
-        most = SILENCE_HURRY_MS;
-    }
+    uint64_t most = silence_patience_ms(s, SILENCE_HURRY_MS);
     for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
         uint64_t ms = silence_of(st, now);
@@ -199,10 +203,7 @@ static void silence_tell_journal(struct engine *s, uint64_t ms)
 static void silence_look_journal(struct engine *s)
 {
     uint64_t ms = journal_thread_silent_ms(s->journal_thread);
-    uint64_t most = SILENCE_LEAVE_MS;
-    if (s->end.hurry) {
-        most = SILENCE_HURRY_JOURNAL_MS;
-    }
+    uint64_t most = silence_patience_ms(s, SILENCE_HURRY_JOURNAL_MS);
     silence_tell_journal(s, ms);
     if (s->end.phase != END_WINDING || s->end.no_journal) {
         return;

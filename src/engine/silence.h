@@ -5,6 +5,12 @@
 
 #include "engine/internal.h"
 
+/* A run that is to end waits so long for a drive when it was told to hurry. */
+#define SILENCE_HURRY_MS 2000u
+
+/* How long a run that is to end waits for an answer; when it was told to hurry:
+ * `hurry_ms`. */
+uint64_t silence_patience_ms(const struct engine *s, uint64_t hurry_ms);
 /* A second has passed. */
 void silence_second(struct engine *s);
 /* Its drive does not answer, and the run that is to end does not wait for it
