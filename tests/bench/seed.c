@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
@@ -159,15 +160,24 @@ static bool request(struct link *l, const uint8_t *p)
     return true;
 }
 
+/* Our side of the handshake; a peer that has gone by then ends itself alone. */
+static bool greet(struct link *l)
+{
+    l->greeted = true;
+    (void)bytes_put_be32(seed.greeting + 64, seed.tag++);
+    ssize_t n = send(l->fd, seed.greeting, seed.greeting_len, MSG_NOSIGNAL);
+    return n == (ssize_t)seed.greeting_len;
+}
+
 /* What is whole of the input; false when the peer talks nonsense. */
 static bool parse(struct link *l)
 {
     size_t at = 0;
     if (!l->greeted && l->n_in >= BENCH_HANDSHAKE) {
-        l->greeted = true;
         at = BENCH_HANDSHAKE;
-        (void)bytes_put_be32(seed.greeting + 64, seed.tag++);
-        bench_send_all(l->fd, seed.greeting, seed.greeting_len);
+        if (!greet(l)) {
+            return false;
+        }
     }
     while (l->greeted && l->n_in - at >= 4) {
         uint32_t len = bytes_get_be32(l->in + at);
@@ -321,6 +331,7 @@ int main(int argc, char **argv)
                       argv[0]);
         return 2;
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* of sendfile, which has no flag for it */
     seed.info_hash = argv[1];
     seed.piece_length = bench_number(argv[2]);
     seed.file = open(argv[3], O_RDONLY | O_CLOEXEC);

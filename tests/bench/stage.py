@@ -173,6 +173,8 @@ class Seeder:
         return self
 
     def __exit__(self, *_):
+        if self.process.poll() is not None:
+            raise RuntimeError("the seeder ended before its downloads did")
         self.process.kill()
         self.process.wait()
 
