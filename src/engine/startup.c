@@ -339,6 +339,17 @@ static void startup_find_longer(struct engine_torrent *st,
     }
 }
 
+/* Nothing can be found in files of which there are none. */
+static bool startup_has_files(const struct engine_torrent *st,
+                              const struct fingerprint *prints)
+{
+    uint32_t i = 0;
+    while (i < st->geom.n_files && !prints[i].exists) {
+        i++;
+    }
+    return i < st->geom.n_files;
+}
+
 /* The fingerprints are here. */
 static void startup_judged(struct engine_torrent *st,
                            const struct store_job *job)
@@ -347,6 +358,7 @@ static void startup_judged(struct engine_torrent *st,
     if (judge_files(st, job)) {
         startup_find_strangers(st, job->prints);
         startup_find_longer(st, job->prints);
+        st->startup.scan_needed &= startup_has_files(st, job->prints);
         turn_post(st, LIFE_STATED);
     } else {
         startup_absent(st, job->root.exists);

@@ -115,24 +115,34 @@ static void store_make_executable(int fd)
     }
 }
 
-/* A file that is not there yet. One that could not get its length goes again:
- * it would only hold back the space that the next try needs. */
-static void store_make_new(struct store_job *job, uint32_t file, char *path)
+/* Makes the file and the folders above it; below 0 with the errno. What is in
+ * its way (EEXIST, ENOTDIR) is the caller's to judge, all else has failed the
+ * job. */
+static int store_make_open(struct store_job *job, uint32_t file, char *path)
+{
+    struct store *d = job->store->d;
+    int flags = O_RDWR | O_CREAT | O_EXCL;
+    int fd = store_fd_open(d, path, flags);
+    if (fd == -ENOENT && store_make_dirs(job, file, path)) {
+        fd = store_fd_open(d, path, flags);
+    }
+    if (fd < 0 && fd != -EEXIST && fd != -ENOTDIR) {
+        store_fail(job, file, path, -fd);
+    }
+    return fd;
+}
+
+/* A file that is not there yet; false when something is in its way. One that
+ * could not get its length goes again: it would only hold back the space that
+ * the next try needs. */
+static bool store_make_new(struct store_job *job, uint32_t file, char *path)
 {
     struct store_tree *s = job->store;
-    int flags = O_RDWR | O_CREAT | O_EXCL;
-    int fd = store_fd_open(s->d, path, flags);
-    if (fd == -ENOENT) {
-        if (!store_make_dirs(job, file, path)) {
-            return;
-        }
-        fd = store_fd_open(s->d, path, flags);
-    }
-    if (fd < 0) {
-        store_fail(job, file, path, -fd);
-        return;
-    }
     struct stat st;
+    int fd = store_make_open(job, file, path);
+    if (fd < 0) {
+        return fd != -EEXIST && fd != -ENOTDIR;
+    }
     int rc = store_make_length(s, file, fd, path, 0);
     if (s->files[file].executable) {
         store_make_executable(fd);
@@ -147,9 +157,10 @@ static void store_make_new(struct store_job *job, uint32_t file, char *path)
     if (rc != 0) {
         (void)unlink(path);
         store_fail(job, file, path, -rc);
-        return;
+    } else {
+        store_tree_named(s, file);
     }
-    store_tree_named(s, file);
+    return true;
 }
 
 /* A symbolic link. What is in its place stays; where there are no links, there
@@ -236,11 +247,34 @@ static bool store_make_differs(const struct store_tree *s, uint32_t file,
             (uint64_t)st->st_blocks * 512 < length);
 }
 
-/* One file. */
+/* What is in the place of a file. */
+static void store_make_there(struct store_job *job, uint32_t file, char *path)
+{
+    struct stat st;
+    int rc = store_sys_stat(job->store->d, path, &st);
+    if (rc == -ENOENT && !store_make_new(job, file, path)) {
+        store_fail(job, file, path, EEXIST); /* a link that leads nowhere */
+    } else if (rc == -ENOTDIR) {
+        store_fail_with(job, file, path, BTC_E_EXISTS,
+                        "a file is in the place of one of its folders");
+    } else if (rc != 0 && rc != -ENOENT) {
+        store_fail(job, file, path, -rc);
+    } else if (rc == 0 && store_own_is_one(job->store->d->own, &st)) {
+        store_fail(job, file, path, STORE_E_OWN);
+    } else if (rc == 0 && store_make_accepts(job, file, path, &st) &&
+               store_make_hold(job, file, path, &st)) {
+        job->prints[file] = store_sys_print(&st);
+        if (store_make_differs(job->store, file, &st)) {
+            store_make_fit(job, file, path, (uint64_t)st.st_size);
+        }
+    }
+}
+
+/* One file. What nobody has seen there is made without another look: of a
+ * torrent of many small files each costs the way to it. */
 static void store_make_file(struct store_job *job, uint32_t file)
 {
     char path[PATH_MAX];
-    struct stat st;
     int rc = store_tree_path(job->store, file, path);
     if (rc == 0 && store_own_is_named(job->store->d->own, path)) {
         store_fail(job, file, path, STORE_E_OWN);
@@ -250,24 +284,11 @@ static void store_make_file(struct store_job *job, uint32_t file)
         store_make_link(job, file, path);
         return;
     }
-    if (rc == 0) {
-        rc = store_sys_stat(job->store->d, path, &st);
-    }
-    if (rc == -ENOENT) {
-        store_make_new(job, file, path);
-    } else if (rc == -ENOTDIR) {
-        store_fail_with(job, file, path, BTC_E_EXISTS,
-                        "a file is in the place of one of its folders");
-    } else if (rc != 0) {
+    if (rc != 0) {
         store_fail(job, file, path, -rc);
-    } else if (store_own_is_one(job->store->d->own, &st)) {
-        store_fail(job, file, path, STORE_E_OWN);
-    } else if (store_make_accepts(job, file, path, &st) &&
-               store_make_hold(job, file, path, &st)) {
-        job->prints[file] = store_sys_print(&st);
-        if (store_make_differs(job->store, file, &st)) {
-            store_make_fit(job, file, path, (uint64_t)st.st_size);
-        }
+    } else if (store_tree_has_seen(job->store, file) ||
+               !store_make_new(job, file, path)) {
+        store_make_there(job, file, path);
     }
 }
 

@@ -195,6 +195,7 @@ void store_tree_named(struct store_tree *s, uint32_t file);
  * A file with another number is the same only when size and all times are the
  * same: some file systems number anew, and no copy keeps its ctime. */
 void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st);
+bool store_tree_has_seen(struct store_tree *s, uint32_t file);
 bool store_tree_is_other(struct store_tree *s, uint32_t file,
                          const struct stat *st);
 void store_tree_label(struct store_tree *s, const char *label);

@@ -341,6 +341,14 @@ void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st)
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
+bool store_tree_has_seen(struct store_tree *s, uint32_t file)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    bool known = s->seen[file].known;
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return known;
+}
+
 /* Whether somebody has put another file in the place of the one we know. */
 bool store_tree_is_other(struct store_tree *s, uint32_t file,
                          const struct stat *st)

@@ -245,7 +245,7 @@ static void test_open(void **state)
     calls_count(&c, "all");
     calls_expect(&c, CALLS_STAT, 1);
     calls_expect(&c, CALLS_SCAN, 1);
-    calls_expect(&c, CALLS_CREATE, 5);
+    calls_expect(&c, CALLS_CREATE, 4);
     calls_expect(&c, CALLS_FINISH, 5);
     calls_expect(&c, CALLS_SYNC, 5);
     calls_expect(&c, CALLS_AGAIN, 5);
