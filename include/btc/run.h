@@ -60,6 +60,11 @@ BTC_API int btc_run(struct btc *b, const struct btc_run_options *o,
 BTC_API int btc_follow(struct btc *b, const struct btc_run_options *o,
                        struct btc_error *e);
 
+/* Whether more is wished of a torrent that is complete than a run has carried
+ * out: a check, files that are not in their place, a new start where the
+ * storage is gone. btc_run does it when it is asked for the torrent, or for
+ * all. */
+BTC_API bool btc_is_owed(struct btc *b, int64_t id);
 /* Whether a command is owed once the torrent is done. */
 BTC_API bool btc_hook_is_owed(struct btc *b, int64_t id);
 /* A command that was started for a torrent has ended; also while the engine

@@ -78,6 +78,9 @@ struct btc_moved {
 BTC_API int btc_move(struct btc *b, int64_t id,
                      const struct btc_move_options *o, struct btc_moved *out,
                      struct btc_error *e);
+/* Undoes or finishes the moves that killed programs have left, and gives back
+ * what was wished before. btc_move and btc_run begin with it. */
+BTC_API int btc_recover(struct btc *b, struct btc_error *e);
 /* Keys: down, up (sizes per second), max-peers, sequential (true/false), seed,
  * label, select, exclude, priority.N (file number N: off, low, normal, high or
  * 0..7), accept-loss, overwrite, peer (HOST:PORT, adds), tracker (URL, adds),

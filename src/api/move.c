@@ -269,3 +269,14 @@ int api_move_recover(struct journal *db, struct err *e)
     journal_moves_free(rows, n);
     return code;
 }
+
+int btc_recover(struct btc *b, struct btc_error *e)
+{
+    struct err err = {0};
+    struct journal *db = NULL;
+    int code = api_db(b, &db, &err);
+    if (code == 0) {
+        code = api_move_recover(db, &err);
+    }
+    return api_status(e, code, &err);
+}

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "journal/load.h"
+#include "journal/owed.h"
 #include "model/seed_goal.h"
 
 #include <stdlib.h>
@@ -75,6 +76,13 @@ int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
         }
     }
     return api_status(e, code, &err);
+}
+
+bool btc_is_owed(struct btc *b, int64_t id)
+{
+    struct err e = {0};
+    struct journal *db = NULL;
+    return api_db(b, &db, &e) == 0 && journal_is_owed(db, id);
 }
 
 void btc_set_limits(struct btc *b, uint64_t down, uint64_t up)

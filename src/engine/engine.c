@@ -23,6 +23,7 @@
 #include "engine/wishes.h"
 #include "journal/add.h"
 #include "journal/load.h"
+#include "journal/owed.h"
 #include "store/own.h"
 
 #include <sched.h>
@@ -132,20 +133,6 @@ static int engine_open_io(struct engine *s, struct err *e)
     return err;
 }
 
-/* A file is wanted and not all here. */
-static bool engine_misses_file(struct engine *s, int64_t id)
-{
-    struct journal_file *files = NULL;
-    size_t n = 0;
-    bool missing = journal_load_files(s->db, id, &files, &n, NULL) != 0;
-    for (size_t i = 0; i < n && !missing; i++) {
-        missing = !files[i].pad && files[i].priority > 0 &&
-                  files[i].bytes_done < files[i].length;
-    }
-    journal_files_free(files, n);
-    return missing;
-}
-
 /* An earlier run left nothing to be done: all is here, is not to be served,
  * nobody wishes for more since, and no command is owed. */
 static bool engine_was_done(struct engine *s, const struct engine_torrent *st)
@@ -158,8 +145,14 @@ static bool engine_was_done(struct engine *s, const struct engine_torrent *st)
         return false;
     }
     return st->ledger.stat_known && st->stat.state == BTC_STATE_COMPLETE &&
-           mode == SEED_MODE_NONE && st->row.verify_since == 0 &&
-           !engine_misses_file(s, st->id);
+           mode == SEED_MODE_NONE && !journal_is_owed(s->db, st->id);
+}
+
+/* It is to go, and no run has come to that. */
+static bool engine_is_unwanted(const struct engine_torrent *st)
+{
+    return st->row.wanted == WANTED_REMOVE ||
+           st->row.wanted == WANTED_REMOVE_DATA;
 }
 
 /* The torrent is one of those that this run is for. */
@@ -171,6 +164,9 @@ static bool engine_is_asked(struct engine *s, const struct engine_torrent *st)
     }
     if (s->o.n_ids == 0 && s->o.check_only) {
         return row->wanted == WANTED_RUN || row->wanted == WANTED_PAUSE;
+    }
+    if (s->o.n_ids == 0 && engine_is_unwanted(st)) {
+        return true;
     }
     if (s->o.n_ids == 0) {
         return row->wanted == WANTED_RUN &&
@@ -233,8 +229,7 @@ static void engine_begin_all(struct engine *s)
 {
     for (struct engine_torrent *st = s->torrents; st != NULL;
          st = st->hh.next) {
-        if (st->asked || st->row.wanted == WANTED_REMOVE ||
-            st->row.wanted == WANTED_REMOVE_DATA) {
+        if (st->asked || engine_is_unwanted(st)) {
             turn_post(st, LIFE_ADDED);
         }
     }

@@ -16,6 +16,7 @@ struct cli_resume_count {
     bool has_hook;      /* --on-done is given */
     struct cli_ids run; /* owns; unfinished and wished to run */
     size_t paused;      /* and unfinished */
+    size_t unwanted;    /* wished away */
 };
 
 /* Whether a row of `progress` has something left to do. */
@@ -27,46 +28,13 @@ static bool cli_resume_is_unfinished(const struct cli_rows *r, size_t row)
            cli_rows_int(r, row, "bytes_left", 0) > 0;
 }
 
-/* Ends the walk at the first file that is wanted and not all here. */
-static int cli_resume_file(void *ctx, const struct btc_value *v, size_t n)
-{
-    int64_t length = 0, done = 0, priority = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(v[i].column, "length") == 0) {
-            length = v[i].i;
-        } else if (strcmp(v[i].column, "bytes_done") == 0) {
-            done = v[i].i;
-        } else if (strcmp(v[i].column, "priority") == 0) {
-            priority = v[i].i;
-        }
-    }
-    bool *missing = ctx;
-    *missing = priority > 0 && done < length;
-    if (*missing) {
-        return 1;
-    }
-    return 0;
-}
-
-/* More files are wished for than when the engine said "complete": it was not
- * there to say otherwise. */
-static bool cli_resume_wants_more(struct btc *b, int64_t id)
-{
-    bool missing = false;
-
-    (void)btc_query(b, "file_progress", id, 0, cli_resume_file, &missing, NULL);
-    return missing;
-}
-
 /* Something is left to do, if only the command of --on-done. */
 static bool cli_resume_is_left(const struct cli_resume_count *n,
                                const struct cli_rows *rows, size_t i)
 {
     int64_t id = cli_rows_int(rows, i, "id", 0);
 
-    return cli_resume_is_unfinished(rows, i) ||
-           cli_resume_wants_more(n->b, id) ||
+    return cli_resume_is_unfinished(rows, i) || btc_is_owed(n->b, id) ||
            (n->has_hook && btc_hook_is_owed(n->b, id));
 }
 
@@ -82,6 +50,10 @@ static int cli_resume_count(struct cli_resume_count *n, int64_t id,
     for (size_t i = 0; i < cli_rows_count(rows); i++) {
         const char *wanted = cli_rows_text(rows, i, "wanted");
         int64_t row = cli_rows_int(rows, i, "id", 0);
+        if (wanted != NULL && strncmp(wanted, "remove", 6) == 0) {
+            n->unwanted++;
+            continue;
+        }
         if (!cli_resume_is_left(n, rows, i)) {
             continue;
         }
@@ -134,6 +106,12 @@ static int cli_resume_nothing(struct cli *c, const struct cli_resume_count *n)
     return 0;
 }
 
+/* There is nothing that a run would do. */
+static bool cli_resume_is_idle(const struct cli_resume_count *n, bool serves)
+{
+    return n->run.n == 0 && n->unwanted == 0 && !serves;
+}
+
 /* --peer: of each torrent that is to run. */
 static int cli_resume_peers(const struct cli *c, struct btc *b,
                             const struct cli_ids *ids, struct btc_error *e)
@@ -167,43 +145,51 @@ static int cli_resume_engine(struct cli *c, struct btc *b,
     return status;
 }
 
+/* What is left is counted, then run. A torrent that a killed move has paused is
+ * wished to run first, as it was. */
+static int cli_resume_open(struct cli *c, struct btc *b,
+                           const struct cli_ids *ids)
+{
+    struct btc_error e = {0};
+    struct cli_resume_count n = {.b = b, .has_hook = c->o.on_done != NULL};
+    bool serve = c->o.seed != NULL && strcmp(c->o.seed, "none") != 0;
+    int status = btc_recover(b, &e);
+
+    if (status == 0 && ids->n > 0) {
+        status = cli_resume_start(&n, ids, &e);
+    } else if (status == 0) {
+        status = cli_resume_count(&n, 0, &e);
+    }
+    bool idle = cli_resume_is_idle(&n, serve && ids->n > 0);
+    if (status == 0 && !idle) {
+        status = cli_resume_peers(c, b, ids->n > 0 ? ids : &n.run, &e);
+    }
+    if (status != 0) {
+        status = cli_fail(c, &e);
+    } else if (idle) {
+        status = cli_resume_nothing(c, &n);
+    } else {
+        status = cli_resume_engine(c, b, ids);
+    }
+    free(n.run.ids);
+    return status;
+}
+
 /* btc resume [ID...]. */
 static int cli_resume_run(struct cli *c)
 {
     struct btc *b = NULL;
     struct cli_ids ids = {0};
-    struct cli_resume_count n = {0};
-    struct btc_error e = {0};
-    bool serve = c->o.seed != NULL && strcmp(c->o.seed, "none") != 0;
 
     cli_signal_take(false);
     int status = cli_open(c, 0, &b);
     if (status != 0) {
         return status;
     }
-    n.b = b;
-    n.has_hook = c->o.on_done != NULL;
     status = cli_open_ids(c, b, &ids);
     if (status == 0) {
-        if (ids.n > 0) {
-            status = cli_resume_start(&n, &ids, &e);
-        } else {
-            status = cli_resume_count(&n, 0, &e);
-        }
-        if (status != 0) {
-            cli_fail(c, &e);
-        } else if (n.run.n == 0 && !(serve && ids.n > 0)) {
-            status = cli_resume_nothing(c, &n);
-        } else {
-            status = cli_resume_peers(c, b, ids.n > 0 ? &ids : &n.run, &e);
-            if (status != 0) {
-                status = cli_fail(c, &e);
-            } else {
-                status = cli_resume_engine(c, b, &ids);
-            }
-        }
+        status = cli_resume_open(c, b, &ids);
     }
-    free(n.run.ids);
     free(ids.ids);
     btc_close(b);
     return status;
@@ -214,10 +200,12 @@ const struct cli_command cli_resume = {
     .args = "[ID...]",
     .group = CLI_GROUP_FETCH,
     .help = "go on with everything unfinished, or just these",
-    .details = "Goes on with every unfinished torrent of the database that is "
-               "not paused, or with the given ones. It needs nothing but the "
-               "database: not the .torrent file, not the options of then. What "
-               "is journaled is not fetched again.",
+    .details =
+        "Goes on with every unfinished torrent of the database that is "
+        "not paused, or with the given ones. It needs nothing but the "
+        "database: not the .torrent file, not the options of then. What "
+        "is journaled is not fetched again. What was wished while nothing "
+        "ran is carried out, too: a check, more files, a removal.",
     .example = "until btc resume; do sleep 60; done",
     .options = CLI_SET_READ | CLI_SET_BOTH | CLI_SET_RUN | CLI_SET_LIMITS |
                CLI_SET(PEER) | CLI_SET(OVERWRITE),

@@ -67,7 +67,7 @@ bool life_is_over(const struct life *l)
         return l->finished && l->goal_reached;
     }
     return l->state == LIFE_GONE ||
-           (life_rests(l) && (l->aim != LIFE_AIM_RUN || l->ending));
+           (life_rests(l) && (l->aim == LIFE_AIM_REST || l->ending));
 }
 
 bool life_awaits_settling(const struct life *l)
