@@ -56,6 +56,14 @@ BTC_API int btc_pause(struct btc *b, int64_t id, struct btc_error *e);
 /* With an engine running it is a wish; else it is done at once. */
 BTC_API int btc_remove(struct btc *b, int64_t id, bool delete_data,
                        struct btc_error *e);
+/* Called for each file or folder that btc_remove_data leaves where it is:
+ * somebody else has put it there, or another torrent has it. `why` goes behind
+ * the path in a text. Both are borrowed. */
+typedef void btc_stays_fn(void *ctx, const char *path, const char *why);
+/* btc_remove with the data, which tells what is not the torrent's own and stays
+ * (when an engine does it, the log tells). fn NULL allowed. */
+BTC_API int btc_remove_data(struct btc *b, int64_t id, btc_stays_fn *fn,
+                            void *ctx, struct btc_error *e);
 struct btc_move_options {
     const char *dir; /* the new save path; its last folder is made */
     bool here;       /* the data is there already: only say so */

@@ -15,6 +15,29 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* What is to be done, and who hears of what stays. */
+struct api_remove {
+    struct journal *db; /* borrows */
+    int64_t id;
+    bool data;
+    btc_stays_fn *fn;
+    void *ctx;
+};
+
+/* What is not the torrent's own: told to the caller and to the log. */
+static void api_remove_tell(const struct api_remove *a,
+                            struct store_stays *stays)
+{
+    struct journal_batch *b = journal_batch_new();
+    for (size_t i = 0; a->fn && i < stays->n; i++) {
+        a->fn(a->ctx, stays->items[i].path, stays->items[i].why);
+    }
+    delete_note(b, stays);
+    (void)journal_apply(a->db, b, NULL);
+    journal_batch_free(b);
+    store_stays_fini(stays);
+}
+
 /* The one job is done. */
 static void api_delete_done(struct store_job *job)
 {
@@ -24,8 +47,8 @@ static void api_delete_done(struct store_job *job)
 /* Deletes the files and the folders that become empty. Storage that is absent
  * keeps its data, so the torrent stays, too: nobody would find the data again.
  */
-static int api_remove_data(const char *journal, const struct journal_removal *r,
-                           struct err *e)
+static int api_remove_data(const struct api_remove *a,
+                           const struct journal_removal *r, struct err *e)
 {
     struct loop *loop = loop_new();
     if (!loop) {
@@ -33,7 +56,7 @@ static int api_remove_data(const char *journal, const struct journal_removal *r,
     }
     struct store_options options = {.threads = 1};
     struct store *disk = store_new(loop, &options);
-    store_set_own(disk, store_own_new(journal));
+    store_set_own(disk, store_own_new(journal_path(a->db)));
     struct store_tree *store = delete_store(disk, r, e);
     struct bits select = {0};
     struct fingerprint *owned = delete_owned(r);
@@ -50,6 +73,7 @@ static int api_remove_data(const char *journal, const struct journal_removal *r,
         store_submit(disk, &job);
         loop_run(loop);
         code = delete_judge(r, &job, e);
+        api_remove_tell(a, &job.remove.stays);
     }
     bits_fini(&select);
     free(owned);
@@ -60,81 +84,99 @@ static int api_remove_data(const char *journal, const struct journal_removal *r,
 }
 
 /* The steps of a removal; see journal_remove_torrent. */
-static int api_remove_steps(struct journal *db, int64_t id, struct err *e)
+static int api_remove_steps(const struct api_remove *a, struct err *e)
 {
     struct journal_removal r;
-    int code = journal_remove_torrent(db, id, false, &r, e);
+    int code = journal_remove_torrent(a->db, a->id, false, &r, e);
     if (code == 0 && r.step == JOURNAL_REMOVAL_DELETE) {
-        code = api_remove_data(journal_path(db), &r, e);
+        code = api_remove_data(a, &r, e);
         journal_removal_fini(&r);
         if (!code) {
-            code = journal_remove_torrent(db, id, true, &r, e);
+            code = journal_remove_torrent(a->db, a->id, true, &r, e);
         }
     }
     if (code == 0 && r.step == JOURNAL_REMOVAL_KEEP) {
         code = err_set(e, BTC_E_INTERRUPTED,
                        "torrent %lld stays: something else was wished of it "
                        "meanwhile",
-                       (long long)id);
+                       (long long)a->id);
     }
     journal_removal_fini(&r);
     return code;
 }
 
+static const char *api_remove_wish(const struct api_remove *a)
+{
+    if (a->data) {
+        return "remove-data";
+    }
+    return "remove";
+}
+
 /* No engine runs, and none can begin. The wish is written first: if this ends
  * in the middle, the next engine finishes it. */
-static int api_remove_now(struct journal *db, const struct journal_torrent *t,
-                          bool delete_data, struct err *e)
+static int api_remove_now(const struct api_remove *a,
+                          const struct journal_torrent *t, struct err *e)
 {
     static const char *const names[] = {"run", "pause", "remove",
                                         "remove-data"};
-    int code = journal_set_wish(db, t->id, "wanted",
-                                delete_data ? "remove-data" : "remove", e);
+    int code = journal_set_wish(a->db, t->id, "wanted", api_remove_wish(a), e);
     if (code == 0) {
-        code = api_remove_steps(db, t->id, e);
+        code = api_remove_steps(a, e);
     }
     if (code != 0 && code != BTC_E_INTERRUPTED) {
-        (void)journal_set_wish(db, t->id, "wanted", names[t->wanted], NULL);
+        (void)journal_set_wish(a->db, t->id, "wanted", names[t->wanted], NULL);
     }
     return code;
 }
 
 /* Finds the row, then removes it. */
-static int api_remove_find(struct journal *db, int64_t id, bool delete_data,
-                           struct err *e)
+static int api_remove_find(const struct api_remove *a, struct err *e)
 {
     struct journal_torrent *rows = NULL;
     size_t n = 0, i = 0;
-    int code = journal_load_torrents(db, &rows, &n, e);
-    while (i < n && rows[i].id != id) {
+    int code = journal_load_torrents(a->db, &rows, &n, e);
+    while (i < n && rows[i].id != a->id) {
         i++;
     }
     if (code == 0 && i == n) {
         code = err_set(e, BTC_E_NOTFOUND,
                        "there is no torrent %lld: `btc status` lists them",
-                       (long long)id);
+                       (long long)a->id);
     }
     if (code == 0) {
-        code = api_remove_now(db, &rows[i], delete_data, e);
+        code = api_remove_now(a, &rows[i], e);
     }
     journal_torrents_free(rows, n);
     return code;
 }
 
-int btc_remove(struct btc *b, int64_t id, bool delete_data, struct btc_error *e)
+static int api_remove(struct btc *b, struct api_remove *a, struct btc_error *e)
 {
     struct err err = {0};
-    struct journal *db;
-    int code = api_db(b, &db, &err);
+    int code = api_db(b, &a->db, &err);
     if (code == 0) {
-        code = journal_lock_engine(db, &err);
+        code = journal_lock_engine(a->db, &err);
         if (code == 0) {
-            code = api_remove_find(db, id, delete_data, &err);
-            journal_unlock_engine(db);
+            code = api_remove_find(a, &err);
+            journal_unlock_engine(a->db);
         } else if (code == BTC_E_LOCKED) {
-            code = journal_set_wish(
-                db, id, "wanted", delete_data ? "remove-data" : "remove", &err);
+            code = journal_set_wish(a->db, a->id, "wanted", api_remove_wish(a),
+                                    &err);
         }
     }
     return api_status(e, code, &err);
+}
+
+int btc_remove(struct btc *b, int64_t id, bool delete_data, struct btc_error *e)
+{
+    struct api_remove a = {.id = id, .data = delete_data};
+    return api_remove(b, &a, e);
+}
+
+int btc_remove_data(struct btc *b, int64_t id, btc_stays_fn *fn, void *ctx,
+                    struct btc_error *e)
+{
+    struct api_remove a = {.id = id, .data = true, .fn = fn, .ctx = ctx};
+    return api_remove(b, &a, e);
 }

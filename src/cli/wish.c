@@ -41,13 +41,38 @@ json_t *cli_wish_json(const struct cli_wish *w)
 
     json_object_set_new(o, "id", json_integer(w->id));
     json_object_set_new(o, "name", front_json_text(w->name));
+    if (w->stays != NULL) {
+        json_object_set(o, "stays", w->stays);
+    }
     return o;
+}
+
+/* One path of what stays. */
+static void cli_wish_say_stay(struct cli *c, const json_t *stay)
+{
+    struct front_text path = {0};
+
+    front_text_clean(&path, json_string_value(json_object_get(stay, "path")),
+                     true);
+    cli_say(c, "  stays: %s (%s)", front_text_str(&path),
+            json_string_value(json_object_get(stay, "why")));
+    front_text_free(&path);
+}
+
+/* One is done. What stays of it is told path by path. */
+static void cli_wish_say(struct cli *c, const struct cli_wish *w,
+                         const char *did)
+{
+    cli_say(c, "%s %lld  %s", did, (long long)w->id, w->name);
+    for (size_t i = 0; i < json_array_size(w->stays); i++) {
+        cli_wish_say_stay(c, json_array_get(w->stays, i));
+    }
 }
 
 /* Makes the wish for each; tells programs which. */
 static int cli_wish_each(struct cli *c, struct btc *b,
                          const struct cli_wish_kind *kind,
-                         const struct cli_wish *list, size_t n)
+                         struct cli_wish *list, size_t n)
 {
     struct btc_error e = {0};
     json_t *done = json_array();
@@ -58,8 +83,13 @@ static int cli_wish_each(struct cli *c, struct btc *b,
         status = kind->fn(c, b, &list[i], &e);
         if (status == 0) {
             json_array_append_new(done, cli_wish_json(&list[i]));
-            cli_say(c, "%s %lld  %s", busy ? kind->wished : kind->did,
-                    (long long)list[i].id, list[i].name);
+            const char *did = kind->did;
+            if (busy) {
+                did = kind->wished;
+            } else if (json_array_size(list[i].stays) > 0) {
+                did = kind->partly;
+            }
+            cli_wish_say(c, &list[i], did);
         }
     }
     if (status != 0) {
@@ -100,6 +130,9 @@ int cli_wish_run(struct cli *c, const struct cli_wish_kind *kind)
     }
     if (status == 0 && !c->o.dry_run) {
         status = cli_wish_each(c, b, kind, list, ids.n);
+    }
+    for (size_t i = 0; i < ids.n; i++) {
+        json_decref(list[i].stays);
     }
     free(list);
     free(ids.ids);

@@ -7,7 +7,9 @@
 
 #include <stdlib.h>
 
-#define REMOVAL_HINT "or remove the torrent without its data"
+/* Most rows of the log about what stays of one torrent. */
+#define DELETE_NOTES_MAX 100u
+#define REMOVAL_HINT     "or remove the torrent without its data"
 
 /* Where the file lies. */
 static const char *delete_path(const struct journal_removal *r, size_t file)
@@ -99,4 +101,20 @@ int delete_judge(const struct journal_removal *r, const struct store_job *job,
                        r->save_path);
     }
     return 0;
+}
+
+/* The torrent's own rows of the log go with it, these do not. */
+void delete_note(struct journal_batch *b, const struct store_stays *stays)
+{
+    for (size_t i = 0; i < stays->n && i < DELETE_NOTES_MAX; i++) {
+        char *text = mem_printf("%s stays: %s", stays->items[i].path,
+                                stays->items[i].why);
+        journal_put_event(b, 0, LEVEL_INFO, "stays", text);
+        free(text);
+    }
+    if (stays->n > DELETE_NOTES_MAX) {
+        char *text = mem_printf("and %zu more", stays->n - DELETE_NOTES_MAX);
+        journal_put_event(b, 0, LEVEL_INFO, "stays", text);
+        free(text);
+    }
 }

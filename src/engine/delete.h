@@ -3,6 +3,7 @@
 #ifndef BTC_ENGINE_DELETE_H
 #define BTC_ENGINE_DELETE_H
 
+#include "journal/batch.h"
 #include "journal/removal.h"
 #include "store/store.h"
 
@@ -18,5 +19,7 @@ struct fingerprint *delete_owned(const struct journal_removal *r);
 /* What the DELETE of those files came to: 0, or why the rows must stay. */
 int delete_judge(const struct journal_removal *r, const struct store_job *job,
                  struct err *e);
+/* What stays of them in the folder, as rows of the log. */
+void delete_note(struct journal_batch *b, const struct store_stays *stays);
 
 #endif

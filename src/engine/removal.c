@@ -13,6 +13,7 @@
 #include "engine/delete.h"
 #include "engine/facts.h"
 #include "engine/jobs.h"
+#include "engine/pipes.h"
 #include "engine/turn.h"
 #include "journal/removal.h"
 
@@ -88,6 +89,8 @@ static void remove_deleted(struct store_job *job)
     struct engine_torrent *st = m->st;
     jobs_done(st);
     commit_hold(&st->ledger.member, false);
+    delete_note(pipes_free_facts(st->s), &job->remove.stays);
+    store_stays_fini(&job->remove.stays);
     if (delete_judge(&m->r, job, &m->e) == 0) {
         facts_forget(st);
         turn_post(st, LIFE_DELETED);

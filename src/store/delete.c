@@ -206,6 +206,33 @@ static bool store_delete_wants(const struct store_job *job, uint32_t file)
            (!job->remove.owned || job->remove.owned[file].exists);
 }
 
+/* A file that is not to go: what is in its place is told. */
+static void store_delete_leave(struct store_delete *w, uint32_t file)
+{
+    struct store_job *job = w->job;
+    const char *why = "somebody else has put it there";
+    char path[PATH_MAX];
+    struct stat st;
+    if (job->select && !bits_get(job->select, file)) {
+        why = "another torrent has it, too";
+    }
+    if (store_tree_path(job->store, file, path) == 0 && lstat(path, &st) == 0) {
+        store_stays_add(&job->remove.stays, path, why);
+    }
+}
+
+/* A folder stays. Of one that holds something that was told there is nothing
+ * more to say. */
+static void store_delete_keep_folder(struct store_delete *w, uint32_t dir)
+{
+    struct store_stays *stays = &w->job->remove.stays;
+    char path[PATH_MAX];
+    if (store_tree_dir_path(w->job->store, dir, path) == 0 &&
+        !store_stays_below(stays, path)) {
+        store_stays_add(stays, path, "other files are in it");
+    }
+}
+
 /* Removes a folder if it is empty; all else is not ours to remove. */
 static void store_delete_folder(struct store_delete *w, uint32_t dir)
 {
@@ -217,7 +244,10 @@ static void store_delete_folder(struct store_delete *w, uint32_t dir)
     if (fd >= 0 && d->len - from < sizeof(name)) {
         memcpy(name, d->path + from, d->len - from);
         name[d->len - from] = '\0';
-        (void)unlinkat(fd, name, AT_REMOVEDIR);
+        bool gone = unlinkat(fd, name, AT_REMOVEDIR) == 0;
+        if (!gone && (errno == ENOTEMPTY || errno == EEXIST)) {
+            store_delete_keep_folder(w, dir);
+        }
     }
 }
 
@@ -289,6 +319,8 @@ void store_run_delete(struct store_worker *w, struct store_job *job)
     for (uint32_t i = 0; i < s->n_files; i++) {
         if (store_delete_wants(job, i)) {
             store_delete_file(&d, i);
+        } else if (!s->files[i].pad) {
+            store_delete_leave(&d, i);
         }
     }
     for (uint32_t i = s->n_dirs; i > 1; i--) {

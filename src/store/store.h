@@ -43,6 +43,7 @@
 #include "model/fingerprint.h"
 #include "model/span.h"
 #include "net/loop.h"
+#include "store/stays.h"
 
 #define STORE_MAX_OPEN  512 /* files kept open, over all stores */
 #define STORE_MAX_LANES 8   /* drives that are synced at the same time */
@@ -175,12 +176,15 @@ struct store_job {
         struct fingerprint print; /* result: as it was then */
     } look;
     struct {
-        /* Per file which one is ours; `exists` false: none, it stays and
-         * nothing is said. Of the rest dev, ino, size and mtime_ns count.
+        /* Per file which one is ours; `exists` false: none, what is there
+         * stays. Of the rest dev, ino, size and mtime_ns count.
          * Borrows until done; NULL: all are. */
         const struct fingerprint *owned;
         uint32_t n_removed; /* result: files that were there */
-    } remove;               /* DELETE */
+        /* Result, also when it fails: what is there and was not to go. What
+         * makes it fail is not among them. Caller store_stays_fini. */
+        struct store_stays stays;
+    } remove; /* DELETE */
     struct {
         uint32_t piece_length;
         uint32_t n_pieces;

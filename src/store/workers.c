@@ -426,6 +426,7 @@ void store_submit(struct store *d, struct store_job *job)
     job->prints = NULL;
     job->root = (struct fingerprint){0};
     job->remove.n_removed = 0;
+    job->remove.stays = (struct store_stays){0};
     job->scan.found = (struct bits){0};
     job->bytes_free = 0;
     store_tree_ref(job->store);

@@ -18,6 +18,8 @@ struct fake_btc {
     size_t n_torrents;  /* rows in the database */
     struct btc_progress torrents[FAKE_TORRENTS];
     const char *wanted[FAKE_TORRENTS];
+    bool owed;              /* more is wished of each than a run has done */
+    const char *stays;      /* what a removal of data leaves, or NULL */
     bool slow;              /* a run takes its time, as a real one */
     uint32_t n_left_out;    /* of what btc_create was asked to share */
     unsigned steps;         /* STATS events of a run; 0 = 10 */

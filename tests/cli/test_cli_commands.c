@@ -362,7 +362,13 @@ static void test_resume(void **state)
     json_t *o = object();
     assert_int_equal(json_integer_value(json_object_get(o, "status")), 0);
     json_decref(o);
-    /* but it may be served */
+    /* but more may be wished of it */
+    fake.owed = true;
+    fake.calls[0] = '\0';
+    assert_int_equal(run("resume"), 0);
+    assert_string_equal(fake.calls, "open 0;run ids=0 seed=none;");
+    fake.owed = false;
+    /* or it may be served */
     fake.calls[0] = '\0';
     assert_int_equal(run("resume --seed forever 1"), 0);
     assert_non_null(strstr(fake.calls, "run ids=1 seed=forever"));
@@ -553,10 +559,17 @@ static void test_wishes(void **state)
     assert_int_equal(run("rm 1 -n"), 0);
     assert_int_equal(run("rm 1"), 0);
     assert_int_equal(run("rm --data -y 1"), 0);
+    assert_non_null(strstr(err, "removed, data and all: 1  "));
     assert_int_equal(run("set 1 down=2M"), 0);
     assert_string_equal(fake.calls,
                         "open 0;pause 1;open 0;start 1;open 0;open 0;remove "
                         "1;open 0;remove 1 data;open 0;set 1 down=2M;");
+    fake.stays = "/t/\x1bmine";
+    assert_int_equal(run("rm --data -y 1"), 0);
+    assert_non_null(strstr(err, "removed, with the data that is its own: 1  "));
+    assert_non_null(strstr(err, "mine (somebody else has put it there)\n"));
+    assert_null(strchr(err, '\x1b'));
+    fake.stays = NULL;
     assert_int_equal(run("pause 1 nobody"), BTC_STATUS_NOT_FOUND);
     assert_int_equal(run("set 1 up=2M"), BTC_STATUS_USAGE);
     fake.calls[0] = '\0'; /* one that cannot be: none is */

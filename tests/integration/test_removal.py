@@ -311,5 +311,62 @@ def test_one_folder_for_two(lab):
     stop(daemon)
 
 
+def test_what_stays(lab):
+    """Each path that is left is told, with its reason: in text, as JSON and in
+    the log."""
+    for how in "text", "json", "engine":
+        paused(lab, folder(lab, n=3))
+        with contextlib.closing(sqlite3.connect(lab.db)) as link:
+            with link:  # f1 is not known as the torrent's, f0 is another's too
+                link.execute("UPDATE file SET dev = NULL, ino = NULL, "
+                             "size = NULL, mtime_ns = NULL WHERE file = 1")
+                link.execute("INSERT INTO torrent (info_hash, name, save_path,"
+                             " wanted) VALUES (?, 'x', ?, 'pause')",
+                             (os.urandom(20).hex(), lab.path("out")))
+                link.execute("INSERT INTO file (torrent_id, file, path, offset,"
+                             " length) SELECT id, 0, 'two/f0', 0, 300000 FROM "
+                             "torrent WHERE name = 'x'")
+        lab.make_data("out/two/more/mine", 10)
+        want = {lab.path("out/two/f0"): "another torrent has it, too",
+                lab.path("out/two/f1"): "somebody else has put it there"}
+        if how == "engine":
+            with contextlib.closing(sqlite3.connect(lab.db)) as link:
+                with link:
+                    link.execute("UPDATE torrent SET wanted = 'remove-data' "
+                                 "WHERE name = 'two'")
+            daemon = lab.start_btc("daemon")
+            lab.wait(lambda: rows(lab, "SELECT name FROM torrent") == ["x"], 20)
+            stop(daemon)
+        elif how == "json":
+            run = lab.btc("rm", "--data", "-y", "--json", "two")
+            stays = run.json()["torrents"][0]["stays"]
+            assert {s["path"]: s["why"] for s in stays} == want, run
+        else:
+            run = lab.btc("rm", "--data", "-y", "two")
+            assert run.code == 0 and "data and all" not in run.err, run
+            for path, why in want.items():
+                assert f"stays: {path} ({why})" in run.err, run
+        told = rows(lab, "SELECT text FROM event WHERE kind = 'stays' "
+                    "ORDER BY id DESC LIMIT 2")
+        assert set(told) == {f"{p} stays: {why}" for p, why in want.items()}
+        assert files(lab) == ["f0", "f1", "mine"], files(lab)
+        assert lab.btc("rm", "x").code == 0
+        shutil.rmtree(lab.path("out"))
+
+
+def test_folder_stays(lab):
+    """What a user has put into it is not told file by file."""
+    paused(lab, folder(lab))
+    lab.make_data("out/two/mine", 10)
+    run = lab.btc("rm", "--data", "-y", "two")
+    assert run.code == 0, run
+    assert f"stays: {lab.path('out/two')} (other files are in it)" in run.err
+    assert files(lab) == ["mine"]
+    shutil.rmtree(lab.path("out"))
+    paused(lab, folder(lab, "all"))
+    run = lab.btc("rm", "--data", "-y", "--json", "all")
+    assert run.json()["torrents"][0]["stays"] == [], run
+
+
 if __name__ == "__main__":
     lab.main(__name__)

@@ -693,6 +693,11 @@ static void test_delete_owned(void **state)
     assert_false(kit_exists(&k, "t/own") || kit_exists(&k, "t/moved"));
     assert_true(kit_exists(&k, "t/unknown") && kit_exists(&k, "t/other") &&
                 kit_exists(&k, "t/short"));
+    /* What made it fail is not told twice, nor its folder. */
+    assert_int_equal(job.remove.stays.n, 1);
+    assert_non_null(strstr(job.remove.stays.items[0].path, "/t/unknown"));
+    assert_non_null(strstr(job.remove.stays.items[0].why, "somebody else"));
+    store_stays_fini(&job.remove.stays);
     free(own);
     store_tree_free(s);
     kit_close(&k);

@@ -3,7 +3,7 @@
 #include "cli/wish.h"
 
 /* One torrent. */
-static int cli_pause_one(struct cli *c, struct btc *b, const struct cli_wish *w,
+static int cli_pause_one(struct cli *c, struct btc *b, struct cli_wish *w,
                          struct btc_error *e)
 {
     (void)c;

@@ -80,11 +80,28 @@ static int cli_rm_ask(struct cli *c, const struct cli_wish *list, size_t n)
     return BTC_STATUS_OTHER;
 }
 
+/* Something is not the torrent's own. */
+static void cli_rm_stays(void *ctx, const char *path, const char *why)
+{
+    json_t *stay = json_object();
+
+    json_object_set_new(stay, "path", front_json_text(path));
+    json_object_set_new(stay, "why", json_string(why));
+    json_array_append_new(ctx, stay);
+}
+
 /* One torrent. */
-static int cli_rm_one(struct cli *c, struct btc *b, const struct cli_wish *w,
+static int cli_rm_one(struct cli *c, struct btc *b, struct cli_wish *w,
                       struct btc_error *e)
 {
-    return btc_remove(b, w->id, c->o.data, e);
+    if (!c->o.data) {
+        return btc_remove(b, w->id, false, e);
+    }
+    if (btc_engine_pid(btc_path(b)) == 0) {
+        w->stays = json_array();
+    }
+    return btc_remove_data(b, w->id, w->stays != NULL ? cli_rm_stays : NULL,
+                           w->stays, e);
 }
 
 /* btc rm ID... */
@@ -97,7 +114,9 @@ static int cli_rm_run(struct cli *c)
 
     if (c->o.data) {
         kind.did = "removed, data and all:";
-        kind.wished = "the engine that runs removes, data and all:";
+        kind.partly = "removed, with the data that is its own:";
+        kind.wished = "the engine that runs removes, with the data that is its "
+                      "own (`btc log` tells what stays):";
     }
     return cli_wish_run(c, &kind);
 }
