@@ -164,7 +164,7 @@ void picker_check_invariant(const struct picker *p)
     for (uint32_t i = 0; i < p->n; i++) {
         picker_check_piece(p, i, t);
     }
-    for (uint32_t b = 0; b < PICKER_BUCKETS; b++) {
+    for (uint32_t b = 0; p->order.count && b < PICKER_BUCKETS; b++) {
         BTC_ASSERT(t->count[b] == p->order.count[b]);
     }
     BTC_ASSERT(t->n_have == p->have.count && t->n_todo == p->todo.count);

@@ -25,7 +25,8 @@
  * first, within a priority lowest avail first; end[b] is where bucket b ends.
  * A piece goes to the next bucket by one swap and a step of the border. Within
  * a bucket the places are random. After mass changes the order is `stale`, no
- * longer kept, and built anew before the next pick; count[] is always kept.
+ * longer kept, and built anew before the next pick; count[] is always kept once
+ * there was a pick.
  */
 #ifndef BTC_CORE_CONTENT_PICKER_INTERNAL_H
 #define BTC_CORE_CONTENT_PICKER_INTERNAL_H
@@ -81,11 +82,13 @@ struct picker_active {
 
 /* The order of picking; see above. */
 struct picker_order {
-    bool stale;       /* places, end and pos of pickable pieces are not kept */
-    uint64_t churn;   /* steps spent on the order since the last pick */
+    bool stale;     /* places, end and pos of pickable pieces are not kept */
+    uint64_t churn; /* steps spent on the order since the last pick */
+    /* The memory comes with the first pick: most torrents of a large set have
+     * no peer. */
     uint32_t *places; /* owns */
-    uint32_t *end; /* owns; of each bucket, in order; NULL until it is built */
-    uint32_t count[PICKER_BUCKETS]; /* pickable pieces of each bucket */
+    uint32_t *end;    /* owns; of each bucket, in order */
+    uint32_t *count;  /* owns; pickable pieces of each bucket */
     /* Sequential: no pickable piece of the priority lies before this one. */
     uint32_t cursor[PICKER_PRIO_MAX + 1];
 };
@@ -155,7 +158,9 @@ void picker_order_add(struct picker *p, uint32_t piece);
 void picker_order_remove(struct picker *p, uint32_t piece);
 /* The piece's bucket was `from`, its avail or prio has changed since. */
 void picker_order_move(struct picker *p, uint32_t piece, uint32_t from);
-/* Ready for a pick. */
+/* Counts the buckets, if nobody has yet: before anything else of a pick. */
+void picker_order_begin(struct picker *p);
+/* Ready for a walk. */
 void picker_order_refresh(struct picker *p);
 uint32_t picker_bucket_start(const struct picker *p, uint32_t bucket);
 /* Pickable pieces that some peer has. */

@@ -83,13 +83,21 @@ static bool picker_order_is_stale(struct picker *p, uint32_t steps)
     return p->order.stale;
 }
 
+/* Counts a piece in a bucket, or off it. */
+static void picker_order_count(struct picker *p, uint32_t bucket, int delta)
+{
+    if (p->order.count) {
+        p->order.count[bucket] += (uint32_t)delta;
+    }
+}
+
 /* A piece became pickable. */
 void picker_order_add(struct picker *p, uint32_t piece)
 {
     uint32_t bucket = picker_bucket(p, piece);
     uint32_t prio = p->pieces[piece].prio;
 
-    p->order.count[bucket]++;
+    picker_order_count(p, bucket, 1);
     if (p->order.cursor[prio] > piece) {
         p->order.cursor[prio] = piece;
     }
@@ -108,7 +116,7 @@ void picker_order_remove(struct picker *p, uint32_t piece)
 {
     uint32_t bucket = picker_bucket(p, piece);
 
-    p->order.count[bucket]--;
+    picker_order_count(p, bucket, -1);
     if (!picker_order_is_stale(p, PICKER_BUCKETS - bucket)) {
         picker_order_step(p, piece, bucket, PICKER_BUCKETS - 1);
         picker_order_swap(p, p->pos[piece], --p->order.end[PICKER_BUCKETS - 1]);
@@ -128,13 +136,32 @@ void picker_order_move(struct picker *p, uint32_t piece, uint32_t from)
     if (from == to) {
         return;
     }
-    p->order.count[from]--;
-    p->order.count[to]++;
+    picker_order_count(p, from, -1);
+    picker_order_count(p, to, 1);
     if (picker_order_is_stale(p, from < to ? to - from : from - to)) {
         return;
     }
     picker_order_step(p, piece, from, to);
     picker_order_mix(p, piece, to);
+}
+
+/* Counts all buckets anew. */
+static void picker_order_count_all(struct picker *p)
+{
+    memset(p->order.count, 0, PICKER_BUCKETS * sizeof(*p->order.count));
+    BITS_EACH (i, &p->pickable) {
+        p->order.count[picker_bucket(p, i)]++;
+    }
+}
+
+void picker_order_begin(struct picker *p)
+{
+    if (!p->order.count) {
+        p->order.count =
+            mem_array((size_t)PICKER_BUCKETS, sizeof(*p->order.count));
+        picker_order_count_all(p);
+        p->work += p->n;
+    }
 }
 
 /* Builds the order: pieces into their buckets, then each bucket shuffled. */
@@ -143,9 +170,10 @@ static void picker_order_build(struct picker *p)
     uint32_t next[PICKER_BUCKETS];
     uint32_t at = 0;
 
-    if (p->order.end == NULL) {
+    if (!p->order.end) {
         p->order.end =
             mem_calloc((size_t)PICKER_BUCKETS, sizeof(*p->order.end));
+        p->order.places = mem_array(p->n, sizeof(*p->order.places));
     }
     for (uint32_t b = 0; b < PICKER_BUCKETS; b++) {
         next[b] = at;
@@ -202,15 +230,14 @@ static void picker_avail_change(struct picker *p, uint32_t piece, int delta)
 /* Takes the debt off each piece, so that the levels stay apart. */
 static void picker_avail_settle(struct picker *p)
 {
-    memset(p->order.count, 0, sizeof(p->order.count));
     for (uint32_t i = 0; i < p->n; i++) {
         int64_t v = (int64_t)p->pieces[i].avail + p->base;
 
         BTC_ASSERT(v >= 0);
         p->pieces[i].avail = (uint16_t)v;
-        if (bits_get(&p->pickable, i)) {
-            p->order.count[picker_bucket(p, i)]++;
-        }
+    }
+    if (p->order.count) {
+        picker_order_count_all(p);
     }
     p->base = 0;
     p->order.stale = true;
@@ -259,8 +286,8 @@ void picker_peer_has(struct picker *p, uint32_t piece)
     picker_avail_change(p, piece, 1);
 }
 
-/* Pickable pieces that some peer has: all but those at availability 0, which
- * stand in one bucket per priority. */
+/* Pickable pieces that some peer has, once there was a pick: all but those at
+ * availability 0, which stand in one bucket per priority. */
 uint32_t picker_n_reachable(const struct picker *p)
 {
     uint32_t n = p->pickable.count;

@@ -344,6 +344,7 @@ size_t picker_pick(struct picker *p, uint32_t peer, const struct bits *have,
     if (have->n != p->n || have->count == 0 || (only && only->n != p->n)) {
         return 0;
     }
+    picker_order_begin(p);
     picker_pick_open(&j);
     if ((flags & PICKER_NO_NEW) == 0) {
         picker_pick_new(&j);

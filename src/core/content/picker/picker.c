@@ -60,7 +60,6 @@ struct picker *picker_new(const struct layout *g, struct rng *rng)
     BTC_ASSERT(rc == 0); /* nobody makes a geom of more pieces */
     p->pieces = mem_calloc(p->n, sizeof(p->pieces[0]));
     p->pos = mem_array(p->n, sizeof(p->pos[0]));
-    p->order.places = mem_array(p->n, sizeof(p->order.places[0]));
     picker_find_pads(p);
     bits_fill(&p->todo);
     for (uint32_t i = 0; i < p->n; i++) {
@@ -71,10 +70,6 @@ struct picker *picker_new(const struct layout *g, struct rng *rng)
         (void)bits_clear(&p->todo, i);
     }
     bits_copy(&p->pickable, &p->todo);
-    if (p->n > 0) {
-        p->order.count[picker_bucket(p, 0)] =
-            p->pickable.count; /* all are alike */
-    }
     p->pads.n_missing = p->pads.only.count;
     p->n_wanted_left = p->n;
     p->order.stale = true;
@@ -97,6 +92,7 @@ void picker_free(struct picker *p)
     free(p->pos);
     free(p->order.places);
     free(p->order.end);
+    free(p->order.count);
     bits_fini(&p->have);
     bits_fini(&p->todo);
     bits_fini(&p->pickable);

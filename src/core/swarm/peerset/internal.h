@@ -51,8 +51,8 @@ struct peerset_due {
 
 /* Addresses that answered with our own peer id; a ring. */
 struct peerset_self {
-    struct addr at[PEERSET_MAX_SELF];
-    uint32_t n; /* ever put into the ring */
+    struct addr *at; /* owns; PEERSET_MAX_SELF, NULL until there is one */
+    uint32_t n;      /* ever put into the ring */
 };
 
 struct peerset {

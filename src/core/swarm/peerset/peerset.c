@@ -47,6 +47,7 @@ void peerset_free(struct peerset *ps)
     }
     free(ps->nodes);
     free(ps->hosts);
+    free(ps->self.at);
     free(ps);
 }
 
@@ -316,6 +317,9 @@ void peerset_set_self(struct peerset *ps, uint32_t id)
     }
     node->e.is_self = true;
     if (!peerset_is_self(ps, &node->e.addr)) {
+        if (!ps->self.at) {
+            ps->self.at = mem_calloc(PEERSET_MAX_SELF, sizeof(*ps->self.at));
+        }
         ps->self.at[ps->self.n % PEERSET_MAX_SELF] = node->e.addr;
         ps->self.n++;
     }
