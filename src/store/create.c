@@ -167,7 +167,7 @@ static bool store_make_new(struct store_job *job, uint32_t file, char *path)
  * is none. */
 static void store_make_link(struct store_job *job, uint32_t file, char *path)
 {
-    const char *text = job->store->files[file].link;
+    const char *text = store_tree_link(job->store, file);
     struct stat st;
     int rc = 0;
     if (symlink(text, path) != 0) {
@@ -280,7 +280,7 @@ static void store_make_file(struct store_job *job, uint32_t file)
         store_fail(job, file, path, STORE_E_OWN);
         return;
     }
-    if (rc == 0 && job->store->files[file].link) {
+    if (rc == 0 && store_tree_link(job->store, file)) {
         store_make_link(job, file, path);
         return;
     }
@@ -325,7 +325,7 @@ bool store_take(struct store_job *job, uint32_t file)
     const struct store_tree *s = job->store;
     char from[PATH_MAX], to[PATH_MAX];
     struct stat st;
-    if (!s->files[file].from || store_tree_path(s, file, to) != 0 ||
+    if (!store_tree_from(s, file) || store_tree_path(s, file, to) != 0 ||
         store_tree_from_path(s, file, from) != 0 || lstat(from, &st) != 0) {
         return true; /* there is nothing to take */
     }

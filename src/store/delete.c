@@ -161,12 +161,12 @@ static int store_delete_look(const struct store_job *job, uint32_t file, int fd,
 static void store_delete_file(struct store_delete *w, uint32_t file)
 {
     struct store_job *job = w->job;
-    const struct store_file *f = &job->store->files[file];
+    const struct store_node *f = &job->store->files[file];
     const char *slash = strrchr(f->path, '/');
     const char *name = slash ? slash + 1 : f->path;
     char path[PATH_MAX];
     const char *why = NULL;
-    int fd = store_delete_dir_fd(w, job->store->dir_of[file]);
+    int fd = store_delete_dir_fd(w, f->dir);
     int rc = store_tree_path(job->store, file, path);
     if (rc == 0 && store_own_has(job->store->d->own, path)) {
         why = "is a file of btc's own database: it stays";
@@ -279,7 +279,9 @@ static void store_delete_sync(struct store_job *job)
 static void store_delete_claims(struct store_tree *s)
 {
     pthread_mutex_lock(&s->d->fd_lock);
-    memset(s->flags, 0, s->n_files);
+    for (uint32_t i = 0; i < s->n_files; i++) {
+        s->flags[i] &= STORE_WRITES;
+    }
     s->n_dirty = 0;
     for (uint32_t i = 0; i < s->n_dirs; i++) {
         s->dirs[i].pending = false;

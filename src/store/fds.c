@@ -57,6 +57,15 @@ static void store_lru_add(struct store *d, struct store_fd *f)
     d->lru.new = f;
 }
 
+/* The descriptor of a file in the cache, or NULL; under fd_lock. */
+static struct store_fd *store_fd_at(const struct store_tree *s, uint32_t file)
+{
+    if (s->fds) {
+        return s->fds[file];
+    }
+    return NULL;
+}
+
 /* One user more; under fd_lock. */
 static void store_fd_ref(struct store *d, struct store_fd *f)
 {
@@ -122,6 +131,7 @@ void store_unref(struct store *d)
     (void)pthread_cond_destroy(&d->evicted);
     (void)pthread_key_delete(d->silent.self);
     free(d->workers);
+    free(d->holds.lists);
     store_own_free(d->own);
     free(d);
 }
@@ -174,7 +184,7 @@ void store_fd_release(struct store_tree *s, uint32_t file, int fd)
     }
     BTC_ASSERT(file < s->n_files);
     pthread_mutex_lock(&s->d->fd_lock);
-    struct store_fd *f = s->fds[file];
+    struct store_fd *f = store_fd_at(s, file);
     if (!f || f->fd != fd) {
         f = s->stale;
         while (f && f->fd != fd) {
@@ -336,7 +346,7 @@ static struct store_fd *store_fd_insert(struct store_tree *s, uint32_t file,
     *f = (struct store_fd){
         .store = s, .file = file, .fd = fd, .refs = 1, .writable = write};
     pthread_mutex_lock(&d->fd_lock);
-    struct store_fd *gone = s->fds[file];
+    struct store_fd *gone = store_fd_at(s, file);
     if (gone && (gone->writable || !write)) {
         struct store_fd *better = gone;
         store_fd_ref(d, better);
@@ -347,6 +357,9 @@ static struct store_fd *store_fd_insert(struct store_tree *s, uint32_t file,
             gone = store_fd_detach(d, gone);
         } else {
             gone = NULL;
+        }
+        if (!s->fds) {
+            s->fds = mem_calloc(s->n_files, sizeof(struct store_fd *));
         }
         s->fds[file] = f;
         s->refs++;
@@ -362,7 +375,7 @@ static struct store_fd *store_fd_cached(struct store_tree *s, uint32_t file,
                                         bool write)
 {
     pthread_mutex_lock(&s->d->fd_lock);
-    struct store_fd *f = s->fds[file];
+    struct store_fd *f = store_fd_at(s, file);
     if (f && (f->writable || !write)) {
         store_fd_ref(s->d, f);
     } else {
@@ -433,8 +446,9 @@ void store_fd_drop(struct store_tree *s, uint32_t file)
 {
     struct store_fd *gone = NULL;
     pthread_mutex_lock(&s->d->fd_lock);
-    if (s->fds[file]) {
-        gone = store_fd_detach(s->d, s->fds[file]);
+    struct store_fd *f = store_fd_at(s, file);
+    if (f) {
+        gone = store_fd_detach(s->d, f);
     }
     pthread_mutex_unlock(&s->d->fd_lock);
     store_fd_close(gone);
@@ -446,7 +460,7 @@ static void store_fd_drop_clean(struct store_tree *s, uint32_t file,
 {
     struct store_fd *gone = NULL;
     pthread_mutex_lock(&s->d->fd_lock);
-    struct store_fd *f = s->fds[file];
+    struct store_fd *f = store_fd_at(s, file);
     if (f && (f->writable || readers) && f->refs == 0 &&
         !(s->flags[file] & (STORE_DIRTY | STORE_SYNCING))) {
         gone = store_fd_detach(s->d, f);
@@ -479,7 +493,7 @@ void store_fd_drop_all(struct store_tree *s)
 bool store_fd_identity(struct store_tree *s, uint32_t file, struct stat *st)
 {
     pthread_mutex_lock(&s->d->fd_lock);
-    struct store_fd *f = s->fds[file];
+    struct store_fd *f = store_fd_at(s, file);
     if (f) {
         store_fd_ref(s->d, f);
     }

@@ -24,6 +24,7 @@
 #ifndef BTC_STORE_INTERNAL_H
 #define BTC_STORE_INTERNAL_H
 
+#include "store/holds.h"
 #include "store/lane.h"
 #include "store/left.h"
 #include "store/own.h"
@@ -49,7 +50,8 @@ enum store_flag {
     STORE_DIRTY = 1,   /* written since the last good SYNC began */
     STORE_SYNCING = 2, /* a SYNC works on it: as dirty as before */
     STORE_LOST = 4,    /* its fdatasync failed as it left the cache */
-    STORE_NAMED = 8    /* its folders have been queued for fsync */
+    STORE_NAMED = 8,   /* its folders have been queued for fsync */
+    STORE_WRITES = 16  /* it is held, and no other tree may use it */
 };
 
 /* An open file. In the cache (store->fds), or stale: taken out while somebody
@@ -74,29 +76,39 @@ struct store_dir {
     bool pending; /* the next SYNC fsyncs it; under fd_lock */
 };
 
+/* A file of a tree. */
+struct store_node {
+    const char *path; /* in the tree's `text` */
+    uint64_t offset, length;
+    uint32_t dir; /* its folder */
+    bool sparse, pad, executable;
+};
+
 struct store_tree {
     struct store *d;
     uint32_t lane;            /* of its SYNCs; the loop thread's */
     uint32_t drive;           /* as the caller numbers them; under `lock` */
     char *save_path;          /* owns */
-    struct store_file *files; /* owns; their paths lie in `text` */
-    char *text;               /* owns */
+    struct store_node *files; /* owns */
+    const char **links;       /* owns; per file, NULL: none is a link */
+    const char **froms;       /* owns; per file, NULL: each is at its path */
+    char *text;               /* owns; what the members above lead to */
     uint32_t n_files;
     bool full;
     struct store_dir *dirs; /* owns */
     uint32_t n_dirs;
-    uint32_t *dir_of; /* owns; per file */
     /* Under fd_lock: */
-    struct store_fd **fds;   /* owns; per file, NULL = not open */
+    struct store_fd **fds;   /* owns; per file, NULL = not open; NULL before the
+                              * first one is opened */
     struct store_fd *stale;  /* those out of the cache that are still in use */
     uint8_t *flags;          /* owns; per file, enum store_flag */
     struct store_seen *seen; /* owns; per file */
     struct store_busy *busy; /* owns; per file */
-    struct store_holder *holds; /* owns; files that are its own to use */
-    char *label;                /* owns; who it is, or NULL */
-    uint32_t n_dirty;           /* files with STORE_DIRTY */
-    uint32_t n_evicting;        /* dirty files being synced out of the cache */
-    uint32_t refs;              /* the owner, jobs, references to descriptors */
+    struct store_hold *holds; /* owns; per file, NULL: none is held */
+    char *label;              /* owns; who it is, or NULL */
+    uint32_t n_dirty;         /* files with STORE_DIRTY */
+    uint32_t n_evicting;      /* dirty files being synced out of the cache */
+    uint32_t refs;            /* the owner, jobs, references to descriptors */
 };
 
 struct store {
@@ -129,8 +141,8 @@ struct store {
     bool stopping;
 
     pthread_mutex_t fd_lock;
-    pthread_cond_t evicted;   /* n_evicting of a store went down */
-    struct store_held *holds; /* a hash: files in use, by device and inode */
+    pthread_cond_t evicted; /* n_evicting of a store went down */
+    struct store_holds holds;
     struct {
         struct store_fd *old;
         struct store_fd *new;
@@ -166,21 +178,11 @@ void store_unref(struct store *d);
 /* Device and inode of the open file; false when it is not in the cache. */
 bool store_fd_identity(struct store_tree *s, uint32_t file, struct stat *st);
 
-/* holds.c */
-enum store_hold_mode {
-    STORE_HOLD_LOOK, /* whether it could be read; nothing is held */
-    STORE_HOLD_READ,
-    STORE_HOLD_WRITE
-};
-struct store_hold_text {
-    char text[112];
-};
-/* Holds a file for a tree, or says who is in the way. */
-bool store_hold_take(struct store_tree *s, uint32_t file, const struct stat *st,
-                     enum store_hold_mode mode, struct store_hold_text *who);
-void store_hold_release(struct store_tree *s); /* all of a tree */
-
 /* tree.c */
+/* The text of a file's link, and where it lies until it is moved; NULL: none.
+ */
+const char *store_tree_link(const struct store_tree *s, uint32_t file);
+const char *store_tree_from(const struct store_tree *s, uint32_t file);
 /* The full path into `out` (PATH_MAX); 0 or -ENAMETOOLONG. */
 int store_tree_path(const struct store_tree *s, uint32_t file, char *out);
 int store_tree_from_path(const struct store_tree *s, uint32_t file, char *out);

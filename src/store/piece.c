@@ -51,7 +51,7 @@ static uint64_t store_job_len(const struct store_job *job)
     for (uint32_t i = 0; i < job->n_spans; i++) {
         const struct span *span = &job->spans[i];
         BTC_ASSERT(span->file < job->store->n_files);
-        const struct store_file *file = &job->store->files[span->file];
+        const struct store_node *file = &job->store->files[span->file];
         BTC_ASSERT(span->offset <= file->length &&
                    span->len <= file->length - span->offset);
         len += span->len;

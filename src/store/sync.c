@@ -316,7 +316,7 @@ static void store_stat_path(struct store_job *job, uint32_t file,
                             const char *path, struct fingerprint *out)
 {
     struct stat st;
-    bool link = file != STORE_NO_FILE && job->store->files[file].link;
+    bool link = file != STORE_NO_FILE && store_tree_link(job->store, file);
     uint32_t generation = 0;
     if (file != STORE_NO_FILE) {
         generation = store_left_generation(job->store, file);
@@ -392,7 +392,7 @@ static void store_stat_file(struct store_job *job, uint64_t *devs,
     store_stat_path(job, file, path, print);
     store_stat_use(job, file, path, print);
     if (!print->exists) {
-        print->dev = store_stat_folder(job, devs, job->store->dir_of[file]);
+        print->dev = store_stat_folder(job, devs, job->store->files[file].dir);
     }
     if (store_fd_identity(job->store, file, &open) &&
         (!print->exists || print->dev != open.st_dev ||

@@ -33,16 +33,26 @@ bool store_path_is_clean(const char *path)
     return p != path;
 }
 
-/* A copy of a text at `*at`, which moves on; NULL stays NULL. */
+/* A copy of a text at `*at`, which moves on. */
 static const char *store_tree_keep(const char *text, char **at)
 {
-    if (!text) {
-        return NULL;
-    }
     size_t len = strlen(text) + 1;
     char *copy = memcpy(*at, text, len);
     *at += len;
     return copy;
+}
+
+/* A text that few files have: their array is made for the first one. */
+static void store_tree_keep_rare(struct store_tree *s, const char ***texts,
+                                 uint32_t file, const char *text, char **at)
+{
+    if (!text) {
+        return;
+    }
+    if (!*texts) {
+        *texts = mem_calloc(s->n_files, sizeof(char *));
+    }
+    (*texts)[file] = store_tree_keep(text, at);
 }
 
 /* Copies the files and their paths. */
@@ -60,15 +70,17 @@ static void store_tree_copy(struct store_tree *s,
     s->text = mem_alloc(total);
     char *at = s->text;
     for (uint32_t i = 0; i < n_files; i++) {
-        size_t len = strlen(files[i].path) + 1;
-        bool clean = files[i].pad || store_path_is_clean(files[i].path);
+        const struct store_file *f = &files[i];
+        bool clean = f->pad || store_path_is_clean(f->path);
         BTC_ASSERT(clean);
-        s->files[i] = files[i];
-        s->files[i].path = at;
-        memcpy(at, files[i].path, len);
-        at += len;
-        s->files[i].link = store_tree_keep(files[i].link, &at);
-        s->files[i].from = store_tree_keep(files[i].from, &at);
+        s->files[i] = (struct store_node){.path = store_tree_keep(f->path, &at),
+                                          .offset = f->offset,
+                                          .length = f->length,
+                                          .sparse = f->sparse,
+                                          .pad = f->pad,
+                                          .executable = f->executable};
+        store_tree_keep_rare(s, &s->links, i, f->link, &at);
+        store_tree_keep_rare(s, &s->froms, i, f->from, &at);
     }
 }
 
@@ -168,7 +180,6 @@ static void store_tree_plant(struct store_tree *s)
     s->dirs = mem_array(cap, sizeof(*s->dirs));
     s->dirs[0] = (struct store_dir){.path = s->text};
     s->n_dirs = 1;
-    s->dir_of = mem_calloc(s->n_files, sizeof(*s->dir_of));
     for (uint32_t i = 0; i < s->n_files; i++) {
         if (!s->files[i].pad) {
             const char *path = s->files[i].path;
@@ -178,9 +189,10 @@ static void store_tree_plant(struct store_tree *s)
     qsort(keys, n, sizeof(*keys), store_dir_key_compare);
     for (uint32_t i = 0; i < n; i++) {
         at = store_dirs_add(s, at, &keys[i], &cap);
-        s->dir_of[keys[i].file] = at;
+        s->files[keys[i].file].dir = at;
     }
     free(keys);
+    s->dirs = mem_resize(s->dirs, s->n_dirs, sizeof(*s->dirs));
 }
 
 /* A store; no file is touched. */
@@ -203,7 +215,6 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
     s->refs = 1;
     store_tree_copy(s, files, n_files);
     store_tree_plant(s);
-    s->fds = mem_calloc(n_files, sizeof(struct store_fd *));
     s->flags = mem_calloc(n_files, 1);
     s->seen = mem_calloc(n_files, sizeof(*s->seen));
     s->busy = mem_calloc(n_files, sizeof(*s->busy));
@@ -245,14 +256,31 @@ void store_tree_dispose(struct store_tree *s)
     free(s->label);
     free(s->save_path);
     free(s->files);
+    free(s->links);
+    free(s->froms);
     free(s->text);
     free(s->dirs);
-    free(s->dir_of);
     free(s->fds);
     free(s->flags);
     free(s->seen);
     free(s->busy);
     free(s);
+}
+
+const char *store_tree_link(const struct store_tree *s, uint32_t file)
+{
+    if (s->links) {
+        return s->links[file];
+    }
+    return NULL;
+}
+
+const char *store_tree_from(const struct store_tree *s, uint32_t file)
+{
+    if (s->froms) {
+        return s->froms[file];
+    }
+    return NULL;
 }
 
 /* save path + "/" + the first `len` bytes of `rel`. */
@@ -277,7 +305,7 @@ int store_tree_path(const struct store_tree *s, uint32_t file, char *out)
 /* Where a file lies that is not at its path yet. */
 int store_tree_from_path(const struct store_tree *s, uint32_t file, char *out)
 {
-    const char *rel = s->files[file].from;
+    const char *rel = store_tree_from(s, file);
     return store_tree_join(s, rel, strlen(rel), out);
 }
 
@@ -297,7 +325,7 @@ bool store_tree_has_root(const struct store_tree *s)
 /* Queues the folders of a file; under fd_lock. */
 static void store_tree_queue_dirs(struct store_tree *s, uint32_t file)
 {
-    uint32_t dir = s->dir_of[file];
+    uint32_t dir = s->files[file].dir;
     s->flags[file] |= STORE_NAMED;
     while (dir != 0) {
         s->dirs[dir].pending = true;
