@@ -67,8 +67,8 @@ static void adopt_refuse(struct adopt *a)
     a->st->startup.adopt.refused = a->print;
     a->st->startup.adopt.refused_file = a->file;
     char text[ADOPT_PATH_MAX + 128];
-    char *path = mem_printf("%s/%s", a->st->row.save_path,
-                            a->st->rows.files[a->file].path);
+    char *path =
+        mem_printf("%s/%s", a->st->row.save_path, facts_path(a->st, a->file));
     size_t len = strlen(path);
     size_t cut = 0;
     if (len > ADOPT_PATH_MAX) {

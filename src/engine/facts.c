@@ -224,3 +224,12 @@ void facts_print(struct journal_file *f, const struct fingerprint *p)
     f->mtime_ns = p->mtime_ns;
     f->ctime_ns = p->ctime_ns;
 }
+
+const char *facts_path(const struct engine_torrent *st, uint32_t file)
+{
+    const char *path = st->rows.files[file].path;
+    if (path == NULL) {
+        path = store_tree_name(st->store, file);
+    }
+    return path;
+}

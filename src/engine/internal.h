@@ -52,7 +52,8 @@ struct turn_place {
 
 /* Its rows as loaded from the journal. */
 struct torrent_rows {
-    struct journal_file *files; /* n_files; fingerprints kept current */
+    struct journal_file *files; /* n_files; fingerprints kept current; a path
+                                 * that the store has is NULL: facts_path */
     struct journal_piece *pieces;
     struct journal_block *blocks;
     struct journal_peer *peers;

@@ -41,13 +41,13 @@ static void judge_recheck_file(struct engine_torrent *st, uint32_t file,
         (void)snprintf(text, sizeof(text),
                        "%.400s was changed by somebody else: its pieces are "
                        "hashed again",
-                       st->rows.files[file].path);
+                       facts_path(st, file));
         facts_event(st, LEVEL_WARN, "file-changed", text);
     } else {
         (void)snprintf(text, sizeof(text),
                        "%.400s was written by a run that was killed: its "
                        "pieces are hashed before it is complete",
-                       st->rows.files[file].path);
+                       facts_path(st, file));
         facts_event(st, LEVEL_INFO, "file-late", text);
     }
 }
@@ -111,7 +111,7 @@ static void judge_lose_file(struct engine_torrent *st, uint32_t file)
     judge_drop_claims(st, file);
     (void)snprintf(text, sizeof(text),
                    "%.400s is gone: its pieces are fetched again",
-                   st->rows.files[file].path);
+                   facts_path(st, file));
     facts_event(st, LEVEL_WARN, "file-lost", text);
 }
 

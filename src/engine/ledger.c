@@ -165,7 +165,7 @@ void ledger_tell(struct engine_torrent *st, bool refused)
     ev.type = BTC_EVENT_FILE;
     for (size_t i = 0; i < l->files.n_taken; i++) {
         ev.file = l->files.list[i];
-        ev.text = st->rows.files[ev.file].path;
+        ev.text = facts_path(st, ev.file);
         if (refusals_file_bytes(st, ev.file) == 0) {
             report_tell(st, &ev);
         }

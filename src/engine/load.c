@@ -14,6 +14,7 @@
 #include "journal/wishes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LOAD_PEERS_MAX 500
 
@@ -355,6 +356,21 @@ int engine_load_take(struct engine_torrent *st, struct err *e)
     return e->code;
 }
 
+/* A path is kept once: by the store. Only a file that lies elsewhere while it
+ * is off keeps its own in its row. */
+static void load_drop_paths(struct engine_torrent *st)
+{
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        struct journal_file *f = &st->rows.files[i];
+        if (f->path != NULL &&
+            strcmp(f->path, store_tree_name(st->store, i)) == 0) {
+            free(f->path);
+            f->path = NULL;
+        }
+    }
+    metainfo_drop_files(st->meta);
+}
+
 static void load_open_store(struct engine_torrent *st)
 {
     uint32_t n = st->meta->n_files;
@@ -376,6 +392,7 @@ static void load_open_store(struct engine_torrent *st)
     st->store = store_tree_new(st->s->disk, st->row.save_path, files, n,
                                st->row.alloc_full);
     free(files);
+    load_drop_paths(st);
 }
 
 void engine_load_priorities(struct engine_torrent *st)

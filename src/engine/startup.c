@@ -93,7 +93,8 @@ bool startup_is_too_long(const struct engine_torrent *st, char *text,
         return false;
     }
     const struct journal_file *f = &st->rows.files[st->startup.longer_file];
-    size_t len = strlen(f->path);
+    const char *path = facts_path(st, st->startup.longer_file);
+    size_t len = strlen(path);
     size_t cut = 0;
     if (len > STARTUP_PATH_MAX) {
         cut = len - STARTUP_PATH_MAX;
@@ -101,7 +102,7 @@ bool startup_is_too_long(const struct engine_torrent *st, char *text,
     int n = snprintf(text, size,
                      "%s: exists and is longer: %llu bytes, the torrent's has "
                      "%llu",
-                     f->path + cut, (unsigned long long)st->startup.longer.size,
+                     path + cut, (unsigned long long)st->startup.longer.size,
                      (unsigned long long)f->length);
     startup_cut_text(st, text + n, size - (size_t)n);
     return true;

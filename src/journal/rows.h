@@ -36,13 +36,13 @@ struct journal_torrent {
 };
 struct journal_file {
     uint32_t file;
-    char *path; /* owns */
+    bool pad;
+    bool has_print;   /* the fingerprint below is known */
+    uint8_t priority; /* wish: 0 off .. 4 normal .. 7 */
+    char *path;       /* owns */
+    char *part;       /* owns; where its bytes lie while it is off, or NULL */
     uint64_t offset;
     uint64_t length;
-    bool pad;
-    uint8_t priority; /* wish: 0 off .. 4 normal .. 7 */
-    char *part;       /* owns; where its bytes lie while it is off, or NULL */
-    bool has_print;   /* the fingerprint below is known */
     uint64_t dev, ino, size;
     int64_t mtime_ns;
     int64_t ctime_ns;     /* 0 = not known */

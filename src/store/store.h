@@ -96,6 +96,8 @@ bool store_is_owned(const struct fingerprint *own,
 struct store_tree *store_tree_new(struct store *d, const char *save_path,
                                   const struct store_file *files,
                                   uint32_t n_files, bool full);
+/* A file's path, as the tree was made with it; as long as the tree is. */
+const char *store_tree_name(const struct store_tree *s, uint32_t file);
 /* Closes the files that nobody uses and no SYNC owes anything; they open again
  * when they are needed. Lets the files go to others. */
 void store_tree_rest(struct store_tree *s);

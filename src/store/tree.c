@@ -224,6 +224,12 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
     return s;
 }
 
+const char *store_tree_name(const struct store_tree *s, uint32_t file)
+{
+    BTC_ASSERT(file < s->n_files);
+    return s->files[file].path;
+}
+
 /* Who it is; NULL leaves it. */
 void store_tree_label(struct store_tree *s, const char *label)
 {

@@ -145,22 +145,28 @@ static void metainfo_free_strings(char **list, uint32_t n)
     free(list);
 }
 
+void metainfo_drop_files(struct metainfo *m)
+{
+    for (uint32_t i = 0; m->files != NULL && i < m->n_files; i++) {
+        free(m->files[i].path);
+        free(m->files[i].link);
+    }
+    free(m->files);
+    m->files = NULL;
+}
+
 void metainfo_free(struct metainfo *m)
 {
     if (m == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < m->n_files; i++) {
-        free(m->files[i].path);
-        free(m->files[i].link);
-    }
+    metainfo_drop_files(m);
     for (uint32_t i = 0; i < m->n_trackers; i++) {
         free(m->trackers[i].url);
     }
     url_left_out_fini(&m->left_out.urls);
     metainfo_free_strings(m->web_seeds, m->n_web_seeds);
     metainfo_free_strings(m->nodes, m->n_nodes);
-    free(m->files);
     free(m->trackers);
     free(m->name);
     free(m->comment);

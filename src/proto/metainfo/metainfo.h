@@ -70,7 +70,8 @@ struct metainfo {
     uint32_t piece_length;
     uint32_t n_pieces;
     uint32_t n_files;
-    struct metainfo_file *files; /* owns n_files, in torrent order */
+    struct metainfo_file *files; /* owns n_files, in torrent order; NULL after
+                                  * metainfo_drop_files */
     const uint8_t *piece_hashes; /* n_pieces * 20 bytes, inside info */
     uint8_t *info;               /* owns: the exact info dictionary */
     size_t info_len;
@@ -94,6 +95,9 @@ int metainfo_parse(struct slice in, bool accept_v2, struct metainfo **out,
 int metainfo_parse_info(struct slice info, struct metainfo **out,
                         struct err *e);
 void metainfo_free(struct metainfo *m);
+/* Frees what it says of the files but how many there are: for one who has taken
+ * over what is needed. */
+void metainfo_drop_files(struct metainfo *m);
 
 /* One sanitised path element into `out` (cleared first): the rules above. */
 void metainfo_sanitize(struct slice element, struct buf *out);
