@@ -113,9 +113,9 @@ struct torrent_ledger {
     bool done_taken;   /* and this commit makes it true */
     bool stat_known;   /* `stat` was read; else nothing is put over the row */
     bool stat_dirty;   /* put the stat row also for seeding time alone */
-    bool stat_due;     /* next_stat goes into this commit */
-    struct journal_stat told_stat; /* as last put, and durable */
-    struct journal_stat next_stat; /* as of the facts that were taken */
+    struct journal_stat told_stat;  /* as last put, and durable */
+    struct journal_stat *next_stat; /* owns; as of the facts that were taken,
+                                     * NULL: it does not go into this commit */
     struct fresh pieces, files;
     struct torrent_refusals *refusals; /* owns; see refusals.h; NULL = none */
     uint64_t n_peer_rows; /* written for the first time in this run */
@@ -147,7 +147,7 @@ struct engine_torrent {
     bool asked, told_added;    /* of the ids this run is for; ADDED was told */
     enum btc_state told_state; /* last STATE told; UNKNOWN = none */
     struct life life;
-    char error[256];  /* what ended it; empty while life.code is 0 */
+    char *error;      /* owns; what ended it; NULL while life.code is 0 */
     char *disk_error; /* owns; why a disk job failed, NULL = none did */
     uint32_t n_jobs;  /* disk jobs and steps of a removal that are out */
     struct turn_place turn;

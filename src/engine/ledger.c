@@ -2,6 +2,7 @@
  * ledger.h. */
 #include "engine/ledger.h"
 
+#include "base/mem.h"
 #include "base/num.h"
 #include "engine/facts.h"
 #include "engine/refusals.h"
@@ -9,6 +10,7 @@
 #include "engine/turn.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LEDGER_SEEDING_S 600 /* seeding time alone is journaled this often */
@@ -36,32 +38,36 @@ static bool ledger_stat_same(const struct journal_stat *a,
  * SYNC runs is the next commit's. */
 static void ledger_take_stat(struct engine_torrent *st)
 {
+    struct journal_stat next = {0};
     struct journal_stat same;
-    st->ledger.stat_due = false;
+    free(st->ledger.next_stat);
+    st->ledger.next_stat = NULL;
     if (!st->ledger.stat_known || (st->t == NULL && !st->ledger.stat_dirty)) {
         st->ledger.stat_dirty = false;
         return;
     }
-    memset(&st->ledger.next_stat, 0, sizeof(st->ledger.next_stat));
-    report_fill_stat(st, &st->ledger.next_stat);
-    same = st->ledger.next_stat;
+    report_fill_stat(st, &next);
+    same = next;
     int64_t more = same.seeding_s - st->ledger.told_stat.seeding_s;
     if (more < LEDGER_SEEDING_S && !st->s->commit.last &&
         !st->ledger.stat_dirty) {
         same.seeding_s = st->ledger.told_stat.seeding_s;
     }
-    st->ledger.stat_due = !ledger_stat_same(&same, &st->ledger.told_stat);
+    if (!ledger_stat_same(&same, &st->ledger.told_stat)) {
+        st->ledger.next_stat = mem_dup(&next, sizeof(next));
+    }
     st->ledger.stat_dirty = false;
 }
 
 /* What it counts is durable. */
 static void ledger_put_stat(struct engine_torrent *st)
 {
-    if (st->ledger.stat_due) {
-        st->ledger.stat_due = false;
-        st->ledger.told_stat = st->ledger.next_stat;
-        journal_put_stat(commit_lot(&st->ledger.member), st->id,
-                         &st->ledger.next_stat);
+    struct journal_stat *next = st->ledger.next_stat;
+    if (next != NULL) {
+        st->ledger.told_stat = *next;
+        journal_put_stat(commit_lot(&st->ledger.member), st->id, next);
+        free(next);
+        st->ledger.next_stat = NULL;
     }
 }
 
@@ -137,7 +143,7 @@ static void ledger_drop(struct fresh *f)
 /* Everything is here. It is complete when the journal says so, too. */
 static void ledger_tell_done(struct engine_torrent *st, bool refused)
 {
-    char text[sizeof(st->error)];
+    char text[TORRENT_ERROR_MAX];
     st->ledger.done_taken = st->ledger.done_pending = false;
     if (refused) {
         (void)snprintf(text, sizeof(text),

@@ -78,6 +78,8 @@ void engine_load_free(struct engine_torrent *st)
     free(st->row.name);
     free(st->row.save_path);
     free(st->row.label);
+    free(st->error);
+    free(st->ledger.next_stat);
     magnet_free_state(st->net.magnet);
     free(st);
 }

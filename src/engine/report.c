@@ -194,10 +194,7 @@ static const char *report_error(const struct engine_torrent *st)
     if (st->watch.silent_ms != 0) {
         return "its drive does not answer";
     }
-    if (st->error[0] != '\0') {
-        return st->error;
-    }
-    return NULL;
+    return st->error;
 }
 
 static void report_fill_progress(struct engine_torrent *st,

@@ -100,7 +100,10 @@ static void run_wind_down(struct engine *s)
  * unfinished. */
 static int run_outcome_of(const struct engine_torrent *st, const char **text)
 {
-    *text = st->error;
+    *text = "";
+    if (st->error != NULL) {
+        *text = st->error;
+    }
     if (st->life.code == 0 && !st->life.finished) {
         *text = "stopped by a wish before it was done";
         return BTC_E_INTERRUPTED;

@@ -112,13 +112,13 @@ bool startup_is_too_long(const struct engine_torrent *st, char *text,
  * data of the torrent's is in the way. */
 static void startup_create_text(const struct engine_torrent *st,
                                 const struct store_job *job,
-                                char text[static sizeof(st->error)])
+                                char text[static TORRENT_ERROR_MAX])
 {
-    int n = snprintf(text, sizeof(st->error), "%s", job->fail.text);
+    int n = snprintf(text, TORRENT_ERROR_MAX, "%s", job->fail.text);
     if (job->create.may_insist) {
-        startup_cut_text(st, text + n, sizeof(st->error) - (size_t)n);
+        startup_cut_text(st, text + n, TORRENT_ERROR_MAX - (size_t)n);
     } else if (job->result == BTC_E_EXISTS) {
-        (void)snprintf(text + n, sizeof(st->error) - (size_t)n,
+        (void)snprintf(text + n, TORRENT_ERROR_MAX - (size_t)n,
                        "; move that away, or the torrent: `btc move %lld DIR`",
                        (long long)st->id);
     }
@@ -147,7 +147,7 @@ static void startup_created(struct store_job *job)
     if (startup_is_off(st)) {
         turn_post(st, LIFE_CREATED);
     } else if (job->result < 0) {
-        char text[sizeof(st->error)];
+        char text[TORRENT_ERROR_MAX];
         startup_create_text(st, job, text);
         turn_post_failed(st, job->result, text);
     } else {
@@ -309,7 +309,7 @@ void startup_scan(struct engine_torrent *st)
 /* The storage is gone: nothing is created, nothing is lost. */
 static void startup_absent(struct engine_torrent *st, bool root)
 {
-    char text[sizeof(st->error)];
+    char text[TORRENT_ERROR_MAX];
     const char *what = "there is no such folder";
     const char *help = "create it or bring the storage back";
     if (root) {

@@ -220,9 +220,12 @@ static void engine_torrent_take_code(struct engine_torrent *st, int before,
                                      const struct mail *m)
 {
     if (st->life.code == 0) {
-        st->error[0] = '\0';
+        free(st->error);
+        st->error = NULL;
     } else if (m->ev.code == st->life.code) {
-        (void)snprintf(st->error, sizeof(st->error), "%s", m->text);
+        free(st->error);
+        st->error =
+            mem_strndup(m->text, strnlen(m->text, TORRENT_ERROR_MAX - 1));
         facts_stat(st);
         if (before != st->life.code) {
             engine_torrent_tell_failure(st, m->text);
@@ -289,7 +292,7 @@ static int engine_torrent_find_bad(const struct engine_torrent *st, char *text,
 /* btc verify: the outcome. It is no event of the log. */
 static void engine_torrent_verified(struct engine_torrent *st)
 {
-    char text[sizeof(st->error)];
+    char text[TORRENT_ERROR_MAX];
     engine_torrent_live_type(st, LIFE_FINISHED);
     engine_torrent_live_type(st, LIFE_GOAL_REACHED);
     int code = engine_torrent_find_bad(st, text, sizeof(text));
@@ -299,7 +302,8 @@ static void engine_torrent_verified(struct engine_torrent *st)
     }
     struct life_event ev = {.type = LIFE_FAILED, .code = code};
     (void)life_input(&st->life, &ev, loop_now_ms(st->s->loop));
-    memcpy(st->error, text, sizeof(text));
+    free(st->error);
+    st->error = mem_strdup(text);
     report_tell_error(st->s, st, code, st->error);
     engine_torrent_do(st, life_next_action(&st->life));
     engine_torrent_tell_news(st);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "core/swarm/internal.h"
 #include "model/names.h"
+#include <stdio.h>
 #include <string.h>
 
 #define ANNOUNCE_NUMWANT      200
@@ -31,7 +32,7 @@ static struct tracker_request *trackers_request(const struct swarm *w,
     struct tracker_request *r = mem_zalloc(sizeof *r);
     memcpy(r->info_hash, w->info_hash, sizeof r->info_hash);
     memcpy(r->peer_id, w->shared->peer_id, sizeof r->peer_id);
-    memcpy(r->tracker_id, k->tracker_id, sizeof r->tracker_id);
+    (void)snprintf(r->tracker_id, sizeof r->tracker_id, "%s", k->tracker_id);
     r->key = w->shared->key;
     r->port = w->shared->port;
     /* A tracker adds up what each run tells, so earlier runs do not count. */

@@ -25,7 +25,6 @@
 #include "base/mem.h"
 #include "base/num.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -77,6 +76,8 @@ void announce_free(struct announce *a)
     }
     for (uint32_t i = 0; i < a->n; i++) {
         free(a->entry[i].t.url);
+        free(a->entry[i].t.error);
+        free(a->entry[i].t.tracker_id);
     }
     free(a->entry);
     free(a->order);
@@ -133,6 +134,13 @@ static void announce_insert(struct announce *a, uint32_t idx)
     a->order[at] = idx;
 }
 
+void announce_set_text(char **at, const char *text, size_t max)
+{
+    char *copy = mem_strndup(text, strnlen(text, max - 1));
+    free(*at);
+    *at = copy;
+}
+
 /* Adds a tracker; its index. */
 int announce_add(struct announce *a, const char *url, uint32_t tier)
 {
@@ -151,6 +159,8 @@ int announce_add(struct announce *a, const char *url, uint32_t tier)
     }
     a->entry[a->n] = (struct announce_entry){
         .t = {.url = mem_strdup(url),
+              .error = mem_strdup(""),
+              .tracker_id = mem_strdup(""),
               .tier = tier,
               .state = announce_is_supported(url) ? ANNOUNCE_IDLE
                                                   : ANNOUNCE_UNSUPPORTED,
@@ -160,9 +170,10 @@ int announce_add(struct announce *a, const char *url, uint32_t tier)
               .leechers = -1,
               .downloaded = -1}};
     if (a->entry[a->n].t.state == ANNOUNCE_UNSUPPORTED) {
-        (void)snprintf(
-            a->entry[a->n].t.error, sizeof a->entry[a->n].t.error,
-            "not asked: btc speaks to http, https and udp trackers only");
+        announce_set_text(
+            &a->entry[a->n].t.error,
+            "not asked: btc speaks to http, https and udp trackers only",
+            TRACKER_TEXT_MAX);
     }
     announce_insert(a, a->n);
     return (int)a->n++;

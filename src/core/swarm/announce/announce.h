@@ -42,8 +42,8 @@ struct announce_tracker {
     uint64_t min_ms;   /* never before this, even when peers lack */
     int64_t last_unix; /* wall clock of the last answer, 0 never */
     int64_t seeders, leechers, downloaded; /* -1 unknown */
-    char error[TRACKER_TEXT_MAX]; /* failure or warning text, "" = none */
-    char tracker_id[TRACKER_ID_MAX];
+    char *error;      /* owns; failure or warning text, "" = none */
+    char *tracker_id; /* owns; "" = none */
 };
 
 struct announce_job {

@@ -37,6 +37,8 @@ struct announce {
     uint64_t now_ms;   /* of the last input */
 };
 
+/* Puts a text of less than `max` bytes in the place of the one before. */
+void announce_set_text(char **at, const char *text, size_t max);
 /* An answer to an announce came: a scrape may have to fill it up. */
 void announce_scrape_plan(struct announce_entry *e,
                           const struct tracker_reply *r, uint64_t now_ms);

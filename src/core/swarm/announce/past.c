@@ -14,8 +14,6 @@
 #include "base/err.h"
 #include "base/num.h"
 
-#include <stdio.h>
-
 /* Milliseconds between two times of the wall clock; 0 when `to` is earlier. */
 static uint64_t announce_span(int64_t from, int64_t to)
 {
@@ -61,12 +59,12 @@ void announce_restore(struct announce *a, uint32_t i,
 
     BTC_ASSERT(i < a->n);
     t = &a->entry[i].t;
-    (void)snprintf(t->tracker_id, sizeof t->tracker_id, "%s", past->tracker_id);
+    announce_set_text(&t->tracker_id, past->tracker_id, TRACKER_ID_MAX);
     t->last_unix = past->last_unix;
     if (t->state == ANNOUNCE_UNSUPPORTED) {
         return;
     }
-    (void)snprintf(t->error, sizeof t->error, "%s", past->error);
+    announce_set_text(&t->error, past->error, TRACKER_TEXT_MAX);
     t->failures = past->failures;
     if (past->state == ANNOUNCE_DISABLED) {
         t->state = ANNOUNCE_DISABLED;

@@ -90,10 +90,7 @@ static void announce_fail(struct announce *a, struct announce_entry *e,
 /* Puts what was said for people where they find it. */
 static void announce_set_error(struct announce_entry *e, const char *text)
 {
-    size_t len = strnlen(text, sizeof e->t.error - 1);
-
-    memcpy(e->t.error, text, len);
-    e->t.error[len] = '\0';
+    announce_set_text(&e->t.error, text, TRACKER_TEXT_MAX);
 }
 
 /* The job failed: no answer, or one that is none. */
@@ -172,7 +169,7 @@ static void announce_take_facts(struct announce_entry *e,
         e->t.downloaded = r->downloaded;
     }
     if (r->tracker_id[0] != '\0') {
-        memcpy(e->t.tracker_id, r->tracker_id, sizeof e->t.tracker_id);
+        announce_set_text(&e->t.tracker_id, r->tracker_id, TRACKER_ID_MAX);
     }
     e->n_peers = r->n_peers;
 }
