@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/adopt.h"
+#include "engine/keep.h"
 #include "engine/limits.h"
 #include "engine/links.h"
 #include "engine/magnet.h"
@@ -26,6 +27,7 @@ struct rows_loaded {
     struct metainfo *meta;       /* owns; NULL: there is no info dictionary */
     struct magnet_state *magnet; /* owns; of one without */
     struct torrent_rows rows;    /* owns; as far as the journal has them */
+    struct keep_debt keep;       /* owns */
     struct err error;            /* why it could not all be read */
 };
 
@@ -105,6 +107,7 @@ static void load_free_loaded(struct rows_loaded *l)
         metainfo_free(l->meta);
         magnet_free_state(l->magnet);
         load_free_rows(&l->rows);
+        keep_debt_fini(&l->keep);
         free(l);
     }
 }
@@ -198,6 +201,9 @@ void engine_load_rows(struct engine_torrent *st, struct journal *db)
     if (err == 0) {
         (void)journal_load_trackers(db, st->id, &r->trackers, &r->n_trackers,
                                     e);
+    }
+    if (e->code == 0 && l->meta != NULL) {
+        keep_load(db, st->id, &l->keep);
     }
 }
 
@@ -354,6 +360,9 @@ int engine_load_take(struct engine_torrent *st, struct err *e)
     load_owe(st);
     load_check(st, &l->error);
     *e = l->error;
+    if (e->code == 0 && !st->s->o.check_only) {
+        keep_pay(st, &l->keep);
+    }
     load_free_loaded(l);
     return e->code;
 }

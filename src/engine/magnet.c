@@ -5,18 +5,15 @@
 #include "base/mem.h"
 #include "engine/facts.h"
 #include "engine/jobs.h"
-#include "engine/keep.h"
 #include "engine/place.h"
 #include "engine/report.h"
-#include "engine/torrent_file.h"
 #include "engine/turn.h"
 #include "journal/load.h"
 #include "journal/magnet.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGNET_CHOICE_MAX (1u << 24)                         /* bytes of so= */
-#define MAGNET_FILE_MAX   (METAINFO_MAX_BYTES + (16u << 20)) /* a .torrent */
+#define MAGNET_CHOICE_MAX (1u << 24) /* bytes of so= */
 
 struct magnet_state {
     struct journal_magnet row; /* owns */
@@ -41,7 +38,6 @@ struct magnet_job {
     struct journal_add add;     /* points into the rest */
     struct journal_file *files; /* owns, and their paths */
     char *name, *save_path;     /* own */
-    struct buf torrent;         /* owns; a file that is to be kept, or empty */
     struct magnet_note *notes;  /* owns */
     bool is_known;              /* somebody else has told the database first */
     int code;
@@ -101,7 +97,6 @@ static void magnet_job_free(struct magnet_job *j)
         free(note->text);
         free(note);
     }
-    buf_fini(&j->torrent);
     free(j->name);
     free(j->save_path);
     free(j->data);
@@ -284,20 +279,6 @@ static int magnet_learn_rows(struct magnet_job *j, struct journal *db)
     return code;
 }
 
-/* --save-torrent: what is to be in the file. That it cannot be kept does not
- * keep the data from coming. */
-static void magnet_keep_file(struct magnet_job *j, struct journal *db)
-{
-    struct err e = {0};
-    buf_init(&j->torrent, MAGNET_FILE_MAX);
-    if (torrent_file_make(db, j->id, &j->torrent, &e) != 0) {
-        char *told = mem_printf("the .torrent was not kept: %s", e.msg);
-        magnet_note(j, "torrent-not-kept", told);
-        free(told);
-        buf_fini(&j->torrent);
-    }
-}
-
 /* On the database thread. Somebody else may have told the database meanwhile:
  * that is as good. */
 static void magnet_learn(void *ctx, struct journal *db)
@@ -309,9 +290,6 @@ static void magnet_learn(void *ctx, struct journal *db)
     }
     j->code = magnet_learn_rows(j, db);
     j->code = journal_end(db, j->code, &j->e);
-    if (j->code == 0 && j->row.torrent_file != NULL) {
-        magnet_keep_file(j, db);
-    }
 }
 
 /* The row as it stands in the journal now. */
@@ -365,9 +343,6 @@ static void magnet_end(void *ctx)
     } else {
         magnet_take_row(st, j);
         magnet_tell(st, j);
-        if (buf_len(&j->torrent) > 0) {
-            keep_file(st, j->row.torrent_file, buf_slice(&j->torrent));
-        }
         magnet_go_on(st);
     }
     jobs_done(st);

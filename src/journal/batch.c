@@ -264,6 +264,12 @@ void journal_put_owed(struct journal_batch *b, int64_t id, bool owed)
     journal_batch_op(b, JOURNAL_OP_PUT_OWED, id)->a = owed;
 }
 
+/* The .torrent stands where it is to be kept. */
+void journal_put_kept(struct journal_batch *b, int64_t id)
+{
+    (void)journal_batch_op(b, JOURNAL_OP_PUT_KEPT, id);
+}
+
 /* Something to tell. It is dated now, not when it is committed. */
 void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
                        const char *kind, const char *text)

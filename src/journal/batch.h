@@ -47,6 +47,8 @@ void journal_put_silence(struct journal_batch *b, int64_t id, int64_t since,
                          enum btc_state state, const char *error);
 /* A command is owed once it is done, or not any more. */
 void journal_put_owed(struct journal_batch *b, int64_t id, bool owed);
+/* The .torrent that was owed is kept, or cannot be. */
+void journal_put_kept(struct journal_batch *b, int64_t id);
 void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
                        const char *kind,
                        const char *text); /* id 0: the engine */

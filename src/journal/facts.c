@@ -416,6 +416,12 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
                     " WHERE torrent_id = ?1 AND done_owed <> ?2"},
             .table = "torrent_stat",
         },
+    [JOURNAL_OP_PUT_KEPT] =
+        {
+            .sql = {"UPDATE torrent_stat SET keep_owed = NULL"
+                    " WHERE torrent_id = ?1 AND keep_owed NOT NULL"},
+            .table = "torrent_stat",
+        },
     [JOURNAL_OP_PUT_EVENT] =
         {
             .sql = {"INSERT INTO event (at, torrent_id, level, kind, text)"

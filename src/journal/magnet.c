@@ -323,8 +323,9 @@ int journal_learn(struct journal *db, int64_t id, const struct journal_add *a,
             "UPDATE torrent_stat SET bytes_done = 0,"
             " state = iif(state = 'metadata', 'queued', state), bytes_total ="
             " (SELECT coalesce(sum(length), 0) FROM file"
-            " WHERE torrent_id = ?1 AND priority > 0 AND NOT pad)"
-            " WHERE torrent_id = ?1",
+            " WHERE torrent_id = ?1 AND priority > 0 AND NOT pad),"
+            " keep_owed = (SELECT torrent_file FROM magnet"
+            " WHERE torrent_id = ?1) WHERE torrent_id = ?1",
             id, 0, e);
     }
     if (code == 0) {
@@ -336,4 +337,21 @@ int journal_learn(struct journal *db, int64_t id, const struct journal_add *a,
             db, "DELETE FROM magnet WHERE torrent_id = ?1", id, 0, e);
     }
     return journal_end(db, code, e);
+}
+
+char *journal_load_keep(struct journal *db, int64_t id)
+{
+    sqlite3_stmt *s = NULL;
+    char *path = NULL;
+    int code = journal_take(
+        db, "SELECT keep_owed FROM torrent_stat WHERE torrent_id = ?1", &s,
+        NULL);
+    if (code == 0) {
+        (void)sqlite3_bind_int64(s, 1, id);
+    }
+    if (code == 0 && sqlite3_step(s) == SQLITE_ROW) {
+        path = journal_magnet_text(s, 0);
+    }
+    journal_give(db, s);
+    return path;
 }

@@ -30,6 +30,9 @@ struct journal_magnet {
     size_t n_files;
 };
 
+/* Where the .torrent of what was a magnet is still to be kept; NULL: nowhere,
+ * or that cannot be read. free(). */
+char *journal_load_keep(struct journal *db, int64_t id);
 void journal_magnet_fini(struct journal_magnet *m);
 /* NOTFOUND when there is no row. */
 int journal_load_magnet(struct journal *db, int64_t id,

@@ -11,7 +11,8 @@ static const char owed_sql[] =
     " (SELECT 1 FROM file WHERE torrent_id = ?1 AND NOT pad AND priority > 0"
     " AND (bytes_done < length OR part IS NOT NULL"
     " OR (length = 0 AND ino IS NULL)))"
-    " FROM torrent WHERE id = ?1";
+    " OR EXISTS (SELECT 1 FROM torrent_stat WHERE torrent_id = ?1"
+    " AND keep_owed NOT NULL) FROM torrent WHERE id = ?1";
 
 bool journal_is_owed(struct journal *db, int64_t id)
 {

@@ -2,8 +2,10 @@
 """The drive of the database does not answer, or that of a .torrent that is to
 be kept: a run ends in a bounded time, says what is not saved, and loses nothing
 that was."""
+import contextlib
 import os
 import signal
+import sqlite3
 
 import kit
 import lab as lab_module
@@ -81,7 +83,7 @@ def test_keeps_torrent(lab):
 
 
 def test_leaves_torrent(lab):
-    _, run = magnet(lab)
+    torrent, run = magnet(lab)
     run.signal(signal.SIGINT)
     lab.wait(lambda: "a second ^C ends without it" in run.err(), WAITS,
              "an advice")
@@ -89,6 +91,51 @@ def test_leaves_torrent(lab):
     assert run.wait(WAITS) == 7, run.err()
     assert lab.sql("SELECT 1 FROM log WHERE kind = 'torrent-not-kept' AND"
                    " text LIKE '%x.torrent does not answer%'")
+    os.unlink(lab.path("flag"))
+    keeps_later(lab, torrent)
+
+
+def keeps_later(lab, torrent):
+    """The next run keeps it, and owes it no more."""
+    run = lab.btc("resume")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    path = lab.path("kept", "x.torrent")
+    assert lab.btc("info", path, "--json").json()["info_hash_v1"] == \
+        torrent.info_hash
+    run = lab.btc("resume")
+    assert "nothing to resume" in run.err, run
+    os.unlink(path)
+    assert lab.btc("resume").code == 0 and not os.path.exists(path)
+
+
+def test_killed_before_it_is_kept(lab):
+    torrent, run = magnet(lab)
+    run.kill()
+    os.unlink(lab.path("flag"))
+    keeps_later(lab, torrent)
+
+
+def test_killed_before_that_is_known(lab):
+    """The file stands there, and the journal does not say so; or somebody has
+    another one in its place, who is told once."""
+    torrent, run = magnet(lab)
+    os.unlink(lab.path("flag"))
+    assert run.wait(WAITS) == 0, run.err()
+    path = lab.path("kept", "x.torrent")
+    for content in None, b"mine":
+        if content:
+            with open(path, "wb") as f:
+                f.write(content)
+        with contextlib.closing(sqlite3.connect(lab.db)) as link:
+            with link:
+                link.execute("UPDATE torrent_stat SET keep_owed = ?", (path,))
+        assert lab.btc("resume").code == 0
+        assert "nothing to resume" in lab.btc("resume").err
+        told = lab.sql("SELECT 1 FROM log WHERE kind = 'torrent-not-kept'")
+        assert len(told) == (1 if content else 0), told
+    with open(path, "rb") as f:
+        assert f.read() == b"mine"
 
 
 lab_module.main(__name__)
