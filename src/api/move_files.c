@@ -7,6 +7,7 @@
  * a file's only name is never taken away.
  */
 #include "api/api.h"
+#include "journal/batch.h"
 #include "journal/load.h"
 #include "journal/move.h"
 #include "store/relocate.h"
@@ -99,8 +100,7 @@ static int api_move_is_ours(const struct api_move *m,
                             const struct fingerprint *now, const char *path,
                             struct err *e)
 {
-    const struct fingerprint own = {
-        .dev = f->dev, .ino = f->ino, .size = f->size, .mtime_ns = f->mtime_ns};
+    const struct fingerprint own = journal_file_print(f);
     if (store_is_owned(&own, now)) {
         return 0;
     }
@@ -109,6 +109,35 @@ static int api_move_is_ours(const struct api_move *m,
                    "somebody has put it there. Move it away; or if it is the "
                    "torrent's data, `btc verify %lld` takes it over",
                    path, (long long)m->row->id);
+}
+
+/* A run that was killed had taken it from out of sight to its place, and not
+ * journaled that: the row is put right. */
+static int api_move_look_home(struct api_move *m, struct journal_file *f,
+                              struct err *e)
+{
+    struct fingerprint there = {0};
+    const struct fingerprint own = journal_file_print(f);
+    if (f->part == NULL || !f->has_print) {
+        return 0;
+    }
+    char *part = api_move_join(m->row->from_path, f->part);
+    char *home = api_move_join(m->row->from_path, f->path);
+    bool is_home = relocate_look(part, &there) == -ENOENT &&
+                   relocate_look(home, &there) == 0 &&
+                   store_is_owned(&own, &there);
+    free(part);
+    free(home);
+    if (!is_home) {
+        return 0;
+    }
+    struct journal_batch *b = journal_batch_new();
+    journal_put_part(b, m->row->id, f->file, NULL);
+    int code = journal_apply(m->db, b, e);
+    journal_batch_free(b);
+    free(f->part);
+    f->part = NULL;
+    return code;
 }
 
 /* One file that the journal knows, if it is there. */
@@ -153,6 +182,9 @@ int api_move_find(struct api_move *m, struct err *e)
     m->files = mem_calloc(n + 1, sizeof(*m->files));
     for (size_t i = 0; code == 0 && i < n; i++) {
         if (!files[i].pad) {
+            code = api_move_look_home(m, &files[i], e);
+        }
+        if (code == 0 && !files[i].pad) {
             code = api_move_consider(m, &files[i], e);
         }
     }

@@ -234,7 +234,8 @@ static char *adopt_part(const struct engine_torrent *st, uint32_t file)
     return mem_printf(".%.*s.%s.part/%u", (int)len, top, hash, file);
 }
 
-struct store_file adopt_place(struct engine_torrent *st, uint32_t file)
+struct store_file adopt_place(struct engine_torrent *st, uint32_t file,
+                              struct fingerprint *own)
 {
     const struct metainfo_file *m = &st->meta->files[file];
     struct journal_file *f = &st->rows.files[file];
@@ -247,7 +248,13 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file)
     if (f->part && !parked) {
         (void)bits_set(&st->startup.adopt.taken, file);
     }
+    bool may_be_home = parked && f->has_print;
+    if (may_be_home) {
+        *own = journal_file_print(f);
+    }
     return (struct store_file){.path = parked ? f->part : f->path,
+                               .home = may_be_home ? f->path : NULL,
+                               .own = may_be_home ? own : NULL,
                                .offset = m->offset,
                                .length = m->length,
                                .link = m->link,
@@ -259,6 +266,11 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file)
 
 void adopt_home(struct engine_torrent *st)
 {
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        if (st->rows.files[i].part && store_tree_is_home(st->store, i)) {
+            (void)bits_set(&st->startup.adopt.taken, i);
+        }
+    }
     BITS_EACH (i, &st->startup.adopt.taken) {
         free(st->rows.files[i].part);
         st->rows.files[i].part = NULL;

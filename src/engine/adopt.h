@@ -17,9 +17,12 @@ typedef void adopt_done_fn(struct engine_torrent *st, int code,
 /* Where a file is. One that is not wanted and that btc has not made is kept out
  * of sight (row `part`): what is written of it is only there for its neighbours
  * in a piece. */
-/* `startup.adopt.taken` has room for all files. */
-struct store_file adopt_place(struct engine_torrent *st, uint32_t file);
-/* After STAT: the files that it has taken to their place stay there. */
+/* `startup.adopt.taken` has room for all files; `own` is filled when the result
+ * points to it. */
+struct store_file adopt_place(struct engine_torrent *st, uint32_t file,
+                              struct fingerprint *own);
+/* After STAT: the files that it has taken to their place, and those that it has
+ * found there, stay there. */
 void adopt_home(struct engine_torrent *st);
 /* A file was wished for since: it is out of sight still. */
 bool adopt_is_stale(const struct engine_torrent *st);

@@ -21,18 +21,42 @@ static const char *delete_path(const struct journal_removal *r, size_t file)
     return f->path;
 }
 
+/* A run that was killed had taken it to its place, and not journaled that. */
+static bool delete_may_be_home(const struct journal_file *f)
+{
+    return f->part != NULL && f->has_print && !f->pad &&
+           store_path_is_clean(f->path);
+}
+
+/* The journal has seen each file that btc made or took over. Of the others
+ * nothing is known, so they are somebody's. */
+struct fingerprint *delete_owned(const struct journal_removal *r)
+{
+    struct fingerprint *own = mem_calloc(r->n_files + 1, sizeof(*own));
+    for (size_t i = 0; i < r->n_files; i++) {
+        const struct journal_file *f = &r->files[i];
+        own[i] = journal_file_print(f);
+    }
+    return own;
+}
+
 struct store_tree *delete_store(struct store *d,
                                 const struct journal_removal *r, struct err *e)
 {
     struct store_tree *s = NULL;
     size_t n = 0;
     struct store_file *list = mem_calloc(r->n_files + 1, sizeof(*list));
+    struct fingerprint *owned = delete_owned(r);
     while (n < r->n_files &&
            (r->files[n].pad || store_path_is_clean(delete_path(r, n)))) {
         list[n] = (struct store_file){.path = delete_path(r, n),
                                       .offset = r->files[n].offset,
                                       .length = r->files[n].length,
                                       .pad = r->files[n].pad};
+        if (delete_may_be_home(&r->files[n])) {
+            list[n].home = r->files[n].path;
+            list[n].own = &owned[n];
+        }
         n++;
     }
     if (n == r->n_files) {
@@ -43,6 +67,7 @@ struct store_tree *delete_store(struct store *d,
                       "is deleted; mend it, " REMOVAL_HINT,
                       n);
     }
+    free(owned);
     free(list);
     return s;
 }
@@ -60,22 +85,6 @@ int delete_select(const struct journal_removal *r, struct bits *out,
         return 0;
     }
     return err_set(e, code, "too many files to delete");
-}
-
-/* The journal has seen each file that btc made or took over. Of the others
- * nothing is known, so they are somebody's. */
-struct fingerprint *delete_owned(const struct journal_removal *r)
-{
-    struct fingerprint *own = mem_calloc(r->n_files + 1, sizeof(*own));
-    for (size_t i = 0; i < r->n_files; i++) {
-        const struct journal_file *f = &r->files[i];
-        own[i] = (struct fingerprint){.exists = f->has_print,
-                                      .dev = f->dev,
-                                      .ino = f->ino,
-                                      .size = f->size,
-                                      .mtime_ns = f->mtime_ns};
-    }
-    return own;
 }
 
 /* See removal.h. A drive that is not mounted leaves an empty folder: when none

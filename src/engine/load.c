@@ -382,16 +382,29 @@ static void load_drop_paths(struct engine_torrent *st)
     metainfo_drop_files(st->meta);
 }
 
+/* Files that have been out of sight. */
+static size_t load_n_parts(const struct engine_torrent *st)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < st->rows.n_files; i++) {
+        n += st->rows.files[i].part != NULL ? 1 : 0;
+    }
+    return n;
+}
+
 static void load_open_store(struct engine_torrent *st)
 {
     uint32_t n = st->meta->n_files;
     struct store_file *files = mem_calloc(n > 0 ? n : 1, sizeof(*files));
+    struct fingerprint *own = mem_calloc(load_n_parts(st) + 1, sizeof(*own));
+    uint32_t n_own = 0;
     st->layout_files = mem_calloc(n > 0 ? n : 1, sizeof(*st->layout_files));
     bits_fini(&st->startup.adopt.taken);
     (void)bits_init(&st->startup.adopt.taken, n); /* METAINFO_MAX_FILES fits */
     for (uint32_t i = 0; i < n; i++) {
         const struct metainfo_file *m = &st->meta->files[i];
-        files[i] = adopt_place(st, i);
+        files[i] = adopt_place(st, i, &own[n_own]);
+        n_own += files[i].own != NULL ? 1 : 0;
         st->layout_files[i] = (struct layout_file){
             .offset = m->offset, .length = m->length, .pad = m->pad};
     }
@@ -403,6 +416,7 @@ static void load_open_store(struct engine_torrent *st)
     st->store = store_tree_new(st->s->disk, st->row.save_path, files, n,
                                st->row.alloc_full);
     free(files);
+    free(own);
     load_drop_paths(st);
 }
 

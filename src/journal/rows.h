@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "btc/state.h"
+#include "model/fingerprint.h"
 #include "model/names.h"
 
 /* Wishes of a torrent: written by anybody, read by the engine. */
@@ -49,6 +50,17 @@ struct journal_file {
     int64_t verify_since; /* like the torrent's, for this file's pieces */
     uint64_t bytes_done;  /* fact */
 };
+/* The file on disk that the row tells of; it `exists` when there is one. */
+static inline struct fingerprint
+journal_file_print(const struct journal_file *f)
+{
+    return (struct fingerprint){.exists = f->has_print,
+                                .dev = f->dev,
+                                .ino = f->ino,
+                                .size = f->size,
+                                .mtime_ns = f->mtime_ns,
+                                .ctime_ns = f->ctime_ns};
+}
 struct journal_piece {
     uint32_t piece;
     int64_t verified_at; /* unix */

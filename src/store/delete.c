@@ -91,16 +91,7 @@ static int store_delete_dir_fd(struct store_delete *w, uint32_t dir)
     return w->fd;
 }
 
-bool store_is_owned(const struct fingerprint *own,
-                    const struct fingerprint *now)
-{
-    bool same = now->size == own->size && now->mtime_ns == own->mtime_ns;
-    return now->ino == own->ino &&
-           (same || (now->dev == own->dev &&
-                     (now->size == 0 || now->size >= own->size)));
-}
-
-/* The same, by what the kernel says. */
+/* The file is the one that the journal has seen. */
 static bool store_delete_is_owned(const struct fingerprint *own,
                                   const struct stat *st)
 {
@@ -318,6 +309,7 @@ void store_run_delete(struct store_worker *w, struct store_job *job)
         return;
     }
     store_fd_drop_all(s);
+    store_tree_find_homes(s);
     for (uint32_t i = 0; i < s->n_files; i++) {
         if (store_delete_wants(job, i)) {
             store_delete_file(&d, i);

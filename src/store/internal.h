@@ -25,6 +25,7 @@
 #define BTC_STORE_INTERNAL_H
 
 #include "store/holds.h"
+#include "store/home.h"
 #include "store/lane.h"
 #include "store/left.h"
 #include "store/own.h"
@@ -97,6 +98,8 @@ struct store_tree {
     bool full;
     struct store_dir *dirs; /* owns */
     uint32_t n_dirs;
+    struct store_home *homes; /* owns; in the order of the files, NULL: none */
+    uint32_t n_homes;
     /* Under fd_lock: */
     struct store_fd **fds;   /* owns; per file, NULL = not open; NULL before the
                               * first one is opened */
@@ -186,6 +189,8 @@ const char *store_tree_from(const struct store_tree *s, uint32_t file);
 /* The full path into `out` (PATH_MAX); 0 or -ENAMETOOLONG. */
 int store_tree_path(const struct store_tree *s, uint32_t file, char *out);
 int store_tree_from_path(const struct store_tree *s, uint32_t file, char *out);
+/* Finds the files that are at home already. While no other job is out. */
+void store_tree_find_homes(struct store_tree *s);
 int store_tree_dir_path(const struct store_tree *s, uint32_t dir, char *out);
 /* True when the save path is a folder. */
 bool store_tree_has_root(const struct store_tree *s);

@@ -59,6 +59,8 @@ struct store_file {
                        * of the symbolic link that CREATE makes */
     const char *from; /* NULL, or where it lies until STAT takes it to `path`;
                        * like `path` */
+    const char *home; /* NULL, or where STAT and DELETE find it: see home.h */
+    const struct fingerprint *own; /* with `home`; borrows */
     bool sparse;     /* takes no more space than is written, also with `full` */
     bool pad;        /* never opened, reads as zeros */
     bool executable; /* CREATE lets it be run by those who may read it */
@@ -98,6 +100,8 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
                                   uint32_t n_files, bool full);
 /* A file's path, as the tree was made with it; as long as the tree is. */
 const char *store_tree_name(const struct store_tree *s, uint32_t file);
+/* STAT has found it at its `home`, which is its path now. */
+bool store_tree_is_home(const struct store_tree *s, uint32_t file);
 /* Closes the files that nobody uses and no SYNC owes anything; they open again
  * when they are needed. Lets the files go to others. */
 void store_tree_rest(struct store_tree *s);

@@ -27,6 +27,15 @@ int64_t store_sys_time_ns(const struct timespec *t)
     return (int64_t)t->tv_sec * 1000000000 + (int64_t)t->tv_nsec;
 }
 
+bool store_is_owned(const struct fingerprint *own,
+                    const struct fingerprint *now)
+{
+    bool same = now->size == own->size && now->mtime_ns == own->mtime_ns;
+    return now->ino == own->ino &&
+           (same || (now->dev == own->dev &&
+                     (now->size == 0 || now->size >= own->size)));
+}
+
 /* A fingerprint from the kernel's form. */
 struct fingerprint store_sys_print(const struct stat *st)
 {

@@ -64,8 +64,14 @@ static void store_tree_copy(struct store_tree *s,
         total += strlen(files[i].path) + 1;
         total += files[i].link ? strlen(files[i].link) + 1 : 0;
         total += files[i].from ? strlen(files[i].from) + 1 : 0;
+        total += files[i].home ? strlen(files[i].home) + 1 : 0;
+        s->n_homes += files[i].home ? 1 : 0;
     }
     s->n_files = n_files;
+    if (s->n_homes > 0) {
+        s->homes = mem_calloc(s->n_homes, sizeof(*s->homes));
+    }
+    s->n_homes = 0;
     s->files = mem_array(n_files, sizeof(*s->files));
     s->text = mem_alloc(total);
     char *at = s->text;
@@ -81,6 +87,12 @@ static void store_tree_copy(struct store_tree *s,
                                           .executable = f->executable};
         store_tree_keep_rare(s, &s->links, i, f->link, &at);
         store_tree_keep_rare(s, &s->froms, i, f->from, &at);
+        if (f->home) {
+            s->homes[s->n_homes++] =
+                (struct store_home){.file = i,
+                                    .path = store_tree_keep(f->home, &at),
+                                    .own = *f->own};
+        }
     }
 }
 
@@ -122,7 +134,7 @@ static int store_dir_compare(const char *a, uint32_t a_len, const char *b,
 struct store_dir_key {
     const char *path;
     uint32_t len;
-    uint32_t file;
+    uint32_t *out; /* gets the folder */
 };
 
 /* For qsort. */
@@ -173,7 +185,8 @@ static uint32_t store_dirs_add(struct store_tree *s, uint32_t at,
 /* The tree of folders: sorted, each is found next to the one before. */
 static void store_tree_plant(struct store_tree *s)
 {
-    struct store_dir_key *keys = mem_array(s->n_files, sizeof(*keys));
+    struct store_dir_key *keys =
+        mem_array((size_t)s->n_files + s->n_homes, sizeof(*keys));
     uint32_t n = 0;
     uint32_t cap = 16;
     uint32_t at = 0;
@@ -183,13 +196,19 @@ static void store_tree_plant(struct store_tree *s)
     for (uint32_t i = 0; i < s->n_files; i++) {
         if (!s->files[i].pad) {
             const char *path = s->files[i].path;
-            keys[n++] = (struct store_dir_key){path, store_dir_len(path), i};
+            keys[n++] = (struct store_dir_key){path, store_dir_len(path),
+                                               &s->files[i].dir};
         }
+    }
+    for (uint32_t i = 0; i < s->n_homes; i++) {
+        const char *path = s->homes[i].path;
+        keys[n++] =
+            (struct store_dir_key){path, store_dir_len(path), &s->homes[i].dir};
     }
     qsort(keys, n, sizeof(*keys), store_dir_key_compare);
     for (uint32_t i = 0; i < n; i++) {
         at = store_dirs_add(s, at, &keys[i], &cap);
-        s->files[keys[i].file].dir = at;
+        *keys[i].out = at;
     }
     free(keys);
     s->dirs = mem_resize(s->dirs, s->n_dirs, sizeof(*s->dirs));
@@ -266,6 +285,7 @@ void store_tree_dispose(struct store_tree *s)
     free(s->froms);
     free(s->text);
     free(s->dirs);
+    free(s->homes);
     free(s->fds);
     free(s->flags);
     free(s->seen);
@@ -313,6 +333,54 @@ int store_tree_from_path(const struct store_tree *s, uint32_t file, char *out)
 {
     const char *rel = store_tree_from(s, file);
     return store_tree_join(s, rel, strlen(rel), out);
+}
+
+/* Nothing is at its path, and the very file is in the other place. */
+static bool store_home_is_right(const struct store_tree *s,
+                                const struct store_home *h)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    if (store_tree_path(s, h->file, path) != 0 || lstat(path, &st) == 0 ||
+        (errno != ENOENT && errno != ENOTDIR)) {
+        return false;
+    }
+    if (store_tree_join(s, h->path, strlen(h->path), path) != 0 ||
+        lstat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return false;
+    }
+    const struct fingerprint now = store_sys_print(&st);
+    return store_is_owned(&h->own, &now);
+}
+
+void store_tree_find_homes(struct store_tree *s)
+{
+    for (uint32_t i = 0; i < s->n_homes; i++) {
+        struct store_home *h = &s->homes[i];
+        if (h->taken || !store_home_is_right(s, h)) {
+            continue;
+        }
+        pthread_mutex_lock(&s->d->fd_lock);
+        h->taken = true;
+        s->files[h->file].path = h->path;
+        s->files[h->file].dir = h->dir;
+        pthread_mutex_unlock(&s->d->fd_lock);
+    }
+}
+
+bool store_tree_is_home(const struct store_tree *s, uint32_t file)
+{
+    uint32_t from = 0, to = s->n_homes;
+    while (from < to) {
+        uint32_t mid = from + (to - from) / 2;
+        if (s->homes[mid].file < file) {
+            from = mid + 1;
+        } else {
+            to = mid;
+        }
+    }
+    return from < s->n_homes && s->homes[from].file == file &&
+           s->homes[from].taken;
 }
 
 /* A folder's path. */

@@ -176,5 +176,57 @@ def test_move_of_complete(lab):
     t.check(lab.path("out"))
 
 
+def killed_on_the_way(lab):
+    """A small file's bytes came with its neighbours. It was wished for, a run
+    took it to its place and was killed before it could journal that, and it is
+    not wanted any more."""
+    t, seeder = folder(lab, (700_000, 40_000, 700_000))
+    get(lab, t, seeder, "-x", "2")
+    part = one(lab, "SELECT part FROM file WHERE file = 1")
+    os.rename(lab.path("out", part), lab.path("out/two/f1"))
+    os.rmdir(os.path.dirname(lab.path("out", part)))
+    seeder.forget()
+    return t, seeder
+
+
+def test_killed_on_the_way_home(lab):
+    for verify in False, True:
+        t, seeder = killed_on_the_way(lab)
+        before = one(lab, "SELECT count(*) FROM piece")
+        if verify:
+            run = lab.btc("verify", "two")
+            assert run.code == 0, run
+        assert lab.btc("set", "two", "verify=now").code == 0
+        resumed(lab)
+        assert one(lab, "SELECT count(*) FROM piece") == before
+        assert one(lab, "SELECT part FROM file WHERE file = 1") is None
+        assert not seeder.n_sent(), "nothing was lost"
+        assert not lab.sql("SELECT 1 FROM event WHERE kind = 'file-lost'")
+        assert lab.btc("set", "two", "select=").code == 0
+        assert lab.btc("resume").code == 0
+        t.check(lab.path("out"))
+        assert os.listdir(lab.path("out")) == ["two"]
+        assert lab.btc("rm", "--data", "-y", "two").code == 0
+        assert not os.listdir(lab.path("out"))
+
+
+def test_killed_on_the_way_and_removed(lab):
+    killed_on_the_way(lab)
+    run = lab.btc("rm", "--data", "-y", "two")
+    assert run.code == 0 and "data and all" in run.err, run
+    assert not os.listdir(lab.path("out"))
+
+
+def test_killed_on_the_way_and_moved(lab):
+    t, seeder = killed_on_the_way(lab)
+    run = lab.btc("move", "two", lab.path("there"))
+    assert run.code == 0, run
+    assert sorted(os.listdir(lab.path("there/two"))) == ["f0", "f1", "f2"]
+    assert not os.path.exists(lab.path("out/two"))
+    assert lab.btc("set", "two", "verify=now").code == 0
+    resumed(lab)
+    assert not seeder.n_sent(), "nothing was lost"
+
+
 if __name__ == "__main__":
     lab.main(__name__)
