@@ -18,6 +18,10 @@
 /* Bytes of a path that are shown, its end. */
 #define ADOPT_PATH_MAX 140
 
+/* So many zeros in the places where nothing has come yet tell a copy of a file
+ * that is half here. */
+#define ADOPT_ZEROS_MIN 4096u
+
 /* What is under way. */
 struct adopt {
     struct engine_torrent *st; /* borrows; counts in its n_jobs */
@@ -145,15 +149,50 @@ static bool adopt_was_refused(const struct adopt *a)
            trust_is_untouched(&st->startup.adopt.refused, &a->print);
 }
 
+/* The bytes of the file that the journal has as blocks of unfinished pieces; 0
+ * spans when what is left says nothing. */
+static void adopt_find_blocks(struct adopt *a)
+{
+    const struct engine_torrent *st = a->st;
+    struct store_job *job = &a->job;
+    uint64_t rest = st->rows.files[a->file].length;
+    job->spans = mem_array(st->rows.n_blocks + 1, sizeof(*job->spans));
+    for (size_t i = 0; i < st->rows.n_blocks; i++) {
+        const struct journal_block *b = &st->rows.blocks[i];
+        struct layout_spans it;
+        struct span s;
+        layout_spans_init(&it, &st->geom,
+                          layout_piece_offset(&st->geom, b->piece) +
+                              (uint64_t)b->block * BLOCK_LEN,
+                          layout_block_size(&st->geom, b->piece, b->block));
+        while (layout_spans_next(&it, &s)) {
+            if (!s.pad && s.file == a->file) {
+                job->spans[job->n_spans++] = s;
+                rest -= s.len;
+            }
+        }
+    }
+    if (rest < ADOPT_ZEROS_MIN) {
+        job->n_spans = 0;
+    }
+}
+
 /* Answer to LOOK. */
 static void adopt_looked(struct store_job *job)
 {
     struct adopt *a = job->ctx;
+    bool half = job->n_spans > 0;
+    free(job->spans);
+    job->spans = NULL;
+    job->n_spans = 0;
     if (job->result != 0) {
         char text[sizeof(job->fail.text)];
         (void)snprintf(text, sizeof(text), "%s", job->fail.text);
         adopt_end(a, job->result, text);
         return;
+    }
+    if (half && job->look.print.size != a->st->rows.files[a->file].length) {
+        job->look.used = true; /* no copy */
     }
     if (!job->look.used) {
         (void)bits_clear(&a->strangers, a->file);
@@ -167,6 +206,17 @@ static void adopt_looked(struct store_job *job)
     }
 }
 
+/* Is it a copy of a file that is half here? Such a one is as long as the
+ * torrent's and holds zeros wherever nothing has come yet. Nobody else's file
+ * does, and if one did, nothing is written over but zeros. */
+static void adopt_ask(struct adopt *a, uint32_t file)
+{
+    a->file = file;
+    struct store_job *job = adopt_job(a, STORE_LOOK, adopt_looked);
+    adopt_find_blocks(a);
+    store_submit(a->st->s->disk, job);
+}
+
 /* What is to be done next. */
 static void adopt_next(struct adopt *a)
 {
@@ -178,8 +228,7 @@ static void adopt_next(struct adopt *a)
     } else if (file == a->file) {
         adopt_hash(a);
     } else {
-        a->file = file;
-        store_submit(a->st->s->disk, adopt_job(a, STORE_LOOK, adopt_looked));
+        adopt_ask(a, file);
     }
 }
 

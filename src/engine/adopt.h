@@ -2,8 +2,10 @@
  * seen (journal_file.has_print). One that somebody has put in the place of such
  * a file is his (judge.c takes the fingerprint away). A file that is there and
  * not known may be a copy of the data or somebody's letters. It is taken over
- * when a whole piece matches, or when there is nothing in it; else the torrent
- * is refused, because writing would destroy what is there. */
+ * when a whole piece matches, or when there is nothing in it but what the
+ * journal has as blocks of unfinished pieces (a copy of a file that is half
+ * here); else the torrent is refused, because writing would destroy what is
+ * there. */
 #ifndef BTC_ENGINE_ADOPT_H
 #define BTC_ENGINE_ADOPT_H
 

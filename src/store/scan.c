@@ -14,8 +14,11 @@
  */
 #include "store/internal.h"
 
+#include "base/num.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Takes away the pieces of file bytes [begin, end). */
@@ -150,6 +153,20 @@ static bool store_look_is_zero(const uint8_t *buf, size_t len)
     return true;
 }
 
+/* Makes zeros of what does not count in the bytes from `at` on. */
+static void store_look_mask(const struct store_job *job, uint8_t *buf,
+                            uint64_t at, size_t len)
+{
+    for (uint32_t i = 0; i < job->n_spans; i++) {
+        const struct span *s = &job->spans[i];
+        uint64_t from = num_max_u64(s->offset, at);
+        uint64_t to = num_min_u64(s->offset + s->len, at + len);
+        if (from < to) {
+            memset(buf + (from - at), 0, (size_t)(to - from));
+        }
+    }
+}
+
 /* Reads until something shows. */
 static void store_look_read(struct store_worker *w, struct store_job *job,
                             int fd, const char *path)
@@ -164,6 +181,7 @@ static void store_look_read(struct store_worker *w, struct store_job *job,
         if (n <= 0) {
             return;
         }
+        store_look_mask(job, w->buf, (uint64_t)at, (size_t)n);
         job->look.used = !store_look_is_zero(w->buf, (size_t)n);
         at = store_look_seek(fd, (uint64_t)(at + n));
     }

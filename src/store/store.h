@@ -141,10 +141,9 @@ enum store_op {
     STORE_SCAN, /* which pieces may have data in all their bytes (SEEK_HOLE) */
     STORE_LOOK, /* whether somebody has put anything into a file: `look` */
     STORE_DELETE, /* removes the files that `owned` knows and the folders that
-                   * become empty. No link of a path is followed, and what is
-                   * in the place of an owned file (a folder, a longer or
-                   * another file) stays and is BTC_E_EXISTS. A missing save
-                   * path is BTC_E_STORAGE. */
+                   * become empty. No link is followed; a folder, a longer or
+                   * another file in the place of an owned one stays and is
+                   * EXISTS. A missing save path is BTC_E_STORAGE. */
     STORE_SPACE   /* bytes free at the save path */
 };
 
@@ -159,7 +158,8 @@ struct store_job {
     void *ctx;    /* the caller's */
     uint64_t tag; /* the caller's */
 
-    struct span *spans; /* borrows until done; in stream order */
+    struct span *spans; /* borrows until done; in stream order. LOOK: bytes of
+                         * the file that do not count */
     uint32_t n_spans;
     /* FINISH, WRITE: blocks of BLOCK_LEN (the last may be short),
      * covering the spans from their start. NULL: on disk already (FINISH) or to
@@ -178,7 +178,7 @@ struct store_job {
     } create;
     struct {
         uint32_t file;
-        bool used;                /* result: it holds a byte that is not zero */
+        bool used; /* result: a byte outside of the spans is not zero */
         struct fingerprint print; /* result: as it was then */
     } look;
     struct {
@@ -187,8 +187,7 @@ struct store_job {
          * Borrows until done; NULL: all are. */
         const struct fingerprint *owned;
         uint32_t n_removed; /* result: files that were there */
-        /* Result, also when it fails: what is there and was not to go. What
-         * makes it fail is not among them. Caller store_stays_fini. */
+        /* Result: what was not to go. Caller store_stays_fini. */
         struct store_stays stays;
     } remove; /* DELETE */
     struct {

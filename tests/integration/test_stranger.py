@@ -121,6 +121,63 @@ def test_taken_over(lab):
     assert not os.path.exists(lab.path("out/data.bin"))
 
 
+def half(lab):
+    """Blocks of unfinished pieces alone are here: one piece is larger than what
+    came of it. The torrent, and who has it."""
+    torrent = lab.make_torrent(lab.make_data("seed/data.bin", 3_000_000),
+                               piece_length=2 << 20)
+    seed = wire.Slow(torrent, lab.next_ip())
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--peer", seed.address, "--journal-interval", "50")
+    lab.wait(lambda: len(lab.sql("SELECT 1 FROM block")) > 10)
+    assert run.stop() == 7, run.err()
+    assert claims(lab) == 0
+    seed.pause = 0
+    return torrent
+
+
+def copied(lab, copy):
+    """The user has copied it to another disk and back."""
+    torrent = half(lab)
+    blocks = len(lab.sql("SELECT 1 FROM block"))
+    path = lab.path("out/data.bin")
+    ino = os.stat(path).st_ino
+    copy(path, lab.path("mine"))
+    os.replace(lab.path("mine"), path)
+    assert os.stat(path).st_ino != ino
+    run = lab.btc("resume")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    left = torrent.size - (blocks - 1) * 16384
+    assert kit.progress(lab)["wasted"] == 0, kit.progress(lab)
+    told = lab.sql("SELECT downloaded FROM torrent_stat")[0][0]
+    assert told <= torrent.size + 16384 and left < torrent.size, told
+
+
+def test_copy(lab):
+    copied(lab, shutil.copyfile)
+
+
+def test_copy_with_times(lab):
+    copied(lab, shutil.copy2)
+
+
+def test_no_copy_of_half(lab):
+    """One byte where nothing has come yet is somebody's."""
+    half(lab)
+    path = lab.path("out/data.bin")
+    shutil.copyfile(path, lab.path("mine"))
+    with open(lab.path("mine"), "r+b") as f:
+        f.seek(lab.sql("SELECT max(piece * 128 + block) + 1 FROM block"
+                       )[0][0] * 16384)
+        f.write(b"x")
+    mine = read(lab.path("mine"))
+    os.replace(lab.path("mine"), path)
+    run = lab.btc("resume", "--max-time", "5s")
+    assert run.code == 13, run
+    assert read(path) == mine
+
+
 def test_not_moved(lab):
     torrent = make(lab)
     os.rename(lab.path("out/data.bin"), lab.path("kept"))
