@@ -198,6 +198,7 @@ static int api_move_run(struct journal *db, int64_t id, struct api_place *place,
     if (code != 0) {
         return code;
     }
+    row.by_hand = o->here;
     code = api_move_finish(&m, api_move_go(&m, e), e);
     out->from = mem_strdup(row.from_path);
     out->to = mem_strdup(row.to_path);

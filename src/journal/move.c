@@ -338,12 +338,15 @@ static int journal_move_is_on(struct journal *db, const struct journal_move *m,
     return code;
 }
 
-/* Where it is now; that it was absent is over. */
+/* Where it is now; that it was absent is over. It is complete there when its
+ * files are the ones that were, else a run has to look at them first. */
 static int journal_move_place(struct journal *db, const struct journal_move *m,
-                              uint64_t root_dev, struct err *e)
+                              uint64_t root_dev, bool sure, struct err *e)
 {
     const struct journal_move_args a = {
-        .id = m->id, .n = {journal_move_bits(root_dev)}, .text = {m->to_path}};
+        .id = m->id,
+        .n = {journal_move_bits(root_dev), sure},
+        .text = {m->to_path}};
     int code = journal_move_exec(
         db, "UPDATE torrent SET save_path = ?7 WHERE id = ?1", &a, NULL, e);
     if (code == 0) {
@@ -352,8 +355,8 @@ static int journal_move_place(struct journal *db, const struct journal_move *m,
             "UPDATE torrent_stat SET root_dev = nullif(?2, 0),"
             " error = NULL, error_code = 0, updated_at = unixepoch(),"
             " state = CASE WHEN state NOT IN ('waiting-storage',"
-            " 'waiting-space', 'error') THEN state"
-            " WHEN bytes_total > 0 AND bytes_done >= bytes_total"
+            " 'waiting-space', 'error', 'complete') THEN state"
+            " WHEN ?3 AND bytes_total > 0 AND bytes_done >= bytes_total"
             " THEN 'complete' ELSE 'queued' END WHERE torrent_id = ?1",
             &a, NULL, e);
     }
@@ -368,6 +371,18 @@ static int journal_move_place(struct journal *db, const struct journal_move *m,
     return code;
 }
 
+/* Every file is in its new place as the journal knows it. */
+static bool journal_move_is_sure(const struct journal_move *m,
+                                 const struct journal_move_file *files,
+                                 size_t n)
+{
+    bool sure = !m->by_hand;
+    for (size_t i = 0; i < n; i++) {
+        sure &= files[i].trusted;
+    }
+    return sure;
+}
+
 int journal_move_switch(struct journal *db, const struct journal_move *m,
                         const struct journal_move_file *files, size_t n,
                         uint64_t root_dev, struct err *e)
@@ -378,7 +393,8 @@ int journal_move_switch(struct journal *db, const struct journal_move *m,
     }
     code = journal_move_is_on(db, m, e);
     if (code == 0) {
-        code = journal_move_place(db, m, root_dev, e);
+        bool sure = journal_move_is_sure(m, files, n);
+        code = journal_move_place(db, m, root_dev, sure, e);
     }
     if (code == 0) {
         code = journal_move_prints(db, m->id, files, n, e);

@@ -23,6 +23,7 @@ struct journal_move {
     enum wanted wanted;
     int64_t starts;
     bool switched;
+    bool by_hand; /* somebody else has moved the files; not journaled */
     int64_t pid;
     char boot_id[40];
 };

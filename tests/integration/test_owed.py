@@ -2,7 +2,7 @@
 """What was wished or begun while no engine ran, and what a killed program left
 behind: `btc resume` carries it out."""
 import os
-import signal
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -174,6 +174,21 @@ def test_move_of_complete(lab):
     assert one(lab, "SELECT wanted FROM torrent") == "run"
     assert not lab.sql("SELECT 1 FROM move")
     t.check(lab.path("out"))
+
+
+def test_moved_by_hand(lab):
+    """A copy is not complete before a run has looked at it."""
+    t, seeder = folder(lab)
+    get(lab, t, seeder)
+    shutil.copytree(lab.path("out"), lab.path("there"),
+                    copy_function=shutil.copyfile)
+    with open(lab.path("there/two/f0"), "r+b") as f:
+        f.write(b"bad")
+    shutil.rmtree(lab.path("out"))
+    assert lab.btc("move", "two", lab.path("there"), "--here").code == 0
+    assert one(lab, "SELECT state FROM progress") == "queued"
+    resumed(lab)
+    t.check(lab.path("there"))
 
 
 def killed_on_the_way(lab):
