@@ -17,6 +17,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
+/* Whatever was verified in the file until now is to be hashed again. */
+static void judge_owe_check(struct engine_torrent *st, uint32_t file)
+{
+    st->rows.files[file].verify_since = loop_unix_now() + 1;
+}
+
 /* The claims of a file are hashed again, also if this run is interrupted before
  * it has come to them. */
 static void judge_doubt_file(struct engine_torrent *st, uint32_t file)
@@ -28,7 +34,7 @@ static void judge_doubt_file(struct engine_torrent *st, uint32_t file)
             bits_set(&st->startup.to_check, i);
         }
     }
-    st->rows.files[file].verify_since = loop_unix_now() + 1;
+    judge_owe_check(st, file);
 }
 
 /* Changed by somebody else, or maybe so. */
@@ -430,7 +436,7 @@ void judge_distrust(struct engine_torrent *st, uint32_t piece)
                       layout_piece_size(&st->geom, piece));
     while (layout_spans_next(&it, &s)) {
         if (!s.pad) {
-            st->rows.files[s.file].verify_since = loop_unix_now() + 1;
+            judge_owe_check(st, s.file);
             journal_put_doubt(commit_facts(&st->ledger.member), st->id,
                               &st->rows.files[s.file]);
         }

@@ -37,6 +37,15 @@ static void apply_bind_numbers(sqlite3_stmt *s, const struct journal_op *op)
     }
 }
 
+/* Our row in the table run; without one it stays NULL. */
+static void apply_bind_run(sqlite3_stmt *s, const struct journal_fact *f,
+                           int64_t run_id)
+{
+    if (f->run_at > 0 && run_id != 0) {
+        (void)sqlite3_bind_int64(s, f->run_at, run_id);
+    }
+}
+
 int journal_apply_op(struct journal *db, const struct journal_op *op,
                      const void *ext, struct err *e)
 {
@@ -52,7 +61,8 @@ int journal_apply_op(struct journal *db, const struct journal_op *op,
         if (f->bind == NULL) {
             apply_bind_numbers(s, op);
         } else if (sqlite3_bind_parameter_count(s) > 0) {
-            f->bind(s, db->run_id, op, ext);
+            f->bind(s, op, ext);
+            apply_bind_run(s, f, db->run_id);
         }
         code = journal_run_stmt(db, s, e);
     }

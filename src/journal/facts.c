@@ -78,13 +78,14 @@ static const char put_stat[] =
         " eta_s = ?8, peers = ?9, seeds = ?10, downloaded = ?11,"
         " uploaded = ?12, wasted = ?13, error_code = ?14, error = ?15,"
         " checked_to = ?16, completed_at = ?17, seeding_s = ?18,"
-        " root_dev = ?19, last_run = coalesce(?20, last_run),"
+        " root_dev = ?19, last_run = iif(?21 AND ?20 NOT NULL, ?20, last_run),"
         " updated_at = unixepoch() WHERE torrent_id = ?1"
         " AND (state, bytes_done, bytes_total, pieces_done, down_rate,"
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
         " error_code, error, checked_to, completed_at, seeding_s, root_dev,"
         " last_run) IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-        " ?13, ?14, ?15, ?16, ?17, ?18, ?19, coalesce(?20, last_run))";
+        " ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
+        " iif(?21 AND ?20 NOT NULL, ?20, last_run))";
 
 static const char end_stats[] =
     "UPDATE torrent_stat SET down_rate = 0, up_rate = 0, eta_s = NULL,"
@@ -101,11 +102,10 @@ static const char end_peers[] =
 /* --- values --- */
 
 /* A file's facts. */
-static void facts_bind_file(sqlite3_stmt *s, int64_t run_id,
-                            const struct journal_op *op, const void *ext)
+static void facts_bind_file(sqlite3_stmt *s, const struct journal_op *op,
+                            const void *ext)
 {
     const struct journal_file *f = ext;
-    (void)run_id;
     (void)sqlite3_bind_int64(s, 1, op->id);
     (void)sqlite3_bind_int64(s, 2, f->file);
     if (f->has_print) {
@@ -120,11 +120,10 @@ static void facts_bind_file(sqlite3_stmt *s, int64_t run_id,
 }
 
 /* A peer's record. */
-static void facts_bind_peer(sqlite3_stmt *s, int64_t run_id,
-                            const struct journal_op *op, const void *ext)
+static void facts_bind_peer(sqlite3_stmt *s, const struct journal_op *op,
+                            const void *ext)
 {
     const struct journal_peer *p = ext;
-    (void)run_id;
     (void)sqlite3_bind_int64(s, 1, op->id);
     journal_bind_text(s, 2, p->address);
     (void)sqlite3_bind_int(s, 3, p->port);
@@ -148,12 +147,11 @@ static void facts_bind_peer(sqlite3_stmt *s, int64_t run_id,
 }
 
 /* A tracker's state. */
-static void facts_bind_tracker(sqlite3_stmt *s, int64_t run_id,
-                               const struct journal_op *op, const void *ext)
+static void facts_bind_tracker(sqlite3_stmt *s, const struct journal_op *op,
+                               const void *ext)
 {
     const struct journal_tracker *t = ext;
     const char *url = (const char *)(t + 1);
-    (void)run_id;
     (void)sqlite3_bind_int64(s, 1, op->id);
     journal_bind_text(s, 2, url);
     journal_bind_text(s, 3, t->state);
@@ -169,8 +167,8 @@ static void facts_bind_tracker(sqlite3_stmt *s, int64_t run_id,
 }
 
 /* A torrent's live row. */
-static void facts_bind_stat(sqlite3_stmt *s, int64_t run_id,
-                            const struct journal_op *op, const void *ext)
+static void facts_bind_stat(sqlite3_stmt *s, const struct journal_op *op,
+                            const void *ext)
 {
     const struct journal_stat *t = ext;
     (void)sqlite3_bind_int64(s, 1, op->id);
@@ -194,17 +192,14 @@ static void facts_bind_stat(sqlite3_stmt *s, int64_t run_id,
     if (t->root_dev != 0) {
         journal_bind_bits(s, 19, t->root_dev);
     }
-    if (t->writes && run_id != 0) {
-        (void)sqlite3_bind_int64(s, 20, run_id);
-    }
+    (void)sqlite3_bind_int(s, 21, t->writes);
 }
 
 /* An event; its first two parameters stand the other way round. */
-static void facts_bind_event(sqlite3_stmt *s, int64_t run_id,
-                             const struct journal_op *op, const void *ext)
+static void facts_bind_event(sqlite3_stmt *s, const struct journal_op *op,
+                             const void *ext)
 {
     const char *kind = ext;
-    (void)run_id;
     (void)sqlite3_bind_int64(s, 1, op->n);
     if (op->id != 0) {
         (void)sqlite3_bind_int64(s, 2, op->id);
@@ -217,11 +212,10 @@ static void facts_bind_event(sqlite3_stmt *s, int64_t run_id,
 }
 
 /* A drive that does not answer. */
-static void facts_bind_silence(sqlite3_stmt *s, int64_t run_id,
-                               const struct journal_op *op, const void *ext)
+static void facts_bind_silence(sqlite3_stmt *s, const struct journal_op *op,
+                               const void *ext)
 {
     const char *state = ext;
-    (void)run_id;
     (void)sqlite3_bind_int64(s, 1, op->id);
     journal_bind_time(s, 2, op->n);
     journal_bind_text(s, 3, state);
@@ -230,21 +224,19 @@ static void facts_bind_silence(sqlite3_stmt *s, int64_t run_id,
 
 /* A row that a text finds, or that gets it, and a number: a file's other place,
  * a peer. */
-static void facts_bind_text(sqlite3_stmt *s, int64_t run_id,
-                            const struct journal_op *op, const void *ext)
+static void facts_bind_text(sqlite3_stmt *s, const struct journal_op *op,
+                            const void *ext)
 {
-    (void)run_id;
     (void)sqlite3_bind_int64(s, 1, op->id);
     journal_bind_text(s, 2, ext);
     (void)sqlite3_bind_int64(s, 3, op->a);
 }
 
 /* A time in the row of our run. */
-static void facts_bind_run(sqlite3_stmt *s, int64_t run_id,
-                           const struct journal_op *op, const void *ext)
+static void facts_bind_run(sqlite3_stmt *s, const struct journal_op *op,
+                           const void *ext)
 {
     (void)ext;
-    (void)sqlite3_bind_int64(s, 1, run_id);
     (void)sqlite3_bind_int64(s, 2, op->n);
 }
 
@@ -398,6 +390,7 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
         {
             .sql = {put_stat},
             .bind = facts_bind_stat,
+            .run_at = 20,
             .table = "torrent_stat",
             .is_count = true,
             .weighs = true,
@@ -457,12 +450,14 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
         {
             .sql = {"UPDATE run SET heartbeat_at = ?2 WHERE id = ?1"},
             .bind = facts_bind_run,
+            .run_at = 1,
             .table = "run",
         },
     [JOURNAL_OP_ALIVE] =
         {
             .sql = {"UPDATE run SET alive_at = ?2 WHERE id = ?1"},
             .bind = facts_bind_run,
+            .run_at = 1,
             .table = "run",
         },
     [JOURNAL_OP_RUN_END] =
@@ -471,6 +466,7 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
                     "= ?1",
                     end_stats, end_peers},
             .bind = facts_bind_run,
+            .run_at = 1,
             .table = "run",
         },
 };

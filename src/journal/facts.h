@@ -56,9 +56,9 @@ struct journal_fact {
      * last one. */
     const char *sql[JOURNAL_FACT_SQL];
     /* NULL: ?1 is the torrent, ?2 to ?4 are a, b and n, as far as the statement
-     * has them. `run_id` is our row in the table run. */
-    void (*bind)(sqlite3_stmt *s, int64_t run_id, const struct journal_op *op,
-                 const void *ext);
+     * has them. */
+    void (*bind)(sqlite3_stmt *s, const struct journal_op *op, const void *ext);
+    int run_at; /* the parameter that gets our row in the table run; 0: none */
     /* Which row it would write, for people; NULL: the name of the table. */
     void (*name)(char *dst, size_t cap, const struct journal_op *op,
                  const void *ext);
