@@ -52,8 +52,7 @@ struct turn_place {
 
 /* Its rows as loaded from the journal. */
 struct torrent_rows {
-    struct journal_file *files; /* n_files; fingerprints kept current; a path
-                                 * that the store has is NULL: facts_path */
+    struct journal_file *files; /* n_files, kept current; paths: facts_path */
     struct journal_piece *pieces;
     struct journal_block *blocks;
     struct journal_peer *peers;
@@ -114,6 +113,7 @@ struct torrent_ledger {
     bool stat_known;   /* `stat` was read; else nothing is put over the row */
     bool stat_dirty;   /* put the stat row also for seeding time alone */
     struct journal_stat told_stat;  /* as last put, and durable */
+    char *told_error, *next_error;  /* own; the errors of the two, or NULL */
     struct journal_stat *next_stat; /* owns; as of the facts that were taken,
                                      * NULL: it does not go into this commit */
     struct fresh pieces, files;

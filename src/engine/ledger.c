@@ -17,6 +17,14 @@
 
 /* --- the stat row --- */
 
+static bool ledger_text_same(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return strcmp(a, b) == 0;
+}
+
 /* Member by member: padding has no value. */
 static bool ledger_stat_same(const struct journal_stat *a,
                              const struct journal_stat *b)
@@ -28,9 +36,26 @@ static bool ledger_stat_same(const struct journal_stat *a,
            a->seeds == b->seeds && a->downloaded == b->downloaded &&
            a->uploaded == b->uploaded && a->wasted == b->wasted &&
            a->error_code == b->error_code && a->eta_s == b->eta_s &&
-           strcmp(a->error, b->error) == 0 && a->checked_to == b->checked_to &&
+           ledger_text_same(a->error, b->error) &&
+           a->checked_to == b->checked_to &&
            a->completed_at == b->completed_at && a->seeding_s == b->seeding_s &&
            a->root_dev == b->root_dev && a->writes == b->writes;
+}
+
+/* The row that goes into the commit, with an error of its own; NULL: none. */
+static void ledger_set_next(struct engine_torrent *st,
+                            const struct journal_stat *row)
+{
+    struct torrent_ledger *l = &st->ledger;
+    free(l->next_stat);
+    free(l->next_error);
+    l->next_stat = NULL;
+    l->next_error = NULL;
+    if (row != NULL) {
+        l->next_error = mem_strdup(row->error);
+        l->next_stat = mem_dup(row, sizeof(*row));
+        l->next_stat->error = l->next_error;
+    }
 }
 
 /* The torrent's stat row goes into this commit when it differs from the last
@@ -40,8 +65,7 @@ static void ledger_take_stat(struct engine_torrent *st)
 {
     struct journal_stat next = {0};
     struct journal_stat same;
-    free(st->ledger.next_stat);
-    st->ledger.next_stat = NULL;
+    ledger_set_next(st, NULL);
     if (!st->ledger.stat_known || (st->t == NULL && !st->ledger.stat_dirty)) {
         st->ledger.stat_dirty = false;
         return;
@@ -54,7 +78,7 @@ static void ledger_take_stat(struct engine_torrent *st)
         same.seeding_s = st->ledger.told_stat.seeding_s;
     }
     if (!ledger_stat_same(&same, &st->ledger.told_stat)) {
-        st->ledger.next_stat = mem_dup(&next, sizeof(next));
+        ledger_set_next(st, &next);
     }
     st->ledger.stat_dirty = false;
 }
@@ -62,12 +86,14 @@ static void ledger_take_stat(struct engine_torrent *st)
 /* What it counts is durable. */
 static void ledger_put_stat(struct engine_torrent *st)
 {
-    struct journal_stat *next = st->ledger.next_stat;
-    if (next != NULL) {
-        st->ledger.told_stat = *next;
-        journal_put_stat(commit_lot(&st->ledger.member), st->id, next);
-        free(next);
-        st->ledger.next_stat = NULL;
+    struct torrent_ledger *l = &st->ledger;
+    if (l->next_stat != NULL) {
+        journal_put_stat(commit_lot(&l->member), st->id, l->next_stat);
+        l->told_stat = *l->next_stat;
+        free(l->told_error);
+        l->told_error = l->next_error;
+        l->next_error = NULL;
+        ledger_set_next(st, NULL);
     }
 }
 

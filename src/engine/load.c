@@ -82,6 +82,8 @@ void engine_load_free(struct engine_torrent *st)
     free(st->row.label);
     free(st->error);
     free(st->ledger.next_stat);
+    free(st->ledger.next_error);
+    free(st->ledger.told_error);
     magnet_free_state(st->net.magnet);
     free(st);
 }

@@ -245,9 +245,7 @@ void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
     out->uploaded = ts.uploaded;
     out->wasted = ts.wasted;
     out->error_code = st->life.code;
-    const char *error = report_error(st);
-    (void)snprintf(out->error, sizeof(out->error), "%s",
-                   error != NULL ? error : "");
+    out->error = report_error(st);
     out->checked_to = ts.checked_to;
     if (st->ran && torrent_is_complete(st->t)) {
         if (st->stat.completed_at == 0) {

@@ -234,9 +234,12 @@ void journal_put_stat(struct journal_batch *b, int64_t id,
                       const struct journal_stat *s)
 {
     struct journal_stat copy = *s;
-    journal_clean_text(copy.error, sizeof(copy.error), s->error);
+    char error[256];
+    copy.error = NULL;
+    journal_clean_text(error, sizeof(error), s->error);
     (void)journal_batch_op(b, JOURNAL_OP_PUT_STAT, id);
     journal_batch_copy(b, &copy, sizeof(copy));
+    journal_batch_copy(b, error, strlen(error) + 1);
 }
 
 /* Two texts, one behind the other. */

@@ -185,7 +185,7 @@ static void facts_bind_stat(sqlite3_stmt *s, const struct journal_op *op,
     journal_bind_u64(s, 12, t->uploaded);
     journal_bind_u64(s, 13, t->wasted);
     (void)sqlite3_bind_int64(s, 14, t->error_code);
-    journal_bind_text(s, 15, t->error);
+    journal_bind_text(s, 15, (const char *)(t + 1));
     (void)sqlite3_bind_int64(s, 16, t->checked_to);
     journal_bind_time(s, 17, t->completed_at);
     (void)sqlite3_bind_int64(s, 18, t->seeding_s);

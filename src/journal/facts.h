@@ -25,7 +25,8 @@ enum journal_op_kind {
     JOURNAL_OP_TRIM_PEERS,
     JOURNAL_OP_PUT_TRACKER, /* ext: struct journal_tracker without url, then the
                                url */
-    JOURNAL_OP_PUT_STAT,    /* ext: struct journal_stat */
+    JOURNAL_OP_PUT_STAT,    /* ext: struct journal_stat without its error, then
+                               that */
     JOURNAL_OP_PUT_SILENCE, /* n: since, 0 = it answers; ext: state NUL error */
     JOURNAL_OP_PUT_OWED,    /* a: 1 = yes */
     JOURNAL_OP_PUT_KEPT,

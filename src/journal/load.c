@@ -449,14 +449,13 @@ static void journal_read_stat(sqlite3_stmt *s, void *row)
     t->uploaded = journal_col_u64(s, 10);
     t->wasted = journal_col_u64(s, 11);
     t->error_code = sqlite3_column_int64(s, 12);
-    journal_col_text(s, 13, t->error, sizeof(t->error));
-    t->checked_to = journal_col_u32(s, 14);
-    t->completed_at = sqlite3_column_int64(s, 15);
-    t->seeding_s = sqlite3_column_int64(s, 16);
-    t->root_dev = journal_col_bits(s, 17);
-    t->updated_at = sqlite3_column_int64(s, 18);
-    t->last_run = sqlite3_column_int64(s, 19);
-    t->done_owed = sqlite3_column_int(s, 20) != 0;
+    t->checked_to = journal_col_u32(s, 13);
+    t->completed_at = sqlite3_column_int64(s, 14);
+    t->seeding_s = sqlite3_column_int64(s, 15);
+    t->root_dev = journal_col_bits(s, 16);
+    t->updated_at = sqlite3_column_int64(s, 17);
+    t->last_run = sqlite3_column_int64(s, 18);
+    t->done_owed = sqlite3_column_int(s, 19) != 0;
 }
 
 /* The live facts of a torrent. */
@@ -466,7 +465,7 @@ int journal_load_stat(struct journal *db, int64_t id, struct journal_stat *out,
     static const char sql[] =
         "SELECT state, bytes_done, bytes_total, pieces_done, down_rate,"
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
-        " error_code, error, checked_to, completed_at, seeding_s, root_dev,"
+        " error_code, checked_to, completed_at, seeding_s, root_dev,"
         " updated_at, last_run, done_owed FROM torrent_stat WHERE torrent_id = "
         "?1";
     const struct journal_query q = {

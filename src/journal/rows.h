@@ -107,7 +107,7 @@ struct journal_stat {
     uint64_t downloaded, uploaded; /* payload ever */
     uint64_t wasted;               /* payload that was thrown away, ever */
     int64_t error_code;            /* 0 or enum btc_err */
-    char error[256];               /* "" = none */
+    const char *error;             /* borrows; put alone: NULL = none */
     uint32_t checked_to; /* an interrupted check goes on here; n_pieces: done */
     int64_t completed_at; /* unix, 0 = not yet */
     int64_t seeding_s;    /* seconds spent seeding, ever */

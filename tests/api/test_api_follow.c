@@ -60,7 +60,7 @@ static void play_stat(struct play *p, int which, const char *state,
                                 .checked_to = 5,
                                 .error_code = error ? BTC_E_IO : 0};
     stat.state = btc_state_from_name(state);
-    (void)snprintf(stat.error, sizeof(stat.error), "%s", error ? error : "");
+    stat.error = error;
     journal_put_stat(batch, p->ids[which], &stat);
     if (done == stat.bytes_total) {
         play_files(p, which, batch);
