@@ -91,13 +91,24 @@ static int store_make_length(struct store_tree *s, uint32_t file, int fd,
     return store_make_cut(s, fd, path, length);
 }
 
+/* Data of it is to be written. */
+static bool store_make_writes(const struct store_job *job, uint32_t file)
+{
+    return job->create.writes && bits_get(job->create.writes, file);
+}
+
+static bool store_make_is_link(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 /* The file is in use from here on; false after the job has been failed. */
 static bool store_make_hold(struct store_job *job, uint32_t file,
                             const char *path, const struct stat *st)
 {
     struct store_hold_text who;
-    const struct bits *writes = job->create.writes;
-    bool write = writes && bits_get(writes, file);
+    bool write = store_make_writes(job, file);
     bool ok = store_hold_take(job->store, file, st,
                               write ? STORE_HOLD_WRITE : STORE_HOLD_READ, &who);
     if (!ok) {
@@ -234,6 +245,10 @@ static bool store_make_accepts(struct store_job *job, uint32_t file,
         store_fail_with(job, file, path, BTC_E_EXISTS, reason);
         return false;
     }
+    if (store_make_writes(job, file) && store_make_is_link(path)) {
+        store_fail_with(job, file, path, BTC_E_EXISTS, STORE_LINK_REASON);
+        return false;
+    }
     return true;
 }
 
@@ -252,8 +267,9 @@ static void store_make_there(struct store_job *job, uint32_t file, char *path)
 {
     struct stat st;
     int rc = store_sys_stat(job->store->d, path, &st);
-    if (rc == -ENOENT && !store_make_new(job, file, path)) {
-        store_fail(job, file, path, EEXIST); /* a link that leads nowhere */
+    if (rc == -ELOOP || (rc == -ENOENT && !store_make_new(job, file, path))) {
+        /* a link that leads nowhere */
+        store_fail_with(job, file, path, BTC_E_EXISTS, STORE_LINK_REASON);
     } else if (rc == -ENOTDIR) {
         store_fail_with(job, file, path, BTC_E_EXISTS,
                         "a file is in the place of one of its folders");

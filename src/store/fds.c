@@ -316,6 +316,12 @@ static int store_fd_open_path(const struct store_job *job, uint32_t file,
     bool must_be_ours = write || job->op == STORE_SYNC;
     store_fd_make_room(d);
     int fd = store_fd_open(d, path, write ? O_RDWR | O_NOFOLLOW : O_RDONLY);
+    if (fd == -ENXIO) {
+        return -EISDIR; /* a socket: no regular file says so */
+    }
+    if (fd == -ELOOP && !write) {
+        return -ENOENT; /* links that lead to each other lead nowhere */
+    }
     if (fd < 0) {
         return fd;
     }
@@ -390,6 +396,30 @@ struct store_fd *store_fd_peek(struct store_tree *s, uint32_t file)
     return store_fd_cached(s, file, false);
 }
 
+/* What is there is not what an earlier look found there. */
+static bool store_fd_is_replaced(struct store_job *job, uint32_t file,
+                                 const char *path)
+{
+    struct stat st;
+    return job->op != STORE_CREATE &&
+           (store_sys_stat(job->store->d, path, &st) != 0 ||
+            store_tree_is_other(job->store, file, &st));
+}
+
+/* Something that holds no data is in the file's place. CREATE finds it there
+ * and refuses it. When it was put in the place of what CREATE had found, all
+ * that is claimed is to be looked at anew, and then CREATE refuses. */
+static void store_fd_refuse(struct store_job *job, uint32_t file,
+                            const char *path, const char *reason)
+{
+    if (store_fd_is_replaced(job, file, path)) {
+        job->fail.changed |= job->result == 0;
+        store_fail_with(job, file, path, BTC_E_STORAGE, reason);
+    } else {
+        store_fail_with(job, file, path, BTC_E_EXISTS, reason);
+    }
+}
+
 /* Opens the file; below 0 after the job has been failed. */
 static int store_fd_open_for(struct store_job *job, uint32_t file, bool write)
 {
@@ -407,10 +437,9 @@ static int store_fd_open_for(struct store_job *job, uint32_t file, bool write)
         fd = -EBUSY;
         store_fail_with(job, file, path, BTC_E_STORAGE, who.text);
     } else if (fd == -EISDIR) {
-        store_fail_with(job, file, path, BTC_E_EXISTS, "is not a regular file");
+        store_fd_refuse(job, file, path, "is not a regular file");
     } else if (fd == -ELOOP && write) {
-        store_fail_with(job, file, path, BTC_E_EXISTS,
-                        "is a link, and no link is written through");
+        store_fd_refuse(job, file, path, STORE_LINK_REASON);
     } else if (fd == -STORE_E_OTHER) {
         job->fail.changed |= job->result == 0;
         store_fail_with(job, file, path, BTC_E_STORAGE,

@@ -157,8 +157,9 @@ struct store {
 
 /* Errnos that no file gives: a file of the journal; one that somebody else has
  * written to. */
-#define STORE_E_OWN     EDOTDOT
-#define STORE_E_TOUCHED ELIBSCN
+#define STORE_E_OWN       EDOTDOT
+#define STORE_E_TOUCHED   ELIBSCN
+#define STORE_LINK_REASON "is a link, and no link is written through"
 
 /* fds.c. A descriptor outside of the cache, or -errno (STORE_E_OWN, too). */
 int store_fd_open(struct store *d, const char *path, int flags);

@@ -331,6 +331,8 @@ static void store_stat_path(struct store_job *job, uint32_t file,
     }
     if (rc == 0) {
         *out = store_sys_print(&st);
+    } else if (rc == -ELOOP && file != STORE_NO_FILE) {
+        return; /* links that lead nowhere: CREATE refuses them */
     } else if (rc != -ENOENT && rc != -ENOTDIR) {
         store_fail(job, file, path, -rc);
     }
