@@ -64,10 +64,10 @@ struct torrent_rows {
 
 /* The startup verification, and what of it is still owed. */
 struct torrent_startup {
-    uint64_t bytes_missing;    /* what the wanted files may still take */
-    struct bits select;        /* the files to make */
-    struct bits claimed;       /* pieces that the journal has verified */
-    struct bits to_check;      /* hash these */
+    uint64_t bytes_missing;        /* what the wanted files may still take */
+    struct bits select;            /* the files to make */
+    struct bits claimed, to_check; /* pieces: of the journal; to be hashed */
+    struct bits changed;           /* files: somebody else changed them */
     struct {                   /* whose the files on disk are: see adopt.h */
         struct bits strangers; /* files that are not known as its own */
         struct bits taken;     /* files that STAT takes to their place */

@@ -230,6 +230,9 @@ static void judge_apply(struct engine_torrent *st,
                     files[i].verdict == TRUST_LATE) &&
                    !trust) {
             judge_recheck_file(st, file, files[i].verdict);
+            if (files[i].verdict == TRUST_RECHECK) {
+                (void)bits_set(&st->startup.changed, file);
+            }
         }
         st->startup.scan_needed |= files[i].beyond;
         if (!files[i].claimed && !st->rows.files[file].has_print) {
@@ -408,6 +411,15 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job)
     free(files);
     free(map);
     return there;
+}
+
+void judge_withdraw(struct engine_torrent *st)
+{
+    BITS_EACH (i, &st->startup.changed) {
+        judge_drop_claims(st, i);
+        st->stat.checked_to = 0; /* data beyond the journal is looked for */
+    }
+    bits_zero(&st->startup.changed);
 }
 
 void judge_refused(struct engine_torrent *st, uint32_t file)

@@ -11,6 +11,9 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job);
 /* No piece matches in a file that btc does not know: nothing is claimed in it.
  */
 void judge_refused(struct engine_torrent *st, uint32_t file);
+/* The torrent does not come to run, so nobody hashes what is in `changed`:
+ * nothing is claimed in it meanwhile. The next startup looks for data there. */
+void judge_withdraw(struct engine_torrent *st);
 /* The check of everything that was in doubt has ended: no file owes one. */
 void judge_checked(struct engine_torrent *st);
 

@@ -137,6 +137,7 @@ void engine_load_unload(struct engine_torrent *st)
     bits_fini(&st->startup.select);
     bits_fini(&st->startup.claimed);
     bits_fini(&st->startup.to_check);
+    bits_fini(&st->startup.changed);
     bits_fini(&st->startup.adopt.strangers);
     bits_fini(&st->startup.adopt.taken);
     refusals_forget(st);

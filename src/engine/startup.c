@@ -24,6 +24,14 @@
 /* Bytes of a path that are shown, its end. */
 #define STARTUP_PATH_MAX 80
 
+/* It does not come to run. */
+static void startup_failed(struct engine_torrent *st, int code,
+                           const char *text)
+{
+    judge_withdraw(st);
+    turn_post_failed(st, code, text);
+}
+
 /* The wish changed while a job was out: what it found is not looked at. */
 static bool startup_is_off(const struct engine_torrent *st)
 {
@@ -130,7 +138,7 @@ static void startup_owned(struct engine_torrent *st, int code, const char *text)
     jobs_done(st);
     bool off = startup_is_off(st);
     if (code < 0 && !off) {
-        turn_post_failed(st, code, text);
+        startup_failed(st, code, text);
     } else if (!off && startup_wants_more(st)) {
         startup_create(st);
     } else {
@@ -149,7 +157,7 @@ static void startup_created(struct store_job *job)
     } else if (job->result < 0) {
         char text[TORRENT_ERROR_MAX];
         startup_create_text(st, job, text);
-        turn_post_failed(st, job->result, text);
+        startup_failed(st, job->result, text);
     } else {
         if (st->row.overwrite) {
             st->row.overwrite = false;
@@ -169,7 +177,7 @@ static void startup_create(struct engine_torrent *st)
     }
     bits_fini(&st->startup.select);
     if (bits_init(&st->startup.select, st->geom.n_files) < 0) {
-        turn_post_failed(st, BTC_E_LIMIT, "too many files");
+        startup_failed(st, BTC_E_LIMIT, "too many files");
         return;
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
@@ -213,7 +221,7 @@ static void startup_spaced(struct store_job *job)
                        (unsigned long long)((need + (1u << 20) - 1) >> 20),
                        (unsigned long long)(avail >> 20),
                        (unsigned long long)(floor >> 20));
-        turn_post_failed(st, BTC_E_NOSPACE, text);
+        startup_failed(st, BTC_E_NOSPACE, text);
         return;
     }
     startup_create(st);
@@ -239,7 +247,7 @@ static void startup_adopted(struct engine_torrent *st, int code,
         judge_refused(st, st->startup.adopt.refused_file);
     }
     if (code < 0 && !startup_is_off(st)) {
-        turn_post_failed(st, code, text);
+        startup_failed(st, code, text);
     } else {
         turn_post(st, LIFE_SCANNED);
     }
@@ -386,8 +394,10 @@ void startup_stat(struct engine_torrent *st)
 {
     bits_fini(&st->startup.claimed);
     bits_fini(&st->startup.to_check);
+    bits_fini(&st->startup.changed);
     if (bits_init(&st->startup.claimed, st->geom.n_pieces) < 0 ||
-        bits_init(&st->startup.to_check, st->geom.n_pieces) < 0) {
+        bits_init(&st->startup.to_check, st->geom.n_pieces) < 0 ||
+        bits_init(&st->startup.changed, st->geom.n_files) < 0) {
         turn_post_failed(st, BTC_E_LIMIT, "too many pieces");
         return;
     }

@@ -136,5 +136,38 @@ def test_daemon(lab):
     assert daemon.stop() == 0, daemon.err()
 
 
+def test_another_file_changed(lab):
+    """One file is refused before the other, which somebody changed, is hashed.
+    """
+    t, seeder = setup(lab)
+    begin(lab, t, seeder).stop()
+    for k, size in enumerate((400_000, 700_000)):
+        with open(lab.path(f"out/two/f{k}"), "r+b") as f:
+            f.write(bytes(size - 50_000 * k))
+    run = lab.btc("resume")
+    assert run.code == 13 and "is longer" in run.err, run
+    assert kit.claims_hold(lab, t) <= {t.piece_count - 1, t.piece_count - 2}
+    seeder.rate = 0
+    assert lab.btc("resume", "--overwrite").code == 0
+    t.check(lab.path("out"))
+
+
+def test_good_pieces_are_found_again(lab):
+    """Nothing is fetched twice because of a refusal."""
+    t, seeder = setup(lab)
+    begin(lab, t, seeder).stop()
+    good = kit.claims_hold(lab, t)
+    os.truncate(lab.path("out/two/f0"), 300_001)
+    os.utime(lab.path("out/two/f1"))
+    assert lab.btc("resume").code == 13
+    assert not lab.sql("SELECT 1 FROM piece")
+    os.truncate(lab.path("out/two/f0"), 300_000)
+    seeder.forget()
+    seeder.rate = 0
+    assert lab.btc("resume").code == 0
+    t.check(lab.path("out"))
+    assert not good & {a.piece for a in seeder.forget()[0]}
+
+
 if __name__ == "__main__":
     lab.main(__name__)
