@@ -46,9 +46,11 @@ static void api_delete_done(struct store_job *job)
 
 /* Deletes the files and the folders that become empty. Storage that is absent
  * keeps its data, so the torrent stays, too: nobody would find the data again.
+ * `n_removed`: so many files are gone.
  */
 static int api_remove_data(const struct api_remove *a,
-                           const struct journal_removal *r, struct err *e)
+                           const struct journal_removal *r, uint32_t *n_removed,
+                           struct err *e)
 {
     struct loop *loop = loop_new();
     if (!loop) {
@@ -75,6 +77,7 @@ static int api_remove_data(const struct api_remove *a,
         code = delete_judge(r, &job, e);
         api_remove_tell(a, &job.remove.stays);
     }
+    *n_removed = job.remove.n_removed;
     bits_fini(&select);
     free(owned);
     store_tree_free(store);
@@ -87,12 +90,15 @@ static int api_remove_data(const struct api_remove *a,
 static int api_remove_steps(const struct api_remove *a, struct err *e)
 {
     struct journal_removal r;
+    uint32_t n_removed = 0;
     int code = journal_remove_torrent(a->db, a->id, false, &r, e);
     if (code == 0 && r.step == JOURNAL_REMOVAL_DELETE) {
-        code = api_remove_data(a, &r, e);
+        code = api_remove_data(a, &r, &n_removed, e);
         journal_removal_fini(&r);
         if (!code) {
             code = journal_remove_torrent(a->db, a->id, true, &r, e);
+        } else if (n_removed > 0) {
+            (void)journal_removal_unclaim(a->db, a->id, NULL);
         }
     }
     if (code == 0 && r.step == JOURNAL_REMOVAL_KEEP) {

@@ -100,7 +100,12 @@ int delete_judge(const struct journal_removal *r, const struct store_job *job,
                        job->fail.text);
     }
     if (job->result != 0) {
-        return err_set(e, job->result, "cannot delete: %s", job->fail.text);
+        const char *help = "";
+        if (job->result == BTC_E_EXISTS) {
+            help = "move it away, ";
+        }
+        return err_set(e, job->result, "cannot delete: %s; %s" REMOVAL_HINT,
+                       job->fail.text, help);
     }
     if (job->remove.n_removed == 0 && r->root_dev != 0 &&
         job->root.dev != r->root_dev) {

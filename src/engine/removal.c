@@ -8,6 +8,7 @@
  */
 #include "engine/removal.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "engine/delete.h"
@@ -81,23 +82,57 @@ static void removing_end(struct removing *m)
     free(m);
 }
 
+/* On the database thread. */
+static void remove_unclaim(void *ctx, struct journal *db)
+{
+    struct removing *m = ctx;
+    struct err e;
+    if (journal_removal_unclaim(db, m->st->id, &e) != 0) {
+        log_write(LOG_WARN, "remove", "%s", e.msg);
+    }
+}
+
+/* No claim outlives what was deleted. */
+static void remove_unclaimed(void *ctx)
+{
+    struct removing *m = ctx;
+    struct engine_torrent *st = m->st;
+    jobs_done(st);
+    st->ran = false; /* what it knew to be here is not */
+    st->stat.bytes_done = 0;
+    st->stat.pieces_done = st->stat.checked_to = 0;
+    st->stat.completed_at = 0;
+    facts_stat(st);
+    remove_failed(st, &m->e);
+    removing_end(m);
+}
+
 /* The files are gone, or not all of them. The next step follows from the wish
  * as it stands then. */
 static void remove_deleted(struct store_job *job)
 {
     struct removing *m = job->ctx;
     struct engine_torrent *st = m->st;
+    bool some = job->remove.n_removed > 0;
     jobs_done(st);
     commit_hold(&st->ledger.member, false);
     delete_note(pipes_free_facts(st->s), &job->remove.stays);
     store_stays_fini(&job->remove.stays);
-    if (delete_judge(&m->r, job, &m->e) == 0) {
+    int code = delete_judge(&m->r, job, &m->e);
+    jobs_free(job);
+    if (code != 0 && some) {
+        facts_forget(st);
+        st->n_jobs++;
+        journal_thread_call(st->s->journal_thread, remove_unclaim,
+                            remove_unclaimed, m);
+        return;
+    }
+    if (code == 0) {
         facts_forget(st);
         turn_post(st, LIFE_DELETED);
     } else {
         remove_failed(st, &m->e);
     }
-    jobs_free(job);
     removing_end(m);
 }
 

@@ -38,6 +38,41 @@ static int journal_remove_rows(struct journal *db, int64_t id, const char *name,
     return code;
 }
 
+/* Statements with the torrent as ?1. */
+static int journal_remove_exec(struct journal *db, int64_t id,
+                               const char *const *sql, size_t n, struct err *e)
+{
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        sqlite3_stmt *s = NULL;
+        code = journal_prepare(db, sql[i], &s, e);
+        if (code == 0) {
+            (void)sqlite3_bind_int64(s, 1, id);
+            code = journal_run_stmt(db, s, e);
+            (void)sqlite3_finalize(s);
+        }
+    }
+    return code;
+}
+
+int journal_removal_unclaim(struct journal *db, int64_t id, struct err *e)
+{
+    static const char *const sql[] = {
+        "DELETE FROM piece WHERE torrent_id = ?1",
+        "DELETE FROM block WHERE torrent_id = ?1",
+        "UPDATE file SET bytes_done = 0 WHERE torrent_id = ?1",
+        "UPDATE torrent_stat SET bytes_done = 0, pieces_done = 0,"
+        " checked_to = 0, completed_at = NULL, updated_at = unixepoch(),"
+        " state = CASE WHEN state IN ('complete', 'seeding') THEN 'queued'"
+        " ELSE state END WHERE torrent_id = ?1"};
+    int code = journal_begin(db, e);
+    if (code != 0) {
+        return code;
+    }
+    code = journal_remove_exec(db, id, sql, sizeof(sql) / sizeof(*sql), e);
+    return journal_end(db, code, e);
+}
+
 /* It stays, but its data is gone already: no claim outlives the data. */
 static int journal_remove_claims(struct journal *db, int64_t id, struct err *e)
 {
@@ -52,17 +87,7 @@ static int journal_remove_claims(struct journal *db, int64_t id, struct err *e)
         " state = (SELECT CASE wanted WHEN 'pause' THEN 'paused'"
         " ELSE 'queued' END FROM torrent WHERE id = ?1)"
         " WHERE torrent_id = ?1"};
-    int code = 0;
-    for (size_t i = 0; code == 0 && i < sizeof(sql) / sizeof(*sql); i++) {
-        sqlite3_stmt *s = NULL;
-        code = journal_prepare(db, sql[i], &s, e);
-        if (code == 0) {
-            (void)sqlite3_bind_int64(s, 1, id);
-            code = journal_run_stmt(db, s, e);
-            (void)sqlite3_finalize(s);
-        }
-    }
-    return code;
+    return journal_remove_exec(db, id, sql, sizeof(sql) / sizeof(*sql), e);
 }
 
 /* Another torrent has the file, too: it stays. */

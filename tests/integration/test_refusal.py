@@ -169,5 +169,47 @@ def test_good_pieces_are_found_again(lab):
     assert not good & {a.piece for a in seeder.forget()[0]}
 
 
+def half_deleted(lab, t, remove):
+    """A file that grew stays; the other one goes, and what was claimed."""
+    os.truncate(lab.path("out/two/f0"), 400_000)
+    remove()
+    assert os.listdir(lab.path("out/two")) == ["f0"]
+    row = kit.progress(lab)
+    assert row["bytes_done"] == 0 and row["pieces_done"] == 0, row
+    assert row["state"] != "complete" and not kit.claims_hold(lab, t), row
+    os.truncate(lab.path("out/two/f0"), 300_000)
+
+
+def test_half_deleted(lab):
+    t, seeder = setup(lab, rate=0)
+    kit.get(lab, t, "--peer", seeder.address)
+
+    def remove():
+        run = lab.btc("rm", "--data", "-y", "two")
+        assert run.code == 13 and "move it away" in run.err, run
+    half_deleted(lab, t, remove)
+    assert lab.btc("resume").code == 0
+    t.check(lab.path("out"))
+    assert lab.btc("rm", "--data", "-y", "two").code == 0
+    assert os.listdir(lab.path("out")) == []
+
+
+def test_half_deleted_by_an_engine(lab):
+    t, seeder = setup(lab, rate=0)
+    kit.get(lab, t, "--peer", seeder.address)
+    assert lab.btc("set", "two", "seed=forever").code == 0
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: state(lab) == "seeding")
+
+    def remove():
+        assert lab.btc("rm", "--data", "-y", "two").code == 0
+        lab.wait(lambda: state(lab) == "error")
+    half_deleted(lab, t, remove)
+    assert lab.btc("start", "two").code == 0
+    lab.wait(lambda: state(lab) == "seeding")
+    t.check(lab.path("out"))
+    assert daemon.stop() == 0, daemon.err()
+
+
 if __name__ == "__main__":
     lab.main(__name__)
