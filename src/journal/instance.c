@@ -157,6 +157,9 @@ int journal_instance_check(const char *path, struct err *e)
     if (journal_wal_size(path) == 0) {
         return 0;
     }
+    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0) {
+        return 0; /* whose it is cannot be seen: who opens it says why */
+    }
     journal_instance_left(path, left);
     if (left[0] == '\0' || journal_engine_pid(path) != 0) {
         return 0; /* a clean end, or an engine that is alive */

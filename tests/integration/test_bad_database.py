@@ -332,6 +332,32 @@ def test_read_only_folder(lab):
     said(lab.btc("db", "backup", copy), 10, copy + ": Read-only")
 
 
+def test_unreadable_after_a_kill(lab):
+    """What cannot be read may not be called another file: the advice for that
+    sets the log aside."""
+    setpriv = laboratory.find("setpriv")
+    torrent, seeder = setup(lab)
+    seeder.close()
+    slow = wire.Slow(torrent, lab.next_ip())
+    out = os.path.dirname(lab.path("out", "x"))
+    btc = lab.start_btc("get", torrent.path, "-d", out, "--peer", slow.address,
+                        "--journal-interval", "50")
+    lab.wait(lambda: lab.sql("SELECT 1 FROM piece"))
+    btc.kill()
+    os.chmod(lab.db, 0)
+    for args in READING[:1] + WRITING:
+        run = lab.start("btc", [setpriv, "--reuid=65534", "--regid=65534",
+                                "--clear-groups", os.environ["BTC"], *args],
+                        env={"BTC_DB": lab.db})
+        assert run.wait(20) == 10, run.err()
+        assert "Permission denied" in run.err(), run.err()
+        assert "restore" not in run.err(), run.err()
+    os.chmod(lab.db, 0o644)
+    slow.pause = 0
+    said(lab.btc("resume"), 0)
+    torrent.check(out)
+
+
 def test_no_place(lab):
     """A folder that is a file, or not there: what is named, and why."""
     torrent = make_db(lab)
