@@ -1,8 +1,25 @@
 /* The btc program: see cli.h. */
 #include "cli/cli.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Who starts btc without a standard stream (`>&-`) would have it print into the
+ * first file that it opens: a .torrent, a file of a torrent. What stands there
+ * instead fails as a closed stream does: it is open the wrong way round. */
+static void main_fill_streams(void)
+{
+    static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)open("/dev/null", flags[fd]); /* the lowest one: this one */
+        }
+    }
+}
+
 /* Runs the command line on the standard streams. */
 int main(int argc, char **argv)
 {
+    main_fill_streams();
     return cli_main(argc, argv, stdout, stderr);
 }

@@ -4,6 +4,7 @@ allowed; unknown torrents: exit 3."""
 import json
 import os
 import pathlib
+import subprocess
 
 import lab as laboratory
 from lab import benc
@@ -118,6 +119,25 @@ def test_usage(lab):
     assert lab.btc().code == 2
     run = lab.btc("get", "--json", "--port", "x", torrent)
     assert run.code == 2 and run.json()["error"]["status"] == 2, run
+
+
+def test_closed_streams(lab):
+    """No file of btc's gets the number of a stream that is closed, and what
+    cannot be printed is not called a success."""
+    with subprocess.Popen(["sh", "-c", "exec \"$BTC\" info - >&- 2>&-"],
+                          stdin=subprocess.PIPE, env=dict(os.environ)) as run:
+        def stands_there():
+            try:
+                return {os.readlink(f"/proc/{run.pid}/fd/{fd}")
+                        for fd in (1, 2)} == {"/dev/null"}
+            except FileNotFoundError:
+                return False
+        try:
+            lab.wait(stands_there, 20, "the streams to be filled")
+        finally:
+            run.stdin.close()
+    run = subprocess.run(["sh", "-c", "exec \"$BTC\" help >&-"], check=False)
+    assert run.returncode == 10, run
 
 
 def test_nothing_there(lab):
