@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 /* Who starts btc without a standard stream (`>&-`) would have it print into the
@@ -17,9 +18,18 @@ static void main_fill_streams(void)
     }
 }
 
+/* A file that may not grow (`ulimit -f`) is an error of a write, which is told
+ * and saved like any other. The signal would end btc without a word. */
+static void main_ignore_signals(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGXFSZ, &ignore, NULL);
+}
+
 /* Runs the command line on the standard streams. */
 int main(int argc, char **argv)
 {
     main_fill_streams();
+    main_ignore_signals();
     return cli_main(argc, argv, stdout, stderr);
 }

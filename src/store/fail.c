@@ -94,8 +94,8 @@ void store_fail_with(struct store_job *job, uint32_t file, const char *path,
 static const char *store_error_reason(int errnum, char *text, size_t size)
 {
     if (errnum == EFBIG) {
-        return "File too large: this file system cannot hold it (FAT32 ends "
-               "at 4 GiB)";
+        return "File too large for this file system (FAT32 ends at 4 GiB) or "
+               "for a limit (ulimit -f)";
     }
     if (errnum == STORE_E_TOUCHED) {
         return "was changed by somebody else: it is hashed again";

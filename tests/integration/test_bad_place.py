@@ -452,6 +452,22 @@ def test_file_in_place_of_a_folder(lab):
     assert pathlib.Path(out, "folder", "a").read_bytes() == b"mine"
 
 
+def test_file_size_limit(lab):
+    """What `ulimit -f` forbids is an error, not the end of the process."""
+    torrent, seeder = setup(lab)
+    out = folder(lab, "out")
+    for limit, what in ((50_000, lab.db), (1_500_000, "File too large")):
+        run = lab.start("btc", [
+            laboratory.find("prlimit"), f"--fsize={limit}", os.environ["BTC"],
+            "get", torrent.path, "-d", out, "--peer", seeder.address],
+            env={"BTC_DB": lab.db, "BTC_BIND": "10.77.0.20",
+                 "BTC_DHT_BOOTSTRAP": "none", "BTC_NO_LSD": "true"})
+        assert run.wait(60) == 10 and what in run.err(), run.err()
+    assert state(lab) == "error"
+    said(lab.btc("resume"), 0)
+    torrent.check(out)
+
+
 def test_file_changes_under_us(lab):
     """Truncated while it is downloaded, and deleted while it is seeded."""
     torrent, seeder = setup(lab, 4 * MIB)
