@@ -323,7 +323,6 @@ static void judge_forget_all(struct engine_torrent *st, struct trust_run *run)
     bits_zero(&st->startup.claimed);
     st->rows.n_blocks = st->rows.n_pieces = 0;
     run->root_dev = 0; /* nor where it was */
-    journal_put_accepted_loss(commit_facts(&st->ledger.member), st->id);
     facts_event(st, LEVEL_WARN, "accept-loss",
                 "the storage was absent: starting over as wished");
     facts_stat(st);
@@ -387,6 +386,16 @@ static bool judge_is_bare(const struct engine_torrent *st,
     return same_boot || (stat("/", &slash) == 0 && slash.st_dev == root->dev);
 }
 
+/* Whoever would accept a loss has been answered: there was one, or none. Kept,
+ * the wish would start over when some other day a drive is away. */
+static void judge_end_loss(struct engine_torrent *st)
+{
+    if (st->row.accept_loss) {
+        st->row.accept_loss = false;
+        journal_put_accepted_loss(commit_facts(&st->ledger.member), st->id);
+    }
+}
+
 bool judge_files(struct engine_torrent *st, const struct store_job *job)
 {
     struct trust_run run = judge_run(st);
@@ -404,6 +413,7 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job)
         there = trust_judge(&run, &root, files, n);
     }
     if (there) {
+        judge_end_loss(st);
         st->stat.root_dev = root.dev;
         judge_apply(st, job->prints, files, map, n);
         judge_wishes(st);

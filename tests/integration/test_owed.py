@@ -107,6 +107,19 @@ def test_accepted_loss(lab):
     assert one(lab, "SELECT accept_loss FROM torrent") == 0
 
 
+def test_accepted_loss_of_nothing(lab):
+    """The wish is answered by storage that is there: it does not wait for the
+    day on which the drive is away."""
+    t, seeder = folder(lab)
+    get(lab, t, seeder)
+    assert lab.btc("set", "two", "accept-loss=true").code == 0
+    resumed(lab)
+    assert one(lab, "SELECT accept_loss FROM torrent") == 0
+    os.rename(lab.path("out/two"), lab.path("away"))
+    assert lab.btc("verify", "two").code != 0
+    assert one(lab, "SELECT count(*) FROM piece") > 0
+
+
 def test_removal(lab):
     """Beside a torrent that is complete, and one that has something to do."""
     t, seeder = folder(lab)
