@@ -122,15 +122,13 @@ static void judge_lose_file(struct engine_torrent *st, uint32_t file)
 }
 
 /* Somebody has put another file in the place of the one that btc made or took
- * over. It is his until a piece of the torrent is found in it: see adopt.h. A
- * copy that was made with its times (cp -p, rsync -a) is that one: nobody
- * else's file has its length and its time to the nanosecond. What is claimed of
- * it is hashed all the same. */
+ * over. It is his until a piece of the torrent is found in it: see adopt.h. Its
+ * length and time prove nothing, even to the nanosecond: the kernel's clock
+ * ticks in milliseconds, and two files written at once have the same. */
 static bool judge_is_another(const struct journal_file *f,
                              const struct fingerprint *p)
 {
-    bool copy = f->size == p->size && f->mtime_ns == p->mtime_ns;
-    return f->has_print && p->exists && f->ino != p->ino && !copy;
+    return f->has_print && p->exists && f->ino != p->ino;
 }
 
 /* The file's fingerprint as it is now goes into the journal, and with it the
