@@ -126,6 +126,9 @@ void ledger_take(struct engine_torrent *st)
     if (st->ran && !l->member.doubted) {
         ledger_count_files(st);
     }
+    if (st->store != NULL && store_is_dirty(st->store)) {
+        commit_owe_sync(&l->member);
+    }
     if (!l->member.dirty) {
         ledger_put_stat(st); /* else when it is synced */
     }

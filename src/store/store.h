@@ -107,6 +107,7 @@ bool store_tree_is_home(const struct store_tree *s, uint32_t file);
 void store_tree_rest(struct store_tree *s);
 /* It is whole: others may read its files, too, until it writes again. */
 void store_tree_only_reads(struct store_tree *s);
+bool store_is_dirty(struct store_tree *s); /* written to since the last SYNC */
 /* On which drive it lies, as a number that the caller gives: its SYNCs wait
  * only for those of trees with the same one (beyond STORE_MAX_LANES some
  * share). Only while no SYNC of it is out; 0 until it is told. */
@@ -239,9 +240,8 @@ void store_cancel_low(struct store *d, struct store_tree *s);
 bool store_warm(struct store_job *job);
 /* Ends a PREFETCH reference; any thread. */
 void store_fd_release(struct store_tree *s, uint32_t file, int fd);
-/* Somebody has written to a file: a job that failed tells of it
- * (`touched`), and its pieces are hashed again. From here on it is known as it
- * is at the next look. */
+/* Somebody has written to a file, and its pieces are hashed again: it is known
+ * as it is at the next look. */
 void store_accept(struct store_tree *s, uint32_t file);
 /* The file was written by an earlier run or by somebody else and is claimed
  * now: the next SYNC includes it. */

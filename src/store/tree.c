@@ -431,6 +431,14 @@ void store_tree_wrote(struct store_tree *s, uint32_t file)
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
+bool store_is_dirty(struct store_tree *s)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    bool dirty = s->n_dirty > 0;
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return dirty;
+}
+
 /* Remembers a file. */
 void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st)
 {

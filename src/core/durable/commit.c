@@ -170,6 +170,12 @@ void *commit_claims(struct commit_member *m)
     return commit_facts(m);
 }
 
+void commit_owe_sync(struct commit_member *m)
+{
+    BTC_ASSERT(m->step == COMMIT_TAKEN);
+    m->dirty |= !m->doubted;
+}
+
 void *commit_lot(struct commit_member *m)
 {
     BTC_ASSERT(m->step != COMMIT_OUT && m->step != COMMIT_CHOSEN);

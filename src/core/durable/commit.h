@@ -155,6 +155,10 @@ void *commit_free_facts(struct commit *c);
 void *commit_facts(struct commit_member *m);
 /* The same for facts that claim data: a SYNC comes first. */
 void *commit_claims(struct commit_member *m);
+/* From TAKE until the next step: something was written that no fact speaks of
+ * (a write that failed half way). Its fingerprint is to be that of a SYNC, or
+ * the next run takes our own change for somebody else's. */
+void commit_owe_sync(struct commit_member *m);
 /* Only between TAKE and COMMIT: what belongs to this commit. */
 void *commit_lot(struct commit_member *m);
 /* It may have something to say: ask it in the next commit. */
