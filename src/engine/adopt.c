@@ -6,6 +6,9 @@
 #include "base/mem.h"
 #include "core/durable/trust.h"
 #include "engine/facts.h"
+#include "journal/owner.h"
+#include "journal/shared.h"
+#include "journal/writer.h"
 #include "model/span.h"
 
 #include <stdio.h>
@@ -31,6 +34,8 @@ struct adopt {
     uint32_t file;                 /* that is looked at */
     uint32_t piece, end;           /* of the file: the next to hash */
     struct fingerprint print;      /* of the file */
+    char *save_path, *path;        /* own; of the file, when it is refused */
+    int64_t owner;                 /* another torrent that has it, or 0 */
     void (*next)(struct adopt *a); /* a circle that is none on the stack */
     struct store_job job;          /* the one that is out */
 };
@@ -41,6 +46,8 @@ static void adopt_end(struct adopt *a, int code, const char *text)
     struct engine_torrent *st = a->st;
     adopt_done_fn *done = a->done;
     bits_fini(&a->strangers);
+    free(a->save_path);
+    free(a->path);
     free(a);
     done(st, code, text);
 }
@@ -64,26 +71,76 @@ static struct store_job *adopt_job(struct adopt *a, enum store_op op,
     return &a->job;
 }
 
+/* What helps. To insist would cost another torrent its data, if it has the
+ * file. */
+static void adopt_refuse_text(const struct adopt *a, char *out, size_t size)
+{
+    long long id = (long long)a->st->id;
+    if (a->owner == 0) {
+        (void)snprintf(out, size,
+                       "move that away, or `btc resume %lld --overwrite`", id);
+    } else {
+        (void)snprintf(out, size,
+                       "torrent %lld has that file, too; go elsewhere: `btc "
+                       "move %lld DIR --here`",
+                       (long long)a->owner, id);
+    }
+}
+
+/* The owner is known. */
+static void adopt_refused(void *ctx)
+{
+    struct adopt *a = ctx;
+    char text[ADOPT_PATH_MAX + 192];
+    char help[128];
+    char *path = mem_printf("%s/%s", a->save_path, a->path);
+    size_t len = strlen(path);
+    size_t cut = 0;
+    if (len > ADOPT_PATH_MAX) {
+        cut = len - ADOPT_PATH_MAX;
+    }
+    adopt_refuse_text(a, help, sizeof(help));
+    (void)snprintf(text, sizeof(text),
+                   "%s%s: exists and holds no piece of this torrent; %s",
+                   cut > 0 ? "..." : "", path + cut, help);
+    free(path);
+    adopt_end(a, BTC_E_EXISTS, text);
+}
+
+/* Another torrent has the place. */
+static int adopt_found_owner(void *ctx, const struct journal_torrent *other,
+                             uint32_t file, const char *path)
+{
+    struct adopt *a = ctx;
+    (void)file;
+    (void)path;
+    a->owner = other->id;
+    return 1;
+}
+
+/* On the database thread. Whose it is, by whatever name, or whose it was. */
+static void adopt_find_owner(void *ctx, struct journal *db)
+{
+    struct adopt *a = ctx;
+    struct journal_file file = {.path = a->path};
+    const struct journal_near_files place = {
+        .id = a->st->id, .save_path = a->save_path, .files = &file, .n = 1};
+    a->owner = journal_owner(db, a->st->id, a->print.dev, a->print.ino);
+    if (a->owner == 0) {
+        (void)journal_near(db, &place, adopt_found_owner, a, NULL);
+    }
+}
+
 /* Of the file nothing matches. Nor will it at the next try, as long as it is
  * the same. */
 static void adopt_refuse(struct adopt *a)
 {
     a->st->startup.adopt.refused = a->print;
     a->st->startup.adopt.refused_file = a->file;
-    char text[ADOPT_PATH_MAX + 128];
-    char *path =
-        mem_printf("%s/%s", a->st->row.save_path, facts_path(a->st, a->file));
-    size_t len = strlen(path);
-    size_t cut = 0;
-    if (len > ADOPT_PATH_MAX) {
-        cut = len - ADOPT_PATH_MAX;
-    }
-    (void)snprintf(text, sizeof(text),
-                   "%s%s: exists and holds no piece of this torrent; move that "
-                   "away, or `btc resume %lld --overwrite`",
-                   cut > 0 ? "..." : "", path + cut, (long long)a->st->id);
-    free(path);
-    adopt_end(a, BTC_E_EXISTS, text);
+    a->save_path = mem_strdup(a->st->row.save_path);
+    a->path = mem_strdup(facts_path(a->st, a->file));
+    journal_thread_call(a->st->s->journal_thread, adopt_find_owner,
+                        adopt_refused, a);
 }
 
 /* The files of a piece that matches are the torrent's. */
@@ -341,8 +398,10 @@ bool adopt_is_stale(const struct engine_torrent *st)
 
 /* Rows on their way into the journal. */
 struct adopt_rows {
-    struct engine_torrent *st; /* borrows; counts in its n_jobs */
-    struct journal_batch *b;   /* owns */
+    struct engine_torrent *st;  /* borrows; counts in its n_jobs */
+    struct journal_batch *b;    /* owns */
+    struct fingerprint *writes; /* owns; files that may be written over */
+    uint32_t n_writes;
     adopt_done_fn *done;
     int code;
     struct err e;
@@ -353,6 +412,10 @@ static void adopt_write(void *ctx, struct journal *db)
 {
     struct adopt_rows *r = ctx;
     r->code = journal_apply(db, r->b, &r->e);
+    for (uint32_t i = 0; r->code == 0 && i < r->n_writes; i++) {
+        r->code = journal_owner_unclaim(db, r->st->id, r->writes[i].dev,
+                                        r->writes[i].ino, &r->e);
+    }
 }
 
 /* They are there. */
@@ -361,6 +424,7 @@ static void adopt_written(void *ctx)
     struct adopt_rows *r = ctx;
     r->done(r->st, r->code, r->e.msg);
     journal_batch_free(r->b);
+    free(r->writes);
     free(r);
 }
 
@@ -381,14 +445,19 @@ static void adopt_disown(struct engine_torrent *st, struct journal_batch *b,
 }
 
 void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
-               adopt_done_fn *done)
+               bool all, adopt_done_fn *done)
 {
     struct adopt_rows *r = mem_zalloc(sizeof(*r));
     *r = (struct adopt_rows){.st = st, .b = journal_batch_new(), .done = done};
+    r->writes = mem_array(st->geom.n_files, sizeof(*r->writes));
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         struct journal_file *f = &st->rows.files[i];
         if (!prints[i].exists || f->has_print) {
             continue;
+        }
+        bool is_new = prints[i].blocks == 0; /* most are; nobody asks then */
+        if (!is_new && (all || bits_get(&st->startup.adopt.writes, i))) {
+            r->writes[r->n_writes++] = prints[i];
         }
         adopt_disown(st, r->b, i);
         facts_print(f, &prints[i]);

@@ -43,9 +43,10 @@ void adopt_look(struct engine_torrent *st, struct bits *strangers,
 void adopt_find_writes(struct engine_torrent *st);
 
 /* Journals the files of `prints` that were not known as the torrent's own,
- * before a byte goes into them: a run that is killed must know them again.
- * Counts as a job like adopt_look. */
+ * before a byte goes into them: a run that is killed must know them again. Of
+ * those that are to be written (or `all` may be) no other torrent claims
+ * anything any more. Counts as a job like adopt_look. */
 void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
-               adopt_done_fn *done);
+               bool all, adopt_done_fn *done);
 
 #endif

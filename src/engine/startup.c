@@ -150,8 +150,8 @@ static void startup_owned(struct engine_torrent *st, int code, const char *text)
 static void startup_created(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
+    bool overwrite = startup_may_overwrite(st);
     jobs_done(st);
-    bits_fini(&st->startup.adopt.writes);
     if (startup_is_off(st)) {
         turn_post(st, LIFE_CREATED);
     } else if (job->result < 0) {
@@ -163,8 +163,9 @@ static void startup_created(struct store_job *job)
             st->row.overwrite = false;
             journal_put_overwritten(commit_facts(&st->ledger.member), st->id);
         }
-        adopt_own(st, job->prints, startup_owned);
+        adopt_own(st, job->prints, overwrite, startup_owned);
     }
+    bits_fini(&st->startup.adopt.writes);
     jobs_free(job);
 }
 

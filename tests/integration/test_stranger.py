@@ -107,6 +107,71 @@ def test_not_deleted_after_a_look(lab):
     not_deleted(lab, True)
 
 
+def test_linked_to_another_torrent(lab):
+    """The file in the way is a name of another torrent's data, which is at
+    rest: nothing advises to write into it. Who insists all the same takes the
+    other one's claims away."""
+    first = make(lab)
+    torrent = lab.make_torrent(lab.make_data("seed2/other.bin", SIZE, seed=7),
+                               piece_length=LENGTH)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    os.mkdir(lab.path("two"))
+    os.link(lab.path("out/data.bin"), lab.path("two/other.bin"))
+    run = lab.btc("get", torrent.path, "-d", lab.path("two"), "--peer",
+                  seed.address)
+    assert run.code == 13 and "torrent 1 " in run.err, run
+    assert "--overwrite" not in run.err, run
+    first.check(lab.path("out"))
+    # a copy of its own in the place is nobody's
+    shutil.copy(lab.path("two/other.bin"), lab.path("copy"))
+    os.replace(lab.path("copy"), lab.path("two/other.bin"))
+    run = lab.btc("resume", "2")
+    assert run.code == 13 and "--overwrite" in run.err, run
+    assert lab.btc("resume", "2", "--overwrite").code == 0
+    torrent.check(lab.path("two"))
+    first.check(lab.path("out"))
+    assert kit.progress(lab, first)["state"] == "complete"
+
+
+def test_elsewhere(lab):
+    """The way that the text tells; also when it is the same place."""
+    first = make(lab)
+    torrent = lab.make_torrent(lab.make_data("seed2/other.bin", SIZE, seed=7),
+                               piece_length=LENGTH)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    os.mkdir(lab.path("two"))
+    os.mkdir(lab.path("three"))
+    os.link(lab.path("out/data.bin"), lab.path("two/other.bin"))
+    run = lab.btc("get", torrent.path, "-d", lab.path("two"), "--peer",
+                  seed.address)
+    assert run.code == 13, run
+    assert lab.btc("move", "2", lab.path("three"), "--here").code == 0
+    assert lab.btc("resume", "2").code == 0
+    torrent.check(lab.path("three"))
+    same = lab.make_torrent(lab.make_data("seed3/data.bin", SIZE, seed=8),
+                            piece_length=LENGTH)
+    run = lab.btc("get", same.path, "-d", lab.path("out"), "--peer",
+                  seed.address)
+    assert run.code == 13 and "torrent 1 " in run.err, run
+    assert "--overwrite" not in run.err, run
+    first.check(lab.path("out"))
+
+
+def test_overwritten_data_of_another(lab):
+    first = make(lab)
+    torrent = lab.make_torrent(lab.make_data("seed2/other.bin", SIZE, seed=7),
+                               piece_length=LENGTH)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    os.mkdir(lab.path("two"))
+    os.link(lab.path("out/data.bin"), lab.path("two/other.bin"))
+    run = lab.btc("get", torrent.path, "-d", lab.path("two"), "--peer",
+                  seed.address, "--overwrite")
+    assert run.code == 0, run
+    torrent.check(lab.path("two"))
+    one = kit.progress(lab, first)
+    assert one["pieces_done"] == 0 and one["state"] == "queued", one
+
+
 def test_taken_over(lab):
     """A copy of the data is the torrent's when a piece of it is found there."""
     torrent = make(lab)
