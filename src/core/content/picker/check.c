@@ -106,6 +106,7 @@ static void picker_check_order(const struct picker *p)
 {
     uint32_t at = 0;
 
+    BTC_ASSERT(p->order.count); /* there was a pick */
     for (uint32_t b = 0; b < PICKER_BUCKETS; b++) {
         BTC_ASSERT(p->order.end[b] == at + p->order.count[b]);
         for (; at < p->order.end[b]; at++) {

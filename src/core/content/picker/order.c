@@ -148,7 +148,7 @@ void picker_order_move(struct picker *p, uint32_t piece, uint32_t from)
 /* Counts all buckets anew. */
 static void picker_order_count_all(struct picker *p)
 {
-    memset(p->order.count, 0, PICKER_BUCKETS * sizeof(*p->order.count));
+    memset(p->order.count, 0, (size_t)PICKER_BUCKETS * sizeof(*p->order.count));
     BITS_EACH (i, &p->pickable) {
         p->order.count[picker_bucket(p, i)]++;
     }
