@@ -55,6 +55,9 @@ struct store_job kit_do(struct kit *k, struct store_tree *s, enum store_op op)
         free(job.prints);
         job.prints = NULL;
     }
+    if (op == STORE_DELETE) { /* the same */
+        store_stays_fini(&job.remove.stays);
+    }
     return job;
 }
 
