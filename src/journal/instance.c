@@ -150,6 +150,15 @@ static bool journal_instance_is_pair(const char *path, const char *name)
     return is_pair;
 }
 
+/* An engine that has started since gave the file a new name, or gives it one
+ * just now: then the two were not read of the same moment. */
+static bool journal_instance_moves(const char *path, const char *left)
+{
+    char now[JOURNAL_INSTANCE_LEN];
+    journal_instance_left(path, now);
+    return strcmp(left, now) != 0 || journal_engine_pid(path) != 0;
+}
+
 int journal_instance_check(const char *path, struct err *e)
 {
     char left[JOURNAL_INSTANCE_LEN];
@@ -166,7 +175,8 @@ int journal_instance_check(const char *path, struct err *e)
     }
     journal_instance_of_file(path, found);
     if (strcmp(left, found) == 0 ||
-        (found[0] == '\0' && journal_instance_is_pair(path, left))) {
+        (found[0] == '\0' && journal_instance_is_pair(path, left)) ||
+        journal_instance_moves(path, left)) {
         return 0;
     }
     return err_set(e, BTC_E_DB,
