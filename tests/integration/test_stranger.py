@@ -107,16 +107,22 @@ def test_not_deleted_after_a_look(lab):
     not_deleted(lab, True)
 
 
+def linked(lab):
+    """A second torrent, whose file is one more name of the first one's data,
+    and who has its own."""
+    torrent = lab.make_torrent(lab.make_data("seed2/other.bin", SIZE, seed=7),
+                               piece_length=LENGTH)
+    os.mkdir(lab.path("two"))
+    os.link(lab.path("out/data.bin"), lab.path("two/other.bin"))
+    return torrent, wire.Seeder(torrent, lab.next_ip())
+
+
 def test_linked_to_another_torrent(lab):
     """The file in the way is a name of another torrent's data, which is at
     rest: nothing advises to write into it. Who insists all the same takes the
     other one's claims away."""
     first = make(lab)
-    torrent = lab.make_torrent(lab.make_data("seed2/other.bin", SIZE, seed=7),
-                               piece_length=LENGTH)
-    seed = wire.Seeder(torrent, lab.next_ip())
-    os.mkdir(lab.path("two"))
-    os.link(lab.path("out/data.bin"), lab.path("two/other.bin"))
+    torrent, seed = linked(lab)
     run = lab.btc("get", torrent.path, "-d", lab.path("two"), "--peer",
                   seed.address)
     assert run.code == 13 and "torrent 1 " in run.err, run
@@ -136,12 +142,8 @@ def test_linked_to_another_torrent(lab):
 def test_elsewhere(lab):
     """The way that the text tells; also when it is the same place."""
     first = make(lab)
-    torrent = lab.make_torrent(lab.make_data("seed2/other.bin", SIZE, seed=7),
-                               piece_length=LENGTH)
-    seed = wire.Seeder(torrent, lab.next_ip())
-    os.mkdir(lab.path("two"))
+    torrent, seed = linked(lab)
     os.mkdir(lab.path("three"))
-    os.link(lab.path("out/data.bin"), lab.path("two/other.bin"))
     run = lab.btc("get", torrent.path, "-d", lab.path("two"), "--peer",
                   seed.address)
     assert run.code == 13, run
@@ -159,11 +161,7 @@ def test_elsewhere(lab):
 
 def test_overwritten_data_of_another(lab):
     first = make(lab)
-    torrent = lab.make_torrent(lab.make_data("seed2/other.bin", SIZE, seed=7),
-                               piece_length=LENGTH)
-    seed = wire.Seeder(torrent, lab.next_ip())
-    os.mkdir(lab.path("two"))
-    os.link(lab.path("out/data.bin"), lab.path("two/other.bin"))
+    torrent, seed = linked(lab)
     run = lab.btc("get", torrent.path, "-d", lab.path("two"), "--peer",
                   seed.address, "--overwrite")
     assert run.code == 0, run
