@@ -48,7 +48,7 @@ def options():
 
 
 def clients_of(o):
-    """Ours, and the peers that are installed; with what their versions are."""
+    """Ours, and the peers that are installed; and their versions by name."""
     found = []
     for i, value in enumerate(o.btc):
         name, _, program = value.rpartition("=")
@@ -56,13 +56,14 @@ def clients_of(o):
                          name or ("btc" if i == 0 else f"btc {i}")))
     wanted = o.clients.split(",") if o.clients else [c.name for c in PEERS]
     found += [c(o.root) for c in PEERS if c.name in wanted]
-    out = []
+    out, versions = [], {}
     for client in found:
         version = client.version()
         print(f"{client.name:14} {version or 'not installed: left out'}")
         if version:
             out.append(client)
-    return out
+            versions[client.name] = version
+    return out, versions
 
 
 def say(name, sample, folder):
@@ -89,7 +90,7 @@ def main():
     os.makedirs(o.out, exist_ok=True)
     network([*addresses(2000), *addresses(8, third=40),
              *addresses(250, third=60)])
-    clients = clients_of(o)
+    clients, versions = clients_of(o)
     bench = Bench(o, Tracker(), clients, say)
     done = []
     try:
@@ -101,12 +102,13 @@ def main():
         shutil.rmtree(o.work, ignore_errors=True)
         shutil.rmtree(o.disk, ignore_errors=True)
     text = report.table(done)
-    caption = report.caption(os.cpu_count())
-    print(f"\n== medians of {o.rounds} ({caption})\n\n{text}")
+    captions = report.captions(os.cpu_count(), versions)
+    head = "\n".join(captions)
+    print(f"\n== medians of {o.rounds}: {head}\n\n{text}")
     with open(f"{o.out}/bench.txt", "w", encoding="utf-8") as f:
-        f.write(f"{caption}\n\n{text}\n")
+        f.write(f"{head}\n\n{text}\n")
     report.write_csv(f"{o.out}/bench.csv", done)
-    report.write_svg(f"{o.out}/bench.svg", done, caption)
+    report.write_svg(f"{o.out}/bench.svg", done, captions)
     print(f"\nwritten: {o.out}/bench.txt, bench.csv, bench.svg")
 
 

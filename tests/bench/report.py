@@ -1,6 +1,7 @@
 """What came out: a table for people, a CSV for programs, a picture."""
 import csv
 import datetime
+import re
 import statistics
 from html import escape
 
@@ -82,21 +83,33 @@ def color(name):
     return FLOOR if name in ("floor", "openssl") else PEER
 
 
+def measure_of(result):
+    """What a row is drawn by: speed, where it has one, else what was asked for
+    again; the best first. None when it has neither."""
+    for key, best_is_large in (("rate", True), ("twice", False)):
+        values = {n: m[key] for n, m in result.items() if key in m}
+        if values:
+            return key, sorted(values.items(), key=lambda item: item[1],
+                               reverse=best_is_large)
+    return None
+
+
 def bars(row, result, y):
     """The bars of one row from y down, and where the next may begin."""
-    rates = {n: m["rate"] for n, m in result.items() if "rate" in m}
-    if not rates:
+    measure = measure_of(result)
+    if measure is None:
         return [], y
-    most = max(rates.values())
+    key, values = measure
+    most = max(value for _, value in values) or 1
     out = [f'<text x="10" y="{y + 14}" class="head">{escape(row.title)}'
            "</text>"]
     y += 22
-    for name, rate in sorted(rates.items(), key=lambda item: -item[1]):
-        width = max(1, WIDTH * rate / most)
-        cpu = result[name].get("cpu")
-        text = f"{figure(rate)} MiB/s"
-        if cpu is not None:
-            text += f" at {figure(cpu)} CPU s/GiB"
+    for name, value in values:
+        width = max(1, WIDTH * value / most)
+        text = f"{figure(value)} {UNITS[key]}"
+        for more in ("cpu", "first"):
+            if more in result[name]:
+                text += f", {figure(result[name][more])} {UNITS[more]}"
         out += [f'<text x="{LEFT - 8}" y="{y + 13}" class="name">'
                 f"{escape(name)}</text>",
                 f'<rect x="{LEFT}" y="{y}" width="{width:.0f}" height="{BAR - 4}"'
@@ -106,9 +119,12 @@ def bars(row, result, y):
     return out, y + GAP - BAR
 
 
-def write_svg(path, rows, caption):
-    """Speeds as bars, ours in blue, with what they cost."""
-    body, y = [], 44
+def write_svg(path, rows, captions):
+    """Speeds as bars, ours in blue, with what they cost, below lines that say
+    when, where and with what versions."""
+    body = [f'<text x="10" y="{20 + 16 * i}">{escape(line)}</text>'
+            for i, line in enumerate(captions)]
+    y = 28 + 16 * len(captions)
     for row, samples in rows:
         part, y = bars(row, medians(samples), y)
         body += part
@@ -116,13 +132,21 @@ def write_svg(path, rows, caption):
             f'width="800" height="{y}" viewBox="0 0 800 {y}">'
             "<style>text{font:12px sans-serif;fill:#222}"
             ".head{font-weight:bold}.name{text-anchor:end}</style>"
-            f'<rect width="800" height="{y}" fill="#fff"/>'
-            f'<text x="10" y="20">{escape(caption)}</text>')
+            f'<rect width="800" height="{y}" fill="#fff"/>')
     with open(path, "w", encoding="utf-8") as f:
         f.write(head + "\n" + "\n".join(body) + "\n</svg>\n")
 
 
-def caption(cores):
+def captions(cores, versions):
+    """When and where, and who was measured; `versions` by client."""
     today = datetime.date.today().isoformat()
-    return (f"{today}, {cores} cores, all in memory; medians of one run, "
-            "compare within a group only")
+    return [f"{today}, {cores} cores, in memory but for the row \"onto the disk\"; "
+            "medians of one run, compare within a group only",
+            ", ".join(f"{name} {number(text)}"
+                      for name, text in versions.items())]
+
+
+def number(version):
+    """The number in a line that names a version, else the line."""
+    found = re.search(r"\d+(\.\d+)+", version)
+    return found.group() if found else version
