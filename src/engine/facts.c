@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "core/durable/trust.h"
 #include "engine/pipes.h"
 #include "engine/refusals.h"
 #include "engine/turn.h"
@@ -215,14 +216,15 @@ void facts_doubt(struct engine_torrent *st)
     facts_stat(st);
 }
 
-void facts_print(struct journal_file *f, const struct fingerprint *p)
+void facts_print(struct journal_file *f, const struct fingerprint *seen)
 {
-    f->has_print = p->exists;
-    f->dev = p->dev;
-    f->ino = p->ino;
-    f->size = p->size;
-    f->mtime_ns = p->mtime_ns;
-    f->ctime_ns = p->ctime_ns;
+    const struct fingerprint p = trust_print(seen, loop_unix_now());
+    f->has_print = p.exists;
+    f->dev = p.dev;
+    f->ino = p.ino;
+    f->size = p.size;
+    f->mtime_ns = p.mtime_ns;
+    f->ctime_ns = p.ctime_ns;
 }
 
 const char *facts_path(const struct engine_torrent *st, uint32_t file)

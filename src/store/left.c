@@ -8,6 +8,10 @@
  * note of what all of them left. What somebody does between the two calls of
  * such a moment, or within one tick of the kernel's clock, is not seen here.
  *
+ * Where times are whole seconds (ext3, FAT, exFAT) such a tick is long enough
+ * for anybody. There the last write sets the time of the data back a little:
+ * who writes later, be it in the same second, leaves another one.
+ *
  * A change of the inode alone (chmod, another name) is no change of data.
  * File systems whose times are made elsewhere are left out. Which one it is
  * costs a system call, so that is asked only when a difference has shown: see
@@ -15,6 +19,7 @@
  */
 #include "store/internal.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stddef.h>
 #include <sys/vfs.h>
@@ -23,6 +28,8 @@
 #define STORE_MAGIC_SMB2 0xfe534d42u
 #define STORE_MAGIC_SMB3 0x517bu
 #define STORE_MAGIC_CEPH 0x00c36400u
+/* The longest tick of a file system's clock: FAT. */
+#define STORE_TICK_S 2
 
 /* Of the kernel's form what tells one file from another. */
 struct store_seen store_seen_of(const struct stat *st)
@@ -217,13 +224,29 @@ static bool store_left_try(const struct store_fd *f, const struct stat *st,
     return done;
 }
 
+/* The file as our write has left it, with a time that no other write leaves.
+ * Where we may not set it, the next look tells less; see trust_print. */
+static void store_left_mark(const struct store_fd *f, struct stat *st)
+{
+    (void)fstat(f->fd, st);
+    if (st->st_mtim.tv_nsec != 0 || st->st_ctim.tv_nsec != 0 ||
+        st->st_ctim.tv_sec - st->st_mtim.tv_sec >= STORE_TICK_S) {
+        return;
+    }
+    const struct timespec times[2] = {
+        {.tv_nsec = UTIME_OMIT}, {.tv_sec = st->st_mtim.tv_sec - STORE_TICK_S}};
+    if (futimens(f->fd, times) == 0) {
+        (void)fstat(f->fd, st);
+    }
+}
+
 void store_left_end(const struct store_fd *f)
 {
     uint32_t generation = 0;
     struct stat st = {0};
     bool done = store_left_try(f, NULL, &generation);
     while (!done) {
-        (void)fstat(f->fd, &st);
+        store_left_mark(f, &st);
         done = store_left_try(f, &st, &generation);
     }
 }

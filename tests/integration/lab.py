@@ -51,6 +51,7 @@ Lab
                               body); returns the base URL. For fake trackers
                               and web seeds
     mount_tmpfs(path, size)   a small filesystem to run full
+    mount_coarse(path)        one whose times are whole seconds
     btc(*args, timeout=120, env={}, db=None, ip="10.77.0.20", lsd=False)
                               runs btc to its end; see Run. It is bound to `ip`:
                               unbound connections come from the address that
@@ -850,6 +851,21 @@ class Lab:
         os.makedirs(full, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs",
                         full], check=True)
+        self.mounts.append(full)
+        return full
+
+    def mount_coarse(self, path):
+        """ext4 as ext3 was: inodes that have no room for more."""
+        full, image = self.path(path), self.path(path + ".img")
+        os.makedirs(full, exist_ok=True)
+        with open(image, "wb") as f:
+            f.truncate(64 << 20)
+        for argv in ([find("mkfs.ext4"), "-q", "-I", "128", image],
+                     ["mount", "-o", "loop", image, full]):
+            run = subprocess.run(argv, capture_output=True, text=True,
+                                 check=False)
+            if run.returncode != 0:
+                raise Skip(f"no such file system here: {run.stderr}")
         self.mounts.append(full)
         return full
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 
 import kit
 import lab
@@ -191,6 +192,57 @@ def test_mount_below_the_save_path(lab):
     assert run.code == 0, run
     torrent.check(lab.path("out"))
     assert kit.is_complete(lab, torrent)["downloaded"] == 0
+
+
+def in_one_second(path, act):
+    """What `act` does, and a write in place behind it, in one second of the
+    file's clock."""
+    for _ in range(5):
+        time.sleep(1.02 - time.time() % 1)
+        act()
+        before = os.stat(path)
+        with open(path, "r+b") as f:
+            f.seek(3 * LENGTH + 7)
+            f.write(b"somebody else")
+        if int(before.st_ctime) == int(os.stat(path).st_ctime):
+            return
+    raise AssertionError("this machine is too slow")
+
+
+def test_whole_seconds(lab):
+    """Where times are whole seconds, a write right behind the last one of a run
+    leaves the times that this one has left, unless those are told apart."""
+    out = lab.mount_coarse("out")
+    torrent = torrent_of(lab, 500_001)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    path = lab.path("out", "data.bin")
+
+    def fetch():
+        if os.path.exists(path):
+            assert lab.btc("rm", "--data", "-y", "1").code in (0, 3)
+        assert not os.path.exists(path)
+        run = lab.btc("get", torrent.path, "-d", out, "--peer", seed.address)
+        assert run.code == 0, run
+
+    in_one_second(path, fetch)
+    resumed(lab, torrent, "1", "--seed", "time:1s")
+
+
+def test_whole_seconds_of_another(lab):
+    """The same behind a look at a file that somebody has only just copied."""
+    out = lab.mount_coarse("out")
+    torrent = torrent_of(lab, 500_001)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    path = lab.path("out", "data.bin")
+    assert lab.btc("add", torrent.path, "-d", out, "--peer",
+                   seed.address).code == 0
+
+    def look():
+        shutil.copyfile(torrent.source, path)
+        assert lab.btc("verify", "1").code == 0
+
+    in_one_second(path, look)
+    resumed(lab, torrent, "1", "--seed", "time:1s")
 
 
 lab.main(__name__)

@@ -29,8 +29,9 @@
  */
 #define TRUST_GRACE_S 2
 /* A write sets both times of a file to the same instant; some file systems
- * round one of them. */
-#define TRUST_APART_S 2
+ * round one of them, and where they are whole seconds the store sets that of
+ * the data back (store/left.c). */
+#define TRUST_APART_S 4
 
 enum trust_verdict {
     TRUST_NOTHING, /* the journal claims nothing in it */
@@ -82,6 +83,13 @@ bool trust_judge(const struct trust_run *run, const struct fingerprint *root,
  * be hashed again. `blocks` does not matter: they change by themselves. */
 bool trust_is_untouched(const struct fingerprint *left,
                         const struct fingerprint *now);
+
+/* What is to be journaled of a file that was looked at `now` (unix). Where
+ * times are whole seconds, a write of the same second would leave the same
+ * ones: such a print must not be found again. The store marks what it has
+ * written itself (store/left.c), so this is for files that somebody else has
+ * just made. */
+struct fingerprint trust_print(const struct fingerprint *seen, int64_t now);
 
 /* When a piece counts as verified, for somebody who wants to know what was
  * verified before some time. What lies in the future was written while the

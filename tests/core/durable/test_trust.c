@@ -292,6 +292,34 @@ static void test_untouched(void **state)
     assert_false(trust_is_untouched(&left, &now));
 }
 
+/* Where times are whole seconds, what is as young as one of them is not to be
+ * known again. */
+static void test_print(void **state)
+{
+    static const struct {
+        int64_t mtime_ns, ctime_ns, now;
+        bool same;
+    } prints[] = {
+        {100 * S, 100 * S, 100, false},
+        {100 * S, 101 * S, 101, false},
+        {100 * S, 100 * S, 102, true},
+        {98 * S, 100 * S, 100, true},
+        {100 * S, 100 * S, 99, true},
+        {100 * S + 1, 100 * S + 1, 100, true},
+        {100 * S, 100 * S + 1, 100, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(prints) / sizeof(prints[0]); i++) {
+        struct fingerprint seen = OURS;
+        seen.mtime_ns = prints[i].mtime_ns;
+        seen.ctime_ns = prints[i].ctime_ns;
+        struct fingerprint print = trust_print(&seen, prints[i].now);
+        if (trust_is_untouched(&print, &seen) != prints[i].same) {
+            fail_msg("print %zu", i);
+        }
+    }
+}
+
 /* A clock that was ahead verified nothing. */
 static void test_verified_at(void **state)
 {
@@ -396,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_device),
         cmocka_unit_test(test_mounts),
         cmocka_unit_test(test_untouched),
+        cmocka_unit_test(test_print),
         cmocka_unit_test(test_verified_at),
         cmocka_unit_test(test_storage),
         cmocka_unit_test(test_bare),
