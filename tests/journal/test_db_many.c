@@ -135,6 +135,40 @@ static void test_kept(void **state)
     journal_close(db);
 }
 
+static int count_steps(unsigned what, void *ctx, void *s, void *ns)
+{
+    int64_t *steps = ctx;
+    (void)what;
+    (void)ns;
+    *steps += sqlite3_stmt_status(s, SQLITE_STMTSTATUS_VM_STEP, 1);
+    return 0;
+}
+
+/* Steps that SQLite's machine takes to tell of all torrents. */
+static int64_t progress_steps(struct journal *db)
+{
+    int64_t steps = 0;
+    (void)sqlite3_trace_v2(db->sql, SQLITE_TRACE_PROFILE, count_steps, &steps);
+    assert_int_equal(
+        sqlite3_exec(db->sql, "SELECT * FROM progress", NULL, NULL, NULL),
+        SQLITE_OK);
+    (void)sqlite3_trace_v2(db->sql, 0, NULL, NULL);
+    return steps;
+}
+
+/* A row of progress is one look at a torrent and at its facts; what it says of
+ * the engine is found once, however many rows there are. */
+static void test_progress_cost(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    add_many(db, 0, 10);
+    int64_t few = progress_steps(db);
+    add_many(db, 10, 110);
+    assert_in_range(progress_steps(db) - few, 100 * 50, 100 * 190);
+    journal_close(db);
+}
+
 /* A torrent at rest keeps no memory for facts that it handed over. */
 static void test_batch_at_rest(void **state)
 {
@@ -161,7 +195,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {T(test_statements_and_commits),
-                                       T(test_batch_at_rest), T(test_parts),
-                                       T(test_undone), T(test_kept)};
+                                       T(test_batch_at_rest),
+                                       T(test_parts),
+                                       T(test_undone),
+                                       T(test_kept),
+                                       T(test_progress_cost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
