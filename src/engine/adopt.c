@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "core/durable/trust.h"
 #include "engine/facts.h"
+#include "engine/infos.h"
 #include "journal/owner.h"
 #include "journal/shared.h"
 #include "journal/writer.h"
@@ -191,10 +192,8 @@ static void adopt_hash(struct adopt *a)
     while (layout_spans_next(&it, &s)) {
         job->spans[job->n_spans++] = s;
     }
-    memcpy(job->expected,
-           a->st->meta->piece_hashes + (size_t)a->piece * SHA1_LEN, SHA1_LEN);
     a->piece++;
-    store_submit(a->st->s->disk, job);
+    infos_submit(a->st, job, a->piece - 1);
 }
 
 /* Whether all of it was hashed in an earlier try. */

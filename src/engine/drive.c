@@ -6,6 +6,7 @@
 #include "engine/drive.h"
 
 #include "engine/facts.h"
+#include "engine/infos.h"
 #include "engine/jobs.h"
 #include "engine/judge.h"
 #include "engine/links.h"
@@ -18,8 +19,6 @@
 #include "engine/trackers.h"
 #include "engine/turn.h"
 #include "engine/uploads.h"
-
-#include <string.h>
 
 /* Answer to FINISH. */
 static void drive_on_finished(struct store_job *job)
@@ -81,8 +80,6 @@ static void drive_disk(struct engine_torrent *st, const struct action *a,
     struct store_job *job = jobs_new(st, op, done);
     jobs_set_range(st, job, a->piece, 0,
                    layout_piece_size(&st->geom, a->piece));
-    memcpy(job->expected, st->meta->piece_hashes + (size_t)a->piece * SHA1_LEN,
-           SHA1_LEN);
     if (a->type == ACTION_WRITE) {
         job->tag |= (uint64_t)pipes_begin_write(st) << 32;
     }
@@ -93,7 +90,11 @@ static void drive_disk(struct engine_torrent *st, const struct action *a,
         job->n_blocks = a->write.n_blocks;
         job->hashes.wanted = a->write.want_block_hashes;
     }
-    store_submit(st->s->disk, job);
+    if (a->type == ACTION_WRITE) {
+        store_submit(st->s->disk, job); /* no verdict */
+    } else {
+        infos_submit(st, job, a->piece);
+    }
 }
 
 /* What the core cannot go on with. */
@@ -190,6 +191,9 @@ static void drive_do(struct engine_torrent *st, const struct action *a)
         break;
     case ACTION_NODE:
         nodes_add(reach_nodes(st->s->reach), &a->addr);
+        break;
+    case ACTION_INFO:
+        infos_want(st);
         break;
     case ACTION_NOTIFY:
         drive_notify(st, a);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "engine/commit.h"
 #include "engine/inbound.h"
+#include "engine/infos.h"
 #include "engine/internal.h"
 #include "engine/limits.h"
 #include "engine/links.h"
@@ -66,6 +67,7 @@ static void engine_init(struct engine *s, struct journal *db,
     s->shared.swarm.key = (uint32_t)rng_u64(&s->rng);
     s->shared.swarm.client = "btc " BTC_VERSION;
     pipes_open(s);
+    s->infos = infos_new(now);
     if (o->seed != NULL) {
         (void)seed_goal_parse(o->seed, &s->seed, NULL);
     }
@@ -316,7 +318,8 @@ void engine_close(struct engine *s)
     loop_free(s->loop);
     pipes_close(s);
     pool_fini(&s->pool);
-    free(s->progress);
+    free(s->progress.all);
+    infos_free(s->infos);
     free(s->removed.ids);
     free(s);
 }

@@ -11,6 +11,7 @@
  *               the rows say; silence.c: drives that do not answer
  *   drive.c     actions of the core into calls of nodes.c, neighbours.c,
  *               magnet.c (keep.c: its file), links.c, uploads.c, trackers.c,
+ *               infos.c (info dictionaries),
  *               limits.c, facts.c, report.c; jobs.c (disk jobs), pipes.c
  *               (pipelines of commits), turn.c: the leaf of all
  * A lower file never calls a higher one: it posts an event (turn_post).
@@ -24,6 +25,7 @@
 #include "core/durable/pipeline.h"
 #include "core/torrent/torrent.h"
 #include "engine/engine.h"
+#include "engine/rows.h"
 #include "engine/search.h"
 #include "journal/runs.h"
 #include "journal/writer.h"
@@ -48,18 +50,6 @@ struct turn_place {
     bool draining;     /* the actions of its core are being carried out */
     bool told;         /* as STATS told it last, unless its rates fall */
     struct mail *mail; /* owns; events of its life, oldest first */
-};
-
-/* Its rows as loaded from the journal. */
-struct torrent_rows {
-    struct journal_file *files; /* n_files, kept current; paths: facts_path */
-    struct journal_piece *pieces;
-    struct journal_block *blocks;
-    struct journal_peer *peers;
-    struct journal_tracker *trackers;
-    size_t n_files, n_pieces, n_blocks, n_peers, n_trackers;
-    struct journal_wish_items *kept; /* owns; see kept.h */
-    struct rows_loaded *loaded;      /* owns; read and not taken yet, or NULL */
 };
 
 /* The startup verification, and what of it is still owed. */
@@ -236,6 +226,7 @@ struct engine {
     struct engine_torrent *unfinished; /* one that a run waits for, or NULL */
     struct engine_turn turn;
     struct engine_net net;
+    struct infos *infos; /* owns; see infos.h */
     struct engine_commit commit;
     struct engine_end end;
     struct engine_clock clock;
@@ -243,8 +234,10 @@ struct engine {
         int64_t *ids; /* owns */
         uint32_t n, cap;
     } removed;
-    struct btc_progress *progress; /* owns; as STATS told it last */
-    uint32_t n_progress, progress_cap;
+    struct {                      /* as STATS told it last */
+        struct btc_progress *all; /* owns */
+        uint32_t n, cap;
+    } progress;
 };
 
 #endif

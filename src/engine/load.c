@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/adopt.h"
+#include "engine/infos.h"
 #include "engine/keep.h"
 #include "engine/limits.h"
 #include "engine/links.h"
@@ -125,6 +126,7 @@ void engine_load_unload(struct engine_torrent *st)
         store_tree_free(st->store);
         st->store = NULL;
     }
+    infos_forget(st);
     metainfo_free(st->meta);
     st->meta = NULL;
     free(st->layout_files);
@@ -332,6 +334,9 @@ static void load_take_rows(struct engine_torrent *st, struct rows_loaded *l)
     l->rows = (struct torrent_rows){0};
     st->meta = l->meta;
     l->meta = NULL;
+    if (st->meta != NULL) {
+        infos_add(st);
+    }
     if (l->magnet != NULL) {
         magnet_free_state(st->net.magnet);
         st->net.magnet = l->magnet;

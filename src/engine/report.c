@@ -309,13 +309,13 @@ void report_tell_state(struct engine_torrent *st)
 /* The n-th place of STATS; one that is used for the first time says so. */
 static struct btc_progress *report_place(struct engine *s, uint32_t n)
 {
-    if (n >= s->n_progress) {
-        s->progress =
-            vec_room(s->progress, n, &s->progress_cap, sizeof(*s->progress));
-        s->progress[n] = (struct btc_progress){0};
-        s->n_progress = n + 1;
+    if (n >= s->progress.n) {
+        s->progress.all = vec_room(s->progress.all, n, &s->progress.cap,
+                                   sizeof(*s->progress.all));
+        s->progress.all[n] = (struct btc_progress){0};
+        s->progress.n = n + 1;
     }
-    return &s->progress[n];
+    return &s->progress.all[n];
 }
 
 /* One torrent of STATS, over what stands at its place since the last time. What
@@ -348,10 +348,10 @@ void report_tell_stats(struct engine *s, bool asked)
         }
         report_refresh(st, report_place(s, n++));
     }
-    s->n_progress = n;
+    s->progress.n = n;
     struct btc_event ev = {.type = BTC_EVENT_STATS,
                            .at = loop_unix_now(),
-                           .progress = s->progress,
+                           .progress = s->progress.all,
                            .n = n,
                            .asked = asked};
     s->o.on_event(s->o.ctx, &ev);

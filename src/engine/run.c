@@ -11,6 +11,7 @@
 #include "engine/commit.h"
 #include "engine/drive.h"
 #include "engine/inbound.h"
+#include "engine/infos.h"
 #include "engine/keep.h"
 #include "engine/ledger.h"
 #include "engine/limits.h"
@@ -234,6 +235,7 @@ static void run_on_second(struct engine *s, uint64_t now)
         ledger_second(st);
     }
     silence_second(s);
+    infos_second(s);
     keep_second(s);
     neighbours_send(reach_neighbours(s->reach));
     if (s->o.stall_timeout_s > 0) {

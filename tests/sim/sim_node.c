@@ -349,6 +349,7 @@ static void sim_do(struct sim_torrent *st, const struct action *a)
         break;
     case ACTION_NODE:
     case ACTION_SCRAPE:
+    case ACTION_INFO:
         break;
     case ACTION_PERSIST:
         sim_journal_fact(st, a);

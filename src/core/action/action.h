@@ -73,6 +73,7 @@ enum action_type {
     ACTION_ANNOUNCE, /* tracker, request */
     ACTION_SCRAPE,   /* tracker */
     ACTION_NODE,     /* addr: a node of the DHT, as a peer says */
+    ACTION_INFO,     /* the info dictionary is asked for: torrent_give_info */
     ACTION_PERSIST,  /* a fact for the journal */
     ACTION_NOTIFY    /* something a person may want to know */
 };

@@ -150,20 +150,51 @@ static int extend_take(struct swarm *w, struct peer *p,
 
 /* A peer wants a piece of what we have. One that asks faster than it reads is
  * refused. */
-static void extend_serve(struct swarm *w, struct peer *p, uint32_t piece)
+static void extend_answer(struct swarm *w, struct peer *p, uint32_t piece)
 {
     struct slice info = w->extend.info;
     struct ut_metadata u = {.type = UT_METADATA_REJECT, .piece = piece};
     size_t at = (size_t)piece * UT_METADATA_PIECE;
-    if (p->ext.said.ut_metadata == 0) {
-        return;
-    }
-    if (at < info.len && buf_len(&p->wire.out) < EXTEND_QUEUE_MAX) {
+    if (info.p != NULL && at < info.len &&
+        buf_len(&p->wire.out) < EXTEND_QUEUE_MAX) {
         u.type = UT_METADATA_DATA;
         u.total_size = info.len;
         u.data = slice_sub(info, at, UT_METADATA_PIECE);
     }
     extend_put_metadata(w, p, &u);
+}
+
+/* At once, or when the bytes have been read: whoever waits for too many of them
+ * is refused. */
+static void extend_serve(struct swarm *w, struct peer *p, uint32_t piece)
+{
+    struct slice info = w->extend.info;
+    if (p->ext.said.ut_metadata == 0) {
+        return;
+    }
+    if (info.p != NULL || (size_t)piece * UT_METADATA_PIECE >= info.len ||
+        p->ext.n_metadata == PEER_METADATA_MAX) {
+        extend_answer(w, p, piece);
+        return;
+    }
+    p->ext.metadata[p->ext.n_metadata++] = piece;
+    if (!w->extend.info_asked) {
+        w->extend.info_asked = true;
+        (void)actions_push(w->actions, ACTION_INFO);
+    }
+}
+
+void extend_answer_all(struct swarm *w)
+{
+    struct peer *p;
+    w->extend.info_asked = false;
+    SWARM_EACH_PEER(p, w)
+    {
+        for (uint32_t i = 0; i < p->ext.n_metadata; i++) {
+            extend_answer(w, p, p->ext.metadata[i]);
+        }
+        p->ext.n_metadata = 0;
+    }
 }
 
 /* A message of ut_metadata. */

@@ -68,10 +68,12 @@ struct swarm_extend {
     struct metadata *metadata; /* owns; NULL: the content is known */
     bool is_whole;             /* NOTIFY_METADATA was told */
     size_t early_len;          /* bytes that peers' `early` take */
-    struct slice info;         /* borrows; empty: nothing to serve */
-    bool use_pex, use_dht;     /* never for a private torrent (BEP 27) */
-    uint64_t pex_ms;           /* of the last round */
-    uint64_t learned_ms;       /* swarm_learn; 0 = there was none */
+    struct slice info; /* borrows; empty: nothing to serve; without bytes: not
+                        * in memory */
+    bool info_asked;   /* ACTION_INFO was, and is not answered yet */
+    bool use_pex, use_dht; /* never for a private torrent (BEP 27) */
+    uint64_t pex_ms;       /* of the last round */
+    uint64_t learned_ms;   /* swarm_learn; 0 = there was none */
 };
 
 /* When somebody had to make room last; 0 = never. */
@@ -199,6 +201,8 @@ int extend_message(struct swarm *w, struct peer *p,
 int extend_offered(struct swarm *w, struct peer *p);
 void extend_closed(struct swarm *w, const struct peer *p);
 void extend_tick(struct swarm *w);
+/* The bytes of the info dictionary came, or they are not to be had now. */
+void extend_answer_all(struct swarm *w);
 void extend_put_port(struct swarm *w, struct peer *p); /* ours (BEP 5) */
 /* PORT: it has a node of the DHT there. */
 void extend_node(struct swarm *w, const struct peer *p, uint16_t port);

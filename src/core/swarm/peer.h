@@ -30,6 +30,7 @@
 #define PEER_MAX_STRIKES  64     /* blocks nobody asked for, then goodbye */
 #define PEER_MAX_FAST     32     /* allowed-fast pieces kept */
 #define PEER_OUR_FAST     8      /* allowed-fast pieces we grant (BEP 6: k) */
+#define PEER_METADATA_MAX 4      /* pieces of metadata that wait to be read */
 #define PEER_FAST_BYTES                                  \
     (4u << 20) /* for a beginner; then they are rejected \
                 */
@@ -83,6 +84,8 @@ struct peer_ext {
     struct ext_handshake said; /* what it said; client "" before */
     uint32_t reqq;             /* requests that it queues */
     struct peer_pex *pex;      /* owns; NULL: no peer exchange with it */
+    uint32_t metadata[PEER_METADATA_MAX]; /* pieces that it waits for */
+    uint32_t n_metadata;
 };
 
 /* The fast extension (BEP 6), and pieces that may be had while choked. */

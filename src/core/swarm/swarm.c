@@ -36,6 +36,14 @@ struct swarm *swarm_new(const struct swarm_config *c, uint64_t now_ms)
     return w;
 }
 
+void swarm_give_info(struct swarm *w, struct slice info)
+{
+    w->extend.info = info;
+    if (w->extend.info_asked) {
+        extend_answer_all(w);
+    }
+}
+
 void swarm_free(struct swarm *w)
 {
     if (w == NULL) {

@@ -67,7 +67,8 @@ struct swarm_config {
     struct actions *actions;     /* borrows */
     struct content *content;     /* borrows; NULL: not known yet */
     const uint8_t *info_hash;    /* borrows; 20 bytes */
-    struct slice info;  /* borrows; the info dictionary, empty: not known */
+    struct slice info;  /* borrows; the info dictionary, empty: not known;
+                         * without bytes: see swarm_give_info */
     bool use_pex;       /* peer exchange; never for a private torrent */
     bool use_dht;       /* PORT messages; likewise */
     uint32_t max_peers; /* 0 = default */
@@ -97,6 +98,10 @@ bool swarm_is_quiet(const struct swarm *w); /* no upload is out */
 /* A magnet's content is known: the swarm goes on with it, and with the
  * connections that it has. `content` and `info` as in swarm_config. */
 void swarm_learn(struct swarm *w, struct content *content, struct slice info);
+/* The info dictionary, after ACTION_INFO or at any time: borrowed, of the
+ * length that was told. Without bytes it is not in memory (any more): who waits
+ * for it is refused, who asks later makes an ACTION_INFO. */
+void swarm_give_info(struct swarm *w, struct slice info);
 /* The torrent turns out to be private (BEP 27): no peer exchange, no DHT, and
  * nobody who came of these. */
 void swarm_set_private(struct swarm *w);

@@ -119,6 +119,17 @@ void torrent_learn(struct torrent *t, const struct torrent_config *c)
     }
 }
 
+void torrent_give_info(struct torrent *t, struct slice info)
+{
+    if (t->content == NULL) {
+        return;
+    }
+    t->info = info;
+    if (!t->learns) {
+        swarm_give_info(t->swarm, info);
+    }
+}
+
 /* The state while the torrent runs, from what there is. */
 static enum torrent_state torrent_running_state(const struct torrent *t)
 {

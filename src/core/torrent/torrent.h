@@ -38,7 +38,8 @@ struct torrent_shared {
 struct torrent_config {
     struct torrent_shared *shared; /* borrowed */
     const struct layout *geom;     /* borrowed, lives longer; NULL: not known */
-    struct slice info; /* borrowed; the info dictionary, served to others */
+    struct slice info; /* borrowed; the info dictionary, served to others;
+                        * without bytes when it is not in memory */
     const uint8_t *info_hash; /* 20 bytes, borrowed */
     uint32_t max_peers;       /* 0 = default */
     bool sequential;
@@ -102,6 +103,10 @@ uint32_t torrent_new_conn(struct torrent *t, const struct addr *a,
 /* Everything received goes towards the disk now: WRITE actions for the blocks
  * of incomplete pieces (the journal's tick). */
 void torrent_flush(struct torrent *t);
+
+/* --- the info dictionary, once the content is known --- */
+/* Answers ACTION_INFO; see swarm_give_info. Nothing before it is known. */
+void torrent_give_info(struct torrent *t, struct slice info);
 
 /* --- the info dictionary, while the content is not known --- */
 struct torrent_metadata {

@@ -257,7 +257,8 @@ static int metainfo_read_pieces(struct metainfo_parser *p, struct slice info)
                              want, METAINFO_MAX_PIECES);
     }
     m->n_pieces = (uint32_t)want;
-    m->piece_hashes = m->info + (hashes.p - info.p);
+    m->hashes_at = (size_t)(hashes.p - info.p);
+    m->piece_hashes = m->info + m->hashes_at;
     return 0;
 }
 

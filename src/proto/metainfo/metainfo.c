@@ -155,6 +155,20 @@ void metainfo_drop_files(struct metainfo *m)
     m->files = NULL;
 }
 
+void metainfo_drop_info(struct metainfo *m)
+{
+    free(m->info);
+    m->info = NULL;
+    m->piece_hashes = NULL;
+}
+
+void metainfo_take_info(struct metainfo *m, uint8_t *info)
+{
+    BTC_ASSERT(m->info == NULL);
+    m->info = info;
+    m->piece_hashes = info + m->hashes_at;
+}
+
 void metainfo_free(struct metainfo *m)
 {
     if (m == NULL) {

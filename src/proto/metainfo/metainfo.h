@@ -73,7 +73,9 @@ struct metainfo {
     struct metainfo_file *files; /* owns n_files, in torrent order; NULL after
                                   * metainfo_drop_files */
     const uint8_t *piece_hashes; /* n_pieces * 20 bytes, inside info */
-    uint8_t *info;               /* owns: the exact info dictionary */
+    size_t hashes_at;            /* there */
+    uint8_t *info; /* owns: the exact info dictionary; NULL, as piece_hashes,
+                    * after metainfo_drop_info */
     size_t info_len;
     struct metainfo_url *trackers; /* owns; announce-list, else announce */
     uint32_t n_trackers;
@@ -98,6 +100,11 @@ void metainfo_free(struct metainfo *m);
 /* Frees what it says of the files but how many there are: for one who has taken
  * over what is needed. */
 void metainfo_drop_files(struct metainfo *m);
+
+/* Frees the info dictionary, for one who can bring it back. */
+void metainfo_drop_info(struct metainfo *m);
+/* Takes it back, with its memory: an exact copy of what was dropped. */
+void metainfo_take_info(struct metainfo *m, uint8_t *info);
 
 /* One sanitised path element into `out` (cleared first): the rules above. */
 void metainfo_sanitize(struct slice element, struct buf *out);

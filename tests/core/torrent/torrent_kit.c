@@ -193,6 +193,9 @@ static void kit_log_action(struct kit *k, const struct action *a)
         (void)buf_append_str(&k->log, "announce\n");
         k->announced = *a->announce.request;
         break;
+    case ACTION_INFO:
+        (void)buf_append_str(&k->log, "info\n");
+        break;
     case ACTION_NODE:
     case ACTION_SCRAPE:
         break;
