@@ -338,19 +338,40 @@ def select_progress(db):
     return time.monotonic() - start
 
 
+REST, WISHES = 20, 10  # seconds that are measured
+
+
 def daemon_cost(bench, client, folder, db):
-    """All of them run: memory, CPU at rest, and the CPU of foreign wishes."""
+    """All of them run: the CPU until all have been told no and what an announce
+    costs, then memory, CPU at rest, and the CPU of foreign wishes."""
     process = Process([client.program, "daemon", "--db", db, "--bind", CLIENT,
                        "--no-dht", "--no-lsd", "--progress", "none"], folder)
     try:
-        if not settle(process, 0):
+        if not settle(process, 0) or not rests(process, db):
             return {}
-        sample = {"rss": process.memory(), "idle %": share(process, 20)}
-        busy = share(process, 10, lambda: wish(db))
+        sample = {"start s": process.cpu(), "idle %": share(process, REST)}
+        busy = share(process, WISHES, lambda: wish(db))
         sample["wish %"] = max(0.0, busy - sample["idle %"])
+        sample["rss"] = process.memory()
         return sample
     finally:
         process.kill()
+
+
+def rests(process, db):
+    """Waits until every tracker was asked and none is due while we measure: who
+    is refused asks again, later each time, and all of them began together."""
+    while time.monotonic() - process.started < TIMEOUT:
+        if process.has_ended():
+            return False
+        with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as reader:
+            asked, due = reader.execute(
+                "SELECT min(state <> 'new'), min(next_announce) FROM tracker"
+            ).fetchone()
+        if asked and due - time.time() > REST + WISHES + 5:
+            return True
+        time.sleep(1)
+    return False
 
 
 def share(process, seconds, each=None):
