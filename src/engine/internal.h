@@ -107,6 +107,7 @@ struct torrent_ledger {
     struct journal_stat *next_stat; /* owns; as of the facts that were taken,
                                      * NULL: it does not go into this commit */
     struct fresh pieces, files;
+    struct fresh counted; /* files whose rows go into the commit under way */
     struct torrent_refusals *refusals; /* owns; see refusals.h; NULL = none */
     uint64_t n_peer_rows; /* written for the first time in this run */
 };

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/vec.h"
 #include "engine/facts.h"
 #include "engine/refusals.h"
 #include "engine/report.h"
@@ -99,19 +100,37 @@ static void ledger_put_stat(struct engine_torrent *st)
 
 /* --- TAKE --- */
 
-/* What of each file stands in the facts that are taken. What was lost needs no
- * SYNC to be said. */
+/* What of each file stands in the facts that are taken. */
 static void ledger_count_files(struct engine_torrent *st)
 {
+    struct fresh *c = &st->ledger.counted;
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         struct journal_file *f = &st->rows.files[i];
         uint64_t done = num_sub_u64(torrent_file_done(st->t, i),
                                     refusals_file_bytes(st, i));
         if (!f->pad && f->bytes_done != done) {
             f->bytes_done = done;
-            journal_put_file(commit_lot(&st->ledger.member), st->id, f);
+            c->list = vec_room(c->list, c->n, &c->cap, sizeof(*c->list));
+            c->list[c->n++] = i;
         }
     }
+}
+
+/* The rows of files that were counted anew. Those that the SYNC has a
+ * fingerprint of are put with that, and only once: `prints` NULL = there was
+ * none. */
+static void ledger_put_counts(struct engine_torrent *st,
+                              const struct fingerprint *prints)
+{
+    struct fresh *c = &st->ledger.counted;
+    for (size_t i = 0; i < c->n; i++) {
+        uint32_t file = c->list[i];
+        if (prints == NULL || !prints[file].exists) {
+            journal_put_file(commit_lot(&st->ledger.member), st->id,
+                             &st->rows.files[file]);
+        }
+    }
+    c->n = 0;
 }
 
 /* What of one torrent goes into this commit. */
@@ -123,14 +142,16 @@ void ledger_take(struct engine_torrent *st)
     l->files.n_taken = l->files.n;
     l->done_taken = l->done_pending && st->t != NULL &&
                     (st->s->o.check_only || torrent_is_complete(st->t));
+    l->counted.n = 0;
     if (st->ran && !l->member.doubted) {
         ledger_count_files(st);
     }
     if (st->store != NULL && store_is_dirty(st->store)) {
         commit_owe_sync(&l->member);
     }
-    if (!l->member.dirty) {
-        ledger_put_stat(st); /* else when it is synced */
+    if (!l->member.dirty) { /* else when it is synced */
+        ledger_put_counts(st, NULL);
+        ledger_put_stat(st);
     }
 }
 
@@ -153,6 +174,7 @@ static void ledger_put_prints(struct engine_torrent *st,
 
 void ledger_synced(struct engine_torrent *st, const struct fingerprint *prints)
 {
+    ledger_put_counts(st, prints);
     ledger_put_prints(st, prints);
     ledger_put_stat(st);
 }

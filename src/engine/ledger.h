@@ -5,10 +5,10 @@
 
 #include "engine/internal.h"
 
-/* TAKE: counts what goes into the commit, and adds the rows that count. The
- * stat row waits for the SYNC if there is to be one. */
+/* TAKE: counts what goes into the commit. The rows that count, those of files
+ * and the stat row, wait for the SYNC if there is to be one. */
 void ledger_take(struct engine_torrent *st);
-/* A SYNC was good: fingerprints and the stat row go into the commit. */
+/* A SYNC was good: those rows go into the commit, with fingerprints. */
 void ledger_synced(struct engine_torrent *st, const struct fingerprint *prints);
 /* TELL: pieces, files, and DONE. With `refused` the journal would not hold some
  * of its rows: it is not complete. */

@@ -78,6 +78,7 @@ void engine_load_free(struct engine_torrent *st)
     commit_leave(&st->ledger.member);
     free(st->ledger.pieces.list);
     free(st->ledger.files.list);
+    free(st->ledger.counted.list);
     free(st->row.name);
     free(st->row.save_path);
     free(st->row.label);
@@ -145,6 +146,7 @@ void engine_load_unload(struct engine_torrent *st)
     refusals_forget(st);
     st->ledger.pieces.n = st->ledger.pieces.n_taken = 0;
     st->ledger.files.n = st->ledger.files.n_taken = 0;
+    st->ledger.counted.n = 0;
 }
 
 /* The last run that may have written its files. What this very run has left at

@@ -232,6 +232,26 @@ def test_refused_by_broken_rule(lab):
     assert row(lab, t)["downloaded"] == t.size, row(lab, t)
 
 
+# --- rows that are written for nothing ---
+
+def test_file_rows_once(lab):
+    """What a commit says of a file it says once: a torrent of thousands of
+    files is slow otherwise."""
+    os.makedirs(lab.path("seed/many"))
+    for i in range(20):
+        lab.make_data(f"seed/many/{i:02}", 50_000 + i, seed=i)
+    t = lab.make_torrent(lab.path("seed/many"), piece_length=LENGTH)
+    add(lab, t, Seeder(t))
+    write(lab, "CREATE TABLE mine (file, done, length)")
+    write(lab, "CREATE TRIGGER mine AFTER UPDATE ON file BEGIN INSERT INTO mine"
+               " VALUES (new.file, new.bytes_done, new.length); END")
+    assert lab.btc("resume").code == 0
+    kit.is_complete(lab, t)
+    rows = lab.sql("SELECT file, count(*) AS n FROM mine WHERE done = length"
+                   " GROUP BY file")
+    assert {r["file"]: r["n"] for r in rows} == dict.fromkeys(range(20), 1)
+
+
 # --- rows that make no sense ---
 
 def spoil(lab, sql, *args):
