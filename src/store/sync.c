@@ -338,30 +338,46 @@ static void store_stat_path(struct store_job *job, uint32_t file,
     }
 }
 
+/* What a STAT has found out about a folder of the tree. */
+struct store_stat_dir {
+    uint64_t dev; /* see store_stat_folder; 0: not looked at yet */
+    bool absent;  /* so none of its files is there */
+};
+
+/* Looks at one folder; false when it cannot be seen. */
+static bool store_stat_look(struct store_job *job, struct store_stat_dir *looks,
+                            uint32_t dir)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    int rc = store_tree_dir_path(job->store, dir, path);
+    if (rc == 0) {
+        rc = store_sys_stat(job->store->d, path, &st);
+    }
+    if (rc == 0) {
+        looks[dir].dev = st.st_dev;
+    }
+    looks[dir].absent = rc == -ENOENT || rc == -ENOTDIR;
+    return rc == 0;
+}
+
 /* The device of the folder in which an absent file would be, or of the nearest
  * one above it that there is: it tells whether a mount below the save path is
- * away. `devs` has those of the folders that were looked at, else 0. */
-static uint64_t store_stat_folder(struct store_job *job, uint64_t *devs,
-                                  uint32_t dir)
+ * away. */
+static uint64_t store_stat_folder(struct store_job *job,
+                                  struct store_stat_dir *looks, uint32_t dir)
 {
     const struct store_dir *dirs = job->store->dirs;
     uint64_t dev = job->root.dev;
-    char path[PATH_MAX];
-    struct stat st = {0};
     uint32_t at = dir;
-    while (at != 0 && devs[at] == 0 &&
-           (store_tree_dir_path(job->store, at, path) != 0 ||
-            store_sys_stat(job->store->d, path, &st) != 0)) {
+    while (at != 0 && looks[at].dev == 0 && !store_stat_look(job, looks, at)) {
         at = dirs[at].parent;
     }
-    if (at != 0 && devs[at] == 0) {
-        devs[at] = st.st_dev;
-    }
     if (at != 0) {
-        dev = devs[at];
+        dev = looks[at].dev;
     }
     for (; dir != at; dir = dirs[dir].parent) {
-        devs[dir] = dev;
+        looks[dir].dev = dev;
     }
     return dev;
 }
@@ -380,10 +396,11 @@ static void store_stat_use(struct store_job *job, uint32_t file,
 
 /* One file. When somebody has put another in its place, the descriptor of the
  * old one must not be read or written any more. */
-static void store_stat_file(struct store_job *job, uint64_t *devs,
+static void store_stat_file(struct store_job *job, struct store_stat_dir *looks,
                             uint32_t file)
 {
     struct fingerprint *print = &job->prints[file];
+    uint32_t dir = job->store->files[file].dir;
     char path[PATH_MAX];
     struct stat open;
     int rc = store_tree_path(job->store, file, path);
@@ -391,10 +408,15 @@ static void store_stat_file(struct store_job *job, uint64_t *devs,
         store_fail(job, file, path, -rc);
         return;
     }
-    store_stat_path(job, file, path, print);
-    store_stat_use(job, file, path, print);
+    if (looks[dir].absent) {
+        store_left_saw(job->store, file,
+                       store_left_generation(job->store, file), NULL);
+    } else {
+        store_stat_path(job, file, path, print);
+        store_stat_use(job, file, path, print);
+    }
     if (!print->exists) {
-        print->dev = store_stat_folder(job, devs, job->store->files[file].dir);
+        print->dev = store_stat_folder(job, looks, dir);
     }
     if (store_fd_identity(job->store, file, &open) &&
         (!print->exists || print->dev != open.st_dev ||
@@ -407,17 +429,17 @@ static void store_stat_file(struct store_job *job, uint64_t *devs,
 void store_run_stat(struct store_worker *w, struct store_job *job)
 {
     struct store_tree *s = job->store;
-    uint64_t *devs = mem_calloc(s->n_dirs, sizeof(*devs));
+    struct store_stat_dir *looks = mem_calloc(s->n_dirs, sizeof(*looks));
     (void)w;
     job->prints = mem_calloc(s->n_files, sizeof(*job->prints));
     store_stat_path(job, STORE_NO_FILE, s->save_path, &job->root);
     store_tree_find_homes(s);
     for (uint32_t i = 0; i < s->n_files && job->root.exists; i++) {
         if (!s->files[i].pad && store_take(job, i)) {
-            store_stat_file(job, devs, i);
+            store_stat_file(job, looks, i);
         }
     }
-    free(devs);
+    free(looks);
     if (job->result != 0) {
         free(job->prints);
         job->prints = NULL;
