@@ -309,16 +309,22 @@ const char *store_tree_from(const struct store_tree *s, uint32_t file)
     return NULL;
 }
 
-/* save path + "/" + the first `len` bytes of `rel`. */
+/* save path + "/" + the first `len` bytes of `rel`. Each file's path is made
+ * several times, so nothing is formatted here. */
 static int store_tree_join(const struct store_tree *s, const char *rel,
                            size_t len, char *out)
 {
-    int n = snprintf(out, PATH_MAX, "%s%s%.*s", s->save_path,
-                     len > 0 ? "/" : "", (int)len, rel);
-    if (n >= 0 && n < PATH_MAX) {
-        return 0;
+    size_t root = strlen(s->save_path);
+    if (root + 1 + len >= PATH_MAX) {
+        return -ENAMETOOLONG;
     }
-    return -ENAMETOOLONG;
+    memcpy(out, s->save_path, root);
+    if (len > 0) {
+        out[root++] = '/';
+        memcpy(out + root, rel, len);
+    }
+    out[root + len] = '\0';
+    return 0;
 }
 
 /* A file's path. */
