@@ -14,6 +14,7 @@
  *   request.c    what is asked of whom, and the blocks that come
  *   trackers.c   announces
  *   slots.c      the table of connections, and who has output
+ *   totals.c     how fast payload moves
  *   peer.c       one connection's state
  */
 #ifndef BTC_CORE_SWARM_INTERNAL_H
@@ -54,8 +55,12 @@ struct swarm_clock {
     uint64_t heard_ms;          /* a sign of life came from the network */
 };
 
-struct swarm_totals {
+struct swarm_rates {
     struct rate down, up;
+};
+
+struct swarm_totals {
+    struct swarm_rates *rates; /* owns; NULL: nothing has moved */
     uint64_t downloaded, uploaded, wasted;
     uint64_t old_down, old_up; /* of earlier runs: no tracker hears of it */
     uint64_t last_payload_ms;
@@ -126,6 +131,13 @@ void slots_fini(struct swarm *w);
     for (uint32_t each_i = 0; each_i < (w)->slots.n; each_i++) \
         if (((p) = (w)->slots.peer[each_i]) != NULL &&         \
             (p)->phase != PEER_CLOSED)
+
+/* --- totals.c --- */
+void totals_add_down(struct swarm *w, uint64_t n); /* now */
+void totals_add_up(struct swarm *w, uint64_t n);
+void totals_rest(struct swarm *w); /* nothing moves any more */
+void totals_get(const struct swarm *w, uint64_t now_ms, uint64_t *down,
+                uint64_t *up);
 
 /* --- have.c; negative: the connection must end --- */
 /* BITFIELD, HAVE_ALL, HAVE_NONE: the whole of what it has. */

@@ -452,7 +452,7 @@ void request_block_data(struct swarm *w, struct peer *p,
     if (e != NULL && p->rx.owed) {
         e->bytes_down += n;
     }
-    rate_add(&w->total.down, n, w->clock.now_ms);
+    totals_add_down(w, n);
     w->total.downloaded += n;
     w->total.last_payload_ms = w->clock.now_ms;
     if (data->left == 0) {

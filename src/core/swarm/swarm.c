@@ -30,8 +30,6 @@ struct swarm *swarm_new(const struct swarm_config *c, uint64_t now_ms)
     w->total.downloaded = w->total.old_down = c->downloaded;
     w->total.uploaded = w->total.old_up = c->uploaded;
     w->total.wasted = c->wasted;
-    rate_init(&w->total.down);
-    rate_init(&w->total.up);
     w->clock.now_ms = now_ms;
     return w;
 }
@@ -59,6 +57,7 @@ void swarm_free(struct swarm *w)
     metadata_free(w->extend.metadata);
     peerset_free(w->peerset);
     announce_free(w->announce);
+    totals_rest(w);
     free(w);
 }
 
@@ -117,8 +116,7 @@ void swarm_stop(struct swarm *w)
     {
         conns_close(w, p, true, 0);
     }
-    rate_init(&w->total.down); /* nothing moves any more */
-    rate_init(&w->total.up);
+    totals_rest(w);
     announce_stop(w->announce, w->clock.now_ms);
 }
 
@@ -544,8 +542,6 @@ void swarm_get_stats(const struct swarm *w, uint64_t now_ms,
                      struct swarm_stats *out)
 {
     *out = (struct swarm_stats){
-        .down_rate = rate_get(&w->total.down, now_ms),
-        .up_rate = rate_get(&w->total.up, now_ms),
         .downloaded = w->total.downloaded,
         .uploaded = w->total.uploaded,
         .wasted = w->total.wasted,
@@ -555,6 +551,7 @@ void swarm_get_stats(const struct swarm *w, uint64_t now_ms,
         .last_payload_ms = w->total.last_payload_ms,
         .had_peer = w->total.had_peer,
     };
+    totals_get(w, now_ms, &out->down_rate, &out->up_rate);
 }
 
 struct peerset *swarm_peerset(struct swarm *w)

@@ -208,7 +208,7 @@ int upload_done(struct swarm *w, struct peer *p, const struct event *ev)
     if (ev->result == 0) {
         w->total.uploaded += ev->uploaded.len;
         w->total.last_payload_ms = w->clock.now_ms;
-        rate_add(&w->total.up, ev->uploaded.len, w->clock.now_ms);
+        totals_add_up(w, ev->uploaded.len);
     }
     if (p == NULL) {
         return 0;

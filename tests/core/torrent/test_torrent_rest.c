@@ -18,7 +18,7 @@
 #include <malloc.h>
 
 #define COUNT     200u
-#define REST_MAX  2900u /* bytes of one, without its rows */
+#define REST_MAX  2300u /* bytes of one, without its rows */
 #define PIECES    7u
 #define ONE_PIECE 16384u
 
