@@ -24,6 +24,16 @@ void check_fini(struct content *c)
     free(c->check.hashing);
 }
 
+/* A piece waits for its turn. */
+static void check_queue(struct content *c, uint32_t piece, bool claimed)
+{
+    bits_set(&c->check.todo, piece);
+    if (claimed) {
+        bits_set(&c->check.claimed, piece);
+    }
+    c->check.low = num_min_u32(c->check.low, piece);
+}
+
 void check_add(struct content *c, uint32_t piece, bool claimed)
 {
     if (picker_state(c->picker, piece) == PICKER_CHECKING ||
@@ -34,13 +44,8 @@ void check_add(struct content *c, uint32_t piece, bool claimed)
         files_count(c, piece, false, false);
     }
     picker_set_checking(c->picker, piece);
-    bits_set(&c->check.todo, piece);
-    if (claimed) {
-        bits_set(&c->check.claimed, piece);
-    }
-    if (piece < c->check.next) {
-        c->check.next = piece;
-    }
+    check_queue(c, piece, claimed);
+    c->check.next = num_min_u32(c->check.next, piece);
     outcomes_post_free(c); /* an input is wanted */
 }
 
@@ -53,7 +58,10 @@ uint32_t check_left(const struct content *c)
 /* The lowest piece without its verdict. */
 uint32_t check_floor(const struct content *c)
 {
-    uint32_t floor = bits_next_set(&c->check.todo, 0);
+    uint32_t floor = c->check.todo.n;
+    if (c->check.todo.count > 0) {
+        floor = bits_next_set(&c->check.todo, c->check.low);
+    }
     for (uint32_t i = 0; i < c->check.n_hashing; i++) {
         floor = num_min_u32(floor, c->check.hashing[i]);
     }
@@ -80,28 +88,33 @@ static void check_end(struct content *c, uint32_t piece)
     c->shared->hash_busy--;
 }
 
+/* The next piece of the queue, which is not empty, in the order of the disk;
+ * one that could not be read has its turn when the others had theirs. */
+static uint32_t check_take(struct content *c)
+{
+    struct content_check *k = &c->check;
+    uint32_t from = k->next;
+    uint32_t piece = bits_next_set(&k->todo, from);
+    if (piece == k->todo.n) {
+        from = k->low;
+        piece = bits_next_set(&k->todo, from);
+    }
+    if (from <= k->low) {
+        k->low = piece + 1;
+    }
+    k->next = piece + 1;
+    bits_clear(&k->todo, piece);
+    return piece;
+}
+
 /* Starts as many as the run's workers want. */
 void check_pump(struct content *c)
 {
     while (c->check.todo.count > 0 && c->state == CONTENT_OPEN &&
            c->shared->hash_busy < c->shared->hash_jobs) {
-        uint32_t piece = bits_next_set(&c->check.todo, c->check.next);
-        if (piece == c->check.todo.n) {
-            piece = bits_next_set(&c->check.todo, 0);
-        }
-        c->check.next = piece + 1;
-        bits_clear(&c->check.todo, piece);
+        uint32_t piece = check_take(c);
         check_begin(c, piece);
         actions_push(c->actions, ACTION_HASH)->piece = piece;
-    }
-}
-
-/* The piece could not be read, which says nothing about it: it stays owed. */
-static void check_again(struct content *c, uint32_t piece, bool claimed)
-{
-    bits_set(&c->check.todo, piece);
-    if (claimed) {
-        bits_set(&c->check.claimed, piece);
     }
 }
 
@@ -148,10 +161,11 @@ void check_hashed(struct content *c, uint32_t piece, int result)
         return;
     }
     bool claimed = bits_clear(&c->check.claimed, piece);
+    /* What could not be read says nothing about the piece: it stays owed. */
     if (result == BTC_E_CANCELLED) {
-        check_again(c, piece, claimed);
+        check_queue(c, piece, claimed);
     } else if (check_is_blind(c, result)) {
-        check_again(c, piece, claimed);
+        check_queue(c, piece, claimed);
         outcomes_post_failed(c, result, "existing data could not be read");
     } else if (result == 0) {
         picker_set_missing(c->picker, piece);

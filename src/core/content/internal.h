@@ -76,6 +76,7 @@ struct content_check {
     struct bits todo;    /* pieces still to be hashed */
     struct bits claimed; /* pieces to be hashed that the journal claims */
     uint32_t next;       /* in disk order */
+    uint32_t low;        /* none of `todo` is below it */
     uint32_t *hashing;   /* owns; pieces with a HASH job out */
     uint32_t n_hashing, cap;
     uint32_t n_unread; /* HASH jobs in a row that met a read error */
