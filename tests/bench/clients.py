@@ -275,10 +275,14 @@ class Floor(Client):
     """No client: what the machine costs at the least (floor.c)."""
     name = "floor"
 
-    def __init__(self, tools, hosts):
+    def __init__(self, tools, hosts, sync=False):
         super().__init__()
         self.tools = tools
         self.hosts = hosts
+        self.options = []
+        if sync:
+            self.name = "floor, synced"
+            self.options = ["--sync"]
 
     def version(self):
         return "tests/bench/floor.c"
@@ -286,7 +290,7 @@ class Floor(Client):
     def download(self, torrent, out, folder):
         if torrent.files > 1:
             return None
-        return [f"{self.tools}/bench_floor", torrent.info_hash,
+        return [f"{self.tools}/bench_floor", *self.options, torrent.info_hash,
                 str(torrent.piece_length), str(torrent.size),
                 f"{out}/data.bin", "7000", *self.hosts[:100]]
 

@@ -2,7 +2,11 @@
  * hashes them and writes them. It trusts the seeder, keeps no journal and syncs
  * nothing, so a client that is near it has little left to save.
  *
- *   bench_floor INFO_HASH PIECE_LENGTH SIZE FILE PORT ADDRESS...
+ *   bench_floor [--sync] INFO_HASH PIECE_LENGTH SIZE FILE PORT ADDRESS...
+ *
+ * With --sync its file is on the disk when it ends, as a client's is that calls
+ * a download complete only then. Without, a disk is measured as memory: most of
+ * what was written is still to come.
  *
  * One thread reads from all connections, one piece on its way for each; a
  * second one hashes and writes. At most N_BUFFERS pieces are in memory. */
@@ -36,6 +40,7 @@ static struct {
     uint64_t size, piece_length;
     uint32_t n_pieces, next, written;
     int file;
+    bool sync;
     struct link links[N_MAX];
     struct pollfd fds[N_MAX];
     nfds_t n;
@@ -231,11 +236,15 @@ static void run(void)
 int main(int argc, char **argv)
 {
     pthread_t thread;
+    if (argc > 1 && strcmp(argv[1], "--sync") == 0) {
+        fl.sync = true;
+        argc--;
+        argv++;
+    }
     if (argc < 7 || argc - 6 > N_MAX || strlen(argv[1]) != 40) {
         (void)fprintf(stderr,
-                      "usage: %s INFO_HASH PIECE_LENGTH SIZE FILE PORT "
-                      "ADDRESS...\n",
-                      argv[0]);
+                      "usage: bench_floor [--sync] INFO_HASH PIECE_LENGTH SIZE "
+                      "FILE PORT ADDRESS...\n");
         return 2;
     }
     fl.piece_length = bench_number(argv[2]);
@@ -255,5 +264,8 @@ int main(int argc, char **argv)
     }
     run();
     (void)pthread_join(thread, NULL);
+    if (fl.sync && fdatasync(fl.file) != 0) {
+        bench_die("fdatasync");
+    }
     return 0;
 }
