@@ -447,7 +447,7 @@ static size_t api_add_count(const struct btc_addition *items, size_t n)
 static int api_add_chunk(struct api_add *adds, struct btc_addition *items,
                          size_t n, struct err *e)
 {
-    int code = journal_begin(adds->db, e);
+    int code = journal_begin_many(adds->db, e);
     if (code != 0) {
         return code;
     }

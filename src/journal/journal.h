@@ -64,6 +64,9 @@ int64_t journal_engine_pid(const char *path);
 /* Begins a transaction, or inside one a part that can be undone by itself. (A
  * part of a part is undone with the part, so its failure must be passed on.) */
 int journal_begin(struct journal *db, struct err *e);
+/* Begins a transaction of many small parts. The pages that SQLite keeps to undo
+ * a part stay in memory; in a file each of them costs two writes. */
+int journal_begin_many(struct journal *db, struct err *e);
 /* Commits when code is 0, else rolls back; gives what came of it. Of a part:
  * keeps it, or undoes it alone. */
 int journal_end(struct journal *db, int code, struct err *e);

@@ -56,6 +56,15 @@ int journal_begin(struct journal *db, struct err *e)
     return code;
 }
 
+int journal_begin_many(struct journal *db, struct err *e)
+{
+    int code = journal_exec(db, "PRAGMA temp_store = MEMORY", e);
+    if (code != 0) {
+        return code;
+    }
+    return journal_begin(db, e);
+}
+
 /* Ends a part. */
 static int journal_end_part(struct journal *db, int code, struct err *e)
 {

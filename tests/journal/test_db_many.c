@@ -90,6 +90,43 @@ static void test_parts(void **state)
     journal_close(db);
 }
 
+/* Temporary files of SQLite that this process has open. */
+static unsigned count_temporary(void)
+{
+    unsigned n = 0;
+    for (int fd = 0; fd < 64; fd++) {
+        char link[32], path[256];
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(link, path, sizeof(path) - 1);
+        path[len > 0 ? len : 0] = '\0';
+        n += strstr(path, "etilqs_") != NULL;
+    }
+    return n;
+}
+
+/* What undoes a part of many is kept in memory, and still undoes it. */
+static void test_many_parts(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    struct err e = {0};
+    add_many(db, 0, 500);
+    assert_int_equal(journal_begin_many(db, &e), 0);
+    for (unsigned part = 0; part < 2; part++) {
+        int64_t id;
+        int code = part == 0 ? BTC_E_USAGE : 0;
+        assert_int_equal(journal_begin(db, &e), 0);
+        for (unsigned i = 0; i < 50; i++) {
+            assert_int_equal(add_one(db, 1000 + 50 * part + i, &id, &e), 0);
+        }
+        assert_int_equal(count_temporary(), 0);
+        assert_int_equal(journal_end(db, code, &e), code);
+    }
+    assert_int_equal(journal_end(db, 0, &e), 0);
+    TEST_DB_IS(t->path, "SELECT count(*) FROM torrent", "550");
+    journal_close(db);
+}
+
 /* What was undone as a whole is not gone on with. */
 static void test_undone(void **state)
 {
@@ -199,6 +236,7 @@ int main(void)
                                        T(test_parts),
                                        T(test_undone),
                                        T(test_kept),
-                                       T(test_progress_cost)};
+                                       T(test_progress_cost),
+                                       T(test_many_parts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
