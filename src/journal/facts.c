@@ -30,6 +30,16 @@ static const char put_file[] =
         " AND (dev, ino, size, mtime_ns, verify_since, bytes_done, ctime_ns)"
         " IS NOT (?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
+/* The clock went back since pieces of the file were verified: by their time they
+ * would be beyond the doubt, when it has come there again. */
+static const char doubt_pieces[] =
+    "UPDATE piece SET verified_at = 0"
+        " WHERE ?7 > 0 AND torrent_id = ?1 AND verified_at >= ?7 AND EXISTS"
+        " (SELECT 1 FROM file AS f JOIN torrent AS t ON t.id = f.torrent_id"
+        " WHERE f.torrent_id = ?1 AND f.file = ?2 AND f.length > 0"
+        " AND piece BETWEEN f.\"offset\" / t.piece_length"
+        " AND (f.\"offset\" + f.length - 1) / t.piece_length)";
+
 /* who was named by the user stays the user's: his row is a wish */
 static const char put_peer[] =
     "INSERT INTO peer (torrent_id, address, port, source, client,"
@@ -345,7 +355,7 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
         },
     [JOURNAL_OP_PUT_DOUBT] =
         {
-            .sql = {put_file},
+            .sql = {put_file, doubt_pieces},
             .bind = facts_bind_file,
             .name = facts_name_file,
             .table = "file",

@@ -133,6 +133,31 @@ static void test_drop_claims(void **state)
     journal_batch_free(b);
 }
 
+/* The clock was set back: what was verified before the doubt has a later time,
+ * and is doubted nevertheless. */
+static void test_doubt_by_an_older_clock(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    int64_t id = test_db_add(db, 1);
+    struct journal_file f = {.file = 0, .has_print = true};
+    struct err e = {0};
+    for (int64_t since = 0; since <= 1000; since += 1000) {
+        struct journal_batch *b = journal_batch_new();
+        f.verify_since = since;
+        for (uint32_t i = 0; i < 5; i++) {
+            journal_put_piece(b, id, i, i == 0 ? 999 : 2000);
+        }
+        journal_put_doubt(b, id, &f);
+        assert_int_equal(journal_apply(db, b, &e), 0);
+        journal_batch_free(b);
+        TEST_DB_IS(t->path, "SELECT group_concat(verified_at) FROM piece",
+                   since == 0 ? "999,2000,2000,2000,2000"
+                              : "999,0,2000,2000,2000");
+    }
+    journal_close(db);
+}
+
 /* A claim that cannot be withdrawn stands. Nothing of the same batch vouches
  * for its file then, whatever came first; what doubts it is written. */
 static void test_withdrawal(void **state)
@@ -217,6 +242,7 @@ int main(void)
         T(test_broken),
         T(test_index),
         T(test_deferred_key),
+        T(test_doubt_by_an_older_clock),
         T(test_withdrawal),
         T(test_too_many),
         cmocka_unit_test(test_drop_claims),
