@@ -7,6 +7,7 @@
 #include "core/durable/trust.h"
 #include "engine/facts.h"
 #include "engine/infos.h"
+#include "engine/others.h"
 #include "journal/owner.h"
 #include "journal/shared.h"
 #include "journal/writer.h"
@@ -37,6 +38,11 @@ struct adopt {
     struct fingerprint print;      /* of the file */
     char *save_path, *path;        /* own; of the file, when it is refused */
     int64_t owner;                 /* another torrent that has it, or 0 */
+    struct bits unknown; /* owns; `strangers` as they were given: of these one
+                          * piece is enough */
+    const struct journal_other *other; /* borrows; who has data in `file`: all
+                                        * pieces must match */
+    char **places; /* owns; where others may have it: borrows the texts */
     void (*next)(struct adopt *a); /* a circle that is none on the stack */
     struct store_job job;          /* the one that is out */
 };
@@ -47,8 +53,10 @@ static void adopt_end(struct adopt *a, int code, const char *text)
     struct engine_torrent *st = a->st;
     adopt_done_fn *done = a->done;
     bits_fini(&a->strangers);
+    bits_fini(&a->unknown);
     free(a->save_path);
     free(a->path);
+    free(a->places);
     free(a);
     done(st, code, text);
 }
@@ -77,7 +85,9 @@ static struct store_job *adopt_job(struct adopt *a, enum store_op op,
 static void adopt_refuse_text(const struct adopt *a, char *out, size_t size)
 {
     long long id = (long long)a->st->id;
-    if (a->owner == 0) {
+    if (a->other) {
+        others_text(a->st, a->other, out, size);
+    } else if (a->owner == 0) {
         (void)snprintf(out, size,
                        "move that away, or `btc resume %lld --overwrite`", id);
     } else {
@@ -86,6 +96,15 @@ static void adopt_refuse_text(const struct adopt *a, char *out, size_t size)
                        "move %lld DIR --here`",
                        (long long)a->owner, id);
     }
+}
+
+/* What is wrong with the file. */
+static const char *adopt_refuse_reason(const struct adopt *a)
+{
+    if (a->other) {
+        return "exists and is not all of this torrent's";
+    }
+    return "exists and holds no piece of this torrent";
 }
 
 /* The owner is known. */
@@ -101,9 +120,8 @@ static void adopt_refused(void *ctx)
         cut = len - ADOPT_PATH_MAX;
     }
     adopt_refuse_text(a, help, sizeof(help));
-    (void)snprintf(text, sizeof(text),
-                   "%s%s: exists and holds no piece of this torrent; %s",
-                   cut > 0 ? "..." : "", path + cut, help);
+    (void)snprintf(text, sizeof(text), "%s%s: %s; %s", cut > 0 ? "..." : "",
+                   path + cut, adopt_refuse_reason(a), help);
     free(path);
     adopt_end(a, BTC_E_EXISTS, text);
 }
@@ -140,15 +158,25 @@ static void adopt_refuse(struct adopt *a)
     a->st->startup.adopt.refused_file = a->file;
     a->save_path = mem_strdup(a->st->row.save_path);
     a->path = mem_strdup(facts_path(a->st, a->file));
+    if (a->other) {
+        adopt_refused(a);
+        return;
+    }
     journal_thread_call(a->st->s->journal_thread, adopt_find_owner,
                         adopt_refused, a);
 }
 
-/* The files of a piece that matches are the torrent's. */
+/* The files of a piece that matches are the torrent's, unless others may have
+ * them, too: then one piece says nothing of the rest. */
 static void adopt_take(struct adopt *a, const struct store_job *job)
 {
     for (uint32_t i = 0; i < job->n_spans; i++) {
-        (void)bits_clear(&a->strangers, job->spans[i].file);
+        size_t n;
+        uint32_t file = job->spans[i].file;
+        (void)others_of(a->st, file, &n);
+        if (n == 0 || (file == a->file && !a->other)) {
+            (void)bits_clear(&a->strangers, file);
+        }
     }
 }
 
@@ -164,10 +192,33 @@ static void adopt_hashed(struct store_job *job)
     }
     free(job->spans);
     job->spans = NULL;
-    if (result == 0 || result == BTC_E_HASH || result == BTC_E_SHORT) {
+    if (a->other && (result == BTC_E_HASH || result == BTC_E_SHORT)) {
+        adopt_refuse(a);
+    } else if (result == 0 || result == BTC_E_HASH || result == BTC_E_SHORT) {
         a->next(a);
     } else {
         adopt_end(a, result, text);
+    }
+}
+
+/* The piece says nothing more: it cannot match, or it is trusted. */
+static bool adopt_skips(const struct adopt *a, uint32_t piece)
+{
+    const struct torrent_startup *u = &a->st->startup;
+    if (a->other) {
+        return bits_get(&u->claimed, piece) && !bits_get(&u->to_check, piece);
+    }
+    return a->candidates && !bits_get(a->candidates, piece);
+}
+
+/* No piece of it is left to look at. */
+static void adopt_through(struct adopt *a)
+{
+    if (a->other) {
+        (void)bits_clear(&a->strangers, a->file);
+        a->next(a);
+    } else {
+        adopt_refuse(a);
     }
 }
 
@@ -175,12 +226,11 @@ static void adopt_hashed(struct store_job *job)
 static void adopt_hash(struct adopt *a)
 {
     const struct layout *g = &a->st->geom;
-    while (a->piece < a->end && a->candidates &&
-           !bits_get(a->candidates, a->piece)) {
+    while (a->piece < a->end && adopt_skips(a, a->piece)) {
         a->piece++;
     }
     if (a->piece >= a->end) {
-        adopt_refuse(a);
+        adopt_through(a);
         return;
     }
     struct store_job *job = adopt_job(a, STORE_HASH, adopt_hashed);
@@ -233,11 +283,25 @@ static void adopt_find_blocks(struct adopt *a)
     }
 }
 
+/* Another has data in it: all must be good already, for nothing is written. */
+static void adopt_share(struct adopt *a, const struct journal_other *other)
+{
+    a->other = other;
+    others_forbid(a->st, other);
+    if (a->print.size == a->st->rows.files[a->file].length) {
+        a->next(a);
+    } else {
+        adopt_refuse(a);
+    }
+}
+
 /* Answer to LOOK. */
 static void adopt_looked(struct store_job *job)
 {
     struct adopt *a = job->ctx;
     bool half = job->n_spans > 0;
+    size_t n;
+    const struct journal_other *others = others_of(a->st, a->file, &n);
     free(job->spans);
     job->spans = NULL;
     job->n_spans = 0;
@@ -247,19 +311,40 @@ static void adopt_looked(struct store_job *job)
         adopt_end(a, job->result, text);
         return;
     }
+    a->print = job->look.print;
+    layout_file_pieces(&a->st->geom, a->file, &a->piece, &a->end);
+    if (job->look.other < n) {
+        adopt_share(a, &others[job->look.other]);
+        return;
+    }
     if (half && job->look.print.size != a->st->rows.files[a->file].length) {
         job->look.used = true; /* no copy */
+    }
+    if (!bits_get(&a->unknown, a->file)) {
+        job->look.used = false; /* its own, and nobody else's */
     }
     if (!job->look.used) {
         (void)bits_clear(&a->strangers, a->file);
     }
-    a->print = job->look.print;
-    layout_file_pieces(&a->st->geom, a->file, &a->piece, &a->end);
     if (job->look.used && adopt_was_refused(a)) {
         adopt_refuse(a);
     } else {
         a->next(a);
     }
+}
+
+/* Where others may have the file. */
+static void adopt_find_places(struct adopt *a)
+{
+    size_t n;
+    const struct journal_other *others = others_of(a->st, a->file, &n);
+    free(a->places);
+    a->places = mem_array(n + 1, sizeof(*a->places));
+    for (size_t i = 0; i < n; i++) {
+        a->places[i] = others[i].path;
+    }
+    a->job.look.others = a->places;
+    a->job.look.n_others = (uint32_t)n;
 }
 
 /* Is it a copy of a file that is half here? Such a one is as long as the
@@ -268,7 +353,9 @@ static void adopt_looked(struct store_job *job)
 static void adopt_ask(struct adopt *a, uint32_t file)
 {
     a->file = file;
+    a->other = NULL;
     struct store_job *job = adopt_job(a, STORE_LOOK, adopt_looked);
+    adopt_find_places(a);
     adopt_find_blocks(a);
     store_submit(a->st->s->disk, job);
 }
@@ -288,6 +375,17 @@ static void adopt_next(struct adopt *a)
     }
 }
 
+/* Those in which others may have data are looked at, too. */
+static void adopt_add_others(struct adopt *a)
+{
+    int err = bits_init(&a->unknown, a->st->geom.n_files);
+    BTC_ASSERT(err == 0);
+    BITS_EACH (i, &a->strangers) {
+        (void)bits_set(&a->unknown, i);
+    }
+    others_mark(a->st, &a->strangers);
+}
+
 void adopt_look(struct engine_torrent *st, struct bits *strangers,
                 const struct bits *candidates, adopt_done_fn *done)
 {
@@ -299,6 +397,7 @@ void adopt_look(struct engine_torrent *st, struct bits *strangers,
     a->candidates = candidates;
     a->file = UINT32_MAX;
     *strangers = (struct bits){0};
+    adopt_add_others(a);
     st->n_jobs++;
     adopt_next(a);
 }
@@ -443,6 +542,17 @@ static void adopt_disown(struct engine_torrent *st, struct journal_batch *b,
     }
 }
 
+/* The file may be written over: `all` says that somebody insists. One that is
+ * known as its own was looked at before (others.h). */
+static bool adopt_writes(const struct engine_torrent *st, uint32_t file,
+                         bool all)
+{
+    if (st->rows.files[file].has_print) {
+        return all && others_may_write(st, file);
+    }
+    return all || bits_get(&st->startup.adopt.writes, file);
+}
+
 void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
                bool all, adopt_done_fn *done)
 {
@@ -451,12 +561,12 @@ void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
     r->writes = mem_array(st->geom.n_files, sizeof(*r->writes));
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         struct journal_file *f = &st->rows.files[i];
+        bool is_new = prints[i].blocks == 0; /* most are; nobody asks then */
+        if (prints[i].exists && !is_new && adopt_writes(st, i, all)) {
+            r->writes[r->n_writes++] = prints[i];
+        }
         if (!prints[i].exists || f->has_print) {
             continue;
-        }
-        bool is_new = prints[i].blocks == 0; /* most are; nobody asks then */
-        if (!is_new && (all || bits_get(&st->startup.adopt.writes, i))) {
-            r->writes[r->n_writes++] = prints[i];
         }
         adopt_disown(st, r->b, i);
         facts_print(f, &prints[i]);
@@ -466,7 +576,7 @@ void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
         }
     }
     st->n_jobs++;
-    if (journal_batch_is_empty(r->b)) {
+    if (journal_batch_is_empty(r->b) && r->n_writes == 0) {
         adopt_written(r);
     } else {
         journal_thread_call(st->s->journal_thread, adopt_write, adopt_written,

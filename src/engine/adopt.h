@@ -5,7 +5,8 @@
  * when a whole piece matches, or when there is nothing in it but what the
  * journal has as blocks of unfinished pieces (a copy of a file that is half
  * here); else the torrent is refused, because writing would destroy what is
- * there. */
+ * there. A file in which others have data (others.h), known or not, must be
+ * whole: then it is shared, and nothing is written to it. */
 #ifndef BTC_ENGINE_ADOPT_H
 #define BTC_ENGINE_ADOPT_H
 

@@ -5,7 +5,7 @@
  *   inbound.c   incoming connections until they belong to a torrent
  *   wishes.c    foreign writes to the database become events of the life
  *   torrent.c   carries out what core/durable/life.h decides
- *   watch.c, startup.c, adopt.c, removal.c, delete.c
+ *   watch.c, startup.c, adopt.c (others.c: whose files), removal.c, delete.c
  *   kept.c, load.c  the objects of a torrent, made from its rows, and freed
  *   commit.c    carries out the order flush, sync, commit, tell; ledger.c: what
  *               the rows say; silence.c: drives that do not answer
@@ -55,16 +55,16 @@ struct turn_place {
 /* The startup verification, and what of it is still owed. */
 struct torrent_startup {
     uint64_t bytes_missing;        /* what the wanted files may still take */
-    struct bits select;            /* the files to make */
     struct bits claimed, to_check; /* pieces: of the journal; to be hashed */
-    struct bits changed;           /* files: somebody else changed them */
+    struct bits select, changed;   /* files: to make; changed by others */
     struct {                   /* whose the files on disk are: see adopt.h */
         struct bits strangers; /* files that are not known as its own */
         struct bits taken;     /* files that STAT takes to their place */
         struct bits writes;    /* of `select`, those that lack data */
         char label[80];        /* how the holders of its files are called */
-        struct fingerprint refused; /* a file of which no piece matched */
-        uint32_t refused_file;      /* which it is, when `refused` exists */
+        struct journal_others *others; /* owns; see others.h; NULL = none */
+        struct fingerprint refused;    /* a file of which no piece matched */
+        uint32_t refused_file;         /* which it is, when `refused` exists */
     } adopt;
     bool verify_all;  /* everything is to be hashed */
     bool verify_more; /* and an earlier run had begun with it */

@@ -8,6 +8,7 @@
 #include "engine/limits.h"
 #include "engine/links.h"
 #include "engine/magnet.h"
+#include "engine/others.h"
 #include "engine/pipes.h"
 #include "engine/refusals.h"
 #include "engine/trackers.h"
@@ -142,6 +143,7 @@ void engine_load_unload(struct engine_torrent *st)
     bits_fini(&st->startup.to_check);
     bits_fini(&st->startup.changed);
     bits_fini(&st->startup.adopt.strangers);
+    others_forget(st);
     bits_fini(&st->startup.adopt.taken);
     refusals_forget(st);
     st->ledger.pieces.n = st->ledger.pieces.n_taken = 0;

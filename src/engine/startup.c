@@ -12,6 +12,7 @@
 #include "engine/jobs.h"
 #include "engine/judge.h"
 #include "engine/limits.h"
+#include "engine/others.h"
 #include "engine/pipes.h"
 #include "engine/report.h"
 #include "engine/turn.h"
@@ -360,6 +361,27 @@ static bool startup_has_files(const struct engine_torrent *st,
     return i < st->geom.n_files;
 }
 
+/* Who else has the files is known. */
+static void startup_know_others(struct engine_torrent *st)
+{
+    turn_post(st, LIFE_STATED);
+}
+
+/* Who insists, or only looks, asks nobody. */
+static void startup_find_others(struct engine_torrent *st,
+                                const struct fingerprint *prints)
+{
+    others_forget(st);
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        store_tree_forbid(st->store, i, NULL);
+    }
+    if (st->s->o.check_only || startup_may_overwrite(st)) {
+        startup_know_others(st);
+    } else {
+        others_find(st, prints, startup_know_others);
+    }
+}
+
 /* The fingerprints are here. */
 static void startup_judged(struct engine_torrent *st,
                            const struct store_job *job)
@@ -369,7 +391,7 @@ static void startup_judged(struct engine_torrent *st,
         startup_find_strangers(st, job->prints);
         startup_find_longer(st, job->prints);
         st->startup.scan_needed &= startup_has_files(st, job->prints);
-        turn_post(st, LIFE_STATED);
+        startup_find_others(st, job->prints);
     } else {
         startup_absent(st, job->root.exists);
     }

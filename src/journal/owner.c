@@ -4,6 +4,12 @@
 #include "journal/internal.h"
 #include "journal/removal.h"
 
+#include "base/mem.h"
+#include "base/vec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
 static const char owner_sql[] =
     "SELECT torrent_id FROM file WHERE dev = ?1 AND ino = ?2"
     " AND torrent_id <> ?3 AND NOT pad AND bytes_done > 0"
@@ -25,6 +31,61 @@ int64_t journal_owner(struct journal *db, int64_t id, uint64_t dev,
     }
     (void)sqlite3_finalize(s);
     return owner;
+}
+
+static const char others_sql[] =
+    "SELECT f.torrent_id, t.save_path, coalesce(f.part, f.path)"
+    " FROM file AS f JOIN torrent AS t ON t.id = f.torrent_id"
+    " WHERE f.dev = ?1 AND f.ino = ?2 AND NOT f.pad"
+    " AND (f.torrent_id <> ?3 OR f.file <> ?4) AND t.wanted <> 'remove'"
+    " AND (f.bytes_done > 0 OR EXISTS (SELECT 1 FROM block AS b"
+    " WHERE b.torrent_id = f.torrent_id)) ORDER BY f.torrent_id, f.file";
+
+/* A row. */
+static void journal_owner_add(struct journal_others *out, sqlite3_stmt *s,
+                              const struct journal_owned *ask)
+{
+    const char *folder = (const char *)sqlite3_column_text(s, 1);
+    const char *path = (const char *)sqlite3_column_text(s, 2);
+    out->list = vec_room(out->list, out->n, &out->cap, sizeof(*out->list));
+    out->list[out->n++] = (struct journal_other){
+        .file = ask->file,
+        .id = sqlite3_column_int64(s, 0),
+        .path =
+            mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path)};
+}
+
+int journal_owner_others(struct journal *db, int64_t id,
+                         const struct journal_owned *ask, size_t n_ask,
+                         struct journal_others *out)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = SQLITE_DONE;
+    int code = journal_prepare(db, others_sql, &s, NULL);
+    for (size_t i = 0; code == 0 && rc == SQLITE_DONE && i < n_ask; i++) {
+        (void)sqlite3_bind_int64(s, 1, (int64_t)ask[i].dev);
+        (void)sqlite3_bind_int64(s, 2, (int64_t)ask[i].ino);
+        (void)sqlite3_bind_int64(s, 3, id);
+        (void)sqlite3_bind_int64(s, 4, ask[i].file);
+        while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+            journal_owner_add(out, s, &ask[i]);
+        }
+        (void)sqlite3_reset(s);
+    }
+    (void)sqlite3_finalize(s);
+    if (code == 0 && rc != SQLITE_DONE) {
+        code = journal_fail(db, NULL, "cannot read");
+    }
+    return code;
+}
+
+void journal_others_fini(struct journal_others *o)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        free(o->list[i].path);
+    }
+    free(o->list);
+    *o = (struct journal_others){0};
 }
 
 /* Who claims nothing has no bytes in it any more, so each is found once. */

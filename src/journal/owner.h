@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct journal;
@@ -13,6 +14,30 @@ struct journal;
  * be read. */
 int64_t journal_owner(struct journal *db, int64_t id, uint64_t dev,
                       uint64_t ino);
+/* A file of the torrent, by its number, and which one it is on disk. */
+struct journal_owned {
+    uint32_t file;
+    uint64_t dev, ino;
+};
+/* Data stands in the journal under the same number on disk: of another torrent,
+ * or of another file of the same one. Numbers are given anew: whether `path`
+ * leads to the file is to be looked at. */
+struct journal_other {
+    uint32_t file; /* of those that were asked for */
+    int64_t id;    /* whose data it is */
+    char *path;    /* owns; where the other has it */
+};
+struct journal_others {
+    struct journal_other *list; /* owns; in the order of the files asked for */
+    size_t n;
+    uint32_t cap;
+};
+/* Adds what others have of `ask`. What is to be forgotten is nobody's. */
+int journal_owner_others(struct journal *db, int64_t id,
+                         const struct journal_owned *ask, size_t n_ask,
+                         struct journal_others *out);
+void journal_others_fini(struct journal_others *o);
+
 /* The file is written to for `id`: all others that have bytes in it claim
  * nothing until they have looked. */
 int journal_owner_unclaim(struct journal *db, int64_t id, uint64_t dev,

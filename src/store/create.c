@@ -112,7 +112,7 @@ static bool store_make_hold(struct store_job *job, uint32_t file,
     bool ok = store_hold_take(job->store, file, st,
                               write ? STORE_HOLD_WRITE : STORE_HOLD_READ, &who);
     if (!ok) {
-        store_fail_with(job, file, path, BTC_E_STORAGE, who.text);
+        store_fail_with(job, file, path, who.code, who.text);
     }
     return ok;
 }

@@ -435,7 +435,7 @@ static int store_fd_open_for(struct store_job *job, uint32_t file, bool write)
         !store_hold_take(s, file, &st, STORE_HOLD_WRITE, &who)) {
         (void)close(fd);
         fd = -EBUSY;
-        store_fail_with(job, file, path, BTC_E_STORAGE, who.text);
+        store_fail_with(job, file, path, who.code, who.text);
     } else if (fd == -EISDIR) {
         store_fd_refuse(job, file, path, "is not a regular file");
     } else if (fd == -ELOOP && write) {

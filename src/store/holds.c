@@ -12,6 +12,7 @@
  */
 #include "store/internal.h"
 
+#include "base/err.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include <stdio.h>
@@ -108,13 +109,18 @@ store_hold_conflict(const struct store_tree *s, uint32_t file,
 
 /* Who is in the way, for people. */
 static void store_hold_name(const struct store_hold *h,
-                            const struct store_tree *s, char *who, size_t size)
+                            const struct store_tree *s,
+                            struct store_hold_text *who)
 {
     if (h->tree == s) {
-        (void)snprintf(who, size, "is one file with %.60s of the same torrent",
+        who->code = BTC_E_EXISTS;
+        (void)snprintf(who->text, sizeof(who->text),
+                       "is one file with %.50s of the same torrent; make a "
+                       "copy of it",
                        s->files[store_hold_file(h)].path);
     } else {
-        (void)snprintf(who, size, "is in use by %.70s",
+        who->code = BTC_E_STORAGE;
+        (void)snprintf(who->text, sizeof(who->text), "is in use by %.70s",
                        h->tree->label ? h->tree->label : "another torrent");
     }
 }
@@ -148,8 +154,16 @@ bool store_hold_take(struct store_tree *s, uint32_t file, const struct stat *st,
     bool mine = s->holds && store_hold_is(&s->holds[file], &id);
     const struct store_hold *other = store_hold_conflict(s, file, &id, write);
     bool ok = !other || (mine && store_hold_writes(&s->holds[file]));
-    if (!ok) {
-        store_hold_name(other, s, who->text, sizeof(who->text));
+    const char *forbid = NULL;
+    if (write && s->forbids) {
+        forbid = s->forbids[file];
+    }
+    if (forbid) {
+        ok = false;
+        who->code = BTC_E_EXISTS;
+        (void)snprintf(who->text, sizeof(who->text), "%s", forbid);
+    } else if (!ok) {
+        store_hold_name(other, s, who);
     } else if (mode != STORE_HOLD_LOOK && !mine) {
         store_hold_set(s, file, &id);
     }

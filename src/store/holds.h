@@ -28,6 +28,7 @@ enum store_hold_mode {
     STORE_HOLD_WRITE
 };
 struct store_hold_text {
+    int code; /* STORAGE: it may be let go; EXISTS: a person must help */
     char text[112];
 };
 /* Holds a file for a tree, or says who is in the way. */

@@ -101,17 +101,17 @@ struct store_tree {
     struct store_home *homes; /* owns; in the order of the files, NULL: none */
     uint32_t n_homes;
     /* Under fd_lock: */
-    struct store_fd **fds;   /* owns; per file, NULL = not open; NULL before the
-                              * first one is opened */
-    struct store_fd *stale;  /* those out of the cache that are still in use */
-    uint8_t *flags;          /* owns; per file, enum store_flag */
-    struct store_seen *seen; /* owns; per file */
-    struct store_busy *busy; /* owns; per file */
+    struct store_fd **fds;    /* owns; per file, NULL = not open; or NULL */
+    struct store_fd *stale;   /* those out of the cache that are still in use */
+    uint8_t *flags;           /* owns; per file, enum store_flag */
+    struct store_seen *seen;  /* owns; per file */
+    struct store_busy *busy;  /* owns; per file */
     struct store_hold *holds; /* owns; per file, NULL: none is held */
     char *label;              /* owns; who it is, or NULL */
-    uint32_t n_dirty;         /* files with STORE_DIRTY */
-    uint32_t n_evicting;      /* dirty files being synced out of the cache */
-    uint32_t refs;            /* the owner, jobs, references to descriptors */
+    char **forbids;      /* owns, the texts, too; per file why, NULL: none is */
+    uint32_t n_dirty;    /* files with STORE_DIRTY */
+    uint32_t n_evicting; /* dirty files being synced out of the cache */
+    uint32_t refs;       /* the owner, jobs, references to descriptors */
 };
 
 struct store {

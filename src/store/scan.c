@@ -187,13 +187,29 @@ static void store_look_read(struct store_worker *w, struct store_job *job,
     }
 }
 
-static struct fingerprint store_look_print(int fd)
+/* Whether the file is another's, too, who has or had it at `path`. */
+static bool store_look_is_other(const struct stat *st, const char *path)
+{
+    struct stat there;
+    if (stat(path, &there) != 0) {
+        return st->st_nlink > 1; /* moved away, maybe */
+    }
+    return there.st_dev == st->st_dev && there.st_ino == st->st_ino;
+}
+
+/* Which file it is, and who has it, too. */
+static void store_look_who(struct store_job *job, int fd)
 {
     struct stat st;
     if (fstat(fd, &st) != 0) {
-        return (struct fingerprint){0};
+        return;
     }
-    return store_sys_print(&st);
+    job->look.print = store_sys_print(&st);
+    job->look.other = 0;
+    while (job->look.other < job->look.n_others &&
+           !store_look_is_other(&st, job->look.others[job->look.other])) {
+        job->look.other++;
+    }
 }
 
 /* LOOK. A file that is not there is not used. */
@@ -201,11 +217,12 @@ void store_run_look(struct store_worker *w, struct store_job *job)
 {
     char path[PATH_MAX];
     int fd = store_tree_path(job->store, job->look.file, path);
+    job->look.other = job->look.n_others;
     if (fd == 0) {
         fd = store_fd_open(w->d, path, O_RDONLY);
     }
     if (fd >= 0) {
-        job->look.print = store_look_print(fd);
+        store_look_who(job, fd);
         store_look_read(w, job, fd, path);
         (void)close(fd);
     } else if (fd != -ENOENT && fd != -ENOTDIR && fd != -STORE_E_OWN) {

@@ -43,6 +43,7 @@
 #include "model/fingerprint.h"
 #include "model/span.h"
 #include "net/loop.h"
+#include "store/look.h"
 #include "store/stays.h"
 
 #define STORE_MAX_OPEN  512 /* files kept open, over all stores */
@@ -107,6 +108,8 @@ bool store_tree_is_home(const struct store_tree *s, uint32_t file);
 void store_tree_rest(struct store_tree *s);
 /* It is whole: others may read its files, too, until it writes again. */
 void store_tree_only_reads(struct store_tree *s);
+/* A file of it is not written: `text` says why. NULL: it may be. */
+void store_tree_forbid(struct store_tree *s, uint32_t file, const char *text);
 bool store_is_dirty(struct store_tree *s); /* written to since the last SYNC */
 /* On which drive it lies, as a number that the caller gives: its SYNCs wait
  * only for those of trees with the same one (beyond STORE_MAX_LANES some
@@ -177,11 +180,7 @@ struct store_job {
         bool overwrite;            /* cut longer files to their length */
         bool may_insist; /* result: it failed for want of `overwrite` */
     } create;
-    struct {
-        uint32_t file;
-        bool used; /* result: a byte outside of the spans is not zero */
-        struct fingerprint print; /* result: as it was then */
-    } look;
+    struct store_look look;
     struct {
         /* Per file which one is ours; `exists` false: none, what is there
          * stays. Of the rest dev, ino, size and mtime_ns count.

@@ -390,7 +390,7 @@ static void store_stat_use(struct store_job *job, uint32_t file,
     struct stat st = {.st_dev = print->dev, .st_ino = print->ino};
     if (print->exists && print->is_file &&
         !store_hold_take(job->store, file, &st, STORE_HOLD_LOOK, &who)) {
-        store_fail_with(job, file, path, BTC_E_STORAGE, who.text);
+        store_fail_with(job, file, path, who.code, who.text);
     }
 }
 

@@ -4,6 +4,7 @@ writes to it, moves it or deletes it, also when btc has looked at it meanwhile."
 import os
 import shutil
 import sqlite3
+import subprocess
 
 import kit
 import lab as lab_module
@@ -168,6 +169,203 @@ def test_overwritten_data_of_another(lab):
     torrent.check(lab.path("two"))
     one = kit.progress(lab, first)
     assert one["pieces_done"] == 0 and one["state"] == "queued", one
+
+
+def similar(lab, folder="seed2", same=5):
+    """A torrent whose first pieces are those of the first one's, and who has
+    it."""
+    path = lab.make_data(folder + "/other.bin", SIZE, seed=17)
+    with open(path, "r+b") as f, open(lab.path("seed/data.bin"), "rb") as data:
+        f.write(data.read(same * LENGTH))
+    torrent = lab.make_torrent(path, piece_length=LENGTH)
+    return torrent, wire.Seeder(torrent, lab.next_ip())
+
+
+def same_pieces(lab, bring):
+    """Pieces of the second torrent are found in the first one's file: nothing
+    writes to the rest of it. `bring` leads the one to the other."""
+    first = make(lab)
+    torrent, seed = similar(lab)
+    two = kit.folder(lab, "two")
+    bring(lab.path("out/data.bin"), os.path.join(two, "other.bin"))
+    for args in (("get", torrent.path, "-d", two, "--peer", seed.address),
+                 ("resume", "2"), ("resume", "2")):
+        run = lab.btc(*args)
+        assert run.code == 13 and "torrent 1 " in run.err, run
+        assert "--overwrite" not in run.err and "btc move 2" in run.err, run
+        assert not seed.requests
+        first.check(lab.path("out"))
+    one, two = (kit.progress(lab, t) for t in (first, torrent))
+    assert one["state"] == "complete" and two["pieces_done"] == 0, two
+    # the way that the text tells
+    assert lab.btc("move", "2", kit.folder(lab, "three"), "--here").code == 0
+    assert lab.btc("resume", "2").code == 0
+    torrent.check(lab.path("three"))
+    first.check(lab.path("out"))
+    assert lab.btc("verify").code == 0
+
+
+def test_linked_with_the_same_pieces(lab):
+    same_pieces(lab, os.link)
+
+
+def test_mounted_with_the_same_pieces(lab):
+    def mount(old, new):
+        open(new, "w").close()
+        subprocess.run(["mount", "--bind", old, new], check=True)
+        lab.mounts.append(new)
+    same_pieces(lab, mount)
+
+
+def test_folder_linked_with_the_same_pieces(lab):
+    def link(old, new):
+        os.link(old, os.path.join(os.path.dirname(old), "other.bin"))
+        os.rmdir(os.path.dirname(new))
+        os.symlink(os.path.dirname(old), os.path.dirname(new))
+    same_pieces(lab, link)
+
+
+def test_linked_to_one_moved_away(lab):
+    """The other one's folder is elsewhere meanwhile: its data is, too."""
+    first = make(lab)
+    torrent, seed = similar(lab)
+    two = kit.folder(lab, "two")
+    os.link(lab.path("out/data.bin"), os.path.join(two, "other.bin"))
+    os.rename(lab.path("out"), lab.path("away"))
+    run = lab.btc("get", torrent.path, "-d", two, "--peer", seed.address)
+    assert run.code == 13 and "torrent 1 " in run.err, run
+    first.check(lab.path("away"))
+
+
+def test_linked_to_one_that_is_served(lab):
+    """And while the other one is served, nobody waits for it to end."""
+    first = make(lab)
+    assert lab.btc("set", "1", "seed=forever").code == 0
+    torrent, seed = similar(lab)
+    two = kit.folder(lab, "two")
+    os.link(lab.path("out/data.bin"), os.path.join(two, "other.bin"))
+    daemon = lab.start_btc("daemon", "--journal-interval", "50")
+    lab.wait(lambda: kit.progress(lab, first)["state"] == "seeding")
+    assert lab.btc("add", torrent.path, "-d", two, "--peer",
+                   seed.address).code == 0
+    lab.wait(lambda: "torrent 1 " in (kit.progress(lab, torrent)["error"] or
+                                      ""))
+    assert kit.progress(lab, torrent)["state"] == "error"
+    assert daemon.stop() == 0, daemon.err()
+    first.check(lab.path("out"))
+
+
+def test_linked_to_half_of_another(lab):
+    """The other one is paused with nothing but blocks of an unfinished piece,
+    and goes on afterwards."""
+    first = half(lab)
+    blocks = len(lab.sql("SELECT 1 FROM block"))
+    data = lab.make_data("seed2/other.bin", SIZE, seed=17)
+    with open(data, "r+b") as f, open(lab.path("seed/data.bin"), "rb") as g:
+        f.write(g.read(4 * 16384))
+    torrent = lab.make_torrent(data, piece_length=16384)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    assert lab.btc("pause", "1").code == 0
+    two = kit.folder(lab, "two")
+    os.link(lab.path("out/data.bin"), os.path.join(two, "other.bin"))
+    run = lab.btc("get", torrent.path, "-d", two, "--peer", seed.address)
+    assert run.code == 13 and "torrent 1 " in run.err, run
+    assert len(lab.sql("SELECT 1 FROM block WHERE torrent_id = 1")) == blocks
+    assert lab.btc("start", "1").code == 0
+    assert lab.btc("resume", "1").code == 0
+    first.check(lab.path("out"))
+    assert kit.progress(lab, first)["wasted"] == 0
+
+
+def test_linked_to_what_was_removed(lab):
+    """Without its data: that is nobody's any more, and taken over."""
+    make(lab)
+    torrent, seed = similar(lab)
+    two = kit.folder(lab, "two")
+    os.link(lab.path("out/data.bin"), os.path.join(two, "other.bin"))
+    assert lab.btc("rm", "-y", "1").code == 0
+    run = lab.btc("get", torrent.path, "-d", two, "--peer", seed.address)
+    assert run.code == 0, run
+    torrent.check(two)
+
+
+def test_linked_and_whole(lab):
+    """Nothing is to be written: both torrents have the file."""
+    first = make(lab)
+    same = lab.make_torrent(lab.path("seed/data.bin"), piece_length=65536)
+    two = kit.folder(lab, "two")
+    os.link(lab.path("out/data.bin"), os.path.join(two, "data.bin"))
+    inode = os.stat(lab.path("out/data.bin")).st_ino
+    run = lab.btc("get", same.path, "-d", two)
+    assert run.code == 0, run
+    assert lab.btc("verify").code == 0
+    for t in (first, same):
+        assert kit.progress(lab, t)["state"] == "complete"
+    assert os.stat(os.path.join(two, "data.bin")).st_ino == inode
+
+
+def test_number_given_anew(lab):
+    """The number of a file that is gone is another's now: nobody is in the
+    way."""
+    first = make(lab)
+    torrent = lab.make_torrent(lab.make_data("seed2/other.bin", SIZE, seed=7),
+                               piece_length=LENGTH)
+    two = kit.folder(lab, "two")
+    seed = wire.Slow(torrent, lab.next_ip())
+    run = lab.start_btc("get", torrent.path, "-d", two, "--peer",
+                        seed.address, "--journal-interval", "50")
+    lab.wait(lambda: len(lab.sql(
+        "SELECT 1 FROM piece WHERE torrent_id = 2")) > 2)
+    assert run.stop() == 7, run.err()
+    os.unlink(lab.path("out/data.bin"))
+    now = os.stat(os.path.join(two, "other.bin"))
+    link = sqlite3.connect(lab.db)
+    with link:
+        link.execute("UPDATE file SET dev = ?, ino = ? WHERE torrent_id = 1",
+                     (now.st_dev, now.st_ino))
+    link.close()
+    seed.pause = 0
+    assert lab.btc("resume", "2").code == 0
+    torrent.check(two)
+    assert kit.progress(lab, first)["id"] == 1
+
+
+def test_linked_while_it_runs(lab):
+    """The second name takes the place of the torrent's own file."""
+    first = make(lab)
+    torrent, seed = similar(lab)
+    seed.close()
+    slow = wire.Slow(torrent, lab.next_ip())
+    two = kit.folder(lab, "two")
+    run = lab.start_btc("get", torrent.path, "-d", two, "--peer",
+                        slow.address, "--journal-interval", "50")
+    lab.wait(lambda: len(lab.sql(
+        "SELECT 1 FROM piece WHERE torrent_id = 2")) > 2)
+    os.link(lab.path("out/data.bin"), lab.path("name"))
+    os.rename(lab.path("name"), os.path.join(two, "other.bin"))
+    slow.pause = 0
+    code = run.wait()
+    assert code == 13 and "torrent 1 " in run.err(), run.err()
+    first.check(lab.path("out"))
+
+
+def test_own_files_linked(lab):
+    """Two files of one torrent are one on disk: no write to the one loses what
+    is claimed of the other."""
+    for name, seed in (("a", 5), ("b", 6)):
+        lab.make_data("seed/twins/" + name, 27 * LENGTH, seed=seed)
+    torrent = lab.make_torrent(lab.path("seed/twins"), piece_length=LENGTH)
+    kit.folder(lab, "out", "twins")
+    shutil.copy(lab.path("seed/twins/a"), lab.path("out/twins/a"))
+    run = lab.btc("get", torrent.path, "-d", lab.path("out"), "--select",
+                  "1")
+    assert run.code == 0, run
+    os.link(lab.path("out/twins/a"), lab.path("out/twins/b"))
+    assert lab.btc("set", "1", "priority.2=normal").code == 0
+    run = lab.btc("resume", "--max-time", "10s")
+    assert run.code == 13 and "same torrent" in run.err, run
+    assert "--overwrite" not in run.err, run
+    assert read(lab.path("out/twins/a")) == read(lab.path("seed/twins/a"))
 
 
 def test_taken_over(lab):

@@ -1,0 +1,144 @@
+/* See others.h. */
+#include "engine/others.h"
+
+#include "base/mem.h"
+#include "base/vec.h"
+#include "engine/jobs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A question to the journal that is out. */
+struct others_ask {
+    struct engine_torrent *st; /* borrows; counts in its n_jobs */
+    others_done_fn *done;
+    struct journal_owned *files; /* owns */
+    size_t n_files;
+    struct journal_others found; /* owns */
+};
+
+bool others_may_write(const struct engine_torrent *st, uint32_t file)
+{
+    uint32_t piece, end;
+    layout_file_pieces(&st->geom, file, &piece, &end);
+    while (piece < end && bits_get(&st->startup.claimed, piece) &&
+           !bits_get(&st->startup.to_check, piece)) {
+        piece++;
+    }
+    return piece < end;
+}
+
+/* On the database thread. Who cannot be asked has nothing to say: the run ends
+ * of that elsewhere. */
+static void others_read(void *ctx, struct journal *db)
+{
+    struct others_ask *a = ctx;
+    (void)journal_owner_others(db, a->st->id, a->files, a->n_files, &a->found);
+}
+
+static void others_answered(void *ctx)
+{
+    struct others_ask *a = ctx;
+    struct engine_torrent *st = a->st;
+    others_done_fn *done = a->done;
+    others_forget(st);
+    if (a->found.n > 0) {
+        st->startup.adopt.others = mem_zalloc(sizeof(a->found));
+        *st->startup.adopt.others = a->found;
+    }
+    free(a->files);
+    free(a);
+    jobs_done(st);
+    done(st);
+}
+
+void others_find(struct engine_torrent *st, const struct fingerprint *prints,
+                 others_done_fn *done)
+{
+    struct others_ask *a = mem_zalloc(sizeof(*a));
+    uint32_t cap = 0;
+    a->st = st;
+    a->done = done;
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        const struct fingerprint *p = &prints[i];
+        if (!st->geom.files[i].pad && p->exists && p->is_file && p->size > 0 &&
+            torrent_file_needed(st->t, i) && others_may_write(st, i)) {
+            a->files = vec_room(a->files, a->n_files, &cap, sizeof(*a->files));
+            a->files[a->n_files++] =
+                (struct journal_owned){.file = i, .dev = p->dev, .ino = p->ino};
+        }
+    }
+    st->n_jobs++;
+    if (a->n_files == 0) {
+        others_answered(a);
+    } else {
+        journal_thread_call(st->s->journal_thread, others_read, others_answered,
+                            a);
+    }
+}
+
+void others_forget(struct engine_torrent *st)
+{
+    struct journal_others *o = st->startup.adopt.others;
+    if (o) {
+        journal_others_fini(o);
+        free(o);
+        st->startup.adopt.others = NULL;
+    }
+}
+
+void others_mark(const struct engine_torrent *st, struct bits *files)
+{
+    const struct journal_others *o = st->startup.adopt.others;
+    for (size_t i = 0; o && i < o->n; i++) {
+        (void)bits_set(files, o->list[i].file);
+    }
+}
+
+const struct journal_other *others_of(const struct engine_torrent *st,
+                                      uint32_t file, size_t *n)
+{
+    const struct journal_others *o = st->startup.adopt.others;
+    size_t first = 0;
+    *n = 0;
+    while (o && first < o->n && o->list[first].file < file) {
+        first++;
+    }
+    while (o && first + *n < o->n && o->list[first + *n].file == file) {
+        (*n)++;
+    }
+    if (*n == 0) {
+        return NULL;
+    }
+    return &o->list[first];
+}
+
+void others_forbid(struct engine_torrent *st, const struct journal_other *o)
+{
+    char text[112];
+    others_text(st, o, text, sizeof(text));
+    store_tree_forbid(st->store, o->file, text);
+}
+
+/* A torrent of one file can be told that it lies elsewhere; one whose other
+ * files stay where they are must be added anew. */
+void others_text(const struct engine_torrent *st, const struct journal_other *o,
+                 char *text, size_t size)
+{
+    long long id = (long long)st->id;
+    if (o->id == st->id) {
+        (void)snprintf(text, size,
+                       "is one file with another of the same torrent; make a "
+                       "copy of it");
+    } else if (st->geom.n_files == 1) {
+        (void)snprintf(text, size,
+                       "torrent %lld has that file, too; go elsewhere: `btc "
+                       "move %lld DIR --here`",
+                       (long long)o->id, id);
+    } else {
+        (void)snprintf(text, size,
+                       "torrent %lld has that file, too; `btc rm %lld`, then "
+                       "add it elsewhere (-d)",
+                       (long long)o->id, id);
+    }
+}
