@@ -35,7 +35,9 @@ class Seeder:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
-        """Stops listening and ends all connections."""
+        """Stops listening and ends all connections. Closing alone wakes no
+        accept(), whose thread would keep this object and its data for ever."""
+        self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
         for s in list(self.open):
             try:
