@@ -4,7 +4,8 @@
  * CREATE is the only job that makes a file; an empty mount point is never
  * filled by a write. What exists is kept: a shorter file is extended, a longer
  * one refused; nothing is truncated unless the caller insists. Whether a file
- * that exists may be written at all is the caller's to know (LOOK).
+ * that exists may be written at all is the caller's to know (LOOK); one that
+ * appears after the STAT that it knows by is refused.
  */
 #include "store/internal.h"
 
@@ -18,6 +19,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define STORE_MAKE_ROUND_NS 2000000000LL /* FAT's times are of two seconds */
 
 /* One folder; 0 also when it is there. */
 static int store_make_dir(struct store *d, const char *path)
@@ -160,6 +163,8 @@ static bool store_make_new(struct store_job *job, uint32_t file, char *path)
     }
     bool seen = fstat(fd, &st) == 0;
     store_tree_saw(s, file, seen ? &st : NULL);
+    store_tree_set_absent(s, file, false);
+    (void)bits_set(&job->create.made, file);
     if (seen) {
         job->prints[file] = store_sys_print(&st);
         (void)store_make_hold(job, file, path, &st);
@@ -262,6 +267,47 @@ static bool store_make_differs(const struct store_tree *s, uint32_t file,
             (uint64_t)st->st_blocks * 512 < length);
 }
 
+/* Whether it is still what was made a moment ago. Some file systems in user
+ * space number a file anew at each look, and round its times later. */
+static bool store_make_is_own(const struct stat *st,
+                              const struct fingerprint *print)
+{
+    int64_t apart = store_sys_print(st).mtime_ns - print->mtime_ns;
+    return print->exists && S_ISREG(st->st_mode) && st->st_dev == print->dev &&
+           (uint64_t)st->st_size == print->size &&
+           (st->st_ino == print->ino ||
+            (apart < STORE_MAKE_ROUND_NS && apart > -STORE_MAKE_ROUND_NS));
+}
+
+/* The files that this job has made go again, or the next start would take them
+ * for files of their own. */
+static void store_make_undo(struct store_job *job)
+{
+    BITS_EACH (i, &job->create.made) {
+        char path[PATH_MAX];
+        struct stat st;
+        if (store_tree_path(job->store, i, path) == 0 &&
+            lstat(path, &st) == 0 && store_make_is_own(&st, &job->prints[i])) {
+            (void)unlink(path);
+            store_tree_saw(job->store, i, NULL);
+            store_tree_set_absent(job->store, i, true);
+        }
+    }
+}
+
+/* STAT saw nothing there. Nobody has looked at what it is, so it is not used:
+ * somebody has just put it there, or the file system takes two names of the
+ * torrent for one, and one file cannot be both. */
+static void store_make_appeared(struct store_job *job, uint32_t file,
+                                const char *path)
+{
+    store_make_undo(job);
+    store_fail_with(job, file, path, BTC_E_EXISTS,
+                    "was not there when btc looked: somebody has just made it, "
+                    "or its name is the same as another file's on this file "
+                    "system");
+}
+
 /* What is in the place of a file. */
 static void store_make_there(struct store_job *job, uint32_t file, char *path)
 {
@@ -277,8 +323,11 @@ static void store_make_there(struct store_job *job, uint32_t file, char *path)
         store_fail(job, file, path, -rc);
     } else if (rc == 0 && store_own_is_one(job->store->d->own, &st)) {
         store_fail(job, file, path, STORE_E_OWN);
-    } else if (rc == 0 && store_make_accepts(job, file, path, &st) &&
-               store_make_hold(job, file, path, &st)) {
+    } else if (rc != 0 || !store_make_accepts(job, file, path, &st)) {
+        return; /* it has been made, or refused */
+    } else if (store_tree_is_absent(job->store, file)) {
+        store_make_appeared(job, file, path);
+    } else if (store_make_hold(job, file, path, &st)) {
         job->prints[file] = store_sys_print(&st);
         if (store_make_differs(job->store, file, &st)) {
             store_make_fit(job, file, path, (uint64_t)st.st_size);
@@ -395,6 +444,8 @@ void store_run_create(struct store_worker *w, struct store_job *job)
         return;
     }
     job->prints = mem_calloc(s->n_files, sizeof(*job->prints));
+    int err = bits_init(&job->create.made, s->n_files);
+    BTC_ASSERT(err == 0); /* metainfo limits the files */
     store_tree_label(s, job->create.label);
     for (uint32_t i = 0; i < s->n_files && job->result == 0; i++) {
         bool wanted = !job->select || bits_get(job->select, i);
@@ -402,6 +453,7 @@ void store_run_create(struct store_worker *w, struct store_job *job)
             store_make_file(job, i);
         }
     }
+    bits_fini(&job->create.made);
     if (job->result != 0) {
         store_hold_release(s);
         free(job->prints);

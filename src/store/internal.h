@@ -40,8 +40,7 @@
 #define STORE_CHUNK_LEN 65536u
 /* Most buffers of one pwritev: IOV_MAX of Linux, a piece of 16 MiB at once. */
 #define STORE_MAX_IOV 1024
-/* The disk's own jobs: they close a store's files away from the loop thread,
- * all or those that are not in use. */
+/* Close files away from the loop thread, all or those that are not in use. */
 #define STORE_OP_CLOSE (STORE_SPACE + 1)
 #define STORE_OP_REST  (STORE_SPACE + 2)
 #define STORE_N_OPS    (STORE_SPACE + 3)
@@ -52,7 +51,8 @@ enum store_flag {
     STORE_SYNCING = 2, /* a SYNC works on it: as dirty as before */
     STORE_LOST = 4,    /* its fdatasync failed as it left the cache */
     STORE_NAMED = 8,   /* its folders have been queued for fsync */
-    STORE_WRITES = 16  /* it is held, and no other tree may use it */
+    STORE_WRITES = 16, /* it is held, and no other tree may use it */
+    STORE_ABSENT = 32  /* the last STAT found nothing, CREATE made nothing */
 };
 
 /* An open file. In the cache (store->fds), or stale: taken out while somebody
@@ -204,6 +204,8 @@ void store_tree_named(struct store_tree *s, uint32_t file);
  * same: some file systems number anew, and no copy keeps its ctime. */
 void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st);
 bool store_tree_has_seen(struct store_tree *s, uint32_t file);
+void store_tree_set_absent(struct store_tree *s, uint32_t file, bool absent);
+bool store_tree_is_absent(struct store_tree *s, uint32_t file);
 bool store_tree_is_other(struct store_tree *s, uint32_t file,
                          const struct stat *st);
 void store_tree_label(struct store_tree *s, const char *label);
@@ -236,15 +238,13 @@ void store_fail_with(struct store_job *job, uint32_t file, const char *path,
                      int code, const char *reason);
 #define STORE_NO_FILE UINT32_MAX
 
-/* create.c: a file with a `from` is moved; false after the job has been failed.
- */
+/* create.c: a file with a `from` is moved; false: the job has failed. */
 bool store_take(struct store_job *job, uint32_t file);
 
-/* The operations. */
 typedef void store_run_fn(struct store_worker *w, struct store_job *job);
-store_run_fn store_run_create, store_run_delete, store_run_look;
-store_run_fn store_run_finish, store_run_write, store_run_hash, store_run_read,
-    store_run_prefetch;
-store_run_fn store_run_sync, store_run_stat, store_run_space, store_run_scan;
+store_run_fn store_run_create, store_run_delete, store_run_look,
+    store_run_finish, store_run_write, store_run_hash, store_run_read,
+    store_run_prefetch, store_run_sync, store_run_stat, store_run_space,
+    store_run_scan;
 
 #endif

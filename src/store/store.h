@@ -178,7 +178,8 @@ struct store_job {
                                     * NULL = none */
         const char *label;         /* who holds the files from now on */
         bool overwrite;            /* cut longer files to their length */
-        bool may_insist; /* result: it failed for want of `overwrite` */
+        bool may_insist;  /* result: it failed for want of `overwrite` */
+        struct bits made; /* the store's: files that came to be */
     } create;
     struct store_look look;
     struct {

@@ -489,6 +489,24 @@ bool store_tree_has_seen(struct store_tree *s, uint32_t file)
     return known;
 }
 
+void store_tree_set_absent(struct store_tree *s, uint32_t file, bool absent)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    s->flags[file] &= (uint8_t)~STORE_ABSENT;
+    if (absent) {
+        s->flags[file] |= STORE_ABSENT;
+    }
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+bool store_tree_is_absent(struct store_tree *s, uint32_t file)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    bool absent = s->flags[file] & STORE_ABSENT;
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return absent;
+}
+
 /* Whether somebody has put another file in the place of the one we know. */
 bool store_tree_is_other(struct store_tree *s, uint32_t file,
                          const struct stat *st)

@@ -817,6 +817,43 @@ static void test_take(void **state)
     kit_close(&k);
 }
 
+/* Something appears between STAT and CREATE: nobody has looked at it, so it is
+ * not used, whoever insists, and what CREATE had made is gone again. The next
+ * STAT knows of it. */
+static void test_appeared(void **state)
+{
+    struct store_file files[] = {{.path = "t/A", .length = 70000},
+                                 {.path = "t/a", .length = 9}};
+    (void)state;
+    struct kit k;
+    struct kit_torrent t;
+    kit_open(&k, 1);
+    kit_torrent_init(&t, files, 2, 16384);
+    struct store_tree *s = kit_store(&k, &t);
+    struct store_job stat = kit_do(&k, s, STORE_STAT);
+    assert_int_equal(stat.result, 0);
+    free(stat.prints);
+    kit_mkdir(&k, "t");
+    kit_put(&k, "t/a", "mine", 4);
+    struct store_job create = {
+        .op = STORE_CREATE, .store = s, .create.overwrite = true};
+    assert_int_equal(kit_run(&k, &create), BTC_E_EXISTS);
+    assert_non_null(strstr(create.fail.text, "t/a"));
+    assert_false(create.create.may_insist);
+    kit_expect(&k, "t/a", "mine", 4);
+    assert_false(kit_exists(&k, "t/A"));
+    stat = kit_do(&k, s, STORE_STAT);
+    assert_true(stat.prints[1].exists);
+    free(stat.prints);
+    assert_int_equal(kit_create(&k, s).result, 0);
+    assert_true(kit_exists(&k, "t/A"));
+    /* Made by the store itself: asked for again, it is its own. */
+    assert_int_equal(kit_create(&k, s).result, 0);
+    store_tree_free(s);
+    kit_torrent_fini(&t);
+    kit_close(&k);
+}
+
 /* Prints of files; and of those that a SYNC made durable, once. */
 static void test_prints(void **state)
 {
@@ -1154,6 +1191,7 @@ int main(void)
         cmocka_unit_test(test_write_replaced),
         cmocka_unit_test(test_sync_stranger),
         cmocka_unit_test(test_prefetch),
+        cmocka_unit_test(test_appeared),
         cmocka_unit_test(test_closed_after_sync),
         cmocka_unit_test(test_rest),
     };
