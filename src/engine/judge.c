@@ -116,7 +116,7 @@ static void judge_lose_file(struct engine_torrent *st, uint32_t file)
     char text[512];
     judge_drop_claims(st, file);
     (void)snprintf(text, sizeof(text),
-                   "%.400s is gone: its pieces are fetched again",
+                   "%.400s is gone: its pieces count as missing",
                    facts_path(st, file));
     facts_event(st, LEVEL_WARN, "file-lost", text);
 }

@@ -118,6 +118,17 @@ def test_deleted(lab):
     assert said(lab)[0]["state"] == "waiting-storage"
 
 
+def test_spoiled(lab):
+    """verify fetches nothing, and does not say that it does."""
+    _, path = complete(lab)
+    with open(path, "r+b") as f:
+        f.seek(1000)
+        f.write(b"spoiled")
+    run = lab.btc("verify")
+    assert run.code == 8 and "counts as missing" in run.err, run
+    assert "is fetched again" not in run.err, run
+
+
 def test_longer(lab):
     """verify, get and resume have one verdict on a file that is too long."""
     torrent, path = complete(lab)

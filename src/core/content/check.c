@@ -137,13 +137,13 @@ static void check_lost(struct content *c, uint32_t piece, bool claimed,
     picker_set_missing(c->picker, piece);
     if (result == BTC_E_IO) {
         actions_event(c->actions, LEVEL_WARN, "read-error",
-                      "piece %u cannot be read from the disk: it is fetched "
-                      "again",
+                      "piece %u cannot be read from the disk: it counts as "
+                      "missing",
                       piece);
     } else if (claimed) {
         actions_event(
             c->actions, LEVEL_WARN, "piece-lost",
-            "piece %u on disk is not what it was: it is fetched again", piece);
+            "piece %u on disk is not what it was: it counts as missing", piece);
     }
     if (claimed) {
         actions_fact(c->actions, FACT_PIECE_LOST, piece, 0);
