@@ -355,7 +355,7 @@ static int journal_move_place(struct journal *db, const struct journal_move *m,
             "UPDATE torrent_stat SET root_dev = nullif(?2, 0),"
             " error = NULL, error_code = 0, updated_at = unixepoch(),"
             " state = CASE WHEN state NOT IN ('waiting-storage',"
-            " 'waiting-space', 'error', 'complete') THEN state"
+            " 'waiting-space', 'error', 'complete', 'queued') THEN state"
             " WHEN ?3 AND bytes_total > 0 AND bytes_done >= bytes_total"
             " THEN 'complete' ELSE 'queued' END WHERE torrent_id = ?1",
             &a, NULL, e);

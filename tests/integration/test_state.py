@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What is said of a torrent is what is true of it: after a bare add, a refusal,
 a run that gave up, and a kill, by status, by JSON and by plain SQL."""
+import contextlib
 import json
 import os
 import shutil
@@ -127,6 +128,50 @@ def test_spoiled(lab):
     run = lab.btc("verify")
     assert run.code == 8 and "counts as missing" in run.err, run
     assert "is fetched again" not in run.err, run
+
+
+def wished(lab, sql):
+    with contextlib.closing(sqlite3.connect(lab.db)) as db, db:
+        db.execute(sql)
+    return said(lab)[0]
+
+
+def test_wished_elsewhere(lab):
+    """Nobody has looked there yet."""
+    torrent, path = complete(lab)
+    place = lab.path("other")
+    os.makedirs(place)
+    assert wished(lab, "UPDATE torrent SET save_path = save_path"
+                  )["state"] == "complete"
+    assert wished(lab, f"UPDATE torrent SET save_path = '{place}'"
+                  )["state"] == "queued"
+    assert lab.btc("resume").code == 11
+    os.rename(path, os.path.join(place, "data.bin"))
+    run = lab.btc("resume")
+    assert run.code == 0 and "nothing to fetch" in run.err, run
+    assert said(lab)[0]["state"] == "complete"
+    torrent.check(place)
+
+
+def test_wished_file(lab):
+    """A file more is wished: what was complete is so no longer."""
+    for i, size in enumerate((40_000, 50_000, 60_000)):
+        lab.make_data(f"three/{i}.bin", size, seed=i)
+    torrent = lab.make_torrent(lab.path("three"), piece_length=16384)
+    seeder = lab.aria2(torrent, seed=True)
+    seeder.wait_ready()
+    peer = f"--peer={seeder.ip}:{seeder.port}"
+    run = lab.btc("get", torrent.path, "-s", "1", "-d", lab.path("out"), peer)
+    assert run.code == 0, run
+    assert said(lab)[0]["state"] == "complete"
+    row = wished(lab, "UPDATE file SET priority = 1 WHERE file = 2")
+    assert row["state"] == "queued" and row["percent"] < 100, dict(row)
+    assert row["bytes_total"] == 100_000, dict(row)
+    row = wished(lab, "UPDATE file SET priority = 4")
+    assert row["bytes_total"] == 150_000, dict(row)
+    assert lab.btc("resume", peer).code == 0
+    assert said(lab)[0]["state"] == "complete"
+    torrent.check(lab.path("out"))
 
 
 def test_longer(lab):
