@@ -8,6 +8,10 @@
 int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
                   struct err *e);
 /* integrity_check and foreign_key_check; BTC_E_DB with rows given */
+int journal_check_torrents(struct journal *db, journal_row_fn *fn, void *ctx,
+                           struct err *e);
+/* have all torrents their rows of the tables that each needs; BTC_E_DB with a
+ * sentence given for each that lacks one */
 int journal_backup(struct journal *db, const char *to, struct err *e);
 /* online; BTC_E_EXISTS when `to` is there */
 /* Deletes rows whose torrent does not exist, makes missing rows of torrent_stat

@@ -268,22 +268,29 @@ static int journal_complain(void *ctx, const struct journal_value *row,
     return 0;
 }
 
-/* Is the file whole? */
+/* Gives the rows of such queries that are complaints, and counts them. */
+static int journal_check_by(struct journal *db, const char *const *sql,
+                            size_t n_sql, struct journal_complaints *c,
+                            struct err *e)
+{
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < n_sql; i++) {
+        sqlite3_stmt *s = NULL;
+        code = journal_prepare(db, sql[i], &s, e);
+        if (code == 0) {
+            code = journal_each_row(db, s, journal_complain, c, e);
+        }
+    }
+    return code;
+}
+
 int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
                   struct err *e)
 {
+    const char *const sql[] = {"PRAGMA integrity_check",
+                               "PRAGMA foreign_key_check"};
     struct journal_complaints c = {fn, ctx, 0};
-    sqlite3_stmt *s = NULL;
-    int code = journal_prepare(db, "PRAGMA integrity_check", &s, e);
-    if (code == 0) {
-        code = journal_each_row(db, s, journal_complain, &c, e);
-    }
-    if (code == 0) {
-        code = journal_prepare(db, "PRAGMA foreign_key_check", &s, e);
-    }
-    if (code == 0) {
-        code = journal_each_row(db, s, journal_complain, &c, e);
-    }
+    int code = journal_check_by(db, sql, 2, &c, e);
     if (code == 0 && c.n > 0) {
         code =
             err_set(e, BTC_E_DB,
@@ -292,6 +299,37 @@ int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
                     "backup (`btc db restore FILE`) or with what can be "
                     "read (`btc db salvage`)",
                     db->path, c.n);
+    }
+    return code;
+}
+
+int journal_check_torrents(struct journal *db, journal_row_fn *fn, void *ctx,
+                           struct err *e)
+{
+    const char *const sql[] = {
+        /* A magnet, of piece length 0, has neither yet. */
+        "SELECT 'torrent ' || t.id || ' (' || t.name || ') has lost its info'"
+        " || ' dictionary: `btc rm ' || t.id || '` leaves its data, add its'"
+        " || ' .torrent again' FROM torrent AS t WHERE t.piece_length > 0"
+        " AND t.id NOT IN (SELECT torrent_id FROM metainfo)",
+        "SELECT 'torrent ' || id || ' (' || name || ') has ' || n_files"
+        " || ' files and ' || n || ' rows of them: `btc rm ' || id"
+        " || '` leaves its data, add its .torrent again'"
+        " FROM (SELECT t.*, (SELECT count(*) FROM file AS f"
+        "                    WHERE f.torrent_id = t.id) AS n"
+        "       FROM torrent AS t WHERE t.piece_length > 0)"
+        " WHERE n <> n_files",
+        "SELECT 'torrent ' || t.id || ' (' || t.name || ') has lost its row'"
+        " || ' of torrent_stat: `btc db check --repair` makes it anew'"
+        " FROM torrent AS t WHERE t.id NOT IN"
+        " (SELECT torrent_id FROM torrent_stat)"};
+    struct journal_complaints c = {fn, ctx, 0};
+    int code = journal_check_by(db, sql, sizeof(sql) / sizeof(*sql), &c, e);
+    if (code == 0 && c.n > 0) {
+        code = err_set(e, BTC_E_DB,
+                       "%s lacks rows without which a torrent cannot run (%zu "
+                       "complaints); all others can",
+                       db->path, c.n);
     }
     return code;
 }

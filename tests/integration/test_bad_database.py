@@ -2,6 +2,7 @@
 """Bad databases: held by somebody else (12), damaged, foreign, newer, cut, no
 database at all (14), in places that cannot be written. A file that is not ours is
 never changed."""
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -231,6 +232,34 @@ def test_hostile_rows(lab):
             assert 0 <= run.code <= 16 and "bug at" not in run.err, (sql, run)
         assert not os.path.exists("/tmp/escape"), sql
         shutil.copy(torrent.source, lab.path("out", "data.bin"))
+
+
+def test_lost_rows(lab):
+    """db check names what a torrent cannot run without, and its advice helps;
+    a backup with such a torrent is still one."""
+    torrent = make_db(lab)
+    before = pathlib.Path(lab.path("out/data.bin")).stat()
+    for number, table in enumerate(("file", "metainfo"), 1):
+        with contextlib.closing(sqlite3.connect(lab.db)) as db, db:
+            db.execute(f"DELETE FROM {table}")
+        run = said(lab.btc("db", "check"), 14, "lacks rows")
+        assert f"btc rm {number}`" in run.out + run.err, run
+        assert lab.btc("db", "backup", lab.path(f"{table}.db")).code == 0
+        said(lab.btc("db", "restore", lab.path(f"{table}.db")), 0)
+        run = said(lab.btc("verify"), 14)
+        assert "magnet" not in run.err, run
+        said(lab.btc("rm", "-y", str(number)), 0)
+        said(lab.btc("get", torrent.path, "-d", lab.path("out")), 0,
+             "nothing to fetch")
+        said(lab.btc("db", "check"), 0, "in order")
+    with contextlib.closing(sqlite3.connect(lab.db)) as db, db:
+        db.execute("DELETE FROM torrent_stat")
+    said(lab.btc("db", "check"), 14)
+    said(lab.btc("db", "check", "--repair"), 0)
+    said(lab.btc("db", "check"), 0)
+    after = pathlib.Path(lab.path("out/data.bin")).stat()
+    assert (before.st_ino, before.st_mtime_ns) == \
+        (after.st_ino, after.st_mtime_ns)
 
 
 def test_other_engine(lab):
