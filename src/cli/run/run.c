@@ -243,7 +243,6 @@ int cli_run_engine(struct cli_run *r, bool may_follow, struct btc_error *e)
     cli_progress_free(r->progress);
     r->progress = NULL;
     cli_signal_end();
-    cli_track_sort(&r->track);
     cli_run_hook_rest(r, status);
     return status;
 }

@@ -1,6 +1,7 @@
 /* The torrents of a run as the last event showed them. */
 #include "cli/run/track.h"
 #include "base/mem.h"
+#include "base/vec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,26 +44,46 @@ void cli_track_fini(struct cli_track *t)
     *t = (struct cli_track){0};
 }
 
+/* Where the torrent of that id stands, or would. */
+static size_t cli_track_place(const struct cli_track *t, int64_t id)
+{
+    size_t from = 0;
+    size_t to = t->n;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (t->items[middle].p.id < id) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from;
+}
+
+static bool cli_track_is_at(const struct cli_track *t, size_t at, int64_t id)
+{
+    return at < t->n && t->items[at].p.id == id;
+}
+
 /* The torrent of that id; NULL = none. */
 struct cli_torrent *cli_track_find(const struct cli_track *t, int64_t id)
 {
-    for (size_t i = 0; i < t->n; i++) {
-        if (t->items[i].p.id == id) {
-            return &t->items[i];
-        }
+    size_t at = cli_track_place(t, id);
+    if (!cli_track_is_at(t, at, id)) {
+        return NULL;
     }
-    return NULL;
+    return &t->items[at];
 }
 
-/* A new item. */
-static struct cli_torrent *
-cli_track_add(struct cli_track *t, const struct btc_progress *p, int64_t now_ms)
+/* A new item. Torrents mostly come in the order of their ids. */
+static void cli_track_add(struct cli_track *t, size_t at,
+                          const struct btc_progress *p, int64_t now_ms)
 {
-    t->items = mem_resize(t->items, t->n + 1, sizeof(*t->items));
-    struct cli_torrent *item = &t->items[t->n++];
-    *item = (struct cli_torrent){.first_ms = now_ms,
-                                 .first_downloaded = p->downloaded};
-    return item;
+    t->items = vec_room(t->items, t->n, &t->cap, sizeof(*t->items));
+    memmove(&t->items[at + 1], &t->items[at], (t->n - at) * sizeof(*t->items));
+    t->n++;
+    t->items[at] = (struct cli_torrent){.first_ms = now_ms,
+                                        .first_downloaded = p->downloaded};
 }
 
 /* Whether something misses, by the journal at first. What is being hashed again
@@ -81,18 +102,16 @@ struct cli_torrent *cli_track_update(struct cli_track *t,
                                      const struct btc_progress *p,
                                      int64_t now_ms)
 {
-    bool as_before = t->next < t->n && t->items[t->next].p.id == p->id;
-    struct cli_torrent *item =
-        as_before ? &t->items[t->next] : cli_track_find(t, p->id);
-
-    bool is_new = item == NULL;
+    size_t at = t->next;
+    if (!cli_track_is_at(t, at, p->id)) {
+        at = cli_track_place(t, p->id);
+    }
+    bool is_new = !cli_track_is_at(t, at, p->id);
     if (is_new) {
-        item = cli_track_add(t, p, now_ms);
+        cli_track_add(t, at, p, now_ms);
     }
-    t->next = (size_t)(item - t->items) + 1;
-    if (t->next == t->n) {
-        t->next = 0;
-    }
+    struct cli_torrent *item = &t->items[at];
+    t->next = (at + 1) % t->n;
     item->missed |= cli_track_misses(p, is_new);
     const struct btc_progress old = item->p;
     item->p = *p;
@@ -103,24 +122,6 @@ struct cli_torrent *cli_track_update(struct cli_track *t,
     cli_track_text(&item->p.error, p->error);
     cli_track_text(&item->p.save_path, p->save_path);
     return item;
-}
-
-/* For qsort. */
-static int cli_track_compare(const void *a, const void *b)
-{
-    const struct cli_torrent *x = a;
-    const struct cli_torrent *y = b;
-
-    return (x->p.id > y->p.id) - (x->p.id < y->p.id);
-}
-
-/* By id, whoever came first. */
-void cli_track_sort(struct cli_track *t)
-{
-    if (t->n > 1) {
-        qsort(t->items, t->n, sizeof(*t->items), cli_track_compare);
-    }
-    t->next = 0;
 }
 
 /* Keeps what a torrent failed with. */

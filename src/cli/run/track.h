@@ -22,8 +22,9 @@ struct cli_torrent {
 };
 
 struct cli_track {
-    struct cli_torrent *items; /* owns */
+    struct cli_torrent *items; /* owns; by id */
     size_t n;
+    uint32_t cap;
     size_t next; /* where the next one asked for stands, most likely */
 };
 
@@ -41,8 +42,6 @@ void cli_track_fini(struct cli_track *t);
 struct cli_torrent *cli_track_update(struct cli_track *t,
                                      const struct btc_progress *p,
                                      int64_t now_ms);
-/* By id, whoever came first: for what is said at the end. */
-void cli_track_sort(struct cli_track *t);
 struct cli_torrent *cli_track_find(const struct cli_track *t, int64_t id);
 void cli_track_fail(struct cli_torrent *item, int status, const char *message);
 struct cli_totals cli_track_totals(const struct cli_track *t);
