@@ -222,6 +222,11 @@ def make_old(lab, version):
             "INSERT INTO torrent (info_hash, name, save_path, total_size,"
             " piece_length, n_pieces, n_files) VALUES (?, ?, ?, 16384, 16384,"
             " 1, 1)", (f"{i:040d}", OLD[i], lab.path("out")))
+        link.execute("INSERT INTO metainfo (torrent_id, info) VALUES (?, ?)",
+                     (i + 1, b"de"))
+        link.execute(
+            "INSERT INTO file (torrent_id, file, path, \"offset\", length)"
+            " VALUES (?, 0, ?, 0, 16384)", (i + 1, OLD[i]))
     link.commit()
     link.execute("PRAGMA journal_mode = WAL")
     link.close()

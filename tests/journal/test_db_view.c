@@ -325,7 +325,7 @@ static void test_query(void **state)
     (void)test_db_add(db, 2);
     struct journal_batch *b = journal_batch_new();
     for (int i = 0; i < 5; i++) {
-        char text[8];
+        char text[12];
         (void)snprintf(text, sizeof(text), "%d", i);
         journal_put_event(b, i % 2 + 1, LEVEL_INFO, "k", text);
     }
