@@ -172,6 +172,11 @@ def test_wished_file(lab):
     assert lab.btc("resume", peer).code == 0
     assert said(lab)[0]["state"] == "complete"
     torrent.check(lab.path("out"))
+    for _ in range(2):
+        row = wished(lab, "UPDATE file SET priority = 0 WHERE file > 0")
+        assert row["bytes_total"] == row["bytes_done"] == 40_000, dict(row)
+        row = wished(lab, "UPDATE file SET priority = 4 WHERE file > 0")
+        assert row["bytes_total"] == row["bytes_done"] == 150_000, dict(row)
 
 
 def test_longer(lab):
