@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The longest tick of a file system's clock, in seconds: FAT. */
+#define FINGERPRINT_TICK_S 2
+
 struct fingerprint {
     bool exists;
     bool is_file; /* a regular file; else the rest describes something else */

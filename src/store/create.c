@@ -20,8 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STORE_MAKE_ROUND_NS 2000000000LL /* FAT's times are of two seconds */
-
 /* One folder; 0 also when it is there. */
 static int store_make_dir(struct store *d, const char *path)
 {
@@ -272,11 +270,11 @@ static bool store_make_differs(const struct store_tree *s, uint32_t file,
 static bool store_make_is_own(const struct stat *st,
                               const struct fingerprint *print)
 {
+    const int64_t tick = FINGERPRINT_TICK_S * 1000000000LL;
     int64_t apart = store_sys_print(st).mtime_ns - print->mtime_ns;
     return print->exists && S_ISREG(st->st_mode) && st->st_dev == print->dev &&
            (uint64_t)st->st_size == print->size &&
-           (st->st_ino == print->ino ||
-            (apart < STORE_MAKE_ROUND_NS && apart > -STORE_MAKE_ROUND_NS));
+           (st->st_ino == print->ino || (apart < tick && apart > -tick));
 }
 
 /* The files that this job has made go again, or the next start would take them

@@ -28,8 +28,6 @@
 #define STORE_MAGIC_SMB2 0xfe534d42u
 #define STORE_MAGIC_SMB3 0x517bu
 #define STORE_MAGIC_CEPH 0x00c36400u
-/* The longest tick of a file system's clock: FAT. */
-#define STORE_TICK_S 2
 
 /* Of the kernel's form what tells one file from another. */
 struct store_seen store_seen_of(const struct stat *st)
@@ -230,11 +228,12 @@ static void store_left_mark(const struct store_fd *f, struct stat *st)
 {
     (void)fstat(f->fd, st);
     if (st->st_mtim.tv_nsec != 0 || st->st_ctim.tv_nsec != 0 ||
-        st->st_ctim.tv_sec - st->st_mtim.tv_sec >= STORE_TICK_S) {
+        st->st_ctim.tv_sec - st->st_mtim.tv_sec >= FINGERPRINT_TICK_S) {
         return;
     }
     const struct timespec times[2] = {
-        {.tv_nsec = UTIME_OMIT}, {.tv_sec = st->st_mtim.tv_sec - STORE_TICK_S}};
+        {.tv_nsec = UTIME_OMIT},
+        {.tv_sec = st->st_mtim.tv_sec - FINGERPRINT_TICK_S}};
     if (futimens(f->fd, times) == 0) {
         (void)fstat(f->fd, st);
     }

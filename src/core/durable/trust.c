@@ -2,8 +2,6 @@
 #include "core/durable/trust.h"
 
 #define NS 1000000000 /* a second in the unit of a file's times */
-/* The longest tick of a file system's clock: FAT. */
-#define TRUST_TICK_S 2
 
 /* Who made the file as it is now? */
 enum trust_author {
@@ -197,7 +195,7 @@ struct fingerprint trust_print(const struct fingerprint *seen, int64_t now)
     struct fingerprint print = *seen;
     int64_t age = now - seen->mtime_ns / NS;
     if (seen->mtime_ns % NS == 0 && seen->ctime_ns % NS == 0 && age >= 0 &&
-        age < TRUST_TICK_S) {
+        age < FINGERPRINT_TICK_S) {
         print.ctime_ns--;
     }
     return print;
