@@ -372,9 +372,7 @@ static void startup_find_others(struct engine_torrent *st,
                                 const struct fingerprint *prints)
 {
     others_forget(st);
-    for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        store_tree_forbid(st->store, i, NULL);
-    }
+    store_tree_allow(st->store);
     if (st->s->o.check_only || startup_may_overwrite(st)) {
         startup_know_others(st);
     } else {

@@ -108,8 +108,9 @@ bool store_tree_is_home(const struct store_tree *s, uint32_t file);
 void store_tree_rest(struct store_tree *s);
 /* It is whole: others may read its files, too, until it writes again. */
 void store_tree_only_reads(struct store_tree *s);
-/* A file of it is not written: `text` says why. NULL: it may be. */
+/* A file of it is not written: `text` says why. */
 void store_tree_forbid(struct store_tree *s, uint32_t file, const char *text);
+void store_tree_allow(struct store_tree *s); /* all may be again */
 bool store_is_dirty(struct store_tree *s); /* written to since the last SYNC */
 /* On which drive it lies, as a number that the caller gives: its SYNCs wait
  * only for those of trees with the same one (beyond STORE_MAX_LANES some
@@ -174,8 +175,7 @@ struct store_job {
     uint8_t *data;              /* READ: caller's memory of the spans' length */
     const struct bits *select;  /* CREATE, DELETE: the files; NULL = all */
     struct {
-        const struct bits *writes; /* files that will be written for sure;
-                                    * NULL = none */
+        const struct bits *writes; /* files sure to be written, or NULL */
         const char *label;         /* who holds the files from now on */
         bool overwrite;            /* cut longer files to their length */
         bool may_insist;  /* result: it failed for want of `overwrite` */

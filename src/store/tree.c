@@ -278,30 +278,33 @@ void store_tree_ref(struct store_tree *s)
 
 void store_tree_forbid(struct store_tree *s, uint32_t file, const char *text)
 {
-    char *mine = NULL;
+    char *mine = mem_strdup(text);
     BTC_ASSERT(file < s->n_files);
-    if (text) {
-        mine = mem_strdup(text);
-    }
     pthread_mutex_lock(&s->d->fd_lock);
-    char *old = NULL;
-    if (mine && !s->forbids) {
+    if (!s->forbids) {
         s->forbids = mem_calloc(s->n_files, sizeof(*s->forbids));
     }
-    if (s->forbids) {
-        old = s->forbids[file];
-        s->forbids[file] = mine;
-    }
+    char *old = s->forbids[file];
+    s->forbids[file] = mine;
     pthread_mutex_unlock(&s->d->fd_lock);
+    free(old);
+}
+
+void store_tree_allow(struct store_tree *s)
+{
+    pthread_mutex_lock(&s->d->fd_lock);
+    char **old = s->forbids;
+    s->forbids = NULL;
+    pthread_mutex_unlock(&s->d->fd_lock);
+    for (uint32_t i = 0; old && i < s->n_files; i++) {
+        free(old[i]);
+    }
     free(old);
 }
 
 void store_tree_dispose(struct store_tree *s)
 {
-    for (uint32_t i = 0; s->forbids && i < s->n_files; i++) {
-        free(s->forbids[i]);
-    }
-    free(s->forbids);
+    store_tree_allow(s);
     free(s->label);
     free(s->save_path);
     free(s->files);
