@@ -204,9 +204,8 @@ static void adopt_hashed(struct store_job *job)
 /* The piece says nothing more: it cannot match, or it is trusted. */
 static bool adopt_skips(const struct adopt *a, uint32_t piece)
 {
-    const struct torrent_startup *u = &a->st->startup;
     if (a->other) {
-        return bits_get(&u->claimed, piece) && !bits_get(&u->to_check, piece);
+        return others_trust(a->st, piece);
     }
     return a->candidates && !bits_get(a->candidates, piece);
 }
@@ -242,8 +241,7 @@ static void adopt_hash(struct adopt *a)
     while (layout_spans_next(&it, &s)) {
         job->spans[job->n_spans++] = s;
     }
-    a->piece++;
-    infos_submit(a->st, job, a->piece - 1);
+    infos_submit(a->st, job, a->piece++);
 }
 
 /* Whether all of it was hashed in an earlier try. */
@@ -380,9 +378,7 @@ static void adopt_add_others(struct adopt *a)
 {
     int err = bits_init(&a->unknown, a->st->geom.n_files);
     BTC_ASSERT(err == 0);
-    BITS_EACH (i, &a->strangers) {
-        (void)bits_set(&a->unknown, i);
-    }
+    bits_copy(&a->unknown, &a->strangers);
     others_mark(a->st, &a->strangers);
 }
 

@@ -17,12 +17,17 @@ struct others_ask {
     struct journal_others found; /* owns */
 };
 
+bool others_trust(const struct engine_torrent *st, uint32_t piece)
+{
+    return bits_get(&st->startup.claimed, piece) &&
+           !bits_get(&st->startup.to_check, piece);
+}
+
 bool others_may_write(const struct engine_torrent *st, uint32_t file)
 {
     uint32_t piece, end;
     layout_file_pieces(&st->geom, file, &piece, &end);
-    while (piece < end && bits_get(&st->startup.claimed, piece) &&
-           !bits_get(&st->startup.to_check, piece)) {
+    while (piece < end && others_trust(st, piece)) {
         piece++;
     }
     return piece < end;

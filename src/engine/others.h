@@ -15,6 +15,8 @@ typedef void others_done_fn(struct engine_torrent *st);
  * the torrent until `done` is called, on the loop thread, maybe at once. */
 void others_find(struct engine_torrent *st, const struct fingerprint *prints,
                  others_done_fn *done);
+/* The piece is claimed, and that is not in doubt. */
+bool others_trust(const struct engine_torrent *st, uint32_t piece);
 /* A piece of the file is missing, or maybe not good. */
 bool others_may_write(const struct engine_torrent *st, uint32_t file);
 void others_forget(struct engine_torrent *st);

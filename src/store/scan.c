@@ -188,10 +188,11 @@ static void store_look_read(struct store_worker *w, struct store_job *job,
 }
 
 /* Whether the file is another's, too, who has or had it at `path`. */
-static bool store_look_is_other(const struct stat *st, const char *path)
+static bool store_look_is_other(struct store *d, const struct stat *st,
+                                const char *path)
 {
     struct stat there;
-    if (stat(path, &there) != 0) {
+    if (store_sys_stat(d, path, &there) != 0) {
         return st->st_nlink > 1; /* moved away, maybe */
     }
     return there.st_dev == st->st_dev && there.st_ino == st->st_ino;
@@ -207,7 +208,8 @@ static void store_look_who(struct store_job *job, int fd)
     job->look.print = store_sys_print(&st);
     job->look.other = 0;
     while (job->look.other < job->look.n_others &&
-           !store_look_is_other(&st, job->look.others[job->look.other])) {
+           !store_look_is_other(job->store->d, &st,
+                                job->look.others[job->look.other])) {
         job->look.other++;
     }
 }
