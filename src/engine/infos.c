@@ -63,6 +63,13 @@ static struct slice infos_slice(const struct engine_torrent *st)
     return slice_of(st->meta->info, st->meta->info_len);
 }
 
+static void infos_link(struct engine_torrent *st)
+{
+    struct infos *i = st->s->infos;
+    DL_PREPEND2(i->first, st, rows.info.prev, rows.info.next);
+    i->bytes += st->meta->info_len;
+}
+
 static void infos_unlink(struct engine_torrent *st)
 {
     struct infos *i = st->s->infos;
@@ -96,10 +103,8 @@ void infos_second(struct engine *s)
 
 void infos_add(struct engine_torrent *st)
 {
-    struct infos *i = st->s->infos;
     st->rows.info.used_ms = 0;
-    DL_PREPEND2(i->first, st, rows.info.prev, rows.info.next);
-    i->bytes += st->meta->info_len;
+    infos_link(st);
     infos_second(st->s);
 }
 
@@ -177,8 +182,7 @@ static void infos_on_done(void *ctx)
     st->rows.info.read = NULL;
     if (r->bytes != NULL) {
         metainfo_take_info(st->meta, r->bytes);
-        DL_APPEND2(st->s->infos->first, st, rows.info.prev, rows.info.next);
-        st->s->infos->bytes += st->meta->info_len;
+        infos_link(st);
         infos_use(st);
     }
     if (st->t != NULL) {

@@ -10,10 +10,9 @@
 
 #include "engine/internal.h"
 
-#define INFOS_REST_BYTES                                                   \
-    (1u << 20)                   /* unused ones that stay; one always does \
-                                  */
-#define INFOS_ACTIVE_MS   30000u /* so long after its last use one stays */
+/* Unused ones that stay, as far as they fit in here; one always does. */
+#define INFOS_REST_BYTES  (1u << 20)
+#define INFOS_ACTIVE_MS   30000u      /* so long after its last use one stays */
 #define INFOS_PEERS_BYTES (64u << 20) /* none is read for peers beyond that */
 #define INFOS_PEERS_RATE  (16u << 20) /* bytes a second read for peers */
 
