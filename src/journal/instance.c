@@ -90,12 +90,15 @@ static void journal_instance_left(const char *path,
     }
 }
 
-/* A connection for a look: it moves nothing from the WAL into the file. NULL:
- * there is none. */
+/* A connection for a look: it moves nothing from the WAL into the file, and
+ * waits for who recovers the WAL or closes. NULL: there is none. */
 static sqlite3 *journal_instance_look(const char *name, int flags)
 {
     sqlite3 *sql = NULL;
     int rc = sqlite3_open_v2(name, &sql, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_busy_timeout(sql, JOURNAL_BUSY_MS);
+    }
     if (rc == SQLITE_OK) {
         rc = sqlite3_db_config(sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     }
@@ -151,12 +154,14 @@ static bool journal_instance_is_pair(const char *path, const char *name)
 }
 
 /* An engine that has started since gave the file a new name, or gives it one
- * just now: then the two were not read of the same moment. */
+ * just now, or somebody has moved the WAL into the file: then the two were not
+ * read of the same moment. */
 static bool journal_instance_moves(const char *path, const char *left)
 {
     char now[JOURNAL_INSTANCE_LEN];
     journal_instance_left(path, now);
-    return strcmp(left, now) != 0 || journal_engine_pid(path) != 0;
+    return strcmp(left, now) != 0 || journal_engine_pid(path) != 0 ||
+           journal_wal_size(path) == 0;
 }
 
 int journal_instance_check(const char *path, struct err *e)

@@ -5,6 +5,9 @@
 
 #include "journal/internal.h"
 
+#include <sys/wait.h>
+#include <time.h>
+
 #define PAGE_MAX 65536u
 
 struct bytes {
@@ -82,17 +85,50 @@ static void killed_free(struct killed *k)
     free(k->lock.p);
 }
 
-/* Puts all of it there, with this file, and says whether it is refused. */
-static int killed_check(const struct killed *k, const struct bytes *file)
+/* Puts all of it there, with this file. */
+static void killed_put(const struct killed *k, const struct bytes *file)
 {
-    struct err e = {0};
     char *shm = mem_printf("%s-shm", k->there);
     (void)unlink(shm);
     free(shm);
     write_file(k->there, "", file);
     write_file(k->there, "-wal", &k->wal);
     write_file(k->there, "-lock", &k->lock);
+}
+
+/* And says whether it is refused. */
+static int killed_check(const struct killed *k, const struct bytes *file)
+{
+    struct err e = {0};
+    killed_put(k, file);
     return journal_instance_check(k->there, &e);
+}
+
+/* A program that has the file for itself for so long, as SQLite has when it
+ * closes the last connection; its process, after it has got that. */
+static pid_t hold_file(const char *path, long hold_ms)
+{
+    int pipes[2];
+    char byte = 0;
+    assert_int_equal(pipe(pipes), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct flock lock = {.l_type = F_WRLCK,
+                             .l_whence = SEEK_SET,
+                             .l_start = 0x40000002, /* SQLite's SHARED lock */
+                             .l_len = 510};
+        struct timespec hold = {.tv_nsec = hold_ms * 1000000};
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        bool ok = fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0 &&
+                  write(pipes[1], &byte, 1) == 1;
+        (void)nanosleep(&hold, NULL);
+        _exit(ok ? 0 : 1);
+    }
+    (void)close(pipes[1]);
+    assert_int_equal(read(pipes[0], &byte, 1), 1);
+    (void)close(pipes[0]);
+    return pid;
 }
 
 /* The first pages of the file are as after the checkpoint, the rest as before:
@@ -127,6 +163,25 @@ static void test_checkpoint(void **state)
         assert_int_equal(killed_check(&k, &mix), 0);
     }
     free(mix.p);
+    killed_free(&k);
+}
+
+/* Somebody else recovers the log, or closes, at the moment of the look. */
+static void test_busy(void **state)
+{
+    struct killed k = {0};
+    struct err e = {0};
+    int status = 1;
+    killed_make(*state, &k);
+    struct bytes half = {.p = mem_dup(k.before.p, k.before.len),
+                         .len = k.before.len};
+    memcpy(half.p, k.after.p, k.page);
+    killed_put(&k, &half);
+    pid_t pid = hold_file(k.there, 200);
+    assert_int_equal(journal_instance_check(k.there, &e), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    free(half.p);
     killed_free(&k);
 }
 
@@ -165,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_checkpoint),
+        T(test_busy),
         T(test_stranger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
