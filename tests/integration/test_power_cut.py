@@ -334,7 +334,7 @@ def test_few_descriptors(lab):
 def test_failed_sync(lab):
     """The kernel tells once that it could not write, and forgets: what it took
     is lost, whatever a later sync says."""
-    recorded = Recorded(lab, make_folder(lab, 8 * MIB), 6 * MIB)
+    recorded = Recorded(lab, make_folder(lab, 8 * MIB), 3 * MIB)
     recorded.env.update(BTC_RECORD_FAIL_NTH="3", BTC_RECORD_FAIL_NAME="/folder/z",
                         BTC_RECORD_SYNC_MS="80")
     program = recorded.get("--journal-interval", "150")
