@@ -163,26 +163,39 @@ static int load_run(struct rows_loaded *l, struct journal *db)
     return rc;
 }
 
-/* Who it is: the info dictionary, or what is known of a magnet's. */
-static int load_meta(const struct engine_torrent *st, struct journal *db,
-                     struct rows_loaded *l)
+/* Who has no info dictionary is a magnet, or has lost it. */
+static int load_without_info(int64_t id, struct journal *db,
+                             struct rows_loaded *l)
 {
-    int64_t id = st->id;
+    struct err *e = &l->error;
+    struct journal_torrent *row = NULL;
+    size_t n = 0;
+    *e = (struct err){0};
+    int err = journal_load_by_id(db, id, &row, &n, e);
+    if (err == 0 && n > 0 && row[0].piece_length > 0) {
+        err = err_set(e, BTC_E_DB,
+                      "the info dictionary of torrent %lld is missing; "
+                      "`btc db check` tells more",
+                      (long long)id);
+    } else if (err == 0) {
+        err = magnet_load(db, id, &l->magnet, e);
+    }
+    journal_torrents_free(row, n);
+    return err;
+}
+
+/* Who it is: the info dictionary, or what is known of a magnet's. On the
+ * database thread: the torrent's own row may be changing. */
+static int load_meta(int64_t id, struct journal *db, struct rows_loaded *l)
+{
     struct err *e = &l->error;
     uint8_t *info = NULL;
     size_t len = 0;
     int err = journal_load_info(db, id, &info, &len, e);
     if (err == 0) {
         err = metainfo_parse_info(slice_of(info, len), &l->meta, e);
-    } else if (err == BTC_E_NOTFOUND && st->row.piece_length > 0) {
-        *e = (struct err){0};
-        err = err_set(e, BTC_E_DB,
-                      "the info dictionary of torrent %lld is missing; "
-                      "`btc db check` tells more",
-                      (long long)id);
     } else if (err == BTC_E_NOTFOUND) {
-        *e = (struct err){0};
-        err = magnet_load(db, id, &l->magnet, e);
+        err = load_without_info(id, db, l);
     }
     free(info);
     return err;
@@ -200,7 +213,7 @@ void engine_load_rows(struct engine_torrent *st, struct journal *db)
         err = load_run(l, db);
     }
     if (err == 0) {
-        err = load_meta(st, db, l);
+        err = load_meta(st->id, db, l);
     }
     if (err == 0) {
         err = journal_load_files(db, st->id, &r->files, &r->n_files, e);
