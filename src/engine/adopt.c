@@ -42,9 +42,9 @@ struct adopt {
                           * piece is enough */
     const struct journal_other *other; /* borrows; who has data in `file`: all
                                         * pieces must match */
-    char **places; /* owns; where others may have it: borrows the texts */
-    void (*next)(struct adopt *a); /* a circle that is none on the stack */
-    struct store_job job;          /* the one that is out */
+    struct store_look_place *places;   /* owns; where others may have it */
+    void (*next)(struct adopt *a);     /* a circle that is none on the stack */
+    struct store_job job;              /* the one that is out */
 };
 
 /* Tells the outcome. */
@@ -144,7 +144,7 @@ static void adopt_find_owner(void *ctx, struct journal *db)
     struct journal_file file = {.path = a->path};
     const struct journal_near_files place = {
         .id = a->st->id, .save_path = a->save_path, .files = &file, .n = 1};
-    a->owner = journal_owner(db, a->st->id, a->print.dev, a->print.ino);
+    a->owner = journal_owner(db, a->st->id, &a->print);
     if (a->owner == 0) {
         (void)journal_near(db, &place, adopt_found_owner, a, NULL);
     }
@@ -337,10 +337,7 @@ static void adopt_find_places(struct adopt *a)
     size_t n;
     const struct journal_other *others = others_of(a->st, a->file, &n);
     free(a->places);
-    a->places = mem_array(n + 1, sizeof(*a->places));
-    for (size_t i = 0; i < n; i++) {
-        a->places[i] = others[i].path;
-    }
+    a->places = others_places(others, n);
     a->job.look.others = a->places;
     a->job.look.n_others = (uint32_t)n;
 }
@@ -507,8 +504,7 @@ static void adopt_write(void *ctx, struct journal *db)
     struct adopt_rows *r = ctx;
     r->code = journal_apply(db, r->b, &r->e);
     for (uint32_t i = 0; r->code == 0 && i < r->n_writes; i++) {
-        r->code = journal_owner_unclaim(db, r->st->id, r->writes[i].dev,
-                                        r->writes[i].ino, &r->e);
+        r->code = journal_owner_unclaim(db, r->st->id, &r->writes[i], &r->e);
     }
 }
 

@@ -70,7 +70,7 @@ void others_find(struct engine_torrent *st, const struct fingerprint *prints,
             torrent_file_needed(st->t, i) && others_may_write(st, i)) {
             a->files = vec_room(a->files, a->n_files, &cap, sizeof(*a->files));
             a->files[a->n_files++] =
-                (struct journal_owned){.file = i, .dev = p->dev, .ino = p->ino};
+                (struct journal_owned){.file = i, .print = *p};
         }
     }
     st->n_jobs++;
@@ -116,6 +116,17 @@ const struct journal_other *others_of(const struct engine_torrent *st,
         return NULL;
     }
     return &o->list[first];
+}
+
+struct store_look_place *others_places(const struct journal_other *list,
+                                       size_t n)
+{
+    struct store_look_place *places = mem_array(n + 1, sizeof(*places));
+    for (size_t i = 0; i < n; i++) {
+        places[i] = (struct store_look_place){.path = list[i].path,
+                                              .likely = list[i].likely};
+    }
+    return places;
 }
 
 void others_forbid(struct engine_torrent *st, const struct journal_other *o)

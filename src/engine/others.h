@@ -25,6 +25,9 @@ void others_mark(const struct engine_torrent *st, struct bits *files);
 /* Those of one file stand together: the first, and how many. */
 const struct journal_other *others_of(const struct engine_torrent *st,
                                       uint32_t file, size_t *n);
+/* For LOOK; free(). It borrows the paths. */
+struct store_look_place *others_places(const struct journal_other *list,
+                                       size_t n);
 /* The file is another's, too: from here on nothing is written to it. */
 void others_forbid(struct engine_torrent *st, const struct journal_other *o);
 /* Why, and what a person can do, after a path and ": ". */

@@ -4,26 +4,40 @@
 #define BTC_JOURNAL_OWNER_H
 
 #include "base/err.h"
+#include "model/fingerprint.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct journal;
 
-/* The first torrent but `id` that has bytes in the file; 0: none, or it cannot
+/* The devices in the journal, as a table of a WITH clause: an inode is
+ * looked for on each of them, because a drive may have had another number when
+ * the row was written, before the computer was started again or the drive was
+ * plugged in. There are few, and each is one step in the index. */
+#define JOURNAL_OWNER_DEVICES                                              \
+    "WITH RECURSIVE device(dev) AS (SELECT min(dev) FROM file"             \
+    " WHERE dev IS NOT NULL UNION ALL SELECT (SELECT min(f.dev) FROM file" \
+    " AS f WHERE f.dev > device.dev) FROM device"                          \
+    " WHERE device.dev IS NOT NULL) "
+
+/* The first torrent but `id` that has bytes in the file: by device and inode,
+ * or by inode, size and time when the device is another. 0: none, or it cannot
  * be read. */
-int64_t journal_owner(struct journal *db, int64_t id, uint64_t dev,
-                      uint64_t ino);
+int64_t journal_owner(struct journal *db, int64_t id,
+                      const struct fingerprint *print);
 /* A file of the torrent, by its number, and which one it is on disk. */
 struct journal_owned {
     uint32_t file;
-    uint64_t dev, ino;
+    struct fingerprint print;
 };
-/* Data stands in the journal under the same number on disk: of another torrent,
- * or of another file of the same one. Numbers are given anew: whether `path`
- * leads to the file is to be looked at. */
+/* Data stands in the journal under the same inode: of another torrent, or of
+ * another file of the same one. Numbers are given anew: whether `path` leads to
+ * the file is to be looked at. */
 struct journal_other {
     uint32_t file; /* of those that were asked for */
+    bool likely;   /* the device was the same, too, or size and time are */
     int64_t id;    /* whose data it is */
     char *path;    /* owns; where the other has it */
 };
@@ -40,7 +54,7 @@ void journal_others_fini(struct journal_others *o);
 
 /* The file is written to for `id`: all others that have bytes in it claim
  * nothing until they have looked. */
-int journal_owner_unclaim(struct journal *db, int64_t id, uint64_t dev,
-                          uint64_t ino, struct err *e);
+int journal_owner_unclaim(struct journal *db, int64_t id,
+                          const struct fingerprint *print, struct err *e);
 
 #endif

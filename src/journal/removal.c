@@ -9,6 +9,7 @@
 #include "journal/batch.h"
 #include "journal/internal.h"
 #include "journal/load.h"
+#include "journal/owner.h"
 #include "journal/shared.h"
 
 #include "base/mem.h"
@@ -106,11 +107,14 @@ static int journal_remove_shared(void *ctx, const struct journal_torrent *other,
 static int journal_remove_same(struct journal *db, int64_t id,
                                struct journal_removal *r, struct err *e)
 {
-    static const char sql[] =
-        "SELECT ours.file FROM file AS ours JOIN file AS theirs"
-        " ON theirs.dev = ours.dev AND theirs.ino = ours.ino"
+    static const char sql[] = JOURNAL_OWNER_DEVICES
+        "SELECT ours.file FROM file AS ours CROSS JOIN device AS d"
+        " CROSS JOIN file AS theirs"
+        " ON theirs.dev = d.dev AND theirs.ino = ours.ino"
         " JOIN torrent AS other ON other.id = theirs.torrent_id"
         " WHERE ours.torrent_id = ?1 AND theirs.torrent_id <> ?1"
+        " AND (theirs.dev = ours.dev OR (theirs.size = ours.size"
+        " AND theirs.mtime_ns = ours.mtime_ns))"
         " AND NOT theirs.pad AND other.wanted <> 'remove'";
     sqlite3_stmt *s = NULL;
     int code = journal_prepare(db, sql, &s, e);

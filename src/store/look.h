@@ -7,14 +7,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where another may have the file. */
+struct store_look_place {
+    const char *path; /* borrows until done */
+    bool likely; /* when nothing is there and the file has one more name: then
+                  * that may be his, moved away */
+};
+
 struct store_look {
     uint32_t file;
-    char *const *others; /* where others may have it; borrows until done */
+    const struct store_look_place *others; /* borrows until done */
     uint32_t n_others;
     /* Results: */
-    uint32_t other; /* the first of them who has it, or n_others. One that is
-                     * gone, while the file has one more name, may. */
-    bool used;      /* a byte outside of the spans is not zero */
+    uint32_t other;           /* the first of them who has it, or n_others */
+    bool used;                /* a byte outside of the spans is not zero */
     struct fingerprint print; /* as it was then */
 };
 

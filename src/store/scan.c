@@ -187,13 +187,13 @@ static void store_look_read(struct store_worker *w, struct store_job *job,
     }
 }
 
-/* Whether the file is another's, too, who has or had it at `path`. */
+/* Whether the file is another's, too, who has or had it there. */
 static bool store_look_is_other(struct store *d, const struct stat *st,
-                                const char *path)
+                                const struct store_look_place *place)
 {
     struct stat there;
-    if (store_sys_stat(d, path, &there) != 0) {
-        return st->st_nlink > 1; /* moved away, maybe */
+    if (store_sys_stat(d, place->path, &there) != 0) {
+        return place->likely && st->st_nlink > 1;
     }
     return there.st_dev == st->st_dev && there.st_ino == st->st_ino;
 }
@@ -209,7 +209,7 @@ static void store_look_who(struct store_job *job, int fd)
     job->look.other = 0;
     while (job->look.other < job->look.n_others &&
            !store_look_is_other(job->store->d, &st,
-                                job->look.others[job->look.other])) {
+                                &job->look.others[job->look.other])) {
         job->look.other++;
     }
 }

@@ -225,6 +225,72 @@ def test_folder_linked_with_the_same_pieces(lab):
     same_pieces(lab, link)
 
 
+def renumber(lab):
+    """The drive had another number when the first torrent's rows were
+    written: the computer was started again since."""
+    link = sqlite3.connect(lab.db)
+    with link:
+        link.execute("UPDATE file SET dev = dev + 7 WHERE torrent_id = 1")
+    link.close()
+
+
+def test_linked_on_a_drive_with_another_number(lab):
+    def bring(old, new):
+        renumber(lab)
+        os.link(old, new)
+    same_pieces(lab, bring)
+
+
+def test_overwritten_on_a_drive_with_another_number(lab):
+    """The text names the other one, and who insists takes its claims away."""
+    first = make(lab)
+    torrent, seed = linked(lab)
+    renumber(lab)
+    run = lab.btc("get", torrent.path, "-d", lab.path("two"), "--peer",
+                  seed.address)
+    assert run.code == 13 and "torrent 1 " in run.err, run
+    assert "--overwrite" not in run.err, run
+    run = lab.btc("resume", "2", "--overwrite")
+    assert run.code == 0, run
+    torrent.check(lab.path("two"))
+    assert kit.progress(lab, first)["pieces_done"] == 0
+
+
+def test_shared_on_a_drive_with_another_number(lab):
+    """Two torrents have one file, which a mount leads to as well: a removal
+    leaves it to the other, whose rows know the drive by an older number."""
+    first = make(lab)
+    same = lab.make_torrent(lab.path("seed/data.bin"), piece_length=65536)
+    two = kit.folder(lab, "two")
+    subprocess.run(["mount", "--bind", lab.path("out"), two], check=True)
+    lab.mounts.append(two)
+    assert lab.btc("get", same.path, "-d", two).code == 0
+    renumber(lab)
+    assert lab.btc("rm", "--data", "-y", "2").code == 0
+    first.check(lab.path("out"))
+    assert not lab.sql("SELECT 1 FROM torrent WHERE id = 2")
+
+
+def test_number_of_another_drive(lab):
+    """The same inode on another drive, and what was there is gone: it is no
+    sign of anybody, although the file has one more name."""
+    first = make(lab)
+    torrent, seed = similar(lab)
+    two = kit.folder(lab, "two")
+    shutil.copy(lab.path("out/data.bin"), os.path.join(two, "other.bin"))
+    os.link(os.path.join(two, "other.bin"), os.path.join(two, "name"))
+    os.unlink(lab.path("out/data.bin"))
+    link = sqlite3.connect(lab.db)
+    with link:
+        link.execute("UPDATE file SET dev = dev + 7, ino = ?",
+                     (os.stat(os.path.join(two, "other.bin")).st_ino,))
+    link.close()
+    run = lab.btc("get", torrent.path, "-d", two, "--peer", seed.address)
+    assert run.code == 0, run
+    torrent.check(two)
+    assert kit.progress(lab, first)["id"] == 1
+
+
 def test_linked_to_one_moved_away(lab):
     """The other one's folder is elsewhere meanwhile: its data is, too."""
     first = make(lab)
