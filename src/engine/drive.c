@@ -11,6 +11,7 @@
 #include "engine/judge.h"
 #include "engine/links.h"
 #include "engine/magnet.h"
+#include "engine/mend.h"
 #include "engine/nodes.h"
 #include "engine/pipes.h"
 #include "engine/reach.h"
@@ -19,6 +20,9 @@
 #include "engine/trackers.h"
 #include "engine/turn.h"
 #include "engine/uploads.h"
+
+/* In the tag of HASH, above the piece: the journal has it as verified. */
+#define DRIVE_CLAIMED ((uint64_t)1 << 32)
 
 /* Answer to FINISH. */
 static void drive_on_finished(struct store_job *job)
@@ -51,8 +55,9 @@ static void drive_on_written(struct store_job *job)
     jobs_free(job);
 }
 
-/* Answer to HASH. Data kept from an earlier run may not be durable yet. */
-static void drive_on_hashed(struct store_job *job)
+/* The verdict is the core's. Data kept from an earlier run may not be durable
+ * yet. */
+static void drive_judged(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
     struct event ev = {.type = EVENT_HASHED,
@@ -73,6 +78,18 @@ static void drive_on_hashed(struct store_job *job)
         st->s->shared.content.hash_busy < st->s->shared.content.hash_jobs;
 }
 
+/* Answer to HASH. What is lost is fetched and written anew: into a file that
+ * was whole, so nobody has asked yet who else has it. */
+static void drive_on_hashed(struct store_job *job)
+{
+    bool lost = job->result != 0 && job->result != BTC_E_CANCELLED;
+    if (lost && (job->tag & DRIVE_CLAIMED)) {
+        mend_ask(job, drive_judged);
+    } else {
+        drive_judged(job);
+    }
+}
+
 /* FINISH, WRITE, HASH. */
 static void drive_disk(struct engine_torrent *st, const struct action *a,
                        enum store_op op, store_done_fn *done)
@@ -85,6 +102,7 @@ static void drive_disk(struct engine_torrent *st, const struct action *a,
     }
     if (a->type == ACTION_HASH) {
         job->low = true;
+        job->tag |= a->claimed ? DRIVE_CLAIMED : 0;
     } else {
         job->blocks = a->write.blocks;
         job->n_blocks = a->write.n_blocks;

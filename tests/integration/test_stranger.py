@@ -370,6 +370,66 @@ def test_linked_and_whole(lab):
     assert os.stat(os.path.join(two, "data.bin")).st_ino == inode
 
 
+PORT = 51000
+OURS = "10.77.0.20"
+
+
+def spoiled(lab, bring):
+    """A file that is whole and served is written to by somebody; what a peer
+    asks for shows it. Both torrents, who has the data, what stands in the file
+    then, and the row when the second one has mended it or given up."""
+    first = make(lab)
+    same = lab.make_torrent(lab.path("seed/data.bin"), piece_length=65536)
+    seed = wire.Seeder(same, lab.next_ip())
+    two = kit.folder(lab, "two")
+    bring(lab.path("out/data.bin"), os.path.join(two, "data.bin"))
+    run = lab.btc("get", same.path, "-d", two, "--peer", seed.address)
+    assert run.code == 0 and not seed.requests, run
+    assert lab.btc("pause", "1").code == 0
+    assert lab.btc("set", "2", "seed=forever").code == 0
+    daemon = lab.start_btc("daemon", "--journal-interval", "50", "--port",
+                           str(PORT), ip=OURS)
+    lab.wait(lambda: kit.progress(lab, same)["state"] == "seeding")
+    with open(os.path.join(two, "data.bin"), "r+b") as f:
+        f.seek(3 * 65536)
+        f.write(b"somebody else's")
+    mine = read(os.path.join(two, "data.bin"))
+    peer = wire.connect(OURS, PORT, same)
+    peer.send(wire.INTERESTED)
+    peer.wait_for(wire.UNCHOKE)
+    peer.request(3, 0)
+    good = read(lab.path("seed/data.bin"))
+    lab.wait(lambda: kit.progress(lab, same)["state"] == "error"
+             or read(os.path.join(two, "data.bin")) == good)
+    row = kit.progress(lab, same)
+    peer.close()
+    assert daemon.stop() == 0, daemon.err()
+    return first, same, seed, mine, row
+
+
+def test_spoiled_and_linked(lab):
+    """The torrent that is at rest has the file as well: nothing mends it."""
+    first, same, seed, mine, row = spoiled(lab, os.link)
+    assert row["state"] == "error" and "torrent 1 " in row["error"], row
+    assert "piece 3 " in row["error"], row
+    assert read(lab.path("out/data.bin")) == mine
+    # no more is claimed than is there, and the text is the same next time
+    assert not lab.sql("SELECT 1 FROM piece WHERE torrent_id = 2"
+                       " AND piece = 3")
+    run = lab.btc("resume", "2")
+    assert run.code == 13 and "torrent 1 " in run.err, run
+    assert read(lab.path("out/data.bin")) == mine
+    assert kit.progress(lab, first)["id"] == 1
+
+
+def test_spoiled_and_alone(lab):
+    """It is mended when nobody else has it."""
+    _, same, seed, _, row = spoiled(lab, shutil.copy)
+    assert row["state"] != "error", row
+    assert {r[0] for r in seed.requests} == {3}
+    same.check(lab.path("two"))
+
+
 def test_number_given_anew(lab):
     """The number of a file that is gone is another's now: nobody is in the
     way."""

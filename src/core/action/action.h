@@ -116,6 +116,7 @@ struct action {
             uint32_t n_blocks;
             bool want_block_hashes; /* WRITE: of the blocks in memory */
         } write;
+        bool claimed;         /* HASH: the journal has it as verified */
         struct {              /* ANNOUNCE, SCRAPE */
             uint32_t tracker; /* index; its URL names the scheme */
             struct tracker_request *request; /* ANNOUNCE */

@@ -114,7 +114,9 @@ void check_pump(struct content *c)
            c->shared->hash_busy < c->shared->hash_jobs) {
         uint32_t piece = check_take(c);
         check_begin(c, piece);
-        actions_push(c->actions, ACTION_HASH)->piece = piece;
+        struct action *a = actions_push(c->actions, ACTION_HASH);
+        a->piece = piece;
+        a->claimed = bits_get(&c->check.claimed, piece);
     }
 }
 
