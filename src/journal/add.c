@@ -112,30 +112,76 @@ int journal_insert_info(struct journal *db, int64_t id,
     return code;
 }
 
+/* One row of file in SQL; ?1 is the torrent, which all rows share. */
+#define JOURNAL_FILE_ROW     "(?1, ?, ?, ?, ?, ?, ?)"
+#define JOURNAL_FILE_COLUMNS 6 /* that a row has of its own */
+/* Most rows of a statement. */
+#define JOURNAL_FILE_ROWS 32u
+
+/* Writes `n` rows of file from `first` by one statement. */
+static int journal_insert_some(struct journal *db, int64_t id,
+                               const struct journal_add *a, uint32_t first,
+                               uint32_t n, struct err *e)
+{
+    static const char head[] =
+        "INSERT INTO file (torrent_id, file, path, \"offset\", length, pad,"
+        " priority) VALUES " JOURNAL_FILE_ROW;
+    static const char more[] = ", " JOURNAL_FILE_ROW;
+    char sql[sizeof(head) + (JOURNAL_FILE_ROWS - 1) * (sizeof(more) - 1)];
+    char *end = sql + sizeof(head) - 1;
+    sqlite3_stmt *s = NULL;
+    memcpy(sql, head, sizeof(head));
+    for (uint32_t i = 1; i < n; i++) {
+        memcpy(end, more, sizeof(more));
+        end += sizeof(more) - 1;
+    }
+    int code = journal_take(db, sql, &s, e);
+    if (code != 0) {
+        return code;
+    }
+    (void)sqlite3_bind_int64(s, 1, id);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct journal_file *f = &a->files[first + i];
+        int at = 2 + (int)i * JOURNAL_FILE_COLUMNS;
+        (void)sqlite3_bind_int64(s, at, first + i);
+        (void)sqlite3_bind_text(s, at + 1, f->path, -1, SQLITE_STATIC);
+        journal_bind_u64(s, at + 2, f->offset);
+        journal_bind_u64(s, at + 3, f->length);
+        (void)sqlite3_bind_int(s, at + 4, f->pad);
+        (void)sqlite3_bind_int(s, at + 5, f->priority);
+    }
+    code = journal_run_stmt(db, s, e);
+    journal_give(db, s);
+    return code;
+}
+
+/* The rows of file. By powers of two, so that there are few statements. */
+static int journal_insert_rows(struct journal *db, int64_t id,
+                               const struct journal_add *a, struct err *e)
+{
+    uint32_t n_files = a->torrent.n_files;
+    uint32_t n = JOURNAL_FILE_ROWS;
+    int code = 0;
+    for (uint32_t first = 0; code == 0 && first < n_files; first += n) {
+        while (n > n_files - first) {
+            n /= 2;
+        }
+        code = journal_insert_some(db, id, a, first, n, e);
+    }
+    return code;
+}
+
 /* The rows of file, and the sum of what is wished. */
 int journal_insert_files(struct journal *db, int64_t id,
                          const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
     uint64_t total = 0;
-    int code = journal_take(
-        db,
-        "INSERT INTO file (torrent_id, file, path, \"offset\", length, pad,"
-        " priority) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        &s, e);
-    for (uint32_t i = 0; code == 0 && i < a->torrent.n_files; i++) {
+    for (uint32_t i = 0; i < a->torrent.n_files; i++) {
         const struct journal_file *f = &a->files[i];
-        (void)sqlite3_bind_int64(s, 1, id);
-        (void)sqlite3_bind_int64(s, 2, i);
-        journal_bind_text(s, 3, f->path);
-        journal_bind_u64(s, 4, f->offset);
-        journal_bind_u64(s, 5, f->length);
-        (void)sqlite3_bind_int(s, 6, f->pad);
-        (void)sqlite3_bind_int(s, 7, f->priority);
-        code = journal_run_stmt(db, s, e);
         total += f->pad || f->priority == 0 ? 0 : f->length;
     }
-    journal_give(db, s);
+    int code = journal_insert_rows(db, id, a, e);
     if (code != 0 || a->torrent.n_files == 0) {
         return code;
     }

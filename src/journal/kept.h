@@ -13,7 +13,7 @@
 
 struct journal;
 
-/* Most that are kept; adding a torrent takes about 20. */
+/* Most that are kept; adding a torrent takes about 25. */
 #define JOURNAL_KEPT_MAX 48
 
 struct journal_kept {

@@ -5,6 +5,7 @@
 
 #include "journal/batch.h"
 #include "journal/internal.h"
+#include "journal/load.h"
 
 /* A torrent of one file. */
 static int add_one(struct journal *db, unsigned n, int64_t *id, struct err *e)
@@ -28,6 +29,33 @@ static int add_one(struct journal *db, unsigned n, int64_t *id, struct err *e)
     (void)snprintf(path, sizeof(path), "file %u", n);
     memcpy(a.torrent.info_hash, &n, sizeof(n));
     return journal_add_torrent(db, &a, id, e);
+}
+
+/* A torrent of so many files of a byte each. */
+static int64_t add_files(struct journal *db, uint32_t n)
+{
+    char name[] = "torrent", save_path[] = "/srv/data";
+    struct journal_file *files = mem_calloc(n, sizeof(*files));
+    struct journal_add a = {.torrent = {.name = name,
+                                        .save_path = save_path,
+                                        .total_size = n,
+                                        .piece_length = 16384,
+                                        .n_pieces = 1,
+                                        .n_files = n},
+                            .files = files};
+    struct err e = {0};
+    int64_t id;
+    for (uint32_t i = 0; i < n; i++) {
+        files[i] = (struct journal_file){.path = mem_printf("%u/file %u", n, i),
+                                         .offset = i,
+                                         .length = 1,
+                                         .pad = i % 7 == 5,
+                                         .priority = 4};
+    }
+    memcpy(a.torrent.info_hash, &n, sizeof(n));
+    assert_int_equal(journal_add_torrent(db, &a, &id, &e), 0);
+    journal_files_free(files, n);
+    return id;
 }
 
 /* Adds torrents number `from` to `to` - 1 in one transaction. */
@@ -124,6 +152,50 @@ static void test_many_parts(void **state)
     }
     assert_int_equal(journal_end(db, 0, &e), 0);
     TEST_DB_IS(t->path, "SELECT count(*) FROM torrent", "550");
+    journal_close(db);
+}
+
+static int count_run(unsigned what, void *ctx, void *s, void *ns)
+{
+    (void)what;
+    (void)ns;
+    *(unsigned *)ctx += strstr(sqlite3_sql(s), "INTO file") != NULL;
+    return 0;
+}
+
+/* Files are written by few statements, and each as it is. */
+static void test_many_files(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    const struct {
+        uint32_t files;
+        unsigned statements;
+    } cases[] = {{1, 1},  {2, 1},  {30, 4},   {31, 5},
+                 {32, 1}, {33, 2}, {1000, 32}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        unsigned ran = 0;
+        (void)sqlite3_trace_v2(db->sql, SQLITE_TRACE_PROFILE, count_run, &ran);
+        int64_t id = add_files(db, cases[i].files);
+        (void)sqlite3_trace_v2(db->sql, 0, NULL, NULL);
+        assert_int_equal(ran, cases[i].statements);
+        struct journal_file *files = NULL;
+        struct err e = {0};
+        size_t n = 0;
+        assert_int_equal(journal_load_files(db, id, &files, &n, &e), 0);
+        assert_int_equal(n, cases[i].files);
+        for (uint32_t k = 0; k < n; k++) {
+            char path[32];
+            (void)snprintf(path, sizeof(path), "%u/file %u", cases[i].files, k);
+            assert_string_equal(files[k].path, path);
+            assert_int_equal(files[k].file, k);
+            assert_int_equal(files[k].offset, k);
+            assert_int_equal(files[k].length, 1);
+            assert_int_equal(files[k].pad, k % 7 == 5);
+            assert_int_equal(files[k].priority, 4);
+        }
+        journal_files_free(files, n);
+    }
     journal_close(db);
 }
 
@@ -235,6 +307,7 @@ int main(void)
                                        T(test_batch_at_rest),
                                        T(test_parts),
                                        T(test_undone),
+                                       T(test_many_files),
                                        T(test_kept),
                                        T(test_progress_cost),
                                        T(test_many_parts)};
