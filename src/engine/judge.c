@@ -87,8 +87,8 @@ static void judge_drop_piece(struct engine_torrent *st, uint32_t piece)
         num_sub_u64(st->stat.bytes_done, judge_piece_bytes(st, piece));
 }
 
-/* Nothing is claimed in a file any more. */
-static void judge_drop_claims(struct engine_torrent *st, uint32_t file)
+/* No piece is claimed in a file any more. */
+static void judge_drop_pieces(struct engine_torrent *st, uint32_t file)
 {
     uint32_t first, end;
     layout_file_pieces(&st->geom, file, &first, &end);
@@ -96,25 +96,35 @@ static void judge_drop_claims(struct engine_torrent *st, uint32_t file)
         if (bits_clear(&st->startup.claimed, i)) {
             judge_drop_piece(st, i);
         }
-        journal_del_blocks(commit_facts(&st->ledger.member), st->id, i);
     }
+    st->rows.files[file].bytes_done = 0;
+    facts_stat(st);
+}
+
+/* Nor a block of an unfinished one. */
+static void judge_drop_blocks(struct engine_torrent *st, uint32_t file)
+{
+    uint32_t first, end;
     size_t kept = 0;
+    layout_file_pieces(&st->geom, file, &first, &end);
     for (size_t i = 0; i < st->rows.n_blocks; i++) {
         if (st->rows.blocks[i].piece < first ||
             st->rows.blocks[i].piece >= end) {
             st->rows.blocks[kept++] = st->rows.blocks[i];
+        } else {
+            journal_del_blocks(commit_facts(&st->ledger.member), st->id,
+                               st->rows.blocks[i].piece);
         }
     }
     st->rows.n_blocks = kept;
-    st->rows.files[file].bytes_done = 0;
-    facts_stat(st);
 }
 
 /* A file is gone: its pieces are lost, an event row says so. */
 static void judge_lose_file(struct engine_torrent *st, uint32_t file)
 {
     char text[512];
-    judge_drop_claims(st, file);
+    judge_drop_pieces(st, file);
+    judge_drop_blocks(st, file);
     (void)snprintf(text, sizeof(text),
                    "%.400s is gone: its pieces count as missing",
                    facts_path(st, file));
@@ -166,11 +176,12 @@ static size_t judge_collect(struct engine_torrent *st,
         uint32_t first, end;
         layout_file_pieces(&st->geom, i, &first, &end);
         bool whole = bits_next_clear(&st->startup.claimed, first) >= end;
+        bool has_blocks = f->has_print && bits_next_set(&blocks, first) < end;
         map[n] = i;
         out[n++] = (struct trust_file){
             .length = f->length,
-            .claimed = bits_next_set(&st->startup.claimed, first) < end ||
-                       bits_next_set(&blocks, first) < end,
+            .claimed =
+                bits_next_set(&st->startup.claimed, first) < end || has_blocks,
             .whole = whole,
             .has_journal = f->has_print,
             .journal = {.dev = f->dev,
@@ -210,6 +221,17 @@ static bool judge_has_print(const struct journal_file *f,
            f->ctime_ns == p->ctime_ns;
 }
 
+/* Blocks that were kept for the file while another stood in its place (see
+ * judge_refused): it has not come back, or somebody insists on the other. */
+static void judge_end_blocks(struct engine_torrent *st, uint32_t file,
+                             const struct fingerprint *now)
+{
+    if (!st->rows.files[file].has_print &&
+        (!now->exists || judge_may_overwrite(st))) {
+        judge_drop_blocks(st, file);
+    }
+}
+
 /* Carries the verdicts out. */
 static void judge_apply(struct engine_torrent *st,
                         const struct fingerprint *prints,
@@ -233,13 +255,13 @@ static void judge_apply(struct engine_torrent *st,
             }
         }
         st->startup.scan_needed |= files[i].beyond;
-        if (!files[i].claimed && !st->rows.files[file].has_print) {
-            continue; /* not known as ours: see adopt.h */
-        }
-        if (files[i].verdict != TRUST_TRUST ||
-            !judge_has_print(&st->rows.files[file], &prints[file])) {
+        /* one that is not known as ours: see adopt.h */
+        bool ours = files[i].claimed || st->rows.files[file].has_print;
+        if (ours && (files[i].verdict != TRUST_TRUST ||
+                     !judge_has_print(&st->rows.files[file], &prints[file]))) {
             judge_take_print(st, file, &prints[file]);
         }
+        judge_end_blocks(st, file, &files[i].now);
     }
 }
 
@@ -394,6 +416,11 @@ static void judge_end_loss(struct engine_torrent *st)
     }
 }
 
+bool judge_may_overwrite(const struct engine_torrent *st)
+{
+    return st->row.overwrite || st->s->o.overwrite;
+}
+
 bool judge_files(struct engine_torrent *st, const struct store_job *job)
 {
     struct trust_run run = judge_run(st);
@@ -424,7 +451,7 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job)
 void judge_withdraw(struct engine_torrent *st)
 {
     BITS_EACH (i, &st->startup.changed) {
-        judge_drop_claims(st, i);
+        judge_drop_pieces(st, i);
         st->stat.checked_to = 0; /* data beyond the journal is looked for */
     }
     bits_zero(&st->startup.changed);
@@ -432,7 +459,7 @@ void judge_withdraw(struct engine_torrent *st)
 
 void judge_refused(struct engine_torrent *st, uint32_t file)
 {
-    judge_drop_claims(st, file);
+    judge_drop_pieces(st, file);
     journal_put_doubt(commit_facts(&st->ledger.member), st->id,
                       &st->rows.files[file]);
 }

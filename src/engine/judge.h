@@ -8,11 +8,17 @@
  * bytes_missing and checked_from, and notes all of it as facts. False: the
  * storage is gone, and nothing has changed. `job` is an answer to STAT. */
 bool judge_files(struct engine_torrent *st, const struct store_job *job);
-/* No piece matches in a file that btc does not know: nothing is claimed in it.
- */
+/* A person insists: what is in the way of the torrent's files goes. */
+bool judge_may_overwrite(const struct engine_torrent *st);
+/* No piece matches in a file that btc does not know: no piece is claimed in it.
+ * Blocks of unfinished pieces stay in the journal. Nothing tells whether they
+ * are good but the hash of the whole piece, so one that is lost cannot be found
+ * again in the torrent's own file, when that is put back; and no piece is ever
+ * claimed by them alone. */
 void judge_refused(struct engine_torrent *st, uint32_t file);
 /* The torrent does not come to run, so nobody hashes what is in `changed`:
- * nothing is claimed in it meanwhile. The next startup looks for data there. */
+ * no piece is claimed in it meanwhile. The next startup looks for data there.
+ */
 void judge_withdraw(struct engine_torrent *st);
 /* The check of everything that was in doubt has ended: no file owes one. */
 void judge_checked(struct engine_torrent *st);

@@ -67,12 +67,6 @@ void startup_hand_over(struct engine_torrent *st)
 
 static void startup_create(struct engine_torrent *st);
 
-/* A person insists: what is in the way goes. */
-static bool startup_may_overwrite(const struct engine_torrent *st)
-{
-    return st->row.overwrite || st->s->o.overwrite;
-}
-
 /* A file that was not asked for when CREATE went out is wanted by now. */
 static bool startup_wants_more(const struct engine_torrent *st)
 {
@@ -151,7 +145,7 @@ static void startup_owned(struct engine_torrent *st, int code, const char *text)
 static void startup_created(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
-    bool overwrite = startup_may_overwrite(st);
+    bool overwrite = judge_may_overwrite(st);
     jobs_done(st);
     if (startup_is_off(st)) {
         turn_post(st, LIFE_CREATED);
@@ -190,7 +184,7 @@ static void startup_create(struct engine_torrent *st)
     adopt_find_writes(st);
     struct store_job *job = jobs_new(st, STORE_CREATE, startup_created);
     job->select = &st->startup.select;
-    job->create.overwrite = startup_may_overwrite(st);
+    job->create.overwrite = judge_may_overwrite(st);
     job->create.writes = &st->startup.adopt.writes;
     job->create.label = st->startup.adopt.label;
     store_submit(st->s->disk, job);
@@ -269,7 +263,7 @@ static void startup_find_strangers(struct engine_torrent *st,
     bits_fini(&st->startup.adopt.strangers);
     int err = bits_init(&st->startup.adopt.strangers, st->geom.n_files);
     BTC_ASSERT(err == 0);
-    if (st->s->o.check_only || startup_may_overwrite(st)) {
+    if (st->s->o.check_only || judge_may_overwrite(st)) {
         return;
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
@@ -373,7 +367,7 @@ static void startup_find_others(struct engine_torrent *st,
 {
     others_forget(st);
     store_tree_allow(st->store);
-    if (st->s->o.check_only || startup_may_overwrite(st)) {
+    if (st->s->o.check_only || judge_may_overwrite(st)) {
         startup_know_others(st);
     } else {
         others_find(st, prints, startup_know_others);

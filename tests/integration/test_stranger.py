@@ -549,6 +549,81 @@ def test_copy_with_times(lab):
     copied(lab, shutil.copy2)
 
 
+def refused(lab):
+    """A piece and blocks of the next one are here when a stranger's file takes
+    the place, and is refused. The torrent, and how much is here."""
+    torrent = lab.make_torrent(lab.make_data("seed/data.bin", 3_000_000),
+                               piece_length=1 << 20)
+    seed = wire.Slow(torrent, lab.next_ip())
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--peer", seed.address, "--journal-interval", "50",
+                        "--sequential")
+    lab.wait(lambda: claims(lab) and len(lab.sql("SELECT 1 FROM block")) > 5)
+    assert run.stop() == 7, run.err()
+    blocks = len(lab.sql("SELECT 1 FROM block"))
+    assert blocks > 5 and claims(lab) == 1
+    os.rename(lab.path("out/data.bin"), lab.path("kept"))
+    lab.make_data("out/data.bin", 3_000_000, seed=99)
+    for _ in range(2):
+        run = lab.btc("resume", "--max-time", "10s")
+        assert run.code == 13 and "--overwrite" in run.err, run
+        row = kit.progress(lab)
+        assert claims(lab) == 0 and row["pieces_done"] == 0, row
+        assert row["bytes_done"] == 0, row
+    seed.pause = 0
+    return torrent, (1 << 20) + (blocks - 1) * 16384
+
+
+def fetched(lab, torrent, at_most):
+    """It goes on, to its end, and nothing is fetched in vain."""
+    before = kit.progress(lab)["downloaded"]
+    run = lab.btc("resume")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    row = kit.progress(lab)
+    assert row["wasted"] == 0 and row["downloaded"] - before <= at_most, row
+
+
+def test_put_back(lab):
+    """The stranger's file is moved away and the torrent's own put back: all
+    that it holds is known again."""
+    torrent, here = refused(lab)
+    os.rename(lab.path("kept"), lab.path("out/data.bin"))
+    fetched(lab, torrent, torrent.size - here)
+
+
+def test_put_back_after_a_look(lab):
+    torrent, here = refused(lab)
+    assert lab.btc("verify").code == 8
+    os.rename(lab.path("kept"), lab.path("out/data.bin"))
+    assert lab.btc("verify").code == 8
+    fetched(lab, torrent, torrent.size - here)
+
+
+def test_refused_and_moved_away(lab):
+    """Only that: it begins anew, as the text says."""
+    torrent, _ = refused(lab)
+    os.unlink(lab.path("out/data.bin"))
+    fetched(lab, torrent, torrent.size)
+
+
+def test_refused_and_overwritten(lab):
+    torrent, _ = refused(lab)
+    assert lab.btc("resume", "--overwrite").code == 0
+    torrent.check(lab.path("out"))
+    assert kit.progress(lab)["wasted"] == 0
+
+
+def test_overwritten_at_once(lab):
+    """Blocks of the file that was there are not looked for in the other."""
+    torrent = half(lab)
+    os.unlink(lab.path("out/data.bin"))
+    lab.make_data("out/data.bin", 3_000_000, seed=99)
+    assert lab.btc("resume", "--overwrite").code == 0
+    torrent.check(lab.path("out"))
+    assert kit.progress(lab)["wasted"] == 0
+
+
 def test_no_copy_of_half(lab):
     """One byte where nothing has come yet is somebody's."""
     half(lab)
