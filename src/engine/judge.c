@@ -265,6 +265,17 @@ static void judge_apply(struct engine_torrent *st,
     }
 }
 
+/* Of a file without bytes there is nothing to lose or to doubt. One that is
+ * gone is made anew, and then that one is the torrent's own: see adopt_own. */
+static void judge_forget_empty(struct engine_torrent *st,
+                               const struct fingerprint *prints)
+{
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        struct journal_file *f = &st->rows.files[i];
+        f->has_print &= f->length > 0 || prints[i].exists;
+    }
+}
+
 /* What the wish asks for; a check of everything that was interrupted goes on,
  * a new one starts at the first piece. */
 static int64_t judge_wished_since(struct engine_torrent *st)
@@ -441,6 +452,7 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job)
         judge_end_loss(st);
         st->stat.root_dev = root.dev;
         judge_apply(st, job->prints, files, map, n);
+        judge_forget_empty(st, job->prints);
         judge_wishes(st);
     }
     free(files);

@@ -354,6 +354,27 @@ def test_what_stays(lab):
         shutil.rmtree(lab.path("out"))
 
 
+def test_made_anew(lab):
+    """What was deleted and made again is the torrent's own, a file without bytes
+    as well as one with some. What somebody else puts there is not."""
+    for name in ("two/empty", "two/more/empty"):
+        lab.make_data("seed/" + name, 0)
+    t = folder(lab)
+    seeder = Seeder(t)
+    add(lab, t, "--peer", seeder.address)
+    assert lab.btc("resume").code == 0
+    for name in ("two/f0", "two/empty", "two/more/empty"):
+        os.unlink(lab.path("out", name))
+    assert lab.btc("verify").code == 8
+    assert lab.btc("resume").code == 0
+    assert len(files(lab)) == len(t.files)
+    os.rename(lab.path("out/two/empty"), lab.path("kept"))
+    lab.make_data("out/two/empty", 0)
+    run = lab.btc("rm", "--data", "-y", t.name)
+    assert "two/empty" in run.err, "somebody's own file was taken"
+    assert files(lab) == ["empty"], files(lab)
+
+
 def test_folder_stays(lab):
     """What a user has put into it is not told file by file."""
     paused(lab, folder(lab))
