@@ -38,13 +38,16 @@ Lab
                               see Tracker
     transmission, aria2, libtorrent, qbittorrent
         (torrent, seed=False, dir=None, ip=None, port=51413, up_limit=0,
-         down_limit=0, magnet=None, peers=[], ways=[], beside=None)
+         down_limit=0, magnet=None, peers=[], ways=[], beside=None,
+         super_seed=False)
                               a running peer; as a seeder it serves the source
                               of the torrent (or `dir`); limits in KiB/s; `ip`
                               is the next free one; `peers` are ("ip", port)
                               that it dials (libtorrent only); `ways` to find
                               others that it uses beside trackers: "dht",
-                              "pex", "lsd"; `beside` is where it runs; see Peer
+                              "pex", "lsd"; `beside` is where it runs;
+                              `super_seed`: it shows its pieces one by one
+                              (BEP 16; libtorrent only); see Peer
     beside()                  another machine in a network of two, see Beside
     http_server(handler, ip="10.77.0.1", port=0)
                               handler(path, headers) gives (status, dict,
@@ -650,7 +653,8 @@ class Libtorrent(Peer):
                   "magnet": options["magnet"], "dir": folder,
                   "up_limit": options["up_limit"], "status": self.status,
                   "down_limit": options["down_limit"],
-                  "peers": options["peers"], "ways": options["ways"]}
+                  "peers": options["peers"], "ways": options["ways"],
+                  "super_seed": options["super_seed"]}
         super().__init__(lab, "libtorrent", [
             "/usr/bin/python3", os.path.join(HERE, "peer_libtorrent.py"),
             json.dumps(config)], where, options)
@@ -787,7 +791,7 @@ class Lab:
 
     def _peer(self, kind, torrent, seed=False, dir=None, ip=None, port=51413,
               up_limit=0, down_limit=0, magnet=None, peers=(), ways=(),
-              beside=None):
+              beside=None, super_seed=False):
         ip = ip or (beside.ip if beside else self.next_ip())
         if not dir and seed:
             dir = os.path.dirname(torrent.source)
@@ -796,7 +800,7 @@ class Lab:
         options = {"torrent": torrent, "seed": seed, "up_limit": up_limit,
                    "down_limit": down_limit, "magnet": magnet,
                    "peers": list(peers), "ways": list(ways),
-                   "beside": beside}
+                   "beside": beside, "super_seed": super_seed}
         peer = kind(self, (ip, port, dir), options)
         # A torrent that is given over RPC is given now, not at the first look.
         self.wait(peer._state, 30, f"{peer.name} to start", 0.05)

@@ -27,6 +27,8 @@ def main():
         params = lt.add_torrent_params()
         params.ti = lt.torrent_info(config["torrent"])
     params.save_path = config["dir"]
+    if config["super_seed"]:
+        params.flags |= lt.torrent_flags.super_seeding
     handle = session.add_torrent(params)
     # A limit of the torrent: those of the session spare the local network.
     handle.set_upload_limit(config["up_limit"] * 1024)

@@ -42,4 +42,15 @@ def test_all_four(lab):
     assert sum(given.values()) >= torrent.size, given
 
 
+def test_super_seed(lab):
+    """The only seed shows one piece after the other, the next one to whoever has
+    told that he has the last (BEP 16). It begins after ten seconds."""
+    _, torrent, _ = kit.swarm(lab, "libtorrent", size=4_000_001,
+                              piece_length=32768, super_seed=True)
+    run = lab.btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                  "--max-time", "40")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+
+
 lab.main(__name__)

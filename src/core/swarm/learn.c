@@ -6,15 +6,15 @@
 #include "core/swarm/internal.h"
 #include "core/swarm/outcome.h"
 
-/* What we have and it lacks. It was told that we have nothing, so each piece is
- * said. */
+/* What we have. It was told that we have nothing, so each piece is said. */
 static void learn_put_have(struct swarm *w, struct peer *p)
 {
     const struct bits *have = content_have(w->content);
+    if (peer_is_seed(p)) {
+        return; /* see swarm_piece_verified */
+    }
     BITS_EACH (i, have) {
-        if (!bits_get(&p->have.bits, i)) {
-            (void)peer_put_piece_idx(p, WIRE_HAVE, i);
-        }
+        (void)peer_put_piece_idx(p, WIRE_HAVE, i);
     }
 }
 

@@ -56,6 +56,7 @@ void request_interest(struct swarm *w, struct peer *p)
     }
     p->am_interested = want;
     if (want) {
+        p->window.blink_ms = 0; /* an UNCHOKE is the answer to this */
         (void)peer_put_simple(p, WIRE_INTERESTED);
     } else {
         (void)peer_put_simple(p, WIRE_NOT_INTERESTED);

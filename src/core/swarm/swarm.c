@@ -432,7 +432,9 @@ int swarm_add_tracker(struct swarm *w, const char *url, uint32_t tier)
 
 /* --- outcomes of content --- */
 
-/* HAVE goes to all that lack it; who has it may not be of interest any more. */
+/* HAVE goes to all but seeds, also to who has it: a seed that shows one piece
+ * after the other (BEP 16) shows us the next one only when it hears that we
+ * have the last. Who has it may not be of interest any more. */
 void swarm_piece_verified(struct swarm *w, uint32_t piece)
 {
     struct peer *p;
@@ -442,7 +444,7 @@ void swarm_piece_verified(struct swarm *w, uint32_t piece)
             continue;
         }
         bool has = bits_get(&p->have.bits, piece);
-        if (p->wire.first_done && !has) {
+        if (p->wire.first_done && !peer_is_seed(p)) {
             (void)peer_put_piece_idx(p, WIRE_HAVE, piece);
             slots_output(w, p);
         }

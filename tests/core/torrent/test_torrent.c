@@ -452,6 +452,30 @@ static void test_read_error(void **state)
     kit_free(k);
 }
 
+/* A seed that shows one piece after the other (BEP 16) waits for our HAVE of
+ * the last one; one that says that it has everything learns nothing by it. */
+static void test_super_seed(void **state)
+{
+    struct kit *k = kit_new();
+    uint8_t m[WIRE_HEADER_MAX];
+    (void)state;
+    kit_event(k, EVENT_START);
+    uint32_t shy = kit_peer(k, true);
+    uint32_t seed = kit_peer(k, true);
+    kit_simple(k, shy, WIRE_HAVE_NONE);
+    kit_simple(k, seed, WIRE_HAVE_ALL);
+    kit_simple(k, shy, WIRE_UNCHOKE);
+    kit_forget(k);
+    kit_bytes(k, shy, m, wire_encode_piece_idx(WIRE_HAVE, 2, m));
+    KIT_EXPECT(k, "1: interested request 2/0+16384 request 2/16384+16384\n");
+    kit_block(k, shy, 2, 0, true);
+    kit_block(k, shy, 2, 1, true);
+    kit_forget(k);
+    kit_answer(k, EVENT_FINISHED, 2, 0);
+    KIT_EXPECT(k, "1: have 2 not_interested\nfact piece 2\nnotify piece\n");
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_changed_by_disk),
         cmocka_unit_test(test_restore),
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_super_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
