@@ -112,38 +112,49 @@ int journal_insert_info(struct journal *db, int64_t id,
     return code;
 }
 
-/* One row of file in SQL; ?1 is the torrent, which all rows share. */
-#define JOURNAL_FILE_ROW     "(?1, ?, ?, ?, ?, ?, ?)"
-#define JOURNAL_FILE_COLUMNS 6 /* that a row has of its own */
-/* Most rows of a statement. */
-#define JOURNAL_FILE_ROWS 32u
+#define JOURNAL_FILE_COLUMNS 6   /* of its own that a row of file has */
+#define JOURNAL_FILE_ROWS    32u /* most of a statement */
 
-/* Writes `n` rows of file from `first` by one statement. */
-static int journal_insert_some(struct journal *db, int64_t id,
-                               const struct journal_add *a, uint32_t first,
-                               uint32_t n, struct err *e)
+/* A statement that writes rows of file, as many as have an index: ?1 is the
+ * torrent, six parameters each are a row. */
+static int journal_take_rows(struct journal *db, uint32_t n, sqlite3_stmt **out,
+                             struct err *e)
 {
     static const char head[] =
         "INSERT INTO file (torrent_id, file, path, \"offset\", length, pad,"
-        " priority) VALUES " JOURNAL_FILE_ROW;
-    static const char more[] = ", " JOURNAL_FILE_ROW;
-    char sql[sizeof(head) + (JOURNAL_FILE_ROWS - 1) * (sizeof(more) - 1)];
-    char *end = sql + sizeof(head) - 1;
-    sqlite3_stmt *s = NULL;
-    memcpy(sql, head, sizeof(head));
+        " priority) SELECT ?1, * FROM (VALUES (?2, ?, ?, ?, ?, ?)";
+    static const char more[] = ", (?, ?, ?, ?, ?, ?)";
+    static const char tail[] = ") WHERE column1 NOT NULL";
+    char sql[sizeof(head) + JOURNAL_FILE_ROWS * sizeof(more) + sizeof(tail)];
+    char *end = mempcpy(sql, head, sizeof(head) - 1);
     for (uint32_t i = 1; i < n; i++) {
-        memcpy(end, more, sizeof(more));
-        end += sizeof(more) - 1;
+        end = mempcpy(end, more, sizeof(more) - 1);
     }
-    int code = journal_take(db, sql, &s, e);
+    memcpy(end, tail, sizeof(tail));
+    return journal_take(db, sql, out, e);
+}
+
+/* Writes the rows of file from `first` on, as many as one statement takes; how
+ * many is added to it. */
+static int journal_insert_rows(struct journal *db, int64_t id,
+                               const struct journal_add *a, uint32_t *first,
+                               struct err *e)
+{
+    uint32_t left = a->torrent.n_files - *first;
+    uint32_t n = 1;
+    sqlite3_stmt *s = NULL;
+    while (n < left && n < JOURNAL_FILE_ROWS) {
+        n *= 2; /* powers of two: few statements are kept for all torrents */
+    }
+    int code = journal_take_rows(db, n, &s, e);
     if (code != 0) {
         return code;
     }
     (void)sqlite3_bind_int64(s, 1, id);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct journal_file *f = &a->files[first + i];
-        int at = 2 + (int)i * JOURNAL_FILE_COLUMNS;
-        (void)sqlite3_bind_int64(s, at, first + i);
+    for (int at = 2; n > 0 && left > 0;
+         n--, left--, at += JOURNAL_FILE_COLUMNS) {
+        const struct journal_file *f = &a->files[*first];
+        (void)sqlite3_bind_int64(s, at, (*first)++);
         (void)sqlite3_bind_text(s, at + 1, f->path, -1, SQLITE_STATIC);
         journal_bind_u64(s, at + 2, f->offset);
         journal_bind_u64(s, at + 3, f->length);
@@ -155,33 +166,20 @@ static int journal_insert_some(struct journal *db, int64_t id,
     return code;
 }
 
-/* The rows of file. By powers of two, so that there are few statements. */
-static int journal_insert_rows(struct journal *db, int64_t id,
-                               const struct journal_add *a, struct err *e)
-{
-    uint32_t n_files = a->torrent.n_files;
-    uint32_t n = JOURNAL_FILE_ROWS;
-    int code = 0;
-    for (uint32_t first = 0; code == 0 && first < n_files; first += n) {
-        while (n > n_files - first) {
-            n /= 2;
-        }
-        code = journal_insert_some(db, id, a, first, n, e);
-    }
-    return code;
-}
-
 /* The rows of file, and the sum of what is wished. */
 int journal_insert_files(struct journal *db, int64_t id,
                          const struct journal_add *a, struct err *e)
 {
     sqlite3_stmt *s = NULL;
     uint64_t total = 0;
+    int code = 0;
     for (uint32_t i = 0; i < a->torrent.n_files; i++) {
         const struct journal_file *f = &a->files[i];
         total += f->pad || f->priority == 0 ? 0 : f->length;
     }
-    int code = journal_insert_rows(db, id, a, e);
+    for (uint32_t i = 0; code == 0 && i < a->torrent.n_files;) {
+        code = journal_insert_rows(db, id, a, &i, e);
+    }
     if (code != 0 || a->torrent.n_files == 0) {
         return code;
     }
