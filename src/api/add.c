@@ -211,7 +211,7 @@ static int api_add_learn(struct api_add *x, const struct journal_torrent *t,
                          struct err *e)
 {
     x->add.torrent.save_path = t->save_path;
-    int code = place_conflict(x->db, &x->add, e);
+    int code = place_conflict(x->db, x->place->own, &x->add, e);
     if (code == 0) {
         code = journal_learn(x->db, t->id, &x->add, e);
     }
@@ -291,7 +291,7 @@ static int api_add_store(struct api_add *x, int64_t *id, bool *known,
         code = api_place_check(x->place, x->files, x->m->n_files, e);
     }
     if (code == 0) {
-        code = place_conflict(x->db, &x->add, e);
+        code = place_conflict(x->db, x->place->own, &x->add, e);
     }
     if (code == 0) {
         x->add.root_dev = x->place->device;
@@ -507,6 +507,7 @@ int btc_add_all(struct btc *b, struct btc_addition *items, size_t n,
     }
     int code = api_db(b, &common.db, &err);
     if (code == 0) {
+        place.own = store_own_new(journal_path(common.db));
         code = api_place_init(&place, common.o, &err);
     }
     size_t done = 0;

@@ -136,8 +136,10 @@ struct api_place {
                         of /, which is always there and may be numbered anew
                         with each boot */
     struct api_peers peers; /* by hand */
+    struct store_own *own;  /* owns; what no torrent may have */
 };
-/* Looks at the folder and asks for the peers' addresses; fini it either way. */
+/* Looks at the folder and asks for the peers' addresses; fini it either way.
+ * The journal's own files (`own`) are the caller's matter. */
 int api_place_init(struct api_place *p, const struct btc_add_options *o,
                    struct err *e);
 void api_place_fini(struct api_place *p);

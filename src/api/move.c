@@ -16,6 +16,7 @@
 #include "api/api.h"
 #include "store/relocate.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "journal/load.h"
 #include "journal/shared.h"
@@ -99,8 +100,7 @@ static bool api_move_sees(const char *to, const struct journal_file *files,
             continue;
         }
         any = true;
-        char *path =
-            mem_printf("%s/%s", strcmp(to, "/") == 0 ? "" : to, files[i].path);
+        char *path = file_join(to, files[i].path);
         bool there = relocate_look(path, &p) == 0 && p.is_file;
         free(path);
         if (there) {
@@ -121,7 +121,7 @@ static int api_move_check(struct journal *db, int64_t id,
     const struct journal_near_files near = {
         .id = id, .save_path = to, .files = files, .n = n};
     if (code == 0) {
-        code = place_own(db, to, files, n, e);
+        code = place_own(place->own, to, files, n, e);
     }
     if (code == 0) {
         code = journal_near(db, &near, api_move_refuse, e, e);
@@ -222,6 +222,7 @@ int btc_move(struct btc *b, int64_t id, const struct btc_move_options *o,
         code = api_place_init(&place, &where, &err);
     }
     if (code == 0) {
+        place.own = store_own_new(journal_path(b->db));
         code = api_move_recover(b->db, &err);
     }
     if (code == 0) {

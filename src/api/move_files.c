@@ -25,12 +25,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* "/" and "a" are "/a". */
-static char *api_move_join(const char *folder, const char *path)
-{
-    return mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
-}
-
 /* Bytes of a folder before the paths below it begin. */
 static size_t api_move_root(const char *folder)
 {
@@ -42,12 +36,12 @@ static size_t api_move_root(const char *folder)
 
 static char *api_move_old(const struct api_move *m, size_t i)
 {
-    return api_move_join(m->row->from_path, m->files[i].path);
+    return file_join(m->row->from_path, m->files[i].path);
 }
 
 static char *api_move_new(const struct api_move *m, size_t i)
 {
-    return api_move_join(m->row->to_path, m->files[i].path);
+    return file_join(m->row->to_path, m->files[i].path);
 }
 
 /* The name of a copy until it is whole. */
@@ -56,7 +50,7 @@ static char *api_move_temporary(const struct api_move *m, size_t i)
     char name[64];
     (void)snprintf(name, sizeof(name), ".btc-move-%lld-%u",
                    (long long)m->row->id, m->files[i].file);
-    return api_move_join(m->row->to_path, name);
+    return file_join(m->row->to_path, name);
 }
 
 /* --- finding --- */
@@ -121,8 +115,8 @@ static int api_move_look_home(struct api_move *m, struct journal_file *f,
     if (f->part == NULL || !f->has_print) {
         return 0;
     }
-    char *part = api_move_join(m->row->from_path, f->part);
-    char *home = api_move_join(m->row->from_path, f->path);
+    char *part = file_join(m->row->from_path, f->part);
+    char *home = file_join(m->row->from_path, f->path);
     bool is_home = relocate_look(part, &there) == -ENOENT &&
                    relocate_look(home, &there) == 0 &&
                    store_is_owned(&own, &there);

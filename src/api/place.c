@@ -3,6 +3,7 @@
  */
 #include "api/api.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -80,13 +81,6 @@ static int api_place_dir(const char *dir, char **out, struct err *e)
     return 0;
 }
 
-/* "/" and "a" are "/a". */
-static char *api_place_join(const char *save_path, const char *path)
-{
-    return mem_printf("%s/%s", strcmp(save_path, "/") == 0 ? "" : save_path,
-                      path);
-}
-
 /* All wanted files exist with their length. */
 static bool api_place_is_whole(const char *save_path,
                                const struct journal_file *files, size_t n)
@@ -96,7 +90,7 @@ static bool api_place_is_whole(const char *save_path,
         if (files[i].pad || files[i].priority == 0) {
             continue;
         }
-        char *path = api_place_join(save_path, files[i].path);
+        char *path = file_join(save_path, files[i].path);
         int rc = stat(path, &st);
         free(path);
         if (rc != 0 || !S_ISREG(st.st_mode) ||
@@ -146,7 +140,6 @@ int api_place_check(struct api_place *p, const struct journal_file *files,
 int api_place_init(struct api_place *p, const struct btc_add_options *o,
                    struct err *e)
 {
-    *p = (struct api_place){0};
     int code = api_place_dir(o->dir, &p->save_path, e);
     if (code == 0) {
         BTC_ASSERT(p->save_path != NULL);
@@ -162,4 +155,5 @@ void api_place_fini(struct api_place *p)
 {
     free(p->save_path);
     free(p->peers.p);
+    store_own_free(p->own);
 }

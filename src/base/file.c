@@ -71,6 +71,17 @@ int file_sync(const char *path)
     return rc;
 }
 
+char *file_join(const char *folder, const char *name)
+{
+    size_t n = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
+    size_t len = strlen(name);
+    char *path = mem_alloc(n + 1 + len + 1);
+    memcpy(path, folder, n);
+    path[n] = '/';
+    memcpy(path + n + 1, name, len + 1);
+    return path;
+}
+
 char *file_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -32,6 +32,9 @@ int file_save(const char *path, struct slice content, bool replace,
 /* Writes all of it, however many writes that takes. */
 int file_write_all(int fd, struct slice content);
 
+/* The path of `name` in a folder: "/" and "a" are "/a"; free(). */
+char *file_join(const char *folder, const char *name);
+
 /* The folder that a path lies in, "." when it names none; free(). */
 char *file_folder_of(const char *path);
 

@@ -271,7 +271,9 @@ static int magnet_learn_rows(struct magnet_job *j, struct journal *db)
         code = magnet_prepare(j);
     }
     if (code == 0) {
-        code = place_conflict(db, &j->add, &j->e);
+        struct store_own *own = store_own_new(journal_path(db));
+        code = place_conflict(db, own, &j->add, &j->e);
+        store_own_free(own);
     }
     if (code == 0) {
         code = journal_learn(db, j->id, &j->add, &j->e);

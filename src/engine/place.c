@@ -1,10 +1,10 @@
 /* The files of a torrent below its save path; see place.h. */
 #include "engine/place.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "journal/shared.h"
 #include "proto/metainfo/choose.h"
-#include "store/own.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,13 +15,6 @@
 #define PLACE_NAME_LEAST 32
 
 #define PLACE_PRIORITY 4 /* of a file that is wanted */
-
-/* "/" and "a" are "/a". */
-static char *place_join(const char *save_path, const char *path)
-{
-    return mem_printf("%s/%s", strcmp(save_path, "/") == 0 ? "" : save_path,
-                      path);
-}
 
 /* Another torrent has one of the files. */
 static int place_refuse(void *ctx, const struct journal_torrent *other,
@@ -43,22 +36,21 @@ static bool place_is_fresh(const char *folder, const struct journal_file *files,
     }
     const char *path = files[0].path;
     char *top = mem_strndup(path, strcspn(path, "/"));
-    char *full = place_join(folder, top);
+    char *full = file_join(folder, top);
     bool fresh = access(full, F_OK) != 0;
     free(full);
     free(top);
     return fresh;
 }
 
-int place_own(struct journal *db, const char *folder,
+int place_own(const struct store_own *own, const char *folder,
               const struct journal_file *files, size_t n, struct err *e)
 {
-    struct store_own *own = store_own_new(journal_path(db));
     bool fresh = place_is_fresh(folder, files, n);
     int code = 0;
     for (size_t i = 0; code == 0 && i < n; i++) {
         const struct journal_file *f = &files[i];
-        char *path = place_join(folder, f->path);
+        char *path = file_join(folder, f->path);
         if (!f->pad && f->priority > 0 &&
             (store_own_is_named(own, path) ||
              (!fresh && store_own_has(own, path)))) {
@@ -70,18 +62,17 @@ int place_own(struct journal *db, const char *folder,
         }
         free(path);
     }
-    store_own_free(own);
     return code;
 }
 
-int place_conflict(struct journal *db, const struct journal_add *a,
-                   struct err *e)
+int place_conflict(struct journal *db, const struct store_own *own,
+                   const struct journal_add *a, struct err *e)
 {
     const struct journal_near_files ours = {.save_path = a->torrent.save_path,
                                             .files = a->files,
                                             .n = a->torrent.n_files};
     int code =
-        place_own(db, a->torrent.save_path, a->files, a->torrent.n_files, e);
+        place_own(own, a->torrent.save_path, a->files, a->torrent.n_files, e);
     if (code == 0) {
         code = journal_near(db, &ours, place_refuse, e, e);
     }

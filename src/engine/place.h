@@ -7,6 +7,7 @@
 
 #include "journal/add.h"
 #include "proto/metainfo/metainfo.h"
+#include "store/own.h"
 
 struct place_wish {
     const char *select, *exclude; /* as choose_files takes them */
@@ -26,11 +27,11 @@ char *place_name(const struct metainfo *m, const struct place_wish *w,
 /* EXISTS when one of the files would be one of the journal's below `folder`.
  * Where nothing of the torrent is yet, the names tell; files that are there are
  * looked at, because they may be links. */
-int place_own(struct journal *db, const char *folder,
+int place_own(const struct store_own *own, const char *folder,
               const struct journal_file *files, size_t n, struct err *e);
 /* EXISTS when another torrent of the database, or the journal itself, has one
  * of the files of `a`. */
-int place_conflict(struct journal *db, const struct journal_add *a,
-                   struct err *e);
+int place_conflict(struct journal *db, const struct store_own *own,
+                   const struct journal_add *a, struct err *e);
 
 #endif

@@ -64,8 +64,7 @@ static char *journal_resolve_absent(const char *path)
     char *folder = realpath(dirname(copy1), NULL);
     char *out = NULL;
     if (folder) {
-        out = mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder,
-                         basename(copy2));
+        out = file_join(folder, basename(copy2));
     }
     free(folder);
     free(copy1);

@@ -4,7 +4,7 @@
 #include "journal/internal.h"
 #include "journal/removal.h"
 
-#include "base/mem.h"
+#include "base/file.h"
 #include "base/vec.h"
 
 #include <stdlib.h>
@@ -62,12 +62,11 @@ static void journal_owner_add(struct journal_others *out, sqlite3_stmt *s,
     const char *folder = (const char *)sqlite3_column_text(s, 1);
     const char *path = (const char *)sqlite3_column_text(s, 2);
     out->list = vec_room(out->list, out->n, &out->cap, sizeof(*out->list));
-    out->list[out->n++] = (struct journal_other){
-        .file = ask->file,
-        .likely = sqlite3_column_int(s, 3) != 0,
-        .id = sqlite3_column_int64(s, 0),
-        .path =
-            mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path)};
+    out->list[out->n++] =
+        (struct journal_other){.file = ask->file,
+                               .likely = sqlite3_column_int(s, 3) != 0,
+                               .id = sqlite3_column_int64(s, 0),
+                               .path = file_join(folder, path)};
 }
 
 int journal_owner_others(struct journal *db, int64_t id,

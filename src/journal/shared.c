@@ -11,6 +11,7 @@
 #include "journal/internal.h"
 #include "journal/load.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "model/names.h"
 
@@ -25,19 +26,14 @@ struct journal_place {
 
 /* What is compared with whom. */
 struct journal_near {
-    struct journal *db;           /* borrows */
-    int64_t id;                   /* not itself */
-    struct journal_place *places; /* owns; sorted by path */
+    struct journal *db;                    /* borrows */
+    const struct journal_near_files *ours; /* borrows */
+    struct journal_place *places;          /* owns; ours, sorted by path; NULL:
+                                            * nobody was near yet */
     size_t n;
     journal_near_fn *fn;
     void *ctx;
 };
-
-/* "/" and "a" are "/a". */
-static char *journal_near_join(const char *folder, const char *path)
-{
-    return mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
-}
 
 /* For qsort and bsearch. */
 static int journal_near_compare(const void *a, const void *b)
@@ -47,16 +43,34 @@ static int journal_near_compare(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+/* Where our files lie. Mostly nobody is near, and there is no need to know. */
+static void journal_near_places(struct journal_near *x)
+{
+    const struct journal_near_files *ours = x->ours;
+    x->places = mem_calloc(ours->n + 1, sizeof(*x->places));
+    for (size_t i = 0; i < ours->n; i++) {
+        if (!ours->files[i].pad) {
+            x->places[x->n].file = (uint32_t)i;
+            x->places[x->n++].path =
+                file_join(ours->save_path, ours->files[i].path);
+        }
+    }
+    qsort(x->places, x->n, sizeof(*x->places), journal_near_compare);
+}
+
 /* The files of one torrent that stand among the places. */
-static int journal_near_meet(const struct journal_near *x,
+static int journal_near_meet(struct journal_near *x,
                              const struct journal_torrent *other, struct err *e)
 {
     struct journal_file *files = NULL;
     size_t n = 0;
     int code = journal_load_files(x->db, other->id, &files, &n, e);
+    if (x->places == NULL) {
+        journal_near_places(x);
+    }
     for (size_t i = 0; code == 0 && i < n; i++) {
         struct journal_place key = {
-            .path = journal_near_join(other->save_path, files[i].path)};
+            .path = file_join(other->save_path, files[i].path)};
         const struct journal_place *found = NULL;
         if (!files[i].pad) {
             found = bsearch(&key, x->places, x->n, sizeof(*x->places),
@@ -72,12 +86,12 @@ static int journal_near_meet(const struct journal_near *x,
 }
 
 /* The same for some torrents, which are freed. */
-static int journal_near_meet_all(const struct journal_near *x,
+static int journal_near_meet_all(struct journal_near *x,
                                  struct journal_torrent *rows, size_t n,
                                  int code, struct err *e)
 {
     for (size_t i = 0; code == 0 && i < n; i++) {
-        if (rows[i].id != x->id && rows[i].wanted != WANTED_REMOVE) {
+        if (rows[i].id != x->ours->id && rows[i].wanted != WANTED_REMOVE) {
             code = journal_near_meet(x, &rows[i], e);
         }
     }
@@ -87,7 +101,7 @@ static int journal_near_meet_all(const struct journal_near *x,
 
 /* Torrents in the folder of `place` or one above it, if their paths begin with
  * the element that leads there. */
-static int journal_near_above(const struct journal_near *x, const char *place,
+static int journal_near_above(struct journal_near *x, const char *place,
                               struct err *e)
 {
     char *folder = mem_strdup(place);
@@ -108,7 +122,7 @@ static int journal_near_above(const struct journal_near *x, const char *place,
 }
 
 /* Torrents at `place` or below it. */
-static int journal_near_below(const struct journal_near *x, const char *place,
+static int journal_near_below(struct journal_near *x, const char *place,
                               struct err *e)
 {
     struct journal_torrent *rows;
@@ -120,21 +134,12 @@ static int journal_near_below(const struct journal_near *x, const char *place,
 int journal_near(struct journal *db, const struct journal_near_files *ours,
                  journal_near_fn *fn, void *ctx, struct err *e)
 {
-    struct journal_near x = {.db = db, .id = ours->id, .fn = fn, .ctx = ctx};
-    x.places = mem_calloc(ours->n + 1, sizeof(*x.places));
-    for (size_t i = 0; i < ours->n; i++) {
-        if (!ours->files[i].pad) {
-            x.places[x.n].file = (uint32_t)i;
-            x.places[x.n++].path =
-                journal_near_join(ours->save_path, ours->files[i].path);
-        }
-    }
-    qsort(x.places, x.n, sizeof(*x.places), journal_near_compare);
+    struct journal_near x = {.db = db, .ours = ours, .fn = fn, .ctx = ctx};
     int code = 0;
-    if (x.n > 0) {
+    if (ours->n > 0) {
         const char *path = ours->files[0].path;
         char *top = mem_strndup(path, strcspn(path, "/"));
-        char *place = journal_near_join(ours->save_path, top);
+        char *place = file_join(ours->save_path, top);
         code = journal_near_above(&x, place, e);
         if (code == 0) {
             code = journal_near_below(&x, place, e);

@@ -125,6 +125,22 @@ static void test_save(void **state)
     free(nowhere);
 }
 
+static void test_join(void **state)
+{
+    static const char *const cases[][3] = {
+        {"/srv/data", "a/b", "/srv/data/a/b"},
+        {"/", "a", "/a"},
+        {"", "a", "/a"},
+        {".", "a", "./a"},
+        {"/x", "", "/x/"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char *path = file_join(cases[i][0], cases[i][1]);
+        assert_string_equal(path, cases[i][2]);
+        free(path);
+    }
+}
+
 static void test_folder(void **state)
 {
     (void)state;
@@ -143,6 +159,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rename_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sync, setup, teardown),
         cmocka_unit_test_setup_teardown(test_save, setup, teardown),
+        cmocka_unit_test(test_join),
         cmocka_unit_test(test_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
