@@ -297,6 +297,14 @@ enum bencode_type bencode_type(struct slice value)
     }
 }
 
+struct slice bencode_of(struct slice value, enum bencode_type type)
+{
+    if (bencode_type(value) == type) {
+        return value;
+    }
+    return slice_of(NULL, 0);
+}
+
 bool bencode_int(struct slice value, int64_t *out)
 {
     if (bencode_type(value) != BENCODE_INT || value.len < 3) {
@@ -369,26 +377,47 @@ bool bencode_get_str(struct slice dict, const char *key, struct slice *out)
     return bencode_str(bencode_get(dict, key), out);
 }
 
-/* The value of `key` when it is of the type; else an empty slice. */
-static struct slice bencode_get_typed(struct slice dict, const char *key,
-                                      enum bencode_type type)
-{
-    struct slice v = bencode_get(dict, key);
-
-    if (bencode_type(v) == type) {
-        return v;
-    }
-    return slice_of(NULL, 0);
-}
-
 struct slice bencode_get_list(struct slice dict, const char *key)
 {
-    return bencode_get_typed(dict, key, BENCODE_LIST);
+    return bencode_of(bencode_get(dict, key), BENCODE_LIST);
 }
 
 struct slice bencode_get_dict(struct slice dict, const char *key)
 {
-    return bencode_get_typed(dict, key, BENCODE_DICT);
+    return bencode_of(bencode_get(dict, key), BENCODE_DICT);
+}
+
+void bencode_dict_open(struct bencode_dict *d, struct slice value)
+{
+    d->value = value;
+    d->rest = bencode_iter(value);
+    d->n_known = 0;
+}
+
+struct slice bencode_dict_get(struct bencode_dict *d, const char *key)
+{
+    struct slice name = slice_str(key);
+    struct bencode_iter it;
+    struct slice k;
+    struct slice v;
+
+    for (size_t i = 0; i < d->n_known; i++) {
+        if (slice_eq(d->known[i].key, name)) {
+            return d->known[i].value;
+        }
+    }
+    it = d->rest;
+    while (it.dict && bencode_next(&it, &k, &v)) {
+        if (d->n_known < BENCODE_DICT_KNOWN) {
+            d->known[d->n_known].key = k;
+            d->known[d->n_known++].value = v;
+            d->rest = it;
+        }
+        if (slice_eq(k, name)) {
+            return v;
+        }
+    }
+    return slice_of(NULL, 0);
 }
 
 int bencode_put_int(struct buf *b, int64_t v)

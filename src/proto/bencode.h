@@ -40,6 +40,8 @@ ptrdiff_t bencode_check(struct slice in, struct bencode_fault *fault);
 
 /* All of the following take values inside checked input. */
 enum bencode_type bencode_type(struct slice value);
+/* The value when it is of the type, else an empty slice. */
+struct slice bencode_of(struct slice value, enum bencode_type type);
 bool bencode_int(struct slice value, int64_t *out);      /* false: no int */
 bool bencode_str(struct slice value, struct slice *out); /* the content */
 
@@ -60,6 +62,22 @@ bool bencode_get_int(struct slice dict, const char *key, int64_t *out);
 bool bencode_get_str(struct slice dict, const char *key, struct slice *out);
 struct slice bencode_get_list(struct slice dict, const char *key);
 struct slice bencode_get_dict(struct slice dict, const char *key);
+
+/* A dictionary that is asked for many keys: whatever lies between them is
+ * walked over once. `known` holds what was walked over so far; keys beyond its
+ * end are looked for each time. */
+#define BENCODE_DICT_KNOWN 24
+struct bencode_dict {
+    struct slice value; /* the dictionary itself */
+    struct bencode_iter rest;
+    size_t n_known;
+    struct {
+        struct slice key, value;
+    } known[BENCODE_DICT_KNOWN];
+};
+void bencode_dict_open(struct bencode_dict *d, struct slice value);
+/* As bencode_get. */
+struct slice bencode_dict_get(struct bencode_dict *d, const char *key);
 
 /* Writer: appends to a buf; errors are the buf's (BTC_E_LIMIT). The caller
  * writes dict keys in order. */

@@ -20,6 +20,7 @@ static size_t fuzz_bencode_walk(struct slice value)
     struct slice key;
     struct slice item;
     struct slice content;
+    struct bencode_dict dict;
     int64_t number = 0;
     size_t n = 0;
 
@@ -30,7 +31,10 @@ static size_t fuzz_bencode_walk(struct slice value)
         if (bencode_str(item, &content)) {
             fuzz_bencode_need(content.len < item.len);
         }
-        (void)bencode_get(item, "a");
+        bencode_dict_open(&dict, item);
+        (void)bencode_dict_get(&dict, "b");
+        fuzz_bencode_need(bencode_dict_get(&dict, "a").p ==
+                          bencode_get(item, "a").p);
         n++;
     }
     return n;

@@ -10,6 +10,7 @@
 #include "guard.h"
 #include "proto/bencode.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,6 +248,61 @@ static void test_get(void **state)
     assert_int_equal(bencode_get(slice_str("l1:ae"), "a").len, 0);
 }
 
+/* The n-th key of test_dict, which has more than are remembered. */
+static const char *dict_key(unsigned n, char text[8])
+{
+    (void)snprintf(text, 8, "k%02u", (n * 7) % (BENCODE_DICT_KNOWN + 10));
+    return text;
+}
+
+static void test_dict(void **state)
+{
+    char key[8];
+    struct buf b;
+    struct bencode_dict d;
+
+    (void)state;
+    buf_init(&b, 4096);
+    (void)bencode_put_raw(&b, 'd');
+    for (unsigned i = 0; i < BENCODE_DICT_KNOWN + 12; i++) { /* 2 doubles */
+        (void)bencode_put_cstr(&b, dict_key(i, key));
+        (void)buf_printf(&b, "li%uee", i);
+    }
+    (void)bencode_put_raw(&b, 'e');
+    assert_int_equal(bencode_check(buf_slice(&b), NULL), buf_len(&b));
+    for (unsigned first = 0; first < 40; first++) {
+        bencode_dict_open(&d, buf_slice(&b));
+        for (unsigned i = 0; i < 40; i++) {
+            (void)snprintf(key, sizeof(key), "k%02u", (first + i * 3) % 40);
+            struct slice want = bencode_get(buf_slice(&b), key);
+            struct slice got = bencode_dict_get(&d, key);
+            assert_ptr_equal(got.p, want.p);
+            assert_int_equal(got.len, want.len);
+        }
+    }
+    buf_fini(&b);
+    bencode_dict_open(&d, slice_str("l1:ae"));
+    assert_int_equal(bencode_dict_get(&d, "a").len, 0);
+    bencode_dict_open(&d, slice_of(NULL, 0));
+    assert_int_equal(bencode_dict_get(&d, "a").len, 0);
+}
+
+/* What lies between two keys is walked over once: it may even change. */
+static void test_dict_once(void **state)
+{
+    char text[] = "d1:al1:xe1:bi7ee";
+    struct bencode_dict d;
+    int64_t v = 0;
+
+    (void)state;
+    bencode_dict_open(&d, slice_str(text));
+    assert_int_equal(bencode_dict_get(&d, "c").len, 0);
+    memset(text + 4, 'd', 5);
+    assert_true(bencode_int(bencode_dict_get(&d, "b"), &v));
+    assert_int_equal(v, 7);
+    assert_int_equal(bencode_dict_get(&d, "c").len, 0);
+}
+
 static void test_type(void **state)
 {
     (void)state;
@@ -365,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_check_cases), cmocka_unit_test(test_check_depth),
         cmocka_unit_test(test_check_bombs), cmocka_unit_test(test_check_values),
         cmocka_unit_test(test_iter),        cmocka_unit_test(test_get),
+        cmocka_unit_test(test_dict),        cmocka_unit_test(test_dict_once),
         cmocka_unit_test(test_type),        cmocka_unit_test(test_unchecked),
         cmocka_unit_test(test_iter_linear), cmocka_unit_test(test_put),
         cmocka_unit_test(test_put_limit),

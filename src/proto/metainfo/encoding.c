@@ -25,11 +25,13 @@ static bool metainfo_is_encoding(struct slice s)
     return s.len > 0 && s.len <= METAINFO_ENCODING_MAX;
 }
 
-void metainfo_encoding_open(struct metainfo_parser *p, struct slice root)
+void metainfo_encoding_open(struct metainfo_parser *p,
+                            struct bencode_dict *root)
 {
     char name[METAINFO_ENCODING_MAX + 1] = {0};
     struct slice s;
-    if (!bencode_get_str(root, "encoding", &s) || !metainfo_is_encoding(s)) {
+    if (!bencode_str(bencode_dict_get(root, "encoding"), &s) ||
+        !metainfo_is_encoding(s)) {
         return;
     }
     memcpy(name, s.p, s.len);

@@ -49,10 +49,12 @@ int metainfo_read_int(const struct metainfo_parser *p, struct slice dict,
     return 0;
 }
 
-int metainfo_need_int(const struct metainfo_parser *p, struct slice dict,
-                      const char *key, uint64_t max, uint64_t *out)
+int metainfo_need_int(const struct metainfo_parser *p,
+                      struct bencode_dict *dict, const char *key, uint64_t max,
+                      uint64_t *out)
 {
-    return metainfo_read_int(p, dict, bencode_get(dict, key), key, max, out);
+    return metainfo_read_int(p, dict->value, bencode_dict_get(dict, key), key,
+                             max, out);
 }
 
 bool metainfo_has_attr(struct slice value, char flag)

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 
 static int metainfo_read_piece_length(struct metainfo_parser *p,
-                                      struct slice info)
+                                      struct bencode_dict *info)
 {
     uint64_t len = 0;
     int rc = metainfo_need_int(p, info, "piece length", METAINFO_MAX_PIECE_LEN,
@@ -22,7 +22,7 @@ static int metainfo_read_piece_length(struct metainfo_parser *p,
         return rc;
     }
     if (len < METAINFO_MIN_PIECE_LEN) {
-        return metainfo_fail(p, bencode_get(info, "piece length"),
+        return metainfo_fail(p, bencode_dict_get(info, "piece length"),
                              "'piece length' is %" PRIu64
                              ", at least %u is accepted",
                              len, METAINFO_MIN_PIECE_LEN);
@@ -32,14 +32,16 @@ static int metainfo_read_piece_length(struct metainfo_parser *p,
 }
 
 /* The name, as one path element; name.utf-8 wins when it is valid. */
-static int metainfo_read_name(struct metainfo_parser *p, struct slice info)
+static int metainfo_read_name(struct metainfo_parser *p,
+                              struct bencode_dict *info)
 {
     struct slice name;
 
-    if (!(bencode_get_str(info, "name.utf-8", &name) && name.len > 0 &&
-          bytes_is_utf8(name)) &&
-        !bencode_get_str(info, "name", &name)) {
-        return metainfo_fail(p, info, "'name' is missing or not a string");
+    if (!(bencode_str(bencode_dict_get(info, "name.utf-8"), &name) &&
+          name.len > 0 && bytes_is_utf8(name)) &&
+        !bencode_str(bencode_dict_get(info, "name"), &name)) {
+        return metainfo_fail(p, info->value,
+                             "'name' is missing or not a string");
     }
     metainfo_path_reset(&p->path);
     if (metainfo_push(p, name) < 0) {
@@ -211,7 +213,8 @@ static int metainfo_read_files(struct metainfo_parser *p, struct slice list)
 }
 
 /* A single-file torrent: `length` stands in the info dictionary itself. */
-static int metainfo_read_single(struct metainfo_parser *p, struct slice info)
+static int metainfo_read_single(struct metainfo_parser *p,
+                                struct bencode_dict *info)
 {
     struct metainfo *m = p->m;
     uint64_t length = 0;
@@ -223,15 +226,17 @@ static int metainfo_read_single(struct metainfo_parser *p, struct slice info)
     m->files = mem_calloc(1, sizeof(*m->files));
     m->n_files = 1;
     m->files[0].path = mem_strdup(m->name);
-    m->files[0].executable = metainfo_has_attr(bencode_get(info, "attr"), 'x');
-    return metainfo_add_file(p, info, &m->files[0], length);
+    m->files[0].executable =
+        metainfo_has_attr(bencode_dict_get(info, "attr"), 'x');
+    return metainfo_add_file(p, info->value, &m->files[0], length);
 }
 
 /* The hashes, of which there must be exactly one per piece. */
-static int metainfo_read_pieces(struct metainfo_parser *p, struct slice info)
+static int metainfo_read_pieces(struct metainfo_parser *p,
+                                struct bencode_dict *info)
 {
     struct metainfo *m = p->m;
-    struct slice value = bencode_get(info, "pieces");
+    struct slice value = bencode_dict_get(info, "pieces");
     struct slice hashes;
     uint64_t want = m->total_size / m->piece_length +
                     (m->total_size % m->piece_length != 0);
@@ -257,17 +262,18 @@ static int metainfo_read_pieces(struct metainfo_parser *p, struct slice info)
                              want, METAINFO_MAX_PIECES);
     }
     m->n_pieces = (uint32_t)want;
-    m->hashes_at = (size_t)(hashes.p - info.p);
+    m->hashes_at = (size_t)(hashes.p - info->value.p);
     m->piece_hashes = m->info + m->hashes_at;
     return 0;
 }
 
-static int metainfo_read_v1(struct metainfo_parser *p, struct slice info)
+static int metainfo_read_v1(struct metainfo_parser *p,
+                            struct bencode_dict *info)
 {
-    struct slice files = bencode_get(info, "files");
+    struct slice files = bencode_dict_get(info, "files");
     int rc;
 
-    if (files.len > 0 && bencode_get(info, "length").len > 0) {
+    if (files.len > 0 && bencode_dict_get(info, "length").len > 0) {
         return metainfo_fail(p, files, "both 'length' and 'files' are given");
     }
     if (files.len > 0 && bencode_type(files) != BENCODE_LIST) {
@@ -285,13 +291,14 @@ static int metainfo_read_v1(struct metainfo_parser *p, struct slice info)
 }
 
 /* Finds out which versions the torrent speaks (BEP 52), and its digests. */
-static int metainfo_read_version(struct metainfo_parser *p, struct slice info)
+static int metainfo_read_version(struct metainfo_parser *p,
+                                 struct bencode_dict *info)
 {
     struct metainfo *m = p->m;
-    struct slice value = bencode_get(info, "meta version");
+    struct slice value = bencode_dict_get(info, "meta version");
     int64_t version = 1;
 
-    bool has_v1 = bencode_get(info, "pieces").len > 0;
+    bool has_v1 = bencode_dict_get(info, "pieces").len > 0;
     if (value.len > 0 && !bencode_int(value, &version)) {
         return metainfo_fail(p, value, "'meta version' is not an integer");
     }
@@ -302,29 +309,34 @@ static int metainfo_read_version(struct metainfo_parser *p, struct slice info)
                        ", which btc does not know; ask for a v1 torrent",
                        version);
     }
-    bool has_v2 = version == 2 && bencode_get_dict(info, "file tree").len > 0;
+    bool has_v2 =
+        version == 2 &&
+        bencode_type(bencode_dict_get(info, "file tree")) == BENCODE_DICT;
     if (!has_v1 && !has_v2) {
-        return metainfo_fail(p, info,
+        return metainfo_fail(p, info->value,
                              version == 2 ? "'file tree' is missing"
                                           : "'pieces' is missing");
     }
     if (has_v1) {
-        m->v1 = digest_sha1(info);
+        m->v1 = digest_sha1(info->value);
     }
     if (has_v2) {
-        m->v2 = digest_sha256(info);
+        m->v2 = digest_sha256(info->value);
     }
     return 0;
 }
 
 /* Fills m from a checked info dictionary inside p->doc. */
-int metainfo_read_info(struct metainfo_parser *p, struct slice info,
+int metainfo_read_info(struct metainfo_parser *p, struct slice dict,
                        bool accept_v2)
 {
     struct metainfo *m = p->m;
+    struct bencode_dict info;
     int64_t flag;
-    int rc = metainfo_read_version(p, info);
+    int rc;
 
+    bencode_dict_open(&info, dict);
+    rc = metainfo_read_version(p, &info);
     if (rc < 0) {
         return rc;
     }
@@ -334,18 +346,19 @@ int metainfo_read_info(struct metainfo_parser *p, struct slice info,
                        "btc cannot download yet; ask for a hybrid or v1 "
                        "torrent");
     }
-    m->info = mem_dup(info.p, info.len); /* its exact bytes */
-    m->info_len = info.len;
-    m->is_private = bencode_get_int(info, "private", &flag) && flag != 0;
-    rc = metainfo_read_name(p, info);
+    m->info = mem_dup(dict.p, dict.len); /* its exact bytes */
+    m->info_len = dict.len;
+    m->is_private =
+        bencode_int(bencode_dict_get(&info, "private"), &flag) && flag != 0;
+    rc = metainfo_read_name(p, &info);
     if (rc == 0) {
-        rc = metainfo_read_piece_length(p, info);
+        rc = metainfo_read_piece_length(p, &info);
     }
     if (rc < 0) {
         return rc;
     }
     if (digest_is_set(&m->v1)) {
-        return metainfo_read_v1(p, info);
+        return metainfo_read_v1(p, &info);
     }
-    return metainfo_read_tree(p, bencode_get(info, "file tree"));
+    return metainfo_read_tree(p, bencode_dict_get(&info, "file tree"));
 }

@@ -55,7 +55,8 @@ int metainfo_read_info(struct metainfo_parser *p, struct slice info,
 /* Files of a pure v2 torrent from the file tree. */
 int metainfo_read_tree(struct metainfo_parser *p, struct slice tree);
 /* The character set that `encoding` of the document names, if it is known. */
-void metainfo_encoding_open(struct metainfo_parser *p, struct slice root);
+void metainfo_encoding_open(struct metainfo_parser *p,
+                            struct bencode_dict *root);
 void metainfo_encoding_close(struct metainfo_parser *p);
 /* metainfo_path_push of a name in that character set. */
 int metainfo_push(struct metainfo_parser *p, struct slice element);
@@ -66,7 +67,7 @@ void metainfo_link_read(struct metainfo_parser *p, struct slice list,
 /* Gives the links their texts; those that lead out become pads. */
 void metainfo_link_resolve(struct metainfo *m);
 /* Trackers, web seeds and nodes; what is malformed there is left out. */
-void metainfo_read_urls(struct metainfo *m, struct slice root);
+void metainfo_read_urls(struct metainfo *m, struct bencode_dict *root);
 
 /* fields.c */
 /* BTC_E_METAINFO with the text and the offset of `at` in the document. */
@@ -77,8 +78,9 @@ int metainfo_read_int(const struct metainfo_parser *p, struct slice dict,
                       struct slice value, const char *key, uint64_t max,
                       uint64_t *out);
 /* The same, looked up. */
-int metainfo_need_int(const struct metainfo_parser *p, struct slice dict,
-                      const char *key, uint64_t max, uint64_t *out);
+int metainfo_need_int(const struct metainfo_parser *p,
+                      struct bencode_dict *dict, const char *key, uint64_t max,
+                      uint64_t *out);
 /* True when the value of an `attr` key (BEP 47) names the flag. */
 bool metainfo_has_attr(struct slice value, char flag);
 /* Appends a file; `length` is checked against the running total. */

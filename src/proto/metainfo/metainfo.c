@@ -50,14 +50,14 @@ static int metainfo_check(const struct metainfo_parser *p, struct slice *root)
 }
 
 /* The text under `key`, or under `key.utf-8` when that is valid. */
-static char *metainfo_read_text(struct slice root, const char *key)
+static char *metainfo_read_text(struct bencode_dict *root, const char *key)
 {
     char *utf8 = mem_printf("%s.utf-8", key);
     char *text = NULL;
     struct slice s;
 
-    if ((bencode_get_str(root, utf8, &s) && bytes_is_utf8(s)) ||
-        bencode_get_str(root, key, &s)) {
+    if ((bencode_str(bencode_dict_get(root, utf8), &s) && bytes_is_utf8(s)) ||
+        bencode_str(bencode_dict_get(root, key), &s)) {
         text = metainfo_mend_text(s);
     }
     free(utf8);
@@ -65,14 +65,16 @@ static char *metainfo_read_text(struct slice root, const char *key)
 }
 
 /* Everything but the info dictionary. */
-static void metainfo_read_document(struct metainfo *m, struct slice root)
+static void metainfo_read_document(struct metainfo *m,
+                                   struct bencode_dict *root)
 {
     int64_t date;
 
     metainfo_read_urls(m, root);
     m->comment = metainfo_read_text(root, "comment");
     m->created_by = metainfo_read_text(root, "created by");
-    if (bencode_get_int(root, "creation date", &date) && date > 0) {
+    if (bencode_int(bencode_dict_get(root, "creation date"), &date) &&
+        date > 0) {
         m->creation_date = date;
     }
 }
@@ -93,16 +95,18 @@ int metainfo_parse(struct slice in, bool accept_v2, struct metainfo **out,
                    struct err *e)
 {
     struct metainfo_parser p = {.doc = in, .e = e};
-    struct slice root = slice_of(NULL, 0);
+    struct slice dict = slice_of(NULL, 0);
+    struct bencode_dict root;
     struct slice info;
     int rc;
 
     *out = NULL;
-    rc = metainfo_check(&p, &root);
+    rc = metainfo_check(&p, &dict);
     if (rc < 0) {
         return rc;
     }
-    info = bencode_get(root, "info");
+    bencode_dict_open(&root, dict);
+    info = bencode_dict_get(&root, "info");
     if (bencode_type(info) != BENCODE_DICT) {
         return metainfo_fail(&p, info,
                              info.len == 0
@@ -110,8 +114,8 @@ int metainfo_parse(struct slice in, bool accept_v2, struct metainfo **out,
                                  : "'info' is not a dictionary");
     }
     p.m = mem_zalloc(sizeof(*p.m));
-    metainfo_read_document(p.m, root);
-    metainfo_encoding_open(&p, root);
+    metainfo_read_document(p.m, &root);
+    metainfo_encoding_open(&p, &root);
     rc = metainfo_read_info(&p, info, accept_v2);
     metainfo_encoding_close(&p);
     return metainfo_finish(&p, rc, out);

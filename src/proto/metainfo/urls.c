@@ -208,23 +208,25 @@ static void metainfo_add_node(struct metainfo *m, struct slice pair)
 }
 
 /* Trackers, web seeds and nodes of a document. */
-void metainfo_read_urls(struct metainfo *m, struct slice root)
+void metainfo_read_urls(struct metainfo *m, struct bencode_dict *root)
 {
-    struct slice seeds = bencode_get(root, "url-list");
+    struct slice seeds = bencode_dict_get(root, "url-list");
     struct bencode_iter it = bencode_iter(seeds);
     struct slice key;
     struct slice value;
 
-    metainfo_read_tiers(m, bencode_get_list(root, "announce-list"));
+    metainfo_read_tiers(
+        m, bencode_of(bencode_dict_get(root, "announce-list"), BENCODE_LIST));
     if (m->n_trackers == 0) {
-        (void)metainfo_add_tracker(m, bencode_get(root, "announce"), 0);
+        (void)metainfo_add_tracker(m, bencode_dict_get(root, "announce"), 0);
     }
     metainfo_add_web_seed(m, seeds);
     while (!it.dict && m->n_web_seeds < METAINFO_MAX_WEB_SEEDS &&
            bencode_next(&it, &key, &value)) {
         metainfo_add_web_seed(m, value);
     }
-    it = bencode_iter(bencode_get_list(root, "nodes"));
+    it =
+        bencode_iter(bencode_of(bencode_dict_get(root, "nodes"), BENCODE_LIST));
     while (m->n_nodes < METAINFO_MAX_NODES && bencode_next(&it, &key, &value)) {
         metainfo_add_node(m, value);
     }
