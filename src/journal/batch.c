@@ -156,11 +156,17 @@ static void journal_batch_file(struct journal_batch *b,
                                enum journal_op_kind kind, int64_t id,
                                const struct journal_file *f)
 {
-    struct journal_file copy = *f;
-    copy.path = NULL; /* not a fact; and it may not live as long as we */
-    copy.part = NULL; /* see journal_put_part */
-    (void)journal_batch_op(b, kind, id);
-    journal_batch_copy(b, &copy, sizeof(copy));
+    const struct journal_file_fact fact = {.dev = f->dev,
+                                           .ino = f->ino,
+                                           .size = f->size,
+                                           .mtime_ns = f->mtime_ns,
+                                           .ctime_ns = f->ctime_ns,
+                                           .bytes_done = f->bytes_done};
+    struct journal_op *op = journal_batch_op(b, kind, id);
+    op->a = f->file;
+    op->b = f->has_print;
+    op->n = f->verify_since;
+    journal_batch_copy(b, &fact, sizeof(fact));
 }
 
 void journal_put_file(struct journal_batch *b, int64_t id,

@@ -115,17 +115,17 @@ static const char end_peers[] =
 static void facts_bind_file(sqlite3_stmt *s, const struct journal_op *op,
                             const void *ext)
 {
-    const struct journal_file *f = ext;
+    const struct journal_file_fact *f = ext;
     (void)sqlite3_bind_int64(s, 1, op->id);
-    (void)sqlite3_bind_int64(s, 2, f->file);
-    if (f->has_print) {
+    (void)sqlite3_bind_int64(s, 2, op->a);
+    if (op->b) {
         journal_bind_bits(s, 3, f->dev);
         journal_bind_bits(s, 4, f->ino);
         journal_bind_u64(s, 5, f->size);
         (void)sqlite3_bind_int64(s, 6, f->mtime_ns);
         (void)sqlite3_bind_int64(s, 9, f->ctime_ns);
     }
-    (void)sqlite3_bind_int64(s, 7, f->verify_since > 0 ? f->verify_since : 0);
+    (void)sqlite3_bind_int64(s, 7, op->n > 0 ? op->n : 0);
     journal_bind_u64(s, 8, f->bytes_done);
 }
 
@@ -276,14 +276,6 @@ static void facts_name_blocks(char *dst, size_t cap,
 static void facts_name_file(char *dst, size_t cap, const struct journal_op *op,
                             const void *ext)
 {
-    const struct journal_file *f = ext;
-    (void)op;
-    (void)snprintf(dst, cap, "file %u", f->file);
-}
-
-static void facts_name_part(char *dst, size_t cap, const struct journal_op *op,
-                            const void *ext)
-{
     (void)ext;
     (void)snprintf(dst, cap, "file %u", op->a);
 }
@@ -366,7 +358,7 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
             .sql = {"UPDATE file SET part = nullif(?2, '')"
                     " WHERE torrent_id = ?1 AND file = ?3"},
             .bind = facts_bind_text,
-            .name = facts_name_part,
+            .name = facts_name_file,
             .table = "file",
             .weighs = true,
         },

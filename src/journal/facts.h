@@ -17,7 +17,8 @@ enum journal_op_kind {
     JOURNAL_OP_DEL_PIECE,  /* a: piece */
     JOURNAL_OP_PUT_BLOCK,  /* a: piece, b: block */
     JOURNAL_OP_DEL_BLOCKS, /* a: piece */
-    JOURNAL_OP_PUT_FILE,   /* ext: struct journal_file without path */
+    JOURNAL_OP_PUT_FILE,   /* a: file, b: 1 = it has a print, n: verify_since;
+                              ext: struct journal_file_fact */
     JOURNAL_OP_PUT_DOUBT,  /* the same, but its claims are in doubt */
     JOURNAL_OP_PUT_PART,   /* a: file; ext: the path, or nothing */
     JOURNAL_OP_PUT_PEER,   /* ext: struct journal_peer */
@@ -47,6 +48,14 @@ struct journal_op {
     uint32_t b;
     uint32_t ext; /* where its bump memory begins */
     enum journal_op_kind kind;
+};
+
+/* What changes of a file: of a torrent of many all of them may be under way. */
+struct journal_file_fact {
+    uint64_t dev, ino, size;
+    int64_t mtime_ns;
+    int64_t ctime_ns;
+    uint64_t bytes_done;
 };
 
 /* Most statements that one fact takes. */
