@@ -134,12 +134,18 @@ void cli_sources_add(struct cli *c, struct btc *b,
     cli_sources_tell_same(c, s);
 }
 
-/* Frees. */
-void cli_sources_fini(struct cli_sources *s)
+void cli_sources_forget(struct cli_sources *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         btc_source_free(s->items[i].source);
+        s->items[i].source = NULL;
     }
+}
+
+/* Frees. */
+void cli_sources_fini(struct cli_sources *s)
+{
+    cli_sources_forget(s);
     free(s->items);
     json_decref(s->errors);
     *s = (struct cli_sources){0};

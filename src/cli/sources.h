@@ -6,7 +6,7 @@
 #include "front/json.h"
 
 struct cli_source {
-    struct btc_source *source; /* owns */
+    struct btc_source *source; /* owns; NULL: forgotten */
     const char *word;          /* borrows; as it was given */
     int64_t id;                /* once added */
     bool known;                /* it was there already */
@@ -26,6 +26,8 @@ void cli_sources_load(struct cli *c, struct cli_sources *s);
 /* Adds all to the database; what fails is taken out of the list. */
 void cli_sources_add(struct cli *c, struct btc *b,
                      const struct btc_add_options *o, struct cli_sources *s);
+/* They are in the database: their contents are not needed here any more. */
+void cli_sources_forget(struct cli_sources *s);
 void cli_sources_fini(struct cli_sources *s);
 /* The status when everything else went well: 0, the one failure's own, SOME. */
 int cli_sources_status(const struct cli *c, const struct cli_sources *s);

@@ -94,6 +94,7 @@ static int cli_get_sources(struct cli *c, struct cli_sources *s)
         cli_get_tell_lost(c);
     }
     cli_sources_add(c, b, &add, s);
+    cli_sources_forget(s);
     if (s->n == 0) {
         status = cli_sources_fail(c, s);
     } else {
