@@ -8,6 +8,7 @@
  * appears after the STAT that it knows by is refused.
  */
 #include "store/internal.h"
+#include "store/parts.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -162,7 +163,7 @@ static bool store_make_new(struct store_job *job, uint32_t file, char *path)
     bool seen = fstat(fd, &st) == 0;
     store_tree_saw(s, file, seen ? &st : NULL);
     store_tree_set_absent(s, file, false);
-    (void)bits_set(&job->create.made, file);
+    (void)bits_set(&job->create.part->made, file);
     if (seen) {
         job->prints[file] = store_sys_print(&st);
         (void)store_make_hold(job, file, path, &st);
@@ -277,11 +278,10 @@ static bool store_make_is_own(const struct stat *st,
            (st->st_ino == print->ino || (apart < tick && apart > -tick));
 }
 
-/* The files that this job has made go again, or the next start would take them
- * for files of their own. */
-static void store_make_undo(struct store_job *job)
+/* The next start would take them for files of their own. */
+void store_create_undo(struct store_job *job)
 {
-    BITS_EACH (i, &job->create.made) {
+    BITS_EACH (i, &job->create.part->made) {
         char path[PATH_MAX];
         struct stat st;
         if (store_tree_path(job->store, i, path) == 0 &&
@@ -299,7 +299,7 @@ static void store_make_undo(struct store_job *job)
 static void store_make_appeared(struct store_job *job, uint32_t file,
                                 const char *path)
 {
-    store_make_undo(job);
+    job->create.part->appeared = true;
     store_fail_with(job, file, path, BTC_E_EXISTS,
                     "was not there when btc looked: somebody has just made it, "
                     "or its name is the same as another file's on this file "
@@ -333,9 +333,9 @@ static void store_make_there(struct store_job *job, uint32_t file, char *path)
     }
 }
 
-/* One file. What nobody has seen there is made without another look: of a
- * torrent of many small files each costs the way to it. */
-static void store_make_file(struct store_job *job, uint32_t file)
+/* What nobody has seen there is made without another look: of a torrent of many
+ * small files each costs the way to it. */
+void store_create_file(struct store_job *job, uint32_t file)
 {
     char path[PATH_MAX];
     int rc = store_tree_path(job->store, file, path);
@@ -430,31 +430,4 @@ bool store_take(struct store_job *job, uint32_t file)
         store_take_done(job, file, from, to);
     }
     return rc == 0;
-}
-
-/* CREATE. */
-void store_run_create(struct store_worker *w, struct store_job *job)
-{
-    struct store_tree *s = job->store;
-    (void)w;
-    if (!store_tree_has_root(s)) {
-        store_fail(job, STORE_NO_FILE, s->save_path, ENOENT);
-        return;
-    }
-    job->prints = mem_calloc(s->n_files, sizeof(*job->prints));
-    int err = bits_init(&job->create.made, s->n_files);
-    BTC_ASSERT(err == 0); /* metainfo limits the files */
-    store_tree_label(s, job->create.label);
-    for (uint32_t i = 0; i < s->n_files && job->result == 0; i++) {
-        bool wanted = !job->select || bits_get(job->select, i);
-        if (wanted && !s->files[i].pad) {
-            store_make_file(job, i);
-        }
-    }
-    bits_fini(&job->create.made);
-    if (job->result != 0) {
-        store_hold_release(s);
-        free(job->prints);
-        job->prints = NULL;
-    }
 }

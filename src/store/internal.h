@@ -8,7 +8,7 @@
  *   piece.c    WRITE, FINISH, HASH, READ, PREFETCH
  *   sync.c     SYNC, STAT, SPACE
  *   scan.c     SCAN, LOOK
- *   create.c   CREATE; delete.c: DELETE
+ *   parts.c    CREATE; create.c: one file of it; delete.c: DELETE
  *   fds.c      the cache of open files, and who keeps a tree alive
  *   fail.c     failures in words
  *   tree.c     a torrent's files: paths, folders, what is not yet synced

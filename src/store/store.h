@@ -130,9 +130,9 @@ void store_tree_free(struct store_tree *s);
 enum store_op {
     STORE_CREATE, /* creates all non-pad files that are absent (only those with
                    * `select` set, NULL = all): folders, sparse size or
-                   * fallocate. Existing files are never truncated, but with
-                   * `overwrite`; a longer one is BTC_E_EXISTS. A missing save
-                   * path is BTC_E_STORAGE. `prints` tells of all selected. */
+                   * fallocate; several workers at once. What is there is never
+                   * truncated, but with `overwrite`; a longer one is EXISTS. A
+                   * missing save path is STORAGE. `prints`: all selected. */
     STORE_FINISH, /* verdict over a whole piece, then write (see below) */
     STORE_WRITE,  /* writes blocks[0..n_blocks) over the spans, NULL ones are
                    * skipped; no verdict */
@@ -178,8 +178,8 @@ struct store_job {
         const struct bits *writes; /* files sure to be written, or NULL */
         const char *label;         /* who holds the files from now on */
         bool overwrite;            /* cut longer files to their length */
-        bool may_insist;  /* result: it failed for want of `overwrite` */
-        struct bits made; /* the store's: files that came to be */
+        bool may_insist;         /* result: it failed for want of `overwrite` */
+        struct store_part *part; /* the store's: its files */
     } create;
     struct store_look look;
     struct {

@@ -13,6 +13,7 @@
  * the store.
  */
 #include "store/internal.h"
+#include "store/parts.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -413,22 +414,9 @@ uint32_t store_threads(const struct store *d)
     return d->n_threads;
 }
 
-/* Hands a job over. */
-void store_submit(struct store *d, struct store_job *job)
+/* Into the queue that it belongs to. */
+static void store_enqueue(struct store *d, struct store_job *job)
 {
-    BTC_ASSERT((unsigned)job->op < STORE_N_OPS && job->store && job->done);
-    BTC_ASSERT(!d->stopping);
-    job->result = 0;
-    job->fail.file = -1;
-    job->fail.text[0] = '\0';
-    job->hashes.of_blocks = NULL;
-    job->fds = NULL;
-    job->prints = NULL;
-    job->root = (struct fingerprint){0};
-    job->remove.n_removed = 0;
-    job->remove.stays = (struct store_stays){0};
-    job->scan.found = (struct bits){0};
-    job->bytes_free = 0;
     store_tree_ref(job->store);
     struct store_lane *lane = NULL;
     if (job->op == STORE_SYNC) {
@@ -444,6 +432,32 @@ void store_submit(struct store *d, struct store_job *job)
         pthread_cond_signal(&d->work);
     }
     pthread_mutex_unlock(&d->lock);
+}
+
+/* Hands a job over. */
+void store_submit(struct store *d, struct store_job *job)
+{
+    BTC_ASSERT((unsigned)job->op < STORE_N_OPS && job->store && job->done);
+    BTC_ASSERT(!d->stopping);
+    struct store_job *parts = job;
+    uint32_t n_parts = 1;
+    job->result = 0;
+    job->fail.file = -1;
+    job->fail.text[0] = '\0';
+    job->hashes.of_blocks = NULL;
+    job->fds = NULL;
+    job->prints = NULL;
+    job->root = (struct fingerprint){0};
+    job->remove.n_removed = 0;
+    job->remove.stays = (struct store_stays){0};
+    job->scan.found = (struct bits){0};
+    job->bytes_free = 0;
+    if (job->op == STORE_CREATE) {
+        n_parts = store_parts_of(job, d->n_threads, &parts);
+    }
+    for (uint32_t i = 0; i < n_parts; i++) {
+        store_enqueue(d, &parts[i]);
+    }
 }
 
 /* The first lane is of those of which nothing is known. */
