@@ -346,21 +346,25 @@ static int api_add_tell_urls(const struct api_add *x,
     return code;
 }
 
-/* The log's lines for one that was not known. */
-static int api_add_log(const struct api_add *x, int64_t id, struct err *e)
+/* The log's lines for those that were not known. */
+static int api_add_log(const struct api_add *adds,
+                       const struct btc_addition *items, size_t n, int64_t last,
+                       struct err *e)
 {
-    const struct btc_source_info *info = &x->source->info;
-    const char *name = info->name ? info->name : info->info_hash_v1;
-    char *text = mem_printf("added: %s", name);
-    int code = journal_event_now(x->db, id, LEVEL_INFO, "added", text, e);
-    free(text);
-    if (code == 0 && x->m != NULL) {
-        code = api_add_tell(x, id, e);
+    int code = journal_log_added(adds->db, last, e);
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        const struct api_add *x = &adds[i];
+        if (items[i].error.status != 0 || items[i].known) {
+            continue;
+        }
+        if (x->m != NULL) {
+            code = api_add_tell(x, items[i].id, e);
+        }
+        if (code == 0) {
+            code = api_add_tell_urls(x, &x->source->info, items[i].id, e);
+        }
     }
-    if (code != 0) {
-        return code;
-    }
-    return api_add_tell_urls(x, info, id, e);
+    return code;
 }
 
 /* What needs no database. All that can be wrong is found here or by a look at
@@ -400,9 +404,6 @@ static int api_add_write(struct api_add *x, int64_t *id, bool *known,
         }
     } else {
         code = api_add_store(x, id, known, e);
-    }
-    if (code == 0 && !*known) {
-        code = api_add_log(x, *id, e);
     }
     return journal_end(x->db, code, e);
 }
@@ -447,11 +448,13 @@ static size_t api_add_count(const struct btc_addition *items, size_t n)
 static int api_add_chunk(struct api_add *adds, struct btc_addition *items,
                          size_t n, struct err *e)
 {
+    int64_t last = 0;
     int code = journal_begin_many(adds->db, e);
     if (code != 0) {
         return code;
     }
-    for (size_t i = 0; i < n; i++) {
+    code = journal_last_added(adds->db, &last, e);
+    for (size_t i = 0; code == 0 && i < n; i++) {
         struct err err = {0};
         if (items[i].error.status == 0) {
             int wrong =
@@ -459,7 +462,10 @@ static int api_add_chunk(struct api_add *adds, struct btc_addition *items,
             api_add_note(&items[i], wrong, &err);
         }
     }
-    return journal_end(adds->db, 0, e);
+    if (code == 0) {
+        code = api_add_log(adds, items, n, last, e);
+    }
+    return journal_end(adds->db, code, e);
 }
 
 /* Makes a chunk ready, then writes it. */

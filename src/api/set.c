@@ -5,6 +5,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "journal/find.h"
 #include "journal/load.h"
 #include "journal/magnet.h"
 #include "model/names.h"

@@ -76,9 +76,9 @@ char *file_join(const char *folder, const char *name)
     size_t n = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
     size_t len = strlen(name);
     char *path = mem_alloc(n + 1 + len + 1);
-    memcpy(path, folder, n);
-    path[n] = '/';
-    memcpy(path + n + 1, name, len + 1);
+    char *end = mempcpy(path, folder, n);
+    *end = '/';
+    memcpy(end + 1, name, len + 1);
     return path;
 }
 

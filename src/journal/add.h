@@ -38,10 +38,10 @@ int journal_set_file_priority(struct journal *db, int64_t id, uint32_t file,
 int journal_set_priorities(struct journal *db, int64_t id,
                            const uint8_t *priority, uint32_t n_files,
                            struct err *e);
-/* Row id, name, or unique prefix (>= 4 digits) of the info hash. NOTFOUND (also
- * when ambiguous, with the candidates in the text). */
-int journal_find(struct journal *db, const char *text, int64_t *id,
-                 struct err *e);
+/* The newest torrent, 0 when there is none; and the log's lines of all that
+ * were added behind one. */
+int journal_last_added(struct journal *db, int64_t *id, struct err *e);
+int journal_log_added(struct journal *db, int64_t last, struct err *e);
 int journal_event_now(struct journal *db, int64_t torrent_id, enum level level,
                       const char *kind, const char *text, struct err *e);
 

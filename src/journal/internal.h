@@ -9,7 +9,8 @@
  *   migrate.c  schema versions and the backup before a migration; copy.c: a
  *              copy as it stands
  *   load.c     rows out, by query.c; runs.c: the table of runs
- *   add.c      what a front writes: torrents and wishes
+ *   add.c      what a front writes: torrents and wishes; find.c: which one is
+ *              meant
  *   facts.c    the table of facts; batch.c: they are gathered; apply.c: and
  *              written; isolate.c: row by row
  *   instance.c which file a log belongs to

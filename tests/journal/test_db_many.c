@@ -155,6 +155,31 @@ static void test_many_parts(void **state)
     journal_close(db);
 }
 
+/* The log tells of what came behind a torrent, and of nothing else. */
+static void test_log_added(void **state)
+{
+    struct test_db *t = *state;
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    struct err e = {0};
+    int64_t id, last = -1;
+    assert_int_equal(journal_last_added(db, &last, &e), 0);
+    assert_int_equal(last, 0);
+    assert_int_equal(add_one(db, 1, &id, &e), 0);
+    assert_int_equal(journal_last_added(db, &last, &e), 0);
+    assert_int_equal(last, id);
+    assert_int_equal(journal_log_added(db, last, &e), 0);
+    TEST_DB_IS(t->path, "SELECT count(*) FROM event", "0");
+    assert_int_equal(add_one(db, 2, &id, &e), 0);
+    assert_int_equal(add_one(db, 3, &id, &e), 0);
+    assert_int_equal(journal_log_added(db, last, &e), 0);
+    TEST_DB_IS(t->path,
+               "SELECT group_concat(torrent_id || level || kind || ' ' || text)"
+               " FROM (SELECT * FROM event WHERE at > unixepoch() - 60"
+               " ORDER BY id)",
+               "2infoadded added: torrent 2,3infoadded added: torrent 3");
+    journal_close(db);
+}
+
 static int count_run(unsigned what, void *ctx, void *s, void *ns)
 {
     (void)what;
@@ -308,6 +333,7 @@ int main(void)
                                        T(test_parts),
                                        T(test_undone),
                                        T(test_many_files),
+                                       T(test_log_added),
                                        T(test_kept),
                                        T(test_progress_cost),
                                        T(test_many_parts)};

@@ -3,6 +3,7 @@
 
 #include "journal/batch.h"
 #include "journal/care.h"
+#include "journal/find.h"
 #include "journal/internal.h"
 #include "journal/load.h"
 

@@ -4,6 +4,7 @@
 #include "journal/db_kit.h"
 
 #include "journal/batch.h"
+#include "journal/find.h"
 #include "journal/internal.h"
 #include "journal/load.h"
 #include "journal/removal.h"

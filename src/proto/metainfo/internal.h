@@ -50,7 +50,7 @@ struct metainfo_parser {
 };
 
 /* Fills m from a checked info dictionary that lies inside p->doc. */
-int metainfo_read_info(struct metainfo_parser *p, struct slice info,
+int metainfo_read_info(struct metainfo_parser *p, struct slice dict,
                        bool accept_v2);
 /* Files of a pure v2 torrent from the file tree. */
 int metainfo_read_tree(struct metainfo_parser *p, struct slice tree);
