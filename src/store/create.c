@@ -202,6 +202,7 @@ static void store_make_link(struct store_job *job, uint32_t file, char *path)
         store_tree_named(job->store, file);
     }
     if (rc == 0 && lstat(path, &st) == 0) {
+        (void)bits_set(&job->create.part->made, file);
         job->prints[file] = store_sys_print(&st);
     }
 }
@@ -273,12 +274,13 @@ static bool store_make_is_own(const struct stat *st,
 {
     const int64_t tick = FINGERPRINT_TICK_S * 1000000000LL;
     int64_t apart = store_sys_print(st).mtime_ns - print->mtime_ns;
-    return print->exists && S_ISREG(st->st_mode) && st->st_dev == print->dev &&
+    return print->exists && !S_ISDIR(st->st_mode) && st->st_dev == print->dev &&
            (uint64_t)st->st_size == print->size &&
            (st->st_ino == print->ino || (apart < tick && apart > -tick));
 }
 
-/* The next start would take them for files of their own. */
+/* Nobody knows them as the torrent's: the next start and `btc rm --data` would
+ * take them for somebody else's. */
 void store_create_undo(struct store_job *job)
 {
     BITS_EACH (i, &job->create.part->made) {
@@ -299,7 +301,6 @@ void store_create_undo(struct store_job *job)
 static void store_make_appeared(struct store_job *job, uint32_t file,
                                 const char *path)
 {
-    job->create.part->appeared = true;
     store_fail_with(job, file, path, BTC_E_EXISTS,
                     "was not there when btc looked: somebody has just made it, "
                     "or its name is the same as another file's on this file "
@@ -321,10 +322,10 @@ static void store_make_there(struct store_job *job, uint32_t file, char *path)
         store_fail(job, file, path, -rc);
     } else if (rc == 0 && store_own_is_one(job->store->d->own, &st)) {
         store_fail(job, file, path, STORE_E_OWN);
+    } else if (rc == 0 && store_tree_is_absent(job->store, file)) {
+        store_make_appeared(job, file, path);
     } else if (rc != 0 || !store_make_accepts(job, file, path, &st)) {
         return; /* it has been made, or refused */
-    } else if (store_tree_is_absent(job->store, file)) {
-        store_make_appeared(job, file, path);
     } else if (store_make_hold(job, file, path, &st)) {
         job->prints[file] = store_sys_print(&st);
         if (store_make_differs(job->store, file, &st)) {

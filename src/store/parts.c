@@ -3,8 +3,8 @@
  *
  * Each worker gets a job of its own with some of the files, so nothing that a
  * job tells is told by two. Where one fails, the others end early. Who is done
- * last decides what becomes of all: what has been made goes again when
- * something has appeared that nobody has looked at.
+ * last decides what becomes of all: where not every file could be made, those
+ * that were go again.
  */
 #include "store/parts.h"
 #include "store/internal.h"
@@ -34,12 +34,10 @@ struct store_whole {
 static void store_parts_end(const struct store_whole *w)
 {
     bool failed = false;
-    bool appeared = false;
     for (uint32_t i = 0; i < w->n_parts; i++) {
         failed |= w->jobs[i].result != 0;
-        appeared |= w->parts[i].appeared;
     }
-    for (uint32_t i = 0; appeared && i < w->n_parts; i++) {
+    for (uint32_t i = 0; failed && i < w->n_parts; i++) {
         store_create_undo(&w->jobs[i]);
     }
     if (failed) {

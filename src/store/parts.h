@@ -9,8 +9,6 @@ struct store_part {
     struct store_whole *whole; /* borrows */
     uint32_t from, to;         /* its files */
     struct bits made;          /* owns; those that came to be */
-    bool appeared; /* something was not there at the last look: what the others
-                    * have made is not to be, either */
 };
 
 /* As jobs for so many workers at the most: gives their number, and the first of

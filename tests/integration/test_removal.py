@@ -375,6 +375,19 @@ def test_made_anew(lab):
     assert files(lab) == ["empty"], files(lab)
 
 
+def test_refused(lab):
+    """A run that could not make all its files leaves none that nobody knows."""
+    t = folder(lab, n=3)
+    for args in ((), ("--alloc", "full")):
+        add(lab, t, *args)
+        lab.make_data("out/two/f2/mine", 10)
+        assert lab.btc("resume").code == 13
+        assert files(lab) == ["mine"], files(lab)
+        run = lab.btc("rm", "--data", "-y", t.name)
+        assert run.code == 0 and files(lab) == ["mine"], run
+        shutil.rmtree(lab.path("out/two"))
+
+
 def test_folder_stays(lab):
     """What a user has put into it is not told file by file."""
     paused(lab, folder(lab))

@@ -360,6 +360,7 @@ static void test_create_existing(void **state)
 
     bits_set(&select, 3);
     kit_put(&k, "skipped", "far too long", 12);
+    free(kit_do(&k, s, STORE_STAT).prints);
     assert_int_equal(kit_run(&k, &job), BTC_E_EXISTS);
     assert_int_equal(job.fail.file, 3);
     assert_non_null(strstr(job.fail.text, "skipped"));
@@ -817,14 +818,13 @@ static void test_take(void **state)
     kit_close(&k);
 }
 
-/* Something appears between STAT and CREATE: nobody has looked at it, so it is
- * not used, whoever insists, and what CREATE had made is gone again. The next
- * STAT knows of it. */
-static void test_appeared(void **state)
+/* Something appears between STAT and CREATE, shorter than the file or longer:
+ * nobody has looked at it, so it is not used, whoever insists, and what CREATE
+ * had made is gone again. The next STAT knows of it. */
+static void test_appeared_with(const char *mine, bool overwrite)
 {
     struct store_file files[] = {{.path = "t/A", .length = 70000},
                                  {.path = "t/a", .length = 9}};
-    (void)state;
     struct kit k;
     struct kit_torrent t;
     kit_open(&k, 1);
@@ -834,14 +834,15 @@ static void test_appeared(void **state)
     assert_int_equal(stat.result, 0);
     free(stat.prints);
     kit_mkdir(&k, "t");
-    kit_put(&k, "t/a", "mine", 4);
+    kit_put(&k, "t/a", mine, strlen(mine));
     struct store_job create = {
-        .op = STORE_CREATE, .store = s, .create.overwrite = true};
+        .op = STORE_CREATE, .store = s, .create.overwrite = overwrite};
     assert_int_equal(kit_run(&k, &create), BTC_E_EXISTS);
-    assert_non_null(strstr(create.fail.text, "t/a"));
+    assert_non_null(strstr(create.fail.text, "t/a: was not there"));
     assert_false(create.create.may_insist);
-    kit_expect(&k, "t/a", "mine", 4);
+    kit_expect(&k, "t/a", mine, strlen(mine));
     assert_false(kit_exists(&k, "t/A"));
+    kit_put(&k, "t/a", "short", 5);
     stat = kit_do(&k, s, STORE_STAT);
     assert_true(stat.prints[1].exists);
     free(stat.prints);
@@ -852,6 +853,14 @@ static void test_appeared(void **state)
     store_tree_free(s);
     kit_torrent_fini(&t);
     kit_close(&k);
+}
+
+static void test_appeared(void **state)
+{
+    (void)state;
+    test_appeared_with("mine", true);
+    test_appeared_with("longer than it", true);
+    test_appeared_with("longer than it", false);
 }
 
 /* Prints of files; and of those that a SYNC made durable, once. */

@@ -1,5 +1,5 @@
 /* CREATE of many files, which several workers share: it is one job for who
- * asked for it, and all or nothing where something has appeared. */
+ * asked for it, and all or nothing. */
 #include "store/disk_kit.h"
 
 #include "base/err.h"
@@ -129,7 +129,8 @@ static void test_appeared(void **state)
     }
 }
 
-/* One of those that fail is told, with its text. */
+/* One of those that fail is told, with its text, and what the others have made
+ * is gone again. */
 static void test_fails(void **state)
 {
     struct many *m = *state;
@@ -143,6 +144,7 @@ static void test_fails(void **state)
     assert_non_null(strstr(job.fail.text, m->names[job.fail.file]));
     assert_true(job.create.may_insist);
     assert_null(job.prints);
+    assert_int_equal(many_count(m), 2);
 }
 
 /* No save path: nothing is made, and it is told once. */
