@@ -337,12 +337,14 @@ const char *store_tree_from(const struct store_tree *s, uint32_t file)
 }
 
 /* save path + "/" + the first `len` bytes of `rel`. Each file's path is made
- * several times, so nothing is formatted here. */
+ * several times, so nothing is formatted here, unless it is too long: then what
+ * fits is what the text of the error shows. */
 static int store_tree_join(const struct store_tree *s, const char *rel,
                            size_t len, char *out)
 {
     size_t root = strlen(s->save_path);
     if (root + 1 + len >= PATH_MAX) {
+        (void)snprintf(out, PATH_MAX, "%s/%.*s", s->save_path, (int)len, rel);
         return -ENAMETOOLONG;
     }
     memcpy(out, s->save_path, root);

@@ -328,6 +328,28 @@ static void test_error_text(void **state)
     kit_close(&k);
 }
 
+/* Of a path that is too long for the system the text shows what fits. */
+static void test_error_long_path(void **state)
+{
+    char name[PATH_MAX + 100];
+    struct store_file file = {.path = name, .length = 10};
+    (void)state;
+    struct kit k;
+    for (size_t i = 0; i < sizeof(name); i++) {
+        name[i] = i % 100 == 99 ? '/' : 'a';
+    }
+    name[sizeof(name) - 1] = '\0';
+    kit_open(&k, 2);
+    struct store_tree *s = store_tree_new(k.d, k.dir, &file, 1, false);
+    struct store_job job = kit_create(&k, s);
+    assert_true(job.result < 0);
+    assert_int_equal(strncmp(job.fail.text, "...", 3), 0);
+    assert_non_null(strstr(job.fail.text, "aaa/aaa"));
+    assert_non_null(strstr(job.fail.text, "aaa: File name too long"));
+    store_tree_free(s);
+    kit_close(&k);
+}
+
 /* CREATE over what is there already. */
 static void test_create_existing(void **state)
 {
@@ -1183,6 +1205,7 @@ int main(void)
         cmocka_unit_test(test_finish_partial),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_error_text),
+        cmocka_unit_test(test_error_long_path),
         cmocka_unit_test(test_create_existing),
         cmocka_unit_test(test_create_blocked),
         cmocka_unit_test(test_create_full),
