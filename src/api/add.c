@@ -173,7 +173,7 @@ static int api_add_choice(const struct api_add *x, int64_t id, struct err *e)
     uint32_t n = x->m->n_files;
     uint8_t *priority = mem_calloc((size_t)n + 1, 1);
     for (uint32_t i = 0; i < n; i++) {
-        priority[i] = x->files[i].priority;
+        priority[i] = x->files[i].state.priority;
     }
     int code = journal_set_priorities(x->db, id, priority, n, e);
     free(priority);

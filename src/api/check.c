@@ -60,7 +60,7 @@ static int api_check_files(struct api_check *c, const struct api_place *place,
     int code = place_files(c->m, &wish, &c->files, &n_shortened, e);
     for (uint32_t i = 0; code == 0 && i < c->m->n_files; i++) {
         if (c->files[i].pad) {
-            c->files[i].priority = 0;
+            c->files[i].state.priority = 0;
         }
     }
     return code;
@@ -88,7 +88,8 @@ static int api_check_pieces(struct api_check *c, struct err *e)
     for (uint32_t i = 0; i < m->n_files; i++) {
         uint32_t first, end;
         layout_file_pieces(&c->geom, i, &first, &end);
-        for (uint32_t p = first; c->files[i].priority > 0 && p < end; p++) {
+        for (uint32_t p = first; c->files[i].state.priority > 0 && p < end;
+             p++) {
             if (bits_set(&c->due, p)) {
                 c->total += layout_piece_size(&c->geom, p);
             }
@@ -225,7 +226,7 @@ static void api_check_tell(struct api_check *c, uint32_t i)
                                    .number = i + 1,
                                    .length = c->files[i].length,
                                    .good = api_check_good(c, i),
-                                   .wanted = c->files[i].priority > 0,
+                                   .wanted = c->files[i].state.priority > 0,
                                    .size = -1};
     if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
         f->size = st.st_size;

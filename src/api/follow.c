@@ -279,8 +279,8 @@ static bool api_has_files(const struct api_follow *f,
     size_t n = 0;
     bool all = journal_load_files(f->db, t->p.id, &files, &n, NULL) == 0;
     for (size_t i = 0; all && i < n; i++) {
-        all = files[i].pad || files[i].priority == 0 ||
-              files[i].bytes_done >= files[i].length;
+        all = files[i].pad || files[i].state.priority == 0 ||
+              files[i].state.bytes_done >= files[i].length;
     }
     journal_files_free(files, n);
     return all;

@@ -96,7 +96,7 @@ static bool api_move_sees(const char *to, const struct journal_file *files,
     bool any = false;
     for (size_t i = 0; i < n; i++) {
         struct fingerprint p;
-        if (files[i].pad || files[i].bytes_done == 0) {
+        if (files[i].pad || files[i].state.bytes_done == 0) {
             continue;
         }
         any = true;

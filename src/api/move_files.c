@@ -56,7 +56,7 @@ static char *api_move_temporary(const struct api_move *m, size_t i)
 /* --- finding --- */
 
 /* The file is as the journal has it. */
-static bool api_move_is_as_known(const struct journal_file *f,
+static bool api_move_is_as_known(const struct journal_file_state *f,
                                  const struct fingerprint *p)
 {
     return f->has_print && f->dev == p->dev && f->ino == p->ino &&
@@ -94,7 +94,7 @@ static int api_move_is_ours(const struct api_move *m,
                             const struct fingerprint *now, const char *path,
                             struct err *e)
 {
-    const struct fingerprint own = journal_file_print(f);
+    const struct fingerprint own = journal_file_print(&f->state);
     if (store_is_owned(&own, now)) {
         return 0;
     }
@@ -111,8 +111,8 @@ static int api_move_look_home(struct api_move *m, struct journal_file *f,
                               struct err *e)
 {
     struct fingerprint there = {0};
-    const struct fingerprint own = journal_file_print(f);
-    if (f->part == NULL || !f->has_print) {
+    const struct fingerprint own = journal_file_print(&f->state);
+    if (f->part == NULL || !f->state.has_print) {
         return 0;
     }
     char *part = file_join(m->row->from_path, f->part);
@@ -145,7 +145,7 @@ static int api_move_consider(struct api_move *m, const struct journal_file *f,
     char *from = api_move_old(m, m->n);
     char *to = api_move_new(m, m->n);
     int code = 0;
-    bool known = f->has_print && relocate_look(from, &old) == 0;
+    bool known = f->state.has_print && relocate_look(from, &old) == 0;
     if (known) {
         code = api_move_is_ours(m, f, &old, from, e);
     }
@@ -159,7 +159,7 @@ static int api_move_consider(struct api_move *m, const struct journal_file *f,
         out->old = old;
         out->old_dev = old.dev;
         out->old_ino = old.ino;
-        out->trusted = api_move_is_as_known(f, &old);
+        out->trusted = api_move_is_as_known(&f->state, &old);
     } else {
         free(file.path);
     }

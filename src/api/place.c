@@ -87,7 +87,7 @@ static bool api_place_is_whole(const char *save_path,
 {
     for (size_t i = 0; i < n; i++) {
         struct stat st;
-        if (files[i].pad || files[i].priority == 0) {
+        if (files[i].pad || files[i].state.priority == 0) {
             continue;
         }
         char *path = file_join(save_path, files[i].path);

@@ -148,15 +148,15 @@ static int api_set_choose(const struct api_set *s, struct journal_file *files,
     struct choose_file *choice = mem_calloc(n, sizeof(*choice));
     uint8_t *priority = mem_calloc(n, 1);
     for (size_t i = 0; i < n; i++) {
-        choice[i] =
-            (struct choose_file){.path = files[i].path,
-                                 .pad = files[i].pad,
-                                 .wanted = select || files[i].priority > 0};
+        choice[i] = (struct choose_file){.path = files[i].path,
+                                         .pad = files[i].pad,
+                                         .wanted = select ||
+                                                   files[i].state.priority > 0};
     }
     int code = choose_files(choice, n, select ? s->value : NULL,
                             select ? NULL : s->value, e);
     for (size_t i = 0; i < n; i++) {
-        uint8_t old = files[i].priority;
+        uint8_t old = files[i].state.priority;
         uint8_t on = API_PRIORITY_NORMAL;
         if (old > 0) {
             on = old;

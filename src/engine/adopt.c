@@ -259,7 +259,7 @@ static void adopt_find_blocks(struct adopt *a)
 {
     const struct engine_torrent *st = a->st;
     struct store_job *job = &a->job;
-    uint64_t rest = st->rows.files[a->file].length;
+    uint64_t rest = st->geom.files[a->file].length;
     job->spans = mem_array(st->rows.n_blocks + 1, sizeof(*job->spans));
     for (size_t i = 0; i < st->rows.n_blocks; i++) {
         const struct journal_block *b = &st->rows.blocks[i];
@@ -286,7 +286,7 @@ static void adopt_share(struct adopt *a, const struct journal_other *other)
 {
     a->other = other;
     others_forbid(a->st, other);
-    if (a->print.size == a->st->rows.files[a->file].length) {
+    if (a->print.size == a->st->geom.files[a->file].length) {
         a->next(a);
     } else {
         adopt_refuse(a);
@@ -315,7 +315,7 @@ static void adopt_looked(struct store_job *job)
         adopt_share(a, &others[job->look.other]);
         return;
     }
-    if (half && job->look.print.size != a->st->rows.files[a->file].length) {
+    if (half && job->look.print.size != a->st->geom.files[a->file].length) {
         job->look.used = true; /* no copy */
     }
     if (!bits_get(&a->unknown, a->file)) {
@@ -437,17 +437,17 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file,
     const struct metainfo_file *m = &st->meta->files[file];
     struct journal_file *f = &st->rows.files[file];
     bool check = st->s->o.check_only; /* moves and makes nothing */
-    bool off = f->priority == 0 && !m->pad && m->length > 0;
-    if (off && !f->part && !f->has_print && !check) {
+    bool off = f->state.priority == 0 && !m->pad && m->length > 0;
+    if (off && !f->part && !f->state.has_print && !check) {
         f->part = adopt_part(st, file);
     }
     bool parked = f->part && (off || check);
     if (f->part && !parked) {
         (void)bits_set(&st->startup.adopt.taken, file);
     }
-    bool may_be_home = parked && f->has_print;
+    bool may_be_home = parked && f->state.has_print;
     if (may_be_home) {
-        *own = journal_file_print(f);
+        *own = journal_file_print(&f->state);
     }
     return (struct store_file){.path = parked ? f->part : f->path,
                                .home = may_be_home ? f->path : NULL,
@@ -463,14 +463,15 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file,
 
 void adopt_home(struct engine_torrent *st)
 {
-    for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        if (st->rows.files[i].part && store_tree_is_home(st->store, i)) {
+    struct torrent_parked *parked = st->rows.parked;
+    for (uint32_t i = 0; parked && i < st->geom.n_files; i++) {
+        if (parked[i].part && store_tree_is_home(st->store, i)) {
             (void)bits_set(&st->startup.adopt.taken, i);
         }
     }
     BITS_EACH (i, &st->startup.adopt.taken) {
-        free(st->rows.files[i].part);
-        st->rows.files[i].part = NULL;
+        free(parked[i].part);
+        parked[i].part = NULL;
         journal_put_part(commit_facts(&st->ledger.member), st->id, i, NULL);
     }
     bits_fini(&st->startup.adopt.taken);
@@ -478,9 +479,10 @@ void adopt_home(struct engine_torrent *st)
 
 bool adopt_is_stale(const struct engine_torrent *st)
 {
-    for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        const struct journal_file *f = &st->rows.files[i];
-        if (f->part && f->priority > 0 && !st->s->o.check_only) {
+    const struct torrent_parked *parked = st->rows.parked;
+    for (uint32_t i = 0; parked && i < st->geom.n_files; i++) {
+        if (parked[i].part && st->rows.state[i].priority > 0 &&
+            !st->s->o.check_only) {
             return true;
         }
     }
@@ -525,7 +527,7 @@ static void adopt_disown(struct engine_torrent *st, struct journal_batch *b,
 {
     uint32_t first, end;
     layout_file_pieces(&st->geom, file, &first, &end);
-    for (uint32_t i = first; st->rows.files[file].bytes_done > 0 && i < end;
+    for (uint32_t i = first; st->rows.state[file].bytes_done > 0 && i < end;
          i++) {
         if (!bits_get(&st->startup.claimed, i)) {
             journal_del_piece(b, st->id, i);
@@ -539,7 +541,7 @@ static void adopt_disown(struct engine_torrent *st, struct journal_batch *b,
 static bool adopt_writes(const struct engine_torrent *st, uint32_t file,
                          bool all)
 {
-    if (st->rows.files[file].has_print) {
+    if (st->rows.state[file].has_print) {
         return all && others_may_write(st, file);
     }
     return all || bits_get(&st->startup.adopt.writes, file);
@@ -552,7 +554,7 @@ void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
     *r = (struct adopt_rows){.st = st, .b = journal_batch_new(), .done = done};
     r->writes = mem_array(st->geom.n_files, sizeof(*r->writes));
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file *f = &st->rows.files[i];
+        struct journal_file_state *f = &st->rows.state[i];
         bool is_new = prints[i].blocks == 0; /* most are; nobody asks then */
         if (prints[i].exists && !is_new && adopt_writes(st, i, all)) {
             r->writes[r->n_writes++] = prints[i];
@@ -562,9 +564,9 @@ void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
         }
         adopt_disown(st, r->b, i);
         facts_print(f, &prints[i]);
-        journal_put_file(r->b, st->id, f);
-        if (f->part) {
-            journal_put_part(r->b, st->id, i, f->part);
+        journal_put_file(r->b, st->id, i, f);
+        if (st->rows.parked && st->rows.parked[i].part) {
+            journal_put_part(r->b, st->id, i, st->rows.parked[i].part);
         }
     }
     st->n_jobs++;

@@ -253,6 +253,9 @@ static void commit_refused_row(struct engine *s,
     if (refusals_note(st, r)) {
         commit_tell_refused(s, r);
     }
+    if (st->store == NULL) {
+        return; /* its rows are read and judged anew before it runs */
+    }
     if (r->is_withdrawal && r->piece < st->geom.n_pieces) {
         judge_distrust(st, r->piece);
     }

@@ -24,7 +24,7 @@ static const char *delete_path(const struct journal_removal *r, size_t file)
 /* A run that was killed had taken it to its place, and not journaled that. */
 static bool delete_may_be_home(const struct journal_file *f)
 {
-    return f->part != NULL && f->has_print && !f->pad &&
+    return f->part != NULL && f->state.has_print && !f->pad &&
            store_path_is_clean(f->path);
 }
 
@@ -34,8 +34,7 @@ struct fingerprint *delete_owned(const struct journal_removal *r)
 {
     struct fingerprint *own = mem_calloc(r->n_files + 1, sizeof(*own));
     for (size_t i = 0; i < r->n_files; i++) {
-        const struct journal_file *f = &r->files[i];
-        own[i] = journal_file_print(f);
+        own[i] = journal_file_print(&r->files[i].state);
     }
     return own;
 }

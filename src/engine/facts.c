@@ -216,7 +216,7 @@ void facts_doubt(struct engine_torrent *st)
     facts_stat(st);
 }
 
-void facts_print(struct journal_file *f, const struct fingerprint *seen)
+void facts_print(struct journal_file_state *f, const struct fingerprint *seen)
 {
     const struct fingerprint p = trust_print(seen, loop_unix_now());
     f->has_print = p.exists;
@@ -229,9 +229,9 @@ void facts_print(struct journal_file *f, const struct fingerprint *seen)
 
 const char *facts_path(const struct engine_torrent *st, uint32_t file)
 {
-    const char *path = st->rows.files[file].path;
-    if (path == NULL) {
-        path = store_tree_name(st->store, file);
+    const struct torrent_parked *parked = st->rows.parked;
+    if (parked != NULL && parked[file].path != NULL) {
+        return parked[file].path;
     }
-    return path;
+    return store_tree_name(st->store, file);
 }

@@ -6,15 +6,14 @@
  *   wishes.c    foreign writes to the database become events of the life
  *   torrent.c   carries out what core/durable/life.h decides
  *   watch.c, startup.c, adopt.c (others.c: whose files), removal.c, delete.c
- *   kept.c, load.c  the objects of a torrent, made from its rows, and freed
- *   commit.c    carries out the order flush, sync, commit, tell; ledger.c: what
- *               the rows say; silence.c: drives that do not answer
- *   drive.c     actions of the core into calls of mend.c (who has a file that
- *               is mended), nodes.c, neighbours.c, magnet.c (keep.c: its file),
- *               links.c, uploads.c, trackers.c, infos.c (info dictionaries),
- *               limits.c, facts.c, report.c; jobs.c (disk jobs), pipes.c
- *               (pipelines of commits), turn.c: the leaf of all
- * A lower file never calls a higher one: it posts an event (turn_post).
+ *   kept.c, load.c  the objects of a torrent, made from its rows (rows.c),
+ * freed commit.c    carries out the order flush, sync, commit, tell; ledger.c:
+ * what the rows say; silence.c: drives that do not answer drive.c     actions
+ * of the core into calls of mend.c (who has a file that is mended), nodes.c,
+ * neighbours.c, magnet.c (keep.c: its file), links.c, uploads.c, trackers.c,
+ * infos.c (info dictionaries), limits.c, facts.c, report.c; jobs.c (disk jobs),
+ * pipes.c (pipelines of commits), turn.c: the leaf of all A lower file never
+ * calls a higher one: it posts an event (turn_post).
  */
 #ifndef BTC_ENGINE_INTERNAL_H
 #define BTC_ENGINE_INTERNAL_H

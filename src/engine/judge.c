@@ -20,7 +20,7 @@
 /* Whatever was verified in the file until now is to be hashed again. */
 static void judge_owe_check(struct engine_torrent *st, uint32_t file)
 {
-    st->rows.files[file].verify_since = loop_unix_now() + 1;
+    st->rows.state[file].verify_since = loop_unix_now() + 1;
 }
 
 /* The claims of a file are hashed again, also if this run is interrupted before
@@ -68,7 +68,7 @@ static uint64_t judge_piece_bytes(const struct engine_torrent *st,
     layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
                       layout_piece_size(&st->geom, piece));
     while (layout_spans_next(&it, &s)) {
-        if (!s.pad && st->rows.files[s.file].priority > 0) {
+        if (!s.pad && st->rows.state[s.file].priority > 0) {
             bytes += s.len;
         }
     }
@@ -97,7 +97,7 @@ static void judge_drop_pieces(struct engine_torrent *st, uint32_t file)
             judge_drop_piece(st, i);
         }
     }
-    st->rows.files[file].bytes_done = 0;
+    st->rows.state[file].bytes_done = 0;
     facts_stat(st);
 }
 
@@ -135,7 +135,7 @@ static void judge_lose_file(struct engine_torrent *st, uint32_t file)
  * over. It is his until a piece of the torrent is found in it: see adopt.h. Its
  * length and time prove nothing, even to the nanosecond: the kernel's clock
  * ticks in milliseconds, and two files written at once have the same. */
-static bool judge_is_another(const struct journal_file *f,
+static bool judge_is_another(const struct journal_file_state *f,
                              const struct fingerprint *p)
 {
     return f->has_print && p->exists && f->ino != p->ino;
@@ -147,12 +147,12 @@ static bool judge_is_another(const struct journal_file *f,
 static void judge_take_print(struct engine_torrent *st, uint32_t file,
                              const struct fingerprint *p)
 {
-    struct journal_file *f = &st->rows.files[file];
+    struct journal_file_state *f = &st->rows.state[file];
     bool trust = st->s->o.verify == BTC_VERIFY_NONE;
     bool another = !trust && judge_is_another(f, p);
     facts_print(f, p);
     f->has_print &= !another;
-    journal_put_doubt(commit_facts(&st->ledger.member), st->id, f);
+    journal_put_doubt(commit_facts(&st->ledger.member), st->id, file, f);
 }
 
 /* What the judge needs of each file. Index i of the array is file map[i]. */
@@ -168,9 +168,9 @@ static size_t judge_collect(struct engine_torrent *st,
         bits_set(&blocks, st->rows.blocks[i].piece);
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        const struct journal_file *f = &st->rows.files[i];
+        const struct journal_file_state *f = &st->rows.state[i];
         const struct fingerprint *p = &prints[i];
-        if (f->pad || f->length == 0) {
+        if (st->geom.files[i].pad || st->geom.files[i].length == 0) {
             continue;
         }
         uint32_t first, end;
@@ -179,7 +179,7 @@ static size_t judge_collect(struct engine_torrent *st,
         bool has_blocks = f->has_print && bits_next_set(&blocks, first) < end;
         map[n] = i;
         out[n++] = (struct trust_file){
-            .length = f->length,
+            .length = st->geom.files[i].length,
             .claimed =
                 bits_next_set(&st->startup.claimed, first) < end || has_blocks,
             .whole = whole,
@@ -198,22 +198,24 @@ static size_t judge_collect(struct engine_torrent *st,
 
 /* What a wanted file may still take. Allocated data of unknown worth counts as
  * there; so do journaled bytes that a file system keeps in fewer blocks. */
-static uint64_t judge_missing(const struct journal_file *f,
+static uint64_t judge_missing(const struct engine_torrent *st, uint32_t file,
                               const struct fingerprint *now)
 {
+    const struct journal_file_state *f = &st->rows.state[file];
+    uint64_t length = st->geom.files[file].length;
     uint64_t there = now->blocks * 512;
     there = num_max_u64(there, f->bytes_done);
     if (!now->exists) {
         there = 0;
     }
-    if (f->priority > 0 && f->length > there) {
-        return f->length - there;
+    if (f->priority > 0 && length > there) {
+        return length - there;
     }
     return 0;
 }
 
 /* The journal has this very fingerprint. */
-static bool judge_has_print(const struct journal_file *f,
+static bool judge_has_print(const struct journal_file_state *f,
                             const struct fingerprint *p)
 {
     return f->has_print && f->dev == p->dev && f->ino == p->ino &&
@@ -226,7 +228,7 @@ static bool judge_has_print(const struct journal_file *f,
 static void judge_end_blocks(struct engine_torrent *st, uint32_t file,
                              const struct fingerprint *now)
 {
-    if (!st->rows.files[file].has_print &&
+    if (!st->rows.state[file].has_print &&
         (!now->exists || judge_may_overwrite(st))) {
         judge_drop_blocks(st, file);
     }
@@ -242,8 +244,7 @@ static void judge_apply(struct engine_torrent *st,
     st->startup.bytes_missing = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t file = map[i];
-        st->startup.bytes_missing +=
-            judge_missing(&st->rows.files[file], &files[i].now);
+        st->startup.bytes_missing += judge_missing(st, file, &files[i].now);
         if (files[i].verdict == TRUST_LOST) {
             judge_lose_file(st, file);
         } else if ((files[i].verdict == TRUST_RECHECK ||
@@ -256,9 +257,9 @@ static void judge_apply(struct engine_torrent *st,
         }
         st->startup.scan_needed |= files[i].beyond;
         /* one that is not known as ours: see adopt.h */
-        bool ours = files[i].claimed || st->rows.files[file].has_print;
+        bool ours = files[i].claimed || st->rows.state[file].has_print;
         if (ours && (files[i].verdict != TRUST_TRUST ||
-                     !judge_has_print(&st->rows.files[file], &prints[file]))) {
+                     !judge_has_print(&st->rows.state[file], &prints[file]))) {
             judge_take_print(st, file, &prints[file]);
         }
         judge_end_blocks(st, file, &files[i].now);
@@ -271,8 +272,8 @@ static void judge_forget_empty(struct engine_torrent *st,
                                const struct fingerprint *prints)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file *f = &st->rows.files[i];
-        f->has_print &= f->length > 0 || prints[i].exists;
+        struct journal_file_state *f = &st->rows.state[i];
+        f->has_print &= st->geom.files[i].length > 0 || prints[i].exists;
     }
 }
 
@@ -307,7 +308,7 @@ static int64_t judge_piece_since(const struct engine_torrent *st,
     while (layout_spans_next(&it, &s)) {
         int64_t f = 0;
         if (!s.pad) {
-            f = st->rows.files[s.file].verify_since;
+            f = st->rows.state[s.file].verify_since;
         }
         if (f > since) {
             since = f;
@@ -472,17 +473,17 @@ void judge_withdraw(struct engine_torrent *st)
 void judge_refused(struct engine_torrent *st, uint32_t file)
 {
     judge_drop_pieces(st, file);
-    journal_put_doubt(commit_facts(&st->ledger.member), st->id,
-                      &st->rows.files[file]);
+    journal_put_doubt(commit_facts(&st->ledger.member), st->id, file,
+                      &st->rows.state[file]);
 }
 
 void judge_checked(struct engine_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        if (st->rows.files[i].verify_since != 0) {
-            st->rows.files[i].verify_since = 0;
-            journal_put_file(commit_facts(&st->ledger.member), st->id,
-                             &st->rows.files[i]);
+        if (st->rows.state[i].verify_since != 0) {
+            st->rows.state[i].verify_since = 0;
+            journal_put_file(commit_facts(&st->ledger.member), st->id, i,
+                             &st->rows.state[i]);
         }
     }
 }
@@ -496,8 +497,8 @@ void judge_distrust(struct engine_torrent *st, uint32_t piece)
     while (layout_spans_next(&it, &s)) {
         if (!s.pad) {
             judge_owe_check(st, s.file);
-            journal_put_doubt(commit_facts(&st->ledger.member), st->id,
-                              &st->rows.files[s.file]);
+            journal_put_doubt(commit_facts(&st->ledger.member), st->id, s.file,
+                              &st->rows.state[s.file]);
         }
     }
 }
@@ -506,8 +507,8 @@ void judge_touched(struct engine_torrent *st, uint32_t file)
 {
     uint32_t first, end;
     judge_recheck_file(st, file, TRUST_RECHECK);
-    journal_put_doubt(commit_facts(&st->ledger.member), st->id,
-                      &st->rows.files[file]);
+    journal_put_doubt(commit_facts(&st->ledger.member), st->id, file,
+                      &st->rows.state[file]);
     layout_file_pieces(&st->geom, file, &first, &end);
     for (uint32_t i = first; i < end; i++) {
         if (picker_state(torrent_picker(st->t), i) == PICKER_HAVE) {

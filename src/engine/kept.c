@@ -14,11 +14,11 @@ static bool kept_priorities(struct engine_torrent *st,
     bool more = false, other = false;
     for (size_t i = 0; i < items->n_files; i++) {
         const struct journal_wish_file *w = &items->files[i];
-        if (w->file >= st->rows.n_files) {
+        if (st->rows.state == NULL || w->file >= st->rows.n_files) {
             continue;
         }
-        struct journal_file *f = &st->rows.files[w->file];
-        if (f->priority != w->priority && !f->pad) {
+        struct journal_file_state *f = &st->rows.state[w->file];
+        if (f->priority != w->priority && !st->geom.files[w->file].pad) {
             more |= f->priority == 0;
             other = true;
             f->priority = w->priority;

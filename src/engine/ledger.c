@@ -105,10 +105,10 @@ static void ledger_count_files(struct engine_torrent *st)
 {
     struct fresh *c = &st->ledger.counted;
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file *f = &st->rows.files[i];
+        struct journal_file_state *f = &st->rows.state[i];
         uint64_t done = num_sub_u64(torrent_file_done(st->t, i),
                                     refusals_file_bytes(st, i));
-        if (!f->pad && f->bytes_done != done) {
+        if (!st->geom.files[i].pad && f->bytes_done != done) {
             f->bytes_done = done;
             c->list = vec_room(c->list, c->n, &c->cap, sizeof(*c->list));
             c->list[c->n++] = i;
@@ -126,8 +126,8 @@ static void ledger_put_counts(struct engine_torrent *st,
     for (size_t i = 0; i < c->n; i++) {
         uint32_t file = c->list[i];
         if (prints == NULL || !prints[file].exists) {
-            journal_put_file(commit_lot(&st->ledger.member), st->id,
-                             &st->rows.files[file]);
+            journal_put_file(commit_lot(&st->ledger.member), st->id, file,
+                             &st->rows.state[file]);
         }
     }
     c->n = 0;
@@ -163,12 +163,12 @@ static void ledger_put_prints(struct engine_torrent *st,
                               const struct fingerprint *prints)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file *f = &st->rows.files[i];
+        struct journal_file_state *f = &st->rows.state[i];
         if (!prints[i].exists) {
             continue;
         }
         facts_print(f, &prints[i]);
-        journal_put_file(commit_lot(&st->ledger.member), st->id, f);
+        journal_put_file(commit_lot(&st->ledger.member), st->id, i, f);
     }
 }
 
@@ -241,7 +241,7 @@ void ledger_tell(struct engine_torrent *st, bool refused)
 void ledger_recount(struct engine_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        st->rows.files[i].bytes_done = UINT64_MAX; /* not what it will be */
+        st->rows.state[i].bytes_done = UINT64_MAX; /* not what it will be */
     }
     memset(&st->ledger.told_stat, 0, sizeof(st->ledger.told_stat));
     facts_stat(st);

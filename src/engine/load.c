@@ -11,10 +11,10 @@
 #include "engine/others.h"
 #include "engine/pipes.h"
 #include "engine/refusals.h"
+#include "engine/rows.h"
 #include "engine/trackers.h"
 #include "engine/turn.h"
 #include "journal/load.h"
-#include "journal/wishes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,27 +91,13 @@ void engine_load_free(struct engine_torrent *st)
     free(st);
 }
 
-static void load_free_rows(struct torrent_rows *r)
-{
-    journal_files_free(r->files, r->n_files);
-    free(r->pieces);
-    free(r->blocks);
-    free(r->peers);
-    journal_trackers_free(r->trackers, r->n_trackers);
-    if (r->kept != NULL) {
-        journal_wish_items_fini(r->kept);
-        free(r->kept);
-    }
-    *r = (struct torrent_rows){0};
-}
-
 /* What was read and not taken. */
 static void load_free_loaded(struct rows_loaded *l)
 {
     if (l != NULL) {
         metainfo_free(l->meta);
         magnet_free_state(l->magnet);
-        load_free_rows(&l->rows);
+        rows_free(&l->rows);
         keep_debt_fini(&l->keep);
         free(l);
     }
@@ -134,7 +120,7 @@ void engine_load_unload(struct engine_torrent *st)
     free(st->layout_files);
     st->layout_files = NULL;
     load_free_loaded(st->rows.loaded);
-    load_free_rows(&st->rows);
+    rows_free(&st->rows);
     free(st->disk_error);
     st->disk_error = NULL;
     st->watch.anew = false;
@@ -354,7 +340,7 @@ static void load_take_rows(struct engine_torrent *st, struct rows_loaded *l)
 {
     l->rows.kept = st->rows.kept;
     st->rows.kept = NULL;
-    load_free_rows(&st->rows);
+    rows_free(&st->rows);
     st->rows = l->rows;
     l->rows = (struct torrent_rows){0};
     st->meta = l->meta;
@@ -400,36 +386,12 @@ int engine_load_take(struct engine_torrent *st, struct err *e)
     return e->code;
 }
 
-/* A path is kept once: by the store. Only a file that lies elsewhere while it
- * is off keeps its own in its row. */
-static void load_drop_paths(struct engine_torrent *st)
-{
-    for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file *f = &st->rows.files[i];
-        if (f->path != NULL &&
-            strcmp(f->path, store_tree_name(st->store, i)) == 0) {
-            free(f->path);
-            f->path = NULL;
-        }
-    }
-    metainfo_drop_files(st->meta);
-}
-
-/* Files that have been out of sight. */
-static size_t load_n_parts(const struct engine_torrent *st)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < st->rows.n_files; i++) {
-        n += st->rows.files[i].part != NULL ? 1 : 0;
-    }
-    return n;
-}
-
 static void load_open_store(struct engine_torrent *st)
 {
     uint32_t n = st->meta->n_files;
     struct store_file *files = mem_calloc(n > 0 ? n : 1, sizeof(*files));
-    struct fingerprint *own = mem_calloc(load_n_parts(st) + 1, sizeof(*own));
+    struct fingerprint *own =
+        mem_calloc(rows_n_parts(&st->rows) + 1, sizeof(*own));
     uint32_t n_own = 0;
     st->layout_files = mem_calloc(n > 0 ? n : 1, sizeof(*st->layout_files));
     bits_fini(&st->startup.adopt.taken);
@@ -450,14 +412,15 @@ static void load_open_store(struct engine_torrent *st)
                                st->row.alloc_full);
     free(files);
     free(own);
-    load_drop_paths(st);
+    rows_shrink(&st->rows, st->store);
+    metainfo_drop_files(st->meta);
 }
 
 void engine_load_priorities(struct engine_torrent *st)
 {
     uint8_t *prio = mem_calloc(st->rows.n_files + 1, 1);
     for (size_t i = 0; i < st->rows.n_files; i++) {
-        prio[i] = st->rows.files[i].priority;
+        prio[i] = st->rows.state[i].priority;
     }
     torrent_set_priorities(st->t, prio);
     free(prio);

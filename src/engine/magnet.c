@@ -197,7 +197,7 @@ static void magnet_priorities(struct magnet_job *j)
     for (size_t i = 0; i < j->row.n_files; i++) {
         uint32_t file = j->row.files[i].file;
         if (file < j->meta->n_files && !j->meta->files[file].pad) {
-            j->files[file].priority = j->row.files[i].priority;
+            j->files[file].state.priority = j->row.files[i].priority;
         } else {
             left_out = true;
         }

@@ -121,10 +121,10 @@ void mend_ask(struct store_job *job, store_done_fn *done)
     m->files = mem_array(job->n_spans, sizeof(*m->files));
     for (uint32_t i = 0; i < job->n_spans; i++) {
         uint32_t file = job->spans[i].file;
-        if (!job->spans[i].pad && st->rows.files[file].has_print) {
+        if (!job->spans[i].pad && st->rows.state[file].has_print) {
             m->files[m->n_files++] = (struct journal_owned){
                 .file = file,
-                .print = journal_file_print(&st->rows.files[file])};
+                .print = journal_file_print(&st->rows.state[file])};
         }
     }
     if (m->n_files == 0 || st->s->o.check_only) {

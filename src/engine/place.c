@@ -51,7 +51,7 @@ int place_own(const struct store_own *own, const char *folder,
     for (size_t i = 0; code == 0 && i < n; i++) {
         const struct journal_file *f = &files[i];
         char *path = file_join(folder, f->path);
-        if (!f->pad && f->priority > 0 &&
+        if (!f->pad && f->state.priority > 0 &&
             (store_own_is_named(own, path) ||
              (!fresh && store_own_has(own, path)))) {
             code = err_set(e, BTC_E_EXISTS,
@@ -161,7 +161,7 @@ static int place_choose(struct journal_file *files, const struct metainfo *m,
     int code = choose_files(choice, n, w->select, w->exclude, e);
     for (uint32_t i = 0; i < n; i++) {
         if (choice[i].wanted || choice[i].pad) {
-            files[i].priority = PLACE_PRIORITY;
+            files[i].state.priority = PLACE_PRIORITY;
         }
     }
     free(choice);

@@ -95,7 +95,7 @@ bool startup_is_too_long(const struct engine_torrent *st, char *text,
     if (!st->startup.longer.exists) {
         return false;
     }
-    const struct journal_file *f = &st->rows.files[st->startup.longer_file];
+    const struct layout_file *f = &st->geom.files[st->startup.longer_file];
     const char *path = facts_path(st, st->startup.longer_file);
     size_t len = strlen(path);
     size_t cut = 0;
@@ -267,10 +267,10 @@ static void startup_find_strangers(struct engine_torrent *st,
         return;
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        const struct journal_file *f = &st->rows.files[i];
-        if (!f->pad && !f->has_print && prints[i].exists && prints[i].is_file &&
-            prints[i].size > 0 && prints[i].size <= f->length &&
-            torrent_file_needed(st->t, i)) {
+        const struct layout_file *f = &st->geom.files[i];
+        if (!f->pad && !st->rows.state[i].has_print && prints[i].exists &&
+            prints[i].is_file && prints[i].size > 0 &&
+            prints[i].size <= f->length && torrent_file_needed(st->t, i)) {
             (void)bits_set(&st->startup.adopt.strangers, i);
         }
     }
@@ -334,9 +334,10 @@ static void startup_find_longer(struct engine_torrent *st,
 {
     st->startup.longer = (struct fingerprint){0};
     for (uint32_t i = 0; st->s->o.check_only && i < st->geom.n_files; i++) {
-        const struct journal_file *f = &st->rows.files[i];
+        const struct layout_file *f = &st->geom.files[i];
         bool is_longer = prints[i].exists && prints[i].is_file && !f->pad &&
-                         f->priority > 0 && prints[i].size > f->length;
+                         st->rows.state[i].priority > 0 &&
+                         prints[i].size > f->length;
         if (is_longer && !st->startup.longer.exists) {
             st->startup.longer = prints[i];
             st->startup.longer_file = i;

@@ -156,7 +156,7 @@ static int journal_insert_rows(struct journal *db, int64_t id,
         journal_bind_u64(s, at + 2, f->offset);
         journal_bind_u64(s, at + 3, f->length);
         (void)sqlite3_bind_int(s, at + 4, f->pad);
-        (void)sqlite3_bind_int(s, at + 5, f->priority);
+        (void)sqlite3_bind_int(s, at + 5, f->state.priority);
     }
     code = journal_run_stmt(db, s, e);
     journal_give(db, s);
@@ -172,7 +172,7 @@ int journal_insert_files(struct journal *db, int64_t id,
     int code = 0;
     for (uint32_t i = 0; i < a->torrent.n_files; i++) {
         const struct journal_file *f = &a->files[i];
-        total += f->pad || f->priority == 0 ? 0 : f->length;
+        total += f->pad || f->state.priority == 0 ? 0 : f->length;
     }
     for (uint32_t i = 0; code == 0 && i < a->torrent.n_files;) {
         code = journal_insert_rows(db, id, a, &i, e);

@@ -151,10 +151,9 @@ void journal_del_blocks(struct journal_batch *b, int64_t id, uint32_t piece)
     journal_batch_op(b, JOURNAL_OP_DEL_BLOCKS, id)->a = piece;
 }
 
-/* Facts of a file. */
-static void journal_batch_file(struct journal_batch *b,
-                               enum journal_op_kind kind, int64_t id,
-                               const struct journal_file *f)
+/* Fills in the facts of a file. */
+static void journal_batch_file(struct journal_batch *b, struct journal_op *op,
+                               const struct journal_file_state *f)
 {
     const struct journal_file_fact fact = {.dev = f->dev,
                                            .ino = f->ino,
@@ -162,23 +161,25 @@ static void journal_batch_file(struct journal_batch *b,
                                            .mtime_ns = f->mtime_ns,
                                            .ctime_ns = f->ctime_ns,
                                            .bytes_done = f->bytes_done};
-    struct journal_op *op = journal_batch_op(b, kind, id);
-    op->a = f->file;
     op->b = f->has_print;
     op->n = f->verify_since;
     journal_batch_copy(b, &fact, sizeof(fact));
 }
 
-void journal_put_file(struct journal_batch *b, int64_t id,
-                      const struct journal_file *f)
+void journal_put_file(struct journal_batch *b, int64_t id, uint32_t file,
+                      const struct journal_file_state *f)
 {
-    journal_batch_file(b, JOURNAL_OP_PUT_FILE, id, f);
+    struct journal_op *op = journal_batch_op(b, JOURNAL_OP_PUT_FILE, id);
+    op->a = file;
+    journal_batch_file(b, op, f);
 }
 
-void journal_put_doubt(struct journal_batch *b, int64_t id,
-                       const struct journal_file *f)
+void journal_put_doubt(struct journal_batch *b, int64_t id, uint32_t file,
+                       const struct journal_file_state *f)
 {
-    journal_batch_file(b, JOURNAL_OP_PUT_DOUBT, id, f);
+    struct journal_op *op = journal_batch_op(b, JOURNAL_OP_PUT_DOUBT, id);
+    op->a = file;
+    journal_batch_file(b, op, f);
 }
 
 /* Where the bytes of a file lie that is not wanted. */

@@ -23,11 +23,11 @@ void journal_del_piece(struct journal_batch *b, int64_t id, uint32_t piece);
 void journal_put_block(struct journal_batch *b, int64_t id, uint32_t piece,
                        uint32_t block);
 void journal_del_blocks(struct journal_batch *b, int64_t id, uint32_t piece);
-void journal_put_file(struct journal_batch *b, int64_t id,
-                      const struct journal_file *f);
+void journal_put_file(struct journal_batch *b, int64_t id, uint32_t file,
+                      const struct journal_file_state *f);
 /* fingerprint, verify_since and bytes_done only */
-void journal_put_doubt(struct journal_batch *b, int64_t id,
-                       const struct journal_file *f);
+void journal_put_doubt(struct journal_batch *b, int64_t id, uint32_t file,
+                       const struct journal_file_state *f);
 /* the same, but it is no claim: with verify_since it doubts those there are */
 void journal_put_part(struct journal_batch *b, int64_t id, uint32_t file,
                       const char *part); /* NULL: at its path */

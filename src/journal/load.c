@@ -219,15 +219,15 @@ static void journal_read_file(sqlite3_stmt *s, void *row)
     f->offset = journal_col_u64(s, 2);
     f->length = journal_col_u64(s, 3);
     f->pad = sqlite3_column_int(s, 4) != 0;
-    f->priority = (uint8_t)sqlite3_column_int(s, 5);
-    f->has_print = sqlite3_column_type(s, 6) != SQLITE_NULL;
-    f->dev = journal_col_bits(s, 6);
-    f->ino = journal_col_bits(s, 7);
-    f->size = journal_col_u64(s, 8);
-    f->mtime_ns = sqlite3_column_int64(s, 9);
-    f->verify_since = sqlite3_column_int64(s, 10);
-    f->bytes_done = journal_col_u64(s, 11);
-    f->ctime_ns = sqlite3_column_int64(s, 12);
+    f->state.priority = (uint8_t)sqlite3_column_int(s, 5);
+    f->state.has_print = sqlite3_column_type(s, 6) != SQLITE_NULL;
+    f->state.dev = journal_col_bits(s, 6);
+    f->state.ino = journal_col_bits(s, 7);
+    f->state.size = journal_col_u64(s, 8);
+    f->state.mtime_ns = sqlite3_column_int64(s, 9);
+    f->state.verify_since = sqlite3_column_int64(s, 10);
+    f->state.bytes_done = journal_col_u64(s, 11);
+    f->state.ctime_ns = sqlite3_column_int64(s, 12);
     f->part = sqlite3_column_type(s, 13) != SQLITE_NULL ? journal_col_str(s, 13)
                                                         : NULL;
 }

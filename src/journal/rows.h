@@ -35,24 +35,28 @@ struct journal_torrent {
     uint32_t n_pieces;
     uint32_t n_files;
 };
-struct journal_file {
-    uint32_t file;
-    bool pad;
+/* What of a file's row changes while its torrent runs. */
+struct journal_file_state {
     bool has_print;   /* the fingerprint below is known */
     uint8_t priority; /* wish: 0 off .. 4 normal .. 7 */
-    char *path;       /* owns */
-    char *part;       /* owns; where its bytes lie while it is off, or NULL */
-    uint64_t offset;
-    uint64_t length;
     uint64_t dev, ino, size;
     int64_t mtime_ns;
     int64_t ctime_ns;     /* 0 = not known */
     int64_t verify_since; /* like the torrent's, for this file's pieces */
     uint64_t bytes_done;  /* fact */
 };
+struct journal_file {
+    uint32_t file;
+    bool pad;
+    char *path; /* owns */
+    char *part; /* owns; where its bytes lie while it is off, or NULL */
+    uint64_t offset;
+    uint64_t length;
+    struct journal_file_state state;
+};
 /* The file on disk that the row tells of; it `exists` when there is one. */
 static inline struct fingerprint
-journal_file_print(const struct journal_file *f)
+journal_file_print(const struct journal_file_state *f)
 {
     return (struct fingerprint){.exists = f->has_print,
                                 .dev = f->dev,

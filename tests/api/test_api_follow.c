@@ -37,8 +37,8 @@ static void play_files(struct play *p, int which, struct journal_batch *batch)
     assert_int_equal(
         journal_load_files(p->engine, p->ids[which], &files, &n, NULL), 0);
     for (size_t i = 0; i < n; i++) {
-        files[i].bytes_done = files[i].length;
-        journal_put_file(batch, p->ids[which], &files[i]);
+        files[i].state.bytes_done = files[i].length;
+        journal_put_file(batch, p->ids[which], (uint32_t)i, &files[i].state);
     }
     journal_files_free(files, n);
 }

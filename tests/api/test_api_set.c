@@ -267,16 +267,15 @@ static void test_own(struct kit *k, int64_t id, uint32_t file)
     struct journal *db = NULL;
     struct stat st;
     assert_int_equal(stat(test_show[file], &st), 0);
-    struct journal_file f = {.file = file,
-                             .has_print = true,
-                             .dev = st.st_dev,
-                             .ino = st.st_ino,
-                             .size = (uint64_t)st.st_size,
-                             .mtime_ns =
-                                 (int64_t)st.st_mtim.tv_sec * 1000000000 +
-                                 st.st_mtim.tv_nsec};
+    struct journal_file_state f = {.has_print = true,
+                                   .dev = st.st_dev,
+                                   .ino = st.st_ino,
+                                   .size = (uint64_t)st.st_size,
+                                   .mtime_ns =
+                                       (int64_t)st.st_mtim.tv_sec * 1000000000 +
+                                       st.st_mtim.tv_nsec};
     struct journal_batch *b = journal_batch_new();
-    journal_put_file(b, id, &f);
+    journal_put_file(b, id, file, &f);
     assert_int_equal(journal_open(btc_path(k->b), 0, &db, NULL), 0);
     assert_int_equal(journal_apply(db, b, NULL), 0);
     journal_close(db);

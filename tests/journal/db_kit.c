@@ -108,13 +108,16 @@ int64_t test_db_add(struct journal *db, unsigned n)
     char seed[] = "http://seed.test/x/";
     char *seeds[] = {seed};
     struct journal_file files[] = {
-        {.path = file0, .offset = 0, .length = 100000, .priority = 4},
+        {.path = file0, .offset = 0, .length = 100000, .state.priority = 4},
         {.path = file1,
          .offset = 100000,
          .length = 31072,
          .pad = true,
-         .priority = 4},
-        {.path = file2, .offset = 131072, .length = 150000, .priority = 4},
+         .state.priority = 4},
+        {.path = file2,
+         .offset = 131072,
+         .length = 150000,
+         .state.priority = 4},
     };
     struct journal_tracker trackers[] = {{.url = url0, .tier = 0},
                                          {.url = url1, .tier = 1}};

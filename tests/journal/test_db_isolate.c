@@ -119,11 +119,11 @@ static void test_deferred_key(void **state)
 /* A doubt about a file is no claim; what a doubtful SYNC drops leaves it. */
 static void test_drop_claims(void **state)
 {
-    struct journal_file f = {.file = 1, .has_print = true};
+    struct journal_file_state f = {.has_print = true};
     struct journal_batch *b = journal_batch_new();
     (void)state;
-    journal_put_file(b, 1, &f);
-    journal_put_doubt(b, 1, &f);
+    journal_put_file(b, 1, 1, &f);
+    journal_put_doubt(b, 1, 1, &f);
     journal_put_piece(b, 1, 0, 1);
     journal_del_piece(b, 1, 1);
     journal_batch_drop_claims(b);
@@ -140,7 +140,7 @@ static void test_doubt_by_an_older_clock(void **state)
     struct test_db *t = *state;
     struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct journal_file f = {.file = 0, .has_print = true};
+    struct journal_file_state f = {.has_print = true};
     struct err e = {0};
     for (int64_t since = 0; since <= 1000; since += 1000) {
         struct journal_batch *b = journal_batch_new();
@@ -148,7 +148,7 @@ static void test_doubt_by_an_older_clock(void **state)
         for (uint32_t i = 0; i < 5; i++) {
             journal_put_piece(b, id, i, i == 0 ? 999 : 2000);
         }
-        journal_put_doubt(b, id, &f);
+        journal_put_doubt(b, id, 0, &f);
         assert_int_equal(journal_apply(db, b, &e), 0);
         journal_batch_free(b);
         TEST_DB_IS(t->path, "SELECT group_concat(verified_at) FROM piece",
@@ -165,7 +165,7 @@ static void test_withdrawal(void **state)
     struct test_db *t = *state;
     struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
     int64_t id = test_db_add(db, 1);
-    struct journal_file f = {.file = 0, .has_print = true, .mtime_ns = 77};
+    struct journal_file_state f = {.has_print = true, .mtime_ns = 77};
     struct err e = {0};
     size_t n = 0;
     struct journal_batch *b = journal_batch_new();
@@ -177,7 +177,7 @@ static void test_withdrawal(void **state)
              " SELECT RAISE(ABORT, 'it stays'); END");
 
     b = journal_batch_new();
-    journal_put_file(b, id, &f);
+    journal_put_file(b, id, 0, &f);
     journal_put_verify_done(b, id, 10);
     journal_del_piece(b, id, 2);
     assert_int_equal(journal_apply(db, b, &e), BTC_E_INTERNAL);
@@ -194,7 +194,7 @@ static void test_withdrawal(void **state)
 
     b = journal_batch_new();
     f.verify_since = 9;
-    journal_put_doubt(b, id, &f);
+    journal_put_doubt(b, id, 0, &f);
     journal_del_piece(b, id, 2);
     assert_int_equal(journal_apply_each(db, b, &e), 0);
     assert_int_equal(count(db, "SELECT verify_since FROM file"

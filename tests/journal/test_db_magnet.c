@@ -82,7 +82,8 @@ static int test_learn(struct journal *db, int64_t id)
 {
     char name[] = "one";
     char file[] = "one";
-    struct journal_file files[] = {{.path = file, .length = 5, .priority = 4}};
+    struct journal_file files[] = {
+        {.path = file, .length = 5, .state.priority = 4}};
     struct journal_add a = {.torrent = {.name = name,
                                         .is_private = true,
                                         .total_size = 5,

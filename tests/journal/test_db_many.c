@@ -12,7 +12,8 @@ static int add_one(struct journal *db, unsigned n, int64_t *id, struct err *e)
 {
     char name[32], path[32], url[] = "http://tracker.test/announce";
     char save_path[] = "/srv/data";
-    struct journal_file file = {.path = path, .length = 100, .priority = 4};
+    struct journal_file file = {
+        .path = path, .length = 100, .state.priority = 4};
     struct journal_tracker tracker = {.url = url};
     struct journal_add a = {.torrent = {.name = name,
                                         .save_path = save_path,
@@ -50,7 +51,7 @@ static int64_t add_files(struct journal *db, uint32_t n)
                                          .offset = i,
                                          .length = 1,
                                          .pad = i % 7 == 5,
-                                         .priority = 4};
+                                         .state.priority = 4};
     }
     memcpy(a.torrent.info_hash, &n, sizeof(n));
     assert_int_equal(journal_add_torrent(db, &a, &id, &e), 0);
@@ -217,7 +218,7 @@ static void test_many_files(void **state)
             assert_int_equal(files[k].offset, k);
             assert_int_equal(files[k].length, 1);
             assert_int_equal(files[k].pad, k % 7 == 5);
-            assert_int_equal(files[k].priority, 4);
+            assert_int_equal(files[k].state.priority, 4);
         }
         journal_files_free(files, n);
     }

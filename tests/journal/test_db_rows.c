@@ -56,8 +56,8 @@ static void test_add_and_load(void **state)
     assert_true(files[1].pad);
     assert_int_equal(files[2].offset, 131072);
     assert_int_equal(files[2].length, 150000);
-    assert_int_equal(files[2].priority, 4);
-    assert_false(files[2].has_print);
+    assert_int_equal(files[2].state.priority, 4);
+    assert_false(files[2].state.has_print);
     journal_files_free(files, n);
     assert_int_equal(journal_load_trackers(db, id, &trackers, &n, NULL), 0);
     assert_int_equal(n, 2);
@@ -156,15 +156,15 @@ static void test_add_against_a_rule(void **state)
 }
 
 static char batch_url[] = "udp://tracker.test:6969";
-static const struct journal_file batch_file = {.file = 2,
-                                               .has_print = true,
-                                               .dev = UINT64_MAX,
-                                               .ino = 1ull << 63,
-                                               .size = 77,
-                                               .mtime_ns = -5,
-                                               .ctime_ns = -4,
-                                               .verify_since = 9,
-                                               .bytes_done = 65000};
+#define BATCH_FILE 2
+static const struct journal_file_state batch_file = {.has_print = true,
+                                                     .dev = UINT64_MAX,
+                                                     .ino = 1ull << 63,
+                                                     .size = 77,
+                                                     .mtime_ns = -5,
+                                                     .ctime_ns = -4,
+                                                     .verify_since = 9,
+                                                     .bytes_done = 65000};
 static const struct journal_tracker batch_tracker = {.url = batch_url,
                                                      .state = "working",
                                                      .last_announce = 10,
@@ -203,7 +203,7 @@ static void put_all(struct journal *db, int64_t id)
     journal_put_block(b, id, 2, 0);
     journal_put_block(b, id, 2, 0); /* twice is once */
     journal_put_piece(b, id, 0, 1234);
-    journal_put_file(b, id, &batch_file);
+    journal_put_file(b, id, BATCH_FILE, &batch_file);
     journal_put_tracker(b, id, &batch_tracker);
     journal_put_stat(b, id, &batch_stat);
     journal_put_event(b, id, LEVEL_WARN, "file", "one is missing");
@@ -234,13 +234,14 @@ static void expect_all(struct journal *db, int64_t id)
     assert_int_equal(pieces[0].verified_at, 1234);
     free(pieces);
     assert_int_equal(journal_load_files(db, id, &files, &n, NULL), 0);
-    assert_true(files[2].has_print);
-    assert_true(files[2].dev == UINT64_MAX && files[2].ino == 1ull << 63);
-    assert_int_equal(files[2].size, 77);
-    assert_int_equal(files[2].mtime_ns, -5);
-    assert_int_equal(files[2].ctime_ns, -4);
-    assert_int_equal(files[2].verify_since, 9);
-    assert_int_equal(files[2].bytes_done, 65000);
+    assert_true(files[2].state.has_print);
+    assert_true(files[2].state.dev == UINT64_MAX &&
+                files[2].state.ino == 1ull << 63);
+    assert_int_equal(files[2].state.size, 77);
+    assert_int_equal(files[2].state.mtime_ns, -5);
+    assert_int_equal(files[2].state.ctime_ns, -4);
+    assert_int_equal(files[2].state.verify_since, 9);
+    assert_int_equal(files[2].state.bytes_done, 65000);
     journal_files_free(files, n);
     assert_int_equal(journal_load_trackers(db, id, &trackers, &n, NULL), 0);
     assert_string_equal(trackers[1].state, "working");
@@ -261,14 +262,14 @@ static void expect_all(struct journal *db, int64_t id)
 /* Facts that replace others: a piece takes its blocks with it. */
 static void put_more(struct journal *db, int64_t id)
 {
-    struct journal_file f = batch_file;
+    struct journal_file_state f = batch_file;
     struct journal_stat s = batch_stat;
     struct journal_batch *b = journal_batch_new();
     journal_put_piece(b, id, 1, 2000);
     journal_put_piece(b, id, 0, 3000);
     journal_del_blocks(b, id, 2);
     f.has_print = false;
-    journal_put_file(b, id, &f);
+    journal_put_file(b, id, BATCH_FILE, &f);
     s.uploaded += 100;
     s.eta_s = -1;
     s.error = NULL;
@@ -343,7 +344,7 @@ static void test_unchanged(void **state)
                              .source = "dht",
                              .client = "x",
                              .last_seen = 7};
-    struct journal_file f = {.file = 0, .has_print = true, .dev = 1};
+    struct journal_file_state f = {.has_print = true, .dev = 1};
     struct journal_tracker tr = {
         .state = "working", .seeders = -1, .leechers = 2};
     char url[] = "udp://tracker.test:6969";
@@ -353,7 +354,7 @@ static void test_unchanged(void **state)
         struct journal_batch *b = journal_batch_new();
         journal_put_stat(b, id, &s);
         journal_put_peer(b, id, &p);
-        journal_put_file(b, id, &f);
+        journal_put_file(b, id, 0, &f);
         journal_put_tracker(b, id, &tr);
         journal_put_piece(b, id, 3, 77);
         journal_put_block(b, id, 2, 2);

@@ -139,12 +139,12 @@ static void test_facts(void **state)
 {
     struct reader r;
     struct journal_batch *b = journal_batch_new();
-    struct journal_file f = {.file = 0, .has_print = true, .size = 5};
+    struct journal_file_state f = {.has_print = true, .size = 5};
     struct journal_peer p = {.address = "10.9.9.9", .port = 5, .source = "pex"};
     struct journal_stat s = {.state = BTC_STATE_DOWNLOADING};
     reader_begin(&r, state, 1);
     reader_catch_up(&r);
-    journal_put_file(b, 1, &f);
+    journal_put_file(b, 1, 0, &f);
     journal_put_peer(b, 1, &p);
     journal_put_stat(b, 1, &s);
     journal_put_piece(b, 1, 0, 1);
