@@ -128,9 +128,8 @@ struct engine_torrent {
     UT_hash_handle hh;          /* by id, in the order of coming */
     struct journal_torrent row; /* owns its strings: the wishes as last seen */
     struct journal_stat stat;
-    struct metainfo *meta;            /* owns; NULL: a magnet */
-    struct layout_file *layout_files; /* owns */
-    struct layout geom;
+    struct metainfo *meta;     /* owns; NULL: a magnet */
+    struct layout geom;        /* its files are those of `store` */
     struct store_tree *store;  /* owns */
     struct torrent *t;         /* owns; NULL unless loaded */
     bool ran;                  /* t knows what is here: it was started */

@@ -117,8 +117,6 @@ void engine_load_unload(struct engine_torrent *st)
     infos_forget(st);
     metainfo_free(st->meta);
     st->meta = NULL;
-    free(st->layout_files);
-    st->layout_files = NULL;
     load_free_loaded(st->rows.loaded);
     rows_free(&st->rows);
     free(st->disk_error);
@@ -393,23 +391,19 @@ static void load_open_store(struct engine_torrent *st)
     struct fingerprint *own =
         mem_calloc(rows_n_parts(&st->rows) + 1, sizeof(*own));
     uint32_t n_own = 0;
-    st->layout_files = mem_calloc(n > 0 ? n : 1, sizeof(*st->layout_files));
     bits_fini(&st->startup.adopt.taken);
     (void)bits_init(&st->startup.adopt.taken, n); /* METAINFO_MAX_FILES fits */
     for (uint32_t i = 0; i < n; i++) {
-        const struct metainfo_file *m = &st->meta->files[i];
         files[i] = adopt_place(st, i, &own[n_own]);
         n_own += files[i].own != NULL ? 1 : 0;
-        st->layout_files[i] = (struct layout_file){
-            .offset = m->offset, .length = m->length, .pad = m->pad};
     }
+    st->store = store_tree_new(st->s->disk, st->row.save_path, files, n,
+                               st->row.alloc_full);
     st->geom = (struct layout){.total = st->meta->total_size,
                                .piece_length = st->meta->piece_length,
                                .n_pieces = st->meta->n_pieces,
                                .n_files = n,
-                               .files = st->layout_files};
-    st->store = store_tree_new(st->s->disk, st->row.save_path, files, n,
-                               st->row.alloc_full);
+                               .files = store_tree_layout(st->store)};
     free(files);
     free(own);
     rows_shrink(&st->rows, st->store);

@@ -68,8 +68,8 @@ static int store_make_cut(struct store_tree *s, int fd, const char *path,
 static int store_make_length(struct store_tree *s, uint32_t file, int fd,
                              const char *path, uint64_t size)
 {
-    uint64_t length = s->files[file].length;
-    bool full = s->full && !s->files[file].sparse;
+    uint64_t length = s->layout[file].length;
+    bool full = s->files[file].full;
     int rc = 0;
     if (size > length) {
         return store_make_cut(s, fd, path, length);
@@ -234,7 +234,7 @@ static bool store_make_accepts(struct store_job *job, uint32_t file,
                                const char *path, const struct stat *st)
 {
     char reason[96];
-    uint64_t length = job->store->files[file].length;
+    uint64_t length = job->store->layout[file].length;
     if (!S_ISREG(st->st_mode)) {
         store_fail_with(job, file, path, BTC_E_EXISTS,
                         S_ISDIR(st->st_mode) ? "is a folder"
@@ -261,10 +261,9 @@ static bool store_make_accepts(struct store_job *job, uint32_t file,
 static bool store_make_differs(const struct store_tree *s, uint32_t file,
                                const struct stat *st)
 {
-    uint64_t length = s->files[file].length;
+    uint64_t length = s->layout[file].length;
     return (uint64_t)st->st_size != length ||
-           (s->full && !s->files[file].sparse &&
-            (uint64_t)st->st_blocks * 512 < length);
+           (s->files[file].full && (uint64_t)st->st_blocks * 512 < length);
 }
 
 /* Whether it is still what was made a moment ago. Some file systems in user

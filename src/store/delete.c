@@ -115,7 +115,7 @@ static const char *store_delete_refuses(const struct store_job *job,
     if (!S_ISREG(st->st_mode) && !link) {
         return "is not a regular file: it stays";
     }
-    if (!link && (uint64_t)st->st_size > job->store->files[file].length) {
+    if (!link && (uint64_t)st->st_size > job->store->layout[file].length) {
         return "is longer than the torrent's file: it stays";
     }
     if (own && !store_delete_is_owned(own, st)) {
@@ -192,7 +192,7 @@ static void store_delete_file(struct store_delete *w, uint32_t file)
 /* Whether a file is to go. */
 static bool store_delete_wants(const struct store_job *job, uint32_t file)
 {
-    return !job->store->files[file].pad &&
+    return !job->store->layout[file].pad &&
            (!job->select || bits_get(job->select, file)) &&
            (!job->remove.owned || job->remove.owned[file].exists);
 }
@@ -313,7 +313,7 @@ void store_run_delete(struct store_worker *w, struct store_job *job)
     for (uint32_t i = 0; i < s->n_files; i++) {
         if (store_delete_wants(job, i)) {
             store_delete_file(&d, i);
-        } else if (!s->files[i].pad) {
+        } else if (!s->layout[i].pad) {
             store_delete_leave(&d, i);
         }
     }

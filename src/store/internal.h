@@ -80,22 +80,22 @@ struct store_dir {
 /* A file of a tree. */
 struct store_node {
     const char *path; /* in the tree's `text` */
-    uint64_t offset, length;
-    uint32_t dir; /* its folder */
-    bool sparse, pad, executable;
+    uint32_t dir;     /* its folder */
+    bool full;        /* it gets all its blocks at once */
+    bool executable;
 };
 
 struct store_tree {
     struct store *d;
-    uint32_t lane;            /* of its SYNCs; the loop thread's */
-    uint32_t drive;           /* as the caller numbers them; under `lock` */
-    char *save_path;          /* owns */
-    struct store_node *files; /* owns */
-    const char **links;       /* owns; per file, NULL: none is a link */
-    const char **froms;       /* owns; per file, NULL: each is at its path */
-    char *text;               /* owns; what the members above lead to */
+    uint32_t lane;              /* of its SYNCs; the loop thread's */
+    uint32_t drive;             /* as the caller numbers them; under `lock` */
+    char *save_path;            /* owns */
+    struct store_node *files;   /* owns */
+    struct layout_file *layout; /* owns; per file */
+    const char **links;         /* owns; per file, NULL: none is a link */
+    const char **froms;         /* owns; per file, NULL: each is at its path */
+    char *text;                 /* owns; what the members above lead to */
     uint32_t n_files;
-    bool full;
     struct store_dir *dirs; /* owns */
     uint32_t n_dirs;
     struct store_home *homes; /* owns; in the order of the files, NULL: none */

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <sys/vfs.h>
 
+#define STORE_SIZE_MAX   ((UINT64_C(1) << 62) - 1) /* of any file */
 #define STORE_MAGIC_CIFS 0xff534d42u
 #define STORE_MAGIC_SMB2 0xfe534d42u
 #define STORE_MAGIC_SMB3 0x517bu
@@ -34,7 +35,7 @@ struct store_seen store_seen_of(const struct stat *st)
 {
     return (struct store_seen){.dev = st->st_dev,
                                .ino = st->st_ino,
-                               .size = (uint64_t)st->st_size,
+                               .size = (uint64_t)st->st_size & STORE_SIZE_MAX,
                                .mtime_ns = store_sys_time_ns(&st->st_mtim),
                                .ctime_ns = store_sys_time_ns(&st->st_ctim),
                                .known = true};

@@ -12,10 +12,13 @@ struct store_tree;
 
 /* Which file it was when we last had it open for writing or looked at it. */
 struct store_seen {
-    uint64_t dev, ino, size;
+    uint64_t dev, ino;
     int64_t mtime_ns, ctime_ns;
-    bool known;
-    bool changed; /* by somebody else, as its owner knows: to be learnt anew */
+    /* In one word, for there is one of these for each file of a run. */
+    uint64_t size : 62;
+    bool known : 1;
+    bool changed : 1; /* by somebody else, as its owner knows: to be learnt
+                       * anew */
 };
 
 /* Our own writes to a file. */

@@ -58,7 +58,7 @@ void store_run_create(struct store_worker *worker, struct store_job *job)
     for (uint32_t i = part->from;
          i < part->to && job->result == 0 && !atomic_load(&w->failed); i++) {
         bool wanted = !job->select || bits_get(job->select, i);
-        if (wanted && !s->files[i].pad) {
+        if (wanted && !s->layout[i].pad) {
             store_create_file(job, i);
         }
     }

@@ -51,7 +51,7 @@ static uint64_t store_job_len(const struct store_job *job)
     for (uint32_t i = 0; i < job->n_spans; i++) {
         const struct span *span = &job->spans[i];
         BTC_ASSERT(span->file < job->store->n_files);
-        const struct store_node *file = &job->store->files[span->file];
+        const struct layout_file *file = &job->store->layout[span->file];
         BTC_ASSERT(span->offset <= file->length &&
                    span->len <= file->length - span->offset);
         len += span->len;
@@ -110,7 +110,7 @@ static bool store_walk_next(struct store_walk *w, struct store_seg *seg)
                               .file = span->file,
                               .span = w->span,
                               .offset = span->offset + w->in_span};
-    if (span->pad || w->job->store->files[span->file].pad) {
+    if (span->pad || w->job->store->layout[span->file].pad) {
         seg->kind = STORE_PAD;
         seg->mem = store_zeros;
     } else if (block) {
@@ -168,7 +168,7 @@ static void store_fail_short(struct store_reader *r,
                              const struct store_seg *seg, uint64_t got)
 {
     char reason[96];
-    uint64_t want = r->job->store->files[seg->file].length;
+    uint64_t want = r->job->store->layout[seg->file].length;
     (void)snprintf(reason, sizeof(reason),
                    "is too short, it ends at byte %" PRIu64 " of %" PRIu64,
                    seg->offset + got, want);
@@ -406,7 +406,7 @@ void store_run_read(struct store_worker *w, struct store_job *job)
 static bool store_prefetch_span(struct store_job *job, uint32_t i)
 {
     const struct span *span = &job->spans[i];
-    if (span->pad || job->store->files[span->file].pad) {
+    if (span->pad || job->store->layout[span->file].pad) {
         return true;
     }
     struct store_fd *f = store_fd_get(job, span->file, false);

@@ -28,7 +28,7 @@ static void store_scan_clear(struct store_job *job, uint32_t file,
     if (begin >= end) {
         return;
     }
-    uint64_t offset = job->store->files[file].offset;
+    uint64_t offset = job->store->layout[file].offset;
     uint64_t first = (offset + begin) / job->scan.piece_length;
     uint64_t last = (offset + end - 1) / job->scan.piece_length;
     for (uint64_t i = first; i <= last && i < job->scan.n_pieces; i++) {
@@ -82,7 +82,7 @@ static void store_scan_open(struct store_job *job, uint32_t file, int fd,
                             const char *path)
 {
     struct stat st;
-    uint64_t length = job->store->files[file].length;
+    uint64_t length = job->store->layout[file].length;
     int rc = store_sys_fstat(job->store->d, fd, path, &st);
     if (rc != 0) {
         return;
@@ -112,7 +112,7 @@ static void store_scan_file(struct store_job *job, uint32_t file)
         (void)close(fd);
     } else if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES ||
                fd == -EPERM || fd == -STORE_E_OWN) {
-        store_scan_clear(job, file, 0, job->store->files[file].length);
+        store_scan_clear(job, file, 0, job->store->layout[file].length);
     }
 }
 
@@ -130,7 +130,7 @@ void store_run_scan(struct store_worker *w, struct store_job *job)
     }
     bits_fill(&job->scan.found);
     for (uint32_t i = 0; i < s->n_files; i++) {
-        if (!s->files[i].pad && s->files[i].length > 0) {
+        if (!s->layout[i].pad && s->layout[i].length > 0) {
             store_scan_file(job, i);
         }
     }

@@ -17,8 +17,7 @@
  *
  * Two trees never write one file on disk, whatever names lead to it: from
  * CREATE until it rests or is freed, a tree holds its files. What another one
- * writes, or has where we would write, is STORAGE, and the text names who has
- * it.
+ * writes, or has where we would write, is STORAGE; the text names who has it.
  *
  * A file that somebody has replaced since we wrote to it, or since STAT, is not
  * written: what is claimed of it lies elsewhere. STORAGE tells so, and a new
@@ -30,8 +29,7 @@
  * A link in a file's place is read through, never written through: what it
  * leads to is not ours. Folders may be links, because people keep big ones on
  * other drives; DELETE alone follows none. A file is opened for writing only
- * while it is written, until the SYNC after; so seeding works from read-only
- * media.
+ * while it is written, until the SYNC after; so read-only media can be seeded.
  */
 #ifndef BTC_STORE_STORE_H
 #define BTC_STORE_STORE_H
@@ -41,6 +39,7 @@
 #include "base/hash.h"
 #include "model/block.h"
 #include "model/fingerprint.h"
+#include "model/layout_file.h"
 #include "model/span.h"
 #include "net/loop.h"
 #include "store/look.h"
@@ -94,13 +93,14 @@ bool store_path_is_clean(const char *path);
  * free again. */
 bool store_is_owned(const struct fingerprint *own,
                     const struct fingerprint *now);
-/* Copies everything; the paths must be clean. No file is touched. `full` =
- * fallocate at creation. */
+/* Copies everything; the paths must be clean. `full`: CREATE uses fallocate. */
 struct store_tree *store_tree_new(struct store *d, const char *save_path,
                                   const struct store_file *files,
                                   uint32_t n_files, bool full);
 /* A file's path, as the tree was made with it; as long as the tree is. */
 const char *store_tree_name(const struct store_tree *s, uint32_t file);
+/* Where its files lie in the stream, in their order; as long as the tree is. */
+const struct layout_file *store_tree_layout(const struct store_tree *s);
 /* STAT has found it at its `home`, which is its path now. */
 bool store_tree_is_home(const struct store_tree *s, uint32_t file);
 /* Closes the files that nobody uses and no SYNC owes anything; they open again

@@ -57,7 +57,8 @@ static void store_tree_keep_rare(struct store_tree *s, const char ***texts,
 
 /* Copies the files and their paths. */
 static void store_tree_copy(struct store_tree *s,
-                            const struct store_file *files, uint32_t n_files)
+                            const struct store_file *files, uint32_t n_files,
+                            bool full)
 {
     size_t total = 0;
     for (uint32_t i = 0; i < n_files; i++) {
@@ -73,6 +74,7 @@ static void store_tree_copy(struct store_tree *s,
     }
     s->n_homes = 0;
     s->files = mem_array(n_files, sizeof(*s->files));
+    s->layout = mem_array(n_files, sizeof(*s->layout));
     s->text = mem_alloc(total);
     char *at = s->text;
     for (uint32_t i = 0; i < n_files; i++) {
@@ -80,11 +82,10 @@ static void store_tree_copy(struct store_tree *s,
         bool clean = f->pad || store_path_is_clean(f->path);
         BTC_ASSERT(clean);
         s->files[i] = (struct store_node){.path = store_tree_keep(f->path, &at),
-                                          .offset = f->offset,
-                                          .length = f->length,
-                                          .sparse = f->sparse,
-                                          .pad = f->pad,
+                                          .full = full && !f->sparse,
                                           .executable = f->executable};
+        s->layout[i] = (struct layout_file){
+            .offset = f->offset, .length = f->length, .pad = f->pad};
         store_tree_keep_rare(s, &s->links, i, f->link, &at);
         store_tree_keep_rare(s, &s->froms, i, f->from, &at);
         if (f->home) {
@@ -194,7 +195,7 @@ static void store_tree_plant(struct store_tree *s)
     s->dirs[0] = (struct store_dir){.path = s->text};
     s->n_dirs = 1;
     for (uint32_t i = 0; i < s->n_files; i++) {
-        if (!s->files[i].pad) {
+        if (!s->layout[i].pad) {
             const char *path = s->files[i].path;
             keys[n++] = (struct store_dir_key){path, store_dir_len(path),
                                                &s->files[i].dir};
@@ -230,9 +231,8 @@ struct store_tree *store_tree_new(struct store *d, const char *save_path,
     } else {
         s->save_path = mem_strdup(".");
     }
-    s->full = full;
     s->refs = 1;
-    store_tree_copy(s, files, n_files);
+    store_tree_copy(s, files, n_files, full);
     store_tree_plant(s);
     s->flags = mem_calloc(n_files, 1);
     s->seen = mem_calloc(n_files, sizeof(*s->seen));
@@ -247,6 +247,11 @@ const char *store_tree_name(const struct store_tree *s, uint32_t file)
 {
     BTC_ASSERT(file < s->n_files);
     return s->files[file].path;
+}
+
+const struct layout_file *store_tree_layout(const struct store_tree *s)
+{
+    return s->layout;
 }
 
 /* Who it is; NULL leaves it. */
@@ -308,6 +313,7 @@ void store_tree_dispose(struct store_tree *s)
     free(s->label);
     free(s->save_path);
     free(s->files);
+    free(s->layout);
     free(s->links);
     free(s->froms);
     free(s->text);
@@ -529,7 +535,7 @@ bool store_tree_is_other(struct store_tree *s, uint32_t file,
 void store_mark_dirty(struct store_tree *s, uint32_t file)
 {
     BTC_ASSERT(file < s->n_files);
-    if (!s->files[file].pad) {
+    if (!s->layout[file].pad) {
         store_left_unsync(s, file);
         store_tree_wrote(s, file);
     }

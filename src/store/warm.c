@@ -40,7 +40,7 @@ static bool store_warm_range(int fd, uint64_t offset, uint64_t len)
 static bool store_warm_span(struct store_job *job, uint32_t i)
 {
     const struct span *span = &job->spans[i];
-    if (span->pad || job->store->files[span->file].pad) {
+    if (span->pad || job->store->layout[span->file].pad) {
         return true;
     }
     struct store_fd *f = store_fd_peek(job->store, span->file);

@@ -11,13 +11,8 @@
 
 #include "base/bytes.h"
 #include "model/block.h"
+#include "model/layout_file.h"
 #include "model/span.h"
-
-struct layout_file {
-    uint64_t offset; /* in the stream */
-    uint64_t length;
-    bool pad; /* zeros that are never on disk (BEP 47) */
-};
 
 struct layout {
     uint64_t total;
