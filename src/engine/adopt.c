@@ -395,13 +395,20 @@ void adopt_look(struct engine_torrent *st, struct bits *strangers,
     adopt_next(a);
 }
 
-void adopt_find_writes(struct engine_torrent *st)
+void adopt_forget_writes(struct engine_torrent *st)
 {
     bits_fini(&st->startup.adopt.writes);
+    free(st->startup.adopt.label);
+    st->startup.adopt.label = NULL;
+}
+
+void adopt_find_writes(struct engine_torrent *st)
+{
+    adopt_forget_writes(st);
     int err = bits_init(&st->startup.adopt.writes, st->geom.n_files);
     BTC_ASSERT(err == 0);
-    (void)snprintf(st->startup.adopt.label, sizeof st->startup.adopt.label,
-                   "torrent %lld (%.40s)", (long long)st->id, st->row.name);
+    st->startup.adopt.label =
+        mem_printf("torrent %lld (%.40s)", (long long)st->id, st->row.name);
     BITS_EACH (i, &st->startup.select) {
         uint32_t piece, end;
         layout_file_pieces(&st->geom, i, &piece, &end);
@@ -569,6 +576,7 @@ void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
             journal_put_part(r->b, st->id, i, st->rows.parked[i].part);
         }
     }
+    adopt_forget_writes(st); /* what follows may be the next CREATE */
     st->n_jobs++;
     if (journal_batch_is_empty(r->b) && r->n_writes == 0) {
         adopt_written(r);

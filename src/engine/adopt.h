@@ -42,6 +42,8 @@ void adopt_look(struct engine_torrent *st, struct bits *strangers,
  * then.
  */
 void adopt_find_writes(struct engine_torrent *st);
+/* CREATE is done with them; so is adopt_own when it has begun. */
+void adopt_forget_writes(struct engine_torrent *st);
 
 /* Journals the files of `prints` that were not known as the torrent's own,
  * before a byte goes into them: a run that is killed must know them again. Of

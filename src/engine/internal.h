@@ -60,7 +60,8 @@ struct torrent_startup {
         struct bits strangers; /* files that are not known as its own */
         struct bits taken;     /* files that STAT takes to their place */
         struct bits writes;    /* of `select`, those that lack data */
-        char label[80];        /* how the holders of its files are called */
+        char *label;           /* owns; how the holders of its files are called;
+                                * while they are made */
         struct journal_others *others; /* owns; see others.h; NULL = none */
         struct fingerprint refused;    /* a file of which no piece matched */
         uint32_t refused_file;         /* which it is, when `refused` exists */

@@ -148,9 +148,11 @@ static void startup_created(struct store_job *job)
     bool overwrite = judge_may_overwrite(st);
     jobs_done(st);
     if (startup_is_off(st)) {
+        adopt_forget_writes(st);
         turn_post(st, LIFE_CREATED);
     } else if (job->result < 0) {
         char text[TORRENT_ERROR_MAX];
+        adopt_forget_writes(st);
         startup_create_text(st, job, text);
         startup_failed(st, job->result, text);
     } else {
@@ -160,7 +162,6 @@ static void startup_created(struct store_job *job)
         }
         adopt_own(st, job->prints, overwrite, startup_owned);
     }
-    bits_fini(&st->startup.adopt.writes);
     jobs_free(job);
 }
 
