@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/run/live.h"
+#include "cli/run/repeats.h"
 #include "cli/run/signal.h"
 #include "cli/run/view.h"
 #include "front/format.h"
@@ -22,8 +23,9 @@ struct cli_progress {
     struct cli *c; /* borrows */
     struct btc *b; /* borrows */
     enum cli_progress_choice how;
-    bool daemon;           /* plain lines only when something changes */
-    struct cli_live *live; /* owns; BAR */
+    bool daemon;                 /* plain lines only when something changes */
+    struct cli_live *live;       /* owns; BAR */
+    struct cli_repeats *repeats; /* owns */
     struct front_screen screen;
     int64_t line_ms; /* the last plain lines */
     bool ended;      /* the last frame */
@@ -76,8 +78,21 @@ static void cli_progress_log(void *ctx, enum btc_log_level level,
         front_text_printf(&text, "%s: ", category);
     }
     front_text_clean(&text, line, p->screen.utf8);
-    cli_progress_say(p, front_text_str(&text));
+    if (cli_repeats_take(p->repeats, front_text_str(&text))) {
+        cli_progress_say(p, front_text_str(&text));
+    }
     front_text_free(&text);
+}
+
+/* Log lines that came again, as far as they are due. */
+static void cli_progress_repeats(struct cli_progress *p, int64_t now_ms)
+{
+    struct front_text text = {0};
+
+    while (cli_repeats_next(p->repeats, now_ms, &text)) {
+        cli_progress_say(p, front_text_str(&text));
+        front_text_free(&text);
+    }
 }
 
 /* Begins. */
@@ -89,6 +104,7 @@ struct cli_progress *cli_progress_new(struct cli *c, struct btc *b)
     p->b = b;
     p->how = cli_progress_choose(c);
     p->screen = c->err_screen;
+    p->repeats = cli_repeats_new();
     p->daemon = strcmp(c->command->name, "daemon") == 0;
     if (p->how == CLI_PROGRESS_BAR) {
         p->live = cli_live_new(fileno(c->err));
@@ -104,6 +120,8 @@ void cli_progress_free(struct cli_progress *p)
         return;
     }
     btc_set_log(cli_log_level(&p->c->o), NULL, NULL);
+    cli_progress_repeats(p, INT64_MAX);
+    cli_repeats_free(p->repeats);
     cli_live_free(p->live);
     free(p);
 }
@@ -291,6 +309,7 @@ void cli_progress_event(struct cli_progress *p, const struct btc_event *ev,
 
     switch (ev->type) {
     case BTC_EVENT_STATS:
+        cli_progress_repeats(p, now_ms);
         cli_progress_stats(p, ev, track, now_ms);
         break;
     case BTC_EVENT_ERROR: /* told also where no progress is wanted */
