@@ -197,13 +197,16 @@ void store_fd_release(struct store_tree *s, uint32_t file, int fd)
 }
 
 /* The oldest unreferenced one, if possible a clean one; under fd_lock. */
-static struct store_fd *store_fd_oldest(struct store *d)
+static struct store_fd *store_fd_oldest(struct store *d, bool clean)
 {
     struct store_fd *f = d->lru.old;
     for (int i = 0; f && i < STORE_EVICT_LOOK; i++, f = f->next) {
         if (!(f->store->flags[f->file] & (STORE_DIRTY | STORE_SYNCING))) {
             return f;
         }
+    }
+    if (clean) {
+        return NULL;
     }
     return d->lru.old;
 }
@@ -230,11 +233,12 @@ static void store_fd_flush(struct store_tree *s, const struct store_fd *f,
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
-/* Closes one that nobody uses; false when there is none. */
-static bool store_fd_evict(struct store *d)
+/* Closes one that nobody uses, of `clean` ones only; false when there is none.
+ */
+static bool store_fd_evict(struct store *d, bool clean)
 {
     pthread_mutex_lock(&d->fd_lock);
-    struct store_fd *f = store_fd_oldest(d);
+    struct store_fd *f = store_fd_oldest(d, clean);
     if (!f) {
         pthread_mutex_unlock(&d->fd_lock);
         return false;
@@ -254,15 +258,18 @@ static bool store_fd_evict(struct store *d)
     return true;
 }
 
-/* Keeps to the limit as far as unused descriptors allow. */
-static void store_fd_make_room(struct store *d)
+/* Keeps to the limits as far as unused descriptors allow. A dirty file that
+ * leaves the cache is synced alone, which costs a disk far more than one of
+ * many in a SYNC, and that closes it anyway: so there may be many of them. */
+static void store_fd_make_room(struct store *d, bool write)
 {
     bool full = true;
     while (full) {
         pthread_mutex_lock(&d->fd_lock);
-        full = d->n_open >= d->max_open;
+        bool packed = d->n_open >= d->room.dirty;
+        full = packed || (!write && d->n_open >= d->room.open);
         pthread_mutex_unlock(&d->fd_lock);
-        full = full && store_fd_evict(d);
+        full = full && store_fd_evict(d, !packed);
     }
 }
 
@@ -299,7 +306,7 @@ int store_fd_open(struct store *d, const char *path, int flags)
     }
     do {
         fd = store_sys_open(d, path, flags);
-    } while ((fd == -EMFILE || fd == -ENFILE) && store_fd_evict(d));
+    } while ((fd == -EMFILE || fd == -ENFILE) && store_fd_evict(d, false));
     return fd;
 }
 
@@ -314,7 +321,7 @@ static int store_fd_open_path(const struct store_job *job, uint32_t file,
     struct store_tree *s = job->store;
     struct store *d = s->d;
     bool must_be_ours = write || job->op == STORE_SYNC;
-    store_fd_make_room(d);
+    store_fd_make_room(d, write);
     int fd = store_fd_open(d, path, write ? O_RDWR | O_NOFOLLOW : O_RDONLY);
     if (fd == -ENXIO) {
         return -EISDIR; /* a socket: no regular file says so */

@@ -151,7 +151,7 @@ struct store {
         struct store_fd *new;
     } lru; /* descriptors that nobody uses */
     uint32_t n_open;
-    uint32_t max_open;
+    struct store_room room;
     uint32_t refs; /* the owner and the stores */
 };
 

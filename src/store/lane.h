@@ -31,6 +31,11 @@ struct store_worker {
     } at;
 };
 
+/* How many files may stand open, and how many while most of them are dirty. */
+struct store_room {
+    uint32_t open, dirty;
+};
+
 /* SYNCs one after the other. A drive that hangs holds up only its own lane. */
 struct store_lane {
     struct store_queue queue;

@@ -45,8 +45,7 @@
 #include "store/look.h"
 #include "store/stays.h"
 
-#define STORE_MAX_OPEN  512 /* files kept open, over all stores */
-#define STORE_MAX_LANES 8   /* drives that are synced at the same time */
+#define STORE_MAX_LANES 8 /* drives that are synced at the same time */
 
 struct store;
 struct store_tree;

@@ -28,6 +28,10 @@
 #define STORE_MAX_THREADS 64
 /* Workers beyond those that were asked for, in place of silent ones. */
 #define STORE_MAX_SPARE 16
+/* Files kept open, over all stores; so many when most of them wait for a SYNC.
+ */
+#define STORE_MAX_OPEN  512
+#define STORE_MAX_DIRTY 8192
 /* Fewest files kept open, however small the process's limit. */
 #define STORE_MIN_OPEN 16
 
@@ -230,10 +234,10 @@ static uint32_t store_count_threads(const struct store_options *o)
 }
 
 /* Sockets and the database want descriptors too: half of them at most. */
-static uint32_t store_count_open(void)
+static uint32_t store_count_open(uint32_t most)
 {
     struct rlimit limit;
-    uint64_t n = STORE_MAX_OPEN;
+    uint64_t n = most;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         n = num_min_u64(n, limit.rlim_cur / 2);
     }
@@ -305,7 +309,8 @@ struct store *store_new(struct loop *l, const struct store_options *o)
     struct store *d = mem_zalloc(sizeof(*d));
     d->refs = 1;
     d->n_threads = store_count_threads(o);
-    d->max_open = store_count_open();
+    d->room.open = store_count_open(STORE_MAX_OPEN);
+    d->room.dirty = store_count_open(STORE_MAX_DIRTY);
     d->wakeup = loop_wakeup_new(l, store_on_wakeup, d);
     int rc = pthread_key_create(&d->silent.self, NULL);
     BTC_ASSERT(rc == 0); /* a process has 1024 */
