@@ -44,13 +44,31 @@ static void api_delete_done(struct store_job *job)
     loop_stop(job->ctx);
 }
 
+/* Does the job, and waits for it. With `look` nothing goes. */
+static void api_delete(struct store *disk, struct store_job *job, bool look)
+{
+    job->remove.look = look;
+    store_submit(disk, job);
+    loop_run(job->ctx);
+}
+
+/* No claim outlives what is deleted, even if this ends in the middle. */
+static int api_remove_unclaim(const struct api_remove *a, struct store *disk,
+                              const struct store_job *job, struct err *e)
+{
+    struct store_job look = *job;
+    api_delete(disk, &look, true);
+    if (look.remove.n_removed == 0) {
+        return 0;
+    }
+    return journal_removal_unclaim(a->db, a->id, e);
+}
+
 /* Deletes the files and the folders that become empty. Storage that is absent
  * keeps its data, so the torrent stays, too: nobody would find the data again.
- * `n_removed`: so many files are gone.
  */
 static int api_remove_data(const struct api_remove *a,
-                           const struct journal_removal *r, uint32_t *n_removed,
-                           struct err *e)
+                           const struct journal_removal *r, struct err *e)
 {
     struct loop *loop = loop_new();
     if (!loop) {
@@ -72,12 +90,13 @@ static int api_remove_data(const struct api_remove *a,
     if (!store) {
         code = BTC_E_DB;
     } else if (code == 0) {
-        store_submit(disk, &job);
-        loop_run(loop);
+        code = api_remove_unclaim(a, disk, &job, e);
+    }
+    if (code == 0) {
+        api_delete(disk, &job, false);
         code = delete_judge(r, &job, e);
         api_remove_tell(a, &job.remove.stays);
     }
-    *n_removed = job.remove.n_removed;
     bits_fini(&select);
     free(owned);
     store_tree_free(store);
@@ -90,15 +109,12 @@ static int api_remove_data(const struct api_remove *a,
 static int api_remove_steps(const struct api_remove *a, struct err *e)
 {
     struct journal_removal r;
-    uint32_t n_removed = 0;
     int code = journal_remove_torrent(a->db, a->id, false, &r, e);
     if (code == 0 && r.step == JOURNAL_REMOVAL_DELETE) {
-        code = api_remove_data(a, &r, &n_removed, e);
+        code = api_remove_data(a, &r, e);
         journal_removal_fini(&r);
         if (!code) {
             code = journal_remove_torrent(a->db, a->id, true, &r, e);
-        } else if (n_removed > 0) {
-            (void)journal_removal_unclaim(a->db, a->id, NULL);
         }
     }
     if (code == 0 && r.step == JOURNAL_REMOVAL_KEEP) {

@@ -8,7 +8,6 @@
  */
 #include "engine/removal.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "engine/delete.h"
@@ -27,6 +26,7 @@ struct removing {
     struct store_tree *own;    /* owns; NULL: the torrent's store was used */
     struct bits select;        /* the files to delete */
     struct fingerprint *owned; /* owns; which they are */
+    bool unclaimed;            /* the journal has no claims any more */
     int code;
     struct err e;
 };
@@ -82,29 +82,14 @@ static void removing_end(struct removing *m)
     free(m);
 }
 
-/* On the database thread. */
-static void remove_unclaim(void *ctx, struct journal *db)
+/* What it knew to be here is not. */
+static void remove_doubt(struct engine_torrent *st)
 {
-    struct removing *m = ctx;
-    struct err e;
-    if (journal_removal_unclaim(db, m->st->id, &e) != 0) {
-        log_write(LOG_WARN, "remove", "%s", e.msg);
-    }
-}
-
-/* No claim outlives what was deleted. */
-static void remove_unclaimed(void *ctx)
-{
-    struct removing *m = ctx;
-    struct engine_torrent *st = m->st;
-    jobs_done(st);
-    st->ran = false; /* what it knew to be here is not */
+    st->ran = false;
     st->stat.bytes_done = 0;
     st->stat.pieces_done = st->stat.checked_to = 0;
     st->stat.completed_at = 0;
     facts_stat(st);
-    remove_failed(st, &m->e);
-    removing_end(m);
 }
 
 /* The files are gone, or not all of them. The next step follows from the wish
@@ -113,27 +98,76 @@ static void remove_deleted(struct store_job *job)
 {
     struct removing *m = job->ctx;
     struct engine_torrent *st = m->st;
-    bool some = job->remove.n_removed > 0;
     jobs_done(st);
     commit_hold(&st->ledger.member, false);
     delete_note(pipes_free_facts(st->s), &job->remove.stays);
     store_stays_fini(&job->remove.stays);
     int code = delete_judge(&m->r, job, &m->e);
     jobs_free(job);
-    if (code != 0 && some) {
-        facts_forget(st);
-        st->n_jobs++;
-        journal_thread_call(st->s->journal_thread, remove_unclaim,
-                            remove_unclaimed, m);
-        return;
-    }
     if (code == 0) {
         facts_forget(st);
         turn_post(st, LIFE_DELETED);
     } else {
+        if (m->unclaimed) {
+            remove_doubt(st);
+        }
         remove_failed(st, &m->e);
     }
     removing_end(m);
+}
+
+/* DELETE, or a look at what it would delete. */
+static void remove_submit(struct removing *m, bool look, store_done_fn *done)
+{
+    struct store_job *job = jobs_new(m->st, STORE_DELETE, done);
+    if (m->own != NULL) {
+        job->store = m->own;
+    }
+    job->select = &m->select;
+    job->remove.owned = m->owned;
+    job->remove.look = look;
+    job->ctx = m;
+    store_submit(m->st->s->disk, job);
+}
+
+/* On the database thread. */
+static void remove_unclaim(void *ctx, struct journal *db)
+{
+    struct removing *m = ctx;
+    m->code = journal_removal_unclaim(db, m->st->id, &m->e);
+}
+
+/* No claim outlives what is deleted, even if this ends in the middle. */
+static void remove_unclaimed(void *ctx)
+{
+    struct removing *m = ctx;
+    jobs_done(m->st);
+    if (m->code != 0) {
+        commit_hold(&m->st->ledger.member, false);
+        m->st->ran = false;
+        remove_failed(m->st, &m->e);
+        removing_end(m);
+        return;
+    }
+    m->unclaimed = true;
+    remove_submit(m, false, remove_deleted);
+}
+
+/* Whether anything would go. */
+static void remove_looked(struct store_job *job)
+{
+    struct removing *m = job->ctx;
+    bool some = job->remove.n_removed > 0;
+    jobs_done(m->st);
+    jobs_free(job);
+    if (some) {
+        facts_forget(m->st);
+        m->st->n_jobs++;
+        journal_thread_call(m->st->s->journal_thread, remove_unclaim,
+                            remove_unclaimed, m);
+    } else {
+        remove_submit(m, false, remove_deleted);
+    }
 }
 
 /* The files lie where the store has them, or where the rows say. */
@@ -151,15 +185,8 @@ void removal_delete(struct engine_torrent *st)
         return;
     }
     commit_hold(&st->ledger.member, true); /* a SYNC would miss the files */
-    struct store_job *job = jobs_new(st, STORE_DELETE, remove_deleted);
-    if (own) {
-        job->store = m->own;
-    }
     m->owned = delete_owned(&m->r);
-    job->select = &m->select;
-    job->remove.owned = m->owned;
-    job->ctx = m;
-    store_submit(st->s->disk, job);
+    remove_submit(m, true, remove_looked);
 }
 
 /* On the database thread. */

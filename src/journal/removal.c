@@ -162,15 +162,15 @@ static int journal_remove_load(struct journal *db,
     out->save_path = mem_strdup(t->save_path);
     int code = journal_load_stat(db, t->id, &stat, e);
     if (code == 0) {
-        if (stat.bytes_done > 0) {
-            out->root_dev = stat.root_dev;
-        } else {
-            out->root_dev = 0;
-        }
         code = journal_load_files(db, t->id, &out->files, &out->n_files, e);
     }
     if (code) {
         return code;
+    }
+    /* By what it made, not by what it claims: a removal that was cut short has
+     * no claims. */
+    for (size_t i = 0; i < out->n_files && out->root_dev == 0; i++) {
+        out->root_dev = out->files[i].state.has_print ? stat.root_dev : 0;
     }
     return journal_remove_share(db, t->id, out, e);
 }

@@ -28,8 +28,9 @@ struct journal_removal {
  * and it is wished back, it has no claims any more. */
 int journal_remove_torrent(struct journal *db, int64_t id, bool data_gone,
                            struct journal_removal *out, struct err *e);
-/* Some of its files are gone, and it stays: nothing is claimed any more. What
- * is left is found by the next look for data beyond the journal. */
+/* Before the first of its files goes: nothing is claimed any more, whatever
+ * ends this in the middle. What is left then, and is wished back, is found by
+ * the next look for data beyond the journal. */
 int journal_removal_unclaim(struct journal *db, int64_t id, struct err *e);
 void journal_removal_fini(struct journal_removal *r);
 

@@ -176,10 +176,10 @@ static void store_delete_file(struct store_delete *w, uint32_t file)
         store_fail_with(job, file, path, BTC_E_EXISTS, why);
         return;
     }
-    if (rc == 0) {
+    if (rc == 0 && !job->remove.look) {
         rc = store_sys_fault(job->store->d, "unlink", path);
     }
-    if (rc == 0 && unlinkat(fd, name, 0) != 0) {
+    if (rc == 0 && !job->remove.look && unlinkat(fd, name, 0) != 0) {
         rc = -errno;
     }
     if (rc == 0) {
@@ -297,9 +297,24 @@ static bool store_delete_open(struct store_delete *w)
     return true;
 }
 
-/* DELETE. Goes on after a failure and tells the first. Folders stand behind
- * their parents, so backwards they empty from below; the save path (0) stays.
- */
+/* Goes on after a failure and tells the first. Folders stand behind their
+ * parents, so backwards they empty from below; the save path (0) stays. */
+static void store_delete_all(struct store_delete *d)
+{
+    struct store_tree *s = d->job->store;
+    for (uint32_t i = 0; i < s->n_files; i++) {
+        if (store_delete_wants(d->job, i)) {
+            store_delete_file(d, i);
+        } else if (!s->layout[i].pad && !d->job->remove.look) {
+            store_delete_leave(d, i);
+        }
+    }
+    for (uint32_t i = s->n_dirs; i > 1 && !d->job->remove.look; i--) {
+        store_delete_folder(d, i - 1);
+    }
+}
+
+/* DELETE. */
 void store_run_delete(struct store_worker *w, struct store_job *job)
 {
     struct store_tree *s = job->store;
@@ -310,18 +325,11 @@ void store_run_delete(struct store_worker *w, struct store_job *job)
     }
     store_fd_drop_all(s);
     store_tree_find_homes(s);
-    for (uint32_t i = 0; i < s->n_files; i++) {
-        if (store_delete_wants(job, i)) {
-            store_delete_file(&d, i);
-        } else if (!s->layout[i].pad) {
-            store_delete_leave(&d, i);
-        }
-    }
-    for (uint32_t i = s->n_dirs; i > 1; i--) {
-        store_delete_folder(&d, i - 1);
-    }
+    store_delete_all(&d);
     (void)store_delete_dir_fd(&d, 0);
     (void)close(d.root);
-    store_delete_sync(job);
-    store_delete_claims(s);
+    if (!job->remove.look) {
+        store_delete_sync(job);
+        store_delete_claims(s);
+    }
 }

@@ -186,10 +186,10 @@ struct store_job {
          * stays. Of the rest dev, ino, size and mtime_ns count.
          * Borrows until done; NULL: all are. */
         const struct fingerprint *owned;
-        uint32_t n_removed; /* result: files that were there */
-        /* Result: what was not to go. Caller store_stays_fini. */
-        struct store_stays stays;
-    } remove; /* DELETE */
+        bool look;                /* nothing goes: `n_removed` would */
+        uint32_t n_removed;       /* result: files that were there */
+        struct store_stays stays; /* result: did not go; store_stays_fini */
+    } remove;                     /* DELETE */
     struct {
         uint32_t piece_length;
         uint32_t n_pieces;

@@ -181,6 +181,45 @@ def test_killed(lab):
         stop(daemon)
 
 
+def killed_everywhere(lab, wish_first, *args):
+    """A removal that is killed before its n-th change, for every n, and wished
+    back then: never a claim of what is gone, and all comes anew."""
+    library = os.environ.get("BTC_KILL")
+    if not library:
+        raise lab_module.Skip("BTC_KILL does not name libkill.so")
+    t = folder(lab)
+    seeder = Seeder(t)
+    for nth in range(1, 2000):
+        add(lab, t)
+        run = lab.btc("resume", "--peer", seeder.address)
+        assert run.code == 0 and rows(lab) == ["complete"], (nth, run)
+        if wish_first:
+            wish(lab, "remove-data")
+        run = lab.btc(*args, env={"LD_PRELOAD": library,
+                                  "BTC_KILL_NTH": str(nth)})
+        if run.code == 0:
+            assert not rows(lab) and not files(lab), nth
+            return nth - 1
+        assert run.code == -signal.SIGKILL, (nth, run)
+        claimed = set(rows(lab, "SELECT piece FROM piece"))
+        wrong = claimed - t.good_pieces(lab.path("out"))
+        assert not wrong, (nth, wrong, files(lab))
+        wish(lab, "run", may_miss=True)
+    raise AssertionError("it never ends")
+
+
+def test_killed_without_engine(lab):
+    n = killed_everywhere(lab, False, "rm", "--data", "-y", "two")
+    assert n > 12, n
+    print(f"killed at {n} places")
+
+
+def test_killed_with_engine(lab):
+    n = killed_everywhere(lab, True, "resume", "--journal-interval", "20")
+    assert n > 12, n
+    print(f"killed at {n} places")
+
+
 def test_rows_unreadable(lab):
     """The names of the files are all it takes."""
     paused(lab, folder(lab))

@@ -120,7 +120,10 @@ class Stress:
 
     def has_data(self, t):
         """All its files are known as its own: an earlier life may have left
-        some, which a torrent that has not begun does not delete."""
+        some, which a torrent that has not begun does not delete, nor one that
+        keeps what it has of them out of sight (file.part)."""
+        if any(d.endswith(".part") for d in os.listdir(self.out(t))):
+            return False
         return not self.lab.sql(
             "SELECT 1 FROM file JOIN torrent ON torrent.id = torrent_id WHERE "
             "info_hash = ? AND NOT pad AND ino IS NULL", t.info_hash)
@@ -135,7 +138,9 @@ class Stress:
     def add(self, t):
         if self.removing.pop(t.info_hash, False) and not self.row(t):
             left = [f for _, _, fs in os.walk(self.out(t)) for f in fs]
-            assert not left, f"{t.name}: removed with its data: {left}"
+            assert not left, (
+                f"{t.name}: removed with its data: {left}",
+                [r["text"] for r in self.lab.sql("SELECT text FROM log")][-20:])
         s = self.seeders[self.torrents.index(t)]
         args = ["add", t.path, "-d", self.out(t),
                 "--seed", self.random.choice(["none", "forever", "ratio:1"])]
