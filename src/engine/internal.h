@@ -71,6 +71,7 @@ struct torrent_startup {
     bool scan_needed;
     struct fingerprint longer; /* verify: a file that is too long, or none */
     uint32_t longer_file, checked_from; /* which; a check goes on here */
+    uint32_t n_lacking;   /* verify: files without bytes that are not there */
     int64_t verify_taken; /* the wish to verify that was carried out last */
     struct journal_run last_run; /* that may have written its files */
 };

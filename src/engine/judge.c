@@ -267,13 +267,16 @@ static void judge_apply(struct engine_torrent *st,
 }
 
 /* Of a file without bytes there is nothing to lose or to doubt. One that is
- * gone is made anew, and then that one is the torrent's own: see adopt_own. */
+ * gone is owed (owed.h) until it is made anew, and then that one is the
+ * torrent's own: see adopt_own. */
 static void judge_forget_empty(struct engine_torrent *st,
                                const struct fingerprint *prints)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file_state *f = &st->rows.state[i];
-        f->has_print &= st->geom.files[i].length > 0 || prints[i].exists;
+        bool known = st->rows.state[i].has_print;
+        if (known && st->geom.files[i].length == 0 && !prints[i].exists) {
+            judge_take_print(st, i, &prints[i]);
+        }
     }
 }
 

@@ -55,6 +55,9 @@ static enum btc_state report_running_state(const struct engine_torrent *st)
 /* Nothing wanted is missing, as far as is known. */
 static bool report_is_complete(const struct engine_torrent *st)
 {
+    if (st->startup.n_lacking > 0) {
+        return false;
+    }
     if (st->t != NULL && st->ran) {
         return torrent_is_complete(st->t);
     }

@@ -329,11 +329,23 @@ static void startup_absent(struct engine_torrent *st, bool root)
     turn_post_failed(st, BTC_E_STORAGE, text);
 }
 
-/* btc verify makes no files, so CREATE does not find what it would refuse. */
-static void startup_find_longer(struct engine_torrent *st,
-                                const struct fingerprint *prints)
+/* A file without bytes that is to be there and is not: no piece would miss it.
+ * Where the file system has no links nothing is to be done about those. */
+static bool startup_is_lacking(const struct engine_torrent *st, uint32_t file,
+                               const struct fingerprint *prints)
+{
+    const struct layout_file *f = &st->geom.files[file];
+    return !f->pad && st->rows.state[file].priority > 0 && f->length == 0 &&
+           !prints[file].exists && store_tree_link(st->store, file) == NULL;
+}
+
+/* btc verify makes no files, so CREATE does not find what it would refuse or
+ * make. */
+static void startup_find_wrong(struct engine_torrent *st,
+                               const struct fingerprint *prints)
 {
     st->startup.longer = (struct fingerprint){0};
+    st->startup.n_lacking = 0;
     for (uint32_t i = 0; st->s->o.check_only && i < st->geom.n_files; i++) {
         const struct layout_file *f = &st->geom.files[i];
         bool is_longer = prints[i].exists && prints[i].is_file && !f->pad &&
@@ -342,6 +354,9 @@ static void startup_find_longer(struct engine_torrent *st,
         if (is_longer && !st->startup.longer.exists) {
             st->startup.longer = prints[i];
             st->startup.longer_file = i;
+        }
+        if (startup_is_lacking(st, i, prints)) {
+            st->startup.n_lacking++;
         }
     }
 }
@@ -383,7 +398,7 @@ static void startup_judged(struct engine_torrent *st,
     pipes_place(st, job->root.dev, job->prints);
     if (judge_files(st, job)) {
         startup_find_strangers(st, job->prints);
-        startup_find_longer(st, job->prints);
+        startup_find_wrong(st, job->prints);
         st->startup.scan_needed &= startup_has_files(st, job->prints);
         startup_find_others(st, job->prints);
     } else {

@@ -279,13 +279,19 @@ static int engine_torrent_find_bad(const struct engine_torrent *st, char *text,
     if (startup_is_too_long(st, text, size)) {
         return BTC_E_EXISTS;
     }
-    if (missing == 0) {
+    if (missing > 0) {
+        (void)snprintf(text, size,
+                       "%u of %u pieces are bad or missing; `btc resume` "
+                       "fetches them",
+                       missing, st->geom.n_pieces);
+    } else if (st->startup.n_lacking > 0) {
+        (void)snprintf(text, size,
+                       "files without content are missing: %u; `btc resume` "
+                       "makes them",
+                       st->startup.n_lacking);
+    } else {
         return 0;
     }
-    (void)snprintf(text, size,
-                   "%u of %u pieces are bad or missing; `btc resume` "
-                   "fetches them",
-                   missing, st->geom.n_pieces);
     return BTC_E_VERIFY;
 }
 

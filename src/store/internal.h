@@ -183,9 +183,7 @@ void store_unref(struct store *d);
 bool store_fd_identity(struct store_tree *s, uint32_t file, struct stat *st);
 
 /* tree.c */
-/* The text of a file's link, and where it lies until it is moved; NULL: none.
- */
-const char *store_tree_link(const struct store_tree *s, uint32_t file);
+/* Where it lies until it is moved; NULL: none. */
 const char *store_tree_from(const struct store_tree *s, uint32_t file);
 /* The full path into `out` (PATH_MAX); 0 or -ENAMETOOLONG. */
 int store_tree_path(const struct store_tree *s, uint32_t file, char *out);

@@ -96,11 +96,12 @@ bool store_is_owned(const struct fingerprint *own,
 struct store_tree *store_tree_new(struct store *d, const char *save_path,
                                   const struct store_file *files,
                                   uint32_t n_files, bool full);
-/* A file's path, as the tree was made with it; as long as the tree is. */
+/* As long as the tree is: a file's path, as the tree was made with it; the text
+ * of a link, NULL: it is none; where the files lie in the stream. */
 const char *store_tree_name(const struct store_tree *s, uint32_t file);
-/* Where its files lie in the stream, in their order; as long as the tree is. */
+const char *store_tree_link(const struct store_tree *s, uint32_t file);
 const struct layout_file *store_tree_layout(const struct store_tree *s);
-/* STAT has found it at its `home`, which is its path now. */
+/* STAT has found it at its `home`: that is its path now. */
 bool store_tree_is_home(const struct store_tree *s, uint32_t file);
 /* Closes the files that nobody uses and no SYNC owes anything; they open again
  * when they are needed. Lets the files go to others. */
@@ -115,10 +116,9 @@ bool store_is_dirty(struct store_tree *s); /* written to since the last SYNC */
  * only for those of trees with the same one (beyond STORE_MAX_LANES some
  * share). Only while no SYNC of it is out; 0 until it is told. */
 void store_tree_set_lane(struct store_tree *s, uint32_t lane);
-/* Looks for system calls that do not come back; the loop does it once a second.
- * Other drives get workers in place of those that wait, and what is for the
- * same drive waits in its queue. True when there is a drive that does not
- * answer: no tree need be asked while there is none. */
+/* Looks for calls that do not come back; the loop does it once a second. Other
+ * drives get workers in place of those that wait, and what is for the same one
+ * waits. True when a drive does not answer: else no tree need be asked. */
 bool store_look(struct store *d, uint64_t now_ms);
 /* When a call to its drive was found to be out that is not back yet, once that
  * is seconds ago; 0: the drive answers. */

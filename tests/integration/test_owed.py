@@ -76,6 +76,25 @@ def test_verify(lab):
         t.check(lab.path("out"))
 
 
+def test_empty_file(lab):
+    """No piece misses a file without bytes: a verification does, and what it
+    finds is made again."""
+    t, seeder = folder(lab, (40_000, 0, 0, 40_000))
+    get(lab, t, seeder)
+    for name in ("f1", "f2"):
+        os.unlink(lab.path("out/two", name))
+    for args in ((), ("--full",)):
+        run = lab.btc("verify", *args)
+        assert run.code == 8 and "missing: 2" in run.err, run
+        assert one(lab, "SELECT state FROM progress") == "queued"
+    resumed(lab)
+    t.check(lab.path("out"))
+    assert lab.btc("verify").code == 0
+    assert lab.btc("set", "1", "priority.2=off").code == 0
+    os.unlink(lab.path("out/two/f1"))
+    assert lab.btc("verify").code == 0, "it is not wanted"
+
+
 def test_verify_by_id(lab):
     t, seeder = folder(lab)
     get(lab, t, seeder)
