@@ -17,6 +17,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
+/* Files of one verdict that are told of one by one. */
+#define JUDGE_MAX_TOLD 20u
+
 /* Whatever was verified in the file until now is to be hashed again. */
 static void judge_owe_check(struct engine_torrent *st, uint32_t file)
 {
@@ -37,24 +40,47 @@ static void judge_doubt_file(struct engine_torrent *st, uint32_t file)
     judge_owe_check(st, file);
 }
 
-/* Changed by somebody else, or maybe so. */
-static void judge_recheck_file(struct engine_torrent *st, uint32_t file,
-                               enum trust_verdict verdict)
+/* What is told of a file after a verdict, and of many. */
+static const struct {
+    enum level level;
+    const char *kind, *one, *more;
+} judge_news[TRUST_N_VERDICTS] = {
+    [TRUST_LOST] = {LEVEL_WARN, "file-lost",
+                    "is gone: its pieces count as missing",
+                    "more files are gone: their pieces count as missing"},
+    [TRUST_RECHECK] = {LEVEL_WARN, "file-changed",
+                       "was changed by somebody else: its pieces are hashed "
+                       "again",
+                       "more files were changed by somebody else: their "
+                       "pieces are hashed again"},
+    [TRUST_LATE] = {LEVEL_INFO, "file-late",
+                    "was written by a run that was killed: its pieces are "
+                    "hashed before it is complete",
+                    "more files were written by a run that was killed: their "
+                    "pieces are hashed before it is complete"},
+};
+
+static void judge_tell(struct engine_torrent *st, uint32_t file,
+                       enum trust_verdict verdict)
 {
     char text[512];
-    judge_doubt_file(st, file);
-    if (verdict == TRUST_RECHECK) {
-        (void)snprintf(text, sizeof(text),
-                       "%.400s was changed by somebody else: its pieces are "
-                       "hashed again",
-                       facts_path(st, file));
-        facts_event(st, LEVEL_WARN, "file-changed", text);
-    } else {
-        (void)snprintf(text, sizeof(text),
-                       "%.400s was written by a run that was killed: its "
-                       "pieces are hashed before it is complete",
-                       facts_path(st, file));
-        facts_event(st, LEVEL_INFO, "file-late", text);
+    (void)snprintf(text, sizeof(text), "%.400s %s", facts_path(st, file),
+                   judge_news[verdict].one);
+    facts_event(st, judge_news[verdict].level, judge_news[verdict].kind, text);
+}
+
+/* A folder of very many may be gone: a line for each would push all that has
+ * happened out of the log. */
+static void judge_tell_more(struct engine_torrent *st,
+                            const uint32_t n[static TRUST_N_VERDICTS])
+{
+    for (size_t i = 0; i < TRUST_N_VERDICTS; i++) {
+        char text[160];
+        if (n[i] > JUDGE_MAX_TOLD) {
+            (void)snprintf(text, sizeof(text), "%u %s", n[i] - JUDGE_MAX_TOLD,
+                           judge_news[i].more);
+            facts_event(st, judge_news[i].level, judge_news[i].kind, text);
+        }
     }
 }
 
@@ -117,18 +143,6 @@ static void judge_drop_blocks(struct engine_torrent *st, uint32_t file)
         }
     }
     st->rows.n_blocks = kept;
-}
-
-/* A file is gone: its pieces are lost, an event row says so. */
-static void judge_lose_file(struct engine_torrent *st, uint32_t file)
-{
-    char text[512];
-    judge_drop_pieces(st, file);
-    judge_drop_blocks(st, file);
-    (void)snprintf(text, sizeof(text),
-                   "%.400s is gone: its pieces count as missing",
-                   facts_path(st, file));
-    facts_event(st, LEVEL_WARN, "file-lost", text);
 }
 
 /* Somebody has put another file in the place of the one that btc made or took
@@ -234,6 +248,27 @@ static void judge_end_blocks(struct engine_torrent *st, uint32_t file,
     }
 }
 
+/* What a verdict costs the claims of a file; it is told of the first ones. */
+static void judge_apply_file(struct engine_torrent *st, uint32_t file,
+                             enum trust_verdict verdict,
+                             uint32_t told[static TRUST_N_VERDICTS])
+{
+    if (verdict == TRUST_LOST) {
+        judge_drop_pieces(st, file);
+        judge_drop_blocks(st, file);
+    } else if (verdict == TRUST_RECHECK || verdict == TRUST_LATE) {
+        judge_doubt_file(st, file);
+    } else {
+        return;
+    }
+    if (verdict == TRUST_RECHECK) {
+        (void)bits_set(&st->startup.changed, file);
+    }
+    if (told[verdict]++ < JUDGE_MAX_TOLD) {
+        judge_tell(st, file, verdict);
+    }
+}
+
 /* Carries the verdicts out. */
 static void judge_apply(struct engine_torrent *st,
                         const struct fingerprint *prints,
@@ -241,19 +276,13 @@ static void judge_apply(struct engine_torrent *st,
                         size_t n)
 {
     bool trust = st->s->o.verify == BTC_VERIFY_NONE;
+    uint32_t told[TRUST_N_VERDICTS] = {0};
     st->startup.bytes_missing = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t file = map[i];
         st->startup.bytes_missing += judge_missing(st, file, &files[i].now);
-        if (files[i].verdict == TRUST_LOST) {
-            judge_lose_file(st, file);
-        } else if ((files[i].verdict == TRUST_RECHECK ||
-                    files[i].verdict == TRUST_LATE) &&
-                   !trust) {
-            judge_recheck_file(st, file, files[i].verdict);
-            if (files[i].verdict == TRUST_RECHECK) {
-                (void)bits_set(&st->startup.changed, file);
-            }
+        if (!trust || files[i].verdict == TRUST_LOST) {
+            judge_apply_file(st, file, files[i].verdict, told);
         }
         st->startup.scan_needed |= files[i].beyond;
         /* one that is not known as ours: see adopt.h */
@@ -264,6 +293,7 @@ static void judge_apply(struct engine_torrent *st,
         }
         judge_end_blocks(st, file, &files[i].now);
     }
+    judge_tell_more(st, told);
 }
 
 /* Of a file without bytes there is nothing to lose or to doubt. One that is
@@ -509,7 +539,8 @@ void judge_distrust(struct engine_torrent *st, uint32_t piece)
 void judge_touched(struct engine_torrent *st, uint32_t file)
 {
     uint32_t first, end;
-    judge_recheck_file(st, file, TRUST_RECHECK);
+    judge_doubt_file(st, file);
+    judge_tell(st, file, TRUST_RECHECK);
     journal_put_doubt(commit_facts(&st->ledger.member), st->id, file,
                       &st->rows.state[file]);
     layout_file_pieces(&st->geom, file, &first, &end);

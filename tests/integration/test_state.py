@@ -7,10 +7,15 @@ import os
 import shutil
 import signal
 import sqlite3
+import sys
 
 import kit
 import lab
 import wire
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "power"))
+import seeder  # noqa: E402
 
 SIZE = 3_000_001
 LENGTH = 65536
@@ -226,6 +231,28 @@ def test_silent_progress(lab):
         run = lab.btc("get", torrent.path, "-d", lab.path("out"), *args)
         assert run.code == 13, run
         assert run.err.count("is a folder") == 1, run
+
+
+def test_same_of_many_files(lab):
+    """What has become of many files is told of some of them, with a count for
+    the others, which pushes nothing out of the log."""
+    for i in range(300):
+        lab.make_data(f"seed/many/{i % 3}/{i}", 500, seed=i)
+    torrent = lab.make_torrent(lab.path("seed/many"), piece_length=16384)
+    seed = seeder.Seeder(torrent)
+    out = kit.folder(lab, "out")
+    assert lab.btc("get", torrent.path, "-d", out, "--peer",
+                   seed.address).code == 0
+    shutil.rmtree(os.path.join(out, "many", "1"))
+    for i in range(0, 300, 3):
+        os.utime(os.path.join(out, "many", "0", str(i)))
+    run = lab.btc("verify")
+    assert run.code == 8, run
+    assert "80 more files are gone: their pieces count as" in run.err, run
+    assert "80 more files were changed by somebody else" in run.err, run
+    told = {r["kind"]: r["n"] for r in lab.sql(
+        "SELECT kind, count(*) AS n FROM log GROUP BY kind")}
+    assert told["file-lost"] == told["file-changed"] == 21, told
 
 
 def test_same_error(lab):

@@ -38,7 +38,8 @@ enum trust_verdict {
     TRUST_TRUST,   /* claims stand */
     TRUST_LATE,    /* maybe ours, maybe not: hash before it is complete */
     TRUST_RECHECK, /* changed by somebody else: hash every claim again */
-    TRUST_LOST     /* the file is gone: its claims are lost */
+    TRUST_LOST,    /* the file is gone: its claims are lost */
+    TRUST_N_VERDICTS
 };
 
 struct trust_file {
