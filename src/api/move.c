@@ -55,6 +55,10 @@ static int api_move_wait(struct api_move *m, struct err *e)
     const char *path = journal_path(m->db);
     uint64_t waited = 0;
     while (journal_engine_pid(path) != 0) {
+        int code = journal_move_stands(m->db, m->row, e);
+        if (code != 0) {
+            return code; /* it runs again: it will not let go */
+        }
         if (waited >= API_MOVE_LEAST_MS &&
             api_move_is_at_rest(m->db, m->row->id)) {
             return 0;

@@ -12,6 +12,7 @@
 #include "journal/wishes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Limits and the like of a torrent that is loaded. */
 static void wish_apply(struct engine_torrent *st,
@@ -110,6 +111,9 @@ static void wish_torrent(struct engine *s, struct journal_wishes *w, size_t i)
         wish_apply(st, row);
     }
     kept_wish(st, &w->items[i]);
+    if (strcmp(row->save_path, st->row.save_path) != 0) {
+        st->stat.root_dev = 0; /* who moved it has journaled where it is now */
+    }
     wish_take_row(st, row);
     if (goal) {
         wish_goal(st);

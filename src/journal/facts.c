@@ -88,13 +88,13 @@ static const char put_stat[] =
         " eta_s = ?8, peers = ?9, seeds = ?10, downloaded = ?11,"
         " uploaded = ?12, wasted = ?13, error_code = ?14, error = ?15,"
         " checked_to = ?16, completed_at = ?17, seeding_s = ?18,"
-        " root_dev = ?19, last_run = iif(?21 AND ?20 NOT NULL, ?20, last_run),"
+        " root_dev = coalesce(?19, root_dev), last_run = iif(?21 AND ?20 NOT NULL, ?20, last_run),"
         " updated_at = unixepoch() WHERE torrent_id = ?1"
         " AND (state, bytes_done, bytes_total, pieces_done, down_rate,"
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
         " error_code, error, checked_to, completed_at, seeding_s, root_dev,"
         " last_run) IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-        " ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
+        " ?13, ?14, ?15, ?16, ?17, ?18, coalesce(?19, root_dev),"
         " iif(?21 AND ?20 NOT NULL, ?20, last_run))";
 
 static const char end_stats[] =

@@ -316,6 +316,34 @@ static int journal_move_prints(struct journal *db, int64_t id,
 
 /* --- the switch, and the end --- */
 
+static int journal_move_is_off(const struct journal_move *m, struct err *e)
+{
+    return err_set(e, BTC_E_INTERRUPTED,
+                   "torrent %lld stays where it is: something else was wished "
+                   "of it meanwhile",
+                   (long long)m->id);
+}
+
+int journal_move_stands(struct journal *db, const struct journal_move *m,
+                        struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int code = journal_prepare(db,
+                               "SELECT 1 FROM torrent WHERE id = ?1"
+                               " AND wanted = 'pause' AND starts = ?2",
+                               &s, e);
+    if (code != 0) {
+        return code;
+    }
+    (void)sqlite3_bind_int64(s, 1, m->id);
+    (void)sqlite3_bind_int64(s, 2, m->starts);
+    if (sqlite3_step(s) == SQLITE_DONE) {
+        code = journal_move_is_off(m, e);
+    }
+    (void)sqlite3_finalize(s); /* of an error the switch will tell */
+    return code;
+}
+
 /* Nobody has wished to run or to remove it, and the move is still ours. */
 static int journal_move_is_on(struct journal *db, const struct journal_move *m,
                               struct err *e)
@@ -330,10 +358,7 @@ static int journal_move_is_on(struct journal *db, const struct journal_move *m,
         " AND wanted = 'pause' AND starts = ?2)",
         &a, &changed, e);
     if (code == 0 && changed != 1) {
-        code = err_set(e, BTC_E_INTERRUPTED,
-                       "torrent %lld stays where it is: something else was "
-                       "wished of it meanwhile",
-                       (long long)m->id);
+        code = journal_move_is_off(m, e);
     }
     return code;
 }

@@ -57,6 +57,9 @@ int journal_move_put_files(struct journal *db, int64_t id,
 /* A new file has been made, under a name that is not its last. */
 int journal_move_made(struct journal *db, int64_t id,
                       const struct journal_move_file *f, struct err *e);
+/* 0 as long as nothing else is wished of it: else INTERRUPTED with a text. */
+int journal_move_stands(struct journal *db, const struct journal_move *m,
+                        struct err *e);
 /* Once all new files are durable: save_path, the fingerprints of those that are
  * trusted, the device of the new folder. BTC_E_INTERRUPTED when the torrent was
  * started or removed meanwhile, or the move is not this process's any more. */

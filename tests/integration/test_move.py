@@ -141,6 +141,47 @@ def test_with_engine(lab):
     daemon.wait()
 
 
+def test_not_begun_with_engine(lab):
+    """What found no room is moved to where there is some: it begins there."""
+    torrent = lab.make_torrent(lab.make_data("seed/data.bin", 6_000_001),
+                               piece_length=LENGTH)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    small = lab.mount_tmpfs("small", 2 << 20)
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: lab.sql("SELECT 1 FROM run"), 30, "a daemon")
+    assert lab.btc("add", torrent.path, "-d", small, "--peer",
+                   seed.address).code == 0
+    lab.wait(lambda: kit.progress(lab)["state"] == "waiting-space", 20)
+    run = lab.btc("move", "1", kit.folder(lab, "new"))
+    assert run.code == 0, run
+    lab.wait(lambda: kit.progress(lab)["percent"] == 100.0, 20, "all of it")
+    torrent.check(lab.path("new"))
+    assert daemon.stop() == 0
+
+
+def test_wished_meanwhile(lab):
+    """Who wishes it to run while it is moved keeps it, and nobody waits for an
+    engine that does not let go: here one that is stopped."""
+    torrent = lab.make_torrent(lab.make_data("seed/data.bin", 6_000_001),
+                               piece_length=LENGTH)
+    seed = wire.Slow(torrent, lab.next_ip())
+    daemon = lab.start_btc("daemon")
+    assert lab.btc("add", torrent.path, "-d", kit.folder(lab, "out"), "--peer",
+                   seed.address).code == 0
+    lab.wait(lambda: kit.progress(lab)["pieces_done"] > 0, 20)
+    daemon.signal(signal.SIGSTOP)
+    move = lab.start_btc("move", "1", kit.folder(lab, "new"))
+    lab.wait(lambda: kit.progress(lab)["wanted"] == "pause", 20)
+    assert lab.btc("start", "1").code == 0
+    assert move.wait(20) == 7, move.err()
+    assert "something else was wished" in move.err(), move.err()
+    daemon.signal(signal.SIGCONT)
+    seed.pause = 0
+    lab.wait(lambda: kit.progress(lab)["percent"] == 100.0, 60, "the rest")
+    torrent.check(lab.path("out"))
+    assert daemon.stop() == 0
+
+
 def killed_everywhere(lab, torrent, places):
     """A move that is killed before its n-th change, for every n; how many."""
     library = os.environ.get("BTC_KILL")
