@@ -69,6 +69,7 @@ struct journal {
     struct journal_kept kept;
     uint64_t n_prepared; /* statements made by journal_take, for tests */
     unsigned depth;      /* journal_begin without its journal_end */
+    bool is_many;        /* by journal_begin_many */
 };
 
 struct journal_migration {

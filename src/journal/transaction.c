@@ -3,6 +3,12 @@
  */
 #include "journal/internal.h"
 
+/* KiB of pages that SQLite keeps: as it does by itself, and so many that it
+ * does not write those of a long transaction ahead, to read and write them
+ * again. */
+#define JOURNAL_CACHE      "-2000"
+#define JOURNAL_CACHE_MANY "-8000"
+
 /* Ends what is left of a transaction; a full disk may have done so already. */
 static void journal_rollback(struct journal *db)
 {
@@ -58,10 +64,14 @@ int journal_begin(struct journal *db, struct err *e)
 
 int journal_begin_many(struct journal *db, struct err *e)
 {
-    int code = journal_exec(db, "PRAGMA temp_store = MEMORY", e);
+    int code = journal_exec(db,
+                            "PRAGMA temp_store = MEMORY;"
+                            "PRAGMA cache_size = " JOURNAL_CACHE_MANY,
+                            e);
     if (code != 0) {
         return code;
     }
+    db->is_many = true;
     return journal_begin(db, e);
 }
 
@@ -94,6 +104,10 @@ int journal_end(struct journal *db, int code, struct err *e)
     }
     if (code != 0) {
         journal_rollback(db);
+    }
+    if (db->is_many) {
+        db->is_many = false;
+        (void)journal_exec(db, "PRAGMA cache_size = " JOURNAL_CACHE, NULL);
     }
     return code;
 }
