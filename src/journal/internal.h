@@ -148,6 +148,10 @@ int journal_load_news(struct journal *db, int64_t seen,
  * element `name`. */
 int journal_load_named(struct journal *db, const char *folder, const char *name,
                        struct journal_torrent **out, size_t *n, struct err *e);
+/* The last save path in the order of bytes up to `folder`; NULL: there is none,
+ * free(). */
+int journal_load_last_path(struct journal *db, const char *folder, char **out,
+                           struct err *e);
 /* Those whose save path is `folder` or lies below it. */
 int journal_load_below(struct journal *db, const char *folder,
                        struct journal_torrent **out, size_t *n, struct err *e);

@@ -187,6 +187,26 @@ int journal_load_named(struct journal *db, const char *folder, const char *name,
     return journal_load_torrents_by(db, &q, out, n, e);
 }
 
+/* A text in a row of its own. */
+static void journal_read_text(sqlite3_stmt *s, void *row)
+{
+    *(char **)row = journal_col_str(s, 0);
+}
+
+int journal_load_last_path(struct journal *db, const char *folder, char **out,
+                           struct err *e)
+{
+    const struct journal_query q = {
+        .sql = "SELECT max(save_path) FROM torrent WHERE save_path <= ?3",
+        .read = journal_read_text,
+        .text = {folder}};
+    struct journal_rows r = {.size = sizeof(*out)};
+    int code = journal_load(db, &q, &r, e);
+    *out = r.n > 0 ? *(char **)r.p : NULL;
+    free(r.p);
+    return code;
+}
+
 /* Those that lie in a folder or below it. */
 int journal_load_below(struct journal *db, const char *folder,
                        struct journal_torrent **out, size_t *n, struct err *e)
@@ -410,12 +430,6 @@ void journal_trackers_free(struct journal_tracker *rows, size_t n)
     free(rows);
 }
 
-/* A row of web_seed. */
-static void journal_read_web_seed(sqlite3_stmt *s, void *row)
-{
-    *(char **)row = mem_strdup((const char *)sqlite3_column_text(s, 0));
-}
-
 /* The web seeds of a torrent. What was read before an error
  * is given, too. */
 int journal_load_web_seeds(struct journal *db, int64_t id, char ***out,
@@ -424,7 +438,7 @@ int journal_load_web_seeds(struct journal *db, int64_t id, char ***out,
     const struct journal_query q = {
         .sql = "SELECT url FROM web_seed WHERE torrent_id = ?1 ORDER BY url",
         .id = id,
-        .read = journal_read_web_seed};
+        .read = journal_read_text};
     struct journal_rows r = {.size = sizeof(**out)};
     int code = journal_load(db, &q, &r, e);
     *out = r.p;

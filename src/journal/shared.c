@@ -99,24 +99,42 @@ static int journal_near_meet_all(struct journal_near *x,
     return code;
 }
 
+/* The torrents of a folder whose paths begin with `name`. */
+static int journal_near_named(struct journal_near *x, const char *folder,
+                              const char *name, struct err *e)
+{
+    struct journal_torrent *rows;
+    size_t n;
+    int code = journal_load_named(x->db, folder, name, &rows, &n, e);
+    return journal_near_meet_all(x, rows, n, code, e);
+}
+
 /* Torrents in the folder of `place` or one above it, if their paths begin with
- * the element that leads there. */
+ * the element that leads there. Mostly no torrent has such a folder, and one
+ * look at the save path that comes before it tells so of several. */
 static int journal_near_above(struct journal_near *x, const char *place,
                               struct err *e)
 {
     char *folder = mem_strdup(place);
+    char *last = NULL; /* the last save path that is not behind the folder */
     int code = 0;
     for (char *at = strrchr(folder, '/'); code == 0 && at != NULL;
          at = strrchr(folder, '/')) {
         char *name = mem_strdup(at + 1);
-        struct journal_torrent *rows;
-        size_t n;
         *at = '\0';
-        code = journal_load_named(x->db, *folder != '\0' ? folder : "/", name,
-                                  &rows, &n, e);
-        code = journal_near_meet_all(x, rows, n, code, e);
+        const char *above = *folder != '\0' ? folder : "/";
+        if (last == NULL || strcmp(above, last) < 0) {
+            free(last);
+            code = journal_load_last_path(x->db, above, &last, e);
+        }
+        if (last == NULL) {
+            *folder = '\0'; /* and none is before the folders above it */
+        } else if (strcmp(above, last) == 0) {
+            code = journal_near_named(x, above, name, e);
+        }
         free(name);
     }
+    free(last);
     free(folder);
     return code;
 }

@@ -85,7 +85,10 @@ static bool store_own_is_folder(const struct store_own *o, const char *path,
  * system call. */
 bool store_own_is_named(const struct store_own *o, const char *path)
 {
-    for (const char *at = path; at && o; at = strchr(at, '/')) {
+    if (o == NULL || strcasestr(path, o->name) == NULL) {
+        return false;
+    }
+    for (const char *at = path; at; at = strchr(at, '/')) {
         at += *at == '/';
         size_t len = strcspn(at, "/");
         if (store_own_has_name(o, at, len) && at > path &&

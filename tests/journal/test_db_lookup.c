@@ -119,6 +119,46 @@ static void test_near(void **state)
     journal_close(db);
 }
 
+/* Folders above are found whatever other save paths stand between them. */
+static void test_near_above(void **state)
+{
+    struct test_db *t = *state;
+    struct err e = {0};
+    char one[] = "show/one";
+    const struct journal_file files[] = {{.path = one}};
+    struct journal_near_files ours = {
+        .save_path = "/m/n/o/p", .files = files, .n = 1};
+    static const char *const rows[][2] = {
+        {"/m/n/o/p", "show/one"},   {"/m/n/o", "p/show/one"},
+        {"/m/n", "o/p/show/one"},   {"/m", "n/o/p/show/one"},
+        {"/", "m/n/o/p/show/one"},  {"/m/n/o/b", "show/one"},
+        {"/m/n/o-", "p/show/one"},  {"/m/n/a", "p/show/one"},
+        {"/m/n-", "o/p/show/one"},  {"/m/a", "n/o/p/show/one"},
+        {"/a", "m/n/o/p/show/one"}, {"/z", "m/n/o/p/show/one"}};
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE);
+    for (unsigned with = 0; with < 1u << 5; with++) {
+        char got[64] = "", want[64] = "";
+        assert_int_equal(
+            test_db_sql(t->path, "UPDATE torrent SET wanted = 'remove';"
+                                 "DELETE FROM file; DELETE FROM torrent_stat;"
+                                 "DELETE FROM torrent"),
+            SQLITE_OK);
+        for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+            bool near = i < 5 && (with >> i & 1) != 0;
+            if (near || (i >= 5 && (with >> (i % 5) & 1) == 0)) {
+                put(t, 100 + i, rows[i][0], rows[i][1]);
+            }
+            if (near) {
+                size_t at = strlen(want);
+                (void)snprintf(want + at, sizeof(want) - at, "%u:0 ", 100 + i);
+            }
+        }
+        assert_int_equal(journal_near(db, &ours, note_meeting, got, &e), 0);
+        assert_string_equal(got, want);
+    }
+    journal_close(db);
+}
+
 /* Called for each step of SQLite's machine. */
 static int count_step(void *ctx)
 {
@@ -165,6 +205,6 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {T(test_found), T(test_near),
-                                       T(test_cost)};
+                                       T(test_near_above), T(test_cost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
