@@ -15,7 +15,7 @@ import subprocess
 import time
 
 from clients import Btc, Floor, Openssl
-from stage import (CLIENT, MIB, Process, Seeder, Torrent, addresses,
+from stage import (CLIENT, MIB, PORT, Process, Seeder, Torrent, addresses,
                    bencode, fresh)
 
 TIMEOUT = 180
@@ -77,7 +77,8 @@ def download_once(torrent, client, folder, out):
             "cpu": cost["cpu"] / (torrent.mib / 1024)}
 
 
-def download(bench, torrent, out_folder=None, clients=None, seeds=None):
+def download(bench, torrent, out_folder=None, clients=None, seeds=None,
+             gate=False):
     hosts = seeds or bench.seeds
     bench.tracker.tell(hosts)
 
@@ -89,7 +90,7 @@ def download(bench, torrent, out_folder=None, clients=None, seeds=None):
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
-    with Seeder(bench.o.tools, torrent, hosts):
+    with Seeder(bench.o.tools, torrent, hosts, gate=gate):
         return bench.each(
             clients or [Floor(bench.o.tools, hosts), *bench.clients], measure)
 
@@ -120,7 +121,8 @@ def row_disk(bench):
 
 
 def row_many_peers(bench):
-    """The same torrent from 20 and from 2,000 peers."""
+    """The same torrent from 20 and from 2,000 peers, all of them connected
+    before the first block comes."""
     torrent = bench.torrent()
     out = {}
     for n in (20, 2000):
@@ -129,14 +131,17 @@ def row_many_peers(bench):
                    for c in bench.own()]
         for c in clients:
             c.download = with_peers(c.download, hosts)
-        out.update(download(bench, torrent, clients=clients, seeds=hosts))
+        out.update(download(bench, torrent, clients=clients, seeds=hosts,
+                            gate=True))
     return out
 
 
 def with_peers(make, hosts):
-    """The command with room for that many connections."""
+    """The command with room for that many connections, and with their
+    addresses: fewer than 2,000 are taken from one tracker."""
     def command(torrent, out, folder):
-        return [*make(torrent, out, folder), "--max-peers", str(len(hosts))]
+        return [*make(torrent, out, folder), "--max-peers", str(len(hosts)),
+                *[f"--peer={host}:{PORT}" for host in hosts]]
     return command
 
 

@@ -1,6 +1,10 @@
 /* The seeder of the bench: serves one file with sendfile and does nothing else.
  *
- *   bench_seed INFO_HASH PIECE_LENGTH FILE PORT RATE STAT ADDRESS...
+ *   bench_seed [--gate N] INFO_HASH PIECE_LENGTH FILE PORT RATE STAT ADDRESS...
+ *
+ * --gate: nobody is unchoked before N connections are there, each time that N
+ * more come: what a block costs with so many is not mixed with what it costs to
+ * connect them.
  *
  * RATE: bytes a second for each connection, 0 for no limit. STAT: a file that
  * is kept at "BYTES-ASKED-FOR SECONDS-OF-THE-FIRST-REQUEST" (monotonic clock),
@@ -35,7 +39,7 @@ struct link {
     size_t head_left, body_left;
     off_t body_at;
     double tokens, filled_at;
-    struct link *next_paused;
+    struct link *next_paused, *next_choked;
 };
 
 static struct {
@@ -47,7 +51,8 @@ static struct {
     uint64_t asked;
     uint8_t *greeting;
     size_t greeting_len;
-    struct link *paused;
+    struct link *paused, *choked;
+    unsigned gate, n_choked;
 } seed;
 
 static void watch(struct link *l, bool out)
@@ -160,12 +165,35 @@ static bool request(struct link *l, const uint8_t *p)
     return true;
 }
 
+/* All that wait are unchoked. One that fails is dropped by its own event. */
+static void open_gate(void)
+{
+    static const uint8_t unchoke[5] = {0, 0, 0, 1, BENCH_UNCHOKE};
+    for (struct link *l = seed.choked; l != NULL; l = l->next_choked) {
+        (void)send(l->fd, unchoke, sizeof(unchoke), MSG_NOSIGNAL);
+    }
+    seed.choked = NULL;
+    seed.n_choked = 0;
+}
+
+static void wait_at_gate(struct link *l)
+{
+    l->next_choked = seed.choked;
+    seed.choked = l;
+    if (++seed.n_choked == seed.gate) {
+        open_gate();
+    }
+}
+
 /* Our side of the handshake; a peer that has gone by then ends itself alone. */
 static bool greet(struct link *l)
 {
     l->greeted = true;
     (void)bytes_put_be32(seed.greeting + 64, seed.tag++);
     ssize_t n = send(l->fd, seed.greeting, seed.greeting_len, MSG_NOSIGNAL);
+    if (seed.gate > 0) {
+        wait_at_gate(l);
+    }
     return n == (ssize_t)seed.greeting_len;
 }
 
@@ -224,6 +252,13 @@ static void drop(struct link *l)
             break;
         }
     }
+    for (struct link **p = &seed.choked; *p != NULL; p = &(*p)->next_choked) {
+        if (*p == l) {
+            *p = l->next_choked;
+            seed.n_choked--;
+            break;
+        }
+    }
     (void)close(l->fd);
     free(l);
 }
@@ -267,7 +302,7 @@ static void listen_on(const char *ip, uint16_t port)
     (void)add(fd, true);
 }
 
-/* Handshake, a full bitfield and unchoke, in one piece. */
+/* Handshake, a full bitfield and (without a gate) unchoke, in one piece. */
 static void make_greeting(void)
 {
     uint32_t bits = (seed.n_pieces + 7) / 8;
@@ -283,6 +318,9 @@ static void make_greeting(void)
     }
     (void)bytes_put_be32(p + 5 + bits, 1);
     p[9 + bits] = BENCH_UNCHOKE;
+    if (seed.gate > 0) {
+        seed.greeting_len -= 5;
+    }
 }
 
 /* Those that had used up their rate go on. */
@@ -324,11 +362,17 @@ static void turn(void)
 int main(int argc, char **argv)
 {
     struct stat st;
+    if (argc > 2 && strcmp(argv[1], "--gate") == 0) {
+        seed.gate = (unsigned)bench_number(argv[2]);
+        argc -= 2;
+        argv += 2;
+    }
     if (argc < 8 || strlen(argv[1]) != 40) {
-        (void)fprintf(stderr,
-                      "usage: %s INFO_HASH PIECE_LENGTH FILE PORT RATE "
-                      "STAT ADDRESS...\n",
-                      argv[0]);
+        (void)fprintf(
+            stderr,
+            "usage: %s [--gate N] INFO_HASH PIECE_LENGTH FILE PORT RATE "
+            "STAT ADDRESS...\n",
+            argv[0]);
         return 2;
     }
     (void)signal(SIGPIPE, SIG_IGN); /* of sendfile, which has no flag for it */

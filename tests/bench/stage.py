@@ -149,12 +149,14 @@ class Tracker:
 
 
 class Seeder:
-    """Our seeder at `hosts`; `with` ends it."""
+    """Our seeder at `hosts`; `with` ends it. With a gate it unchokes nobody
+    before all of them are connected."""
 
-    def __init__(self, tools, torrent, hosts, rate=0, stat="-"):
+    def __init__(self, tools, torrent, hosts, rate=0, stat="-", gate=False):
         self.stat_path = stat
+        options = ["--gate", str(len(hosts))] if gate else []
         self.process = subprocess.Popen(
-            [f"{tools}/bench_seed", torrent.info_hash,
+            [f"{tools}/bench_seed", *options, torrent.info_hash,
              str(torrent.piece_length), torrent.data, str(PORT), str(rate),
              stat, *hosts], stdout=subprocess.PIPE)
         if self.process.stdout.readline() != b"ready\n":
