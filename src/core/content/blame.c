@@ -102,14 +102,16 @@ static void blame_keep(struct content *c, uint32_t piece,
     }
 }
 
-/* No block before this one came from the same peer. */
+/* No block before this one came from the same peer. Who sent several sent them
+ * in a row as a rule, so the nearest is asked first. */
 static bool blame_is_first(const struct content *c, uint32_t piece,
                            uint32_t block)
 {
     uint32_t from =
         picker_origin(c->picker, (struct picker_block){piece, block});
-    for (uint32_t i = 0; i < block; i++) {
-        if (picker_origin(c->picker, (struct picker_block){piece, i}) == from) {
+    for (uint32_t i = block; i > 0; i--) {
+        struct picker_block before = {piece, i - 1};
+        if (picker_origin(c->picker, before) == from) {
             return false;
         }
     }

@@ -164,6 +164,11 @@ bool content_is_todo(const struct content *c, uint32_t piece)
     return picker_is_todo(c->picker, piece);
 }
 
+bool content_has_todo(const struct content *c)
+{
+    return picker_has_todo(c->picker);
+}
+
 bool content_is_endgame(const struct content *c)
 {
     return picker_is_endgame(c->picker);

@@ -105,6 +105,7 @@ void content_peer_left(struct content *c, const struct bits *have);
 void content_peer_has(struct content *c, uint32_t piece); /* one more */
 bool content_is_interesting(const struct content *c, const struct bits *have);
 bool content_is_todo(const struct content *c, uint32_t piece);
+bool content_has_todo(const struct content *c); /* there is one */
 bool content_is_endgame(const struct content *c);
 
 struct content_asker {

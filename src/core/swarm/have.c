@@ -11,10 +11,10 @@
 #define HAVE_EARLY_MAX (16u << 20)
 
 /* It is a seed now, or none any more. */
-static void have_count_seed(struct swarm *w, const struct peer *p,
-                            bool was_seed)
+static void have_count_seed(struct swarm *w, struct peer *p, bool was_seed)
 {
     bool is_seed = peer_is_seed(p);
+    slots_set_lacking(w, p, !is_seed);
     if (is_seed == was_seed) {
         return;
     }

@@ -30,6 +30,7 @@ struct swarm_slots {
     struct peer **peer; /* owns; index = low 16 bits of a conn id */
     uint16_t *gen;      /* owns */
     uint32_t n;
+    struct peer *by_id;  /* borrows; those that are not closed */
     struct peer *closed; /* owns; a list, freed at the end of the event */
 };
 
@@ -46,6 +47,12 @@ struct swarm_output {
     struct peer **list; /* owns; peers with output */
     uint32_t n, cap;
     struct peer *sending; /* its `out` is lent to the last SEND */
+};
+
+/* Active peers that lack pieces: who hears of ours. */
+struct swarm_lacking {
+    struct peer **list; /* owns; no order */
+    uint32_t n, cap;
 };
 
 struct swarm_clock {
@@ -110,6 +117,7 @@ struct swarm {
     struct swarm_slots slots;
     struct swarm_counts count;
     struct swarm_output output;
+    struct swarm_lacking lacking;
     struct swarm_clock clock;
     struct swarm_totals total;
     struct swarm_extend extend;
@@ -118,13 +126,15 @@ struct swarm {
 /* --- slots.c --- */
 /* NULL for a stale or unknown id. */
 struct peer *slots_by_conn(struct swarm *w, uint32_t conn);
-struct peer *slots_by_id(struct swarm *w, uint32_t id);
+struct peer *slots_by_id(const struct swarm *w, uint32_t id);
 struct peer *slots_open(struct swarm *w, uint32_t id, const struct addr *a,
                         bool incoming);
 /* Out of the table; freed by slots_sweep. */
 void slots_close(struct swarm *w, struct peer *p);
 void slots_sweep(struct swarm *w);
 void slots_output(struct swarm *w, struct peer *p); /* it has output */
+/* Among those that lack pieces, or not any more. */
+void slots_set_lacking(struct swarm *w, struct peer *p, bool lacks);
 void slots_fini(struct swarm *w);
 /* for each peer that is not closed */
 #define SWARM_EACH_PEER(p, w)                                  \

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/buf.h"
+#include "base/map.h"
 #include "base/rate.h"
 #include "core/content/picker/picker.h"
 #include "core/swarm/early.h"
@@ -99,9 +100,10 @@ struct peer_fast {
 
 /* The pieces that it has. */
 struct peer_have {
-    struct bits bits;   /* no bits before the pieces are known */
-    bool told;          /* a BITFIELD, HAVE_ALL or HAVE_NONE came */
-    bool counted;       /* `bits` is in the picker's availability */
+    struct bits bits;  /* no bits before the pieces are known */
+    bool told;         /* a BITFIELD, HAVE_ALL or HAVE_NONE came */
+    bool counted;      /* `bits` is in the picker's availability */
+    uint32_t lacks_at; /* its place among those that lack pieces + 1; 0: none */
     struct early early; /* what came before the pieces were known */
 };
 
@@ -186,6 +188,7 @@ struct peer {
     struct peer_rates rate;
     struct peer_times time;
     struct peer_record record;
+    UT_hash_handle hh; /* by id; the closed have no place there */
 };
 
 struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,

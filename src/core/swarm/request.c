@@ -137,6 +137,14 @@ static void request_fill_window(struct swarm *w, struct peer *p,
     }
 }
 
+/* When memory is short, blocks of incomplete pieces go ahead. */
+static void request_relieve(struct swarm *w)
+{
+    if (pool_room(w->shared->pool) < w->shared->pool->max / 8) {
+        content_relieve(w->content);
+    }
+}
+
 void request_fill(struct swarm *w, struct peer *p)
 {
     if (!request_is_allowed(w, p)) {
@@ -155,15 +163,15 @@ void request_fill(struct swarm *w, struct peer *p)
     }
     request_fill_window(w, p, &who);
     bits_fini(&only);
-    if (pool_room(w->shared->pool) < w->shared->pool->max / 8) {
-        content_relieve(w->content);
-    }
+    request_relieve(w);
 }
 
-/* A round of those that owe us something, or of the others. */
+/* A round of those that owe us something, or of the others. What is free is
+ * memory for a few of them as a rule: those behind them are not looked at. */
 static void request_round(struct swarm *w, uint32_t from, bool late)
 {
-    for (uint32_t i = 0; i < w->slots.n; i++) {
+    for (uint32_t i = 0; i < w->slots.n && pool_room(w->shared->pool) > 0;
+         i++) {
         uint32_t slot = (from + i) % w->slots.n;
         struct peer *p = w->slots.peer[slot];
         if (p == NULL || peer_is_late(p) != late) {
@@ -182,6 +190,9 @@ void request_fill_all(struct swarm *w)
     uint32_t from = w->fill_from;
     request_round(w, from, false);
     request_round(w, from, true);
+    if (w->content != NULL) {
+        request_relieve(w);
+    }
 }
 
 /* Others may be asked for it; an answer is welcome all the same. */
@@ -398,6 +409,18 @@ int request_block_begin(struct swarm *w, struct peer *p,
     return 0;
 }
 
+/* What came of a block that we wanted is to its credit. */
+static void request_credit(struct swarm *w, const struct peer *p)
+{
+    struct peerset_entry *e = NULL;
+    if (p->rx.owed) {
+        e = peerset_get(w->peerset, p->id);
+    }
+    if (e != NULL) {
+        e->bytes_down += p->rx.off;
+    }
+}
+
 /* The block is whole: to its piece, and the others that were asked are told. */
 static void request_block_end(struct swarm *w, struct peer *p)
 {
@@ -406,6 +429,7 @@ static void request_block_end(struct swarm *w, struct peer *p)
     uint32_t len = p->rx.off;
     uint32_t askers[PICKER_MAX_ASKERS];
     size_t n = content_askers(w->content, b, askers);
+    request_credit(w, p);
     p->rx.active = false;
     p->rx.mem = NULL;
     if (mem != NULL || p->rx.asked) { /* else it answers nothing */
@@ -438,7 +462,6 @@ void request_block_data(struct swarm *w, struct peer *p,
                         const struct wire_payload *data)
 {
     uint32_t n = (uint32_t)data->data.len;
-    struct peerset_entry *e = peerset_get(w->peerset, p->id);
     if (!p->rx.active) {
         return; /* of a block that began before the pieces were known */
     }
@@ -449,9 +472,6 @@ void request_block_data(struct swarm *w, struct peer *p,
     if (p->rx.mem != NULL || p->rx.asked) { /* the rest earns nothing */
         p->rate.tick_bytes += n;
         rate_add(&p->rate.down, n, w->clock.now_ms);
-    }
-    if (e != NULL && p->rx.owed) {
-        e->bytes_down += n;
     }
     totals_add_down(w, n);
     w->total.downloaded += n;
@@ -468,6 +488,7 @@ void request_block_abandon(struct swarm *w, struct peer *p)
     if (!p->rx.active) {
         return;
     }
+    request_credit(w, p);
     p->rx.active = false;
     if (p->rx.mem != NULL) {
         content_unpick(w->content, p->id, p->rx.b);

@@ -22,16 +22,11 @@ struct peer *slots_by_conn(struct swarm *w, uint32_t conn)
     return w->slots.peer[slot];
 }
 
-struct peer *slots_by_id(struct swarm *w, uint32_t id)
+struct peer *slots_by_id(const struct swarm *w, uint32_t id)
 {
     struct peer *p;
-    SWARM_EACH_PEER(p, w)
-    {
-        if (p->id == id) {
-            return p;
-        }
-    }
-    return NULL;
+    HASH_FIND(hh, w->slots.by_id, &id, sizeof id, p);
+    return p;
 }
 
 /* A free slot; the table grows up to SWARM_MAX_PEERS. */
@@ -66,6 +61,7 @@ struct peer *slots_open(struct swarm *w, uint32_t id, const struct addr *a,
     uint32_t conn = (uint32_t)w->slots.gen[slot] << 16 | slot;
     struct peer *p = peer_new(conn, id, a, incoming, w->clock.now_ms);
     w->slots.peer[slot] = p;
+    HASH_ADD(hh, w->slots.by_id, id, sizeof p->id, p);
     w->count.peers++;
     if (!incoming) {
         w->count.connecting++;
@@ -78,9 +74,26 @@ struct peer *slots_open(struct swarm *w, uint32_t id, const struct addr *a,
 void slots_close(struct swarm *w, struct peer *p)
 {
     p->phase = PEER_CLOSED;
+    HASH_DELETE(hh, w->slots.by_id, p);
+    slots_set_lacking(w, p, false);
     w->count.peers--;
     p->next_closed = w->slots.closed;
     w->slots.closed = p;
+}
+
+void slots_set_lacking(struct swarm *w, struct peer *p, bool lacks)
+{
+    struct swarm_lacking *l = &w->lacking;
+    uint32_t at = p->have.lacks_at;
+    if (lacks && at == 0) {
+        l->list = vec_room(l->list, l->n, &l->cap, sizeof(struct peer *));
+        l->list[l->n++] = p;
+        p->have.lacks_at = l->n;
+    } else if (!lacks && at > 0) {
+        l->list[at - 1] = l->list[--l->n];
+        l->list[at - 1]->have.lacks_at = at;
+        p->have.lacks_at = 0;
+    }
 }
 
 /* Takes it off the list of those with output. */
@@ -125,4 +138,5 @@ void slots_fini(struct swarm *w)
     free(w->slots.peer);
     free(w->slots.gen);
     free(w->output.list);
+    free(w->lacking.list);
 }

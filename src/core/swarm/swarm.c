@@ -215,7 +215,9 @@ static void swarm_tick_peer(struct swarm *w, struct peer *p,
     }
     if (w->clock.now_ms - p->time.sent_ms > PEER_KEEPALIVE_MS) {
         (void)peer_put(p, keepalive, sizeof keepalive);
-        slots_output(w, p);
+    }
+    if (buf_len(&p->wire.out) > 0) {
+        slots_output(w, p); /* HAVEs that waited for company */
     }
     err = upload_pump(w, p);
     if (err < 0) {
@@ -293,21 +295,15 @@ void swarm_tick(struct swarm *w)
     extend_tick(w);
 }
 
-/* The sooner of two times. */
-static uint64_t swarm_sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t swarm_deadline(const struct swarm *w, bool may_announce)
 {
     uint64_t at = UINT64_MAX;
     if (may_announce) {
-        at = swarm_sooner(announce_deadline(w->announce),
-                          announce_scrape_deadline(w->announce));
+        at = num_min_u64(announce_deadline(w->announce),
+                         announce_scrape_deadline(w->announce));
     }
     if (w->count.peers > 0) {
-        at = swarm_sooner(at, w->clock.tick_ms + SWARM_TICK_MS);
+        at = num_min_u64(at, w->clock.tick_ms + SWARM_TICK_MS);
     }
     if (w->mode != SWARM_OFF && w->mode != SWARM_BROKEN &&
         w->count.peers < w->count.max) {
@@ -315,7 +311,7 @@ uint64_t swarm_deadline(const struct swarm *w, bool may_announce)
         if (dial <= w->clock.now_ms) {
             dial = w->clock.now_ms + SWARM_TICK_MS; /* no place is free */
         }
-        at = swarm_sooner(at, dial);
+        at = num_min_u64(at, dial);
     }
     return at;
 }
@@ -432,25 +428,33 @@ int swarm_add_tracker(struct swarm *w, const char *url, uint32_t tier)
 
 /* --- outcomes of content --- */
 
+/* It hears of a piece. Who is interested in us has something to ask for: the
+ * news goes with the next message or tick, as one write for several pieces. */
+static void swarm_put_have(struct swarm *w, struct peer *p, uint32_t piece)
+{
+    (void)peer_put_piece_idx(p, WIRE_HAVE, piece);
+    if (!p->peer_interested) {
+        slots_output(w, p);
+    }
+}
+
 /* HAVE goes to all but seeds, also to who has it: a seed that shows one piece
  * after the other (BEP 16) shows us the next one only when it hears that we
- * have the last. Who has it may not be of interest any more. */
+ * have the last. Who has it may not be of interest any more; a seed is until
+ * there is nothing left to fetch. */
 void swarm_piece_verified(struct swarm *w, uint32_t piece)
 {
-    struct peer *p;
-    SWARM_EACH_PEER(p, w)
-    {
-        if (p->phase != PEER_ACTIVE) {
-            continue;
+    for (uint32_t i = 0; i < w->lacking.n; i++) {
+        struct peer *p = w->lacking.list[i];
+        if (p->wire.first_done) {
+            swarm_put_have(w, p, piece);
         }
-        bool has = bits_get(&p->have.bits, piece);
-        if (p->wire.first_done && !peer_is_seed(p)) {
-            (void)peer_put_piece_idx(p, WIRE_HAVE, piece);
-            slots_output(w, p);
-        }
-        if (p->am_interested && has) {
+        if (p->am_interested && bits_get(&p->have.bits, piece)) {
             request_interest(w, p);
         }
+    }
+    if (!content_has_todo(w->content)) {
+        swarm_wants_changed(w);
     }
 }
 
@@ -574,23 +578,20 @@ struct metadata *swarm_metadata(struct swarm *w)
 bool swarm_peer_info(const struct swarm *w, uint32_t peer, uint64_t now_ms,
                      struct swarm_peer_info *out)
 {
-    const struct peer *p;
-    SWARM_EACH_PEER(p, w)
-    {
-        if (p->id == peer && p->phase == PEER_ACTIVE) {
-            *out = (struct swarm_peer_info){
-                .client = p->ext.said.client,
-                .choking = p->peer_choking,
-                .interested = p->peer_interested,
-                .am_choking = p->am_choking,
-                .am_interested = p->am_interested,
-                .incoming = p->incoming,
-                .is_seed = peer_is_seed(p),
-                .down_rate = rate_get(&p->rate.down, now_ms),
-                .up_rate = rate_get(&p->rate.up, now_ms),
-            };
-            return true;
-        }
+    const struct peer *p = slots_by_id(w, peer);
+    if (p == NULL || p->phase != PEER_ACTIVE) {
+        return false;
     }
-    return false;
+    *out = (struct swarm_peer_info){
+        .client = p->ext.said.client,
+        .choking = p->peer_choking,
+        .interested = p->peer_interested,
+        .am_choking = p->am_choking,
+        .am_interested = p->am_interested,
+        .incoming = p->incoming,
+        .is_seed = peer_is_seed(p),
+        .down_rate = rate_get(&p->rate.down, now_ms),
+        .up_rate = rate_get(&p->rate.up, now_ms),
+    };
+    return true;
 }

@@ -165,12 +165,52 @@ static void test_tiny_files(void **state)
     }
 }
 
+/* Fetches a piece of the seed. */
+static void fetch(struct kit *k, uint32_t seed, uint32_t piece)
+{
+    kit_block(k, seed, piece, 0, true);
+    kit_block(k, seed, piece, 1, true);
+    kit_forget(k);
+    kit_answer(k, EVENT_FINISHED, piece, 0);
+}
+
+/* Who is idle hears of a new piece at once. Who is interested in us hears of
+ * several at once, with whatever else we say or with the next tick; a seed
+ * hears of nothing. */
+static void test_news(void **state)
+{
+    struct kit *k = kit_new();
+    (void)state;
+    kit_event(k, EVENT_START);
+    uint32_t seed = kit_peer(k, true);
+    uint32_t idle = kit_peer(k, true);
+    uint32_t busy = kit_peer(k, true);
+    uint32_t other = kit_peer(k, true);
+    kit_bitfield(k, seed, 0xf0);
+    kit_bitfield(k, idle, 0x00);
+    kit_bitfield(k, busy, 0x00);
+    kit_bitfield(k, other, 0xc0);
+    kit_simple(k, busy, WIRE_INTERESTED);
+    kit_simple(k, other, WIRE_INTERESTED);
+    kit_wait(k, TORRENT_TICK_MS);
+    kit_simple(k, seed, WIRE_UNCHOKE);
+    fetch(k, seed, 0);
+    KIT_EXPECT(k, "2: have 0\nfact piece 0\nnotify piece\n");
+    fetch(k, seed, 1);
+    KIT_EXPECT(k, "2: have 1\n4: have 0 have 1 not_interested\nfact piece "
+                  "1\nnotify piece\n");
+    kit_wait(k, TORRENT_TICK_MS);
+    KIT_EXPECT(k, "3: have 0 have 1\n");
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_allowed_fast),
         cmocka_unit_test(test_upload_only),
         cmocka_unit_test(test_tiny_files),
+        cmocka_unit_test(test_news),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,6 +210,11 @@ bool picker_is_todo(const struct picker *p, uint32_t piece)
     return bits_get(&p->todo, piece);
 }
 
+bool picker_has_todo(const struct picker *p)
+{
+    return p->todo.count > 0;
+}
+
 /* The peer has a piece that we want. */
 bool picker_is_interesting(const struct picker *p, const struct bits *have)
 {

@@ -84,6 +84,7 @@ uint32_t picker_availability(const struct picker *p, uint32_t piece);
 /* The peer has a wanted piece that we do not have. */
 bool picker_is_interesting(const struct picker *p, const struct bits *have);
 bool picker_is_todo(const struct picker *p, uint32_t piece); /* such a one */
+bool picker_has_todo(const struct picker *p);                /* there is one */
 
 enum {
     PICKER_ENDGAME = 1, /* duplicates are welcome when nothing is free */
