@@ -266,6 +266,20 @@ static void request_cancel(struct swarm *w, struct peer *p, uint32_t i)
     request_drop(w, p, i, true);
 }
 
+/* The same, when the peer is still there and the request is out. */
+static void request_cancel_at(struct swarm *w, uint32_t id,
+                              struct picker_block b)
+{
+    struct peer *p = slots_by_id(w, id);
+    uint32_t i = 0;
+    if (p != NULL) {
+        i = peer_req_find(p, b);
+    }
+    if (p != NULL && i < p->window.n) {
+        request_cancel(w, p, i);
+    }
+}
+
 /* How long a peer may take for what it was asked before others are asked. */
 static uint64_t request_patience(const struct swarm *w)
 {
@@ -444,16 +458,8 @@ static void request_block_end(struct swarm *w, struct peer *p)
     }
     p->window.n_refused = 0;
     for (size_t i = 0; i < n; i++) {
-        struct peer *other = p;
-        if (askers[i] != p->id) {
-            other = slots_by_id(w, askers[i]);
-        }
-        uint32_t at = 0;
-        if (other != NULL) {
-            at = peer_req_find(other, b);
-        }
-        if (other != NULL && at < other->window.n) {
-            request_cancel(w, other, at);
+        if (askers[i] != p->id) { /* its own request left with the answer */
+            request_cancel_at(w, askers[i], b);
         }
     }
 }
