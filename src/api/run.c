@@ -4,6 +4,7 @@
 #include "api/api.h"
 
 #include "base/mem.h"
+#include "journal/care.h"
 #include "journal/load.h"
 #include "journal/owed.h"
 #include "model/seed_goal.h"
@@ -29,6 +30,9 @@ static int api_run_check(struct btc *b, const struct btc_run_options *o,
     }
     if (o->seed) {
         code = seed_goal_parse(o->seed, &goal, e);
+    }
+    if (code == 0) {
+        code = journal_check_schema(b->db, NULL, NULL, e);
     }
     for (size_t i = 0; code == 0 && i < o->n_ids; i++) {
         code = journal_load_stat(b->db, o->ids[i], &stat, e);

@@ -7,15 +7,25 @@
 
 int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
                   struct err *e);
-/* integrity_check and foreign_key_check; BTC_E_DB with rows given */
+/* integrity_check, the schema and foreign_key_check; BTC_E_DB with rows given
+ */
+int journal_check_schema(struct journal *db, journal_row_fn *fn, void *ctx,
+                         struct err *e);
+/* Has it all tables, columns, indexes, views and triggers of its version?
+ * BTC_E_DB with a sentence given for each that is missing. Takes a few
+ * milliseconds; reads no row. */
+int journal_check_mend(struct journal *db, struct err *e);
+/* Makes views, triggers and indexes that are missing, in the caller's
+ * transaction; BTC_E_DB when more is missing than these. */
 int journal_check_torrents(struct journal *db, journal_row_fn *fn, void *ctx,
                            struct err *e);
 /* have all torrents their rows of the tables that each needs; BTC_E_DB with a
  * sentence given for each that lacks one */
 int journal_backup(struct journal *db, const char *to, struct err *e);
 /* online; BTC_E_EXISTS when `to` is there */
-/* Deletes rows whose torrent does not exist, makes missing rows of torrent_stat
- * and the indexes anew. The caller holds the engine lock. */
+/* Makes views, triggers and indexes that are missing, deletes rows whose
+ * torrent does not exist, makes missing rows of torrent_stat and the indexes
+ * anew. The caller holds the engine lock. */
 int journal_repair(struct journal *db, int64_t *n_deleted, struct err *e);
 /* Puts a checked copy of the backup `from` in the place of the database. What
  * stood there is kept as *aside (malloc; NULL: nothing did), its log beside it.

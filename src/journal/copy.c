@@ -4,6 +4,7 @@
  * whole and durable: a backup is there or it is not. What a killed program has
  * left of one goes with the next copy to the same name.
  */
+#include "journal/care.h"
 #include "journal/internal.h"
 
 #include "base/file.h"
@@ -193,4 +194,12 @@ int journal_copy_to(struct journal *db, const char *to, bool replace,
     }
     free(tmp);
     return code;
+}
+
+int journal_backup(struct journal *db, const char *to, struct err *e)
+{
+    if (!to || !*to) {
+        return err_set(e, BTC_E_USAGE, "name the file of the backup");
+    }
+    return journal_copy_to(db, to, false, e);
 }

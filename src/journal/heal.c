@@ -65,9 +65,7 @@ int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e)
     return code;
 }
 
-/* Each torrent has its row of facts: where somebody deleted it, it is made anew
- * from what the other tables say. */
-static int journal_repair_stats(struct journal *db, struct err *e)
+int journal_heal_stats(struct journal *db, struct err *e)
 {
     return journal_exec(
         db,
@@ -90,9 +88,12 @@ int journal_repair(struct journal *db, int64_t *n_deleted, struct err *e)
 {
     int code = journal_begin(db, e);
     if (code == 0) {
-        code = journal_heal(db, n_deleted, e);
+        code = journal_check_mend(db, e);
         if (code == 0) {
-            code = journal_repair_stats(db, e);
+            code = journal_heal(db, n_deleted, e);
+        }
+        if (code == 0) {
+            code = journal_heal_stats(db, e);
         }
         if (code == 0) {
             code = journal_exec(db, "REINDEX", e);

@@ -20,7 +20,7 @@
  *   removal.c  the steps by which a torrent is taken away
  *   shared.c   torrents that have files in common
  *   wishes.c   all that is wished; writer.c: the thread that commits
- *   views.c    reading for people
+ *   views.c    reading for people; each.c: row by row; check.c: is it whole
  */
 #ifndef BTC_JOURNAL_INTERNAL_H
 #define BTC_JOURNAL_INTERNAL_H
@@ -217,6 +217,8 @@ void journal_clean_files(const char *path);
 /* --- heal.c --- */
 /* Deletes rows whose torrent does not exist, in the caller's transaction. */
 int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e);
+/* Makes rows of torrent_stat that somebody deleted anew from the others. */
+int journal_heal_stats(struct journal *db, struct err *e);
 
 /* --- migrate.c --- */
 /* Brings the schema to the list's last version. `fresh` tells a db that may be

@@ -153,6 +153,9 @@ static int journal_salvage_all(struct journal_salvage_job *j, struct err *e)
         j->out->n_refused += n_orphans;
     }
     if (code == 0) {
+        code = journal_heal_stats(j->db, e);
+    }
+    if (code == 0) {
         code = journal_exec(j->db, journal_salvage_end, e);
     }
     if (code == 0) {

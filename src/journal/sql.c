@@ -62,6 +62,8 @@ static const char *journal_advice(int code)
     case BTC_E_PERMISSION:
         return "; change the rights of the file and its folder, or name "
                "another with --db FILE";
+    case BTC_E_INTERNAL: /* mostly: no such table, no such column */
+        return "; `btc db check` tells whether its schema is whole";
     default:
         return "";
     }

@@ -1,17 +1,11 @@
-/* Reading for people: the views, checks, copies. */
+/* Reading for people: the views. */
 #include "journal/views.h"
 
-#include "journal/care.h"
+#include "journal/each.h"
 #include "journal/internal.h"
 
-#include "base/mem.h"
-
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* Most columns that a view has; the widest has about 40. */
-#define JOURNAL_COLUMNS_MAX 64
 
 struct journal_view {
     const char *name;
@@ -44,63 +38,6 @@ static const struct journal_view journal_views[] = {
     JOURNAL_VIEW(why, "torrent_id", ""),
 };
 /* clang-format on */
-
-/* One column of the row; its name stands there already. */
-static void journal_read_value(sqlite3_stmt *s, int i, struct journal_value *v)
-{
-    *v = (struct journal_value){.column = v->column};
-    switch (sqlite3_column_type(s, i)) {
-    case SQLITE_INTEGER:
-        v->type = JOURNAL_INT;
-        v->i = sqlite3_column_int64(s, i);
-        break;
-    case SQLITE_FLOAT:
-        v->type = JOURNAL_REAL;
-        v->real = sqlite3_column_double(s, i);
-        break;
-    case SQLITE_TEXT:
-        v->type = JOURNAL_TEXT;
-        v->text.p = sqlite3_column_text(s, i);
-        v->text.len = (size_t)sqlite3_column_bytes(s, i);
-        break;
-    case SQLITE_BLOB:
-        v->type = JOURNAL_BLOB;
-        v->text.p = sqlite3_column_blob(s, i);
-        v->text.len = (size_t)sqlite3_column_bytes(s, i);
-        break;
-    default:
-        v->type = JOURNAL_NULL;
-        break;
-    }
-}
-
-/* Gives all rows of a bound statement to `fn`, then finalizes it. */
-static int journal_each_row(struct journal *db, sqlite3_stmt *s,
-                            journal_row_fn *fn, void *ctx, struct err *e)
-{
-    struct journal_value row[JOURNAL_COLUMNS_MAX];
-    int n = sqlite3_column_count(s);
-    int rc = SQLITE_DONE;
-    int code = 0;
-    bool first = true;
-    BTC_ASSERT(n <= JOURNAL_COLUMNS_MAX);
-    while (code == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        for (int i = 0; i < n; i++) {
-            /* A name holds from the first step to the end of the rows. */
-            if (first) {
-                row[i].column = sqlite3_column_name(s, i);
-            }
-            journal_read_value(s, i, &row[i]);
-        }
-        first = false;
-        code = fn(ctx, row, (size_t)n);
-    }
-    if (code == 0 && rc != SQLITE_DONE) {
-        code = journal_fail(db, e, "cannot read");
-    }
-    (void)sqlite3_finalize(s);
-    return code;
-}
 
 /* What becomes of a column when no engine runs. */
 enum journal_role {
@@ -206,6 +143,29 @@ static const char *journal_view_sql(const char *view, bool all)
     return NULL;
 }
 
+/* A view that this version of the database has not got, or that somebody has
+ * dropped. */
+static int journal_view_absent(struct journal *db, const char *view,
+                               struct err *e)
+{
+    int64_t version = 0;
+    char made[64];
+    int code = journal_query_int(db, "PRAGMA user_version", 0, &version, e);
+    if (code != 0) {
+        return code;
+    }
+    (void)snprintf(made, sizeof(made), "CREATE VIEW %s AS", view);
+    if (version < journal_migrations[journal_n_migrations - 1].version ||
+        !strstr(journal_whole_sql, made)) {
+        return err_set(e, BTC_E_UNSUPPORTED, "%s has no view '%s' yet",
+                       db->path, view);
+    }
+    return err_set(e, BTC_E_DB,
+                   "%s has lost its view '%s': `btc db check --repair` makes "
+                   "it anew",
+                   db->path, view);
+}
+
 /* SELECT * FROM a view. Seven parameters: each is said in a word, none goes
  * with another. NOLINTNEXTLINE(readability-function-size) */
 int journal_query_view(struct journal *db, const char *view, int64_t id,
@@ -224,8 +184,7 @@ int journal_query_view(struct journal *db, const char *view, int64_t id,
                    view);
     int code = journal_query_int(db, look, 0, &has, e);
     if (code == 0 && has == 0) {
-        code = err_set(e, BTC_E_UNSUPPORTED, "%s has no view '%s' yet",
-                       db->path, view);
+        code = journal_view_absent(db, view, e);
     }
     sqlite3_stmt *s = NULL;
     if (code == 0) {
@@ -244,101 +203,4 @@ int journal_query_view(struct journal *db, const char *view, int64_t id,
         return journal_each_row(db, s, journal_mend_row, &mend, e);
     }
     return journal_each_row(db, s, fn, ctx, e);
-}
-
-/* Counts the rows that a check gives, and hands them on. */
-struct journal_complaints {
-    journal_row_fn *fn;
-    void *ctx;
-    size_t n;
-};
-
-/* One row of a check; a single 'ok' is no complaint. */
-static int journal_complain(void *ctx, const struct journal_value *row,
-                            size_t n)
-{
-    struct journal_complaints *c = ctx;
-    if (n == 1 && slice_eq_str(row[0].text, "ok")) {
-        return 0;
-    }
-    c->n++;
-    if (c->fn) {
-        return c->fn(c->ctx, row, n);
-    }
-    return 0;
-}
-
-/* Gives the rows of such queries that are complaints, and counts them. */
-static int journal_check_by(struct journal *db, const char *const *sql,
-                            size_t n_sql, struct journal_complaints *c,
-                            struct err *e)
-{
-    int code = 0;
-    for (size_t i = 0; code == 0 && i < n_sql; i++) {
-        sqlite3_stmt *s = NULL;
-        code = journal_prepare(db, sql[i], &s, e);
-        if (code == 0) {
-            code = journal_each_row(db, s, journal_complain, c, e);
-        }
-    }
-    return code;
-}
-
-int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
-                  struct err *e)
-{
-    const char *const sql[] = {"PRAGMA integrity_check",
-                               "PRAGMA foreign_key_check"};
-    struct journal_complaints c = {fn, ctx, 0};
-    int code = journal_check_by(db, sql, 2, &c, e);
-    if (code == 0 && c.n > 0) {
-        code =
-            err_set(e, BTC_E_DB,
-                    "%s is damaged (%zu complaints): `btc db check --repair` "
-                    "mends rows that belong to nothing; else go on with a "
-                    "backup (`btc db restore FILE`) or with what can be "
-                    "read (`btc db salvage`)",
-                    db->path, c.n);
-    }
-    return code;
-}
-
-int journal_check_torrents(struct journal *db, journal_row_fn *fn, void *ctx,
-                           struct err *e)
-{
-    const char *const sql[] = {
-        /* A magnet, of piece length 0, has neither yet. */
-        "SELECT 'torrent ' || t.id || ' (' || t.name || ') has lost its info'"
-        " || ' dictionary: `btc rm ' || t.id || '` leaves its data, add its'"
-        " || ' .torrent again' FROM torrent AS t WHERE t.piece_length > 0"
-        " AND t.id NOT IN (SELECT torrent_id FROM metainfo)",
-        "SELECT 'torrent ' || id || ' (' || name || ') has ' || n_files"
-        " || ' files and ' || n || ' rows of them: `btc rm ' || id"
-        " || '` leaves its data, add its .torrent again'"
-        " FROM (SELECT t.*, (SELECT count(*) FROM file AS f"
-        "                    WHERE f.torrent_id = t.id) AS n"
-        "       FROM torrent AS t WHERE t.piece_length > 0)"
-        " WHERE n <> n_files",
-        "SELECT 'torrent ' || t.id || ' (' || t.name || ') has lost its row'"
-        " || ' of torrent_stat: `btc db check --repair` makes it anew'"
-        " FROM torrent AS t WHERE t.id NOT IN"
-        " (SELECT torrent_id FROM torrent_stat)"};
-    struct journal_complaints c = {fn, ctx, 0};
-    int code = journal_check_by(db, sql, sizeof(sql) / sizeof(*sql), &c, e);
-    if (code == 0 && c.n > 0) {
-        code = err_set(e, BTC_E_DB,
-                       "%s lacks rows without which a torrent cannot run (%zu "
-                       "complaints); all others can",
-                       db->path, c.n);
-    }
-    return code;
-}
-
-/* A copy of the database, taken while it is in use. */
-int journal_backup(struct journal *db, const char *to, struct err *e)
-{
-    if (!to || !*to) {
-        return err_set(e, BTC_E_USAGE, "name the file of the backup");
-    }
-    return journal_copy_to(db, to, false, e);
 }

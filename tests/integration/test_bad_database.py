@@ -132,19 +132,92 @@ def test_newer_schema(lab):
     refuse(lab, torrent, 14, "99", "newer")
 
 
+def by_hand(lab, *statements):
+    link = sqlite3.connect(lab.db, isolation_level=None)
+    link.execute("PRAGMA foreign_keys = OFF")
+    for sql in statements:
+        link.execute(sql)
+    link.close()
+
+
 def test_no_tables(lab):
     """Ours by its marks, but without what belongs to it."""
     torrent = make_db(lab)
-    link = sqlite3.connect(lab.db, isolation_level=None)
-    link.execute("DROP VIEW progress")
-    link.execute("PRAGMA foreign_keys = OFF")
-    link.execute("DROP TABLE file")
-    link.close()
+    by_hand(lab, "DROP VIEW progress", "DROP TABLE file")
     for args in (("status",), ("files", "1"), ("resume",),
                  ("get", torrent.path)):
         run = lab.btc(*args, timeout=30)
         assert run.code != 0 and "bug at" not in run.err, (args, run)
         assert lab.db in run.err, (args, run)
+        assert "btc db " in run.err, (args, run)
+
+
+def schema(lab):
+    return {(r["type"], r["name"]): r["sql"] for r in lab.sql(
+        "SELECT type, name, sql FROM sqlite_schema")}
+
+
+def test_schema_mended(lab):
+    """What holds no data is named when it is gone, no engine runs without it,
+    and --repair makes it anew: each view, trigger and index."""
+    torrent = make_db(lab)
+    whole = schema(lab)
+    mine = "CREATE TABLE mine (x)"
+    by_hand(lab, mine)  # what somebody has added is nobody's business
+    said(lab.btc("db", "check"), 0, "in order")
+    parts = [(kind, name) for (kind, name), sql in whole.items()
+             if sql and kind != "table"]
+    assert len(parts) > 30, parts
+    for some in (parts[::5], parts[-1:], parts):
+        for kind, name in some:
+            by_hand(lab, f"DROP {kind} {name}")
+        run = said(lab.btc("db", "check"), 14, "--repair")
+        for kind, name in some:
+            assert f"the {kind} {name} is missing" in run.out, run
+        for args in (("verify",), ("daemon",)):
+            run = said(lab.btc(*args, timeout=30), 14, "--repair", lab.db)
+            assert " is missing; " in run.err, run
+        said(lab.btc("db", "check", "--repair"), 0, "in order")
+        now = schema(lab)
+        assert now.pop(("table", "mine")) == mine and now == whole
+        said(lab.btc("verify"), 0)
+    torrent.check(lab.path("out"))
+
+
+def test_schema_lost(lab):
+    """A table or a column is named, and what helps does: a backup, or what can
+    be read."""
+    torrent = make_db(lab)
+    backup = lab.path("backup.db")
+    assert lab.btc("db", "backup", backup).code == 0
+    views = [f"DROP {kind} {name}" for kind, name in schema(lab)
+             if kind in ("view", "trigger")]
+    for what, sql, saved in (
+            ("the table block", ["DROP TABLE block"], True),
+            ("the table torrent_stat", ["DROP TABLE torrent_stat"], True),
+            ("the table torrent", ["DROP TABLE torrent"], False),
+            ("the column error of the table torrent_stat",
+             [*views, "ALTER TABLE torrent_stat DROP COLUMN error"], True),
+            ("the column label of the table torrent",
+             [*views, "ALTER TABLE torrent DROP COLUMN label"], True)):
+        by_hand(lab, *sql)
+        run = said(lab.btc("db", "check"), 14, what, "salvage", "restore")
+        assert f"{what} is missing" in run.out, run
+        for args in (("verify",), ("daemon",), ("db", "check", "--repair")):
+            run = said(lab.btc(*args, timeout=30), 14, what, lab.db)
+            assert "salvage" in run.err and "restore" in run.err, run
+        if saved:
+            said(lab.btc("db", "salvage"), 0)
+            said(lab.btc("db", "check"), 0)
+            said(lab.btc("verify"), 0)
+            by_hand(lab, *sql)
+        broken = lab.path("broken.db")
+        assert lab.btc("db", "backup", broken).code == 0
+        said(lab.btc("db", "restore", broken), 14)  # is no backup
+        os.remove(broken)
+        said(lab.btc("db", "restore", backup), 0)
+        said(lab.btc("verify"), 0)
+    torrent.check(lab.path("out"))
 
 
 def test_cut(lab):

@@ -297,7 +297,8 @@ const struct cli_command cli_db = {
     .help = "care of the database",
     .details =
         "check    looks for damage (exit 14); --repair deletes rows that\n"
-        "         belong to nothing and makes the indexes anew\n"
+        "         belong to nothing and makes the indexes anew, and\n"
+        "         views and triggers that somebody has dropped\n"
         "backup   writes a consistent copy while btc runs\n"
         "restore  puts a backup in the database's place; what stood\n"
         "         there is kept. A plain copy would meet the old file's\n"
