@@ -70,6 +70,7 @@ struct torrent_startup {
     bool verify_more; /* and an earlier run had begun with it */
     bool scan_needed;
     struct fingerprint longer; /* verify: a file that is too long, or none */
+    char longer_help[112];     /* why it must not be cut, or "" */
     uint32_t longer_file, checked_from; /* which; a check goes on here */
     uint32_t n_lacking;   /* verify: files without bytes that are not there */
     int64_t verify_taken; /* the wish to verify that was carried out last */

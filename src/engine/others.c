@@ -1,4 +1,5 @@
-/* See others.h. */
+/* See others.h. The journal is asked, then those that it names are looked at on
+ * disk: here (others_who) or, while a torrent begins, by adopt.c. */
 #include "engine/others.h"
 
 #include "base/mem.h"
@@ -79,6 +80,106 @@ void others_find(struct engine_torrent *st, const struct fingerprint *prints,
     } else {
         journal_thread_call(st->s->journal_thread, others_read, others_answered,
                             a);
+    }
+}
+
+/* Files of which one after the other is looked at. */
+struct others_look {
+    struct engine_torrent *st; /* borrows; counts in its n_jobs */
+    others_who_fn *fn;
+    void *ctx;
+    struct journal_owned *files; /* owns */
+    size_t n_files;
+    struct journal_others found;     /* owns */
+    size_t next;                     /* of `found`: the first of a file */
+    struct store_look_place *places; /* owns */
+    struct store_job job;            /* the one that is out */
+};
+
+static void others_look_end(struct others_look *l)
+{
+    others_who_fn *fn = l->fn;
+    void *ctx = l->ctx;
+    jobs_done(l->st);
+    journal_others_fini(&l->found);
+    free(l->files);
+    free(l->places);
+    free(l);
+    fn(ctx, NULL);
+}
+
+/* How many of `found` are of the file that is looked at. */
+static size_t others_look_n(const struct others_look *l)
+{
+    size_t end = l->next;
+    while (end < l->found.n &&
+           l->found.list[end].file == l->found.list[l->next].file) {
+        end++;
+    }
+    return end - l->next;
+}
+
+static void others_look_next(struct others_look *l);
+
+/* Answer to LOOK. What cannot be looked at may be the other's. */
+static void others_looked(struct store_job *job)
+{
+    struct others_look *l = job->ctx;
+    size_t n = others_look_n(l);
+    if (job->result != 0) {
+        l->fn(l->ctx, &l->found.list[l->next]);
+    } else if (job->look.other < n) {
+        l->fn(l->ctx, &l->found.list[l->next + job->look.other]);
+    }
+    l->next += n;
+    others_look_next(l);
+}
+
+/* The next file that others may have. */
+static void others_look_next(struct others_look *l)
+{
+    size_t n = others_look_n(l);
+    if (n == 0) {
+        others_look_end(l);
+        return;
+    }
+    free(l->places);
+    l->places = others_places(&l->found.list[l->next], n);
+    l->job = (struct store_job){.op = STORE_LOOK,
+                                .store = l->st->store,
+                                .done = others_looked,
+                                .ctx = l,
+                                .look = {.file = l->found.list[l->next].file,
+                                         .others = l->places,
+                                         .n_others = (uint32_t)n},
+                                .fail.file = -1};
+    store_submit(l->st->s->disk, &l->job);
+}
+
+/* On the database thread. */
+static void others_look_read(void *ctx, struct journal *db)
+{
+    struct others_look *l = ctx;
+    (void)journal_owner_others(db, l->st->id, l->files, l->n_files, &l->found);
+}
+
+static void others_look_answered(void *ctx)
+{
+    others_look_next(ctx);
+}
+
+void others_who(struct engine_torrent *st, struct journal_owned *files,
+                size_t n, others_who_fn *fn, void *ctx)
+{
+    struct others_look *l = mem_zalloc(sizeof(*l));
+    *l = (struct others_look){
+        .st = st, .fn = fn, .ctx = ctx, .files = files, .n_files = n};
+    st->n_jobs++;
+    if (n == 0) {
+        others_look_end(l);
+    } else {
+        journal_thread_call(st->s->journal_thread, others_look_read,
+                            others_look_answered, l);
     }
 }
 

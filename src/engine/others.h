@@ -9,12 +9,19 @@
 #include "journal/owner.h"
 
 typedef void others_done_fn(struct engine_torrent *st);
+/* `o` has the file (borrows until the call returns); NULL: that was all. */
+typedef void others_who_fn(void *ctx, const struct journal_other *o);
 
 /* Asks the journal about the files of `prints` that may be written to; which of
  * those that it names are the same file is not looked at. Counts as a job of
  * the torrent until `done` is called, on the loop thread, maybe at once. */
 void others_find(struct engine_torrent *st, const struct fingerprint *prints,
                  others_done_fn *done);
+/* The same of the `n` files, which it frees, and those that the journal names
+ * are looked at: `fn` is called for the first other of each file that has one,
+ * then with NULL. */
+void others_who(struct engine_torrent *st, struct journal_owned *files,
+                size_t n, others_who_fn *fn, void *ctx);
 /* The piece is claimed, and that is not in doubt. */
 bool others_trust(const struct engine_torrent *st, uint32_t piece);
 /* A piece of the file is missing, or maybe not good. */

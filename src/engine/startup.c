@@ -79,10 +79,15 @@ static bool startup_wants_more(const struct engine_torrent *st)
     return false;
 }
 
-/* How a file that is too long becomes the torrent's. */
+/* How a file that is too long becomes the torrent's, unless that would cost
+ * somebody else his data. */
 static void startup_cut_text(const struct engine_torrent *st, char *text,
                              size_t size)
 {
+    if (st->startup.longer_help[0] != '\0') {
+        (void)snprintf(text, size, "; %s", st->startup.longer_help);
+        return;
+    }
     (void)snprintf(text, size,
                    "; `btc resume %lld --overwrite` cuts it to its length and "
                    "keeps what is good, or move it away",
@@ -378,13 +383,37 @@ static void startup_know_others(struct engine_torrent *st)
     turn_post(st, LIFE_STATED);
 }
 
-/* Who insists, or only looks, asks nobody. */
+/* Somebody has the file that is too long, or all have been told of. */
+static void startup_found_longer(void *ctx, const struct journal_other *o)
+{
+    struct engine_torrent *st = ctx;
+    if (o) {
+        others_text(st, o, st->startup.longer_help,
+                    sizeof(st->startup.longer_help));
+    } else {
+        startup_know_others(st);
+    }
+}
+
+/* What is said of a file that is too long must not harm anybody. */
+static void startup_ask_longer(struct engine_torrent *st)
+{
+    struct journal_owned *file = mem_array(1, sizeof(*file));
+    *file = (struct journal_owned){.file = st->startup.longer_file,
+                                   .print = st->startup.longer};
+    others_who(st, file, 1, startup_found_longer, st);
+}
+
+/* Who insists, or only looks, asks nobody before he writes. */
 static void startup_find_others(struct engine_torrent *st,
                                 const struct fingerprint *prints)
 {
     others_forget(st);
     store_tree_allow(st->store);
-    if (st->s->o.check_only || judge_may_overwrite(st)) {
+    st->startup.longer_help[0] = '\0';
+    if (st->startup.longer.exists) {
+        startup_ask_longer(st);
+    } else if (st->s->o.check_only || judge_may_overwrite(st)) {
         startup_know_others(st);
     } else {
         others_find(st, prints, startup_know_others);

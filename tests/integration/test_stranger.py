@@ -343,6 +343,33 @@ def test_linked_to_half_of_another(lab):
     assert kit.progress(lab, first)["wasted"] == 0
 
 
+def test_linked_and_longer(lab):
+    """Nobody is told to cut a file that another torrent has, by whatever
+    command; one that nobody else has may be."""
+    first = make(lab)
+    torrent = lab.make_torrent(
+        lab.make_data("seed2/other.bin", SIZE - 5000, seed=7),
+        piece_length=LENGTH)
+    two = kit.folder(lab, "two")
+    other = os.path.join(two, "other.bin")
+    os.link(lab.path("out/data.bin"), other)
+    assert lab.btc("add", torrent.path, "-d", two).code == 0
+    for renumbered in (False, True):
+        if renumbered:
+            renumber(lab)
+        for command in ("verify", "resume"):
+            run = lab.btc(command, "2")
+            assert run.code == 13 and "torrent 1 " in run.err, run
+            assert "--overwrite" not in run.err, run
+    first.check(lab.path("out"))
+    shutil.copy(other, lab.path("copy"))
+    os.replace(lab.path("copy"), other)
+    for command in ("verify", "resume"):
+        run = lab.btc(command, "2")
+        assert run.code == 13 and "longer" in run.err, run
+        assert "--overwrite" in run.err and "torrent 1 " not in run.err, run
+
+
 def test_linked_to_what_was_removed(lab):
     """Without its data: that is nobody's any more, and taken over."""
     make(lab)
