@@ -67,6 +67,7 @@ static void drive_judged(struct store_job *job)
     if (job->result == BTC_E_IO) {
         facts_event(st, LEVEL_WARN, "read-error", job->fail.text);
     }
+    jobs_note_failure(st, job);
     for (uint32_t i = 0; job->result == 0 && i < job->n_spans; i++) {
         if (!job->spans[i].pad) {
             store_mark_dirty(st->store, job->spans[i].file);
@@ -118,10 +119,11 @@ static void drive_disk(struct engine_torrent *st, const struct action *a,
 /* What the core cannot go on with. */
 static void drive_failed(struct engine_torrent *st, const struct action *a)
 {
-    const char *text = a->notify.text;
+    const char *text = jobs_failure(st, a->notify.result);
     bool changed = false;
-    if (st->disk_error != NULL) {
-        text = st->disk_error;
+    if (!text) {
+        text = a->notify.text;
+    } else {
         changed = st->watch.changed && a->notify.result == BTC_E_STORAGE;
     }
     jobs_post_failed(st, a->notify.result, text, changed);

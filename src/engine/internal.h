@@ -120,7 +120,8 @@ struct torrent_watch { /* once a second */
     uint64_t seeding_ms; /* of the last tick that counted */
     uint64_t silent_ms;  /* its drive was heard last; 0 = it answers */
     bool left;           /* and the end of the run does not wait for it */
-    bool changed, anew;  /* `disk_error` tells of that; and it begins anew */
+    int disk_code;       /* the result that `disk_error` tells of */
+    bool changed, anew;  /* it tells of that; and it begins anew */
     uint32_t n_changed;  /* so often it began anew, see jobs.c */
     struct torrent_search search;
 };

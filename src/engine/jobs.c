@@ -58,6 +58,35 @@ void jobs_set_range(struct engine_torrent *st, struct store_job *job,
     job->tag = piece;
 }
 
+/* The latest counts: an earlier one may have been a bad spot that was fetched
+ * again, or of another file. But of jobs that fail of the same thing one alone
+ * may say that a file was changed. */
+static void jobs_keep_failure(struct engine_torrent *st,
+                              const struct store_job *job)
+{
+    if (st->disk_error && st->watch.disk_code == job->result &&
+        st->watch.changed && !job->fail.changed) {
+        return;
+    }
+    free(st->disk_error);
+    st->watch.disk_code = job->result;
+    st->watch.changed = job->fail.changed;
+    if (job->op == STORE_HASH) {
+        st->disk_error =
+            mem_printf("existing data could not be read: %s", job->fail.text);
+    } else {
+        st->disk_error = mem_strdup(job->fail.text);
+    }
+}
+
+const char *jobs_failure(const struct engine_torrent *st, int code)
+{
+    if (st->disk_error && st->watch.disk_code == code) {
+        return st->disk_error;
+    }
+    return NULL;
+}
+
 void jobs_note_failure(struct engine_torrent *st, const struct store_job *job)
 {
     if (job->result == 0 || job->result == BTC_E_HASH ||
@@ -65,9 +94,8 @@ void jobs_note_failure(struct engine_torrent *st, const struct store_job *job)
         return;
     }
     bool mends = job->op == STORE_PREFETCH || job->result == BTC_E_SHORT;
-    if (!mends && job->fail.text[0] != '\0' && st->disk_error == NULL) {
-        st->disk_error = mem_strdup(job->fail.text);
-        st->watch.changed = job->fail.changed;
+    if (!mends && job->fail.text[0] != '\0') {
+        jobs_keep_failure(st, job);
     }
     log_write(LOG_INFO, "disk", "%s: %s", err_name(job->result),
               job->fail.text);

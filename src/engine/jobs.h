@@ -16,8 +16,11 @@ void jobs_free(struct store_job *job);
 /* Spans of a range of a piece; the piece is the job's tag. */
 void jobs_set_range(struct engine_torrent *st, struct store_job *job,
                     uint32_t piece, uint32_t begin, uint32_t len);
-/* Notes why it failed, if it did, for the torrent that fails of it later. */
+/* Notes why it failed, if it did, for the torrent that fails of it later: the
+ * core knows no file and no errno. */
 void jobs_note_failure(struct engine_torrent *st, const struct store_job *job);
+/* What was noted of the last job that failed with this code; NULL: nothing. */
+const char *jobs_failure(const struct engine_torrent *st, int code);
 /* The torrent cannot go on with its files as they are. `changed`: somebody has
  * changed, replaced or removed one. */
 void jobs_post_failed(struct engine_torrent *st, int code, const char *text,

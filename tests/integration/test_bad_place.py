@@ -4,9 +4,11 @@ written, disks that are full, files that are there already. The status is right,
 the text names the path and what helps, the state is saved, and `btc resume` goes
 on once the cause is gone."""
 import contextlib
+import copy
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 
 import lab as laboratory
@@ -464,6 +466,64 @@ def test_file_size_limit(lab):
                  "BTC_DHT_BOOTSTRAP": "none", "BTC_NO_LSD": "true"})
         assert run.wait(60) == 10 and what in run.err(), run.err()
     assert state(lab) == "error"
+    said(lab.btc("resume"), 0)
+    torrent.check(out)
+
+
+def test_unreadable(lab):
+    """Data that is here cannot be read any more: the file and the reason are
+    told, also behind a bad spot in another file that was fetched again."""
+    if not os.environ.get("BTC_HANG"):
+        raise laboratory.Skip("BTC_HANG does not name libhang.so")
+    for name, size in (("a", 65536), ("b", 10 * 65536), ("c", 10 * 65536)):
+        lab.make_data("seed/three/" + name, size, seed=size)
+    torrent = lab.make_torrent(lab.path("seed/three"), piece_length=65536)
+    whole = copy.copy(torrent)  # the bytes of all files, for who sends them
+    whole.source = lab.path("whole")
+    with open(whole.source, "wb") as f:
+        for name in "abc":
+            f.write(pathlib.Path(lab.path("seed/three", name)).read_bytes())
+    seeder = wire.Seeder(whole, lab.next_ip())
+    out = folder(lab, "out")
+    said(get(lab, torrent, seeder, out), 0)
+    assert lab.btc("set", "1", "seed=forever").code == 0
+    bad = lab.path("bad")
+    env = {"LD_PRELOAD": os.environ["BTC_HANG"], "BTC_BAD_LIST": bad}
+    pathlib.Path(bad).write_text(os.path.join(out, "three", "b"),
+                                 encoding="utf-8")
+    # by the command that looks
+    run = lab.btc("verify", env=env)
+    said(run, 10, "three/b", "could not be read", "input/output error")
+    assert "three/c" not in run.err, run
+    # by a run that was asked to look
+    os.unlink(bad)
+    said(lab.btc("verify"), 8)  # two spots counted as missing
+    said(lab.btc("resume", "--seed", "none"), 0)
+    btc = lab.start_btc("daemon", "--journal-interval", "50", env=env)
+    lab.wait(lambda: state(lab) == "seeding", what="seeding")
+
+    def look(name, wish):
+        pathlib.Path(bad + ".new").write_text(
+            os.path.join(out, "three", name), encoding="utf-8")
+        os.rename(bad + ".new", bad)
+        with contextlib.closing(sqlite3.connect(lab.db)) as db, db:
+            db.execute("UPDATE torrent SET verify_since = unixepoch() + ?",
+                       (wish,))
+    requests = len(seeder.requests)
+    look("a", 10)
+    lab.wait(lambda: len(seeder.requests) >= requests + 4, what="a again")
+    os.unlink(bad)
+    lab.wait(lambda: state(lab) == "seeding", what="seeding")
+    look("c", 20)
+    lab.wait(lambda: state(lab) == "error", what="the error")
+    error = state(lab, "error")
+    for text in (error, lab.btc("why", "1").out, lab.btc("status").out,
+                 "\n".join(r["text"] for r in lab.sql(
+                     "SELECT text FROM log WHERE level = 'error'"))):
+        assert "three/c" in text and "Input/output error" in text, text
+        assert "three/a" not in text, text
+    assert btc.stop() == 0, btc.err()
+    os.unlink(bad)
     said(lab.btc("resume"), 0)
     torrent.check(out)
 

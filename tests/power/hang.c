@@ -1,7 +1,11 @@
 /* A drive that does not answer, for the program that it is preloaded into: as
  * long as the file BTC_HANG_FLAG is there, no sync and no write of a file below
- * BTC_HANG_DIR comes back. Linux alone. */
+ * BTC_HANG_DIR comes back. And one that cannot be read: reading files whose
+ * path begins with the text of the file BTC_BAD_LIST is an error, while that is
+ * there. Linux alone. */
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,16 +20,35 @@
 /* The C library names its parameters with reserved words.
  * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 
-/* It is a file of the drive. */
-static int hang_is_near(int fd)
+/* Its path begins with this. */
+static int hang_is_below(int fd, const char *dir)
 {
     char link[64];
     char path[PATH_MAX];
-    const char *dir = getenv("BTC_HANG_DIR");
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof(path) - 1);
     path[n > 0 ? n : 0] = '\0';
     return dir && strncmp(path, dir, strlen(dir)) == 0;
+}
+
+/* It is a file of the drive. */
+static int hang_is_near(int fd)
+{
+    return hang_is_below(fd, getenv("BTC_HANG_DIR"));
+}
+
+/* It cannot be read. */
+static int hang_is_bad(int fd)
+{
+    char bad[PATH_MAX];
+    const char *list = getenv("BTC_BAD_LIST");
+    int in = list ? open(list, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t n = in >= 0 ? read(in, bad, sizeof(bad) - 1) : 0;
+    if (in >= 0) {
+        (void)close(in);
+    }
+    bad[n > 0 ? n : 0] = '\0';
+    return n > 0 && hang_is_below(fd, bad);
 }
 
 /* Does not come back before the drive answers. */
@@ -98,6 +121,24 @@ __attribute__((visibility("default"))) ssize_t
 pwritev(int fd, const struct iovec *v, int n, off_t at)
 {
     return pwritev64(fd, v, n, at);
+}
+
+__attribute__((visibility("default"))) ssize_t pread64(int fd, void *p,
+                                                       size_t n, off64_t at)
+{
+    ssize_t (*next)(int, void *, size_t, off64_t) = NULL;
+    hang_find("pread64", &next);
+    if (hang_is_bad(fd)) {
+        errno = EIO;
+        return -1;
+    }
+    return next(fd, p, n, at);
+}
+
+__attribute__((visibility("default"))) ssize_t pread(int fd, void *p, size_t n,
+                                                     off_t at)
+{
+    return pread64(fd, p, n, at);
 }
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
