@@ -6,6 +6,7 @@
 #include "core/content/layout.h"
 #include "store/store.h"
 
+#include "base/limit.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/vec.h"
@@ -102,6 +103,14 @@ static int api_check_pieces(struct api_check *c, struct err *e)
 static int api_check_open(struct api_check *c, struct err *e)
 {
     const struct store_options options = {0};
+    c->loop = loop_new();
+    if (c->loop == NULL) {
+        return limit_files(e);
+    }
+    c->disk = store_new(c->loop, &options);
+    if (c->disk == NULL) {
+        return limit_threads(e);
+    }
     struct store_file *files = mem_calloc(c->m->n_files + 1, sizeof(*files));
     for (uint32_t i = 0; i < c->m->n_files; i++) {
         files[i] = (struct store_file){.path = c->files[i].path,
@@ -110,18 +119,9 @@ static int api_check_open(struct api_check *c, struct err *e)
                                        .link = c->m->files[i].link,
                                        .pad = c->files[i].pad};
     }
-    c->loop = loop_new();
-    if (c->loop != NULL) {
-        c->disk = store_new(c->loop, &options);
-        c->tree = store_tree_new(c->disk, c->dir, files, c->m->n_files, false);
-    }
+    c->tree = store_tree_new(c->disk, c->dir, files, c->m->n_files, false);
     free(files);
-    if (c->loop != NULL) {
-        return 0;
-    }
-    return err_set(e, BTC_E_LIMIT,
-                   "no event loop: too many "
-                   "open files");
+    return 0;
 }
 
 /* --- hashing --- */

@@ -133,8 +133,7 @@ int api_place_check(struct api_place *p, const struct journal_file *files,
                         "%.300s: files cannot be made there; change its "
                         "rights or choose another folder with --dir",
                         p->save_path);
-    e->code = BTC_E_IO;
-    return BTC_E_IO;
+    return err_set_code(e, BTC_E_IO);
 }
 
 int api_place_init(struct api_place *p, const struct btc_add_options *o,

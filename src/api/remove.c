@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "engine/delete.h"
 
+#include "base/limit.h"
 #include "base/mem.h"
 #include "journal/load.h"
 #include "journal/removal.h"
@@ -72,10 +73,14 @@ static int api_remove_data(const struct api_remove *a,
 {
     struct loop *loop = loop_new();
     if (!loop) {
-        return err_set(e, BTC_E_LIMIT, "no event loop: too many open files");
+        return limit_files(e);
     }
     struct store_options options = {.threads = 1};
     struct store *disk = store_new(loop, &options);
+    if (!disk) {
+        loop_free(loop);
+        return limit_threads(e);
+    }
     store_set_own(disk, store_own_new(journal_path(a->db)));
     struct store_tree *store = delete_store(disk, r, e);
     struct bits select = {0};

@@ -144,7 +144,8 @@ static int api_read_url(const char *url, unsigned flags, struct buf *out,
     (void)snprintf(o.user_agent, sizeof(o.user_agent), "btc/%s", BTC_VERSION);
     int code = http_fetch(url, &o, out, e);
     if (code == BTC_E_SYNTAX) {
-        return e->code = BTC_E_USAGE; /* the URL itself was written wrongly */
+        return err_set_code(
+            e, BTC_E_USAGE); /* the URL itself was written wrongly */
     }
     if (code == BTC_E_LIMIT) {
         return api_too_large(e);

@@ -115,8 +115,18 @@ int err_set_errno(struct err *e, int errno_value, const char *fmt, ...)
         (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
         va_end(ap);
         size_t len = strlen(e->msg);
-        (void)snprintf(e->msg + len, sizeof(e->msg) - len, ": %s",
-                       strerror_r(errno_value, text, sizeof(text)));
+        (void)snprintf(e->msg + len, sizeof(e->msg) - len, ": %s%s",
+                       strerror_r(errno_value, text, sizeof(text)),
+                       errno_value == EMFILE ? " (ulimit -n)" : "");
+    }
+    return code;
+}
+
+/* Keeps the text. */
+int err_set_code(struct err *e, int code)
+{
+    if (e) {
+        e->code = code;
     }
     return code;
 }

@@ -78,6 +78,8 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 /* Like err_set with ": <strerror>" added; code from err_from_errno. */
 int err_set_errno(struct err *e, int errno_value, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Another code for the text that stands there; gives it back. */
+int err_set_code(struct err *e, int code);
 /* Puts "prefix: " in front of the text; gives e->code (INTERNAL for NULL). */
 int err_prefix(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -5,6 +5,7 @@
  */
 #include "engine/engine.h"
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/commit.h"
@@ -111,10 +112,7 @@ static int engine_open_io(struct engine *s, struct err *e)
 {
     struct tcp_host_options host = {0};
     struct http_options web = {0};
-    struct store_options disk = {0};
     engine_bind(s, &host, &web);
-    engine_raise_files();
-    s->disk = store_new(s->loop, &disk);
     store_set_own(s->disk, store_own_new(journal_path(s->db)));
     s->shared.content.hash_jobs = store_threads(s->disk) * 2;
     s->net.host = tcp_host_new(s->loop, &host);
@@ -339,7 +337,14 @@ int engine_open(struct journal *db, struct engine_signals *g,
     s->loop = loop_new();
     if (s->loop == NULL) {
         free(s);
-        return err_set(e, BTC_E_LIMIT, "no event loop: too many open files");
+        return limit_files(e);
+    }
+    engine_raise_files();
+    s->disk = store_new(s->loop, &(const struct store_options){0});
+    if (s->disk == NULL) {
+        loop_free(s->loop);
+        free(s);
+        return limit_threads(e);
     }
     engine_init(s, db, o);
     int rc = engine_open_io(s, e);
@@ -354,11 +359,24 @@ int engine_open(struct journal *db, struct engine_signals *g,
     return 0;
 }
 
+/* A run that could not begin is no killed one. */
+static void engine_end_run(struct engine *s)
+{
+    struct journal_batch *b = journal_batch_new();
+    journal_put_run_end(b);
+    (void)journal_apply(s->db, b, NULL);
+    journal_batch_free(b);
+}
+
 int engine_run(struct engine *s, struct err *e)
 {
     static const struct journal_thread_callbacks callbacks = {
         .on_committed = engine_commit_committed, .on_wishes = wishes_read};
     s->journal_thread = journal_thread_start(s->db, s->loop, &callbacks, s);
+    if (s->journal_thread == NULL) {
+        engine_end_run(s);
+        return limit_threads(e);
+    }
     s->db = NULL;
     engine_begin_all(s);
     if (atomic_load(&s->signals->n_stop) + atomic_load(&s->signals->n_reload) >

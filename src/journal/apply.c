@@ -172,10 +172,7 @@ int journal_apply(struct journal *db, struct journal_batch *b, struct err *e)
     }
     /* A row that the schema refuses is a bug of ours, not wrong usage. */
     if (code == BTC_E_USAGE) {
-        code = BTC_E_INTERNAL;
-        if (e) {
-            e->code = code;
-        }
+        code = err_set_code(e, BTC_E_INTERNAL);
     }
     return code;
 }

@@ -126,14 +126,17 @@ static int journal_lock_open(struct journal *db, struct err *e)
         flags |= O_CREAT;
     }
     db->file_fd = open(db->path, flags, 0644);
-    if (db->file_fd < 0) {
-        (void)err_set_errno(e, errno,
-                            "%s cannot be opened for writing: name another "
-                            "file with --db FILE or change its rights",
-                            db->path);
-        return e->code = BTC_E_PERMISSION;
+    if (db->file_fd >= 0) {
+        return 0;
     }
-    return 0;
+    if (errno == EMFILE) {
+        return err_set_errno(e, errno, "cannot open %s", db->path);
+    }
+    (void)err_set_errno(e, errno,
+                        "%s cannot be opened for writing: name another file "
+                        "with --db FILE or change its rights",
+                        db->path);
+    return err_set_code(e, BTC_E_PERMISSION);
 }
 
 /* The second lock: that of the file, whatever its name. A network file system

@@ -124,7 +124,7 @@ static int journal_connect_fail(struct journal *db, struct err *e)
                         "change the rights of %s",
                         db->path, absent ? "made" : "opened",
                         absent ? "its folder" : "this one");
-    return e->code = BTC_E_PERMISSION;
+    return err_set_code(e, BTC_E_PERMISSION);
 }
 
 /* Opens the connection and makes it safe against a hostile file. */

@@ -76,8 +76,12 @@ int journal_fail(struct journal *db, struct err *e, const char *what)
     if (code == 0) {
         code = BTC_E_INTERNAL;
     }
+    const char *advice = journal_advice(code);
+    if (db->sql && sqlite3_system_errno(db->sql) == EMFILE) {
+        advice = ": too many open files (ulimit -n)";
+    }
     return err_set(e, code, "%s: %s: %s%s", db->path, what,
-                   sqlite3_errmsg(db->sql), journal_advice(code));
+                   sqlite3_errmsg(db->sql), advice);
 }
 
 /* Runs SQL that gives no rows. */

@@ -308,7 +308,13 @@ journal_thread_start(struct journal *db, struct loop *l,
     (void)pthread_cond_init(&t->more, &attr);
     (void)pthread_condattr_destroy(&attr);
     int rc = thread_start(&t->thread, NULL, journal_thread_main, t);
-    BTC_ASSERT(rc == 0); /* no thread: as no memory */
+    if (rc != 0) {
+        loop_wakeup_close(t->wakeup);
+        (void)pthread_mutex_destroy(&t->mutex);
+        (void)pthread_cond_destroy(&t->more);
+        free(t);
+        return NULL;
+    }
     (void)pthread_setname_np(t->thread, "btc-journal");
     return t;
 }

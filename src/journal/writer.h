@@ -19,7 +19,8 @@ struct journal_thread_callbacks {
     void (*on_wishes)(void *ctx, struct journal_wishes *w);
 };
 
-/* Takes over the connection (db must not be used until journal_thread_stop). */
+/* Takes over the connection (db must not be used until journal_thread_stop).
+ * NULL: the system gives no thread, and db is still the caller's. */
 struct journal_thread *
 journal_thread_start(struct journal *db, struct loop *l,
                      const struct journal_thread_callbacks *cb, void *ctx);

@@ -2,6 +2,7 @@
 #include "net/http.h"
 
 #include "base/buf.h"
+#include "base/limit.h"
 
 struct http_fetcher {
     struct loop *loop;
@@ -33,7 +34,7 @@ int http_fetch(const char *url, const struct http_options *o, struct buf *body,
     struct http_fetcher f = {.loop = loop_new(), .body = body, .e = e};
     struct http_request r = {.url = url, .max_body = body->max - buf_len(body)};
     if (!f.loop) {
-        return err_set(e, BTC_E_LIMIT, "no event loop: too many open files");
+        return limit_files(e);
     }
     struct http *h = http_new(f.loop, o);
     (void)http_get(h, &r, http_fetch_on_done, &f);

@@ -149,11 +149,7 @@ static int tcp_listen_open(const struct tcp_host_options *o,
                                   : "";
     (void)err_set_errno(e, os_error, "cannot listen on port %u of %s%s",
                         (unsigned)a->port, text, hint);
-    rc = tcp_socket_err(os_error);
-    if (e) {
-        e->code = rc;
-    }
-    return rc;
+    return err_set_code(e, tcp_socket_err(os_error));
 }
 
 /* Closes what is open of the pair. */

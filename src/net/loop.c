@@ -9,6 +9,7 @@
  */
 #include "net/loop.h"
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -16,6 +17,10 @@
 #include <stdlib.h>
 #include <time.h>
 #include <uv.h>
+
+/* Descriptors that libuv opens for a loop, and a few more: it aborts without a
+ * word when there is none for its pipe of signals. */
+#define LOOP_FILES 8
 
 struct loop {
     uv_loop_t uv;
@@ -97,7 +102,12 @@ static void loop_ignore_sigpipe(void)
 /* A loop with nothing on it. */
 struct loop *loop_new(void)
 {
-    struct loop *l = mem_zalloc(sizeof(*l));
+    struct loop *l = NULL;
+    if (!limit_has_files(LOOP_FILES)) {
+        log_write(LOG_ERROR, "loop", "no event loop: too many open files");
+        return NULL;
+    }
+    l = mem_zalloc(sizeof(*l));
     int rc = uv_loop_init(&l->uv);
     if (rc != 0) {
         log_write(LOG_ERROR, "loop", "no event loop: %s", uv_strerror(rc));

@@ -51,10 +51,7 @@ static int tcp_socket_fail(struct err *e, int errno_value, const char *what,
                            const char *name)
 {
     (void)err_set_errno(e, errno_value, "%s%s", what, name);
-    if (e) {
-        e->code = tcp_socket_err(errno_value);
-    }
-    return tcp_socket_err(errno_value);
+    return err_set_code(e, tcp_socket_err(errno_value));
 }
 
 /* Close-on-exec, non-blocking, on the device or not at all. */

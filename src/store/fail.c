@@ -97,6 +97,9 @@ static const char *store_error_reason(int errnum, char *text, size_t size)
         return "File too large for this file system (FAT32 ends at 4 GiB) or "
                "for a limit (ulimit -f)";
     }
+    if (errnum == EMFILE) {
+        return "Too many open files (ulimit -n)";
+    }
     if (errnum == STORE_E_TOUCHED) {
         return "was changed by somebody else: it is hashed again";
     }

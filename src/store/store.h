@@ -66,8 +66,8 @@ struct store_file {
 };
 
 struct store_options {
-    /* Low jobs that run at once; 0 = number of cores, at least 2. One worker
-     * more is kept free for the other jobs, and one thread for SYNC. */
+    /* Low jobs that run at once; 0 = number of cores, at least 2. One worker is
+     * free for other jobs, one thread for SYNC: or store_new gives NULL. */
     uint32_t threads;
 };
 

@@ -285,8 +285,8 @@ static struct store_lane *store_lane_get(struct store *d, uint32_t n)
 }
 
 /* Starts the threads: one for SYNC, then the others, of which the machine may
- * refuse some. */
-static void store_start(struct store *d)
+ * refuse some. False: without these there is no disk. */
+static bool store_start(struct store *d)
 {
     uint32_t n = d->n_threads + 1;
     d->workers = mem_calloc(n + STORE_MAX_SPARE, sizeof(*d->workers));
@@ -295,35 +295,11 @@ static void store_start(struct store *d)
            store_worker_start(d, &d->workers[d->n_workers], NULL, "btc-disk")) {
         d->n_workers++;
     }
-    /* without them there is no disk */
-    BTC_ASSERT(d->lanes[0].runs && d->n_workers >= 1);
     if (d->n_workers < n) {
         log_write(LOG_WARN, "disk", "only %u of %u threads could be started",
                   d->n_workers, n);
     }
-}
-
-/* A disk with its threads. */
-struct store *store_new(struct loop *l, const struct store_options *o)
-{
-    struct store *d = mem_zalloc(sizeof(*d));
-    d->refs = 1;
-    d->n_threads = store_count_threads(o);
-    d->room.open = store_count_open(STORE_MAX_OPEN);
-    d->room.dirty = store_count_open(STORE_MAX_DIRTY);
-    d->wakeup = loop_wakeup_new(l, store_on_wakeup, d);
-    int rc = pthread_key_create(&d->silent.self, NULL);
-    BTC_ASSERT(rc == 0); /* a process has 1024 */
-    (void)pthread_mutex_init(&d->lock, NULL);
-    (void)pthread_mutex_init(&d->fd_lock, NULL);
-    (void)pthread_cond_init(&d->work, NULL);
-    for (uint32_t i = 0; i < STORE_MAX_LANES; i++) {
-        (void)pthread_cond_init(&d->lanes[i].work, NULL);
-    }
-    (void)pthread_cond_init(&d->finished, NULL);
-    (void)pthread_cond_init(&d->evicted, NULL);
-    store_start(d);
-    return d;
+    return d->lanes[0].runs && d->n_workers >= 1;
 }
 
 /* Runs all jobs to their end, those too that callbacks submit meanwhile. */
@@ -371,6 +347,32 @@ void store_free(struct store *d)
     }
     loop_wakeup_close(d->wakeup);
     store_unref(d);
+}
+
+/* A disk with its threads. */
+struct store *store_new(struct loop *l, const struct store_options *o)
+{
+    struct store *d = mem_zalloc(sizeof(*d));
+    d->refs = 1;
+    d->n_threads = store_count_threads(o);
+    d->room.open = store_count_open(STORE_MAX_OPEN);
+    d->room.dirty = store_count_open(STORE_MAX_DIRTY);
+    d->wakeup = loop_wakeup_new(l, store_on_wakeup, d);
+    int rc = pthread_key_create(&d->silent.self, NULL);
+    BTC_ASSERT(rc == 0); /* a process has 1024 */
+    (void)pthread_mutex_init(&d->lock, NULL);
+    (void)pthread_mutex_init(&d->fd_lock, NULL);
+    (void)pthread_cond_init(&d->work, NULL);
+    for (uint32_t i = 0; i < STORE_MAX_LANES; i++) {
+        (void)pthread_cond_init(&d->lanes[i].work, NULL);
+    }
+    (void)pthread_cond_init(&d->finished, NULL);
+    (void)pthread_cond_init(&d->evicted, NULL);
+    if (!store_start(d)) {
+        store_free(d);
+        return NULL;
+    }
+    return d;
 }
 
 /* Others in place of those that wait for a drive, as far as the machine gives

@@ -528,6 +528,56 @@ def test_unreadable(lab):
     torrent.check(out)
 
 
+def test_no_threads(lab):
+    """The system gives no thread, or too few: an error that says so, for each
+    command that needs one, nothing is lost, and it goes on afterwards."""
+    if not os.environ.get("BTC_HANG"):
+        raise laboratory.Skip("BTC_HANG does not name libhang.so")
+    torrent, seeder = setup(lab)
+    out = folder(lab, "out")
+    refused = 0
+    for most in range(8):
+        said(get(lab, torrent, seeder, out), 0)
+        number = str(lab.sql("SELECT id FROM torrent")[0][0])
+        env = {"LD_PRELOAD": os.environ["BTC_HANG"], "BTC_THREADS": str(most)}
+        for args in (("get", torrent.path, "-d", out, "--peer",
+                      seeder.address),
+                     ("verify", torrent.path, "-d", out), ("verify",),
+                     ("daemon", "--max-time", "1s"),
+                     ("rm", "--data", "-y", number)):
+            run = lab.btc(*args, env=env)
+            assert 0 <= run.code <= 16 and "bug at" not in run.err, run
+            if run.code == 1:
+                refused += 1
+                said(run, 1, "no thread can be started", "nothing is lost")
+                torrent.check(out)
+                # a run that could not begin is none that was killed
+                assert not lab.sql("SELECT 1 FROM run WHERE ended_at IS NULL")
+    assert refused > 8, refused
+
+
+def test_no_descriptors(lab):
+    """The same of `ulimit -n`, which an error names."""
+    torrent, seeder = setup(lab)
+    out = folder(lab, "out")
+    env = {"BTC_DB": lab.db, "BTC_BIND": "10.77.0.20",
+           "BTC_DHT_BOOTSTRAP": "none", "BTC_NO_LSD": "true"}
+    said(get(lab, torrent, seeder, out), 0)
+    for most in (4, 5, 6, 7, 8, 10, 12, 14, 16, 17, 18, 20, 24):
+        for args in (("get", torrent.path, "-d", out, "--peer",
+                      seeder.address), ("verify",),
+                     ("verify", torrent.path, "-d", out)):
+            run = lab.start("btc", [laboratory.find("prlimit"),
+                                    f"--nofile={most}:{most}",
+                                    os.environ["BTC"], *args], env=env)
+            code = run.wait(60)
+            assert 0 <= code <= 16 and "bug at" not in run.err(), run.err()
+            if code != 0:
+                assert "ulimit -n" in run.err(), (most, args, run.err())
+    said(lab.btc("verify"), 0)
+    torrent.check(out)
+
+
 def test_file_changes_under_us(lab):
     """Truncated while it is downloaded, and deleted while it is seeded."""
     torrent, seeder = setup(lab, 4 * MIB)

@@ -2,11 +2,14 @@
  * long as the file BTC_HANG_FLAG is there, no sync and no write of a file below
  * BTC_HANG_DIR comes back. And one that cannot be read: reading files whose
  * path begins with the text of the file BTC_BAD_LIST is an error, while that is
- * there. Linux alone. */
+ * there. And a system that gives no more than BTC_THREADS threads. Linux alone.
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +142,21 @@ __attribute__((visibility("default"))) ssize_t pread(int fd, void *p, size_t n,
                                                      off_t at)
 {
     return pread64(fd, p, n, at);
+}
+
+__attribute__((visibility("default"))) int
+pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+               void *(*run)(void *), void *arg)
+{
+    static atomic_long n_threads;
+    int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+                void *) = NULL;
+    const char *most = getenv("BTC_THREADS");
+    hang_find("pthread_create", &next);
+    if (most && atomic_fetch_add(&n_threads, 1) >= most[0] - '0') {
+        return EAGAIN;
+    }
+    return next(thread, attr, run, arg);
 }
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
