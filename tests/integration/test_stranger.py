@@ -397,7 +397,7 @@ def test_linked_and_whole(lab):
     assert os.stat(os.path.join(two, "data.bin")).st_ino == inode
 
 
-PORT = 51000
+PORT = 6990
 OURS = "10.77.0.20"
 
 
