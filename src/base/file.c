@@ -34,20 +34,39 @@ static int file_rename_looked(const char *from, const char *to)
     return 0;
 }
 
+bool file_is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return lstat(a, &x) == 0 && lstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+/* `error` says that `to` is there. Where a rename is made of a link and an
+ * unlink, a program may have been killed between the two: the rest is done. */
+static int file_rename_rest(const char *from, const char *to, int error)
+{
+    struct stat st;
+    if (error == EEXIST && file_is_same(from, to) && lstat(to, &st) == 0 &&
+        st.st_nlink > 1 && unlink(from) == 0) {
+        return 0;
+    }
+    return -error;
+}
+
 int file_rename_new(const char *from, const char *to)
 {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
         return 0;
     }
     if (!file_lacks(errno)) {
-        return -errno;
+        return file_rename_rest(from, to, errno);
     }
     if (link(from, to) == 0) {
         (void)unlink(from);
         return 0;
     }
     if (!file_lacks(errno)) {
-        return -errno;
+        return file_rename_rest(from, to, errno);
     }
     return file_rename_looked(from, to);
 }

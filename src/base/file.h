@@ -13,8 +13,11 @@
 
 /* Names a file that has no name yet `to`, never in the place of another
  * (-EEXIST). Where the file system cannot rename that way it links; where it
- * cannot link either, the place is looked at first. */
+ * cannot link either, the place is looked at first. A program that is killed
+ * may leave both names then; to ask for the same again takes the first away. */
 int file_rename_new(const char *from, const char *to);
+/* Both are there, and names of one file. Links are not followed. */
+bool file_is_same(const char *a, const char *b);
 
 /* Forces a file's content, or a folder's names, to the device. File systems
  * that have nothing to sync for a folder say EINVAL: that is no error. */

@@ -157,8 +157,8 @@ int journal_load_below(struct journal *db, const char *folder,
                        struct journal_torrent **out, size_t *n, struct err *e);
 
 /* --- lock.c --- */
-/* The engine lock, without a word in FILE-lock: what a killed engine left there
- * stays. The database file is made where it may be. */
+/* The engine lock, without a look at the file's names or a word in FILE-lock:
+ * what a killed engine left there stays. The file is made where it may be. */
 int journal_lock_hold(struct journal *db, struct err *e);
 /* Takes the engine lock and signs it with the pid. */
 int journal_lock_take(struct journal *db, struct err *e);
@@ -194,6 +194,9 @@ int journal_instance_check(const char *path, struct err *e);
 /* --- replace.c --- */
 #define JOURNAL_WORD_REPLACED "replaced"
 #define JOURNAL_WORD_DAMAGED  "damaged"
+/* Behind FILE: where a new one is made. */
+#define JOURNAL_MADE_RESTORE ".restore"
+#define JOURNAL_MADE_SALVAGE ".salvage"
 /* The finished, durable file `tmp` becomes the database whose lock is held.
  * What stood there is kept as *aside, FILE.<word>-N; malloc, NULL: nothing. */
 int journal_replace(const struct journal *held, const char *tmp,

@@ -196,9 +196,6 @@ int journal_lock_hold(struct journal *db, struct err *e)
     if (code == 0) {
         code = journal_lock_file(db, e);
     }
-    if (code == 0) {
-        code = journal_lock_check(db, e);
-    }
     if (code != 0) {
         journal_lock_drop(db);
     }
@@ -208,6 +205,12 @@ int journal_lock_hold(struct journal *db, struct err *e)
 int journal_lock_take(struct journal *db, struct err *e)
 {
     int code = journal_lock_hold(db, e);
+    if (code == 0) {
+        code = journal_lock_check(db, e);
+        if (code != 0) {
+            journal_lock_drop(db);
+        }
+    }
     if (code == 0) {
         journal_lock_sign(db, "");
         if (db->sql) {

@@ -124,7 +124,13 @@ static char *journal_replace_find(const char *path)
 static int journal_replace_log(const char *path, const char *aside,
                                const char *suffix, struct err *e)
 {
-    if (!journal_is_there(path, suffix) || !journal_is_there(aside, suffix)) {
+    char *from = mem_printf("%s%s", path, suffix);
+    char *to = mem_printf("%s%s", aside, suffix);
+    bool taken = journal_is_there(path, suffix) &&
+                 journal_is_there(aside, suffix) && !file_is_same(from, to);
+    free(from);
+    free(to);
+    if (!taken) {
         return journal_move_aside(path, aside, suffix, e);
     }
     char *late = NULL;
@@ -168,7 +174,11 @@ static int journal_replace_go_on(const struct journal *held, const char *aside,
                                  struct err *e)
 {
     char *next = mem_printf("%s%s", aside, JOURNAL_NEXT);
-    int code = journal_replace_clear(held->path, aside, e);
+    int code = 0;
+    /* else it has its name already, and one too many: see file_rename_new */
+    if (!file_is_same(next, held->path)) {
+        code = journal_replace_clear(held->path, aside, e);
+    }
     if (code == 0) {
         int rc = file_rename_new(next, held->path);
         if (rc != 0) {
@@ -211,16 +221,33 @@ int journal_replace(const struct journal *held, const char *tmp,
     return code;
 }
 
-/* What a killed program has begun, under its lock. */
+/* The new one may still have the name under which it was made. */
+static void journal_replace_tidy(const char *path)
+{
+    static const char *const made[] = {JOURNAL_MADE_RESTORE,
+                                       JOURNAL_MADE_SALVAGE};
+    for (size_t i = 0; i < sizeof(made) / sizeof(char *); i++) {
+        char *tmp = mem_printf("%s%s", path, made[i]);
+        if (file_is_same(tmp, path)) {
+            (void)unlink(tmp);
+        }
+        free(tmp);
+    }
+}
+
+/* What a killed program has begun, under its lock: the file may have a name too
+ * many. If nobody has, it must not have one. */
 static int journal_replace_finish(struct journal *held, struct err *e)
 {
     char *aside = journal_replace_find(held->path);
     int code = 0;
-    if (aside) {
-        code = journal_replace_go_on(held, aside, e);
-        if (code == 0) {
-            journal_lock_forget(held);
-        }
+    if (!aside) {
+        return journal_lock_check(held, e);
+    }
+    code = journal_replace_go_on(held, aside, e);
+    if (code == 0) {
+        journal_replace_tidy(held->path);
+        journal_lock_forget(held);
     }
     free(aside);
     return code;

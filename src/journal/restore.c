@@ -104,7 +104,7 @@ static int journal_restore_held(struct journal *held, const char *from,
     if (journal_is_same(held->path, from)) {
         return journal_restore_itself(held->path, aside, e);
     }
-    char *tmp = mem_printf("%s.restore", held->path);
+    char *tmp = mem_printf("%s" JOURNAL_MADE_RESTORE, held->path);
     int code = 0;
     if (journal_is_same(tmp, from)) {
         code = err_set(e, BTC_E_EXISTS,

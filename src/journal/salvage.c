@@ -234,7 +234,7 @@ int journal_salvage(const char *path, unsigned flags,
     if (code != 0) {
         return code;
     }
-    char *tmp = mem_printf("%s.salvage", held->path);
+    char *tmp = mem_printf("%s" JOURNAL_MADE_SALVAGE, held->path);
     journal_clean_files(tmp); /* of one that was killed */
     code = journal_salvage_into(held->path, tmp, out, e);
     if (code == 0) {

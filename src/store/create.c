@@ -380,15 +380,6 @@ static void store_take_done(struct store_job *job, uint32_t file, char *from,
     (void)rmdir(from);
 }
 
-/* It has both names: where a rename is made of a link and an unlink, a run was
- * killed between the two. */
-static bool store_take_is_same(const struct stat *from, const char *to)
-{
-    struct stat st;
-    return lstat(to, &st) == 0 && st.st_dev == from->st_dev &&
-           st.st_ino == from->st_ino;
-}
-
 /* A file that was kept out of sight goes to its place: a move keeps the file,
  * so what is claimed of it stays true, and it is whole at one of the two after
  * a crash. Nothing is replaced. */
@@ -411,12 +402,6 @@ bool store_take(struct store_job *job, uint32_t file)
     int rc = store_sys_fault(s->d, "rename", to);
     if (rc == 0) {
         rc = file_rename_new(from, to);
-    }
-    if (rc == -EEXIST && store_take_is_same(&st, to)) {
-        rc = 0;
-        if (unlink(from) != 0) {
-            rc = -errno;
-        }
     }
     if (rc == -EXDEV) {
         return true; /* a drive of its own: what was kept is fetched again */

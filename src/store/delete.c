@@ -9,6 +9,8 @@
  */
 #include "store/internal.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -189,6 +191,29 @@ static void store_delete_file(struct store_delete *w, uint32_t file)
     }
 }
 
+/* A run was killed while it took a file to its place, where that is made of a
+ * link and an unlink: the file has both names. It is left the one that goes
+ * last (the torrent's own rows know the first), so a kill in between is no
+ * matter. */
+static void store_delete_home(struct store_delete *w, uint32_t file)
+{
+    struct store_tree *s = w->job->store;
+    const struct store_home *h = store_tree_home(s, file);
+    char path[PATH_MAX], home[PATH_MAX];
+    if (!h || h->taken || w->job->remove.look ||
+        store_tree_path(s, file, path) != 0 ||
+        store_tree_home_path(s, h, home) != 0 || !file_is_same(path, home)) {
+        return;
+    }
+    const char *slash = strrchr(h->path, '/');
+    const char *name = slash ? slash + 1 : h->path;
+    const char *why = NULL;
+    int fd = store_delete_dir_fd(w, h->dir);
+    if (fd >= 0 && store_delete_look(w->job, file, fd, name, &why) == 0) {
+        (void)unlinkat(fd, name, 0);
+    }
+}
+
 /* Whether a file is to go. */
 static bool store_delete_wants(const struct store_job *job, uint32_t file)
 {
@@ -304,6 +329,7 @@ static void store_delete_all(struct store_delete *d)
     struct store_tree *s = d->job->store;
     for (uint32_t i = 0; i < s->n_files; i++) {
         if (store_delete_wants(d->job, i)) {
+            store_delete_home(d, i);
             store_delete_file(d, i);
         } else if (!s->layout[i].pad && !d->job->remove.look) {
             store_delete_leave(d, i);

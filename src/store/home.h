@@ -16,4 +16,12 @@ struct store_home {
     bool taken;             /* it is there: its path and folder are these */
 };
 
+struct store_tree;
+/* A file's other place, NULL: it has none. */
+const struct store_home *store_tree_home(const struct store_tree *s,
+                                         uint32_t file);
+/* Like store_tree_path, of that place. */
+int store_tree_home_path(const struct store_tree *s, const struct store_home *h,
+                         char *out);
+
 #endif

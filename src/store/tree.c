@@ -409,7 +409,8 @@ void store_tree_find_homes(struct store_tree *s)
     }
 }
 
-bool store_tree_is_home(const struct store_tree *s, uint32_t file)
+const struct store_home *store_tree_home(const struct store_tree *s,
+                                         uint32_t file)
 {
     uint32_t from = 0, to = s->n_homes;
     while (from < to) {
@@ -420,8 +421,22 @@ bool store_tree_is_home(const struct store_tree *s, uint32_t file)
             to = mid;
         }
     }
-    return from < s->n_homes && s->homes[from].file == file &&
-           s->homes[from].taken;
+    if (from < s->n_homes && s->homes[from].file == file) {
+        return &s->homes[from];
+    }
+    return NULL;
+}
+
+bool store_tree_is_home(const struct store_tree *s, uint32_t file)
+{
+    const struct store_home *h = store_tree_home(s, file);
+    return h && h->taken;
+}
+
+int store_tree_home_path(const struct store_tree *s, const struct store_home *h,
+                         char *out)
+{
+    return store_tree_join(s, h->path, strlen(h->path), out);
 }
 
 /* A folder's path. */

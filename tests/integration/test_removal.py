@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from seeder import Seeder  # noqa: E402
 
 MANY = 3000
+SKIP = lab.Skip  # each test calls its laboratory `lab`
 
 
 def folder(lab, name="two", n=2, size=300_000):
@@ -439,6 +440,52 @@ def test_folder_stays(lab):
     paused(lab, folder(lab, "all"))
     run = lab.btc("rm", "--data", "-y", "--json", "all")
     assert run.json()["torrents"][0]["stays"] == [], run
+
+
+def test_killed_on_its_way_home(lab):
+    """A file that was kept out of sight is wished for, and the run that takes
+    it to its place is killed, where a rename is made of a link and an unlink:
+    the file has two names then. A removal leaves none of them."""
+    if not os.environ.get("BTC_KILL"):
+        raise SKIP("BTC_KILL does not name libkill.so")
+    t = folder(lab, size=50_000)  # the files share a piece
+    seeder = Seeder(t)
+    add(lab, t, "--peer", seeder.address, "--select", "1")
+    assert lab.btc("resume").code == 0
+    assert lab.btc("set", "1", "priority.2=normal").code == 0
+    part = [r["part"] for r in lab.sql("SELECT part FROM file") if r["part"]]
+    assert len(part) == 1 and os.path.exists(lab.path("out", part[0])), part
+    shutil.copytree(lab.path("out"), lab.path("was/out"), symlinks=True)
+    shutil.copy2(lab.db, lab.path("was/btc.db"))
+    both = 0
+    for nth in range(1, 300):
+        for name in os.listdir(lab.dir):
+            if name.startswith("btc.db"):
+                os.unlink(lab.path(name))
+        shutil.copy2(lab.path("was/btc.db"), lab.db)
+        shutil.rmtree(lab.path("out"))
+        shutil.copytree(lab.path("was/out"), lab.path("out"))
+        # the copies are the torrent's own
+        with contextlib.closing(sqlite3.connect(lab.db)) as link, link:
+            for number, path, hidden in link.execute(
+                    "SELECT file, path, part FROM file").fetchall():
+                st = os.stat(lab.path("out", hidden or path))
+                link.execute(
+                    "UPDATE file SET dev = ?, ino = ?, mtime_ns = ?, ctime_ns"
+                    " = ? WHERE file = ?", (st.st_dev, st.st_ino,
+                                            st.st_mtime_ns, st.st_ctime_ns,
+                                            number))
+        run = lab.btc("resume", env={
+            "LD_PRELOAD": os.environ["BTC_KILL"], "BTC_KILL_LACKS": "1",
+            "BTC_KILL_NTH": str(nth)})
+        assert run.code in (0, -signal.SIGKILL), (nth, run)
+        home = lab.path("out", "two", "f1")
+        both += os.path.exists(home) and os.stat(home).st_nlink == 2
+        assert lab.btc("rm", "--data", "-y", "1").code == 0, nth
+        assert not files(lab), (nth, files(lab))
+        if run.code == 0:
+            break
+    assert both and run.code == 0, (both, nth)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ class Ground:
     """A database whose engine was killed: one torrent is in the file, and one
     more in the log alone."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, lacks=False):
         self.lab = lab
+        self.lacks = lacks  # the file system has no renameat2
         self.library = os.environ.get("BTC_KILL")
         if not self.library:
             raise lab_module.Skip("BTC_KILL does not name libkill.so")
@@ -57,8 +58,10 @@ class Ground:
 
     def run(self, nth, *args):
         """btc, killed before its nth change; True when it came to its end."""
-        run = self.lab.btc(*args, env={"LD_PRELOAD": self.library,
-                                       "BTC_KILL_NTH": str(nth)})
+        env = {"LD_PRELOAD": self.library, "BTC_KILL_NTH": str(nth)}
+        if self.lacks:
+            env["BTC_KILL_LACKS"] = "1"
+        run = self.lab.btc(*args, env=env)
         assert run.code in (0, -signal.SIGKILL), (nth, run)
         return run.code == 0
 
@@ -106,9 +109,9 @@ def read_names(path):
         link.close()
 
 
-def test_restore(lab):
+def restore_killed(lab, lacks):
     """Killed anywhere; then another restore, or a run, goes on."""
-    ground = Ground(lab)
+    ground = Ground(lab, lacks)
     for nth in range(1, 1000):
         ground.reset()
         over = ground.run(nth, "db", "restore", ground.backup)
@@ -132,6 +135,15 @@ def test_restore(lab):
         assert not ground.litter(), (nth, ground.litter())
     assert over and nth > 30, nth
     print(f"killed at {nth - 1} places")
+
+
+def test_restore(lab):
+    restore_killed(lab, False)
+
+
+def test_restore_without_renameat2(lab):
+    """A rename is a link and an unlink there."""
+    restore_killed(lab, True)
 
 
 def test_restore_itself(lab):
@@ -158,8 +170,8 @@ def test_restore_itself(lab):
     assert over and nth > 1, nth
 
 
-def test_salvage(lab):
-    ground = Ground(lab)
+def salvage_killed(lab, lacks):
+    ground = Ground(lab, lacks)
     for nth in range(1, 3000):
         ground.reset()
         over = ground.run(nth, "db", "salvage")
@@ -177,9 +189,18 @@ def test_salvage(lab):
     print(f"killed at {nth - 1} places")
 
 
-def test_backup(lab):
+def test_salvage(lab):
+    salvage_killed(lab, False)
+
+
+def test_salvage_without_renameat2(lab):
+    """A rename is a link and an unlink there."""
+    salvage_killed(lab, True)
+
+
+def backup_killed(lab, lacks):
     """It is there and whole, or it is not there."""
-    ground = Ground(lab)
+    ground = Ground(lab, lacks)
     to = lab.path("new", "copy.db")
     for nth in range(1, 1000):
         ground.reset()
@@ -198,6 +219,15 @@ def test_backup(lab):
         os.unlink(to)
     assert over and nth > 10, nth
     print(f"killed at {nth - 1} places")
+
+
+def test_backup(lab):
+    backup_killed(lab, False)
+
+
+def test_backup_without_renameat2(lab):
+    """A rename is a link and an unlink there."""
+    backup_killed(lab, True)
 
 
 def test_backup_beside_a_log(lab):

@@ -1,12 +1,15 @@
 /* Kills the program that it is preloaded into, before the n-th call that
  * changes files: BTC_KILL_NTH=N LD_PRELOAD=.../libkill.so btc ... With N from 1
  * on until the program ends by itself, each place at which a kill can come has
- * been tried. Linux alone. */
+ * been tried. With BTC_KILL_LACKS set the file system knows no renameat2, as
+ * many do not. Linux alone. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -29,11 +32,21 @@ static void kill_count_call(void)
     }
 }
 
+/* The file system does not know the call. */
+static int kill_lacks(const char *name)
+{
+    return strcmp(name, "renameat2") == 0 && getenv("BTC_KILL_LACKS") != NULL;
+}
+
 /* The function of that name behind ours. */
 #define KILL_WRAP(type, name, params, args)                  \
     __attribute__((visibility("default"))) type name params; \
     type name params                                         \
     {                                                        \
+        if (kill_lacks(#name)) {                             \
+            errno = ENOSYS;                                  \
+            return -1;                                       \
+        }                                                    \
         static _Atomic(void *) next;                         \
         type(*fn) params;                                    \
         void *p = atomic_load(&next);                        \
