@@ -12,6 +12,7 @@
 #include "journal/shared.h"
 #include "journal/writer.h"
 #include "model/span.h"
+#include "store/home.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -383,12 +384,12 @@ void adopt_look(struct engine_torrent *st, struct bits *strangers,
                 const struct bits *candidates, adopt_done_fn *done)
 {
     struct adopt *a = mem_zalloc(sizeof(*a));
-    a->st = st;
-    a->done = done;
-    a->next = adopt_next;
-    a->strangers = *strangers;
-    a->candidates = candidates;
-    a->file = UINT32_MAX;
+    *a = (struct adopt){.st = st,
+                        .done = done,
+                        .next = adopt_next,
+                        .strangers = *strangers,
+                        .candidates = candidates,
+                        .file = UINT32_MAX};
     *strangers = (struct bits){0};
     adopt_add_others(a);
     st->n_jobs++;
@@ -453,12 +454,13 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file,
         (void)bits_set(&st->startup.adopt.taken, file);
     }
     bool may_be_home = parked && f->state.has_print;
-    if (may_be_home) {
+    bool is_known = f->part && f->state.has_print;
+    if (is_known) {
         *own = journal_file_print(&f->state);
     }
     return (struct store_file){.path = parked ? f->part : f->path,
                                .home = may_be_home ? f->path : NULL,
-                               .own = may_be_home ? own : NULL,
+                               .own = is_known ? own : NULL,
                                .offset = m->offset,
                                .length = m->length,
                                .link = m->link,
@@ -468,7 +470,18 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file,
                                .executable = m->executable && !parked};
 }
 
-void adopt_home(struct engine_torrent *st)
+/* A move gives a file another ctime: the journal hears of that. */
+static void adopt_moved(struct engine_torrent *st, uint32_t file, int64_t ctime)
+{
+    struct journal_file_state *f = &st->rows.state[file];
+    if (store_tree_was_moved(st->store, file)) {
+        f->ctime_ns = ctime;
+        journal_put_doubt(commit_facts(&st->ledger.member), st->id, file, f);
+        (void)bits_clear(&st->startup.adopt.taken, file);
+    }
+}
+
+void adopt_home(struct engine_torrent *st, const struct fingerprint *prints)
 {
     struct torrent_parked *parked = st->rows.parked;
     for (uint32_t i = 0; parked && i < st->geom.n_files; i++) {
@@ -480,8 +493,8 @@ void adopt_home(struct engine_torrent *st)
         free(parked[i].part);
         parked[i].part = NULL;
         journal_put_part(commit_facts(&st->ledger.member), st->id, i, NULL);
+        adopt_moved(st, i, prints[i].ctime_ns);
     }
-    bits_fini(&st->startup.adopt.taken);
 }
 
 bool adopt_is_stale(const struct engine_torrent *st)

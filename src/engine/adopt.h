@@ -25,8 +25,9 @@ typedef void adopt_done_fn(struct engine_torrent *st, int code,
 struct store_file adopt_place(struct engine_torrent *st, uint32_t file,
                               struct fingerprint *own);
 /* After STAT: the files that it has taken to their place, and those that it has
- * found there, stay there. */
-void adopt_home(struct engine_torrent *st);
+ * found there, stay there. Of `startup.adopt.taken` those stay that an earlier
+ * run has moved, or that were not as the journal has seen them. */
+void adopt_home(struct engine_torrent *st, const struct fingerprint *prints);
 /* A file was wished for since: it is out of sight still. */
 bool adopt_is_stale(const struct engine_torrent *st);
 

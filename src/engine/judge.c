@@ -40,6 +40,14 @@ static void judge_doubt_file(struct engine_torrent *st, uint32_t file)
     judge_owe_check(st, file);
 }
 
+/* It has just been found at its place, although the journal had it out of
+ * sight. */
+static bool judge_is_homecomer(const struct engine_torrent *st, uint32_t file)
+{
+    return file < st->startup.adopt.taken.n &&
+           bits_get(&st->startup.adopt.taken, file);
+}
+
 /* What is told of a file after a verdict, and of many. */
 static const struct {
     enum level level;
@@ -64,8 +72,13 @@ static void judge_tell(struct engine_torrent *st, uint32_t file,
                        enum trust_verdict verdict)
 {
     char text[512];
-    (void)snprintf(text, sizeof(text), "%.400s %s", facts_path(st, file),
-                   judge_news[verdict].one);
+    const char *news = judge_news[verdict].one;
+    if (verdict == TRUST_RECHECK && judge_is_homecomer(st, file)) {
+        verdict = TRUST_LATE;
+        news = "was taken to its place by a run that was killed: its pieces "
+               "are hashed again";
+    }
+    (void)snprintf(text, sizeof(text), "%.400s %s", facts_path(st, file), news);
     facts_event(st, judge_news[verdict].level, judge_news[verdict].kind, text);
 }
 

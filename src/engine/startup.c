@@ -425,7 +425,9 @@ static void startup_judged(struct engine_torrent *st,
                            const struct store_job *job)
 {
     pipes_place(st, job->root.dev, job->prints);
-    if (judge_files(st, job)) {
+    bool there = judge_files(st, job);
+    bits_fini(&st->startup.adopt.taken);
+    if (there) {
         startup_find_strangers(st, job->prints);
         startup_find_wrong(st, job->prints);
         st->startup.scan_needed &= startup_has_files(st, job->prints);
@@ -445,7 +447,7 @@ static void startup_stated(struct store_job *job)
     } else if (job->result < 0) {
         turn_post_failed(st, job->result, job->fail.text);
     } else {
-        adopt_home(st);
+        adopt_home(st, job->prints);
         startup_judged(st, job);
     }
     jobs_free(job);

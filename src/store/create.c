@@ -380,6 +380,15 @@ static void store_take_done(struct store_job *job, uint32_t file, char *from,
     (void)rmdir(from);
 }
 
+/* It is as the journal has seen it. A device may have another number. */
+static bool store_take_is_own(const struct fingerprint *own,
+                              const struct stat *st)
+{
+    const struct fingerprint now = store_sys_print(st);
+    return own->exists && own->ino == now.ino && own->size == now.size &&
+           own->mtime_ns == now.mtime_ns && own->ctime_ns == now.ctime_ns;
+}
+
 /* A file that was kept out of sight goes to its place: a move keeps the file,
  * so what is claimed of it stays true, and it is whole at one of the two after
  * a crash. Nothing is replaced. */
@@ -412,6 +421,7 @@ bool store_take(struct store_job *job, uint32_t file)
     } else if (rc != 0) {
         store_fail(job, file, to, -rc);
     } else {
+        s->froms[file].moved = store_take_is_own(&s->froms[file].own, &st);
         store_take_done(job, file, from, to);
     }
     return rc == 0;

@@ -16,7 +16,17 @@ struct store_home {
     bool taken;             /* it is there: its path and folder are these */
 };
 
+/* Where a file lies until STAT takes it to its place. */
+struct store_from {
+    const char *path;       /* NULL: it is there; borrows the tree's text */
+    struct fingerprint own; /* the file, as the journal has seen it, or none */
+    bool moved;             /* it was that, to the last time, and is there */
+};
+
 struct store_tree;
+/* STAT has taken it from its `from`, where it was as the journal has seen it:
+ * that it has another ctime now is the move's doing. */
+bool store_tree_was_moved(const struct store_tree *s, uint32_t file);
 /* A file's other place, NULL: it has none. */
 const struct store_home *store_tree_home(const struct store_tree *s,
                                          uint32_t file);

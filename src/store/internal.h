@@ -93,7 +93,7 @@ struct store_tree {
     struct store_node *files;   /* owns */
     struct layout_file *layout; /* owns; per file */
     const char **links;         /* owns; per file, NULL: none is a link */
-    const char **froms;         /* owns; per file, NULL: each is at its path */
+    struct store_from *froms;   /* owns; per file, NULL: each is at its path */
     char *text;                 /* owns; what the members above lead to */
     uint32_t n_files;
     struct store_dir *dirs; /* owns */

@@ -59,7 +59,7 @@ struct store_file {
     const char *from; /* NULL, or where it lies until STAT takes it to `path`;
                        * like `path` */
     const char *home; /* NULL, or where STAT and DELETE find it: see home.h */
-    const struct fingerprint *own; /* with `home`; borrows */
+    const struct fingerprint *own; /* with `home`, `from`; borrows */
     bool sparse;     /* takes no more space than is written, also with `full` */
     bool pad;        /* never opened, reads as zeros */
     bool executable; /* CREATE lets it be run by those who may read it */

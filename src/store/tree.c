@@ -55,6 +55,22 @@ static void store_tree_keep_rare(struct store_tree *s, const char ***texts,
     (*texts)[file] = store_tree_keep(text, at);
 }
 
+/* The same of where it lies. */
+static void store_tree_keep_from(struct store_tree *s, uint32_t file,
+                                 const struct store_file *f, char **at)
+{
+    if (!f->from) {
+        return;
+    }
+    if (!s->froms) {
+        s->froms = mem_calloc(s->n_files, sizeof(*s->froms));
+    }
+    s->froms[file].path = store_tree_keep(f->from, at);
+    if (f->own) {
+        s->froms[file].own = *f->own;
+    }
+}
+
 /* Copies the files and their paths. */
 static void store_tree_copy(struct store_tree *s,
                             const struct store_file *files, uint32_t n_files,
@@ -87,7 +103,7 @@ static void store_tree_copy(struct store_tree *s,
         s->layout[i] = (struct layout_file){
             .offset = f->offset, .length = f->length, .pad = f->pad};
         store_tree_keep_rare(s, &s->links, i, f->link, &at);
-        store_tree_keep_rare(s, &s->froms, i, f->from, &at);
+        store_tree_keep_from(s, i, f, &at);
         if (f->home) {
             s->homes[s->n_homes++] =
                 (struct store_home){.file = i,
@@ -337,9 +353,14 @@ const char *store_tree_link(const struct store_tree *s, uint32_t file)
 const char *store_tree_from(const struct store_tree *s, uint32_t file)
 {
     if (s->froms) {
-        return s->froms[file];
+        return s->froms[file].path;
     }
     return NULL;
+}
+
+bool store_tree_was_moved(const struct store_tree *s, uint32_t file)
+{
+    return s->froms && s->froms[file].moved;
 }
 
 /* save path + "/" + the first `len` bytes of `rel`. Each file's path is made

@@ -442,6 +442,47 @@ def test_folder_stays(lab):
     assert run.json()["torrents"][0]["stays"] == [], run
 
 
+def changed(lab):
+    return rows(lab, "SELECT text FROM log WHERE kind = 'file-changed'")
+
+
+def test_comes_home(lab):
+    """A file that was kept out of sight and is wished for is moved to its
+    place: nobody else has changed it, now or later, and what is known of it
+    stays known."""
+    t = folder(lab, size=50_000)
+    seeder = Seeder(t)
+    add(lab, t, "--peer", seeder.address, "--select", "1")
+    assert lab.btc("resume").code == 0
+    checked = rows(lab, "SELECT verified_at FROM piece ORDER BY piece")
+    lab.wait(lambda: rows(lab, "SELECT unixepoch()")[0] > max(checked))
+    assert lab.btc("set", "1", "priority.2=normal").code == 0
+    for _ in range(2):
+        assert lab.btc("resume").code == 0
+        t.check(lab.path("out"))
+        assert not changed(lab), changed(lab)
+        assert rows(lab, "SELECT verified_at FROM piece ORDER BY piece"
+                    )[:len(checked)] == checked
+
+
+def test_written_to_before_it_comes_home(lab):
+    """But who has changed it while it lay there is found out."""
+    t = folder(lab, size=50_000)
+    seeder = Seeder(t)
+    add(lab, t, "--peer", seeder.address, "--select", "1")
+    assert lab.btc("resume").code == 0
+    part = lab.path("out", rows(lab, "SELECT part FROM file WHERE part NOT"
+                                     " NULL")[0])
+    was = os.stat(part)
+    with open(part, "r+b") as f:
+        f.write(b"mine")
+    os.utime(part, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert lab.btc("set", "1", "priority.2=normal").code == 0
+    assert lab.btc("resume").code == 0
+    t.check(lab.path("out"))
+    assert lab.sql("SELECT 1 FROM log WHERE kind = 'piece-lost'")
+
+
 def test_killed_on_its_way_home(lab):
     """A file that was kept out of sight is wished for, and the run that takes
     it to its place is killed, where a rename is made of a link and an unlink:
@@ -481,6 +522,10 @@ def test_killed_on_its_way_home(lab):
         assert run.code in (0, -signal.SIGKILL), (nth, run)
         home = lab.path("out", "two", "f1")
         both += os.path.exists(home) and os.stat(home).st_nlink == 2
+        if nth % 2:
+            assert lab.btc("resume").code == 0, nth
+            t.check(lab.path("out"))
+            assert not changed(lab), (nth, changed(lab))
         assert lab.btc("rm", "--data", "-y", "1").code == 0, nth
         assert not files(lab), (nth, files(lab))
         if run.code == 0:
