@@ -520,6 +520,8 @@ def test_killed_on_its_way_home(lab):
             "LD_PRELOAD": os.environ["BTC_KILL"], "BTC_KILL_LACKS": "1",
             "BTC_KILL_NTH": str(nth)})
         assert run.code in (0, -signal.SIGKILL), (nth, run)
+        if nth == 1 and run.code == 0:
+            raise SKIP("libkill.so is not felt by this build")
         home = lab.path("out", "two", "f1")
         both += os.path.exists(home) and os.stat(home).st_nlink == 2
         if nth % 2:
