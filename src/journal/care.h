@@ -5,6 +5,11 @@
 
 #include "journal/views.h"
 
+/* Behind FILE: where a new one is made. */
+#define JOURNAL_MADE_RESTORE ".restore"
+#define JOURNAL_MADE_SALVAGE ".salvage"
+/* Makes rows of torrent_stat that somebody deleted anew from the others. */
+int journal_heal_stats(struct journal *db, struct err *e);
 int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
                   struct err *e);
 /* integrity_check, the schema and foreign_key_check; BTC_E_DB with rows given

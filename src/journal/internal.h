@@ -194,9 +194,6 @@ int journal_instance_check(const char *path, struct err *e);
 /* --- replace.c --- */
 #define JOURNAL_WORD_REPLACED "replaced"
 #define JOURNAL_WORD_DAMAGED  "damaged"
-/* Behind FILE: where a new one is made. */
-#define JOURNAL_MADE_RESTORE ".restore"
-#define JOURNAL_MADE_SALVAGE ".salvage"
 /* The finished, durable file `tmp` becomes the database whose lock is held.
  * What stood there is kept as *aside, FILE.<word>-N; malloc, NULL: nothing. */
 int journal_replace(const struct journal *held, const char *tmp,
@@ -220,8 +217,6 @@ void journal_clean_files(const char *path);
 /* --- heal.c --- */
 /* Deletes rows whose torrent does not exist, in the caller's transaction. */
 int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e);
-/* Makes rows of torrent_stat that somebody deleted anew from the others. */
-int journal_heal_stats(struct journal *db, struct err *e);
 
 /* --- migrate.c --- */
 /* Brings the schema to the list's last version. `fresh` tells a db that may be

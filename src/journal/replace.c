@@ -8,6 +8,7 @@
  * away, then the new file takes the place. A log and a file of different
  * databases never stand beside each other.
  */
+#include "journal/care.h"
 #include "journal/internal.h"
 
 #include "base/file.h"
