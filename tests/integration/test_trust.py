@@ -118,25 +118,34 @@ def test_changed_just_after_a_kill(lab):
     assert asked & claimed == {victim}, asked & claimed
 
 
-def test_written_in_place_while_running(lab):
-    """Somebody writes into the file that a run has open, and cuts it: no commit
-    of the run vouches for his bytes."""
+def written_while_running(lab, harm):
+    """Somebody writes into the file that a run has open: no commit of the run
+    vouches for his bytes, whether it goes on or ends."""
     torrent = torrent_of(lab)
     seed = wire.Slow(torrent, lab.next_ip())
     seed.pause = 0.02
-    out = kit.folder(lab, "out")
-    harms = [lambda f: f.write(b"stranger" * 8192), lambda f: f.truncate(0)]
-    for n, harm in enumerate(harms):
-        run = lab.start_btc("get", torrent.path, "-d", out, "--peer",
-                            seed.address, "--journal-interval", "50")
-        lab.wait(lambda: kit.has_rows(lab) and kit.progress(
-            lab, torrent)["pieces_done"] >= 15 * (n + 1), 60, "some pieces")
-        with open(lab.path("out", "data.bin"), "r+b") as f:
-            f.seek(65536)
-            harm(f)
-        assert run.wait() in (0, 11), run
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--peer", seed.address, "--journal-interval", "50")
+    lab.wait(lambda: kit.has_rows(lab) and
+             kit.progress(lab, torrent)["pieces_done"] >= 15, 60, "some pieces")
+    assert run.is_running(), run
+    with open(lab.path("out", "data.bin"), "r+b") as f:
+        f.seek(65536)
+        harm(f)
+    assert run.wait() in (0, 11), run
     seed.pause = 0
-    resumed(lab, torrent)
+    if kit.progress(lab, torrent)["state"] != "complete":
+        resumed(lab, torrent)
+    torrent.check(lab.path("out"))
+    assert len(kit.claims_hold(lab, torrent)) == torrent.piece_count
+
+
+def test_written_while_running(lab):
+    written_while_running(lab, lambda f: f.write(b"stranger" * 8192))
+
+
+def test_cut_while_running(lab):
+    written_while_running(lab, lambda f: f.truncate(0))
 
 
 def test_run_of_another(lab):
