@@ -21,9 +21,7 @@
 /* Bytes of a torrent's name in that of its hidden folder: with the rest of it
  * short enough for every file system. */
 #define ADOPT_NAME_MAX 100
-/* Bytes of a path that are shown, its end. */
-#define ADOPT_PATH_MAX 140
-
+#define ADOPT_PATH_MAX 140 /* bytes of a path that are shown, its end */
 /* So many zeros in the places where nothing has come yet tell a copy of a file
  * that is half here. */
 #define ADOPT_ZEROS_MIN 4096u
@@ -39,8 +37,7 @@ struct adopt {
     struct fingerprint print;      /* of the file */
     char *save_path, *path;        /* own; of the file, when it is refused */
     int64_t owner;                 /* another torrent that has it, or 0 */
-    struct bits unknown; /* owns; `strangers` as they were given: of these one
-                          * piece is enough */
+    struct bits unknown; /* owns; first `strangers`: one piece is enough */
     const struct journal_other *other; /* borrows; who has data in `file`: all
                                         * pieces must match */
     struct store_look_place *places;   /* owns; where others may have it */
@@ -484,7 +481,10 @@ static void adopt_moved(struct engine_torrent *st, uint32_t file, int64_t ctime)
 void adopt_home(struct engine_torrent *st, const struct fingerprint *prints)
 {
     struct torrent_parked *parked = st->rows.parked;
-    for (uint32_t i = 0; parked && i < st->geom.n_files; i++) {
+    if (parked == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
         if (parked[i].part && store_tree_is_home(st->store, i)) {
             (void)bits_set(&st->startup.adopt.taken, i);
         }
