@@ -23,7 +23,7 @@
 /* Whatever was verified in the file until now is to be hashed again. */
 static void judge_owe_check(struct engine_torrent *st, uint32_t file)
 {
-    st->rows.state[file].verify_since = loop_unix_now() + 1;
+    journal_file_set_since(&st->rows.state[file], loop_unix_now() + 1);
 }
 
 /* The claims of a file are hashed again, also if this run is interrupted before
@@ -354,7 +354,7 @@ static int64_t judge_piece_since(const struct engine_torrent *st,
     while (layout_spans_next(&it, &s)) {
         int64_t f = 0;
         if (!s.pad) {
-            f = st->rows.state[s.file].verify_since;
+            f = journal_file_since(&st->rows.state[s.file]);
         }
         if (f > since) {
             since = f;
@@ -526,8 +526,8 @@ void judge_refused(struct engine_torrent *st, uint32_t file)
 void judge_checked(struct engine_torrent *st)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        if (st->rows.state[i].verify_since != 0) {
-            st->rows.state[i].verify_since = 0;
+        if (st->rows.state[i].since != 0) {
+            st->rows.state[i].since = 0;
             journal_put_file(commit_facts(&st->ledger.member), st->id, i,
                              &st->rows.state[i]);
         }

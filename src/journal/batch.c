@@ -162,7 +162,7 @@ static void journal_batch_file(struct journal_batch *b, struct journal_op *op,
                                            .ctime_ns = f->ctime_ns,
                                            .bytes_done = f->bytes_done};
     op->b = f->has_print;
-    op->n = f->verify_since;
+    op->n = journal_file_since(f);
     journal_batch_copy(b, &fact, sizeof(fact));
 }
 

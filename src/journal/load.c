@@ -245,7 +245,7 @@ static void journal_read_file(sqlite3_stmt *s, void *row)
     f->state.ino = journal_col_bits(s, 7);
     f->state.size = journal_col_u64(s, 8);
     f->state.mtime_ns = sqlite3_column_int64(s, 9);
-    f->state.verify_since = sqlite3_column_int64(s, 10);
+    journal_file_set_since(&f->state, sqlite3_column_int64(s, 10));
     f->state.bytes_done = journal_col_u64(s, 11);
     f->state.ctime_ns = sqlite3_column_int64(s, 12);
     f->part = sqlite3_column_type(s, 13) != SQLITE_NULL ? journal_col_str(s, 13)

@@ -39,12 +39,29 @@ struct journal_torrent {
 struct journal_file_state {
     bool has_print;   /* the fingerprint below is known */
     uint8_t priority; /* wish: 0 off .. 4 normal .. 7 */
+    uint32_t since;   /* see journal_file_since; small, as there are many */
     uint64_t dev, ino, size;
     int64_t mtime_ns;
-    int64_t ctime_ns;     /* 0 = not known */
-    int64_t verify_since; /* like the torrent's, for this file's pieces */
-    uint64_t bytes_done;  /* fact */
+    int64_t ctime_ns;    /* 0 = not known */
+    uint64_t bytes_done; /* fact */
 };
+/* `verify_since` like the torrent's, for this file's pieces. A time that is
+ * beyond 2106 is for ever. */
+static inline int64_t journal_file_since(const struct journal_file_state *f)
+{
+    if (f->since == UINT32_MAX) {
+        return INT64_MAX;
+    }
+    return f->since;
+}
+static inline void journal_file_set_since(struct journal_file_state *f,
+                                          int64_t unix_time)
+{
+    f->since = UINT32_MAX;
+    if (unix_time < UINT32_MAX) {
+        f->since = unix_time > 0 ? (uint32_t)unix_time : 0;
+    }
+}
 struct journal_file {
     uint32_t file;
     bool pad;

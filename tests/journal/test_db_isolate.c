@@ -144,7 +144,7 @@ static void test_doubt_by_an_older_clock(void **state)
     struct err e = {0};
     for (int64_t since = 0; since <= 1000; since += 1000) {
         struct journal_batch *b = journal_batch_new();
-        f.verify_since = since;
+        journal_file_set_since(&f, since);
         for (uint32_t i = 0; i < 5; i++) {
             journal_put_piece(b, id, i, i == 0 ? 999 : 2000);
         }
@@ -193,7 +193,7 @@ static void test_withdrawal(void **state)
     journal_batch_free(b);
 
     b = journal_batch_new();
-    f.verify_since = 9;
+    f.since = 9;
     journal_put_doubt(b, id, 0, &f);
     journal_del_piece(b, id, 2);
     assert_int_equal(journal_apply_each(db, b, &e), 0);

@@ -163,7 +163,7 @@ static const struct journal_file_state batch_file = {.has_print = true,
                                                      .size = 77,
                                                      .mtime_ns = -5,
                                                      .ctime_ns = -4,
-                                                     .verify_since = 9,
+                                                     .since = 9,
                                                      .bytes_done = 65000};
 static const struct journal_tracker batch_tracker = {.url = batch_url,
                                                      .state = "working",
@@ -240,7 +240,7 @@ static void expect_all(struct journal *db, int64_t id)
     assert_int_equal(files[2].state.size, 77);
     assert_int_equal(files[2].state.mtime_ns, -5);
     assert_int_equal(files[2].state.ctime_ns, -4);
-    assert_int_equal(files[2].state.verify_since, 9);
+    assert_int_equal(files[2].state.since, 9);
     assert_int_equal(files[2].state.bytes_done, 65000);
     journal_files_free(files, n);
     assert_int_equal(journal_load_trackers(db, id, &trackers, &n, NULL), 0);
@@ -257,6 +257,27 @@ static void expect_all(struct journal *db, int64_t id)
     got.updated_at = 0;           /* is not put */
     got.error = batch_stat.error; /* is not loaded */
     assert_memory_equal(&got, &batch_stat, sizeof(got));
+}
+
+/* A time that the small field cannot hold is never before a piece's. */
+static void test_file_since(void **state)
+{
+    static const struct {
+        int64_t in, out;
+    } cases[] = {{0, 0},
+                 {-7, 0},
+                 {INT64_MIN, 0},
+                 {1, 1},
+                 {UINT32_MAX - 1, UINT32_MAX - 1},
+                 {UINT32_MAX, INT64_MAX},
+                 {(int64_t)UINT32_MAX + 5, INT64_MAX},
+                 {INT64_MAX, INT64_MAX}};
+    struct journal_file_state f = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        journal_file_set_since(&f, cases[i].in);
+        assert_true(journal_file_since(&f) == cases[i].out);
+    }
 }
 
 /* Facts that replace others: a piece takes its blocks with it. */
@@ -904,16 +925,27 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_add_and_load), T(test_add_again),
-        T(test_batch),        T(test_append),
-        T(test_unchanged),    T(test_gone),
-        T(test_removal),      T(test_flags_back),
-        T(test_full),         T(test_nth_step),
-        T(test_bug),          T(test_endless_reader),
-        T(test_trim_peers),   T(test_peers),
-        T(test_runs),         T(test_find),
-        T(test_wishes),       T(test_foreign),
-        T(test_many),         T(test_add_against_a_rule),
+        cmocka_unit_test(test_file_since),
+        T(test_add_and_load),
+        T(test_add_again),
+        T(test_batch),
+        T(test_append),
+        T(test_unchanged),
+        T(test_gone),
+        T(test_removal),
+        T(test_flags_back),
+        T(test_full),
+        T(test_nth_step),
+        T(test_bug),
+        T(test_endless_reader),
+        T(test_trim_peers),
+        T(test_peers),
+        T(test_runs),
+        T(test_find),
+        T(test_wishes),
+        T(test_foreign),
+        T(test_many),
+        T(test_add_against_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
