@@ -123,10 +123,12 @@ class Tracker:
     def __init__(self):
         self.peers = b""
         self.refuses = False
+        self.first = 0.0  # when it was first asked, since this was set to 0
         tracker = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
+                tracker.first = tracker.first or time.monotonic()
                 answer = {"interval": 60, "peers": tracker.peers}
                 if tracker.refuses:
                     answer = {"failure reason": "not today"}
