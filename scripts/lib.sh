@@ -1,11 +1,13 @@
 # shellcheck shell=sh
-# What scripts/demo and scripts/test share: installing what is missing (Debian,
+# What demo, test and bench share: installing what is missing (Debian,
 # apt). Sourced by sh, never run.
 
 # Packages of the arguments that are not installed.
 missing_packages() {
     for package in "$@"; do
-        state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)
+        # A package that dpkg has never heard of must not end a script with set -e.
+        state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) ||
+            state=none
         [ "$state" = installed ] || printf '%s ' "$package"
     done
 }

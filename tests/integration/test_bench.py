@@ -68,6 +68,19 @@ def check_unknown_row(btc, folder):
     assert result.returncode != 0 and "downlaod" in result.stderr, result
 
 
+def check_missing_packages(_folder):
+    """A package that dpkg has never heard of is installed: the script that asks
+    does not end there without a word."""
+    if shutil.which("dpkg-query") is None:
+        return
+    result = subprocess.run(
+        ["sh", "-euc", f". '{ROOT}/scripts/lib.sh'; missing=$(missing_packages "
+         "dpkg btc-no-such-package); echo \"<$missing>\""],
+        capture_output=True, text=True, check=False)
+    assert result.returncode == 0 and result.stdout == (
+        "<btc-no-such-package >\n"), result
+
+
 def main():
     btc = os.environ.get("BTC")
     if (btc is None or os.geteuid() != 0 or shutil.which("aria2c") is None or
@@ -76,7 +89,8 @@ def main():
         return SKIPPED
     btc = str(pathlib.Path(btc).resolve())
     for check in (lambda d: check_rows(btc, d), check_liar,
-                  lambda d: check_unknown_row(btc, d)):
+                  lambda d: check_unknown_row(btc, d),
+                  check_missing_packages):
         with tempfile.TemporaryDirectory(prefix="btc-bench-") as folder:
             check(pathlib.Path(folder))
     print("all checks passed")
