@@ -84,7 +84,7 @@ def color(name):
 
 
 def measure_of(result):
-    """What a row is drawn by: speed, where it has one, else what was asked for
+    """What a row is drawn by: speed, where it has one, else what was fetched
     again; the best first. None when it has neither."""
     for key, best_is_large in (("rate", True), ("twice", False)):
         values = {n: m[key] for n, m in result.items() if key in m}

@@ -2,7 +2,7 @@
 after another, in each round; a sample is a dict of numbers:
 
   rate   MiB/s          cpu    CPU seconds per GiB      rss   MiB at the most
-  twice  MiB asked for again          first   seconds to the first request
+  twice  MiB fetched again            first   seconds to the first request
   more   what only a row of btc's own has
 
 A sample is None when the client failed or did a wrong thing."""
@@ -186,7 +186,7 @@ def row_resume(bench):
                 time.sleep(0.02)
             process.kill()
             time.sleep(0.3)  # the seeder tells its figures ten times a second
-            asked = seeder.stat()[0]
+            given = seeder.stat()[0]
         with Seeder(bench.o.tools, torrent, hosts, rate=5_000_000,
                     stat=f"{folder}/stat2") as seeder:
             process = Process(client.resume(torrent, out, folder), folder)
@@ -195,7 +195,7 @@ def row_resume(bench):
             again, first = seeder.stat()
         if cost is None or not torrent.is_at(out):
             return None
-        return {"twice": (asked + again - torrent.size) / MIB,
+        return {"twice": (given + again - torrent.size) / MIB,
                 "first": first - process.started if first else 0.0}
 
     return bench.each(bench.clients, measure)
@@ -549,7 +549,7 @@ ROWS = [
         [("speed, of one openssl core's", beside("openssl", "rate"), AT_LEAST,
           0.97 * (os.cpu_count() or 1)), (*SPEED, 1.0)]),
     Row("resume", "resume after kill -9", row_resume,
-        [("MiB asked for twice, of the best peer's", beside_best("twice", min),
+        [("MiB fetched twice, of the best peer's", beside_best("twice", min),
           AT_MOST, 1.5),
          ("seconds to the first request", own("first"), AT_MOST, 0.2)]),
     Row("many-torrents", "10,000 torrents", row_many_torrents,

@@ -7,7 +7,7 @@
  * connect them.
  *
  * RATE: bytes a second for each connection, 0 for no limit. STAT: a file that
- * is kept at "BYTES-ASKED-FOR SECONDS-OF-THE-FIRST-REQUEST" (monotonic clock),
+ * is kept at "BYTES-GIVEN SECONDS-OF-THE-FIRST-REQUEST" (monotonic clock),
  * or -. It listens on PORT of each address and prints "ready". */
 #include "wire.h"
 
@@ -48,7 +48,8 @@ static struct {
     uint32_t n_pieces, tag;
     double rate, first_at;
     int file, epoll;
-    uint64_t asked;
+    uint64_t given; /* bytes of blocks that were begun: what waits in queues
+                     * when a client is killed costs nobody anything */
     uint8_t *greeting;
     size_t greeting_len;
     struct link *paused, *choked;
@@ -75,7 +76,7 @@ static void tell_stat(void)
         return;
     }
     int n = snprintf(text, sizeof(text), "%llu %.6f\n",
-                     (unsigned long long)seed.asked, seed.first_at);
+                     (unsigned long long)seed.given, seed.first_at);
     int fd = open(seed.stat, O_WRONLY | O_CREAT, 0644);
     if (fd < 0 || write(fd, text, (size_t)n) != n) {
         bench_die(seed.stat);
@@ -113,6 +114,7 @@ static void take(struct link *l)
     l->body_left = w.len;
     l->body_at = (off_t)(w.piece * seed.piece_length + w.begin);
     l->tokens -= w.len;
+    seed.given += w.len;
 }
 
 /* As much as the socket takes; false when the peer is gone. */
@@ -157,10 +159,9 @@ static bool request(struct link *l, const uint8_t *p)
         w.piece * seed.piece_length + w.begin + w.len > seed.size) {
         return false;
     }
-    if (seed.asked == 0) {
+    if (seed.first_at <= 0) {
         seed.first_at = bench_now();
     }
-    seed.asked += w.len;
     l->queue[(l->first + l->n++) & (QUEUE - 1)] = w;
     return true;
 }
@@ -353,8 +354,8 @@ static void turn(void)
         }
     }
     resume_paused();
-    if (told != seed.asked) {
-        told = seed.asked;
+    if (told != seed.given) {
+        told = seed.given;
         tell_stat();
     }
 }

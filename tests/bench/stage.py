@@ -165,11 +165,11 @@ class Seeder:
             raise RuntimeError("the seeder did not start")
 
     def stat(self):
-        """Bytes asked for, and when first (monotonic clock)."""
+        """Bytes given, and when first asked for (monotonic clock)."""
         try:
             with open(self.stat_path, encoding="ascii") as f:
-                asked, first = f.read().split()
-                return int(asked), float(first)
+                given, first = f.read().split()
+                return int(given), float(first)
         except (OSError, ValueError):
             return 0, 0.0
 
