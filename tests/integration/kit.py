@@ -1,6 +1,9 @@
 """What the integration tests of btc share: swarms, runs, and what must hold
 after them. See lab.py for the laboratory itself."""
 import os
+import signal
+
+import lab as lab_module
 
 RETRYABLE = (5, 6, 7, 11)
 
@@ -10,6 +13,26 @@ def folder(lab, *parts):
     full = lab.path(*parts)
     os.makedirs(full, exist_ok=True)
     return full
+
+
+def kill_library():
+    """The library that kills a program before its n-th change of files
+    (tests/power/kill.c)."""
+    library = os.environ.get("BTC_KILL")
+    if not library:
+        raise lab_module.Skip("BTC_KILL does not name libkill.so")
+    return library
+
+
+def killed_at(lab, nth, *args, lacks=False):
+    """btc, killed before its n-th change or at its end before that. `lacks`: on
+    a file system without renameat2."""
+    env = {"LD_PRELOAD": kill_library(), "BTC_KILL_NTH": str(nth)}
+    if lacks:
+        env["BTC_KILL_LACKS"] = "1"
+    run = lab.btc(*args, env=env)
+    assert run.code in (0, -signal.SIGKILL), (nth, run)
+    return run
 
 
 def swarm(lab, *kinds, source=None, size=6_000_001, piece_length=65536,

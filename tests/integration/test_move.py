@@ -184,17 +184,11 @@ def test_wished_meanwhile(lab):
 
 def killed_everywhere(lab, torrent, places):
     """A move that is killed before its n-th change, for every n; how many."""
-    library = os.environ.get("BTC_KILL")
-    if not library:
-        raise lab_module.Skip("BTC_KILL does not name libkill.so")
     for nth in range(1, 2000):
         here = kit.progress(lab)["save_path"]
         to = places[0] if here == places[1] else places[1]
-        run = lab.btc("move", "1", to, env={"LD_PRELOAD": library,
-                                            "BTC_KILL_NTH": str(nth)})
-        if run.code == 0:
+        if kit.killed_at(lab, nth, "move", "1", to).code == 0:
             return nth
-        assert run.code == -signal.SIGKILL, run
         where = kit.progress(lab)["save_path"]
         torrent.check(where)  # before anybody has mended anything
         run = lab.btc("verify")

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 
+import kit
 import lab
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -185,9 +186,6 @@ def test_killed(lab):
 def killed_everywhere(lab, wish_first, *args):
     """A removal that is killed before its n-th change, for every n, and wished
     back then: never a claim of what is gone, and all comes anew."""
-    library = os.environ.get("BTC_KILL")
-    if not library:
-        raise lab_module.Skip("BTC_KILL does not name libkill.so")
     t = folder(lab)
     seeder = Seeder(t)
     for nth in range(1, 2000):
@@ -196,12 +194,9 @@ def killed_everywhere(lab, wish_first, *args):
         assert run.code == 0 and rows(lab) == ["complete"], (nth, run)
         if wish_first:
             wish(lab, "remove-data")
-        run = lab.btc(*args, env={"LD_PRELOAD": library,
-                                  "BTC_KILL_NTH": str(nth)})
-        if run.code == 0:
+        if kit.killed_at(lab, nth, *args).code == 0:
             assert not rows(lab) and not files(lab), nth
             return nth - 1
-        assert run.code == -signal.SIGKILL, (nth, run)
         claimed = set(rows(lab, "SELECT piece FROM piece"))
         wrong = claimed - t.good_pieces(lab.path("out"))
         assert not wrong, (nth, wrong, files(lab))
@@ -487,8 +482,7 @@ def test_killed_on_its_way_home(lab):
     """A file that was kept out of sight is wished for, and the run that takes
     it to its place is killed, where a rename is made of a link and an unlink:
     the file has two names then. A removal leaves none of them."""
-    if not os.environ.get("BTC_KILL"):
-        raise SKIP("BTC_KILL does not name libkill.so")
+    kit.kill_library()
     t = folder(lab, size=50_000)  # the files share a piece
     seeder = Seeder(t)
     add(lab, t, "--peer", seeder.address, "--select", "1")
@@ -516,10 +510,7 @@ def test_killed_on_its_way_home(lab):
                     " = ? WHERE file = ?", (st.st_dev, st.st_ino,
                                             st.st_mtime_ns, st.st_ctime_ns,
                                             number))
-        run = lab.btc("resume", env={
-            "LD_PRELOAD": os.environ["BTC_KILL"], "BTC_KILL_LACKS": "1",
-            "BTC_KILL_NTH": str(nth)})
-        assert run.code in (0, -signal.SIGKILL), (nth, run)
+        run = kit.killed_at(lab, nth, "resume", lacks=True)
         if nth == 1 and run.code == 0:
             raise SKIP("libkill.so is not felt by this build")
         home = lab.path("out", "two", "f1")

@@ -6,7 +6,6 @@ import glob
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 
@@ -25,9 +24,7 @@ class Ground:
     def __init__(self, lab, lacks=False):
         self.lab = lab
         self.lacks = lacks  # the file system has no renameat2
-        self.library = os.environ.get("BTC_KILL")
-        if not self.library:
-            raise lab_module.Skip("BTC_KILL does not name libkill.so")
+        kit.kill_library()
         self.backup = lab.path("backup.db")
         self.add("one")
         assert lab.btc("db", "backup", self.backup).code == 0
@@ -58,12 +55,7 @@ class Ground:
 
     def run(self, nth, *args):
         """btc, killed before its nth change; True when it came to its end."""
-        env = {"LD_PRELOAD": self.library, "BTC_KILL_NTH": str(nth)}
-        if self.lacks:
-            env["BTC_KILL_LACKS"] = "1"
-        run = self.lab.btc(*args, env=env)
-        assert run.code in (0, -signal.SIGKILL), (nth, run)
-        return run.code == 0
+        return kit.killed_at(self.lab, nth, *args, lacks=self.lacks).code == 0
 
     def names(self):
         """The torrents that btc sees."""
