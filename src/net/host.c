@@ -12,6 +12,7 @@ struct tcp_host *tcp_host_new(struct loop *l, const struct tcp_host_options *o)
     struct tcp_host *h = mem_zalloc(sizeof(*h));
     h->loop = l;
     h->options = *o;
+    pace_init(&h->pace);
     h->scratch = mem_alloc(TCP_SCRATCH);
     tcp_pool_init(&h->pool);
     TAILQ_INIT(&h->open);

@@ -5,6 +5,7 @@
 #ifndef BTC_NET_HOST_H
 #define BTC_NET_HOST_H
 
+#include "net/pace.h"
 #include "net/queue.h"
 #include <uv.h>
 
@@ -14,6 +15,7 @@ TAILQ_HEAD(tcp_listener_list, tcp_listener);
 struct tcp_host {
     struct loop *loop; /* borrows */
     struct tcp_host_options options;
+    struct pace pace;
     uint8_t *scratch; /* owns; TCP_SCRATCH bytes */
     struct tcp_pool pool;
     struct loop_hook hook;

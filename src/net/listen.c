@@ -238,6 +238,11 @@ struct tcp_listener *tcp_listen(struct tcp_host *h, uint16_t port,
     l->port = tcp_socket_local(fd[0] >= 0 ? fd[0] : fd[1]).port;
     l->fn = fn;
     l->ctx = ctx;
+    for (int i = 0; i < 2; i++) {
+        if (l->fd[i] >= 0) {
+            pace_defer(&h->pace, l->fd[i]); /* callers begin with it */
+        }
+    }
     TAILQ_INSERT_TAIL(&h->listeners, l, link);
     if (tcp_listener_init(l, e) != 0) {
         tcp_listener_close(l);

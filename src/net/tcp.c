@@ -203,6 +203,7 @@ static void tcp_on_connected(struct tcp_conn *c)
     }
     TAILQ_REMOVE(&c->host->connecting, c, deadline_link);
     c->state = TCP_OPEN;
+    pace_decide(&c->host->pace, c->fd);
     tcp_mark_dirty(c);
     if (c->cb.on_open) {
         c->cb.on_open(c->ctx);
@@ -379,6 +380,7 @@ struct tcp_conn *tcp_adopt(struct tcp_host *h, int fd,
                            const struct addr *remote)
 {
     tcp_socket_set_nodelay(fd);
+    pace_decide(&h->pace, fd);
     return tcp_new(h, fd, remote, TCP_OPEN);
 }
 
@@ -406,6 +408,7 @@ static int tcp_start_connect(struct tcp_host *h, const struct addr *to, int *fd,
         return rc;
     }
     h->warned = false;
+    pace_defer(&h->pace, *fd);
     return tcp_socket_connect(*fd, to, refused);
 }
 
