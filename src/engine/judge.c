@@ -311,14 +311,22 @@ static void judge_apply(struct engine_torrent *st,
 
 /* Of a file without bytes there is nothing to lose or to doubt. One that is
  * gone is owed (owed.h) until it is made anew, and then that one is the
- * torrent's own: see adopt_own. */
-static void judge_forget_empty(struct engine_torrent *st,
-                               const struct fingerprint *prints)
+ * torrent's own: see adopt_own. Another one in its place is all that it is to
+ * be, so it is taken over, as one with a good piece is; and one whose drive was
+ * numbered anew is known by its new number. */
+static void judge_empty(struct engine_torrent *st,
+                        const struct fingerprint *prints)
 {
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        bool known = st->rows.state[i].has_print;
-        if (known && st->geom.files[i].length == 0 && !prints[i].exists) {
-            judge_take_print(st, i, &prints[i]);
+        struct journal_file_state *f = &st->rows.state[i];
+        const struct fingerprint *p = &prints[i];
+        bool empty = p->exists && p->is_file && p->size == 0;
+        if (!f->has_print || st->geom.files[i].length > 0) {
+            continue;
+        }
+        if (!p->exists || (empty && !judge_has_print(f, p))) {
+            facts_print(f, p);
+            journal_put_doubt(commit_facts(&st->ledger.member), st->id, i, f);
         }
     }
 }
@@ -499,7 +507,7 @@ bool judge_files(struct engine_torrent *st, const struct store_job *job)
         judge_end_loss(st);
         st->stat.root_dev = root.dev;
         judge_apply(st, job->prints, files, map, n);
-        judge_forget_empty(st, job->prints);
+        judge_empty(st, job->prints);
         judge_wishes(st);
     }
     free(files);

@@ -291,7 +291,8 @@ int journal_move_made(struct journal *db, int64_t id,
                              &a, NULL, e);
 }
 
-/* The fingerprints of those that are trusted. */
+/* The fingerprints. Of a file that is not trusted the journal learns which one
+ * it is, and that is all: with its old times it is hashed. */
 static int journal_move_prints(struct journal *db, int64_t id,
                                const struct journal_move_file *files, size_t n,
                                struct err *e)
@@ -303,11 +304,14 @@ static int journal_move_prints(struct journal *db, int64_t id,
             .id = id,
             .n = {files[i].file, journal_move_bits(p->dev),
                   journal_move_bits(p->ino), p->mtime_ns, p->ctime_ns}};
-        if (files[i].trusted) {
+        if (p->exists) {
             code = journal_move_exec(
                 db,
-                "UPDATE file SET dev = ?3, ino = ?4, mtime_ns = ?5,"
-                " ctime_ns = ?6 WHERE torrent_id = ?1 AND file = ?2",
+                files[i].trusted
+                    ? "UPDATE file SET dev = ?3, ino = ?4, mtime_ns = ?5,"
+                      " ctime_ns = ?6 WHERE torrent_id = ?1 AND file = ?2"
+                    : "UPDATE file SET dev = ?3, ino = ?4"
+                      " WHERE torrent_id = ?1 AND file = ?2",
                 &a, NULL, e);
         }
     }

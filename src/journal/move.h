@@ -60,15 +60,16 @@ int journal_move_made(struct journal *db, int64_t id,
 /* 0 as long as nothing else is wished of it: else INTERRUPTED with a text. */
 int journal_move_stands(struct journal *db, const struct journal_move *m,
                         struct err *e);
-/* Once all new files are durable: save_path, the fingerprints of those that are
- * trusted, the device of the new folder. BTC_E_INTERRUPTED when the torrent was
- * started or removed meanwhile, or the move is not this process's any more. */
+/* Once all new files are durable: save_path, the fingerprints (which file it
+ * is, and of those that are trusted their times), the device of the new folder.
+ * BTC_E_INTERRUPTED when the torrent was started or removed meanwhile, or the
+ * move is not this process's any more. */
 int journal_move_switch(struct journal *db, const struct journal_move *m,
                         const struct journal_move_file *files, size_t n,
                         uint64_t root_dev, struct err *e);
 /* The rows go, and what was wished before is wished again, unless something
- * else is wished by now. Files that are trusted get their fingerprint once
- * more: a name less changes the inode. */
+ * else is wished by now. The fingerprints are written once more: a name less
+ * changes the inode. */
 int journal_move_end(struct journal *db, const struct journal_move *m,
                      const struct journal_move_file *files, size_t n,
                      struct err *e);

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 
 import kit
 import lab as lab_module
@@ -82,6 +83,67 @@ def test_other_device(lab):
     assert os.listdir(lab.path("out")) == []
     moved(lab, torrent, lab.path("out"))
     assert os.listdir(place) == []
+
+
+def write(lab, sql):
+    link = sqlite3.connect(lab.db)
+    with link:
+        link.execute(sql)
+    link.close()
+
+
+def test_again(lab):
+    """What it has moved is its own also where it does not vouch for it: it is
+    moved on, and removed, without a look in between."""
+    torrent = make(lab)
+    places = (far(lab), lab.path("out"), kit.folder(lab, "new"))
+    for name in SIZES:
+        os.chmod(lab.path("out/data", name), 0o640)
+    for place in places:
+        run = lab.btc("move", "1", place)
+        assert run.code == 0, run
+        torrent.check(place)
+    assert names(*places) == WHOLE, names(*places)
+    run = lab.btc("verify")
+    assert run.code == 0 and "hashed again" in run.err, run
+    for name in SIZES:
+        os.chmod(lab.path("new/data", name), 0o600)
+    assert lab.btc("move", "1", places[0]).code == 0
+    run = lab.btc("rm", "--data", "-y", "1")
+    assert run.code == 0 and names(*places) == [], (run, names(*places))
+
+
+def test_numbered_anew(lab):
+    """The drive has another number since the computer was started again: that
+    is no reason to hash, and no file without bytes stays behind."""
+    torrent = make(lab)
+    places = (far(lab), lab.path("out"))
+    for place in places:
+        write(lab, "UPDATE file SET dev = dev + 7")
+        write(lab, "UPDATE torrent_stat SET root_dev = root_dev + 7")
+        row = moved(lab, torrent, place)
+        assert row["files_copied"] == len(SIZES), row
+    write(lab, "UPDATE file SET dev = dev + 7")
+    assert lab.btc("verify").code == 0
+    assert len(lab.sql("SELECT DISTINCT dev FROM file")) == 1
+    moved(lab, torrent, places[0])
+    assert lab.btc("rm", "--data", "-y", "1").code == 0
+    assert names(*places) == [], names(*places)
+
+
+def test_copied_by_hand(lab):
+    """After a look all that is there is the torrent's, an empty file, too, and
+    goes where the torrent goes."""
+    torrent = make(lab)
+    place = far(lab)
+    shutil.copytree(lab.path("out/data"), os.path.join(place, "data"))
+    shutil.rmtree(lab.path("out/data"))
+    assert lab.btc("move", "1", place, "--here").code == 0
+    run = lab.btc("move", "1", lab.path("out"))
+    assert run.code == 13 and "btc verify 1" in run.err, run
+    assert lab.btc("verify", "1").code == 0
+    moved(lab, torrent, lab.path("out"))
+    assert names(place) == [], names(place)
 
 
 def test_here(lab):

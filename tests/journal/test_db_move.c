@@ -25,7 +25,8 @@ static int64_t begin(struct journal *db, struct journal_move *m)
 static const struct journal_move_file moved = {
     .file = 2,
     .trusted = true,
-    .now = {.dev = 8, .ino = 9, .mtime_ns = 10, .ctime_ns = 11}};
+    .now = {
+        .exists = true, .dev = 8, .ino = 9, .mtime_ns = 10, .ctime_ns = 11}};
 
 static void test_whole(void **state)
 {
@@ -66,6 +67,12 @@ static void test_whole(void **state)
     TEST_DB_IS(t->path, "SELECT switched FROM move", "1");
     struct journal_move_file later = moved;
     later.now.ctime_ns = 12;
+    later.trusted = false; /* its times are not believed */
+    later.now.ino = 13;
+    assert_int_equal(journal_move_switch(db, &m, &later, 1, 77, NULL), 0);
+    TEST_DB_IS(t->path, "SELECT ino || ' ' || ctime_ns FROM file WHERE file=2",
+               "13 11");
+    later.trusted = true;
     assert_int_equal(journal_move_end(db, &m, &later, 1, NULL), 0);
     TEST_DB_IS(t->path, "SELECT wanted FROM torrent", "run");
     TEST_DB_IS(t->path, "SELECT ctime_ns FROM file WHERE file = 2", "12");
