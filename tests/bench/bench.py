@@ -4,10 +4,12 @@ import argparse
 import os
 import shutil
 import sys
+import time
 
 import report
 from clients import PEERS, Btc
 from rows import ROWS, Bench
+from samples import SLOW
 from stage import Tracker, addresses, network
 
 QUICK = ["download", "serve", "verify", "resume", "many-torrents"]
@@ -28,6 +30,12 @@ def options():
                    help="one round of the most telling rows, 256 MiB: five "
                         "minutes")
     p.add_argument("--rounds", type=int, default=0, help="default 3")
+    p.add_argument("--limit", type=float, default=0, metavar="SECONDS",
+                   help="how long one measurement may take (default 60 for each "
+                        "GiB of --mib, at least 60)")
+    p.add_argument("--patient", action="store_true",
+                   help="measure peers in every round that did not end in the "
+                        f"first or were more than {SLOW} times slower than btc")
     p.add_argument("--mib", type=int, default=0,
                    help="how large the torrent is (default 1024)")
     p.add_argument("--torrents", type=int, default=10000,
@@ -67,15 +75,27 @@ def clients_of(o):
 
 
 def say(name, sample, folder):
-    """A sample as it comes, to be seen while the rest runs."""
-    if sample is None:
-        with open(f"{folder}/log", "rb") as f:
+    """A sample as it comes, to be seen while the rest runs; of one that failed,
+    the end of what the client said."""
+    text = report.cells(sample.figures, bool(sample.limit), 7)
+    print(f"  {name:18} {text}{report.note([sample], 1)}", flush=True)
+    log = f"{folder}/log"
+    if sample.failed and os.path.exists(log):
+        with open(log, "rb") as f:
             tail = f.read()[-300:].decode(errors="replace").strip()
-        print(f"  {name:18} FAILED {tail}", flush=True)
-        return
-    cells = "  ".join(f"{report.figure(v)} {report.UNITS.get(k, k)}"
-                      for k, v in sample.items())
-    print(f"  {name:18} {cells}", flush=True)
+        print("".join(f"    | {line}\n" for line in tail.splitlines()), end="",
+              flush=True)
+
+
+def measure(bench, row):
+    """(row, samples), told with its aims and the time that it took."""
+    start = time.monotonic()
+    samples = bench.begin()
+    print(f"\n{row.title} ...", flush=True)
+    row.run(bench)
+    print(f"\n{report.group(row, samples, bench.o.rounds)}\n"
+          f"  {time.monotonic() - start:.0f} s", flush=True)
+    return row, samples
 
 
 def main():
@@ -92,23 +112,24 @@ def main():
              *addresses(250, third=60)])
     clients, versions = clients_of(o)
     bench = Bench(o, Tracker(), clients, say)
+    start = time.monotonic()
     done = []
     try:
         for row in ROWS:
             if row.name in wanted:
-                print(f"\n{row.title} ...", flush=True)
-                done.append((row, row.run(bench)))
+                done.append(measure(bench, row))
     finally:
         shutil.rmtree(o.work, ignore_errors=True)
         shutil.rmtree(o.disk, ignore_errors=True)
-    text = report.table(done)
+    text = report.table(done, o.rounds)
     captions = report.captions(os.cpu_count(), versions)
     head = "\n".join(captions)
-    print(f"\n== medians of {o.rounds}: {head}\n\n{text}")
+    print(f"\n== medians of {o.rounds}: {head}\n\n{text}\n\n"
+          f"in {(time.monotonic() - start) / 60:.1f} minutes")
     with open(f"{o.out}/bench.txt", "w", encoding="utf-8") as f:
         f.write(f"{head}\n\n{text}\n")
     report.write_csv(f"{o.out}/bench.csv", done)
-    report.write_svg(f"{o.out}/bench.svg", done, captions)
+    report.write_svg(f"{o.out}/bench.svg", done, o.rounds, captions)
     print(f"\nwritten: {o.out}/bench.txt, bench.csv, bench.svg")
 
 

@@ -76,6 +76,8 @@ class Client:
     name = program = ""
     version_args = ["--version"]
     port = 0
+    is_ours = False
+    is_peer = True  # somebody else's program that does the same as ours
 
     def __init__(self, root=""):
         self.root = root
@@ -111,6 +113,7 @@ class Client:
 
 class Btc(Client):
     name, port = "btc", 7006
+    is_ours, is_peer = True, False
 
     def __init__(self, program, name="btc"):
         super().__init__()
@@ -274,6 +277,7 @@ class Qbittorrent(Client):
 class Floor(Client):
     """No client: what the machine costs at the least (floor.c)."""
     name = "floor"
+    is_peer = False
 
     def __init__(self, tools, hosts, sync=False):
         super().__init__()
@@ -299,6 +303,7 @@ class Openssl(Client):
     """No client: SHA-1 of the same bytes on one core."""
     name, program = "openssl", "openssl"
     version_args = ["version"]
+    is_peer = False
 
     def verify(self, torrent, folder):
         return [self.program, "sha1", torrent.data]

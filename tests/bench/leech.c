@@ -1,12 +1,13 @@
 /* The leechers of the bench: ask a client for blocks and throw them away.
  *
- *   bench_leech INFO_HASH PIECE_LENGTH SIZE BYTES IP PORT N SOURCE...
+ *   bench_leech INFO_HASH PIECE_LENGTH SIZE BYTES SECONDS IP PORT N SOURCE...
  *
  * N connections, the i-th from the i-th SOURCE address, 64 requests on their
  * way each, pieces in turn from another first piece each. Clients open their
  * upload slots in turns: counting begins when all connections are unchoked, or
  * after WARM seconds with those that are; then it prints "begin", and
- * "BYTES SECONDS" when BYTES have come since. */
+ * "BYTES SECONDS" when BYTES have come since, or when SECONDS are over. A
+ * client that does not even answer is given up by an alarm. */
 #include "wire.h"
 
 #include <poll.h>
@@ -32,6 +33,7 @@ static struct {
     struct pollfd fds[N_MAX];
     nfds_t n;
     double started_at, begun_at; /* 0: not yet */
+    double seconds;
     uint8_t scratch[1u << 18];
 } leech;
 
@@ -158,11 +160,18 @@ static void begin(void)
     (void)fflush(stdout);
 }
 
+static bool is_done(void)
+{
+    return leech.begun_at > 0 &&
+           (leech.got >= leech.wanted ||
+            bench_now() - leech.begun_at >= leech.seconds);
+}
+
 static void run(void)
 {
     double last = bench_now();
     leech.started_at = last;
-    while (leech.begun_at <= 0 || leech.got < leech.wanted) {
+    while (!is_done()) {
         uint64_t before = leech.got;
         int n = poll(leech.fds, leech.n, 1000);
         for (nfds_t i = 0; i < leech.n && n > 0; i++) {
@@ -182,23 +191,25 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
-    if (argc < 9 || strlen(argv[1]) != 40 || bench_number(argv[7]) == 0 ||
-        bench_number(argv[7]) > N_MAX ||
-        (unsigned long)argc < 8 + bench_number(argv[7])) {
+    if (argc < 10 || strlen(argv[1]) != 40 || bench_number(argv[8]) == 0 ||
+        bench_number(argv[8]) > N_MAX ||
+        (unsigned long)argc < 9 + bench_number(argv[8])) {
         (void)fprintf(stderr,
-                      "usage: %s INFO_HASH PIECE_LENGTH SIZE BYTES IP "
-                      "PORT N SOURCE...\n",
+                      "usage: %s INFO_HASH PIECE_LENGTH SIZE BYTES SECONDS "
+                      "IP PORT N SOURCE...\n",
                       argv[0]);
         return 2;
     }
     leech.piece_length = bench_number(argv[2]);
     leech.size = bench_number(argv[3]);
     leech.wanted = bench_number(argv[4]);
-    leech.n = bench_number(argv[7]);
+    leech.seconds = (double)bench_number(argv[5]);
+    leech.n = bench_number(argv[8]);
     leech.n_pieces = (leech.size + leech.piece_length - 1) / leech.piece_length;
-    struct sockaddr_in to = bench_addr(argv[5], bench_port(argv[6]));
+    struct sockaddr_in to = bench_addr(argv[6], bench_port(argv[7]));
+    (void)alarm((unsigned)(WARM + GIVE_UP + leech.seconds));
     for (unsigned i = 0; i < leech.n; i++) {
-        connect_one(i, argv[1], argv[8 + i], &to);
+        connect_one(i, argv[1], argv[9 + i], &to);
     }
     run();
     (void)printf("%llu %.6f\n", (unsigned long long)leech.got,

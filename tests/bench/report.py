@@ -10,14 +10,42 @@ UNITS = {"rate": "MiB/s", "cpu": "CPU s/GiB", "rss": "MiB", "twice": "MiB twice"
 
 
 def medians(samples):
-    """The median of each figure, by client; failed samples are left out."""
+    """The median of each figure, by client. A sample that did not end has a rate,
+    the most that it can be, so a median with such ones in it is that, too; its
+    other figures are not known, and a failed one has none."""
     out = {}
     for name, values in samples.items():
-        good = [v for v in values if v is not None]
-        if good:
-            out[name] = {key: statistics.median(v[key] for v in good)
-                         for key in good[0] if all(key in v for v in good)}
+        keys = dict.fromkeys(key for v in values for key in v.figures)
+        got = {key: statistics.median(v.figures[key] for v in values
+                                      if key in v.figures) for key in keys}
+        if got:
+            out[name] = got
     return out
+
+
+def is_bound(values):
+    """The median rate is at most that."""
+    return any(v.limit and "rate" in v.figures for v in values)
+
+
+def note(values, rounds, why=True):
+    """What a client's line says beside its figures: what did not come to its end
+    (and `why`), and of how many samples they are the median when not of all
+    rounds."""
+    n_slow = sum(v.limit > 0 for v in values)
+    failed = [v.failed for v in values if v.failed]
+    n = len(values)
+    parts = []
+    if n_slow:
+        limit = max(v.limit for v in values)
+        which = "" if n_slow == n else f"{n_slow} of {n} "
+        parts.append(f"{which}did not end in {limit:.0f} s")
+    if failed:
+        parts.append(f"{len(failed)} of {n} FAILED" +
+                     (f": {failed[-1]}" if why else ""))
+    if 0 < n - len(failed) < rounds:
+        parts.append(f"{n - len(failed)} of {rounds} samples")
+    return f"  ({'; '.join(parts)})" if parts else ""
 
 
 def figure(value):
@@ -27,36 +55,59 @@ def figure(value):
     return f"{value:.3g}" if abs(value) >= 10 else f"{value:.2f}"
 
 
+def cells(figures, bound=False, width=0):
+    """Figures with their units; `bound`: the rate is at most that."""
+    return "  ".join(
+        ("at most " if bound and key == "rate" else "") +
+        f"{figure(value):>{width}} {UNITS.get(key, key)}"
+        for key, value in figures.items())
+
+
 def verdicts(row, result):
-    """(text, value, comparison, limit, holds) of each check that could be
-    computed."""
+    """(text, value, comparison, limit, holds) of each check; value and holds are
+    None where a figure is missing."""
     out = []
     for text, compute, comparison, limit in row.checks:
         value = compute(result)
+        holds = None
         if value is not None:
             holds = value >= limit if comparison == ">=" else value <= limit
-            out.append((text, value, comparison, limit, holds))
+        out.append((text, value, comparison, limit, holds))
     return out
 
 
-def table(rows):
+def group(row, samples, rounds):
+    """The lines of one row: who, how fast, and whether its aims are reached."""
+    result = medians(samples)
+    lines = [row.title]
+    order = [*result, *(name for name in samples if name not in result)]
+    for name in order:
+        values = samples[name]
+        lines.append((f"  {name:18} " +
+                      cells(result.get(name, {}), is_bound(values), 7) +
+                      note(values, rounds)).rstrip())
+    words = {True: "ok ", False: "NOT", None: "?  "}
+    for text, value, comparison, limit, holds in verdicts(row, result):
+        told = "not measured" if value is None else figure(value)
+        lines.append(f"    {words[holds]}  {text}: {told} "
+                     f"(aim {comparison} {limit:g})")
+    return "\n".join(lines)
+
+
+def tally(rows):
+    """How many of the aims are reached."""
+    all_of_them = [holds for row, samples in rows
+                   for *_, holds in verdicts(row, medians(samples))]
+    n_open = all_of_them.count(None)
+    return (f"aims: {all_of_them.count(True)} of {len(all_of_them)} reached, "
+            f"{all_of_them.count(False)} not" +
+            (f", {n_open} not measured" if n_open else ""))
+
+
+def table(rows, rounds):
     """`rows`: (row, samples) pairs. The text of the table."""
-    lines = []
-    for row, samples in rows:
-        result = medians(samples)
-        lines += ["", row.title]
-        for name, m in result.items():
-            failed = sum(v is None for v in samples[name])
-            cells = "  ".join(f"{figure(v):>7} {UNITS.get(k, k)}"
-                              for k, v in m.items())
-            lines.append(f"  {name:18} {cells}" +
-                         (f"  ({failed} FAILED)" if failed else ""))
-        lines += [f"  {name:18} FAILED" for name in samples
-                  if name not in result]
-        for text, value, comparison, limit, holds in verdicts(row, result):
-            lines.append(f"    {'ok  ' if holds else 'NOT '} {text}: "
-                         f"{figure(value)} (aim {comparison} {limit:g})")
-    return "\n".join(lines).lstrip("\n")
+    return "\n\n".join([*(group(row, samples, rounds) for row, samples in rows),
+                        tally(rows)])
 
 
 def write_csv(path, rows):
@@ -67,8 +118,20 @@ def write_csv(path, rows):
         for row, samples in rows:
             for name, values in samples.items():
                 for i, sample in enumerate(values):
-                    for key, value in (sample or {"failed": 1}).items():
+                    for key, value in flat(sample).items():
                         out.writerow([row.name, name, i, key, f"{value:.6g}"])
+
+
+def flat(sample):
+    """A sample as named numbers."""
+    if sample.failed:
+        return {"failed": 1}
+    if sample.limit:
+        out = {"did not end in s": sample.limit}
+        if "rate" in sample.figures:
+            out["rate at most"] = sample.figures["rate"]
+        return out
+    return sample.figures
 
 
 # --- the picture: one group of bars a row ---
@@ -94,8 +157,9 @@ def measure_of(result):
     return None
 
 
-def bars(row, result, y):
+def bars(row, samples, rounds, y):
     """The bars of one row from y down, and where the next may begin."""
+    result = medians(samples)
     measure = measure_of(result)
     if measure is None:
         return [], y
@@ -106,27 +170,28 @@ def bars(row, result, y):
     y += 22
     for name, value in values:
         width = max(1, WIDTH * value / most)
-        text = f"{figure(value)} {UNITS[key]}"
-        for more in ("cpu", "first"):
-            if more in result[name]:
-                text += f", {figure(result[name][more])} {UNITS[more]}"
+        shown = {k: result[name][k] for k in (key, "cpu", "first")
+                 if k in result[name]}
+        text = (cells(shown, is_bound(samples[name])).replace("  ", ", ") +
+                note(samples[name], rounds, why=False))
         out += [f'<text x="{LEFT - 8}" y="{y + 13}" class="name">'
                 f"{escape(name)}</text>",
                 f'<rect x="{LEFT}" y="{y}" width="{width:.0f}" height="{BAR - 4}"'
                 f' fill="{color(name)}"/>',
-                f'<text x="{LEFT + width + 6:.0f}" y="{y + 12}">{text}</text>']
+                f'<text x="{LEFT + width + 6:.0f}" y="{y + 12}">'
+                f"{escape(text)}</text>"]
         y += BAR
     return out, y + GAP - BAR
 
 
-def write_svg(path, rows, captions):
+def write_svg(path, rows, rounds, captions):
     """Speeds as bars, ours in blue, with what they cost, below lines that say
     when, where and with what versions."""
     body = [f'<text x="10" y="{20 + 16 * i}">{escape(line)}</text>'
             for i, line in enumerate(captions)]
     y = 28 + 16 * len(captions)
     for row, samples in rows:
-        part, y = bars(row, medians(samples), y)
+        part, y = bars(row, samples, rounds, y)
         body += part
     head = ('<svg xmlns="http://www.w3.org/2000/svg" '
             f'width="800" height="{y}" viewBox="0 0 800 {y}">'

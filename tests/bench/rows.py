@@ -1,24 +1,26 @@
 """The rows of the bench. A row measures every client that can do the thing, one
-after another, in each round; a sample is a dict of numbers:
+after another, in each round (samples.py); figures are a dict of numbers:
 
   rate   MiB/s          cpu    CPU seconds per GiB      rss   MiB at the most
   twice  MiB fetched again            first   seconds to the first request
   more   what only a row of btc's own has
 
-A sample is None when the client failed or did a wrong thing."""
+A client that does a wrong thing has failed, one that takes longer than
+`bench.limit` is stopped: neither holds up the others."""
 import os
-import resource
 import shutil
 import socket
 import sqlite3
 import subprocess
 import time
 
-from clients import Btc, Floor, Openssl
-from stage import (CLIENT, MIB, PORT, Process, Seeder, Torrent, addresses,
-                   bencode, fresh)
+from clients import PEERS, Btc, Floor, Openssl
+from samples import Rounds
+from stage import (CLIENT, MIB, PORT, Failed, Process, Seeder, Torrent,
+                   Unfinished, addresses, bencode, fresh)
 
-TIMEOUT = 180
+LIMIT = 60  # seconds for one measurement, for each GiB of --mib
+SERVE = 20  # seconds in which leechers are served, at the most
 
 
 class Row:
@@ -39,40 +41,42 @@ class Bench:
         self.clients = clients
         self.say = say
         self.seeds = addresses(8)
+        self.limit = options.limit or max(LIMIT, LIMIT * options.mib / 1024)
+        self.rounds = None
+
+    def begin(self):
+        """The next row's samples by client: filled as they come, so that who
+        interrupts the row has those that there are."""
+        self.rounds = Rounds(self.o.rounds, self.o.work, self.say,
+                             self.o.patient)
+        return self.rounds.samples
+
+    def each(self, clients, measure, mib=0):
+        self.rounds.each(clients, measure, mib)
 
     def own(self):
         """Ours alone: btc and its variants."""
-        return [c for c in self.clients if isinstance(c, Btc)]
+        return [c for c in self.clients if c.is_ours]
 
     def torrent(self, piece_length=MIB, files=1, mib=None):
         mib = mib or self.o.mib
         return Torrent(f"{self.o.work}/data-{mib}", mib, piece_length, files)
 
-    def each(self, clients, measure):
-        """Samples by client; every round goes through all of them."""
-        samples = {c.name: [] for c in clients}
-        for _ in range(self.o.rounds):
-            for c in clients:
-                folder = fresh(f"{self.o.work}/{c.name}")
-                sample = measure(c, folder)
-                if sample == "cannot":
-                    continue
-                self.say(c.name, sample, folder)
-                samples[c.name].append(sample)
-                shutil.rmtree(folder, ignore_errors=True)
-        return {name: s for name, s in samples.items() if s}
-
 
 # --- downloading ---
 
-def download_once(torrent, client, folder, out):
+def check_data(torrent, out):
+    if not torrent.is_at(out):
+        raise Failed("it ended, and not all is there")
+
+
+def download_once(torrent, client, folder, out, limit):
     os.makedirs(out)
     command = client.download(torrent, out, folder)
     if command is None:
-        return "cannot"
-    cost = Process(command, folder).wait(TIMEOUT)
-    if cost is None or not torrent.is_at(out):
         return None
+    cost = Process(command, folder).wait(limit)
+    check_data(torrent, out)
     return {"rate": torrent.mib / cost["wall"], "rss": cost["rss"],
             "cpu": cost["cpu"] / (torrent.mib / 1024)}
 
@@ -86,29 +90,29 @@ def download(bench, torrent, out_folder=None, clients=None, seeds=None,
         out = f"{out_folder or folder}/out"
         shutil.rmtree(out, ignore_errors=True)
         try:
-            return download_once(torrent, client, folder, out)
+            return download_once(torrent, client, folder, out, bench.limit)
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
     with Seeder(bench.o.tools, torrent, hosts, gate=gate):
-        return bench.each(
-            clients or [Floor(bench.o.tools, hosts), *bench.clients], measure)
+        bench.each(clients or [Floor(bench.o.tools, hosts), *bench.clients],
+                   measure, torrent.mib)
 
 
 def row_download(bench):
-    return download(bench, bench.torrent())
+    download(bench, bench.torrent())
 
 
 def row_small_pieces(bench):
-    return download(bench, bench.torrent(256 << 10))
+    download(bench, bench.torrent(256 << 10))
 
 
 def row_large_pieces(bench):
-    return download(bench, bench.torrent(16 * MIB))
+    download(bench, bench.torrent(16 * MIB))
 
 
 def row_many_files(bench):
-    return download(bench, bench.torrent(files=5000, mib=bench.o.mib // 2))
+    download(bench, bench.torrent(files=5000, mib=bench.o.mib // 2))
 
 
 def row_disk(bench):
@@ -116,24 +120,21 @@ def row_disk(bench):
     of it is on the disk, so it is held against a floor that syncs, too; the
     other one shows what the disk's cache takes."""
     floors = [Floor(bench.o.tools, bench.seeds, sync) for sync in (False, True)]
-    return download(bench, bench.torrent(), out_folder=bench.o.disk,
-                    clients=[*floors, *bench.clients])
+    download(bench, bench.torrent(), out_folder=bench.o.disk,
+             clients=[*floors, *bench.clients])
 
 
 def row_many_peers(bench):
     """The same torrent from 20 and from 2,000 peers, all of them connected
     before the first block comes."""
     torrent = bench.torrent()
-    out = {}
     for n in (20, 2000):
         hosts = addresses(n)
         clients = [Btc(c.program, f"{c.name}, {n} peers")
                    for c in bench.own()]
         for c in clients:
             c.download = with_peers(c.download, hosts)
-        out.update(download(bench, torrent, clients=clients, seeds=hosts,
-                            gate=True))
-    return out
+        download(bench, torrent, clients=clients, seeds=hosts, gate=True)
 
 
 def with_peers(make, hosts):
@@ -154,14 +155,12 @@ def row_verify(bench):
     def measure(client, folder):
         command = client.verify(torrent, folder)
         if command is None:
-            return "cannot"
-        cost = Process(command, folder).wait(TIMEOUT)
-        if cost is None:
             return None
+        cost = Process(command, folder).wait(bench.limit)
         return {"rate": torrent.mib / cost["wall"], "rss": cost["rss"],
                 "cpu": cost["cpu"] / (torrent.mib / 1024)}
 
-    return bench.each([Openssl(), *bench.clients], measure)
+    bench.each([Openssl(), *bench.clients], measure, torrent.mib)
 
 
 # --- resuming ---
@@ -177,28 +176,40 @@ def row_resume(bench):
         os.makedirs(out)
         command = client.download(torrent, out, folder)
         if command is None:
-            return "cannot"
+            return None
         with Seeder(bench.o.tools, torrent, hosts, rate=5_000_000,
                     stat=f"{folder}/stat1") as seeder:
-            process = Process(command, folder)
-            while (seeder.stat()[0] < torrent.size / 2 and
-                   time.monotonic() - process.started < TIMEOUT):
-                time.sleep(0.02)
-            process.kill()
-            time.sleep(0.3)  # the seeder tells its figures ten times a second
-            given = seeder.stat()[0]
+            given = kill_at_half(Process(command, folder), seeder, torrent.size,
+                                 bench.limit)
         with Seeder(bench.o.tools, torrent, hosts, rate=5_000_000,
                     stat=f"{folder}/stat2") as seeder:
             process = Process(client.resume(torrent, out, folder), folder)
-            cost = process.wait(TIMEOUT)
-            time.sleep(0.3)
+            process.wait(bench.limit)
+            time.sleep(TOLD)
             again, first = seeder.stat()
-        if cost is None or not torrent.is_at(out):
-            return None
+        check_data(torrent, out)
         return {"twice": (given + again - torrent.size) / MIB,
                 "first": first - process.started if first else 0.0}
 
-    return bench.each(bench.clients, measure)
+    bench.each(bench.clients, measure)
+
+
+TOLD = 0.3  # the seeder tells its figures ten times a second
+
+
+def kill_at_half(process, seeder, size, limit):
+    """How much it was given when it was killed."""
+    try:
+        while seeder.stat()[0] < size / 2:
+            if process.has_ended():
+                raise Failed("it ended before it had one half")
+            if time.monotonic() - process.started > limit:
+                raise Unfinished(limit)
+            time.sleep(0.02)
+    finally:
+        process.kill()
+    time.sleep(TOLD)
+    return seeder.stat()[0]
 
 
 # --- serving ---
@@ -211,41 +222,47 @@ def row_serve(bench):
     def measure(client, folder):
         command = client.serve(torrent, folder)
         if command is None:
-            return "cannot"
+            return None
         process = Process(command, folder)
         try:
             return serve_once(bench, torrent, client, process, sources)
         finally:
             process.kill()
 
-    return bench.each(bench.clients, measure)
+    bench.each(bench.clients, measure)
 
 
 def serve_once(bench, torrent, client, process, sources):
     """A client that listens may still turn leechers away while it checks what
-    it has: they try again."""
-    if not settle(process, client.port):
-        return None
+    it has: they try again. Four times the torrent is asked for, or what comes
+    in SERVE seconds: that is a rate as well."""
+    settle(process, client.port, bench.limit)
     command = [f"{bench.o.tools}/bench_leech", torrent.info_hash,
                str(torrent.piece_length), str(torrent.size),
-               str(bench.o.mib * 4 * MIB), CLIENT, str(client.port),
-               str(len(sources)), *sources]
-    for _ in range(10):
+               str(bench.o.mib * 4 * MIB), str(SERVE), CLIENT,
+               str(client.port), str(len(sources)), *sources]
+    while time.monotonic() - process.started < bench.limit:
         sample = leech_once(command, process)
         if sample is not None:
             return sample
+        if process.has_ended():
+            raise Failed("it ended while it should serve")
         time.sleep(1)
-    return None
+    raise Failed(f"it gave leechers nothing in {bench.limit:.0f} s")
 
 
 def leech_once(command, process):
+    """None when the leechers got nothing."""
     with subprocess.Popen(command, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True) as leech:
-        if leech.stdout.readline() != "begin\n":
-            return None
-        before = process.cpu()
-        figures = leech.stdout.readline().split()
-        after = process.cpu()
+        try:
+            if leech.stdout.readline() != "begin\n":
+                return None
+            before = process.cpu()
+            figures = leech.stdout.readline().split()
+            after = process.cpu()
+        finally:
+            leech.kill()
     if len(figures) != 2:
         return None
     got, seconds = float(figures[0]), float(figures[1])
@@ -253,20 +270,20 @@ def leech_once(command, process):
             "cpu": (after - before) / (got / (1 << 30))}
 
 
-def settle(process, port):
+def settle(process, port, limit):
     """Waits until it listens (port 0: need not) and uses no CPU any more."""
     quiet, last = 0, -1.0
-    while time.monotonic() - process.started < TIMEOUT:
+    while time.monotonic() - process.started < limit:
         if process.has_ended():
-            return False
+            raise Failed("it ended, and should go on")
         now = process.cpu()
         is_quiet = now - last < 0.02 and (port == 0 or is_open(port))
         quiet = quiet + 1 if is_quiet else 0
         last = now
         if quiet == 6:
-            return True
+            return
         time.sleep(0.25)
-    return False
+    raise Unfinished(limit)
 
 
 def is_open(port):
@@ -302,16 +319,13 @@ def make_torrents(bench, count, files):
     return folder
 
 
-def timed(command, **more):
-    """Runs it; seconds of wall and CPU."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, **more)
-    wall = time.monotonic() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, (after.ru_utime + after.ru_stime - before.ru_utime -
-                  before.ru_stime)
+def timed(command, folder, limit):
+    """Runs it; the seconds that it took."""
+    process = Process(command, folder)
+    wall = process.wait(limit)["wall"]
+    if process.popen.returncode != 0:
+        raise Failed(f"{command[1]}: exit status {process.popen.returncode}")
+    return wall
 
 
 def row_many_torrents(bench):
@@ -323,19 +337,19 @@ def row_many_torrents(bench):
 
     def measure(client, folder):
         db = f"{folder}/btc.db"
-        base = [client.program]
         out = fresh(f"{folder}/out")
         sample = {}
-        wall, _ = timed([*base, "add", "--db", db, "-q", "-d", out, *names])
-        sample["add s"] = wall
+        sample["add s"] = timed([client.program, "add", "--db", db, "-q", "-d",
+                                 out, *names], folder, bench.limit)
         sample["status s"] = min(
-            timed([*base, "status", "--db", db])[0] for _ in range(3))
+            timed([client.program, "status", "--db", db], folder, bench.limit)
+            for _ in range(3))
         sample["progress s"] = min(select_progress(db) for _ in range(3))
         sample.update(daemon_cost(bench, client, folder, db))
         return sample
 
     try:
-        return bench.each(bench.own(), measure)
+        bench.each(bench.own(), measure)
     finally:
         bench.tracker.refuses = False
 
@@ -348,6 +362,7 @@ def select_progress(db):
 
 
 REST, WISHES = 20, 10  # seconds that are measured
+RESTS = 180  # seconds until it rests, at the most
 
 
 def daemon_cost(bench, client, folder, db):
@@ -357,8 +372,8 @@ def daemon_cost(bench, client, folder, db):
     process = Process([client.program, "daemon", "--db", db, "--bind", CLIENT,
                        "--no-dht", "--no-lsd", "--progress", "none"], folder)
     try:
-        if not settle(process, 0) or not rests(process, db):
-            return {}
+        settle(process, 0, bench.limit)
+        rests(process, db)
         sample = {"first s": bench.tracker.first - process.started,
                   "told CPU s": process.cpu(), "idle %": share(process, REST)}
         busy = share(process, WISHES, lambda: wish(db))
@@ -372,17 +387,17 @@ def daemon_cost(bench, client, folder, db):
 def rests(process, db):
     """Waits until every tracker was asked and none is due while we measure: who
     is refused asks again, later each time, and all of them began together."""
-    while time.monotonic() - process.started < TIMEOUT:
+    while time.monotonic() - process.started < RESTS:
         if process.has_ended():
-            return False
+            raise Failed("the daemon ended")
         with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as reader:
             asked, due = reader.execute(
                 "SELECT min(state <> 'new'), min(next_announce) FROM tracker"
             ).fetchone()
         if asked and due - time.time() > REST + WISHES + 5:
-            return True
+            return
         time.sleep(1)
-    return False
+    raise Unfinished(RESTS)
 
 
 def share(process, seconds, each=None):
@@ -416,8 +431,8 @@ def row_journal(bench):
         process = Process([*client.download(torrent, out, folder), "--seed",
                            "forever"], folder)
         try:
-            if not settle(process, 0) or not torrent.is_at(out):
-                return None
+            settle(process, 0, bench.limit)
+            check_data(torrent, out)
             threads = process.thread_cpu()
             return {
                 "cpu %": 100 * threads.get("btc-journal", 0) /
@@ -428,7 +443,7 @@ def row_journal(bench):
             process.kill()
 
     with Seeder(bench.o.tools, torrent, bench.seeds):
-        return bench.each(bench.own(), measure)
+        bench.each(bench.own(), measure)
 
 
 def row_slow_disk(bench):
@@ -444,26 +459,32 @@ def row_slow_disk(bench):
             [*client.download(torrent, out, folder), "--port",
              str(client.port)], folder,
             env={"LD_PRELOAD": f"{bench.o.tools}/bench_slow.so"})
-        waits, memory = knock(process, client.port, torrent.info_hash)
-        cost = process.wait(TIMEOUT)
-        if cost is None or not waits or not torrent.is_at(out):
-            return None
+        limit = SLOWER * bench.limit
+        waits, memory = knock(process, client.port, torrent.info_hash, limit)
+        cost = process.wait(limit)
+        check_data(torrent, out)
+        if not waits:
+            raise Failed("it greeted nobody")
         waits.sort()
         return {"rate": torrent.mib / cost["wall"], "rss": memory,
                 "p50 ms": 1000 * waits[len(waits) // 2],
                 "p99 ms": 1000 * waits[len(waits) * 99 // 100]}
 
     with Seeder(bench.o.tools, torrent, bench.seeds):
-        return bench.each(bench.own(), measure)
+        bench.each(bench.own(), measure, torrent.mib)
 
 
-def knock(process, port, info_hash):
-    """Handshakes, one after another until the process ends: their seconds,
-    and the most memory that the process had."""
+SLOWER = 4  # times the limit of others: that disk takes its time
+
+
+def knock(process, port, info_hash, limit):
+    """Handshakes, one after another until the process ends or its time is up:
+    their seconds, and the most memory that the process had."""
     hello = (b"\x13BitTorrent protocol" + bytes(8) + bytes.fromhex(info_hash) +
              b"-BN0001-knock")
     waits, memory = [], 0.0
-    while not process.has_ended():
+    while (not process.has_ended() and
+           time.monotonic() - process.started < limit):
         memory = max(memory, process.memory())
         with socket.socket() as s:
             s.settimeout(30)
@@ -482,28 +503,31 @@ def knock(process, port, info_hash):
 
 # --- what is aimed at ---
 
+# A figure is not there when nobody could measure it. The rate of a peer that
+# did not end is the most that it can be: beside it we look no better than we are.
+
 def best_peer(medians, key, best=max):
     """The best figure of the clients that are not ours."""
+    peers = {c.name for c in PEERS}
     values = [m[key] for name, m in medians.items()
-              if not name.startswith(("btc", "floor", "openssl"))]
+              if name in peers and key in m]
     return best(values) if values else None
+
+
+def quotient(figure, other):
+    return figure / other if figure is not None and other else None
 
 
 def beside(name, key):
     """Ours divided by that client's."""
     def ratio(medians):
-        if name not in medians or "btc" not in medians:
-            return None
-        return medians["btc"][key] / medians[name][key]
+        return quotient(own(key)(medians), medians.get(name, {}).get(key))
     return ratio
 
 
 def beside_best(key, best=max):
     def ratio(medians):
-        peer = best_peer(medians, key, best)
-        if peer is None or "btc" not in medians:
-            return None
-        return medians["btc"][key] / peer
+        return quotient(own(key)(medians), best_peer(medians, key, best))
     return ratio
 
 
@@ -514,8 +538,9 @@ def own(key):
 
 
 def per_block(medians):
-    few, many = medians.get("btc, 20 peers"), medians.get("btc, 2000 peers")
-    return many["cpu"] / few["cpu"] if few and many else None
+    few, many = (medians.get(f"btc, {n} peers", {}).get("cpu")
+                 for n in (20, 2000))
+    return quotient(many, few)
 
 
 AT_LEAST, AT_MOST = ">=", "<="

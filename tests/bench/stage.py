@@ -19,6 +19,18 @@ PORT = 7000  # where our seeder listens
 MIB = 1 << 20
 
 
+class Failed(Exception):
+    """A client did a wrong thing or nothing at all; the text says what."""
+
+
+class Unfinished(Exception):
+    """A client was stopped after so many seconds."""
+
+    def __init__(self, seconds):
+        super().__init__(f"did not end in {seconds:.0f} s")
+        self.seconds = seconds
+
+
 def bencode(value):
     """Bencodes ints, strings, lists and dicts (BEP 3)."""
     if isinstance(value, int):
@@ -133,10 +145,13 @@ class Tracker:
                 if tracker.refuses:
                     answer = {"failure reason": "not today"}
                 body = bencode(answer)
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                try:
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+                except OSError:
+                    pass  # a client that ends asks and does not listen
 
             def log_message(self, *_):
                 pass
@@ -204,7 +219,7 @@ class Process:
                          os.WNOWAIT) is not None
 
     def wait(self, timeout):
-        """Waits for its end; a dict of what it cost, None at the time-out.
+        """Waits for its end; a dict of what it cost. Kills it at the time-out.
         What getrusage calls the most memory begins with ours, before exec:
         the kernel's figure is looked at now and then instead."""
         most, looked = 0.0, 0.0
@@ -220,7 +235,7 @@ class Process:
                 most = max(most, self.memory())
             time.sleep(0.003)
         self.kill()
-        return None
+        raise Unfinished(timeout)
 
     def kill(self):
         try:
