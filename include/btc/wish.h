@@ -81,7 +81,7 @@ struct btc_moved {
  * the torrent's until the new ones are durable. What a killed program leaves is
  * taken away by the next run. An engine that runs lets go of it meanwhile. What
  * was as journaled is not hashed again. EXISTS: something is in the way.
- * STORAGE: the folder, or with `here` the data, is absent. LOCKED: somebody
+ * STORAGE: the folder or the data is absent. LOCKED: somebody
  * else has it. */
 BTC_API int btc_move(struct btc *b, int64_t id,
                      const struct btc_move_options *o, struct btc_moved *out,

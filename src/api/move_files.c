@@ -135,6 +135,26 @@ static int api_move_look_home(struct api_move *m, struct journal_file *f,
     return code;
 }
 
+/* A file that the journal knows is not there, or cannot be looked at: its drive
+ * may be away, and moved without it, it would be lost. Of one without bytes
+ * nothing is. */
+static int api_move_lacks(const struct api_move *m,
+                          const struct journal_file *f, const char *path,
+                          int rc, struct err *e)
+{
+    if (!f->state.has_print || f->length == 0) {
+        return 0;
+    }
+    if (rc != -ENOENT && rc != -ENOTDIR) {
+        return err_set_errno(e, -rc, "%.300s", path);
+    }
+    return err_set(e, BTC_E_STORAGE,
+                   "%.300s is absent: bring its storage back, then move. Was "
+                   "it moved? `btc move %lld DIR --here`. Is it gone? `btc "
+                   "verify %lld`",
+                   path, (long long)m->row->id, (long long)m->row->id);
+}
+
 /* One file that the journal knows, if it is there. */
 static int api_move_consider(struct api_move *m, const struct journal_file *f,
                              struct err *e)
@@ -146,9 +166,12 @@ static int api_move_consider(struct api_move *m, const struct journal_file *f,
     char *from = api_move_old(m, m->n);
     char *to = api_move_new(m, m->n);
     int code = 0;
-    bool known = f->state.has_print && relocate_look(from, &old) == 0;
+    int rc = relocate_look(from, &old);
+    bool known = f->state.has_print && rc == 0;
     if (known) {
         code = api_move_is_ours(m, f, &old, from, e);
+    } else if (rc != 0) {
+        code = api_move_lacks(m, f, from, rc, e);
     }
     known &= code == 0;
     bool free_place = known && relocate_look(to, &there) != 0;

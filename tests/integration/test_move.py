@@ -131,6 +131,33 @@ def test_numbered_anew(lab):
     assert names(*places) == [], names(*places)
 
 
+def test_absent(lab):
+    """Its drive is away, or a folder's own: what would be moved without them is
+    lost when they come back. A file that is gone for good holds nothing up once
+    a look has told the journal."""
+    torrent = make(lab)
+    here, new = lab.path("out"), kit.folder(lab, "new")
+    for gone in ("", "data", "data/sub", "data/big"):
+        os.rename(os.path.join(here, gone), lab.path("away"))
+        run = lab.btc("move", "1", new)
+        assert run.code == 11 and "is absent" in run.err, (gone, run)
+        os.rename(lab.path("away"), os.path.join(here, gone))
+        assert kit.progress(lab)["save_path"] == here
+        assert kit.progress(lab)["wanted"] == "run"
+        assert not names(new) and not lab.sql("SELECT 1 FROM move")
+        assert lab.btc("verify").code == 0
+        assert kit.progress(lab)["state"] == "complete"
+    os.unlink(lab.path("out/data/empty"))
+    os.unlink(lab.path("out/data/big"))
+    assert "btc verify 1" in lab.btc("move", "1", new).err
+    assert lab.btc("verify", "1").code == 8
+    assert lab.btc("move", "1", new).code == 0
+    row = kit.progress(lab)
+    assert row["state"] == "queued" and row["percent"] < 100.0, row
+    assert names(new) == ["data/sub/deep/small", "data/sub/mid"], names(new)
+    assert not names(here), names(here)
+
+
 def test_copied_by_hand(lab):
     """After a look all that is there is the torrent's, an empty file, too, and
     goes where the torrent goes."""
