@@ -52,6 +52,17 @@ static enum btc_state report_running_state(const struct engine_torrent *st)
     return BTC_STATE_DOWNLOADING;
 }
 
+/* What was complete when the journal last heard of it. Of what was absent,
+ * refused or owed a look then, nobody knows before this run has looked. */
+static bool report_was_complete(const struct engine_torrent *st)
+{
+    bool sure = st->stat.state == BTC_STATE_COMPLETE ||
+                st->stat.state == BTC_STATE_SEEDING ||
+                st->stat.state == BTC_STATE_PAUSED;
+    return sure && st->row.piece_length > 0 && st->stat.bytes_total > 0 &&
+           st->stat.bytes_done >= st->stat.bytes_total;
+}
+
 /* Nothing wanted is missing, as far as is known. */
 static bool report_is_complete(const struct engine_torrent *st)
 {
@@ -61,8 +72,7 @@ static bool report_is_complete(const struct engine_torrent *st)
     if (st->t != NULL && st->ran) {
         return torrent_is_complete(st->t);
     }
-    return st->row.piece_length > 0 && st->stat.bytes_total > 0 &&
-           st->stat.bytes_done >= st->stat.bytes_total;
+    return report_was_complete(st);
 }
 
 /* Known to wait for something that was absent when it was last looked for. */
@@ -167,6 +177,8 @@ static void report_stats(struct engine_torrent *st, struct torrent_stats *ts)
         torrent_get_stats(st->t, loop_now_ms(st->s->loop), ts);
         ts->bytes_done = num_sub_u64(ts->bytes_done, refusals_bytes(st));
         ts->pieces_done -= refusals_n_pieces(st);
+    } else if (st->s->o.check_only) {
+        ts->pieces_checking = ts->pieces_done; /* all that is to be looked at */
     }
     if (st->t != NULL && st->meta == NULL) {
         report_metadata(st, ts);

@@ -124,6 +124,36 @@ def test_deleted(lab):
     assert said(lab)[0]["state"] == "waiting-storage"
 
 
+def ended_early(lab, *args):
+    """A run that is told to end as soon as it has begun: what it said."""
+    n = lab.sql("SELECT count(*) AS n FROM run")[0]["n"]
+    run = lab.start_btc(*args)
+    lab.wait(lambda: not run.is_running() or n < lab.sql(
+        "SELECT count(*) AS n FROM run")[0]["n"], 20, every=0.001)
+    run.stop()
+    return run.err()
+
+
+def test_ended_before_it_looked(lab):
+    """What was absent, or is owed a look, is not complete because a run was
+    told to end before it had looked."""
+    _, path = complete(lab)
+    os.rename(path, lab.path("away"))
+    assert lab.btc("verify").code == 11
+    for n in range(36):
+        err = ended_early(lab, ["daemon", "resume", "verify"][n % 3])
+        assert "everything is here" not in err, err
+        assert "46 of 46" not in err, err
+        state = kit.progress(lab)["state"]
+        assert state in ("waiting-storage", "queued"), (n, state, err)
+    os.rename(lab.path("away"), path)
+    assert lab.btc("resume").code == 0
+    assert kit.progress(lab)["state"] == "complete"
+    for n in range(12):
+        err = ended_early(lab, ["daemon", "resume"][n % 2])
+        assert kit.progress(lab)["state"] == "complete", (n, err)
+
+
 def test_spoiled(lab):
     """verify fetches nothing, and does not say that it does."""
     _, path = complete(lab)

@@ -7,11 +7,19 @@
 #include "cli/run/signal.h"
 #include "front/format.h"
 
+/* An end before its time came before the first look. */
+static bool cli_verify_is_unseen(const struct cli_torrent *item)
+{
+    return item->status == 0 && item->p.pieces_checking > 0 &&
+           item->p.pieces_checking >= item->p.pieces_done;
+}
+
 /* Its pieces were looked at: what made it fail, if anything, was found in its
  * files. */
 static bool cli_verify_has_looked(const struct cli_torrent *item)
 {
-    return item->status == 0 || item->status == BTC_STATUS_VERIFY ||
+    return (item->status == 0 && !cli_verify_is_unseen(item)) ||
+           item->status == BTC_STATUS_VERIFY ||
            item->status == BTC_STATUS_EXISTS;
 }
 
@@ -26,7 +34,9 @@ static void cli_verify_say(const struct cli_run *r,
     front_text_clean(&line, p->name, r->c->err_screen.utf8);
     if (!cli_verify_has_looked(item)) {
         front_text_printf(&line, "  not verified: %s",
-                          btc_status_text(item->status));
+                          btc_status_text(cli_verify_is_unseen(item)
+                                              ? BTC_STATUS_INTERRUPTED
+                                              : item->status));
     } else {
         front_text_printf(
             &line, "  %u of %u pieces are good, %s", p->pieces_done,
