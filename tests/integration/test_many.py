@@ -32,6 +32,22 @@ def states(lab):
         "SELECT state, count(*) AS n FROM tracker GROUP BY state")}
 
 
+HEAP = 64 << 20  # what glibc reserves for the heap of a thread
+
+
+def thread_heaps(pid):
+    """Heaps beside the first one: what a thread frees there helps no other."""
+    found, begin, end = 0, 0, 0
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
+        for line in f:
+            span, access = line.split()[:2]
+            start, stop = (int(at, 16) for at in span.split("-"))
+            if access == "---p" and start == end and stop - begin == HEAP:
+                found += begin % HEAP == 0
+            begin, end = start, stop
+    return found
+
+
 def test_tracker_is_gone(lab):
     """A tracker that takes connections and closes them is not asked by each
     torrent: all of them know what became of the first few."""
@@ -57,6 +73,7 @@ def test_tracker_answers(lab):
              timeout=PATIENCE)
     hashes = [s["info_hash"] for s in tracker.seen]
     assert len(hashes) == COUNT and len(set(hashes)) == COUNT, len(hashes)
+    assert thread_heaps(daemon.pid) == 0
     assert daemon.stop() in (0, 7)
 
 
