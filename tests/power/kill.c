@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,9 @@ KILL_WRAP(int, fsync, (int a), (a))
 KILL_WRAP(int, fdatasync, (int a), (a))
 KILL_WRAP(int, ftruncate, (int a, off_t b), (a, b))
 KILL_WRAP(int, ftruncate64, (int a, off_t b), (a, b))
+KILL_WRAP(int, fallocate, (int a, int b, off_t c, off_t d), (a, b, c, d))
+KILL_WRAP(int, fallocate64, (int a, int b, off_t c, off_t d), (a, b, c, d))
+KILL_WRAP(int, fchmod, (int a, mode_t b), (a, b))
 KILL_WRAP(ssize_t, pwrite, (int a, const void *b, size_t c, off_t d),
           (a, b, c, d))
 KILL_WRAP(ssize_t, pwrite64, (int a, const void *b, size_t c, off_t d),
@@ -82,5 +86,33 @@ KILL_WRAP(ssize_t, pwrite64, (int a, const void *b, size_t c, off_t d),
 KILL_WRAP(ssize_t, copy_file_range,
           (int a, off_t *b, int c, off_t *d, size_t e, unsigned f),
           (a, b, c, d, e, f))
+
+/* An open that makes a file. */
+#define KILL_WRAP_OPEN(name)                                          \
+    __attribute__((visibility("default"))) int name(const char *path, \
+                                                    int flags, ...);  \
+    int name(const char *path, int flags, ...)                        \
+    {                                                                 \
+        static _Atomic(void *) next;                                  \
+        int (*fn)(const char *, int, ...);                            \
+        mode_t mode = 0;                                              \
+        va_list args;                                                 \
+        va_start(args, flags);                                        \
+        if (flags & O_CREAT) {                                        \
+            mode = va_arg(args, mode_t);                              \
+            kill_count_call();                                        \
+        }                                                             \
+        va_end(args);                                                 \
+        void *p = atomic_load(&next);                                 \
+        if (!p) {                                                     \
+            p = dlsym(RTLD_NEXT, #name);                              \
+            atomic_store(&next, p);                                   \
+        }                                                             \
+        *(void **)&fn = p;                                            \
+        return fn(path, flags, mode);                                 \
+    }
+
+KILL_WRAP_OPEN(open)
+KILL_WRAP_OPEN(open64)
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
