@@ -253,19 +253,22 @@ static int relocate_copy_file(const char *from, const char *to,
     return rc;
 }
 
-/* A symbolic link. */
-static int relocate_copy_link(const char *from, const char *to)
+/* A symbolic link. Its time tells later that it is the copy. */
+static int relocate_copy_link(const char *from, const char *to,
+                              const struct stat *st)
 {
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st->st_mtim};
     char text[PATH_MAX];
     ssize_t n = readlink(from, text, sizeof(text) - 1);
     if (n < 0) {
         return -errno;
     }
     text[n] = '\0';
-    if (symlink(text, to) == 0) {
-        return 0;
+    if (symlink(text, to) != 0) {
+        return -errno;
     }
-    return -errno;
+    (void)utimensat(AT_FDCWD, to, times, AT_SYMLINK_NOFOLLOW);
+    return 0;
 }
 
 int relocate_copy(const char *from, const char *to,
@@ -276,7 +279,7 @@ int relocate_copy(const char *from, const char *to,
         return -errno;
     }
     if (S_ISLNK(st.st_mode)) {
-        return relocate_copy_link(from, to);
+        return relocate_copy_link(from, to, &st);
     }
     return relocate_copy_file(from, to, watch);
 }
