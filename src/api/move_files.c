@@ -10,6 +10,7 @@
 #include "journal/batch.h"
 #include "journal/load.h"
 #include "journal/move.h"
+#include "store/made.h"
 #include "store/relocate.h"
 #include "store/store.h"
 
@@ -18,6 +19,7 @@
 #include "base/num.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,9 +157,10 @@ static int api_move_lacks(const struct api_move *m,
                    path, (long long)m->row->id, (long long)m->row->id);
 }
 
-/* One file that the journal knows, if it is there. */
+/* One file that the journal knows, or that a run made which was killed before
+ * it could tell (`made_ns`), if it is there. */
 static int api_move_consider(struct api_move *m, const struct journal_file *f,
-                             struct err *e)
+                             int64_t made_ns, struct err *e)
 {
     struct fingerprint old, there;
     struct journal_move_file file = {.file = f->file};
@@ -167,8 +170,10 @@ static int api_move_consider(struct api_move *m, const struct journal_file *f,
     char *to = api_move_new(m, m->n);
     int code = 0;
     int rc = relocate_look(from, &old);
-    bool known = f->state.has_print && rc == 0;
-    if (known) {
+    bool made = !f->state.has_print &&
+                store_is_made(AT_FDCWD, from, f->length, made_ns);
+    bool known = (made || f->state.has_print) && rc == 0;
+    if (known && !made) {
         code = api_move_is_ours(m, f, &old, from, e);
     } else if (rc != 0) {
         code = api_move_lacks(m, f, from, rc, e);
@@ -195,15 +200,19 @@ static int api_move_consider(struct api_move *m, const struct journal_file *f,
 int api_move_find(struct api_move *m, struct err *e)
 {
     struct journal_file *files = NULL;
+    struct journal_stat stat;
     size_t n = 0;
-    int code = journal_load_files(m->db, m->row->id, &files, &n, e);
+    int code = journal_load_stat(m->db, m->row->id, &stat, e);
+    if (code == 0) {
+        code = journal_load_files(m->db, m->row->id, &files, &n, e);
+    }
     m->files = mem_calloc(n + 1, sizeof(*m->files));
     for (size_t i = 0; code == 0 && i < n; i++) {
         if (!files[i].pad) {
             code = api_move_look_home(m, &files[i], e);
         }
         if (code == 0 && !files[i].pad) {
-            code = api_move_consider(m, &files[i], e);
+            code = api_move_consider(m, &files[i], stat.making_ns, e);
         }
     }
     journal_files_free(files, n);

@@ -90,7 +90,7 @@ static int api_remove_data(const struct api_remove *a,
                             .done = api_delete_done,
                             .ctx = loop,
                             .select = &select,
-                            .remove.owned = owned};
+                            .remove = {.owned = owned, .made_ns = r->made_ns}};
     int code = delete_select(r, &select, e);
     if (!store) {
         code = BTC_E_DB;

@@ -38,19 +38,4 @@ bool adopt_is_stale(const struct engine_torrent *st);
 void adopt_look(struct engine_torrent *st, struct bits *strangers,
                 const struct bits *candidates, adopt_done_fn *done);
 
-/* Fills st->startup.adopt: files of `select` that lack a piece, as far as is
- * known before it is checked, will be written. No other torrent may have them
- * then.
- */
-void adopt_find_writes(struct engine_torrent *st);
-/* CREATE is done with them; so is adopt_own when it has begun. */
-void adopt_forget_writes(struct engine_torrent *st);
-
-/* Journals the files of `prints` that were not known as the torrent's own,
- * before a byte goes into them: a run that is killed must know them again. Of
- * those that are to be written (or `all` may be) no other torrent claims
- * anything any more. Counts as a job like adopt_look. */
-void adopt_own(struct engine_torrent *st, const struct fingerprint *prints,
-               bool all, adopt_done_fn *done);
-
 #endif

@@ -5,15 +5,15 @@
  *   inbound.c   incoming connections until they belong to a torrent
  *   wishes.c    foreign writes to the database become events of the life
  *   torrent.c   carries out what core/durable/life.h decides
- *   watch.c, startup.c, adopt.c (others.c: whose files), removal.c, delete.c
- *   kept.c, load.c  the objects of a torrent, made from its rows (rows.c),
- * freed commit.c    carries out the order flush, sync, commit, tell; ledger.c:
- * what the rows say; silence.c: drives that do not answer drive.c     actions
- * of the core into calls of mend.c (who has a file that is mended), nodes.c,
- * neighbours.c, magnet.c (keep.c: its file), links.c, uploads.c, trackers.c,
- * infos.c (info dictionaries), limits.c, facts.c, report.c; jobs.c (disk jobs),
- * pipes.c (pipelines of commits), turn.c: the leaf of all A lower file never
- * calls a higher one: it posts an event (turn_post).
+ *   watch.c, startup.c, adopt.c, made.c (others.c: whose files), removal.c
+ *   delete.c, kept.c, load.c  the objects of a torrent, made from its rows
+ * (rows.c), freed commit.c    carries out the order flush, sync, commit, tell;
+ * ledger.c: what the rows say; silence.c: drives that do not answer drive.c
+ * actions of the core into calls of mend.c (who has a file that is mended),
+ * nodes.c, neighbours.c, magnet.c (keep.c: its file), links.c, uploads.c,
+ * trackers.c, infos.c (info dictionaries), limits.c, facts.c, report.c; jobs.c
+ * (disk jobs), pipes.c (pipelines of commits), turn.c: the leaf of all A lower
+ * file never calls a higher one: it posts an event (turn_post).
  */
 #ifndef BTC_ENGINE_INTERNAL_H
 #define BTC_ENGINE_INTERNAL_H
@@ -56,12 +56,13 @@ struct torrent_startup {
     uint64_t bytes_missing;        /* what the wanted files may still take */
     struct bits claimed, to_check; /* pieces: of the journal; to be hashed */
     struct bits select, changed;   /* files: to make; changed by others */
-    struct {                   /* whose the files on disk are: see adopt.h */
-        struct bits strangers; /* files that are not known as its own */
-        struct bits taken;     /* files that STAT takes to their place */
-        struct bits writes;    /* of `select`, those that lack data */
-        char *label;           /* owns; how the holders of its files are called;
-                                * while they are made */
+    struct {                      /* whose the files on disk are: see adopt.h */
+        struct bits strangers;    /* files that are not known as its own */
+        struct bits taken;        /* files that STAT takes to their place */
+        struct bits writes;       /* of `select`, those that lack data */
+        struct made_there *there; /* owns; before CREATE; see made.h */
+        char *label; /* owns; how the holders of its files are called;
+                      * while they are made */
         struct journal_others *others; /* owns; see others.h; NULL = none */
         struct fingerprint refused;    /* a file of which no piece matched */
         uint32_t refused_file;         /* which it is, when `refused` exists */

@@ -311,7 +311,7 @@ static void judge_apply(struct engine_torrent *st,
 
 /* Of a file without bytes there is nothing to lose or to doubt. One that is
  * gone is owed (owed.h) until it is made anew, and then that one is the
- * torrent's own: see adopt_own. Another one in its place is all that it is to
+ * torrent's own: see made_own. Another one in its place is all that it is to
  * be, so it is taken over, as one with a good piece is; and one whose drive was
  * numbered anew is known by its new number. */
 static void judge_empty(struct engine_torrent *st,

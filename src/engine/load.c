@@ -7,6 +7,7 @@
 #include "engine/keep.h"
 #include "engine/limits.h"
 #include "engine/links.h"
+#include "engine/made.h"
 #include "engine/magnet.h"
 #include "engine/others.h"
 #include "engine/pipes.h"
@@ -127,6 +128,7 @@ void engine_load_unload(struct engine_torrent *st)
     bits_fini(&st->startup.to_check);
     bits_fini(&st->startup.changed);
     bits_fini(&st->startup.adopt.strangers);
+    made_forget(st);
     others_forget(st);
     bits_fini(&st->startup.adopt.taken);
     refusals_forget(st);

@@ -125,6 +125,7 @@ static void remove_submit(struct removing *m, bool look, store_done_fn *done)
     }
     job->select = &m->select;
     job->remove.owned = m->owned;
+    job->remove.made_ns = m->r.made_ns;
     job->remove.look = look;
     job->ctx = m;
     store_submit(m->st->s->disk, job);

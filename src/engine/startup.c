@@ -12,6 +12,7 @@
 #include "engine/jobs.h"
 #include "engine/judge.h"
 #include "engine/limits.h"
+#include "engine/made.h"
 #include "engine/others.h"
 #include "engine/pipes.h"
 #include "engine/report.h"
@@ -137,37 +138,72 @@ static void startup_owned(struct engine_torrent *st, int code, const char *text)
 {
     jobs_done(st);
     bool off = startup_is_off(st);
+    if (code == 0 && !off && startup_wants_more(st)) {
+        startup_create(st);
+        return;
+    }
+    made_forget(st);
     if (code < 0 && !off) {
         startup_failed(st, code, text);
-    } else if (!off && startup_wants_more(st)) {
-        startup_create(st);
     } else {
         turn_post(st, LIFE_CREATED);
     }
 }
 
-/* The files are there, or could not be made. */
+/* The files could not be made. */
+static void startup_not_created(struct engine_torrent *st,
+                                const struct store_job *job)
+{
+    made_none(st);
+    if (startup_is_off(st)) {
+        turn_post(st, LIFE_CREATED);
+    } else {
+        char text[TORRENT_ERROR_MAX];
+        startup_create_text(st, job, text);
+        startup_failed(st, job->result, text);
+    }
+}
+
+/* The files are there, or could not be made. They are the torrent's also when
+ * something else is wished by now. */
 static void startup_created(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
-    bool overwrite = judge_may_overwrite(st);
     jobs_done(st);
-    if (startup_is_off(st)) {
-        adopt_forget_writes(st);
-        turn_post(st, LIFE_CREATED);
-    } else if (job->result < 0) {
-        char text[TORRENT_ERROR_MAX];
-        adopt_forget_writes(st);
-        startup_create_text(st, job, text);
-        startup_failed(st, job->result, text);
+    if (job->result < 0) {
+        startup_not_created(st, job);
     } else {
-        if (st->row.overwrite) {
+        if (st->row.overwrite && !startup_is_off(st)) {
             st->row.overwrite = false;
             journal_put_overwritten(commit_facts(&st->ledger.member), st->id);
         }
-        adopt_own(st, job->prints, overwrite, startup_owned);
+        made_own(st, job->prints, startup_owned);
     }
     jobs_free(job);
+}
+
+/* The journal knows what comes. */
+static void startup_announced(struct engine_torrent *st, int code,
+                              const char *text)
+{
+    jobs_done(st);
+    if (code < 0 || startup_is_off(st)) {
+        made_none(st);
+    }
+    if (startup_is_off(st)) {
+        turn_post(st, LIFE_CREATED);
+        return;
+    }
+    if (code < 0) {
+        startup_failed(st, code, text);
+        return;
+    }
+    struct store_job *job = jobs_new(st, STORE_CREATE, startup_created);
+    job->select = &st->startup.select;
+    job->create.overwrite = judge_may_overwrite(st);
+    job->create.writes = &st->startup.adopt.writes;
+    job->create.label = st->startup.adopt.label;
+    store_submit(st->s->disk, job);
 }
 
 /* Makes the files that something is wanted of. */
@@ -187,13 +223,8 @@ static void startup_create(struct engine_torrent *st)
             bits_set(&st->startup.select, i);
         }
     }
-    adopt_find_writes(st);
-    struct store_job *job = jobs_new(st, STORE_CREATE, startup_created);
-    job->select = &st->startup.select;
-    job->create.overwrite = judge_may_overwrite(st);
-    job->create.writes = &st->startup.adopt.writes;
-    job->create.label = st->startup.adopt.label;
-    store_submit(st->s->disk, job);
+    made_find_writes(st);
+    made_announce(st, judge_may_overwrite(st), startup_announced);
 }
 
 /* --- the space there is --- */
@@ -430,6 +461,7 @@ static void startup_judged(struct engine_torrent *st,
     if (there) {
         startup_find_strangers(st, job->prints);
         startup_find_wrong(st, job->prints);
+        made_see(st, job->prints);
         st->startup.scan_needed &= startup_has_files(st, job->prints);
         startup_find_others(st, job->prints);
     } else {

@@ -280,6 +280,12 @@ void journal_put_kept(struct journal_batch *b, int64_t id)
     (void)journal_batch_op(b, JOURNAL_OP_PUT_KEPT, id);
 }
 
+/* Files are made that no row tells of yet, or all are told. */
+void journal_put_making(struct journal_batch *b, int64_t id, int64_t since)
+{
+    journal_batch_op(b, JOURNAL_OP_PUT_MAKING, id)->n = since;
+}
+
 /* Something to tell. It is dated now, not when it is committed. */
 void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
                        const char *kind, const char *text)

@@ -49,6 +49,8 @@ void journal_put_silence(struct journal_batch *b, int64_t id, int64_t since,
 void journal_put_owed(struct journal_batch *b, int64_t id, bool owed);
 /* The .torrent that was owed is kept, or cannot be. */
 void journal_put_kept(struct journal_batch *b, int64_t id);
+/* From `since` on files are made of which no row tells; 0: all are told of. */
+void journal_put_making(struct journal_batch *b, int64_t id, int64_t since);
 void journal_put_event(struct journal_batch *b, int64_t id, enum level level,
                        const char *kind,
                        const char *text); /* id 0: the engine */

@@ -417,6 +417,15 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
                     " WHERE torrent_id = ?1 AND keep_owed NOT NULL"},
             .table = "torrent_stat",
         },
+    [JOURNAL_OP_PUT_MAKING] =
+        {
+            /* what an earlier run made is still not told */
+            .sql = {"UPDATE torrent_stat SET making_ns ="
+                    " iif(?4 = 0, NULL, coalesce(making_ns, ?4))"
+                    " WHERE torrent_id = ?1"},
+            .table = "torrent_stat",
+            .weighs = true,
+        },
     [JOURNAL_OP_PUT_EVENT] =
         {
             .sql = {"INSERT INTO event (at, torrent_id, level, kind, text)"

@@ -31,6 +31,7 @@ enum journal_op_kind {
     JOURNAL_OP_PUT_SILENCE, /* n: since, 0 = it answers; ext: state NUL error */
     JOURNAL_OP_PUT_OWED,    /* a: 1 = yes */
     JOURNAL_OP_PUT_KEPT,
+    JOURNAL_OP_PUT_MAKING,  /* n: since, 0 = all that was made is told */
     JOURNAL_OP_PUT_EVENT,   /* a: level, n: time; ext: kind NUL text */
     JOURNAL_OP_VERIFY_DONE, /* n: unless wished for later than this */
     JOURNAL_OP_ACCEPTED_LOSS,

@@ -470,6 +470,7 @@ static void journal_read_stat(sqlite3_stmt *s, void *row)
     t->updated_at = sqlite3_column_int64(s, 17);
     t->last_run = sqlite3_column_int64(s, 18);
     t->done_owed = sqlite3_column_int(s, 19) != 0;
+    t->making_ns = sqlite3_column_int64(s, 20);
 }
 
 /* The live facts of a torrent. */
@@ -480,8 +481,8 @@ int journal_load_stat(struct journal *db, int64_t id, struct journal_stat *out,
         "SELECT state, bytes_done, bytes_total, pieces_done, down_rate,"
         " up_rate, eta_s, peers, seeds, downloaded, uploaded, wasted,"
         " error_code, checked_to, completed_at, seeding_s, root_dev,"
-        " updated_at, last_run, done_owed FROM torrent_stat WHERE torrent_id = "
-        "?1";
+        " updated_at, last_run, done_owed, making_ns FROM torrent_stat"
+        " WHERE torrent_id = ?1";
     const struct journal_query q = {
         .sql = sql, .id = id, .read = journal_read_stat};
     struct journal_rows r = {.size = sizeof(*out)};

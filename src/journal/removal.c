@@ -85,7 +85,8 @@ static int journal_remove_claims(struct journal *db, int64_t id, struct err *e)
         " WHERE torrent_id = ?1",
         "UPDATE torrent_stat SET bytes_done = 0, pieces_done = 0,"
         " checked_to = 0, completed_at = NULL, updated_at = unixepoch(),"
-        " state = (SELECT CASE wanted WHEN 'pause' THEN 'paused'"
+        " making_ns = NULL, state = (SELECT CASE wanted WHEN 'pause' THEN "
+        "'paused'"
         " ELSE 'queued' END FROM torrent WHERE id = ?1)"
         " WHERE torrent_id = ?1"};
     return journal_remove_exec(db, id, sql, sizeof(sql) / sizeof(*sql), e);
@@ -169,6 +170,7 @@ static int journal_remove_load(struct journal *db,
     }
     /* By what it made, not by what it claims: a removal that was cut short has
      * no claims. */
+    out->made_ns = stat.making_ns;
     for (size_t i = 0; i < out->n_files && out->root_dev == 0; i++) {
         out->root_dev = out->files[i].state.has_print ? stat.root_dev : 0;
     }

@@ -163,6 +163,13 @@ int64_t loop_unix_now(void)
     return (int64_t)time(NULL);
 }
 
+int64_t loop_unix_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000000 + (int64_t)t.tv_nsec;
+}
+
 /* The prepare handle keeps the loop alive without other handles. */
 void loop_run(struct loop *l)
 {

@@ -21,6 +21,7 @@ void loop_free(struct loop *l); /* everything on it must have been closed */
 /* Monotonic milliseconds, read once per turn of the loop. */
 uint64_t loop_now_ms(const struct loop *l);
 int64_t loop_unix_now(void); /* wall clock, seconds */
+int64_t loop_unix_ns(void);  /* the same, nanoseconds */
 /* Runs until loop_stop. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);

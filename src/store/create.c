@@ -178,8 +178,17 @@ static bool store_make_new(struct store_job *job, uint32_t file, char *path)
     return true;
 }
 
-/* A symbolic link. What is in its place stays; where there are no links, there
- * is none. */
+/* The very link is there: an earlier run was killed behind it. */
+static bool store_make_has_link(const char *path, const char *text)
+{
+    char there[PATH_MAX];
+    ssize_t n = readlink(path, there, sizeof(there));
+    return n >= 0 && (size_t)n == strlen(text) &&
+           memcmp(there, text, (size_t)n) == 0;
+}
+
+/* A symbolic link. What else is in its place stays; where there are no links,
+ * there is none. */
 static void store_make_link(struct store_job *job, uint32_t file, char *path)
 {
     const char *text = store_tree_link(job->store, file);
@@ -200,9 +209,10 @@ static void store_make_link(struct store_job *job, uint32_t file, char *path)
     }
     if (rc == 0) {
         store_tree_named(job->store, file);
-    }
-    if (rc == 0 && lstat(path, &st) == 0) {
         (void)bits_set(&job->create.part->made, file);
+    }
+    if ((rc == 0 || (rc == -EEXIST && store_make_has_link(path, text))) &&
+        lstat(path, &st) == 0) {
         job->prints[file] = store_sys_print(&st);
     }
 }

@@ -5,9 +5,11 @@
  * the other, and a link is not followed: what lies behind it was put there by
  * somebody, outside of the save path. A link to the torrent's file goes, its
  * target stays. What CREATE would have refused (a folder, a file that is
- * longer) is somebody else's, too.
+ * longer) is somebody else's, too. Of a CREATE that was killed the journal has
+ * seen nothing but that it began: see made.h.
  */
 #include "store/internal.h"
+#include "store/made.h"
 
 #include "base/file.h"
 
@@ -126,6 +128,15 @@ static const char *store_delete_refuses(const struct store_job *job,
     return NULL;
 }
 
+/* A killed CREATE has made it. */
+static bool store_delete_is_made(const struct store_job *job, uint32_t file,
+                                 int fd, const char *name)
+{
+    return job->remove.owned && !job->remove.owned[file].exists &&
+           store_is_made(fd, name, job->store->layout[file].length,
+                         job->remove.made_ns);
+}
+
 /* Looks at what is in a file's place; 0 when it is ours, 1 when it is not and
  * `why` says so, or -errno. */
 static int store_delete_look(const struct store_job *job, uint32_t file, int fd,
@@ -134,6 +145,9 @@ static int store_delete_look(const struct store_job *job, uint32_t file, int fd,
     struct stat st;
     if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
         return -errno;
+    }
+    if (store_delete_is_made(job, file, fd, name)) {
+        return 0;
     }
     bool link = S_ISLNK(st.st_mode);
     if (link && job->remove.owned &&
@@ -150,13 +164,19 @@ static int store_delete_look(const struct store_job *job, uint32_t file, int fd,
     return 0;
 }
 
+/* The name of a file in its folder. */
+static const char *store_delete_name(const struct store_tree *s, uint32_t file)
+{
+    const char *slash = strrchr(s->files[file].path, '/');
+    return slash ? slash + 1 : s->files[file].path;
+}
+
 /* Unlinks one file; what is not there is fine. */
 static void store_delete_file(struct store_delete *w, uint32_t file)
 {
     struct store_job *job = w->job;
     const struct store_node *f = &job->store->files[file];
-    const char *slash = strrchr(f->path, '/');
-    const char *name = slash ? slash + 1 : f->path;
+    const char *name = store_delete_name(job->store, file);
     char path[PATH_MAX];
     const char *why = NULL;
     int fd = store_delete_dir_fd(w, f->dir);
@@ -215,11 +235,22 @@ static void store_delete_home(struct store_delete *w, uint32_t file)
 }
 
 /* Whether a file is to go. */
-static bool store_delete_wants(const struct store_job *job, uint32_t file)
+static bool store_delete_wants(struct store_delete *w, uint32_t file)
 {
-    return !job->store->layout[file].pad &&
-           (!job->select || bits_get(job->select, file)) &&
-           (!job->remove.owned || job->remove.owned[file].exists);
+    const struct store_job *job = w->job;
+    const struct store_tree *s = job->store;
+    if (s->layout[file].pad || (job->select && !bits_get(job->select, file))) {
+        return false;
+    }
+    if (!job->remove.owned || job->remove.owned[file].exists) {
+        return true;
+    }
+    if (job->remove.made_ns == 0) {
+        return false;
+    }
+    int fd = store_delete_dir_fd(w, s->files[file].dir);
+    return fd >= 0 &&
+           store_delete_is_made(job, file, fd, store_delete_name(s, file));
 }
 
 /* A file that is not to go: what is in its place is told. */
@@ -328,7 +359,7 @@ static void store_delete_all(struct store_delete *d)
 {
     struct store_tree *s = d->job->store;
     for (uint32_t i = 0; i < s->n_files; i++) {
-        if (store_delete_wants(d->job, i)) {
+        if (store_delete_wants(d, i)) {
             store_delete_home(d, i);
             store_delete_file(d, i);
         } else if (!s->layout[i].pad && !d->job->remove.look) {

@@ -9,6 +9,7 @@
  *   sync.c     SYNC, STAT, SPACE
  *   scan.c     SCAN, LOOK
  *   parts.c    CREATE; create.c: one file of it; delete.c: DELETE
+ *   made.c     what a CREATE that was killed has made
  *   fds.c      the cache of open files, and who keeps a tree alive
  *   fail.c     failures in words
  *   tree.c     a torrent's files: paths, folders, what is not yet synced

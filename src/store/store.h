@@ -186,7 +186,8 @@ struct store_job {
          * stays. Of the rest dev, ino, size and mtime_ns count.
          * Borrows until done; NULL: all are. */
         const struct fingerprint *owned;
-        bool look;                /* nothing goes: `n_removed` would */
+        int64_t made_ns; /* else what CREATE made since then; 0: see made.h */
+        bool look;       /* nothing goes: `n_removed` would */
         uint32_t n_removed;       /* result: files that were there */
         struct store_stays stays; /* result: did not go; store_stays_fini */
     } remove;                     /* DELETE */

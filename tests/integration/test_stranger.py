@@ -256,6 +256,50 @@ def test_overwritten_on_a_drive_with_another_number(lab):
     assert kit.progress(lab, first)["pieces_done"] == 0
 
 
+def other_length(lab, size):
+    """A torrent of another length is given the file of the first one, whose
+    claims are gone before it is touched."""
+    first = make(lab)
+    torrent = lab.make_torrent(lab.make_data("other/other.bin", size, seed=5),
+                               piece_length=LENGTH)
+    seed = wire.Seeder(torrent, lab.next_ip())
+    two = kit.folder(lab, "two")
+    os.link(lab.path("out/data.bin"), os.path.join(two, "other.bin"))
+    renumber(lab)
+    run = lab.btc("get", torrent.path, "-d", two, "--overwrite", "--peer",
+                  seed.address)
+    assert run.code == 0, run
+    torrent.check(two)
+    assert kit.progress(lab, first)["pieces_done"] == 0, size
+
+
+def test_cut_on_a_drive_with_another_number(lab):
+    other_length(lab, SIZE // 2)
+
+
+def test_extended_on_a_drive_with_another_number(lab):
+    other_length(lab, SIZE * 2)
+
+
+def test_killed_before_it_writes_over(lab):
+    """The claims of the other are gone at whatever place a run is killed that
+    was to write over the file of both."""
+    first = make(lab)
+    torrent = lab.make_torrent(lab.make_data("other/other.bin", SIZE // 2,
+                                             seed=5), piece_length=LENGTH)
+    two = kit.folder(lab, "two")
+    os.link(lab.path("out/data.bin"), os.path.join(two, "other.bin"))
+    run = lab.btc("add", torrent.path, "-d", two)
+    assert run.code == 0, run
+    for nth in range(1, 300):
+        run = kit.killed_at(lab, nth, "resume", "2", "--overwrite",
+                            "--stall-timeout", "1s", codes=(7,))
+        assert claims(lab) <= len(first.good_pieces(lab.path("out"))), nth
+        if os.stat(lab.path("out/data.bin")).st_size != SIZE:
+            break
+    assert run.code < 0 and claims(lab) == 0, run
+
+
 def test_shared_on_a_drive_with_another_number(lab):
     """Two torrents have one file, which a mount leads to as well: a removal
     leaves it to the other, whose rows know the drive by an older number."""
