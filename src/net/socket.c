@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define TCP_SOCKET_UNSENT (512 << 10) /* bytes in the kernel, not yet sent */
+
 /* What went wrong with a connection, in our codes. */
 int tcp_socket_err(int errno_value)
 {
@@ -140,7 +142,7 @@ int tcp_socket_new_bound(const struct tcp_host_options *o,
             return rc;
         }
     }
-    tcp_socket_set_nodelay(fd);
+    tcp_socket_tune(fd);
     *out = fd;
     return 0;
 }
@@ -162,11 +164,17 @@ int tcp_socket_connect(int fd, const struct addr *to, int *refused)
     return 0;
 }
 
-/* Our writes are gathered per turn: Nagle could only delay them. */
-void tcp_socket_set_nodelay(int fd)
+/* Our writes are gathered per turn: Nagle could only delay them. What the
+ * kernel holds back for the network's sake is bounded: more of it is memory
+ * that who never reads would have for nothing, and a delay for what is said
+ * next. */
+void tcp_socket_tune(int fd)
 {
     int on = 1;
+    int unsent = TCP_SOCKET_UNSENT;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
+                     sizeof(unsent));
 }
 
 void tcp_socket_cork(int fd, bool on)

@@ -25,7 +25,7 @@ struct addr tcp_socket_bind_addr(const struct tcp_host_options *o,
 /* Starts connecting. When nobody can be reached from here, NETWORK or LIMIT
  * with the socket closed; else 0, and in *refused what connect said at once. */
 int tcp_socket_connect(int fd, const struct addr *to, int *refused);
-void tcp_socket_set_nodelay(int fd);
+void tcp_socket_tune(int fd);
 /* While corked the kernel sends full segments alone: blocks that follow each
  * other share them. What is left goes when the cork is out. */
 void tcp_socket_cork(int fd, bool on);

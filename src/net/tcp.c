@@ -379,7 +379,7 @@ static struct tcp_conn *tcp_new(struct tcp_host *h, int fd,
 struct tcp_conn *tcp_adopt(struct tcp_host *h, int fd,
                            const struct addr *remote)
 {
-    tcp_socket_set_nodelay(fd);
+    tcp_socket_tune(fd);
     pace_decide(&h->pace, fd);
     return tcp_new(h, fd, remote, TCP_OPEN);
 }
