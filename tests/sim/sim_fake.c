@@ -10,6 +10,7 @@
 static const char *const fake_names[SIM_N_SCRIPTS] = {
     [SIM_HONEST] = "honest",
     [SIM_LEECH] = "leech",
+    [SIM_SQUATTER] = "squatter",
     [SIM_SILENT] = "silent",
     [SIM_MUTE] = "mute",
     [SIM_CHOKER] = "choker",
@@ -135,10 +136,11 @@ static void fake_begin(struct sim_fake_conn *c)
         sim_fake_bitfield(c, &f->have);
     }
     if (f->script == SIM_LEECH || f->script == SIM_FLOOD ||
-        f->script == SIM_BAD_REQUESTS) {
+        f->script == SIM_BAD_REQUESTS || f->script == SIM_SQUATTER) {
         sim_fake_simple(c, WIRE_INTERESTED);
     }
-    if (f->script != SIM_CHOKER && f->script != SIM_LEECH) {
+    if (f->script != SIM_CHOKER && f->script != SIM_LEECH &&
+        f->script != SIM_SQUATTER) {
         c->choking = false;
         sim_fake_simple(c, WIRE_UNCHOKE);
     }
@@ -390,7 +392,7 @@ struct sim_fake *sim_fake_new(struct sim *s, struct sim_content *c,
     f->host.on_accept = fake_on_accept;
     f->host.ctx = f;
     (void)bits_init(&f->have, c->geom.n_pieces);
-    if (script != SIM_LEECH && script != SIM_FLOOD) {
+    if (script != SIM_LEECH && script != SIM_FLOOD && script != SIM_SQUATTER) {
         bits_fill(&f->have);
     }
     f->next = s->fakes;

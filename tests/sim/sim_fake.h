@@ -33,6 +33,7 @@ enum sim_script {
     SIM_HOLD,     /* never the last block; others that are long known, often */
     SIM_CREEP,    /* a block just before it would be snubbed */
     SIM_CHAOS,    /* any message at any time, true or false */
+    SIM_SQUATTER, /* has nothing, is interested and asks for nothing */
     SIM_N_SCRIPTS
 };
 

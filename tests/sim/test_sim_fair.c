@@ -92,6 +92,39 @@ static void test_shares(void **state)
     sim_each_seed(21, body_shares);
 }
 
+/* Those that hold a slot and ask for nothing keep out nobody: who comes then
+ * has all of the limit within seconds. */
+static void body_squatters(struct sim *s)
+{
+    uint64_t limit = 400 * KIB;
+    uint64_t least = 0, most = 0;
+    struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = seed_new(s, n, 24 * MIB);
+    struct crowd k;
+    if (s->seed % 2 == 0) {
+        torrent_set_limits(st->t, limit, 0, s->now_ms);
+    } else {
+        bucket_set_rate(&n->shared.swarm.up, limit, s->now_ms);
+    }
+    for (int i = 0; i < 30; i++) {
+        sim_fake_haunt(sim_fake_new(s, st->c, SIM_SQUATTER, MIB), &n->host);
+    }
+    sim_run(s, 5000 + sim_below(s, 60000));
+    crowd_come(&k, s, st, 1 + (uint32_t)sim_below(s, 6));
+    sim_run(s, 3000);
+    crowd_mark(&k);
+    sim_run(s, 4000);
+    uint64_t sum = crowd_got(&k, &least, &most);
+    SIM_CHECK(s, sum >= limit * 4 * 8 / 10);
+    SIM_CHECK(s, least >= sum / k.n / 2);
+}
+
+static void test_squatters(void **state)
+{
+    (void)state;
+    sim_each_seed(20, body_squatters);
+}
+
 /* Two torrents share the limit of the run, however many leechers each has. */
 static void body_torrents(struct sim *s)
 {
@@ -231,9 +264,9 @@ static void test_twins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shares), cmocka_unit_test(test_torrents),
-        cmocka_unit_test(test_drips),  cmocka_unit_test(test_chokers),
-        cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_shares),   cmocka_unit_test(test_squatters),
+        cmocka_unit_test(test_torrents), cmocka_unit_test(test_drips),
+        cmocka_unit_test(test_chokers),  cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,10 @@
  * among equals, the lot decides, young peers three times as likely.
  * Downloading, one slot is a turn (the optimistic unchoke); seeding, where
  * nobody earns anything for us, half of them are.
+ *
+ * Slots bound how many draw from us at once. Who is unchoked and draws hardly
+ * anything takes none: else a few that ask for nothing, or read a byte now and
+ * then, would keep out those that wait.
  */
 #include "core/swarm/choker.h"
 
@@ -111,13 +115,16 @@ static int choker_compare(const void *va, const void *vb)
     return (a->lot > b->lot) - (a->lot < b->lot);
 }
 
-/* Chokes all and ranks those that are interested. */
+/* Chokes all but the light ones and ranks those that are interested. */
 static void choker_job_rank(struct choker_job *j, struct choker_peer *peers,
                             size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct choker_peer *p = &peers[i];
 
+        if (p->interested && p->light) {
+            continue;
+        }
         if (p->interested) {
             j->ranks[j->n++] =
                 (struct choker_rank){.peer = p,

@@ -16,6 +16,7 @@ struct choker_peer {
     bool interested;       /* in us */
     bool unchoked;         /* in: now; out: from now on */
     bool snubbed;          /* we wait for data that does not come */
+    bool light;            /* unchoked, and hardly takes anything */
     uint64_t down_rate;    /* what it gives us, bytes/s */
     uint64_t up_rate;      /* what we give it, bytes/s */
     uint64_t connected_ms; /* when */
@@ -31,7 +32,8 @@ struct choker {
 void choker_init(struct choker *c);
 /* Sets `unchoked` of each peer. While downloading, by down_rate with snubbed
  * peers last; while `seeding`, by up_rate with rotation, so that everybody gets
- * a turn. Only interested peers take slots; one slot is the optimistic one. */
+ * a turn. Only interested peers take slots; one slot is the optimistic one. A
+ * light peer stays unchoked and takes none. */
 void choker_run(struct choker *c, struct choker_peer *peers, size_t n,
                 uint32_t slots, bool seeding, uint64_t now_ms, struct rng *rng);
 

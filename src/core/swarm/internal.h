@@ -184,16 +184,16 @@ int upload_pump(struct swarm *w, struct peer *p);
 int upload_done(struct swarm *w, struct peer *p, const struct event *ev);
 void upload_interested(struct swarm *w, struct peer *p);
 void upload_rank(struct swarm *w);
+void upload_give_slots(struct swarm *w); /* that are free, or hardly used */
 void upload_grant_fast(struct swarm *w, struct peer *p);
 
 /* --- share.c --- */
 #define UPLOAD_RUN 262144u /* bytes of one UPLOAD at most */
-#define SHARE_RUN_RANGES                                \
-    256u /* of files, in one UPLOAD of several requests \
-          */
+/* Ranges of files in one UPLOAD of several requests. */
+#define SHARE_RUN_RANGES 256u
 /* Ranges of files that a block consists of. */
 uint32_t share_ranges(const struct swarm *w, const struct wire_block *b);
-bool share_is_limited(const struct swarm *w);
+uint64_t share_limit(const struct swarm *w); /* bytes/s; 0 = none */
 /* Bytes of one UPLOAD, if the first request of it is not longer. */
 uint32_t share_run(const struct swarm *w);
 /* It has asked for something, and what is under way for it is not too much. */

@@ -21,7 +21,7 @@
 #define SHARE_EPOCH_MS      500   /* torrents that wait are counted anew */
 
 /* The lower of the two limits; 0 = none. */
-static uint64_t share_limit(const struct swarm *w)
+uint64_t share_limit(const struct swarm *w)
 {
     uint64_t all = w->shared->up.rate;
     uint64_t own = w->up.bucket.rate;
@@ -30,11 +30,6 @@ static uint64_t share_limit(const struct swarm *w)
         return num_max(all, own);
     }
     return num_min_u64(all, own);
-}
-
-bool share_is_limited(const struct swarm *w)
-{
-    return share_limit(w) > 0;
 }
 
 /* Bytes of a peer that may be under way. */

@@ -289,6 +289,7 @@ void swarm_tick(struct swarm *w)
         upload_rank(w);
         evict_idle(w);
     }
+    upload_give_slots(w);
     if (w->content != NULL) {
         content_wake(w->content);
     }

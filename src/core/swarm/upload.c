@@ -6,11 +6,15 @@
  */
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "core/swarm/internal.h"
 #include "model/names.h"
 #include <stdlib.h>
 
-#define UPLOAD_SLOTS 8 /* peers served at once */
+#define UPLOAD_SLOTS        8          /* peers served at once */
+#define UPLOAD_GRACE_MS     1000       /* from UNCHOKE to what it asks for */
+#define UPLOAD_LIGHT        (16 << 10) /* bytes/s: a block a second ... */
+#define UPLOAD_LIGHT_SHARES 4          /* ... or this part of a fair share */
 
 /* A slot given up and got back goes on with the old turn. */
 static void upload_begin_turn(struct swarm *w, struct peer *p)
@@ -172,7 +176,7 @@ static void upload_pump_turns(struct swarm *w)
  * what must wait. */
 int upload_pump(struct swarm *w, struct peer *p)
 {
-    if (share_is_limited(w)) {
+    if (share_limit(w) > 0) {
         upload_pump_turns(w);
         return 0;
     }
@@ -228,6 +232,25 @@ int upload_done(struct swarm *w, struct peer *p, const struct event *ev)
 
 /* --- whom --- */
 
+/* What a peer must draw for its slot to count: while there is a limit, a part
+ * of what it would get if all slots were in use. */
+static uint64_t upload_light(const struct swarm *w)
+{
+    uint64_t limit = share_limit(w);
+    uint64_t torrents = num_max(w->shared->share.n_waiting, 1);
+    uint64_t part = limit / torrents / UPLOAD_SLOTS / UPLOAD_LIGHT_SHARES;
+
+    return limit == 0 ? UPLOAD_LIGHT : num_min_u64(part, UPLOAD_LIGHT);
+}
+
+/* It could have drawn something by now, and has not. */
+static bool upload_is_light(const struct swarm *w, const struct peer *p)
+{
+    return !p->am_choking &&
+           w->clock.now_ms - p->slot.unchoked_ms >= UPLOAD_GRACE_MS &&
+           rate_get(&p->rate.up, w->clock.now_ms) < upload_light(w);
+}
+
 /* The choker's ranking, every CHOKER_INTERVAL_MS. */
 void upload_rank(struct swarm *w)
 {
@@ -247,6 +270,7 @@ void upload_rank(struct swarm *w)
                 .unchoked_ms = p->slot.unchoked_ms,
                 .waiting_ms = p->slot.wait_ms,
                 .snubbed = p->window.snubbed,
+                .light = upload_is_light(w, p),
             };
         }
     }
@@ -277,13 +301,14 @@ static struct peer *upload_find_waiting(struct swarm *w)
 }
 
 /* Free slots are given at once, not at the next ranking. */
-static void upload_give_slots(struct swarm *w)
+void upload_give_slots(struct swarm *w)
 {
     uint32_t unchoked = 0;
     struct peer *p;
     SWARM_EACH_PEER(p, w)
     {
-        if (p->phase == PEER_ACTIVE && !p->am_choking) {
+        if (p->phase == PEER_ACTIVE && !p->am_choking &&
+            !upload_is_light(w, p)) {
             unchoked++;
         }
     }

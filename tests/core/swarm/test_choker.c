@@ -309,6 +309,26 @@ static void test_one_slot(void **state)
     }
 }
 
+/* Light peers stay unchoked and take no slot from those that wait; who is not
+ * interested has none, light or not. */
+static void test_light_ones_take_no_slot(void **state)
+{
+    (void)state;
+    for (int seeding = 0; seeding < 2; seeding++) {
+        struct swarm w;
+        swarm_init(&w, 12, 3);
+        for (size_t i = 0; i < 6; i++) {
+            w.peers[i].unchoked = true;
+            w.peers[i].light = true;
+        }
+        w.peers[5].interested = false;
+        choker_run(&w.c, w.peers, w.n, 4, seeding, w.now_ms, &w.rng);
+        assert_int_equal(count_unchoked(w.peers, 6), 5);
+        assert_false(w.peers[5].unchoked);
+        assert_int_equal(count_unchoked(w.peers + 6, 6), 4);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_young_peers),
         cmocka_unit_test_teardown(test_seeding_rotates, print_seed),
         cmocka_unit_test(test_one_slot),
+        cmocka_unit_test(test_light_ones_take_no_slot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
