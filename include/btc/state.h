@@ -5,19 +5,20 @@
 #include <btc/status.h>
 
 /* What a torrent does. The views and JSON have the names. */
-#define BTC_STATES(X)                                         \
-    X(BTC_STATE_UNKNOWN, "")                                  \
-    X(BTC_STATE_METADATA, "metadata")                         \
-    X(BTC_STATE_QUEUED, "queued") /* no engine works on it */ \
-    X(BTC_STATE_CHECKING, "checking")                         \
-    X(BTC_STATE_DOWNLOADING, "downloading")                   \
-    X(BTC_STATE_SEEDING, "seeding")                           \
-    X(BTC_STATE_PAUSED, "paused")                             \
-    X(BTC_STATE_COMPLETE, "complete")                         \
-    X(BTC_STATE_WAITING_STORAGE, "waiting-storage")           \
-    X(BTC_STATE_WAITING_SPACE, "waiting-space")               \
-    X(BTC_STATE_ERROR, "error")                               \
-    X(BTC_STATE_HASHING, "hashing") /* btc_create, never in a database */
+#define BTC_STATES(X)                                                       \
+    X(BTC_STATE_UNKNOWN, "")                                                \
+    X(BTC_STATE_METADATA, "metadata")                                       \
+    X(BTC_STATE_QUEUED, "queued") /* no engine works on it */               \
+    X(BTC_STATE_CHECKING, "checking")                                       \
+    X(BTC_STATE_DOWNLOADING, "downloading")                                 \
+    X(BTC_STATE_SEEDING, "seeding")                                         \
+    X(BTC_STATE_PAUSED, "paused")                                           \
+    X(BTC_STATE_COMPLETE, "complete")                                       \
+    X(BTC_STATE_WAITING_STORAGE, "waiting-storage")                         \
+    X(BTC_STATE_WAITING_SPACE, "waiting-space")                             \
+    X(BTC_STATE_ERROR, "error")                                             \
+    X(BTC_STATE_HASHING, "hashing")   /* btc_create, never in a database */ \
+    X(BTC_STATE_REMOVING, "removing") /* wished away, and still here */
 enum btc_state {
 #define BTC_STATE_VALUE(value, name) value,
     BTC_STATES(BTC_STATE_VALUE)

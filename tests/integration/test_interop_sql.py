@@ -24,7 +24,7 @@ VIEWS = {
 TABLES = ("torrent torrent_stat metainfo file piece block tracker web_seed peer "
           "dht_node run event setting history")
 STATES = {"metadata", "checking", "downloading", "seeding", "paused",
-          "complete", "waiting-storage", "waiting-space", "error"}
+          "complete", "waiting-storage", "waiting-space", "error", "removing"}
 
 
 def sqlite3(lab, query):

@@ -183,6 +183,27 @@ def test_killed(lab):
         stop(daemon)
 
 
+def test_owed(lab):
+    """A removal that waits for an engine is told as that, not as what the
+    torrent was before."""
+    daemon = complete(lab, folder(lab))
+    os.kill(daemon.pid, signal.SIGSTOP)
+    wish(lab, "remove-data")
+    assert rows(lab) == ["removing"]
+    daemon.kill()
+    assert rows(lab) == ["removing"]
+    run = lab.btc("status")
+    assert "removing" in run.out and "btc resume" in run.err, run
+    told = lab.btc("status", "--json").json()
+    assert told["torrents"][0]["state"] == "removing", told
+    assert "resume" in told["next"], told
+    run = lab.btc("why", "1")
+    assert "removal with its data is owed" in run.out, run
+    assert "everything wanted is here" not in run.out, run
+    assert lab.btc("resume").code == 0
+    gone(lab)
+
+
 def killed_everywhere(lab, wish_first, *args):
     """A removal that is killed before its n-th change, for every n, and wished
     back then: never a claim of what is gone, and all comes anew."""

@@ -429,6 +429,14 @@ static void test_states(void **state)
         {"pause", "downloading", "downloading", "paused", "paused"},
         {"pause", "queued", "queued", "paused", "paused"},
         {"pause", "complete", "complete", "complete", "complete"},
+        {"remove", "complete", "removing", "removing", "removing"},
+        {"remove-data", "seeding", "removing", "removing", "removing"},
+        {"remove-data", "paused", "removing", "removing", "removing"},
+        {"remove", "metadata", "removing", "removing", "removing"},
+        {"remove-data", "waiting-space", "removing", "removing", "removing"},
+        {"remove-data", "error", "error", "error", "error"},
+        {"remove-data", "waiting-storage", "waiting-storage", "waiting-storage",
+         "waiting-storage"},
     };
     struct test_db *t = *state;
     struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);

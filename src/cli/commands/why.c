@@ -56,6 +56,26 @@ static bool cli_why_silent(struct cli_why *w)
     return silent;
 }
 
+/* It was wished away, and is here still. */
+static void cli_why_removing(struct cli_why *w, const char *wanted,
+                             struct front_text *text)
+{
+    const char *how = "";
+    if (wanted != NULL && strcmp(wanted, "remove-data") == 0) {
+        how = " with its data";
+    }
+    front_text_clear(text);
+    if (btc_engine_pid(btc_path(w->b)) != 0) {
+        front_text_printf(text, "it is being removed%s", how);
+    } else {
+        front_text_printf(text,
+                          "its removal%s is owed and no engine runs: `btc "
+                          "resume` does it, `btc start %lld` keeps it",
+                          how, (long long)w->id);
+    }
+    cli_why_add(w, text);
+}
+
 /* The state itself. */
 static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
 {
@@ -71,7 +91,9 @@ static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
         front_text_printf(&text, "it says: %s", error);
         cli_why_add(w, &text);
     }
-    if (wanted != NULL && strcmp(wanted, "pause") == 0) {
+    if (state == BTC_STATE_REMOVING) {
+        cli_why_removing(w, wanted, &text);
+    } else if (wanted != NULL && strcmp(wanted, "pause") == 0) {
         front_text_clear(&text);
         front_text_printf(&text, "it is paused: `btc start %lld` lets it run",
                           (long long)w->id);
