@@ -7,8 +7,13 @@
 /* Each problem is a row; DB when there was one. */
 BTC_API int btc_db_check(struct btc *b, btc_row_fn *fn, void *ctx,
                          struct btc_error *e);
-/* Deletes rows that belong to nothing and makes the indexes anew; LOCKED while
- * an engine runs. */
+/* Deletes rows that belong to nothing and makes anew what holds no data of its
+ * own: views, triggers and indexes that are missing or say something else, rows
+ * of torrent_stat. `fn` hears a row with one text for each of these, the name
+ * of what was made. LOCKED while an engine runs. */
+BTC_API int btc_db_mend(struct btc *b, btc_row_fn *fn, void *ctx,
+                        int64_t *n_deleted, struct btc_error *e);
+/* The same without a word. */
 BTC_API int btc_db_repair(struct btc *b, int64_t *n_deleted,
                           struct btc_error *e);
 BTC_API int btc_db_backup(struct btc *b, const char *to, struct btc_error *e);

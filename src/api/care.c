@@ -24,9 +24,11 @@ int btc_db_check(struct btc *b, btc_row_fn *fn, void *ctx, struct btc_error *e)
     return api_status(e, code, &err);
 }
 
-int btc_db_repair(struct btc *b, int64_t *n_deleted, struct btc_error *e)
+int btc_db_mend(struct btc *b, btc_row_fn *fn, void *ctx, int64_t *n_deleted,
+                struct btc_error *e)
 {
     struct err err = {0};
+    struct api_rows rows = {.fn = fn, .ctx = ctx};
     struct journal *db;
     *n_deleted = 0;
     int code = api_db(b, &db, &err);
@@ -34,10 +36,18 @@ int btc_db_repair(struct btc *b, int64_t *n_deleted, struct btc_error *e)
         code = journal_lock_engine(db, &err);
     }
     if (code == 0) {
-        code = journal_repair(db, n_deleted, &err);
+        code = journal_repair(db, fn ? api_row : NULL, &rows, n_deleted, &err);
         journal_unlock_engine(db);
     }
+    if (rows.stop != 0) {
+        return rows.stop;
+    }
     return api_status(e, code, &err);
+}
+
+int btc_db_repair(struct btc *b, int64_t *n_deleted, struct btc_error *e)
+{
+    return btc_db_mend(b, NULL, NULL, n_deleted, e);
 }
 
 int btc_db_backup(struct btc *b, const char *to, struct btc_error *e)

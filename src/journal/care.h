@@ -16,22 +16,26 @@ int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
  */
 int journal_check_schema(struct journal *db, journal_row_fn *fn, void *ctx,
                          struct err *e);
-/* Has it all tables, columns, indexes, views and triggers of its version?
- * BTC_E_DB with a sentence given for each that is missing. Takes a few
- * milliseconds; reads no row. */
-int journal_check_mend(struct journal *db, struct err *e);
-/* Makes views, triggers and indexes that are missing, in the caller's
- * transaction; BTC_E_DB when more is missing than these. */
+/* Has it all tables, columns, indexes, views and triggers of its version, and
+ * do the last three say what they are to say? BTC_E_DB with a sentence given
+ * for each that is missing or another. Takes a few milliseconds; reads no row.
+ */
+int journal_check_mend(struct journal *db, journal_row_fn *fn, void *ctx,
+                       struct err *e);
+/* Makes views, triggers and indexes that are missing or others, in the caller's
+ * transaction, and names each; BTC_E_DB when more is missing than these. */
 int journal_check_torrents(struct journal *db, journal_row_fn *fn, void *ctx,
                            struct err *e);
 /* have all torrents their rows of the tables that each needs; BTC_E_DB with a
  * sentence given for each that lacks one */
 int journal_backup(struct journal *db, const char *to, struct err *e);
 /* online; BTC_E_EXISTS when `to` is there */
-/* Makes views, triggers and indexes that are missing, deletes rows whose
- * torrent does not exist, makes missing rows of torrent_stat and the indexes
- * anew. The caller holds the engine lock. */
-int journal_repair(struct journal *db, int64_t *n_deleted, struct err *e);
+/* Makes views, triggers and indexes that are missing or others, deletes rows
+ * whose torrent does not exist, makes missing rows of torrent_stat and the
+ * indexes anew. `fn` (NULL allowed) hears a row for each thing that was made, a
+ * text. The caller holds the engine lock. */
+int journal_repair(struct journal *db, journal_row_fn *fn, void *ctx,
+                   int64_t *n_deleted, struct err *e);
 /* Puts a checked copy of the backup `from` in the place of the database. What
  * stood there is kept as *aside (malloc; NULL: nothing did), its log beside it.
  * `from` may be the database itself: then only a log that belongs to another

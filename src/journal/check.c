@@ -2,9 +2,11 @@
  * and the rows that each torrent needs.
  *
  * The schema is compared with one that the migrations make in memory, as far as
- * the database has come. What is missing is told by name; what somebody has
- * added stays. Views, triggers and indexes hold no data, so a repair makes them
- * anew; a table or a column is lost with what stood in it. */
+ * the database has come. What is missing is told by name, and so are views,
+ * triggers and indexes that say something else; what somebody has added stays.
+ * Those three hold no data, so a repair makes them anew; a table or a column is
+ * lost with what stood in it. */
+#include "journal/alike.h"
 #include "journal/care.h"
 #include "journal/each.h"
 #include "journal/internal.h"
@@ -57,13 +59,14 @@ static int journal_check_by(struct journal *db, const char *const *sql,
     "can be read (`btc db salvage`)"
 #define CHECK_REPAIR "`btc db check --repair` makes it anew"
 
-/* A part of the schema that the database lacks: a table, index, view or
- * trigger; or a column, `name` of the table `of`. */
+/* A part of the schema that the database lacks or has otherwise: a table,
+ * index, view or trigger; or a column, `name` of the table `of`. */
 struct check_part {
     const char *type;
     const char *name;
     const char *of;  /* the table that it belongs to */
     const char *sql; /* makes it; NULL: a column */
+    bool is_other;   /* it is there, and is another one */
 };
 typedef int check_part_fn(void *ctx, const struct check_part *part);
 
@@ -109,20 +112,31 @@ static int check_make_whole(struct check_schema *c, struct err *e)
     return 0;
 }
 
-/* Whether the database has it. `sql` asks for two names. */
-static int check_has(struct journal *db, const char *sql, const char *first,
-                     const char *second, bool *has, struct err *e)
+/* Whether the database has it, and whether that is the one. */
+static int check_find(struct journal *db, const struct check_part *part,
+                      bool *has, bool *alike, struct err *e)
 {
     sqlite3_stmt *s = NULL;
+    const char *sql = "SELECT sql FROM sqlite_schema WHERE type = ?1"
+                      " AND name = ?2";
+    const char *first = part->type;
+    if (part->sql == NULL) {
+        sql = "SELECT 1 FROM pragma_table_xinfo(?1) WHERE name = ?2";
+        first = part->of;
+    }
     int code = journal_prepare(db, sql, &s, e);
     if (code != 0) {
         return code;
     }
     (void)sqlite3_bind_text(s, 1, first, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(s, 2, second, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(s, 2, part->name, -1, SQLITE_STATIC);
     int rc = sqlite3_step(s);
     *has = rc == SQLITE_ROW;
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+    *alike = *has;
+    if (*has && !check_is_lost(part)) {
+        const char *now = (const char *)sqlite3_column_text(s, 0);
+        *alike = now != NULL && journal_sql_is_alike(now, part->sql);
+    } else if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         code = journal_fail(db, e, "cannot read");
     }
     (void)sqlite3_finalize(s);
@@ -143,11 +157,8 @@ static int check_columns(const struct check_schema *c, const char *table,
             .type = "column",
             .name = (const char *)sqlite3_column_text(s, 0),
             .of = table};
-        bool has = false;
-        code = check_has(c->db,
-                         "SELECT 1 FROM pragma_table_xinfo(?1)"
-                         " WHERE name = ?2",
-                         table, part.name, &has, e);
+        bool has = false, alike;
+        code = check_find(c->db, &part, &has, &alike, e);
         if (code == 0 && !has) {
             code = c->fn(c->ctx, &part);
         }
@@ -157,15 +168,13 @@ static int check_columns(const struct check_schema *c, const char *table,
 }
 
 /* One table, index, view or trigger. */
-static int check_part(const struct check_schema *c,
-                      const struct check_part *part, struct err *e)
+static int check_part(const struct check_schema *c, struct check_part *part,
+                      struct err *e)
 {
-    bool has = false;
-    int code = check_has(c->db,
-                         "SELECT 1 FROM sqlite_schema WHERE type = ?1"
-                         " AND name = ?2",
-                         part->type, part->name, &has, e);
-    if (code == 0 && !has) {
+    bool has = false, alike = false;
+    int code = check_find(c->db, part, &has, &alike, e);
+    part->is_other = has;
+    if (code == 0 && !alike) {
         return c->fn(c->ctx, part);
     }
     if (code == 0 && strcmp(part->type, "table") == 0) {
@@ -174,7 +183,8 @@ static int check_part(const struct check_schema *c,
     return code;
 }
 
-/* Gives `fn` what is missing, in an order in which it can be made. */
+/* Gives `fn` what is missing or another, in an order in which it can be made.
+ */
 static int check_walk(struct journal *db, check_part_fn *fn, void *ctx,
                       struct err *e)
 {
@@ -191,7 +201,7 @@ static int check_walk(struct journal *db, check_part_fn *fn, void *ctx,
             -1, &s, NULL);
     }
     while (code == 0 && sqlite3_step(s) == SQLITE_ROW) {
-        const struct check_part part = {
+        struct check_part part = {
             .type = (const char *)sqlite3_column_text(s, 0),
             .name = (const char *)sqlite3_column_text(s, 1),
             .of = (const char *)sqlite3_column_text(s, 2),
@@ -203,75 +213,111 @@ static int check_walk(struct journal *db, check_part_fn *fn, void *ctx,
     return code;
 }
 
-/* What is missing, counted and told. */
-struct check_missing {
+/* The part, for people. */
+static void check_name(const struct check_part *part, char *out, size_t size)
+{
+    if (part->sql == NULL) {
+        (void)snprintf(out, size, "the column %s of the table %s", part->name,
+                       part->of);
+    } else {
+        (void)snprintf(out, size, "the %s %s", part->type, part->name);
+    }
+}
+
+/* One more sentence. */
+static int check_say(struct journal_complaints *c, const char *column,
+                     const char *text)
+{
+    const struct journal_value row = {
+        .column = column, .type = JOURNAL_TEXT, .text = slice_str(text)};
+    return journal_complain(c, &row, 1);
+}
+
+/* What is wrong, counted and told. */
+struct check_wrong {
     struct journal_complaints c;
     size_t n_lost;
     char first[128]; /* of the worst kind */
+    const char *how; /* is that wrong */
 };
 
 static int check_tell(void *ctx, const struct check_part *part)
 {
-    struct check_missing *m = ctx;
+    struct check_wrong *w = ctx;
     char text[320];
     char name[128];
     bool lost = check_is_lost(part);
     const char *help = CHECK_REPAIR;
-    if (part->sql == NULL) {
-        (void)snprintf(name, sizeof(name), "the column %s of the table %s",
-                       part->name, part->of);
-    } else {
-        (void)snprintf(name, sizeof(name), "the %s %s", part->type, part->name);
+    const char *how = "is missing";
+    check_name(part, name, sizeof(name));
+    if (part->is_other) {
+        how = "is another one";
     }
-    if (m->c.n == 0 || (lost && m->n_lost == 0)) {
-        memcpy(m->first, name, sizeof(m->first));
+    if (w->c.n == 0 || (lost && w->n_lost == 0)) {
+        memcpy(w->first, name, sizeof(w->first));
+        w->how = how;
     }
     if (lost) {
-        m->n_lost++;
+        w->n_lost++;
         help = CHECK_LOST;
     }
-    int n = snprintf(text, sizeof(text), "%s is missing: %s", name, help);
-    const struct journal_value row = {.column = "missing",
-                                      .type = JOURNAL_TEXT,
-                                      .text = slice_of(text, (size_t)n)};
-    return journal_complain(&m->c, &row, 1);
+    (void)snprintf(text, sizeof(text), "%s %s: %s", name, how, help);
+    return check_say(&w->c, "missing", text);
 }
 
 int journal_check_schema(struct journal *db, journal_row_fn *fn, void *ctx,
                          struct err *e)
 {
-    struct check_missing m = {.c = {fn, ctx, 0}};
-    int code = check_walk(db, check_tell, &m, e);
-    if (code != 0 || m.c.n == 0) {
+    struct check_wrong w = {.c = {fn, ctx, 0}};
+    int code = check_walk(db, check_tell, &w, e);
+    if (code != 0 || w.c.n == 0) {
         return code;
     }
     char more[48] = "";
     const char *help = CHECK_LOST;
-    if (m.c.n > 1) {
-        (void)snprintf(more, sizeof(more), " (and %zu parts more)", m.c.n - 1);
+    if (w.c.n > 1) {
+        (void)snprintf(more, sizeof(more), " (and %zu parts more)", w.c.n - 1);
     }
-    if (m.n_lost == 0) {
+    if (w.n_lost == 0) {
         help = CHECK_REPAIR;
     }
     return err_set(e, BTC_E_DB,
-                   "%s: somebody has taken something of its schema away: %s%s "
-                   "is missing; %s",
-                   db->path, m.first, more, help);
+                   "%s: somebody has changed its schema: %s%s %s; %s", db->path,
+                   w.first, more, w.how, help);
 }
+
+/* What is made anew, and who hears of it. */
+struct check_made {
+    struct journal *db;
+    struct journal_complaints c;
+};
 
 /* Makes what holds no data. What cannot be made is told by the check after. */
 static int check_make(void *ctx, const struct check_part *part)
 {
-    struct journal *db = ctx;
-    if (!check_is_lost(part)) {
-        (void)sqlite3_exec(db->sql, part->sql, NULL, NULL, NULL);
+    struct check_made *m = ctx;
+    sqlite3 *sql = m->db->sql;
+    char name[128];
+    if (check_is_lost(part)) {
+        return 0;
     }
-    return 0;
+    if (part->is_other) {
+        char *drop = sqlite3_mprintf("DROP %s \"%w\"", part->type, part->name);
+        (void)sqlite3_exec(sql, drop, NULL, NULL, NULL);
+        sqlite3_free(drop);
+    }
+    if (sqlite3_exec(sql, part->sql, NULL, NULL, NULL) != SQLITE_OK) {
+        return 0;
+    }
+    check_name(part, name, sizeof(name));
+    return check_say(&m->c, "made", name);
 }
 
-int journal_check_mend(struct journal *db, struct err *e)
+int journal_check_mend(struct journal *db, journal_row_fn *fn, void *ctx,
+                       struct err *e)
 {
-    int code = check_walk(db, check_make, db, e);
+    struct check_made m = {.db = db, .c = {fn, ctx, 0}};
+    int code = check_walk(db, check_make, &m, e);
     if (code == 0) {
         code = journal_check_schema(db, NULL, NULL, e);
     }

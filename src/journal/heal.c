@@ -84,16 +84,34 @@ int journal_heal_stats(struct journal *db, struct err *e)
         e);
 }
 
-int journal_repair(struct journal *db, int64_t *n_deleted, struct err *e)
+/* So many rows were made. */
+static int journal_heal_tell(struct journal *db, journal_row_fn *fn, void *ctx)
+{
+    char text[64];
+    long long n = sqlite3_changes64(db->sql);
+    if (n == 0 || fn == NULL) {
+        return 0;
+    }
+    (void)snprintf(text, sizeof(text), "%lld rows of torrent_stat", n);
+    const struct journal_value row = {
+        .column = "made", .type = JOURNAL_TEXT, .text = slice_str(text)};
+    return fn(ctx, &row, 1);
+}
+
+int journal_repair(struct journal *db, journal_row_fn *fn, void *ctx,
+                   int64_t *n_deleted, struct err *e)
 {
     int code = journal_begin(db, e);
     if (code == 0) {
-        code = journal_check_mend(db, e);
+        code = journal_check_mend(db, fn, ctx, e);
         if (code == 0) {
             code = journal_heal(db, n_deleted, e);
         }
         if (code == 0) {
             code = journal_heal_stats(db, e);
+        }
+        if (code == 0) {
+            code = journal_heal_tell(db, fn, ctx);
         }
         if (code == 0) {
             code = journal_exec(db, "REINDEX", e);

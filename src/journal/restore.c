@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,14 +22,23 @@ static bool journal_is_same(const char *a, const char *b)
            sa.st_ino == sb.st_ino;
 }
 
+/* A backup that is looked at. */
+struct journal_restore_look {
+    const char *from;
+    struct err *e;
+};
+
 /* Row of a complaint: there must be none. */
 static int journal_restore_complain(void *ctx, const struct journal_value *v,
                                     size_t n)
 {
-    (void)ctx;
-    (void)v;
-    (void)n;
-    return BTC_E_DB;
+    const struct journal_restore_look *l = ctx;
+    struct slice what = slice_str("a row that belongs to nothing");
+    if (n == 1 && v->type == JOURNAL_TEXT) {
+        what = v->text;
+    }
+    return err_set(l->e, BTC_E_DB, "the backup is damaged (--db %s): %.*s",
+                   l->from, (int)num_min(what.len, 200), (const char *)what.p);
 }
 
 /* No run is on in it, whatever ran when it was made: what has changed on disk
@@ -57,7 +67,8 @@ static int journal_restore_copy(const char *from, const char *tmp,
         from, JOURNAL_READ_ONLY | JOURNAL_NETWORK | JOURNAL_ANY_VERSION, &db,
         e);
     if (code == 0) {
-        code = journal_check(db, journal_restore_complain, NULL, e);
+        struct journal_restore_look look = {.from = from, .e = e};
+        code = journal_check(db, journal_restore_complain, &look, e);
     }
     if (code == 0) {
         code = journal_copy_to(db, tmp, false, e);

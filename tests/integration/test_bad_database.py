@@ -184,6 +184,48 @@ def test_schema_mended(lab):
     torrent.check(lab.path("out"))
 
 
+def test_schema_changed(lab):
+    """A view, trigger or index that somebody has made with another body is named
+    like one that is gone. How it is laid out is his."""
+    torrent = make_db(lab)
+    whole = schema(lab)
+    before = lab.path("before.db")
+    assert lab.btc("db", "backup", before).code == 0
+    for (kind, name), sql in whole.items():
+        if sql and kind != "table":
+            loose = "\n ".join(sql.split(" ")).replace("\n  ", " /* x */ ")
+            if "'" not in sql and "--" not in sql:
+                by_hand(lab, f"DROP {kind} {name}", loose)
+    said(lab.btc("db", "check"), 0, "in order")
+    others = {
+        "the view progress": "CREATE VIEW progress AS SELECT * FROM torrent",
+        "the view log": whole["view", "log"] + " LIMIT 3",
+        "the index file_identity": "CREATE INDEX file_identity ON file (ino)",
+        "the trigger file_wished": "CREATE TRIGGER file_wished AFTER UPDATE OF "
+                                   "priority ON file BEGIN SELECT 'x'; END"}
+    for some in (list(others)[:1], list(others)[2:], list(others)):
+        for what in some:
+            by_hand(lab, f"DROP {what[4:]}", others[what])
+        run = said(lab.btc("db", "check"), 14, "--repair")
+        for what in others:
+            assert (f"{what} is another one" in run.out) == (what in some), run
+        for args in (("verify",), ("daemon",),
+                     ("db", "restore", lab.db, "--db", lab.path("to.db"))):
+            run = said(lab.btc(*args, timeout=30), 14, "--repair")
+            assert " is another one" in run.err, run
+        run = said(lab.btc("db", "check", "--repair"), 0, "in order")
+        for what in others:
+            assert (f"made anew: {what}\n" in run.err) == (what in some), run
+        assert "is another one" not in run.out + run.err, run
+        said(lab.btc("db", "check"), 0, "in order")
+        said(lab.btc("verify"), 0)
+    for what in others:
+        by_hand(lab, f"DROP {what[4:]}", others[what])
+    made = lab.btc("db", "check", "--repair", "--json").json()["made"]
+    assert set(made) == set(others), made
+    torrent.check(lab.path("out"))
+
+
 def test_schema_lost(lab):
     """A table or a column is named, and what helps does: a backup, or what can
     be read."""

@@ -274,7 +274,7 @@ static void test_repair_stats(void **state)
                     " AND file = 2;"
                     "DELETE FROM torrent_stat WHERE torrent_id = 2"),
         SQLITE_OK);
-    assert_int_equal(journal_repair(db, &n, &e), 0);
+    assert_int_equal(journal_repair(db, NULL, NULL, &n, &e), 0);
     TEST_DB_IS(t->path,
                "SELECT state || bytes_done || '/' || bytes_total || ' '"
                " || pieces_done FROM torrent_stat WHERE torrent_id = 2",
@@ -306,7 +306,7 @@ static void test_orphans(void **state)
     TEST_DB_IS(t->path, "SELECT count(*) > 0 FROM pragma_foreign_key_check",
                "1");
     struct journal *db = test_db_open(t->path, JOURNAL_ENGINE);
-    assert_int_equal(journal_repair(db, &n, &e), 0);
+    assert_int_equal(journal_repair(db, NULL, NULL, &n, &e), 0);
     journal_close(db);
     assert_true(n >= 2);
     TEST_DB_IS(t->path, "SELECT count(*) FROM pragma_foreign_key_check", "0");

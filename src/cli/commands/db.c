@@ -41,8 +41,8 @@ static int cli_db_keep(void *ctx, const struct btc_value *v, size_t n)
     return 0;
 }
 
-/* btc db check. */
-static int cli_db_check(struct cli *c, struct btc *b)
+/* btc db check. `made` is what a repair has made anew, NULL: there was none. */
+static int cli_db_check(struct cli *c, struct btc *b, json_t *made)
 {
     struct btc_error e = {0};
     json_t *problems = json_array();
@@ -55,6 +55,9 @@ static int cli_db_check(struct cli *c, struct btc *b)
     }
     if (c->o.json) {
         json_t *o = front_json_object();
+        if (made != NULL) {
+            json_object_set(o, "made", made);
+        }
         json_object_set(o, "problems", problems);
         json_object_set_new(o, "status", json_integer(status));
         if (status != 0) {
@@ -174,16 +177,40 @@ static int cli_db_salvage(struct cli *c)
     return 0;
 }
 
+/* Something was made anew. */
+static int cli_db_made(void *ctx, const struct btc_value *v, size_t n)
+{
+    if (n > 0 && v->type == BTC_TEXT) {
+        json_array_append_new(ctx, front_json_text(v->text));
+    }
+    return 0;
+}
+
+/* btc db check. */
+static int cli_db_look(struct cli *c, struct btc *b)
+{
+    return cli_db_check(c, b, NULL);
+}
+
 /* btc db check --repair. */
 static int cli_db_repair(struct cli *c, struct btc *b)
 {
     struct btc_error e = {0};
+    json_t *made = json_array();
     int64_t n = 0;
-    if (btc_db_repair(b, &n, &e) != 0) {
-        return cli_fail(c, &e);
+    int status = btc_db_mend(b, cli_db_made, made, &n, &e);
+    if (status != 0) {
+        status = cli_fail(c, &e);
+    } else {
+        for (size_t i = 0; i < json_array_size(made); i++) {
+            cli_say(c, "made anew: %s",
+                    json_string_value(json_array_get(made, i)));
+        }
+        cli_say(c, "%lld rows that belonged to nothing are gone", (long long)n);
+        status = cli_db_check(c, b, made);
     }
-    cli_say(c, "%lld rows that belonged to nothing are gone", (long long)n);
-    return cli_db_check(c, b);
+    json_decref(made);
+    return status;
 }
 
 /* btc db path. */
@@ -275,7 +302,7 @@ static int cli_db_run(struct cli *c)
             return cli_db_with(c, 0, cli_db_repair);
         }
         return cli_db_with(c, BTC_OPEN_READ_ONLY | BTC_OPEN_ANY_VERSION,
-                           cli_db_check);
+                           cli_db_look);
     case CLI_DB_BACKUP:
         return cli_db_with(c, BTC_OPEN_READ_ONLY, cli_db_backup);
     case CLI_DB_RESTORE:
@@ -298,7 +325,7 @@ const struct cli_command cli_db = {
     .details =
         "check    looks for damage (exit 14); --repair deletes rows that\n"
         "         belong to nothing and makes the indexes anew, and\n"
-        "         views and triggers that somebody has dropped\n"
+        "         views and triggers that somebody has dropped or changed\n"
         "backup   writes a consistent copy while btc runs\n"
         "restore  puts a backup in the database's place; what stood\n"
         "         there is kept. A plain copy would meet the old file's\n"
