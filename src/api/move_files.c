@@ -144,10 +144,11 @@ static int api_move_lacks(const struct api_move *m,
                           const struct journal_file *f, const char *path,
                           int rc, struct err *e)
 {
-    if (!f->state.has_print || f->length == 0) {
+    bool gone = rc == -ENOENT || rc == -ENOTDIR;
+    if (!f->state.has_print || (gone && f->length == 0)) {
         return 0;
     }
-    if (rc != -ENOENT && rc != -ENOTDIR) {
+    if (!gone) {
         return err_set_errno(e, -rc, "%.300s", path);
     }
     return err_set(e, BTC_E_STORAGE,
