@@ -197,6 +197,29 @@ static bool journal_is_stub(const char *path)
            st.st_size < JOURNAL_SIZE_MIN;
 }
 
+/* It is not ours by its number. But a copy by way of SQL text (`.dump`) has
+ * lost that, and is no other program's. */
+static int journal_is_foreign(struct journal *db, int64_t app, struct err *e)
+{
+    int64_t ours = 0;
+    int code = journal_query_int(
+        db,
+        "SELECT count(*) = 4 FROM sqlite_schema WHERE type = 'table'"
+        " AND name IN ('torrent', 'torrent_stat', 'metainfo', 'piece')",
+        0, &ours, e);
+    if (code == 0 && app == 0 && ours) {
+        return err_set(e, BTC_E_DB,
+                       "%s holds torrents, but not as btc writes them (a copy "
+                       "by `.dump` is like that): `btc db salvage --db %s` "
+                       "makes a database of it",
+                       db->path, db->path);
+    }
+    return err_set(e, BTC_E_DB,
+                   "%s is a database of another program (application_id "
+                   "%lld): name another file with --db FILE",
+                   db->path, (long long)app);
+}
+
 /* Who the file is. *fresh: nothing in it yet. */
 static int journal_identify(struct journal *db, bool *fresh, struct err *e)
 {
@@ -233,10 +256,7 @@ static int journal_identify(struct journal *db, bool *fresh, struct err *e)
                        db->path);
     }
     if (!*fresh && app != JOURNAL_APPLICATION_ID) {
-        return err_set(e, BTC_E_DB,
-                       "%s is a database of another program (application_id "
-                       "%lld): name another file with --db FILE",
-                       db->path, (long long)app);
+        return journal_is_foreign(db, app, e);
     }
     return 0;
 }
