@@ -399,6 +399,16 @@ static bool store_take_is_own(const struct fingerprint *own,
            own->mtime_ns == now.mtime_ns && own->ctime_ns == now.ctime_ns;
 }
 
+void store_find_homes(struct store_job *job)
+{
+    char path[PATH_MAX];
+    uint32_t file = 0;
+    int rc = store_tree_find_homes(job->store, &file);
+    if (rc != 0 && store_tree_path(job->store, file, path) == 0) {
+        store_fail(job, file, path, -rc);
+    }
+}
+
 /* A file that was kept out of sight goes to its place: a move keeps the file,
  * so what is claimed of it stays true, and it is whole at one of the two after
  * a crash. Nothing is replaced. */
@@ -408,8 +418,16 @@ bool store_take(struct store_job *job, uint32_t file)
     char from[PATH_MAX], to[PATH_MAX];
     struct stat st;
     if (!store_tree_from(s, file) || store_tree_path(s, file, to) != 0 ||
-        store_tree_from_path(s, file, from) != 0 || lstat(from, &st) != 0) {
+        store_tree_from_path(s, file, from) != 0) {
         return true; /* there is nothing to take */
+    }
+    int rc = store_sys_lstat(s->d, from, &st);
+    if (rc == -ENOENT || rc == -ENOTDIR) {
+        return true;
+    }
+    if (rc != 0) { /* nor is it known what would be lost with it */
+        store_fail(job, file, from, -rc);
+        return false;
     }
     if (store_own_has(s->d->own, to)) {
         store_fail(job, file, to, STORE_E_OWN);
@@ -418,7 +436,7 @@ bool store_take(struct store_job *job, uint32_t file)
     if (!store_make_dirs(job, file, to)) {
         return false;
     }
-    int rc = store_sys_fault(s->d, "rename", to);
+    rc = store_sys_fault(s->d, "rename", to);
     if (rc == 0) {
         rc = file_rename_new(from, to);
     }

@@ -381,7 +381,7 @@ void store_run_delete(struct store_worker *w, struct store_job *job)
         return;
     }
     store_fd_drop_all(s);
-    store_tree_find_homes(s);
+    store_find_homes(job);
     store_delete_all(&d);
     (void)store_delete_dir_fd(&d, 0);
     (void)close(d.root);

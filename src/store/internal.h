@@ -183,14 +183,13 @@ void store_unref(struct store *d);
 /* Device and inode of the open file; false when it is not in the cache. */
 bool store_fd_identity(struct store_tree *s, uint32_t file, struct stat *st);
 
-/* tree.c */
-/* Where it lies until it is moved; NULL: none. */
+/* tree.c. Where it lies until it is moved; NULL: none. */
 const char *store_tree_from(const struct store_tree *s, uint32_t file);
 /* The full path into `out` (PATH_MAX); 0 or -ENAMETOOLONG. */
 int store_tree_path(const struct store_tree *s, uint32_t file, char *out);
 int store_tree_from_path(const struct store_tree *s, uint32_t file, char *out);
-/* Finds the files that are at home already. While no other job is out. */
-void store_tree_find_homes(struct store_tree *s);
+/* Finds files that are at home, while no other job is out. -errno: `file`. */
+int store_tree_find_homes(struct store_tree *s, uint32_t *file);
 int store_tree_dir_path(const struct store_tree *s, uint32_t dir, char *out);
 /* True when the save path is a folder. */
 bool store_tree_has_root(const struct store_tree *s);
@@ -239,6 +238,8 @@ void store_fail_with(struct store_job *job, uint32_t file, const char *path,
 
 /* create.c: a file with a `from` is moved; false: the job has failed. */
 bool store_take(struct store_job *job, uint32_t file);
+/* store_tree_find_homes; that something cannot be looked at fails the job. */
+void store_find_homes(struct store_job *job);
 
 typedef void store_run_fn(struct store_worker *w, struct store_job *job);
 store_run_fn store_run_create, store_run_delete, store_run_look,

@@ -434,7 +434,7 @@ void store_run_stat(struct store_worker *w, struct store_job *job)
     (void)w;
     job->prints = mem_calloc(s->n_files, sizeof(*job->prints));
     store_stat_path(job, STORE_NO_FILE, s->save_path, &job->root);
-    store_tree_find_homes(s);
+    store_find_homes(job);
     for (uint32_t i = 0; i < s->n_files && job->root.exists; i++) {
         if (!s->layout[i].pad && store_take(job, i)) {
             store_stat_file(job, looks, i);

@@ -397,29 +397,53 @@ int store_tree_from_path(const struct store_tree *s, uint32_t file, char *out)
     return store_tree_join(s, rel, strlen(rel), out);
 }
 
-/* Nothing is at its path, and the very file is in the other place. */
-static bool store_home_is_right(const struct store_tree *s,
-                                const struct store_home *h)
+int store_tree_home_path(const struct store_tree *s, const struct store_home *h,
+                         char *out)
 {
-    char path[PATH_MAX];
-    struct stat st;
-    if (store_tree_path(s, h->file, path) != 0 || lstat(path, &st) == 0 ||
-        (errno != ENOENT && errno != ENOTDIR)) {
-        return false;
-    }
-    if (store_tree_join(s, h->path, strlen(h->path), path) != 0 ||
-        lstat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
-        return false;
-    }
-    const struct fingerprint now = store_sys_print(&st);
-    return store_is_owned(&h->own, &now);
+    return store_tree_join(s, h->path, strlen(h->path), out);
 }
 
-void store_tree_find_homes(struct store_tree *s)
+/* What is at a path: 0, -ENOENT, or that it cannot be said. */
+static int store_home_look(const struct store_tree *s, const char *path,
+                           struct stat *st)
+{
+    int rc = store_sys_lstat(s->d, path, st);
+    return rc == -ENOTDIR ? -ENOENT : rc;
+}
+
+/* Nothing is at its path, and the very file is in the other place: 1. Else 0,
+ * or -errno when that cannot be said. */
+static int store_home_is_right(const struct store_tree *s,
+                               const struct store_home *h)
+{
+    char path[PATH_MAX], home[PATH_MAX];
+    struct stat st;
+    if (store_tree_path(s, h->file, path) != 0 ||
+        store_tree_home_path(s, h, home) != 0) {
+        return 0;
+    }
+    int rc = store_home_look(s, path, &st);
+    if (rc != -ENOENT) {
+        return rc;
+    }
+    rc = store_home_look(s, home, &st);
+    if (rc != 0) {
+        return rc == -ENOENT ? 0 : rc;
+    }
+    const struct fingerprint now = store_sys_print(&st);
+    return S_ISREG(st.st_mode) && store_is_owned(&h->own, &now);
+}
+
+int store_tree_find_homes(struct store_tree *s, uint32_t *file)
 {
     for (uint32_t i = 0; i < s->n_homes; i++) {
         struct store_home *h = &s->homes[i];
-        if (h->taken || !store_home_is_right(s, h)) {
+        int rc = h->taken ? 0 : store_home_is_right(s, h);
+        if (rc < 0) {
+            *file = h->file;
+            return rc;
+        }
+        if (rc == 0) {
             continue;
         }
         pthread_mutex_lock(&s->d->fd_lock);
@@ -428,6 +452,7 @@ void store_tree_find_homes(struct store_tree *s)
         s->files[h->file].dir = h->dir;
         pthread_mutex_unlock(&s->d->fd_lock);
     }
+    return 0;
 }
 
 const struct store_home *store_tree_home(const struct store_tree *s,
@@ -452,12 +477,6 @@ bool store_tree_is_home(const struct store_tree *s, uint32_t file)
 {
     const struct store_home *h = store_tree_home(s, file);
     return h && h->taken;
-}
-
-int store_tree_home_path(const struct store_tree *s, const struct store_home *h,
-                         char *out)
-{
-    return store_tree_join(s, h->path, strlen(h->path), out);
 }
 
 /* A folder's path. */

@@ -183,6 +183,50 @@ static void test_create_no_space(void **state)
     kit_close(&k);
 }
 
+/* STAT while each look at a file fails once, with the file out of sight and to
+ * be taken home, or home already and unknown to be (`taken`): the job fails, or
+ * the file is there. It is never absent. */
+static void test_home_with(struct store_file *files, const char *lies)
+{
+    struct test_fault f = {
+        .lock = PTHREAD_MUTEX_INITIALIZER, .op = "stat", .errnum = EIO};
+    struct kit k;
+    char path[512];
+    struct stat st;
+    bool failed = true;
+    for (uint32_t at = 1; failed; at++) {
+        kit_open(&k, 2);
+        kit_mkdir(&k, "t");
+        kit_mkdir(&k, ".t.part");
+        kit_put(&k, lies, "data", 4);
+        assert_int_equal(lstat(kit_path(&k, lies, path, sizeof(path)), &st), 0);
+        struct fingerprint own = store_sys_print(&st);
+        files[0].own = &own;
+        store_set_fault(k.d, test_on_op, &f);
+        struct store_tree *s = store_tree_new(k.d, k.dir, files, 1, false);
+        f.at = at;
+        f.n = f.n_hit = 0;
+        struct store_job stat = kit_do(&k, s, STORE_STAT);
+        failed = f.n_hit > 0;
+        assert_int_equal(stat.result, failed ? BTC_E_IO : 0);
+        assert_true(failed ||
+                    (stat.prints[0].exists && stat.prints[0].ino == own.ino));
+        free(stat.prints);
+        store_tree_free(s);
+        kit_close(&k);
+    }
+}
+
+static void test_home(void **state)
+{
+    struct store_file taken = {.path = "t/f", .length = 4, .from = ".t.part/0"};
+    struct store_file parked = {
+        .path = ".t.part/0", .home = "t/f", .length = 4, .sparse = true};
+    (void)state;
+    test_home_with(&taken, ".t.part/0");
+    test_home_with(&parked, "t/f");
+}
+
 /* fdatasync fails while a dirty file is pushed out of the cache by others: the
  * jobs that push are not to blame, but the next SYNC fails. */
 static void test_lost_in_eviction(void **state)
@@ -890,6 +934,7 @@ int main(void)
         cmocka_unit_test(test_each_call_full),
         cmocka_unit_test(test_no_fallocate),
         cmocka_unit_test(test_create_no_space),
+        cmocka_unit_test(test_home),
         cmocka_unit_test(test_lost_in_eviction),
         cmocka_unit_test(test_hung_drive),
         cmocka_unit_test(test_silent_drive),
