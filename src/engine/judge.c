@@ -482,6 +482,22 @@ static void judge_end_loss(struct engine_torrent *st)
     }
 }
 
+void judge_end_overwrite(struct engine_torrent *st)
+{
+    if (st->row.overwrite) {
+        st->row.overwrite = false;
+        journal_put_overwritten(commit_facts(&st->ledger.member), st->id);
+    }
+}
+
+void judge_answer(struct engine_torrent *st)
+{
+    judge_end_loss(st);
+    if (!st->s->o.check_only) {
+        judge_end_overwrite(st);
+    }
+}
+
 bool judge_may_overwrite(const struct engine_torrent *st)
 {
     return st->row.overwrite || st->s->o.overwrite;

@@ -10,6 +10,10 @@
 bool judge_files(struct engine_torrent *st, const struct store_job *job);
 /* A person insists: what is in the way of the torrent's files goes. */
 bool judge_may_overwrite(const struct engine_torrent *st);
+/* It went, or nothing was in the way: the wish is over. */
+void judge_end_overwrite(struct engine_torrent *st);
+/* Nor is anything lost: wishes for such a case are over. */
+void judge_answer(struct engine_torrent *st);
 /* No piece matches in a file that btc does not know: no piece is claimed in it.
  * Blocks of unfinished pieces stay in the journal. Nothing tells whether they
  * are good but the hash of the whole piece, so one that is lost cannot be found

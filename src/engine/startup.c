@@ -173,9 +173,8 @@ static void startup_created(struct store_job *job)
     if (job->result < 0) {
         startup_not_created(st, job);
     } else {
-        if (st->row.overwrite && !startup_is_off(st)) {
-            st->row.overwrite = false;
-            journal_put_overwritten(commit_facts(&st->ledger.member), st->id);
+        if (!startup_is_off(st)) {
+            judge_end_overwrite(st);
         }
         made_own(st, job->prints, startup_owned);
     }

@@ -10,6 +10,7 @@
 #include "engine/adopt.h"
 #include "engine/commit.h"
 #include "engine/facts.h"
+#include "engine/judge.h"
 #include "engine/kept.h"
 #include "engine/limits.h"
 #include "engine/load.h"
@@ -377,9 +378,21 @@ static void engine_torrent_read_mail(struct engine_torrent *st)
     }
 }
 
+/* Who would start over, or write over what is in the way, is answered as soon
+ * as it runs: nothing was lost or in the way. Kept, the wish would do that some
+ * other day, to a drive that is away or to a file of somebody's. */
+static void engine_torrent_answer(struct engine_torrent *st)
+{
+    bool wished = st->row.accept_loss || st->row.overwrite;
+    if (wished && st->life.state == LIFE_RUNNING) {
+        judge_answer(st);
+    }
+}
+
 enum settled engine_torrent_settle(struct engine_torrent *st)
 {
     engine_torrent_read_mail(st);
+    engine_torrent_answer(st);
     if (life_awaits_settling(&st->life) && engine_torrent_is_settled(st)) {
         engine_torrent_live_type(st, LIFE_SETTLED);
     }

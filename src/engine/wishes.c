@@ -36,6 +36,11 @@ static void wish_apply(struct engine_torrent *st,
         turn_post(st,
                   st->life.state == LIFE_RUNNING ? LIFE_LEARNED : LIFE_AGAIN);
     }
+    if (st->life.state != LIFE_RUNNING &&
+        (row->accept_loss > st->row.accept_loss ||
+         row->overwrite > st->row.overwrite)) {
+        turn_post(st, LIFE_AGAIN); /* a look answers it */
+    }
     if (row->verify_since <= st->startup.verify_taken || st->s->o.check_only ||
         st->meta == NULL) {
         return; /* none, or a snapshot from before the commit that ends it */

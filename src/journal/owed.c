@@ -7,7 +7,7 @@
  * without bytes lacks none, but nobody has made it as long as it has no
  * fingerprint. */
 static const char owed_sql[] =
-    "SELECT verify_since <> 0 OR accept_loss <> 0 OR EXISTS"
+    "SELECT verify_since <> 0 OR accept_loss <> 0 OR overwrite <> 0 OR EXISTS"
     " (SELECT 1 FROM file WHERE torrent_id = ?1 AND NOT pad AND priority > 0"
     " AND (bytes_done < length OR part IS NOT NULL"
     " OR (length = 0 AND ino IS NULL)))"

@@ -10,8 +10,8 @@ struct journal;
 
 /* Whether the rows of a torrent ask for more than what an earlier run has told
  * to be complete: a check, a file that is wanted and not in its place, a new
- * start where the storage is gone, a .torrent that is to be kept. What cannot
- * be read counts as owed. */
+ * start where the storage is gone or something is in the way, a .torrent that
+ * is to be kept. What cannot be read counts as owed. */
 bool journal_is_owed(struct journal *db, int64_t id);
 
 #endif

@@ -3,6 +3,7 @@
 loaded, has long finished with, or that a killed engine did not come to."""
 import os
 import sqlite3
+import subprocess
 import sys
 
 import lab
@@ -59,6 +60,43 @@ def complete(lab, t, seeder, *args):
 def gone(lab):
     lab.wait(lambda: not lab.sql("SELECT 1 FROM torrent"), 20)
     assert not files(lab)
+
+
+def insist(lab):
+    """Wishes for a case that is not there: a look answers them."""
+    assert lab.btc("set", "1", "accept-loss=true", "overwrite=true").code == 0
+    lab.wait(lambda: tuple(lab.sql(
+        "SELECT accept_loss, overwrite FROM torrent")[0]) == (0, 0), 20)
+
+
+def test_insisted_when_nothing_was_wrong(lab):
+    """To start over, and to write over what is in the way, is no wish for some
+    other day: then a drive is away, and somebody's own file is in the place."""
+    t, seeder = folder(lab)
+    out = lab.mount_tmpfs("out", 20 << 20)
+    daemon = complete(lab, t, seeder)
+    insist(lab)
+    assert lab.btc("set", "1", "seed=forever").code == 0
+    lab.wait(lambda: state(lab) == "seeding", 20)
+    insist(lab)
+    stop(daemon)
+    mine = os.path.join(out, "two/f1")
+    os.unlink(mine)
+    with open(mine, "w", encoding="ascii") as f:
+        f.write("a diary")
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: state(lab) == "error", 20)
+    with open(mine, encoding="ascii") as f:
+        assert f.read() == "a diary"
+    assert daemon.stop() == 0
+    subprocess.run(["umount", out], check=True)
+    lab.mounts.remove(out)
+    pieces = lab.sql("SELECT count(*) AS n FROM piece")[0]["n"]
+    daemon = lab.start_btc("daemon")
+    lab.wait(lambda: state(lab) == "waiting-storage", 20)
+    assert daemon.stop() == 0
+    assert lab.sql("SELECT count(*) AS n FROM piece")[0]["n"] == pieces > 0
+    assert not os.listdir(out)
 
 
 def test_remove_data_never_loaded(lab):
