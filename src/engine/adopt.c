@@ -155,7 +155,7 @@ static void adopt_refuse(struct adopt *a)
     a->st->startup.adopt.refused = a->print;
     a->st->startup.adopt.refused_file = a->file;
     a->save_path = mem_strdup(a->st->row.save_path);
-    a->path = mem_strdup(facts_path(a->st, a->file));
+    a->path = mem_strdup(facts_place(a->st, a->file));
     if (a->other) {
         adopt_refused(a);
         return;

@@ -227,6 +227,15 @@ void facts_print(struct journal_file_state *f, const struct fingerprint *seen)
     f->ctime_ns = p.ctime_ns;
 }
 
+const char *facts_place(const struct engine_torrent *st, uint32_t file)
+{
+    const struct torrent_parked *parked = st->rows.parked;
+    if (parked != NULL && parked[file].part != NULL) {
+        return parked[file].part;
+    }
+    return facts_path(st, file);
+}
+
 const char *facts_path(const struct engine_torrent *st, uint32_t file)
 {
     const struct torrent_parked *parked = st->rows.parked;

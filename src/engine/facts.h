@@ -31,6 +31,8 @@ void facts_doubt(struct engine_torrent *st);
 
 /* Where a file has its place, below the save path. */
 const char *facts_path(const struct engine_torrent *st, uint32_t file);
+/* Where its bytes lie, which may be out of sight; below the save path, too. */
+const char *facts_place(const struct engine_torrent *st, uint32_t file);
 /* A file's fingerprint into its row. */
 void facts_print(struct journal_file_state *f, const struct fingerprint *seen);
 

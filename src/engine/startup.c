@@ -102,7 +102,7 @@ bool startup_is_too_long(const struct engine_torrent *st, char *text,
         return false;
     }
     const struct layout_file *f = &st->geom.files[st->startup.longer_file];
-    const char *path = facts_path(st, st->startup.longer_file);
+    const char *path = facts_place(st, st->startup.longer_file);
     size_t len = strlen(path);
     size_t cut = 0;
     if (len > STARTUP_PATH_MAX) {

@@ -409,6 +409,23 @@ void store_find_homes(struct store_job *job)
     }
 }
 
+/* What lies out of sight may go home: it is the file that the journal has seen
+ * there, or a copy, as long as that; or a CREATE that was killed has made it,
+ * and nothing is in it. Anything else somebody has put there. */
+static bool store_take_may(const struct store_tree *s, uint32_t file,
+                           const struct stat *st)
+{
+    const struct fingerprint *own = &s->froms[file].own;
+    uint64_t size = (uint64_t)st->st_size;
+    if (!S_ISREG(st->st_mode)) {
+        return false;
+    }
+    if (!own->exists) {
+        return st->st_blocks == 0 && size == s->layout[file].length;
+    }
+    return own->ino == st->st_ino || own->size == size;
+}
+
 /* A file that was kept out of sight goes to its place: a move keeps the file,
  * so what is claimed of it stays true, and it is whole at one of the two after
  * a crash. Nothing is replaced. */
@@ -422,7 +439,8 @@ bool store_take(struct store_job *job, uint32_t file)
         return true; /* there is nothing to take */
     }
     int rc = store_sys_lstat(s->d, from, &st);
-    if (rc == -ENOENT || rc == -ENOTDIR) {
+    if (rc == -ENOENT || rc == -ENOTDIR ||
+        (rc == 0 && !store_take_may(s, file, &st))) {
         return true;
     }
     if (rc != 0) { /* nor is it known what would be lost with it */

@@ -5,10 +5,15 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 
 import kit
 import lab as lab_module
 import wire
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "power"))
+from seeder import Seeder  # noqa: E402
 
 LENGTH = 32768
 SIZE = 900_000
@@ -98,6 +103,33 @@ def not_deleted(lab, look):
         assert lab.btc("verify").code == 8
     lab.btc("rm", "--data", "-y", "1")
     assert read(lab.path("out/data.bin")) == mine
+
+
+def test_out_of_sight(lab):
+    """Where btc keeps what a neighbour's pieces have of a file lies somebody's
+    own, or another torrent's of that very name: it is refused by its place, and
+    goes to no other when the file is wanted."""
+    for i, size in enumerate((40_000, 20_000, 40_000)):
+        lab.make_data(f"seed/three/f{i}", size, seed=i)
+    torrent = lab.make_torrent(lab.path("seed/three"), piece_length=LENGTH)
+    name = f".three.{torrent.info_hash[:8]}.part"
+    lab.make_data(f"seed/{name}/1", 20_000, seed=77)
+    other = lab.make_torrent(lab.path("seed", name), piece_length=LENGTH)
+    out = kit.folder(lab, "out")
+    shutil.copytree(lab.path("seed", name), os.path.join(out, name))
+    kit.get(lab, other)
+    seed = Seeder(torrent)
+    run = lab.btc("get", torrent.path, "-d", out, "-s", "1,3", "--peer",
+                  seed.address)
+    assert run.code == 13 and name + "/1" in run.err, run
+    assert lab.btc("set", "2", "select=").code == 0
+    run = lab.btc("resume", "2")
+    assert run.code == 0, run
+    torrent.check(out)
+    other.check(out)
+    assert lab.btc("verify").code == 0
+    assert lab.btc("rm", "--data", "-y", "2").code == 0
+    other.check(out)
 
 
 def test_not_deleted(lab):

@@ -816,10 +816,20 @@ static void test_take(void **state)
     assert_true(before.prints[0].blocks * 512 < 100000); /* not in full */
     store_tree_free(s);
 
+    /* What nobody knows as the torrent's stays where it is. */
+    s = store_tree_new(k.d, k.dir, u.files, 1, false);
+    struct store_job stat = kit_do(&k, s, STORE_STAT);
+    assert_int_equal(stat.result, 0);
+    assert_false(stat.prints[0].exists);
+    free(stat.prints);
+    assert_true(kit_exists(&k, ".t.part/0"));
+    store_tree_free(s);
+
+    u.files[0].own = &before.prints[0];
     s = store_tree_new(k.d, k.dir, u.files, 1, false);
     kit_mkdir(&k, "t");
     kit_put(&k, "t/f", "mine", 4);
-    struct store_job stat = kit_do(&k, s, STORE_STAT);
+    stat = kit_do(&k, s, STORE_STAT);
     assert_int_equal(stat.result, BTC_E_EXISTS);
     kit_expect(&k, "t/f", "mine", 4);
     char path[512];

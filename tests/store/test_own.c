@@ -145,6 +145,8 @@ static void test_taken(void **state)
     own_open(&k);
     kit_mkdir(&k, "part");
     kit_put(&k, "part/0", own_text, 10);
+    struct fingerprint own = {.exists = true, .size = 10};
+    files[0].own = &own;
     kit_torrent_init(&t, files, 1, 16384);
     struct store_tree *s = kit_store(&k, &t);
     struct store_job job = kit_do(&k, s, STORE_STAT);
