@@ -133,17 +133,43 @@ static void commit_commit(struct engine *s, struct pipeline *p,
     journal_thread_submit(s->journal_thread, a->batch);
 }
 
+/* Somebody has changed the schema under us, or has mended it. Without some of
+ * its parts a run does well to the end, and others are told of, too, before a
+ * row that they cost. */
+void engine_commit_schema(void *ctx, const struct err *e)
+{
+    struct engine *s = ctx;
+    bool news =
+        s->commit.schema == NULL || strcmp(s->commit.schema, e->msg) != 0;
+    if (e->code == 0 || news) {
+        free(s->commit.schema);
+        s->commit.schema = NULL;
+        s->commit.schema_cost = false;
+    }
+    if (e->code != 0 && news) {
+        s->commit.schema = mem_strdup(e->msg);
+        report_tell_error(s, NULL, BTC_E_DB, e->msg);
+        journal_put_event(pipes_free_facts(s), 0, LEVEL_ERROR, "schema",
+                          e->msg);
+    }
+}
+
 /* The last state cannot be saved: the run ends with that. */
 static void commit_last_failed(struct engine *s, int code, const struct err *e)
 {
+    const char *why = e->msg;
     if (++s->commit.n_last_fails < COMMIT_LAST_TRIES) {
         pipes_hurry(s);
         return;
     }
     s->commit.dead = true;
     s->end.status = code;
+    if (s->commit.schema != NULL) {
+        s->end.status = BTC_E_DB;
+        why = s->commit.schema;
+    }
     (void)snprintf(s->end.error, sizeof(s->end.error),
-                   "the last state could not be saved: %.400s", e->msg);
+                   "the last state could not be saved: %.400s", why);
 }
 
 /* The disk under the journal is full: nothing more is fetched that could not be
@@ -166,7 +192,7 @@ static void commit_failed(struct engine *s, int code, const struct err *e)
 {
     log_write(LOG_WARN, "journal", "commit failed, kept for the next try: %s",
               e->msg);
-    if (s->commit.failed_code != code) {
+    if (s->commit.failed_code != code && s->commit.schema == NULL) {
         report_tell_error(s, NULL, code, e->msg);
     }
     if (s->commit.failed_ms == 0) {
@@ -179,6 +205,8 @@ static void commit_failed(struct engine *s, int code, const struct err *e)
         commit_wait_for_space(s, e);
     } else if (code == BTC_E_DB || code == BTC_E_IO) {
         turn_end(s, code, e->msg);
+    } else if (s->commit.schema != NULL) {
+        turn_end(s, BTC_E_DB, s->commit.schema);
     }
 }
 
@@ -249,6 +277,7 @@ static void commit_refused_row(struct engine *s,
     }
     if (r->weighs) {
         commit_refuse(&st->ledger.member);
+        s->commit.schema_cost |= s->commit.schema != NULL;
     }
     if (refusals_note(st, r)) {
         commit_tell_refused(s, r);

@@ -14,6 +14,7 @@ void engine_commit_settle(struct engine *s);
 /* For the journal's thread. */
 void engine_commit_committed(void *ctx, struct journal_batch *b, int code,
                              const struct err *e);
+void engine_commit_schema(void *ctx, const struct err *e);
 /* The journal's rows say all there is to say of it, so they may be read again.
  */
 bool engine_commit_has_all(const struct engine_torrent *st);

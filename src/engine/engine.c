@@ -319,6 +319,7 @@ void engine_close(struct engine *s)
     free(s->progress.all);
     infos_free(s->infos);
     free(s->removed.ids);
+    free(s->commit.schema);
     free(s);
 }
 
@@ -371,7 +372,9 @@ static void engine_end_run(struct engine *s)
 int engine_run(struct engine *s, struct err *e)
 {
     static const struct journal_thread_callbacks callbacks = {
-        .on_committed = engine_commit_committed, .on_wishes = wishes_read};
+        .on_committed = engine_commit_committed,
+        .on_wishes = wishes_read,
+        .on_schema = engine_commit_schema};
     s->journal_thread = journal_thread_start(s->db, s->loop, &callbacks, s);
     if (s->journal_thread == NULL) {
         engine_end_run(s);
@@ -388,8 +391,12 @@ int engine_run(struct engine *s, struct err *e)
         loop_run(s->loop);
     }
     int rc = s->end.status;
+    const char *text = s->end.error;
+    if ((rc == 0 || rc == BTC_E_INTERRUPTED) && s->commit.schema_cost) {
+        rc = BTC_E_DB;
+        text = s->commit.schema;
+    }
     if (rc != 0) {
-        const char *text = s->end.error;
         (void)err_set(e, rc, "%s", text[0] != '\0' ? text : err_text(rc));
     }
     return rc;

@@ -183,6 +183,8 @@ struct engine_commit {
     bool last;             /* the last commits of the run are under way */
     bool dead;             /* they could not be made */
     uint32_t n_last_fails; /* of them */
+    char *schema; /* owns; what of it somebody has changed; NULL = nothing */
+    bool schema_cost; /* and rows of torrents could not be written since */
 };
 
 enum end_phase {

@@ -196,15 +196,13 @@ static void ledger_tell_done(struct engine_torrent *st, bool refused)
 {
     char text[TORRENT_ERROR_MAX];
     st->ledger.done_taken = st->ledger.done_pending = false;
-    if (refused) {
-        const char *help = "take that rule away";
-        if (strstr(refusals_text(st), "no such ")) {
-            help = "`btc db check` tells what is missing";
-        }
+    if (refused && st->s->commit.schema != NULL) {
+        turn_post_failed(st, BTC_E_DB, st->s->commit.schema);
+    } else if (refused) {
         (void)snprintf(text, sizeof(text),
-                       "the database refuses a row (%.150s); %s, then `btc "
-                       "resume`",
-                       refusals_text(st), help);
+                       "the database refuses a row (%.150s); take that rule "
+                       "away, then `btc resume`",
+                       refusals_text(st));
         turn_post_failed(st, BTC_E_DB, text);
     } else {
         store_tree_only_reads(st->store);

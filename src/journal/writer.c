@@ -9,10 +9,15 @@
  *
  * As long as the loop has not taken the wishes none are read: what they are
  * about is not in the next ones again.
+ *
+ * Somebody may change the schema meanwhile, as he may data: schema_version
+ * tells that, and then it is compared with what it should be. A row that cannot
+ * be written for such a reason is told of behind the reason.
  */
 #include "journal/writer.h"
 
 #include "journal/busy.h"
+#include "journal/care.h"
 #include "journal/internal.h"
 #include "journal/refused.h"
 #include "journal/wishes.h"
@@ -52,13 +57,16 @@ struct journal_thread {
     struct journal_thread_callbacks cb;
     void *ctx;
     pthread_t thread;
-    int64_t data_version;  /* of the last wishes; the thread's alone */
-    int64_t seen;          /* number of the last wish; the same */
-    pthread_mutex_t mutex; /* for what follows */
-    pthread_cond_t more;   /* queue or stop changed */
+    int64_t data_version;   /* of the last wishes; the thread's alone */
+    int64_t seen;           /* number of the last wish; the same */
+    int64_t schema_version; /* that was compared last; the same */
+    bool schema_wrong;      /* by then; the same */
+    pthread_mutex_t mutex;  /* for what follows */
+    pthread_cond_t more;    /* queue or stop changed */
     struct journal_jobs queue;
     struct journal_jobs done;
     struct journal_wishes *wishes; /* owns; not yet taken */
+    struct err *schema;            /* owns; what became of it, not yet taken */
     bool stop;
     uint64_t since_ms; /* of the call that it is in; 0 = none */
 };
@@ -127,6 +135,34 @@ static void journal_thread_tell(struct journal_thread *t,
     loop_wakeup_send(t->wakeup);
 }
 
+/* Looks whether the schema is still what it should be, when somebody has
+ * changed it. What cannot be told now is tried again. */
+static void journal_thread_look(struct journal_thread *t)
+{
+    int64_t version = 0;
+    struct err e = {0};
+    if (journal_query_int(t->db, "PRAGMA schema_version", 0, &version, NULL) ||
+        version == t->schema_version) {
+        return;
+    }
+    int code = journal_check_schema(t->db, NULL, NULL, &e);
+    bool wrong = code == BTC_E_DB;
+    if (code != 0 && !wrong) {
+        return;
+    }
+    t->schema_version = version;
+    if (!wrong && !t->schema_wrong) {
+        return; /* what was added is nobody's business */
+    }
+    t->schema_wrong = wrong;
+    e.code = code;
+    (void)pthread_mutex_lock(&t->mutex);
+    free(t->schema);
+    t->schema = mem_dup(&e, sizeof(e));
+    (void)pthread_mutex_unlock(&t->mutex);
+    loop_wakeup_send(t->wakeup);
+}
+
 /* Reads the wishes when somebody else has written. A failure is tried again at
  * the next tick. */
 static void journal_thread_poll(struct journal_thread *t)
@@ -136,9 +172,11 @@ static void journal_thread_poll(struct journal_thread *t)
     if (journal_thread_is_behind(t) || !journal_thread_has_news(t, &version)) {
         return;
     }
+    journal_thread_look(t);
     struct journal_wishes *w = journal_load_wishes(t->db, &t->seen, &e);
     if (!w) {
-        log_write(LOG_WARN, "db", "cannot read the wishes: %s", e.msg);
+        enum log_level level = t->schema_wrong ? LOG_INFO : LOG_WARN;
+        log_write(level, "db", "cannot read the wishes: %s", e.msg);
         return;
     }
     t->data_version = version;
@@ -167,6 +205,9 @@ static void journal_thread_work(struct journal_thread *t,
     job->code = journal_thread_apply(t, job);
     if (job->code == BTC_E_NOSPACE && journal_empty_wal(t->db)) {
         job->code = journal_thread_apply(t, job);
+    }
+    if (job->code == BTC_E_INTERNAL) {
+        journal_thread_look(t);
     }
 }
 
@@ -277,7 +318,13 @@ static void journal_thread_on_wakeup(void *ctx)
     journal_jobs_init(&t->done);
     struct journal_wishes *w = t->wishes;
     t->wishes = NULL;
+    struct err *schema = t->schema;
+    t->schema = NULL;
     (void)pthread_mutex_unlock(&t->mutex);
+    if (schema && t->cb.on_schema) {
+        t->cb.on_schema(t->ctx, schema);
+    }
+    free(schema);
     while ((job = first) != NULL) {
         first = job->next;
         journal_thread_finish(t, job);
@@ -299,6 +346,8 @@ journal_thread_start(struct journal *db, struct loop *l,
     t->ctx = ctx;
     t->data_version = -1; /* none is: the first look reads the wishes */
     t->seen = JOURNAL_SEEN_NOTHING;
+    (void)journal_query_int(db, "PRAGMA schema_version", 0, &t->schema_version,
+                            NULL);
     journal_jobs_init(&t->queue);
     journal_jobs_init(&t->done);
     t->wakeup = loop_wakeup_new(l, journal_thread_on_wakeup, t);
@@ -414,6 +463,7 @@ struct journal *journal_thread_stop(struct journal_thread *t)
     journal_thread_drain(t);
     loop_wakeup_close(t->wakeup);
     struct journal *db = t->db;
+    free(t->schema);
     (void)journal_set_patience(db, JOURNAL_BUSY_MS);
     (void)pthread_cond_destroy(&t->more);
     (void)pthread_mutex_destroy(&t->mutex);

@@ -17,6 +17,10 @@ struct journal_thread_callbacks {
     /* Somebody else wrote wishes, to be freed with journal_wishes_free. Called
      * once at the start with all that there are. Loop thread. */
     void (*on_wishes)(void *ctx, struct journal_wishes *w);
+    /* Somebody has changed the schema, which was whole at the start: BTC_E_DB
+     * and what is wrong with it, or 0: it is whole again. Before the rows that
+     * cannot be written for that. NULL allowed. Loop thread. */
+    void (*on_schema)(void *ctx, const struct err *e);
 };
 
 /* Takes over the connection (db must not be used until journal_thread_stop).

@@ -232,6 +232,88 @@ def test_refused_by_broken_rule(lab):
     assert row(lab, t)["downloaded"] == t.size, row(lab, t)
 
 
+# --- somebody changes the schema under a run ---
+
+def under_a_run(lab, sql, *args):
+    """Does it to the database of a download that is under way; the run, which
+    is over when it is no daemon's."""
+    t = torrent_of(lab, "under.bin")
+    seeder = Seeder(t, rate=t.size // 2)
+    add(lab, t, seeder)
+    run = lab.start_btc(*args)
+    lab.wait(lambda: lab.sql("SELECT 1 FROM piece"), 30)
+    write(lab, sql)
+    return t, run
+
+
+def named_once(lab, run, what):
+    """By an event of the kind `schema` and by an error of no torrent."""
+    lab.wait(lambda: events(lab, "schema"), 30)
+    told = events(lab, "schema")
+    assert len(told) == 1 and what in told[0], told
+    assert " is missing; " in told[0], told
+    assert "salvage" in told[0] or "--repair" in told[0], told
+    said = run.out() + run.err()
+    assert said.count(f"btc  error: {told[0]}") == 1, said
+
+
+def dropped(lab, table):
+    """The run ends, and says why."""
+    run = under_a_run(lab, f"DROP TABLE {table}", "resume", "--progress",
+                      "plain")[1]
+    assert run.wait(60) == 14, run.err()
+    assert f"the table {table}" in run.err(), run.err()
+    assert "take that rule away" not in run.err(), run.err()
+    return run
+
+
+def test_pieces_dropped(lab):
+    named_once(lab, dropped(lab, "piece"), "the table piece")
+
+
+def test_files_dropped(lab):
+    named_once(lab, dropped(lab, "file"), "the table file")
+
+
+def test_torrents_dropped(lab):
+    """Nothing can be written at all then."""
+    dropped(lab, "torrent")
+
+
+def test_needless_table_dropped(lab):
+    """What only tells of the world keeps nothing from being complete."""
+    t, run = under_a_run(lab, "DROP TABLE tracker", "resume", "--progress",
+                         "plain")
+    assert run.wait(60) == 0, run.err()
+    named_once(lab, run, "the table tracker")
+    assert "cannot read the wishes" not in run.err(), run.err()
+    assert len(claimed(lab, t)) == t.piece_count
+
+
+def test_daemon_without_a_table(lab):
+    """It does not say that everything was saved."""
+    t, run = under_a_run(lab, "DROP TABLE piece", "daemon")
+    named_once(lab, run, "the table piece")
+    lab.wait(lambda: row(lab, t)["state"] == "error", 30)
+    assert run.stop() == 14, run.err()
+    assert "everything is saved" not in run.out() + run.err()
+
+
+def test_view_dropped(lab):
+    """It is named though a run does without; what is added is nobody's
+    business, and what is made anew is whole."""
+    run = under_a_run(lab, "CREATE TABLE mine (x)", "daemon")[1]
+    whole = lab.sql("SELECT sql FROM sqlite_schema WHERE name = 'way_list'")
+    write(lab, "DROP VIEW way_list")
+    named_once(lab, run, "the view way_list is missing")
+    write(lab, whole[0]["sql"])
+    write(lab, "DROP TRIGGER file_wished")
+    lab.wait(lambda: len(events(lab, "schema")) == 2, 30)
+    assert "the trigger file_wished is" in events(lab, "schema")[1]
+    assert run.stop() == 0, run.err()
+    assert lab.btc("db", "check", "--repair").code == 0
+
+
 # --- rows that are written for nothing ---
 
 def test_file_rows_once(lab):

@@ -98,8 +98,8 @@ static void rig_on_called(void *ctx)
 
 static void rig_start(struct rig *r, const char *path)
 {
-    const struct journal_thread_callbacks cb = {rig_on_committed,
-                                                rig_on_wishes};
+    const struct journal_thread_callbacks cb = {
+        .on_committed = rig_on_committed, .on_wishes = rig_on_wishes};
     memset(r, 0, sizeof(*r));
     r->db = test_db_open(path, JOURNAL_CREATE | JOURNAL_ENGINE);
     r->id = test_db_add(r->db, 1);
