@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 
+import place
 import report
 from clients import PEERS, Btc
 from rows import ROWS, Bench
@@ -122,13 +123,17 @@ def main():
         shutil.rmtree(o.work, ignore_errors=True)
         shutil.rmtree(o.disk, ignore_errors=True)
     text = report.table(done, o.rounds)
-    captions = report.captions(os.cpu_count(), versions)
+    machine = place.machine(o.disk)
+    captions = report.captions(
+        machine, versions,
+        f"{o.mib:,} MiB, {o.rounds} round{'s' if o.rounds > 1 else ''}")
     head = "\n".join(captions)
-    print(f"\n== medians of {o.rounds}: {head}\n\n{text}\n\n"
+    print(f"\n== medians of {o.rounds}\n{head}\n\n{text}\n\n"
           f"in {(time.monotonic() - start) / 60:.1f} minutes")
     with open(f"{o.out}/bench.txt", "w", encoding="utf-8") as f:
         f.write(f"{head}\n\n{text}\n")
-    report.write_csv(f"{o.out}/bench.csv", done)
+    report.write_csv(f"{o.out}/bench.csv", done, {
+        **machine, **{f"version of {n}": v for n, v in versions.items()}})
     report.write_svg(f"{o.out}/bench.svg", done, o.rounds, captions)
     print(f"\nwritten: {o.out}/bench.txt, bench.csv, bench.svg")
 

@@ -1,9 +1,10 @@
 """What came out: a table for people, a CSV for programs, a picture."""
 import csv
-import datetime
 import re
 import statistics
 from html import escape
+
+from samples import SLOW
 
 UNITS = {"rate": "MiB/s", "cpu": "CPU s/GiB", "rss": "MiB", "twice": "MiB twice",
          "first": "s to first"}
@@ -106,13 +107,20 @@ def tally(rows):
 
 def table(rows, rounds):
     """`rows`: (row, samples) pairs. The text of the table."""
-    return "\n\n".join([*(group(row, samples, rounds) for row, samples in rows),
-                        tally(rows)])
+    parts = [*(group(row, samples, rounds) for row, samples in rows),
+             tally(rows)]
+    if any(len(v) < rounds for _, samples in rows for v in samples.values()):
+        parts.append("fewer samples than rounds: a peer that did not end in a "
+                     "row's first round, or was\nover "
+                     f"{SLOW} times slower than btc, is not measured again there")
+    return "\n\n".join(parts)
 
 
-def write_csv(path, rows):
-    """One line a sample's figure."""
+def write_csv(path, rows, head):
+    """One line a sample's figure, below comments that say what `head` does."""
     with open(path, "w", newline="", encoding="utf-8") as f:
+        for key, value in head.items():
+            f.write(f"# {key}: {value}\n")
         out = csv.writer(f)
         out.writerow(["row", "client", "round", "figure", "value"])
         for row, samples in rows:
@@ -202,13 +210,20 @@ def write_svg(path, rows, rounds, captions):
         f.write(head + "\n" + "\n".join(body) + "\n</svg>\n")
 
 
-def captions(cores, versions):
-    """When and where, and who was measured; `versions` by client."""
-    today = datetime.date.today().isoformat()
-    return [f"{today}, {cores} cores, in memory but for the row \"onto the disk\"; "
-            "medians of one run, compare within a group only",
-            ", ".join(f"{name} {number(text)}"
-                      for name, text in versions.items())]
+def captions(machine, versions, scale):
+    """The lines above the figures: when and where (place.machine), who was measured
+    (`versions` by client), how (`scale`), and what one must know to read them."""
+    m = machine
+    lines = [f"{m['date']}, {m['kernel']}, {m['cores']} cores ({m['processor']}), "
+             f"{m['memory']}, TCP congestion control {m['tcp']}",
+             ", ".join(f"{name} {number(text)}"
+                       for name, text in versions.items()),
+             f"{scale}; in memory but for the row \"onto the disk\" "
+             f"({m['disk']}); medians of one run, compare within a group only"]
+    if m["tcp"].startswith("bbr"):
+        lines.append("BBR paces by timers, on loopback, too: rates of serving "
+                     "may differ twofold from one start to the next, for all")
+    return lines
 
 
 def number(version):

@@ -238,8 +238,9 @@ class Told(unittest.TestCase):
 
     def test_csv(self):
         with tempfile.TemporaryDirectory() as folder:
-            report.write_csv(f"{folder}/a.csv", self.rows)
+            report.write_csv(f"{folder}/a.csv", self.rows, {"tcp": "bbr"})
             with open(f"{folder}/a.csv", newline="", encoding="utf-8") as f:
+                self.assertEqual(f.readline(), "# tcp: bbr\n")
                 lines = [tuple(line.values()) for line in csv.DictReader(f)]
         for expected in (("download", "btc", "1", "rate", "1000"),
                          ("download", "transmission", "0", "rate at most",

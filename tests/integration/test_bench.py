@@ -29,7 +29,7 @@ def figures(folder):
     """{(row, client): {figure: value}} of the CSV."""
     out = {}
     with open(f"{folder}/bench.csv", newline="", encoding="utf-8") as f:
-        for line in csv.DictReader(f):
+        for line in csv.DictReader(x for x in f if not x.startswith("# ")):
             key = line["row"], line["client"]
             out.setdefault(key, {})[line["figure"]] = float(line["value"])
     return out
@@ -47,6 +47,10 @@ def check_rows(btc, folder):
     assert got["download", "btc"]["rate"] > 0
     text = (folder / "bench.txt").read_text(encoding="utf-8")
     assert "speed, of the best peer's" in text, text
+    assert "aims: " in text and "TCP congestion control " in text, text
+    table = (folder / "bench.csv").read_text(encoding="utf-8")
+    for name in ("date", "kernel", "cores", "tcp", "version of aria2"):
+        assert f"# {name}: " in table, table
     assert "<svg" in (folder / "bench.svg").read_text(encoding="utf-8")
 
 
