@@ -1,25 +1,31 @@
 """The bench: btc beside other clients, in one run and under the same
 conditions. Started by scripts/bench, inside a network namespace of its own."""
 import argparse
+import contextlib
 import os
-import shutil
+import signal
+import subprocess
 import sys
 import time
+import traceback
 
 import place
 import report
 from clients import PEERS, Btc
 from rows import ROWS, Bench
 from samples import SLOW
-from stage import Tracker, addresses, network
+from stage import Tracker, addresses, end_all, interrupt, network
 
 QUICK = ["download", "serve", "verify", "resume", "many-torrents"]
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130
 
 
 def options():
     names = ", ".join(row.name for row in ROWS)
     p = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     p.add_argument("--tools", required=True, help=argparse.SUPPRESS)
+    p.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     p.add_argument("--btc", action="append", required=True,
                    metavar="[NAME=]PROGRAM",
                    help="our program; again with a name for a variant")
@@ -43,17 +49,42 @@ def options():
                    help="how many are many (default 10000)")
     p.add_argument("--root", default="",
                    help="a folder with another system that has the peers")
-    p.add_argument("--work", default="/dev/shm/btc-bench",
-                   help="folder in memory for data and downloads")
-    p.add_argument("--disk", default="build-bench/disk",
-                   help="folder on a disk for the row 'disk'")
+    p.add_argument("--work", default="/dev/shm",
+                   help="folder in memory for data and downloads (default "
+                        "/dev/shm; btc-bench is made in it and removed)")
+    p.add_argument("--disk", default="build-bench",
+                   help="folder on a disk for the row 'disk' (there, "
+                        "btc-bench-disk)")
     p.add_argument("--out", default="build-bench",
                    help="folder for bench.csv, bench.svg and bench.txt")
     o = p.parse_args()
     o.rounds = o.rounds or (1 if o.quick else 3)
     o.mib = o.mib or (256 if o.quick else 1024)
-    o.disk = os.path.abspath(o.disk)
+    if min(o.rounds, o.mib, o.torrents) < 1 or o.limit < 0:
+        p.error("numbers are 1 or more")
     return o
+
+
+def rows_of(o):
+    """Those that were asked for, in their order."""
+    wanted = o.rows.split(",") if o.rows else [
+        row.name for row in ROWS if not o.quick or row.name in QUICK]
+    refuse_unknown("row", wanted, [row.name for row in ROWS])
+    return [row for row in ROWS if row.name in wanted]
+
+
+def refuse_unknown(what, wanted, known):
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        sys.exit(f"scripts/bench: no such {what}: {', '.join(unknown)}; there "
+                 f"are {', '.join(known)}")
+
+
+def wanted_peers(o):
+    known = [c.name for c in PEERS]
+    wanted = o.clients.split(",") if o.clients else known
+    refuse_unknown("client", wanted, known)
+    return wanted
 
 
 def clients_of(o):
@@ -63,7 +94,7 @@ def clients_of(o):
         name, _, program = value.rpartition("=")
         found.append(Btc(os.path.abspath(program),
                          name or ("btc" if i == 0 else f"btc {i}")))
-    wanted = o.clients.split(",") if o.clients else [c.name for c in PEERS]
+    wanted = wanted_peers(o)
     found += [c(o.root) for c in PEERS if c.name in wanted]
     out, versions = [], {}
     for client in found:
@@ -72,6 +103,8 @@ def clients_of(o):
         if version:
             out.append(client)
             versions[client.name] = version
+    if not any(c.is_ours for c in out):
+        raise place.NoPlace(f"{', '.join(o.btc)}: does not run")
     return out, versions
 
 
@@ -88,55 +121,122 @@ def say(name, sample, folder):
               flush=True)
 
 
-def measure(bench, row):
-    """(row, samples), told with its aims and the time that it took."""
+class Results:
+    """What was measured until now, in files, whatever comes next: they are
+    written again after each row."""
+
+    def __init__(self, o, versions):
+        self.o = o
+        self.rows = []  # (row, samples)
+        self.broken = []  # rows that could not go on, and why
+        self.is_interrupted = False
+        self.machine = place.machine(o.disk)
+        self.versions = versions
+        self.started = time.monotonic()
+
+    def captions(self):
+        return report.captions(
+            self.machine, self.versions,
+            f"{self.o.mib:,} MiB, {self.o.rounds} "
+            f"round{'s' if self.o.rounds > 1 else ''}")
+
+    def text(self):
+        lines = [*self.captions(), "", report.table(self.rows, self.o.rounds)]
+        lines += [f"\nthe row {name} broke off: {why}"
+                  for name, why in self.broken]
+        minutes = (time.monotonic() - self.started) / 60
+        end = ("interrupted: what was measured until then, in"
+               if self.is_interrupted else "in")
+        return "\n".join([*lines, "", f"{end} {minutes:.1f} minutes"])
+
+    def write(self):
+        versions = {f"version of {n}": v for n, v in self.versions.items()}
+        with open(f"{self.o.out}/bench.txt", "w", encoding="utf-8") as f:
+            f.write(self.text() + "\n")
+        report.write_csv(f"{self.o.out}/bench.csv", self.rows,
+                         {**self.machine, **versions})
+        report.write_svg(f"{self.o.out}/bench.svg", self.rows, self.o.rounds,
+                         self.captions())
+
+
+def measure(bench, row, results):
+    """One row, told with its aims and the time that it took. What is wrong with a
+    row as a whole does not take the others with it."""
     start = time.monotonic()
     samples = bench.begin()
+    results.rows.append((row, samples))
     print(f"\n{row.title} ...", flush=True)
-    row.run(bench)
+    try:
+        row.run(bench)
+    except Exception as e:  # pylint: disable=broad-except
+        traceback.print_exc()
+        results.broken.append((row.name, f"{type(e).__name__}: {e}"))
     print(f"\n{report.group(row, samples, bench.o.rounds)}\n"
           f"  {time.monotonic() - start:.0f} s", flush=True)
-    return row, samples
+    results.write()
+
+
+def run(o, rows):
+    """All of it, between making the place and clearing it."""
+    network([*addresses(2000), *addresses(8, third=40),
+             *addresses(250, third=60)])
+    clients, versions = clients_of(o)
+    results = Results(o, versions)
+    print("\n".join(results.captions()), flush=True)
+    results.write()  # who cannot be written to is told now
+    bench = Bench(o, Tracker(), clients, say)
+    try:
+        for row in rows:
+            measure(bench, row, results)
+    except KeyboardInterrupt:
+        results.is_interrupted = True
+    with no_interrupt():
+        end_all()
+        results.write()
+        print(f"\n== medians of {o.rounds}\n{results.text()}\n\n"
+              f"written: {o.out}/bench.txt, bench.csv, bench.svg", flush=True)
+    if results.is_interrupted:
+        return INTERRUPTED
+    return 1 if results.broken else 0
+
+
+@contextlib.contextmanager
+def no_interrupt():
+    """Clearing up takes a moment, and all of it is needed."""
+    for signal_ in ENDINGS:
+        signal.signal(signal_, signal.SIG_IGN)
+    yield
 
 
 def main():
     o = options()
-    wanted = o.rows.split(",") if o.rows else [
-        row.name for row in ROWS if not o.quick or row.name in QUICK]
-    unknown = set(wanted) - {row.name for row in ROWS}
-    if unknown:
-        sys.exit(f"scripts/bench: no such row: {', '.join(sorted(unknown))}")
-    os.makedirs(o.work, exist_ok=True)
-    os.makedirs(o.disk, exist_ok=True)
-    os.makedirs(o.out, exist_ok=True)
-    network([*addresses(2000), *addresses(8, third=40),
-             *addresses(250, third=60)])
-    clients, versions = clients_of(o)
-    bench = Bench(o, Tracker(), clients, say)
-    start = time.monotonic()
-    done = []
+    rows = rows_of(o)
+    wanted_peers(o)
+    claimed, sessions = [], place.sessions()
+    for signal_ in ENDINGS:
+        signal.signal(signal_, interrupt)
     try:
-        for row in ROWS:
-            if row.name in wanted:
-                done.append(measure(bench, row))
+        if not o.check:
+            place.check_network()
+        os.makedirs(o.out, exist_ok=True)
+        for name, folder in (("work", "btc-bench"), ("disk", "btc-bench-disk")):
+            claimed.append(place.claim(getattr(o, name), folder))
+            setattr(o, name, claimed[-1][0])
+        place.check_room(rows, o, o.work, o.disk)
+        return 0 if o.check else run(o, rows)
+    except KeyboardInterrupt:
+        print("interrupted before anything was measured", file=sys.stderr)
+        return INTERRUPTED
+    except (place.NoPlace, OSError, subprocess.SubprocessError) as e:
+        print(f"scripts/bench: {e}", file=sys.stderr)
+        return 1
     finally:
-        shutil.rmtree(o.work, ignore_errors=True)
-        shutil.rmtree(o.disk, ignore_errors=True)
-    text = report.table(done, o.rounds)
-    machine = place.machine(o.disk)
-    captions = report.captions(
-        machine, versions,
-        f"{o.mib:,} MiB, {o.rounds} round{'s' if o.rounds > 1 else ''}")
-    head = "\n".join(captions)
-    print(f"\n== medians of {o.rounds}\n{head}\n\n{text}\n\n"
-          f"in {(time.monotonic() - start) / 60:.1f} minutes")
-    with open(f"{o.out}/bench.txt", "w", encoding="utf-8") as f:
-        f.write(f"{head}\n\n{text}\n")
-    report.write_csv(f"{o.out}/bench.csv", done, {
-        **machine, **{f"version of {n}": v for n, v in versions.items()}})
-    report.write_svg(f"{o.out}/bench.svg", done, o.rounds, captions)
-    print(f"\nwritten: {o.out}/bench.txt, bench.csv, bench.svg")
+        with no_interrupt():
+            end_all()
+            for one in claimed:
+                place.release(one)
+            place.remove_sessions(but=sessions)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

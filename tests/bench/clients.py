@@ -9,6 +9,7 @@ done is killed by a hook of its own."""
 import json
 import os
 import subprocess
+import tempfile
 
 from stage import CLIENT
 
@@ -88,14 +89,17 @@ class Client:
     def version(self):
         """The first line that names one; None when it is not installed."""
         try:
-            out = subprocess.run(
-                self.wrap([self.program, *self.version_args]), check=False,
-                capture_output=True, text=True, timeout=20)
-        except OSError:
+            # Some make folders at home before they say it.
+            with tempfile.TemporaryDirectory() as home:
+                out = subprocess.run(
+                    self.wrap([self.program, *self.version_args]), check=False,
+                    capture_output=True, text=True, timeout=20,
+                    env=dict(os.environ, HOME=home))
+        except (OSError, subprocess.TimeoutExpired):
             return None
         text = (out.stdout + out.stderr).strip()
-        missing = out.returncode in (126, 127) or not text
-        return None if missing else text.splitlines()[0][:60]
+        is_there = out.returncode == 0 and text
+        return text.splitlines()[0][:60] if is_there else None
 
     def download(self, torrent, out, folder):
         return None

@@ -7,6 +7,7 @@ after another, in each round (samples.py); figures are a dict of numbers:
 
 A client that does a wrong thing has failed, one that takes longer than
 `bench.limit` is stopped: neither holds up the others."""
+import glob
 import os
 import shutil
 import socket
@@ -17,7 +18,8 @@ import time
 from clients import PEERS, Btc, Floor, Openssl
 from samples import Rounds
 from stage import (CLIENT, MIB, PORT, Failed, Process, Seeder, Torrent,
-                   Unfinished, addresses, bencode, fresh)
+                   Unfinished, addresses, bencode, end, fresh, is_open, launch,
+                   wait_free)
 
 LIMIT = 60  # seconds for one measurement, for each GiB of --mib
 SERVE = 20  # seconds in which leechers are served, at the most
@@ -25,11 +27,13 @@ SERVE = 20  # seconds in which leechers are served, at the most
 
 class Row:
     """A named measurement. `checks` say what is aimed at: a text, a function of
-    the medians by client, a comparison and its limit."""
+    the medians by client, a comparison and its limit. `room` gives, for so many
+    MiB of --mib and so many torrents, the MiB that it needs in memory and on the
+    disk."""
 
-    def __init__(self, name, title, run, checks):
+    def __init__(self, name, title, run, checks, room):
         self.name, self.title = name, title
-        self.run, self.checks = run, checks
+        self.run, self.checks, self.room = run, checks, room
 
 
 class Bench:
@@ -52,15 +56,25 @@ class Bench:
         return self.rounds.samples
 
     def each(self, clients, measure, mib=0):
-        self.rounds.each(clients, measure, mib)
+        def alone(client, folder):
+            if client.port:
+                wait_free(client.port)
+            return measure(client, folder)
+
+        self.rounds.each(clients, alone, mib)
 
     def own(self):
         """Ours alone: btc and its variants."""
         return [c for c in self.clients if c.is_ours]
 
     def torrent(self, piece_length=MIB, files=1, mib=None):
+        """Data of one size lies there at a time: rooms would add up else."""
         mib = mib or self.o.mib
-        return Torrent(f"{self.o.work}/data-{mib}", mib, piece_length, files)
+        folder = f"{self.o.work}/data-{mib}"
+        for old in glob.glob(f"{self.o.work}/data-*"):
+            if old != folder:
+                shutil.rmtree(old)
+        return Torrent(folder, mib, piece_length, files)
 
 
 # --- downloading ---
@@ -165,9 +179,14 @@ def row_verify(bench):
 
 # --- resuming ---
 
+def quarter(mib):
+    """For what goes at the speed of a slow network or disk."""
+    return max(64, mib // 4)
+
+
 def row_resume(bench):
     """kill -9 at half, and again."""
-    torrent = bench.torrent(mib=max(64, bench.o.mib // 4))
+    torrent = bench.torrent(mib=quarter(bench.o.mib))
     hosts = bench.seeds[:4]
     bench.tracker.tell(hosts)
 
@@ -253,16 +272,17 @@ def serve_once(bench, torrent, client, process, sources):
 
 def leech_once(command, process):
     """None when the leechers got nothing."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True) as leech:
-        try:
-            if leech.stdout.readline() != "begin\n":
-                return None
-            before = process.cpu()
-            figures = leech.stdout.readline().split()
-            after = process.cpu()
-        finally:
-            leech.kill()
+    leech = launch(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                   text=True)
+    try:
+        if leech.stdout.readline() != "begin\n":
+            return None
+        before = process.cpu()
+        figures = leech.stdout.readline().split()
+        after = process.cpu()
+    finally:
+        end(leech)
+        leech.stdout.close()
     if len(figures) != 2:
         return None
     got, seconds = float(figures[0]), float(figures[1])
@@ -284,18 +304,6 @@ def settle(process, port, limit):
             return
         time.sleep(0.25)
     raise Unfinished(limit)
-
-
-def is_open(port):
-    """Somebody listens on that port of this namespace."""
-    want = f":{port:04X}"
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with open(table, encoding="ascii") as f:
-            for line in f.readlines()[1:]:
-                fields = line.split()
-                if fields[1].endswith(want) and fields[3] == "0A":
-                    return True
-    return False
 
 
 # --- many torrents ---
@@ -352,6 +360,7 @@ def row_many_torrents(bench):
         bench.each(bench.own(), measure)
     finally:
         bench.tracker.refuses = False
+        shutil.rmtree(source)
 
 
 def select_progress(db):
@@ -449,7 +458,7 @@ def row_journal(bench):
 def row_slow_disk(bench):
     """20 MB/s, 200 ms a sync (slow.c). How long does the loop let a newcomer
     wait for its handshake meanwhile?"""
-    torrent = bench.torrent(mib=max(64, bench.o.mib // 4))
+    torrent = bench.torrent(mib=quarter(bench.o.mib))
     bench.tracker.tell(bench.seeds)
 
     def measure(client, folder):
@@ -543,6 +552,20 @@ def per_block(medians):
     return quotient(many, few)
 
 
+def copies(n, on_disk=0):
+    """Room for so many copies of --mib."""
+    return lambda mib, _: (n * mib, on_disk * mib)
+
+
+def quarters(mib, _):
+    return 2 * quarter(mib), 0
+
+
+def many(_, torrents):
+    """Small files and their rows: some 14 KiB a torrent."""
+    return torrents / 64, 0
+
+
 AT_LEAST, AT_MOST = ">=", "<="
 SPEED = ("speed, of the best peer's", beside_best("rate"), AT_LEAST)
 FLOOR = ("speed, of the floor's", beside("floor", "rate"), AT_LEAST)
@@ -551,32 +574,34 @@ FLOOR_CPU = ("CPU, of the floor's", beside("floor", "cpu"), AT_MOST)
 ROWS = [
     Row("download", "download, 1 MiB pieces, 8 seeds", row_download,
         [(*SPEED, 3.0), (*FLOOR, 0.85), (*FLOOR_CPU, 1.25),
-         ("MiB of memory", own("rss"), AT_MOST, 50)]),
+         ("MiB of memory", own("rss"), AT_MOST, 50)], copies(2)),
     Row("small-pieces", "download, 256 KiB pieces", row_small_pieces,
-        [(*SPEED, 3.0), (*FLOOR, 0.9), (*FLOOR_CPU, 1.25)]),
+        [(*SPEED, 3.0), (*FLOOR, 0.9), (*FLOOR_CPU, 1.25)], copies(2)),
     Row("large-pieces", "download, 16 MiB pieces", row_large_pieces,
-        [(*SPEED, 2.0), (*FLOOR, 0.9)]),
+        [(*SPEED, 2.0), (*FLOOR, 0.9)], copies(2)),
     Row("many-files", "download, 5,000 files", row_many_files,
         [(*SPEED, 3.0), ("MiB/s", own("rate"), AT_LEAST, 600),
-         ("MiB of memory", own("rss"), AT_MOST, 48)]),
+         ("MiB of memory", own("rss"), AT_MOST, 48)], copies(1)),
     Row("disk", "download onto the disk", row_disk,
         [(*SPEED, 1.0),
          ("speed, of the floor's that syncs", beside("floor, synced", "rate"),
           AT_LEAST, 0.9),
          ("CPU, of the floor's that syncs", beside("floor, synced", "cpu"),
-          AT_MOST, 1.5)]),
+          AT_MOST, 1.5)], copies(1, on_disk=1)),
     Row("many-peers", "download from 2,000 peers", row_many_peers,
-        [("CPU a block, of that with 20", per_block, AT_MOST, 1.3)]),
+        [("CPU a block, of that with 20", per_block, AT_MOST, 1.3)], copies(2)),
     Row("serve", "serve 8 leechers", row_serve,
         [(*SPEED, 1.3),
-         ("CPU, of the best peer's", beside_best("cpu", min), AT_MOST, 0.6)]),
+         ("CPU, of the best peer's", beside_best("cpu", min), AT_MOST, 0.6)],
+        copies(1)),
     Row("verify", "hash what is there", row_verify,
         [("speed, of one openssl core's", beside("openssl", "rate"), AT_LEAST,
-          0.97 * (os.cpu_count() or 1)), (*SPEED, 1.0)]),
+          0.97 * len(os.sched_getaffinity(0))), (*SPEED, 1.0)], copies(2)),
     Row("resume", "resume after kill -9", row_resume,
         [("MiB fetched twice, of the best peer's", beside_best("twice", min),
           AT_MOST, 1.5),
-         ("seconds to the first request", own("first"), AT_MOST, 0.2)]),
+         ("seconds to the first request", own("first"), AT_MOST, 0.2)],
+        quarters),
     Row("many-torrents", "10,000 torrents", row_many_torrents,
         [("seconds to add", own("add s"), AT_MOST, 2),
          ("seconds for status", own("status s"), AT_MOST, 0.1),
@@ -585,11 +610,12 @@ ROWS = [
          ("seconds to the first request", own("first s"), AT_MOST, 2),
          ("MiB of memory", own("rss"), AT_MOST, 150),
          ("% of a core at rest", own("idle %"), AT_MOST, 1),
-         ("% of a core, 5 foreign writes/s", own("wish %"), AT_MOST, 1)]),
+         ("% of a core, 5 foreign writes/s", own("wish %"), AT_MOST, 1)],
+        many),
     Row("journal", "the journal at full speed", row_journal,
         [("% of the CPU", own("cpu %"), AT_MOST, 3),
-         ("% of the bytes", own("bytes %"), AT_MOST, 0.5)]),
+         ("% of the bytes", own("bytes %"), AT_MOST, 0.5)], copies(4)),
     Row("slow-disk", "a disk of 20 MB/s and 200 ms a sync", row_slow_disk,
         [("ms for a handshake, p99", own("p99 ms"), AT_MOST, 50),
-         ("MiB of memory", own("rss"), AT_MOST, 64)]),
+         ("MiB of memory", own("rss"), AT_MOST, 64)], quarters),
 ]

@@ -5,8 +5,9 @@ it ended (figures), it did not end in the time that it had (its rate is at most
 that of all of it in that time; nothing else is known), or it failed (why)."""
 import dataclasses
 import shutil
+import sqlite3
 
-from stage import Failed, Unfinished, fresh
+from stage import Failed, Unfinished, end_all, fresh, living
 
 SLOW = 10  # times slower than ours: not measured again in that row
 
@@ -24,16 +25,23 @@ class Sample:
 
 def take(measure, mib=0):
     """The sample that `measure` comes to, of so many MiB; None when the client
-    cannot do the thing at all. What goes wrong here goes wrong for this client
-    in this round, not for the run."""
+    cannot do the thing at all. A figure that is None is not known. What goes
+    wrong here goes wrong for this client in this round, not for the run."""
+    others = set(living)  # a seeder goes on
     try:
         figures = measure()
-        return None if figures is None else Sample(figures)
+        if figures is None:
+            return None
+        return Sample({k: v for k, v in figures.items() if v is not None})
     except Unfinished as e:
         return Sample({"rate": mib / e.seconds} if mib else {},
                       limit=e.seconds)
     except Failed as e:
         return Sample({}, failed=str(e))
+    except (OSError, sqlite3.Error) as e:
+        return Sample({}, failed=f"{type(e).__name__}: {e}")
+    finally:
+        end_all(but=others)
 
 
 def is_hopeless(sample, ours):

@@ -58,6 +58,50 @@ def addresses(count, third=1):
     return [f"10.77.{third + i // 250}.{1 + i % 250}" for i in range(count)]
 
 
+living = set()  # of Popen: who was started and not waited for
+held = {"now": False, "interrupted": False}
+
+
+def interrupt(*_):
+    """A signal's handler: KeyboardInterrupt, at once or when nobody is just being
+    started, who would be lost sight of."""
+    if held["now"]:
+        held["interrupted"] = True
+    else:
+        raise KeyboardInterrupt
+
+
+def launch(command, **more):
+    """A process that is one of the living from its first moment. A session of its
+    own keeps the terminal's ctrl-C for us."""
+    held["now"] = True
+    try:
+        popen = subprocess.Popen(command, start_new_session=True, **more)
+        living.add(popen)
+    finally:
+        held["now"] = False
+    if held["interrupted"]:
+        held["interrupted"] = False
+        raise KeyboardInterrupt
+    return popen
+
+
+def end(popen):
+    """Kills it with all that it has started."""
+    living.discard(popen)
+    try:
+        os.killpg(popen.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    popen.wait()
+
+
+def end_all(but=()):
+    """Nobody outlives his measurement."""
+    for popen in living - set(but):
+        end(popen)
+
+
 class Torrent:
     """Random data in FOLDER/NAME, cut into `files` files when more than one,
     and its .torrent. `data` is the whole as one file."""
@@ -165,6 +209,30 @@ class Tracker:
                               for h in hosts)
 
 
+def is_open(port):
+    """Somebody listens on that port of this namespace."""
+    want = f":{port:04X}"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if not os.path.exists(table):
+            continue  # no IPv6 here
+        with open(table, encoding="ascii") as f:
+            for line in f.readlines()[1:]:
+                fields = line.split()
+                if fields[1].endswith(want) and fields[3] == "0A":
+                    return True
+    return False
+
+
+def wait_free(port, seconds=5):
+    """Nobody listens there any more: who still does is no client of ours, and
+    would be measured in the place of one."""
+    until = time.monotonic() + seconds
+    while is_open(port):
+        if time.monotonic() > until:
+            raise Failed(f"port {port} is taken by another process")
+        time.sleep(0.05)
+
+
 class Seeder:
     """Our seeder at `hosts`; `with` ends it. With a gate it unchokes nobody
     before all of them are connected."""
@@ -172,7 +240,7 @@ class Seeder:
     def __init__(self, tools, torrent, hosts, rate=0, stat="-", gate=False):
         self.stat_path = stat
         options = ["--gate", str(len(hosts))] if gate else []
-        self.process = subprocess.Popen(
+        self.process = launch(
             [f"{tools}/bench_seed", *options, torrent.info_hash,
              str(torrent.piece_length), torrent.data, str(PORT), str(rate),
              stat, *hosts], stdout=subprocess.PIPE)
@@ -191,11 +259,11 @@ class Seeder:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        if self.process.poll() is not None:
+    def __exit__(self, kind, *_):
+        has_ended = self.process.poll() is not None
+        end(self.process)
+        if has_ended and kind is None:
             raise RuntimeError("the seeder ended before its downloads did")
-        self.process.kill()
-        self.process.wait()
 
 
 class Process:
@@ -205,9 +273,8 @@ class Process:
         self.folder = folder
         with open(f"{folder}/log", "ab") as log:
             self.started = time.monotonic()
-            self.popen = subprocess.Popen(
+            self.popen = launch(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
                 env=dict(os.environ, HOME=folder, **(env or {})))
         with open(f"{folder}/pid", "w", encoding="ascii") as f:
             f.write(str(self.popen.pid))
@@ -221,15 +288,19 @@ class Process:
     def wait(self, timeout):
         """Waits for its end; a dict of what it cost. Kills it at the time-out.
         What getrusage calls the most memory begins with ours, before exec:
-        the kernel's figure is looked at now and then instead."""
-        most, looked = 0.0, 0.0
+        the kernel's figure is looked at now and then instead. It is None when
+        the last look was long before the end."""
+        most, looked = 0.0, self.started
         while time.monotonic() - self.started < timeout:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
+                wall = time.monotonic() - self.started
                 self.popen.returncode = os.waitstatus_to_exitcode(status)
-                return {"wall": time.monotonic() - self.started,
+                self.kill()
+                return {"wall": wall,
                         "cpu": usage.ru_utime + usage.ru_stime,
-                        "rss": most}
+                        "rss": most if looked - self.started > wall / 2
+                               else None}
             if time.monotonic() - looked > 0.02:
                 looked = time.monotonic()
                 most = max(most, self.memory())
@@ -238,11 +309,7 @@ class Process:
         raise Unfinished(timeout)
 
     def kill(self):
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.popen.wait()
+        end(self.popen)
 
     def cpu(self):
         """Seconds of CPU until now."""

@@ -22,7 +22,7 @@ def stopped(seconds, mib):
 
 
 def row(*checks):
-    return Row("download", "download it", None, checks)
+    return Row("download", "download it", None, checks, None)
 
 
 class Client:
@@ -37,7 +37,8 @@ def raises(error):
 
 class Take(unittest.TestCase):
     def test_figures(self):
-        self.assertEqual(take(lambda: {"rate": 3}), Sample({"rate": 3}))
+        self.assertEqual(take(lambda: {"rate": 3, "rss": None}),
+                         Sample({"rate": 3}))
 
     def test_cannot(self):
         self.assertIsNone(take(lambda: None))
@@ -51,6 +52,9 @@ class Take(unittest.TestCase):
     def test_failed(self):
         got = take(lambda: raises(Failed("why")), 128)
         self.assertEqual(got, Sample({}, failed="why"))
+        got = take(lambda: raises(OSError(28, "No space left")), 128)
+        self.assertEqual(got, Sample({}, failed="OSError: [Errno 28] No space "
+                                                "left"))
 
 
 class Hopeless(unittest.TestCase):
