@@ -2,7 +2,8 @@
  * or, when it fails, at the new one.
  *
  * On one filesystem a file gets a second name, elsewhere it is copied under a
- * name of ours, `.btc-move-ID-N`, and named when it is whole and durable. What
+ * name of ours, `.btc-move-ID-N` in its own folder (which may lie on a drive of
+ * its own), and named when it is whole and durable. What
  * is taken away is known by device and inode as they were journaled before, and
  * a file's only name is never taken away.
  */
@@ -52,7 +53,12 @@ static char *api_move_temporary(const struct api_move *m, size_t i)
     char name[64];
     (void)snprintf(name, sizeof(name), ".btc-move-%lld-%u",
                    (long long)m->row->id, m->files[i].file);
-    return file_join(m->row->to_path, name);
+    char *to = api_move_new(m, i);
+    char *folder = file_folder_of(to);
+    char *path = file_join(folder, name);
+    free(folder);
+    free(to);
+    return path;
 }
 
 /* --- finding --- */

@@ -33,7 +33,8 @@ def far(lab):
 def names(*folders):
     """The paths of all files and links below some folders."""
     return sorted(os.path.relpath(os.path.join(at, name), folder)
-                  for folder in folders for at, _, files in os.walk(folder)
+                  for folder in folders
+                  for at, _, files in os.walk(folder, followlinks=True)
                   for name in files)
 
 
@@ -287,6 +288,20 @@ def killed_everywhere(lab, torrent, places):
         assert kit.progress(lab)["wanted"] == "run", nth
         assert not lab.sql("SELECT 1 FROM move"), nth
     raise AssertionError("it never ends")
+
+
+def test_mount_below(lab):
+    """Some of it goes to a drive that is mounted below the new folder, or to
+    one that a link leads to, and comes back from there."""
+    torrent = make(lab)
+    os.makedirs(lab.path("new/data"))
+    os.symlink(far(lab), lab.path("new/data/sub"))
+    for place in (lab.path("new"), lab.path("out")):
+        moved(lab, torrent, place)
+    os.unlink(lab.path("new/data/sub"))
+    lab.mount_tmpfs("new/data/sub", 8 << 20)
+    n = killed_everywhere(lab, torrent, (lab.path("out"), lab.path("new")))
+    assert n > 30, n
 
 
 def test_killed_same_device(lab):
