@@ -872,6 +872,37 @@ static void test_stale_ids(void **state)
     check(w);
 }
 
+/* `a` must be dialled before `b`. */
+static bool comes_before(const struct peerset_node *a,
+                         const struct peerset_node *b)
+{
+    bool known_a =
+        a->e.source == PEER_SOURCE_USER || a->e.source == PEER_SOURCE_RESUME;
+    bool known_b =
+        b->e.source == PEER_SOURCE_USER || b->e.source == PEER_SOURCE_RESUME;
+
+    if (peerset_failures(a) != peerset_failures(b)) {
+        return peerset_failures(a) < peerset_failures(b);
+    }
+    return known_a && !known_b;
+}
+
+/* Nobody who waits and is due has to be dialled before the one that is. */
+static uint32_t next_of_all(struct world *w, uint64_t now_ms)
+{
+    uint32_t id = peerset_next(w->ps, false, now_ms);
+    const struct peerset_entry *best = peerset_get(w->ps, id);
+
+    for (uint32_t i = 0; best != NULL && i < w->ps->n; i++) {
+        const struct peerset_node *node = w->ps->nodes[i];
+
+        assert_false(node->e.state == PEERSET_IDLE && node->e.connectable &&
+                     !node->e.banned && node->e.retry_ms <= now_ms &&
+                     comes_before(node, (const struct peerset_node *)best));
+    }
+    return id;
+}
+
 /* One step of anything. */
 static void random_step(struct world *w, struct rng *rng, uint32_t step)
 {
@@ -894,7 +925,7 @@ static void random_step(struct world *w, struct rng *rng, uint32_t step)
         peerset_set_port(w->ps, id, (uint16_t)rng_below(rng, 5));
         break;
     case 3:
-        peerset_on_connected(w->ps, peerset_next(w->ps, false, step), step);
+        peerset_on_connected(w->ps, next_of_all(w, step), step);
         break;
     case 4:
         peerset_on_closed(w->ps, busy ? id : 12345, rng_below(rng, 2) == 0,
@@ -960,6 +991,26 @@ static void test_naming_is_cheap(void **state)
     assert_int_equal(w->ps->n_looked, PEERSET_MAX * 3 / 8);
 }
 
+/* Nor does a walk over all of them come with each that is dialled. */
+static void test_dialling_is_cheap(void **state)
+{
+    struct world *w = *state;
+
+    for (uint32_t i = 0; i < PEERSET_MAX; i++) {
+        struct addr a = host(1 + i, 80);
+        assert_true(peerset_add(w->ps, &a, PEER_SOURCE_USER) >= 0);
+    }
+    w->ps->n_looked = 0;
+    for (uint32_t i = 0; i < PEERSET_MAX; i++) {
+        assert_int_equal(peerset_deadline(w->ps, false), 0);
+        uint32_t id = peerset_next(w->ps, false, i);
+        assert_int_not_equal(id, PEERSET_NONE);
+        peerset_on_connected(w->ps, id, 77);
+    }
+    assert_int_equal(peerset_next(w->ps, false, PEERSET_MAX), PEERSET_NONE);
+    assert_true(w->ps->n_looked <= PEERSET_MAX / 4 * (uint64_t)PEERSET_MAX);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -1000,6 +1051,7 @@ int main(void)
         TEST(test_random),
         TEST(test_waiting_is_cheap),
         TEST(test_naming_is_cheap),
+        TEST(test_dialling_is_cheap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,7 @@ void peerset_remove(struct peerset *ps, struct peerset_node *node)
     }
     ps->of_source[node->e.source]--;
     (*admit_host(ps, &node->e.addr))--;
+    peerset_changed(ps);
     struct peerset_node *last = ps->nodes[--ps->n];
     ps->nodes[node->at] = last;
     last->at = node->at;

@@ -1,8 +1,10 @@
 /* Who is dialled when: the choice among the candidates, and the back-off.
  *
- * A choice is a walk over the set. The question whether there is one comes with
- * every event of the torrent, so when the next candidate is due is remembered
- * until something may bring it forward (peerset_changed).
+ * A choice is a walk over the set, which finds the next few at once: thousands
+ * are dialled when a torrent of a crowd begins. The question whether there is
+ * one comes with every event of the torrent, so when the next candidate is due
+ * is remembered. Both hold until something may bring somebody forward
+ * (peerset_changed); a candidate that goes is noticed when its turn comes.
  */
 #include "core/swarm/peerset/internal.h"
 
@@ -11,6 +13,8 @@
 #include "model/names.h"
 
 #include <string.h>
+
+_Static_assert(PEERSET_MAX <= UINT16_MAX, "a place has 16 bits");
 
 /* It may be dialled, now or later. */
 static bool peerset_is_candidate(const struct peerset_node *node, bool seeding)
@@ -89,14 +93,16 @@ void peerset_set_own(struct peerset *ps, const struct addr *own4,
     for (uint32_t i = 0; i < ps->n; i++) {
         ps->nodes[i]->priority = peerset_priority(ps, &ps->nodes[i]->e.addr);
     }
+    peerset_changed(ps);
 }
 
 /* The soonest retry of those that may be dialled. */
-static uint64_t peerset_soonest(const struct peerset *ps, bool seeding)
+static uint64_t peerset_soonest(struct peerset *ps, bool seeding)
 {
     bool desperate = peerset_is_desperate(ps, seeding);
     uint64_t soonest = UINT64_MAX;
 
+    ps->n_looked += ps->n;
     for (uint32_t i = 0; i < ps->n; i++) {
         const struct peerset_node *node = ps->nodes[i];
 
@@ -111,6 +117,7 @@ static uint64_t peerset_soonest(const struct peerset *ps, bool seeding)
 void peerset_changed(struct peerset *ps)
 {
     ps->due[false].known = ps->due[true].known = false;
+    ps->ahead.at = ps->ahead.n = 0;
 }
 
 /* The soonest retry of those that peerset_next would look at. What is
@@ -127,29 +134,73 @@ uint64_t peerset_deadline(struct peerset *ps, bool seeding)
     return due->at_ms;
 }
 
+/* Equals go in the order of their lots, drawn anew for each look. */
+static bool peerset_is_before(const struct peerset_node *a,
+                              const struct peerset_node *b)
+{
+    int order = peerset_compare(a, b);
+
+    return order < 0 || (order == 0 && a->lot < b->lot);
+}
+
+/* Puts a candidate where it belongs among those ahead, if it does. */
+static void peerset_put_ahead(struct peerset *ps, uint16_t place)
+{
+    struct peerset_ahead *q = &ps->ahead;
+    uint32_t at = q->n;
+
+    while (at > 0 &&
+           peerset_is_before(ps->nodes[place], ps->nodes[q->places[at - 1]])) {
+        at--;
+    }
+    if (at == PEERSET_AHEAD) {
+        return;
+    }
+    q->n = (uint8_t)num_min_u32(q->n + 1u, PEERSET_AHEAD);
+    for (uint32_t i = q->n - 1; i > at; i--) {
+        q->places[i] = q->places[i - 1];
+    }
+    q->places[at] = place;
+}
+
+/* Finds the best of those that are due. */
+static void peerset_look_ahead(struct peerset *ps, bool seeding,
+                               uint64_t now_ms)
+{
+    bool desperate = peerset_is_desperate(ps, seeding);
+    struct peerset_ahead *q = &ps->ahead;
+
+    ps->n_looked += ps->n;
+    *q = (struct peerset_ahead){.seeding = seeding, .until_ms = UINT64_MAX};
+    for (uint32_t i = 0; i < ps->n; i++) {
+        struct peerset_node *node = ps->nodes[i];
+
+        if (!peerset_is_eligible(node, seeding, desperate)) {
+            continue;
+        }
+        if (node->e.retry_ms <= now_ms) {
+            node->lot = (uint32_t)rng_u64(ps->rng);
+            peerset_put_ahead(ps, (uint16_t)i);
+        } else {
+            q->until_ms = num_min_u64(q->until_ms, node->e.retry_ms);
+        }
+    }
+}
+
 /* The best of those that are due, or NULL. */
 static struct peerset_node *peerset_best(struct peerset *ps, bool seeding,
                                          uint64_t now_ms)
 {
-    bool desperate = peerset_is_desperate(ps, seeding);
-    struct peerset_node *best = NULL;
-    uint32_t equals = 1;
+    struct peerset_ahead *q = &ps->ahead;
 
-    for (uint32_t i = 0; i < ps->n; i++) {
-        struct peerset_node *node = ps->nodes[i];
-
-        if (!peerset_is_eligible(node, seeding, desperate) ||
-            node->e.retry_ms > now_ms) {
-            continue;
-        }
-        int order = best ? peerset_compare(node, best) : -1;
-        equals = order == 0 ? equals + 1 : order < 0 ? 1 : equals;
-        /* Each of k equals is the one with a chance of 1/k. */
-        if (order < 0 || (order == 0 && rng_below(ps->rng, equals) == 0)) {
-            best = node;
-        }
+    while (q->at < q->n &&
+           !peerset_is_candidate(ps->nodes[q->places[q->at]], seeding)) {
+        q->at++; /* it came to us, or is ourselves */
     }
-    return best;
+    if (q->at == q->n || q->seeding != seeding || now_ms >= q->until_ms) {
+        peerset_look_ahead(ps, seeding, now_ms);
+    }
+    return q->n > 0 ? ps->nodes[q->places[q->at]] : NULL;
 }
 
 /* The best candidate. */
@@ -159,12 +210,14 @@ uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms)
         return PEERSET_NONE;
     }
     struct peerset_node *best = peerset_best(ps, seeding, now_ms);
-    peerset_changed(ps); /* without it, others may be what is left */
-    if (!best) {
-        return PEERSET_NONE;
+    if (best) {
+        best->e.state = PEERSET_CONNECTING;
+        ps->ahead.at++;
     }
-    best->e.state = PEERSET_CONNECTING;
-    return best->e.id;
+    if (ps->ahead.at == ps->ahead.n) {
+        peerset_changed(ps); /* others may be what is left */
+    }
+    return best ? best->e.id : PEERSET_NONE;
 }
 
 bool peerset_is_fresh(struct peerset *ps, uint64_t now_ms)
@@ -270,6 +323,7 @@ void peerset_on_twin(struct peerset *ps, uint32_t id, uint32_t other,
         node->e.state = PEERSET_IDLE;
         node->is_guess = false;
         node->twin = other;
+        ps->has_twins = true;
         node->e.retry_ms = now_ms + PEERSET_BACKOFF_MAX_MS;
         peerset_changed(ps);
     }
@@ -313,15 +367,22 @@ static void peerset_free_twins(struct peerset *ps,
                                const struct peerset_node *closed,
                                uint64_t now_ms)
 {
-    for (uint32_t i = 0; i < ps->n; i++) {
+    bool left = false;
+
+    for (uint32_t i = 0; ps->has_twins && i < ps->n; i++) {
         struct peerset_node *node = ps->nodes[i];
-        if (node->twin != PEERSET_NONE &&
-            peerset_by_id(ps, node->twin) == closed) {
+        if (node->twin == PEERSET_NONE) {
+            continue;
+        }
+        if (peerset_by_id(ps, node->twin) == closed) {
             node->twin = PEERSET_NONE;
             node->e.retry_ms =
                 num_min_u64(node->e.retry_ms, now_ms + PEERSET_RECONNECT_MS);
+        } else {
+            left = true;
         }
     }
+    ps->has_twins = left;
 }
 
 /* A connection ended. One that brought nothing backs off as a failure does, for

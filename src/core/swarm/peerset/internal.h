@@ -15,6 +15,7 @@
 
 #define PEERSET_MAX_BANS 4096 /* the oldest is forgotten beyond */
 #define PEERSET_MAX_SELF 32   /* own addresses; the oldest is forgotten */
+#define PEERSET_AHEAD    16   /* candidates that one walk finds */
 #define PEERSET_FIRST    8    /* places at first; doubled up to PEERSET_MAX */
 #define PEERSET_SOURCES  (PEER_SOURCE_LSD + 1)
 
@@ -26,6 +27,7 @@ struct peerset_node {
     uint64_t forgiven_ms;   /* a tracker listed it again; 0 = never */
     uint32_t twin;          /* waits because this one is connected, or NONE */
     uint32_t priority;      /* canonical (BEP 40); 0 = not known */
+    uint32_t lot;           /* among equals; of the last look at it */
     bool is_guess;          /* connected from e.addr's IP, maybe not e's peer */
     struct peerset_id *ids; /* owns; a list of all ids that lead here */
     UT_hash_handle hh;      /* by e.addr; only connectable ones */
@@ -49,6 +51,14 @@ struct peerset_due {
     uint64_t at_ms; /* not after the true time; UINT64_MAX = never */
 };
 
+/* The best candidates that are due, in order, as of one walk over the set. */
+struct peerset_ahead {
+    uint16_t places[PEERSET_AHEAD]; /* in peerset.nodes */
+    uint8_t at, n;     /* places[at .. n-1] are left; at == n: not known */
+    bool seeding;      /* the question that they answer */
+    uint64_t until_ms; /* then others are due, too */
+};
+
 /* Addresses that answered with our own peer id; a ring. */
 struct peerset_self {
     struct addr *at; /* owns; PEERSET_MAX_SELF, NULL until there is one */
@@ -65,13 +75,15 @@ struct peerset {
                       * no host has more than its count says */
     uint32_t next_id;
     uint32_t n_doubts; /* dials since the last sign of life that failed */
-    struct peerset_due due[2];      /* by `seeding` */
+    struct peerset_due due[2]; /* by `seeding` */
+    struct peerset_ahead ahead;
+    bool has_twins; /* somebody may wait for another entry's end */
     struct peerset_node *by_addr;   /* borrows */
     struct peerset_id *by_id;       /* borrows; the nodes own them */
     struct peerset_bannee *bannees; /* owns */
     struct peerset_self self;
     struct addr own4, own6; /* as others see us, or NONE */
-    uint64_t n_looked;      /* at entries, for a newcomer; for tests */
+    uint64_t n_looked;      /* at entries, in walks over the set; for tests */
 };
 
 /* Puts a node into the place that it was admitted to. */
@@ -109,8 +121,8 @@ void peerset_bannee_add(struct peerset *ps, const struct addr *a);
 void peerset_bannee_remove(struct peerset *ps, struct peerset_bannee *b);
 uint32_t peerset_n_bannees(const struct peerset *ps);
 
-/* Somebody may be due sooner than before: an entry is new, idle again, dialable
- * or not banned any more. */
+/* Somebody may be due sooner than before or before others, or is gone: an entry
+ * is new, idle again, dialable, worth more, not banned any more, or removed. */
 void peerset_changed(struct peerset *ps);
 /* Failures of both kinds: no connection, and nothing useful of it. */
 static inline uint32_t peerset_failures(const struct peerset_node *node)

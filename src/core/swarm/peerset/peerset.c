@@ -99,6 +99,7 @@ int64_t peerset_add(struct peerset *ps, const struct addr *a,
     }
     if (source == PEER_SOURCE_USER) {
         peerset_set_source(ps, node, source);
+        peerset_changed(ps);
     }
     return node->e.id;
 }
