@@ -174,6 +174,11 @@ bool content_is_endgame(const struct content *c)
     return picker_is_endgame(c->picker);
 }
 
+bool content_has_more(const struct content *c, bool duplicates)
+{
+    return picker_has_more(c->picker, duplicates);
+}
+
 /* Of the pieces `only`, all of them when it is empty. */
 static size_t content_pick_of(struct content *c,
                               const struct content_asker *who,

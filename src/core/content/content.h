@@ -107,6 +107,8 @@ bool content_is_interesting(const struct content *c, const struct bits *have);
 bool content_is_todo(const struct content *c, uint32_t piece);
 bool content_has_todo(const struct content *c); /* there is one */
 bool content_is_endgame(const struct content *c);
+/* Somebody might be given a block to ask for (picker_has_more). */
+bool content_has_more(const struct content *c, bool duplicates);
 
 struct content_asker {
     uint32_t peer;

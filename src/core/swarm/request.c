@@ -166,12 +166,21 @@ void request_fill(struct swarm *w, struct peer *p)
     request_relieve(w);
 }
 
+/* There is memory for a block, and a block that somebody could be asked for:
+ * who is late gets no duplicates. */
+static bool request_has_more(const struct swarm *w, bool late)
+{
+    return pool_room(w->shared->pool) > 0 &&
+           content_has_more(w->content, !late);
+}
+
 /* A round of those that owe us something, or of the others. What is free is
- * memory for a few of them as a rule: those behind them are not looked at. */
+ * memory for a few of them as a rule, and in the end blocks for a few: those
+ * behind them are not looked at. */
 static void request_round(struct swarm *w, uint32_t from, bool late)
 {
-    for (uint32_t i = 0; i < w->slots.n && pool_room(w->shared->pool) > 0;
-         i++) {
+    bool more = request_has_more(w, late);
+    for (uint32_t i = 0; i < w->slots.n && more; i++) {
         uint32_t slot = (from + i) % w->slots.n;
         struct peer *p = w->slots.peer[slot];
         if (p == NULL || peer_is_late(p) != late) {
@@ -181,6 +190,7 @@ static void request_round(struct swarm *w, uint32_t from, bool late)
         request_fill(w, p);
         if (p->window.n > had) {
             w->fill_from = slot + 1;
+            more = request_has_more(w, late);
         }
     }
 }
@@ -188,11 +198,12 @@ static void request_round(struct swarm *w, uint32_t from, bool late)
 void request_fill_all(struct swarm *w)
 {
     uint32_t from = w->fill_from;
+    if (w->content == NULL) {
+        return;
+    }
     request_round(w, from, false);
     request_round(w, from, true);
-    if (w->content != NULL) {
-        request_relieve(w);
-    }
+    request_relieve(w);
 }
 
 /* Others may be asked for it; an answer is welcome all the same. */

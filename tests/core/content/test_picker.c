@@ -525,6 +525,32 @@ static void test_endgame_of_the_reachable(void **state)
     swarm_fini(&s);
 }
 
+/* A crowd need not be looked at when nobody could be asked for anything: all is
+ * asked for, and in the end of as many as may be asked. */
+static void test_has_more(void **state)
+{
+    struct swarm s;
+
+    (void)state;
+    swarm_init(&s, 1, 1, ROWS("* ", "* ", "* ", "* "));
+    assert_true(picker_has_more(s.p, false));
+    for (uint32_t peer = 0; peer < PICKER_MAX_ASKERS; peer++) {
+        struct picker_block b;
+
+        assert_true(picker_has_more(s.p, true));
+        assert_int_equal(
+            picker_pick(s.p, peer, &s.have[peer], NULL, PICKER_ENDGAME, &b, 1),
+            1);
+        assert_false(picker_has_more(s.p, false));
+    }
+    assert_false(picker_has_more(s.p, true));
+    picker_on_dropped(s.p, 1, (struct picker_block){0});
+    assert_true(picker_has_more(s.p, true));
+    swarm_join(&s, " *");
+    assert_true(picker_has_more(s.p, false));
+    swarm_fini(&s);
+}
+
 static void test_sequential(void **state)
 {
     struct swarm s;
@@ -724,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_restore),
         cmocka_unit_test(test_endgame),
         cmocka_unit_test(test_endgame_of_the_reachable),
+        cmocka_unit_test(test_has_more),
         cmocka_unit_test(test_sequential),
         cmocka_unit_test(test_off_while_active),
         cmocka_unit_test(test_pads),

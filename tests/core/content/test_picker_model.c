@@ -390,8 +390,10 @@ static void step_pick(struct model *m)
         k.only = &only;
     }
     if (m->connected[k.peer]) {
+        bool more = picker_has_more(m->p, (k.flags & PICKER_ENDGAME) != 0);
         size_t n = picker_pick(m->p, k.peer, &m->have[k.peer], k.only, k.flags,
                                out, max);
+        assert_true(n == 0 || more);
 
         assert_true(n <= max);
         for (size_t i = 0; i < n; i++) {

@@ -118,19 +118,41 @@ const struct bits *picker_have(const struct picker *p)
     return &p->have;
 }
 
-/* Nothing is left to ask for but what was asked for already. The first open
- * piece that somebody has ends the loop; in the endgame there is none. */
-bool picker_is_endgame(const struct picker *p)
+/* A free block of a wanted piece that somebody has. The first open piece that
+ * somebody has ends the loop; when nothing is left there is none. */
+static bool picker_has_free(const struct picker *p)
 {
-    if (p->active.n_asked == 0 || picker_n_reachable(p) > 0) {
-        return false;
+    if (picker_n_reachable(p) > 0) {
+        return true;
     }
     for (uint32_t i = 0; i < p->active.n_open; i++) {
         if (picker_availability(p, p->active.open[i]) > 0) {
-            return false;
+            return true;
         }
     }
-    return true;
+    return false;
+}
+
+/* Nothing is left to ask for but what was asked for already. */
+bool picker_is_endgame(const struct picker *p)
+{
+    return p->active.n_asked > 0 && !picker_has_free(p);
+}
+
+bool picker_has_more(const struct picker *p, bool duplicates)
+{
+    /* Availability is not counted before the first pick. */
+    if (!p->order.count || picker_has_free(p)) {
+        return true;
+    }
+    for (uint32_t i = 0; duplicates && i < p->active.n; i++) {
+        const struct picker_active *a = &p->active.rows[i];
+
+        if (a->n_asked > a->n_by[PICKER_MAX_ASKERS]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A piece was verified. */

@@ -56,6 +56,10 @@ const struct bits *picker_have(const struct picker *p); /* the HAVE pieces */
  * every missing block is requested or received (and one is requested). */
 bool picker_is_endgame(const struct picker *p);
 
+/* Somebody might be given a block; false: nobody, whatever it has. `duplicates`
+ * as with PICKER_ENDGAME. */
+bool picker_has_more(const struct picker *p, bool duplicates);
+
 /* From the journal, a check or a verdict; any state to any of these. Blocks of
  * an active piece are forgotten. */
 void picker_set_have(struct picker *p, uint32_t piece);
