@@ -169,7 +169,7 @@ void request_fill_all(struct swarm *w);
 void request_drop_all(struct swarm *w, struct peer *p, bool late);
 void request_rejected(struct swarm *w, struct peer *p,
                       const struct wire_block *wire);
-void request_overdue(struct swarm *w, struct peer *p);
+void request_tick(struct swarm *w, struct peer *p, uint64_t elapsed_ms);
 int request_block_begin(struct swarm *w, struct peer *p,
                         const struct wire_block *wire);
 void request_block_data(struct swarm *w, struct peer *p,

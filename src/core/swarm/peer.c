@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/vec.h"
 #include <stdlib.h>
 
@@ -22,6 +23,7 @@ struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
     p->am_choking = p->peer_choking = true;
     p->ext.reqq = PEER_DEF_REQQ;
     p->window.depth = PEER_START_DEPTH;
+    p->window.batch = PEER_MIN_BATCH;
     p->time.opened_ms = p->time.recv_ms = p->time.sent_ms = now_ms;
     wire_decoder_init(&p->wire.decoder);
     buf_init(&p->wire.in, WIRE_MAX_BITFIELD + WIRE_MAX_EXTENDED);
@@ -202,6 +204,24 @@ bool peer_has_fast_out(const struct peer *p, uint32_t piece)
         }
     }
     return false;
+}
+
+/* A crowd shares the memory for blocks. When each of it has just a request or
+ * two out, each block costs a message and a read. Who gives memory back at once
+ * may hold more of it: others wait no longer for theirs. Who takes longer holds
+ * little, for many slow peers bring more than few. */
+void peer_update_batch(struct peer *p)
+{
+    uint32_t batch = p->window.batch;
+    if (p->window.snubbed) {
+        batch = PEER_MIN_BATCH;
+    } else if (p->rate.held_ms > 2 * PEER_BATCH_MS) {
+        batch = batch / 2;
+    } else if (p->rate.held_ms > 0 && p->rate.held_ms <= PEER_BATCH_MS) {
+        batch = num_min_u32(batch * 2, PEER_MAX_BATCH);
+    }
+    p->window.batch = batch > PEER_MIN_BATCH ? batch : PEER_MIN_BATCH;
+    p->rate.held_ms = 0;
 }
 
 /* The depth covers PEER_QUEUE_MS and twice the latency at the quick rate. The

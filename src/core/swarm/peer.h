@@ -19,7 +19,11 @@
 #define PEER_DEF_REQQ     250  /* what a peer queues that does not say */
 #define PEER_START_DEPTH  16   /* before its rate is known */
 #define PEER_MIN_DEPTH    4
-#define PEER_OUR_REQQ     500     /* requests of a peer that we queue */
+#define PEER_MIN_BATCH    2   /* requests out, however little memory there is */
+#define PEER_MAX_BATCH    8   /* the same, of one that answers at once */
+#define PEER_BATCH_MS     125 /* at once: a block is here so soon */
+#define PEER_BATCH_POOL   256 /* ... and a batch is this part of the memory */
+#define PEER_OUR_REQQ     500 /* requests of a peer that we queue */
 #define PEER_UPLOAD_BYTES 524288u /* of its requests, under way */
 #define PEER_UPLOAD_JOBS  64      /* of them, in so many jobs */
 #define PEER_OUT_MAX      (WIRE_MAX_BITFIELD + (1u << 18)) /* in one SEND */
@@ -58,10 +62,11 @@ struct peer_arriving {
     uint8_t *mem; /* the pool's; NULL: thrown away */
     uint32_t off; /* bytes that are here */
     bool active;
-    bool late;   /* others may be asked for it */
-    bool asked;  /* it was in the window when it began */
-    bool owed;   /* or was asked once and taken back: we wanted it */
-    uint64_t ms; /* its first byte came */
+    bool late;         /* others may be asked for it */
+    bool asked;        /* it was in the window when it began */
+    bool owed;         /* or was asked once and taken back: we wanted it */
+    uint64_t ms;       /* its first byte came */
+    uint64_t asked_ms; /* memory is kept for it since then */
 };
 
 /* Peer exchange in both directions (BEP 11). */
@@ -113,6 +118,7 @@ struct peer_window {
     uint32_t head, n, cap;
     uint32_t n_late;    /* of them */
     uint32_t depth;     /* requests to have out */
+    uint32_t batch;     /* of them, however many peers share the memory */
     uint32_t n_refused; /* REJECTs since the last good block */
     uint64_t from_ms;   /* nothing is asked for before this */
     uint64_t blink_ms;  /* of the last UNCHOKE that was answered at once */
@@ -148,6 +154,8 @@ struct peer_rates {
     uint64_t tick_bytes;  /* since the last tick */
     double quick;         /* bytes/s, quick to rise; for the depth */
     uint32_t latency_ms;  /* smallest seen from request to block; 0 unknown */
+    uint64_t held_ms;     /* longest from request to whole block since the last
+                           * tick; 0: there was none */
 };
 
 /* When what happened last. */
@@ -230,6 +238,9 @@ bool peer_is_seed(const struct peer *p);
 bool peer_has_fast_in(const struct peer *p, uint32_t piece);
 bool peer_has_fast_out(const struct peer *p, uint32_t piece);
 
+/* Once per tick, before the depth: how many requests it may have out however
+ * small its share is. */
+void peer_update_batch(struct peer *p);
 /* Once per tick: the quick rate and the depth that follows from it, in blocks
  * of block_len bytes (less than usual where pieces are tiny). `share` bounds
  * the depth: this peer's part of the memory. */

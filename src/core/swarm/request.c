@@ -340,7 +340,7 @@ static bool request_is_stuck(const struct swarm *w, const struct peer *p,
 
 /* A silent peer is snubbed: others are asked for all that it was asked. So are
  * they for single requests that are late by more than the window explains. */
-void request_overdue(struct swarm *w, struct peer *p)
+static void request_overdue(struct swarm *w, struct peer *p)
 {
     uint64_t quiet = w->clock.now_ms - p->time.block_ms;
     uint64_t limit = request_patience(w);
@@ -370,6 +370,29 @@ void request_overdue(struct swarm *w, struct peer *p)
     }
 }
 
+/* How many requests it may have out: its part of the memory, or a batch, if
+ * that is more. */
+static uint32_t request_share(const struct swarm *w, const struct peer *p)
+{
+    uint32_t share = w->shared->pool->max;
+    uint32_t batch = num_min_u32(p->window.batch, share / PEER_BATCH_POOL);
+    if (w->count.askable > 1) {
+        share /= w->count.askable;
+    }
+    share = share > batch ? share : batch;
+    return share > PEER_MIN_BATCH ? share : PEER_MIN_BATCH;
+}
+
+/* Its window, and what it is late with. */
+void request_tick(struct swarm *w, struct peer *p, uint64_t elapsed_ms)
+{
+    const struct layout *g = content_layout(w->content);
+    uint32_t block_len = num_min_u32(g->piece_length, BLOCK_LEN);
+    peer_update_batch(p);
+    peer_update_depth(p, elapsed_ms, block_len, request_share(w, p));
+    request_overdue(w, p);
+}
+
 /* --- blocks in --- */
 
 /* The answer to a request that was taken back is kept when nobody was quicker
@@ -396,7 +419,7 @@ int request_block_begin(struct swarm *w, struct peer *p,
     p->rx.mem = NULL;
     p->rx.active = true;
     p->rx.late = false;
-    p->rx.ms = w->clock.now_ms;
+    p->rx.ms = p->rx.asked_ms = w->clock.now_ms;
     uint32_t i = peer_req_find(p, b);
     for (uint32_t k = 0; i < p->window.n && k < i; k++) {
         peer_req_at(p, k)->passed = true;
@@ -411,6 +434,7 @@ int request_block_begin(struct swarm *w, struct peer *p,
                 p->rate.latency_ms = 1;
             }
         }
+        p->rx.asked_ms = peer_req_at(p, i)->asked_ms;
         peer_req_remove(p, i);
         p->rx.mem = pool_take(w->shared->pool);
         return 0;
@@ -468,6 +492,8 @@ static void request_block_end(struct swarm *w, struct peer *p)
         return;
     }
     p->window.n_refused = 0;
+    p->rate.held_ms =
+        num_max_u64(p->rate.held_ms, w->clock.now_ms - p->rx.asked_ms + 1);
     for (size_t i = 0; i < n; i++) {
         if (askers[i] != p->id) { /* its own request left with the answer */
             request_cancel_at(w, askers[i], b);

@@ -184,20 +184,6 @@ static int swarm_peer_overdue(const struct swarm *w, const struct peer *p)
     return 0;
 }
 
-/* Its window, and what it is late with. */
-static void swarm_tick_requests(struct swarm *w, struct peer *p,
-                                uint64_t elapsed_ms)
-{
-    const struct layout *g = content_layout(w->content);
-    uint32_t share = w->shared->pool->max;
-    if (w->count.askable > 1) {
-        share /= w->count.askable;
-    }
-    uint32_t block_len = num_min_u32(g->piece_length, BLOCK_LEN);
-    peer_update_depth(p, elapsed_ms, block_len, share > 2 ? share : 2);
-    request_overdue(w, p);
-}
-
 static void swarm_tick_peer(struct swarm *w, struct peer *p,
                             uint64_t elapsed_ms)
 {
@@ -211,7 +197,7 @@ static void swarm_tick_peer(struct swarm *w, struct peer *p,
         return;
     }
     if (w->content != NULL) {
-        swarm_tick_requests(w, p, elapsed_ms);
+        request_tick(w, p, elapsed_ms);
     }
     if (w->clock.now_ms - p->time.sent_ms > PEER_KEEPALIVE_MS) {
         (void)peer_put(p, keepalive, sizeof keepalive);

@@ -162,6 +162,38 @@ static void test_depth_grows(void **state)
     peer_free(p);
 }
 
+/* Who answers at once may have more out than its share, as long as it does. */
+static void test_batch(void **state)
+{
+    static const struct {
+        uint64_t held_ms;
+        bool snubbed;
+        uint32_t batch;
+    } ticks[] = {
+        {0, false, PEER_MIN_BATCH},
+        {PEER_BATCH_MS, false, PEER_MIN_BATCH * 2},
+        {1, false, PEER_MAX_BATCH},
+        {1, false, PEER_MAX_BATCH},
+        {0, false, PEER_MAX_BATCH}, /* was asked for nothing */
+        {PEER_BATCH_MS * 2, false, PEER_MAX_BATCH},
+        {PEER_BATCH_MS * 2 + 1, false, PEER_MAX_BATCH / 2},
+        {1000, false, PEER_MIN_BATCH},
+        {1000, false, PEER_MIN_BATCH},
+        {1, false, PEER_MIN_BATCH * 2},
+        {1, true, PEER_MIN_BATCH},
+    };
+    struct peer *p = peer_make();
+    (void)state;
+    for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
+        p->rate.held_ms = ticks[i].held_ms;
+        p->window.snubbed = ticks[i].snubbed;
+        peer_update_batch(p);
+        assert_int_equal(p->window.batch, ticks[i].batch);
+        assert_int_equal(p->rate.held_ms, 0);
+    }
+    peer_free(p);
+}
+
 /* Messages that do not fit are refused whole. */
 static void test_output(void **state)
 {
@@ -180,9 +212,10 @@ static void test_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),    cmocka_unit_test(test_uploads),
-        cmocka_unit_test(test_dropped),     cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_depth_grows), cmocka_unit_test(test_output),
+        cmocka_unit_test(test_requests), cmocka_unit_test(test_uploads),
+        cmocka_unit_test(test_dropped),  cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_depth),    cmocka_unit_test(test_depth_grows),
+        cmocka_unit_test(test_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
