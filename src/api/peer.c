@@ -40,7 +40,7 @@ static bool api_split_host(const char *text, char host[API_HOST_MAX + 1],
     return true;
 }
 
-/* Adds one address unless it is there. */
+/* Adds one address. Who is named twice gets one row all the same. */
 static int api_peers_add_addr(struct api_peers *list, const struct addr *a,
                               const char *text, struct err *e)
 {
@@ -50,11 +50,6 @@ static int api_peers_add_addr(struct api_peers *list, const struct addr *a,
                        "peer '%.200s' is no address that can be dialled", text);
     }
     addr_format_ip(a, ip);
-    for (uint32_t i = 0; i < list->n; i++) {
-        if (list->p[i].port == a->port && strcmp(list->p[i].address, ip) == 0) {
-            return 0;
-        }
-    }
     list->p = mem_resize(list->p, list->n + 1u, sizeof(*list->p));
     struct journal_peer *p = &list->p[list->n++];
     *p = (struct journal_peer){.port = a->port};
