@@ -91,8 +91,13 @@ void store_fail_with(struct store_job *job, uint32_t file, const char *path,
 }
 
 /* What an errno means where files are kept; `text` is room for it. */
-static const char *store_error_reason(int errnum, char *text, size_t size)
+static const char *store_error_reason(enum store_op op, int errnum, char *text,
+                                      size_t size)
 {
+    if (op == STORE_CREATE && (errnum == EINVAL || errnum == EILSEQ)) {
+        return "this file system takes no such name or length: leave the file "
+               "out (priority off), or go to another (btc move)";
+    }
     if (errnum == EFBIG) {
         return "File too large for this file system (FAT32 ends at 4 GiB) or "
                "for a limit (ulimit -f)";
@@ -127,5 +132,5 @@ void store_fail(struct store_job *job, uint32_t file, const char *path,
     job->fail.touched |= job->result == 0 && touched;
     job->fail.changed |= job->result == 0 && (touched || gone);
     store_fail_with(job, file, path, code,
-                    store_error_reason(errnum, text, sizeof(text)));
+                    store_error_reason(job->op, errnum, text, sizeof(text)));
 }

@@ -183,6 +183,28 @@ static void test_create_no_space(void **state)
     kit_close(&k);
 }
 
+/* A name that others take and this file system does not, as FAT and NTFS with
+ * a colon: what helps is said. */
+static void test_name(void **state)
+{
+    struct test_fault f = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                           .op = "create",
+                           .at = 2,
+                           .errnum = EINVAL};
+    (void)state;
+    struct kit k;
+    kit_open(&k, 1);
+    store_set_fault(k.d, test_on_op, &f);
+    struct store_tree *s =
+        store_tree_new(k.d, k.dir, test_files, TEST_N_FILES, false);
+    struct store_job job = kit_create(&k, s);
+    assert_int_equal(job.result, BTC_E_IO);
+    assert_non_null(strstr(job.fail.text, ": this file system takes"));
+    assert_false(kit_exists(&k, "a/b/one"));
+    store_tree_free(s);
+    kit_close(&k);
+}
+
 /* STAT while each look at a file fails once, with the file out of sight and to
  * be taken home, or home already and unknown to be (`taken`): the job fails, or
  * the file is there. It is never absent. */
@@ -934,6 +956,7 @@ int main(void)
         cmocka_unit_test(test_each_call_full),
         cmocka_unit_test(test_no_fallocate),
         cmocka_unit_test(test_create_no_space),
+        cmocka_unit_test(test_name),
         cmocka_unit_test(test_home),
         cmocka_unit_test(test_lost_in_eviction),
         cmocka_unit_test(test_hung_drive),
