@@ -125,6 +125,29 @@ static void test_squatters(void **state)
     sim_each_seed(20, body_squatters);
 }
 
+/* Three times as many hosts as there are places call a seed again and again and
+ * want nothing: an honest one that calls once is let in and served. */
+static void body_flood(struct sim *s)
+{
+    struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = seed_new(s, n, MIB);
+    for (int i = 0; i < 3 * SWARM_DEF_PEERS; i++) {
+        enum sim_script script = i % 2 == 0 ? SIM_SQUATTER : SIM_CHOKER;
+        sim_fake_haunt(sim_fake_new(s, st->c, script, MIB), &n->host);
+    }
+    sim_run(s, 50000 + sim_below(s, 60000));
+    struct sim_fake *good = sim_fake_new(s, st->c, SIM_LEECH, MIB);
+    sim_fake_dial(good, &n->host);
+    sim_run(s, 15000);
+    SIM_CHECK(s, good->bytes_got >= MIB);
+}
+
+static void test_flood(void **state)
+{
+    (void)state;
+    sim_each_seed(6, body_flood);
+}
+
 /* Two torrents share the limit of the run, however many leechers each has. */
 static void body_torrents(struct sim *s)
 {
@@ -264,9 +287,10 @@ static void test_twins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shares),   cmocka_unit_test(test_squatters),
-        cmocka_unit_test(test_torrents), cmocka_unit_test(test_drips),
-        cmocka_unit_test(test_chokers),  cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_shares), cmocka_unit_test(test_squatters),
+        cmocka_unit_test(test_flood),  cmocka_unit_test(test_torrents),
+        cmocka_unit_test(test_drips),  cmocka_unit_test(test_chokers),
+        cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,6 +148,17 @@ void conns_heard(struct swarm *w)
     w->clock.heard_ms = w->clock.now_ms;
 }
 
+/* It called, had a place, and nothing came of it. A second connection of a peer
+ * that we have says nothing about it. */
+static void conns_note_idler(struct swarm *w, const struct peer *p, int result)
+{
+    bool moved = p->rate.up.total > 0 || p->rate.down.total > 0;
+    if (p->incoming && !moved && result != BTC_E_EXISTS &&
+        w->mode != SWARM_OFF) {
+        idlers_note(&w->shared->idlers, &p->addr, w->clock.now_ms);
+    }
+}
+
 void conns_close(struct swarm *w, struct peer *p, bool tell, int result)
 {
     if (p->phase == PEER_CLOSED) {
@@ -163,6 +174,7 @@ void conns_close(struct swarm *w, struct peer *p, bool tell, int result)
     extend_closed(w, p);
     conns_note(w, p, result);
     conns_record(w, p, result);
+    conns_note_idler(w, p, result);
     char text[ADDR_TEXT_MAX];
     addr_format(&p->addr, text);
     log_write(LOG_DEBUG, "peer", "%s: %s", text, err_text(result));

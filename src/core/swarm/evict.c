@@ -10,7 +10,9 @@
  * canonical priority decides (BEP 40).
  *
  * A place is worth something only if somebody better may get it: those that
- * were tried before and brought nothing replace others once a minute only.
+ * were tried before and brought nothing replace others once a minute only, and
+ * who called before for nothing (idlers.h) replaces nobody and finds the last
+ * places taken.
  */
 #include "base/err.h"
 #include "base/num.h"
@@ -18,11 +20,13 @@
 
 #define EVICT_RATE      256   /* bytes/s: fewer are of no use */
 #define EVICT_SLOW_RATE 2048  /* bytes/s: fewer are slow beside anybody */
-#define EVICT_MS        30000 /* a peer may be of no use for so long */
+#define EVICT_MS        30000 /* a peer may be of no use for so long ... */
+#define EVICT_SERVED_MS 10000 /* ... or so long, when it could be served */
 #define EVICT_TURN_MS   10000 /* a slow one goes this often at most */
 #define EVICT_AGAIN_MS  60000 /* somebody goes for one that was tried before */
 #define EVICT_LOOKS     16 /* victims compared per newcomer: bounds its cost */
 #define EVICT_HOST_PART 8  /* a host may have this part of the places */
+#define EVICT_LAST_PART 8  /* this part is not for idlers */
 
 /* Payload of both directions. */
 static uint64_t evict_rate(const struct swarm *w, const struct peer *p)
@@ -45,6 +49,21 @@ static bool evict_is_old(const struct swarm *w, const struct peer *p)
 {
     uint64_t since = num_max_u64(p->time.opened_ms, w->extend.learned_ms);
     return w->clock.now_ms - since > EVICT_MS;
+}
+
+/* It moves next to nothing, and nobody but itself is to blame for it: there was
+ * time, or it can have whatever it asks a seed for. */
+static bool evict_is_useless(const struct swarm *w, const struct peer *p)
+{
+    uint64_t since = num_max_u64(p->time.opened_ms, p->slot.unchoked_ms);
+    if (!evict_is_idle(w, p)) {
+        return false;
+    }
+    if (w->mode == SWARM_SEEDING && (!p->am_choking || !p->peer_interested) &&
+        w->clock.now_ms - since > EVICT_SERVED_MS) {
+        return true;
+    }
+    return evict_is_old(w, p);
 }
 
 /* Connections of a host. */
@@ -112,8 +131,10 @@ static struct peer *evict_take_slow(struct swarm *w)
 
 /* Of some peers that may go for a newcomer, from a random one on, the one whose
  * host has most places: more than the newcomer's will have, and it is idle or
- * its host has more than its part. Else one that has been idle for long. */
-static struct peer *evict_find_victim(struct swarm *w, const struct addr *a)
+ * its host has more than its part. Else one that has been idle for long, unless
+ * the newcomer is an idler, too. */
+static struct peer *evict_find_victim(struct swarm *w, const struct addr *a,
+                                      bool is_idler)
 {
     uint32_t most = evict_count_host(w, a) + 1;
     uint32_t part = evict_host_part(w);
@@ -132,7 +153,7 @@ static struct peer *evict_find_victim(struct swarm *w, const struct addr *a)
         if (n > most && (idle || n > part)) {
             victim = p;
             most = n;
-        } else if (victim == NULL && idle && evict_is_old(w, p)) {
+        } else if (victim == NULL && !is_idler && evict_is_useless(w, p)) {
             victim = p;
         }
     }
@@ -173,14 +194,16 @@ static struct peer *evict_take_lower(struct swarm *w, const struct addr *a)
 
 bool evict_make_room(struct swarm *w, const struct addr *a)
 {
-    if (w->count.peers < w->count.max) {
+    bool is_idler = idlers_has(&w->shared->idlers, a, w->clock.now_ms);
+    uint32_t last = is_idler ? w->count.max / EVICT_LAST_PART : 0;
+    if (w->count.peers < w->count.max - last) {
         return true;
     }
-    struct peer *victim = evict_find_victim(w, a);
-    if (victim == NULL) {
+    struct peer *victim = evict_find_victim(w, a, is_idler);
+    if (victim == NULL && !is_idler) {
         victim = evict_take_slow(w);
     }
-    if (victim == NULL) {
+    if (victim == NULL && !is_idler) {
         victim = evict_take_lower(w, a);
     }
     if (victim == NULL) {

@@ -23,6 +23,7 @@
 #include "core/action/actions.h"
 #include "core/content/content.h"
 #include "core/swarm/announce/announce.h"
+#include "core/swarm/idlers.h"
 #include "core/swarm/peerset/peerset.h"
 
 #define SWARM_DEF_PEERS 80 /* connections, unless set */
@@ -51,6 +52,7 @@ struct swarm_shared {
     bool allow_local;    /* PEX may name local addresses */
     const char *client;  /* "btc 0.1.0", for the extension handshake */
     struct vote own4, own6; /* where peers see us (BEP 10, `yourip`) */
+    struct idlers idlers;   /* zeroed at first */
 };
 
 /* What the swarm is for; the torrent's state, as far as peers matter. */
