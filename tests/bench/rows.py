@@ -179,14 +179,15 @@ def row_verify(bench):
 
 # --- resuming ---
 
-def quarter(mib):
-    """For what goes at the speed of a slow network or disk."""
-    return max(64, mib // 4)
+def part(mib, n):
+    """For what goes at the speed of a slow network or disk: it takes as long on
+    every machine."""
+    return max(64, mib // n)
 
 
 def row_resume(bench):
     """kill -9 at half, and again."""
-    torrent = bench.torrent(mib=quarter(bench.o.mib))
+    torrent = bench.torrent(mib=part(bench.o.mib, 4))
     hosts = bench.seeds[:4]
     bench.tracker.tell(hosts)
 
@@ -458,7 +459,7 @@ def row_journal(bench):
 def row_slow_disk(bench):
     """20 MB/s, 200 ms a sync (slow.c). How long does the loop let a newcomer
     wait for its handshake meanwhile?"""
-    torrent = bench.torrent(mib=quarter(bench.o.mib))
+    torrent = bench.torrent(mib=part(bench.o.mib, 8))
     bench.tracker.tell(bench.seeds)
 
     def measure(client, folder):
@@ -557,8 +558,9 @@ def copies(n, on_disk=0):
     return lambda mib, _: (n * mib, on_disk * mib)
 
 
-def quarters(mib, _):
-    return 2 * quarter(mib), 0
+def parts(n):
+    """The same for a part of it, there and fetched."""
+    return lambda mib, _: (2 * part(mib, n), 0)
 
 
 def many(_, torrents):
@@ -601,7 +603,7 @@ ROWS = [
         [("MiB fetched twice, of the best peer's", beside_best("twice", min),
           AT_MOST, 1.5),
          ("seconds to the first request", own("first"), AT_MOST, 0.2)],
-        quarters),
+        parts(4)),
     Row("many-torrents", "10,000 torrents", row_many_torrents,
         [("seconds to add", own("add s"), AT_MOST, 2),
          ("seconds for status", own("status s"), AT_MOST, 0.1),
@@ -617,5 +619,5 @@ ROWS = [
          ("% of the bytes", own("bytes %"), AT_MOST, 0.5)], copies(4)),
     Row("slow-disk", "a disk of 20 MB/s and 200 ms a sync", row_slow_disk,
         [("ms for a handshake, p99", own("p99 ms"), AT_MOST, 50),
-         ("MiB of memory", own("rss"), AT_MOST, 64)], quarters),
+         ("MiB of memory", own("rss"), AT_MOST, 64)], parts(8)),
 ]
