@@ -7,6 +7,7 @@ import glob
 import os
 import re
 import shutil
+import time
 
 from stage import MIB
 
@@ -39,9 +40,23 @@ def machine(disk):
         "processor": model.group(1) if model else "unknown",
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{meminfo('MemTotal') / 1024:.0f} GiB",
+        "busy before": f"{busy():.0f} %",
         "tcp": read("/proc/sys/net/ipv4/tcp_congestion_control",
                     "unknown").strip(),
         "disk": file_system(disk)}
+
+
+def busy(seconds=1):
+    """Per cent of all cores that somebody uses while we do nothing."""
+    def ticks():
+        """Idle ones (also those that wait for a disk), and all."""
+        values = [int(v) for v in read("/proc/stat").split("\n", 1)[0]
+                  .split()[1:9]]
+        return sum(values[3:5]), sum(values)
+    idle, total = ticks()
+    time.sleep(seconds)
+    idle_then, total_then = ticks()
+    return 100 * (1 - (idle_then - idle) / max(1, total_then - total))
 
 
 def meminfo(name):

@@ -6,6 +6,7 @@ from html import escape
 
 from samples import SLOW
 
+BUSY = 10  # per cent of the cores before it begins
 UNITS = {"rate": "MiB/s", "cpu": "CPU s/GiB", "rss": "MiB", "twice": "MiB twice",
          "first": "s to first"}
 
@@ -220,6 +221,9 @@ def captions(machine, versions, scale):
                        for name, text in versions.items()),
              f"{scale}; in memory but for the row \"onto the disk\" "
              f"({m['disk']}); medians of one run, compare within a group only"]
+    if float(m["busy before"].rstrip(" %")) > BUSY:
+        lines.append(f"others used {m['busy before']} of the cores when it "
+                     "began: no client had them for itself")
     if m["tcp"].startswith("bbr"):
         lines.append("BBR paces by timers, on loopback, too: rates of serving "
                      "may differ twofold from one start to the next, for all")

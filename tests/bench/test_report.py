@@ -264,6 +264,24 @@ class Told(unittest.TestCase):
         self.assertIn("(1 of 3 samples)", text)
 
 
+class Captions(unittest.TestCase):
+    machine = {"date": "today", "kernel": "Linux 6", "cores": "2",
+               "processor": "it", "memory": "8 GiB", "busy before": "3 %",
+               "tcp": "cubic", "disk": "ext4"}
+
+    def test_what_must_be_known(self):
+        """A busy machine and a congestion control that paces are told."""
+        for more, expected in (({}, 3), ({"busy before": "11 %"}, 4),
+                               ({"tcp": "bbr"}, 4),
+                               ({"busy before": "100 %", "tcp": "bbr"}, 5)):
+            lines = report.captions({**self.machine, **more},
+                                    {"aria2": "aria2 version 1.36.0"}, "8 MiB")
+            self.assertEqual(len(lines), expected, lines)
+            self.assertIn("aria2 1.36.0", lines[1])
+            self.assertIn(f"TCP congestion control {more.get('tcp', 'cubic')}",
+                          lines[0])
+
+
 class Figures(unittest.TestCase):
     def test_digits(self):
         for value, expected in ((1234.5, "1,234"), (99.94, "99.9"),
