@@ -214,6 +214,7 @@ void facts_doubt(struct engine_torrent *st)
     facts_forget_fresh(st);
     st->ledger.done_pending = false;
     facts_stat(st);
+    commit_hurry(&pipes_of(st)->c); /* the last one is not the last then */
 }
 
 void facts_print(struct journal_file_state *f, const struct fingerprint *seen)

@@ -11,6 +11,7 @@ import sys
 
 import kit
 import lab
+import lab as laboratory
 import wire
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -152,6 +153,29 @@ def test_ended_before_it_looked(lab):
     for n in range(12):
         err = ended_early(lab, ["daemon", "resume"][n % 2])
         assert kit.progress(lab)["state"] == "complete", (n, err)
+
+
+def test_stale(lab):
+    """A server goes while a torrent is verified: what has been read is not
+    vouched for any more, and that the torrent waits is journaled."""
+    if not os.environ.get("BTC_HANG"):
+        raise laboratory.Skip("BTC_HANG does not name libhang.so")
+    for name in "ab":
+        lab.make_data("seed/two/" + name, 8 * LENGTH, seed=ord(name))
+    torrent = lab.make_torrent(lab.path("seed/two"), piece_length=LENGTH)
+    shutil.copytree(lab.path("seed/two"), lab.path("out/two"))
+    kit.get(lab, torrent)
+    with open(lab.path("bad"), "w", encoding="utf-8") as f:
+        f.write(lab.path("out/two/b"))
+    run = lab.btc("verify", "--full", env={
+        "LD_PRELOAD": os.environ["BTC_HANG"],
+        "BTC_STALE_DIR": lab.path("out"), "BTC_BAD_LIST": lab.path("bad")})
+    assert run.code == 11 and "Stale file handle" in run.err, run
+    row = kit.progress(lab)
+    assert row["state"] == "waiting-storage", row
+    assert "Stale file handle" in row["error"], row
+    assert lab.btc("resume").code == 0
+    assert kit.progress(lab)["state"] == "complete"
 
 
 def test_spoiled(lab):

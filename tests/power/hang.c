@@ -2,7 +2,8 @@
  * long as the file BTC_HANG_FLAG is there, no sync and no write of a file below
  * BTC_HANG_DIR comes back. And one that cannot be read: reading files whose
  * path begins with the text of the file BTC_BAD_LIST is an error, while that is
- * there. And a system that gives no more than BTC_THREADS threads. Linux alone.
+ * there; with BTC_BAD_STALE a server has lost them, and no sync works either.
+ * And a system that gives no more than BTC_THREADS threads. Linux alone.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -54,6 +55,13 @@ static int hang_is_bad(int fd)
     return n > 0 && hang_is_below(fd, bad);
 }
 
+/* Its server does not know it any more. */
+static int hang_is_stale(int fd)
+{
+    errno = ESTALE;
+    return hang_is_below(fd, getenv("BTC_STALE_DIR"));
+}
+
 /* Does not come back before the drive answers. */
 static void hang_wait(int fd)
 {
@@ -76,7 +84,7 @@ __attribute__((visibility("default"))) int fdatasync(int fd)
     int (*next)(int) = NULL;
     hang_find("fdatasync", &next);
     hang_wait(fd);
-    return next(fd);
+    return hang_is_stale(fd) ? -1 : next(fd);
 }
 
 __attribute__((visibility("default"))) int fsync(int fd)
@@ -84,7 +92,7 @@ __attribute__((visibility("default"))) int fsync(int fd)
     int (*next)(int) = NULL;
     hang_find("fsync", &next);
     hang_wait(fd);
-    return next(fd);
+    return hang_is_stale(fd) ? -1 : next(fd);
 }
 
 __attribute__((visibility("default"))) ssize_t write(int fd, const void *p,
@@ -132,7 +140,7 @@ __attribute__((visibility("default"))) ssize_t pread64(int fd, void *p,
     ssize_t (*next)(int, void *, size_t, off64_t) = NULL;
     hang_find("pread64", &next);
     if (hang_is_bad(fd)) {
-        errno = EIO;
+        errno = getenv("BTC_STALE_DIR") ? ESTALE : EIO;
         return -1;
     }
     return next(fd, p, n, at);
