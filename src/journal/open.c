@@ -251,8 +251,9 @@ static int journal_identify(struct journal *db, bool *fresh, struct err *e)
     *fresh = app == 0 && version == 0 && tables == 0;
     if (*fresh && !(db->flags & JOURNAL_CREATE)) {
         return err_set(e, BTC_E_DB,
-                       "%s is empty, not a btc database: delete it, or name "
-                       "another with --db FILE",
+                       "%s is empty: `btc get` or `btc add` makes a database "
+                       "of it, `btc db restore FILE` brings a backup back, "
+                       "--db FILE names another",
                        db->path);
     }
     if (!*fresh && app != JOURNAL_APPLICATION_ID) {

@@ -578,6 +578,33 @@ def test_no_descriptors(lab):
     torrent.check(out)
 
 
+def test_no_descriptors_at_first(lab):
+    """What a first run leaves that had not enough of them is no obstacle: it
+    holds what was added, or each command says what makes a database of it."""
+    torrent, seeder = setup(lab)
+    out = folder(lab, "out")
+    env = {"BTC_DB": lab.db, "BTC_BIND": "10.77.0.20",
+           "BTC_DHT_BOOTSTRAP": "none", "BTC_NO_LSD": "true"}
+    empty = 0
+    for most in range(4, 24):
+        for name in os.listdir(lab.dir):
+            if name.startswith("btc.db"):
+                os.unlink(lab.path(name))
+        run = lab.start("btc", [laboratory.find("prlimit"),
+                                f"--nofile={most}:{most}", os.environ["BTC"],
+                                "get", torrent.path, "-d", out, "--peer",
+                                seeder.address], env=env)
+        assert 0 <= run.wait(60) <= 16 and "bug at" not in run.err(), run.err()
+        for args in (("status",), ("resume",), ("db", "check")):
+            run = lab.btc(*args)
+            if run.code != 0:
+                empty += 1
+                said(run, 14, "btc get", "btc add")
+                assert "delete" not in run.err, run
+        said(get(lab, torrent, seeder, out), 0)
+    assert empty > 3, empty
+
+
 def test_file_changes_under_us(lab):
     """Truncated while it is downloaded, and deleted while it is seeded."""
     torrent, seeder = setup(lab, 4 * MIB)

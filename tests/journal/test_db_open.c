@@ -100,7 +100,7 @@ static void test_empty(void **state)
     struct test_db *t = *state;
     FILE *f = fopen(t->path, "w");
     assert_int_equal(fclose(f), 0);
-    test_db_refused(t->path, 0, BTC_E_DB, "is empty, not a btc database");
+    test_db_refused(t->path, 0, BTC_E_DB, "is empty: `btc get`");
     test_db_refused(t->path, JOURNAL_READ_ONLY | JOURNAL_CREATE, BTC_E_DB,
                     "is empty");
     journal_close(test_db_open(t->path, JOURNAL_CREATE));
