@@ -7,6 +7,7 @@ import shutil
 
 import kit
 import lab
+import lab as laboratory
 
 LENGTH = 65536
 
@@ -83,6 +84,29 @@ def test_empty_file_missing(lab):
     os.unlink(lab.path("out/data/empty"))
     _, states = verified(lab, torrent, 8)
     assert states["empty"] == "missing", states
+
+
+def test_nothing_but_empty_files(lab):
+    """A torrent without pieces is not 0 % good: it is there or it is not, here
+    and in a database, in words and numbers."""
+    info = {"name": "e", "piece length": LENGTH, "pieces": b"",
+            "files": [{"length": 0, "path": [name]} for name in "xy"]}
+    path = lab.path("e.torrent")
+    with open(path, "wb") as f:
+        f.write(laboratory.benc({"info": info}))
+    out = kit.folder(lab, "out")
+    assert lab.btc("get", path, "-d", out).code == 0
+    for code, word in ((0, "and all of them"), (8, "not all of them")):
+        run = lab.btc("verify")
+        assert run.code == code and word in run.err, run
+        source = lab.btc("verify", path, "-d", out)
+        assert source.code == code and "no pieces" in source.err, source
+        for said in run.err, source.err, lab.btc("pieces", "1").out:
+            assert "0 of 0" not in said and "0.0 %" not in said, said
+        told = lab.btc("verify", "--json").json()["torrents"][0]
+        assert told["percent"] == 100.0, told
+        if code == 0:
+            os.unlink(lab.path("out/e/x"))
 
 
 def test_choice(lab):

@@ -22,17 +22,21 @@ static int cli_pieces_draw(struct cli *c, struct btc *b,
     int status = 0;
 
     front_text_clean(&out, front_text_or(name, "?"), c->out_screen.utf8);
-    if (total <= 0) { /* a magnet that waits for its metadata */
-        fprintf(c->out, "%s  no pieces are known yet\n", front_text_str(&out));
+    if (total <= 0) { /* a magnet waits for its metadata */
+        const char *state = cli_rows_text(rows, row, "state");
+        bool is_magnet = btc_state_from_name(state) == BTC_STATE_METADATA;
+        fprintf(c->out, "%s  no pieces%s\n", front_text_str(&out),
+                is_magnet ? " are known yet" : ": its files are empty");
         front_text_free(&out);
         return 0;
     }
-    if (size < 0) {
-        size = 0;
+    if (size <= 0) { /* nothing is wanted of it */
+        front_format_percent(percent, 1, 1);
+    } else {
+        front_format_percent(percent,
+                             (uint64_t)cli_rows_int(rows, row, "bytes_done", 0),
+                             (uint64_t)size);
     }
-    front_format_percent(percent,
-                         (uint64_t)cli_rows_int(rows, row, "bytes_done", 0),
-                         (uint64_t)size);
     front_text_printf(&out, "  %lld of %lld pieces, %s\n",
                       (long long)cli_rows_int(rows, row, "pieces_done", 0),
                       (long long)total, percent);

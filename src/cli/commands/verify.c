@@ -37,10 +37,17 @@ static void cli_verify_say(const struct cli_run *r,
                           btc_status_text(cli_verify_is_unseen(item)
                                               ? BTC_STATUS_INTERRUPTED
                                               : item->status));
+    } else if (p->pieces_total == 0) {
+        front_text_printf(&line, "  its files are empty: no pieces, and %s",
+                          item->status == 0 ? "all of them are there"
+                                            : "not all of them are there");
     } else {
+        front_text_printf(&line, "  %u of %u pieces are good", p->pieces_done,
+                          p->pieces_total);
+    }
+    if (cli_verify_has_looked(item) && p->bytes_total > 0) {
         front_text_printf(
-            &line, "  %u of %u pieces are good, %s", p->pieces_done,
-            p->pieces_total,
+            &line, ", %s",
             front_format_percent(buf, p->bytes_done, p->bytes_total));
     }
     if (cli_verify_has_looked(item) && p->pieces_checking > 0) {

@@ -153,7 +153,11 @@ static int cli_check_source(struct cli *c, const struct btc_source *s)
         cli_check_print(c, btc_source_info(s), &r, status, &e);
     } else if (r.n_files > 0) {
         cli_check_table(c, &r);
-        cli_say(c, "%u of %u pieces are good", r.n_good, r.n_pieces);
+        if (r.n_pieces == 0) {
+            cli_say(c, "nothing that is wanted has bytes: no pieces");
+        } else {
+            cli_say(c, "%u of %u pieces are good", r.n_good, r.n_pieces);
+        }
     }
     if (status != 0) {
         cli_say_error(c, &e);
