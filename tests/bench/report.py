@@ -34,14 +34,13 @@ def note(values, rounds, why=True):
     """What a client's line says beside its figures: what did not come to its end
     (and `why`), and of how many samples they are the median when not of all
     rounds."""
-    n_slow = sum(v.limit > 0 for v in values)
+    late = [v.late for v in values if v.limit]
     failed = [v.failed for v in values if v.failed]
     n = len(values)
     parts = []
-    if n_slow:
-        limit = max(v.limit for v in values)
-        which = "" if n_slow == n else f"{n_slow} of {n} "
-        parts.append(f"{which}did not end in {limit:.0f} s")
+    if late:
+        which = "" if len(late) == n else f"{len(late)} of {n} "
+        parts.append(f"{which}{late[-1]}")
     if failed:
         parts.append(f"{len(failed)} of {n} FAILED" +
                      (f": {failed[-1]}" if why else ""))

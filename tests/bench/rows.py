@@ -304,7 +304,7 @@ def settle(process, port, limit):
         if quiet == 6:
             return
         time.sleep(0.25)
-    raise Unfinished(limit)
+    raise Unfinished(limit, "was not ready")
 
 
 # --- many torrents ---
@@ -407,7 +407,7 @@ def rests(process, db):
         if asked and due - time.time() > REST + WISHES + 5:
             return
         time.sleep(1)
-    raise Unfinished(RESTS)
+    raise Unfinished(RESTS, "did not come to rest")
 
 
 def share(process, seconds, each=None):

@@ -14,9 +14,10 @@ SLOW = 10  # times slower than ours: not measured again in that row
 
 @dataclasses.dataclass
 class Sample:
-    """`limit`: it did not end in so many seconds; `failed`: why."""
+    """`limit`: it did not end in so many seconds, in words `late`; `failed`: why."""
     figures: dict
     limit: float = 0.0
+    late: str = ""
     failed: str = ""
 
     def is_whole(self):
@@ -35,7 +36,7 @@ def take(measure, mib=0):
         return Sample({k: v for k, v in figures.items() if v is not None})
     except Unfinished as e:
         return Sample({"rate": mib / e.seconds} if mib else {},
-                      limit=e.seconds)
+                      limit=e.seconds, late=str(e))
     except Failed as e:
         return Sample({}, failed=str(e))
     except (OSError, sqlite3.Error) as e:

@@ -24,10 +24,10 @@ class Failed(Exception):
 
 
 class Unfinished(Exception):
-    """A client was stopped after so many seconds."""
+    """A client was stopped after so many seconds; `what` it had not done."""
 
-    def __init__(self, seconds):
-        super().__init__(f"did not end in {seconds:.0f} s")
+    def __init__(self, seconds, what="did not end"):
+        super().__init__(f"{what} in {seconds:.0f} s")
         self.seconds = seconds
 
 

@@ -18,7 +18,8 @@ def rates(*values):
 
 
 def stopped(seconds, mib):
-    return Sample({"rate": mib / seconds}, limit=seconds)
+    return Sample({"rate": mib / seconds}, limit=seconds,
+                  late=str(Unfinished(seconds)))
 
 
 def row(*checks):
@@ -45,9 +46,10 @@ class Take(unittest.TestCase):
 
     def test_unfinished_is_a_bound(self):
         got = take(lambda: raises(Unfinished(64)), 128)
-        self.assertEqual(got, Sample({"rate": 2.0}, limit=64))
-        got = take(lambda: raises(Unfinished(64)))
-        self.assertEqual(got, Sample({}, limit=64))
+        self.assertEqual(got, stopped(64, 128))
+        got = take(lambda: raises(Unfinished(64, "was not ready")))
+        self.assertEqual(got, Sample({}, limit=64,
+                                     late="was not ready in 64 s"))
 
     def test_failed(self):
         got = take(lambda: raises(Failed("why")), 128)
@@ -109,7 +111,7 @@ class RoundsOf(unittest.TestCase):
         self.assertEqual({n: len(s) for n, s in samples.items()},
                          {"floor": 3, "btc": 3, "slow": 1, "near": 3,
                           "stuck": 1})
-        self.assertEqual(samples["stuck"], [Sample({"rate": 2}, limit=50)])
+        self.assertEqual(samples["stuck"], [stopped(50, 100)])
 
     def test_patience(self):
         samples, *_ = self.run_rounds(
