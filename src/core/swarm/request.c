@@ -183,7 +183,7 @@ static void request_round(struct swarm *w, uint32_t from, bool late)
     for (uint32_t i = 0; i < w->slots.n && more; i++) {
         uint32_t slot = (from + i) % w->slots.n;
         struct peer *p = w->slots.peer[slot];
-        if (p == NULL || peer_is_late(p) != late) {
+        if (p == NULL || request_want(w, p) == 0 || peer_is_late(p) != late) {
             continue;
         }
         uint32_t had = p->window.n;
