@@ -3,6 +3,7 @@
  */
 #include "base/addr.h"
 
+#include "base/bytes.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -53,6 +54,15 @@ bool addr_eq_host(const struct addr *a, const struct addr *b)
         return b->family == ADDR_V6 && memcmp(a->ip, b->ip, 8) == 0;
     }
     return addr_eq_ip(a, b);
+}
+
+/* An IPv4 address has its place in a part of IPv6 (::/64) where nobody is. */
+uint64_t addr_host(const struct addr *a)
+{
+    if (a->family == ADDR_V6) {
+        return bytes_get_be64(a->ip);
+    }
+    return a->family == ADDR_V4 ? bytes_get_be32(a->ip) : 0;
 }
 
 /* The address alone: "1.2.3.4", "::1", "" for none. */

@@ -30,6 +30,9 @@ bool addr_eq_ip(const struct addr *a, const struct addr *b);
 /* One subscriber: the same IPv4 address, or the same IPv6 network of 64 bits,
  * in which everybody has as many addresses as he likes. */
 bool addr_eq_host(const struct addr *a, const struct addr *b);
+/* A number for the host, other for each that addr_eq_host tells apart; 0: none.
+ */
+uint64_t addr_host(const struct addr *a);
 /* "1.2.3.4:80", "[::1]:80". */
 void addr_format(const struct addr *a, char dst[ADDR_TEXT_MAX]);
 void addr_format_ip(const struct addr *a, char dst[ADDR_TEXT_MAX]);

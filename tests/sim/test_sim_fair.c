@@ -1,5 +1,6 @@
 /* Fairness: equal peers get equal parts of what we send, and nobody is dialled,
  * kept out or blamed for what it did not do. */
+#include "core/swarm/choker.h"
 #include "sim/sim_fake.h"
 #include "sim/sim_node.h"
 
@@ -148,6 +149,50 @@ static void test_flood(void **state)
     sim_each_seed(6, body_flood);
 }
 
+/* Fakes that share an IP, each with a port of its own, and come again whenever
+ * they are thrown out. */
+static void haunt_from_one_ip(struct sim *s, struct sim_torrent *st,
+                              enum sim_script script, uint32_t n, uint64_t rate)
+{
+    struct addr first = addr_none();
+    for (uint32_t i = 0; i < n; i++) {
+        struct sim_fake *f = sim_fake_new(s, st->c, script, rate);
+        if (i == 0) {
+            first = f->host.addr;
+        }
+        f->host.addr = first;
+        f->host.addr.port = (uint16_t)(10000 + i);
+        sim_fake_haunt(f, &st->node->host);
+    }
+}
+
+/* Eight connections of one host have no more of a limit than the host's part:
+ * two others get at least a quarter each. */
+static void body_one_host(struct sim *s)
+{
+    uint64_t limit = 400 * KIB;
+    uint64_t least = 0, most = 0;
+    struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = seed_new(s, n, 24 * MIB);
+    struct crowd k;
+    torrent_set_limits(st->t, limit, 0, s->now_ms);
+    haunt_from_one_ip(s, st, SIM_LEECH, 8, 8 * MIB);
+    sim_run(s, 5000 + sim_below(s, 10000));
+    crowd_come(&k, s, st, 2);
+    sim_run(s, 2 * CHOKER_INTERVAL_MS);
+    crowd_mark(&k);
+    sim_run(s, 8000);
+    uint64_t sum = crowd_got(&k, &least, &most);
+    SIM_CHECK(s, least >= limit * 8 / 4);
+    SIM_CHECK(s, sum <= limit * 8 * 8 / 10);
+}
+
+static void test_one_host(void **state)
+{
+    (void)state;
+    sim_each_seed(6, body_one_host);
+}
+
 /* Two torrents share the limit of the run, however many leechers each has. */
 static void body_torrents(struct sim *s)
 {
@@ -177,23 +222,6 @@ static void test_torrents(void **state)
 {
     (void)state;
     sim_each_seed(6, body_torrents);
-}
-
-/* Fakes that share an IP, each with a port of its own, and come again whenever
- * they are thrown out. */
-static void haunt_from_one_ip(struct sim *s, struct sim_torrent *st,
-                              enum sim_script script, uint32_t n, uint64_t rate)
-{
-    struct addr first = addr_none();
-    for (uint32_t i = 0; i < n; i++) {
-        struct sim_fake *f = sim_fake_new(s, st->c, script, rate);
-        if (i == 0) {
-            first = f->host.addr;
-        }
-        f->host.addr = first;
-        f->host.addr.port = (uint16_t)(10000 + i);
-        sim_fake_haunt(f, &st->node->host);
-    }
 }
 
 /* Eighty connections of one IP that drip keep the only seed out neither when it
@@ -287,10 +315,10 @@ static void test_twins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shares), cmocka_unit_test(test_squatters),
-        cmocka_unit_test(test_flood),  cmocka_unit_test(test_torrents),
-        cmocka_unit_test(test_drips),  cmocka_unit_test(test_chokers),
-        cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_shares),   cmocka_unit_test(test_squatters),
+        cmocka_unit_test(test_flood),    cmocka_unit_test(test_one_host),
+        cmocka_unit_test(test_torrents), cmocka_unit_test(test_drips),
+        cmocka_unit_test(test_chokers),  cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

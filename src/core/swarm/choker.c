@@ -11,7 +11,8 @@
  *
  * Slots bound how many draw from us at once. Who is unchoked and draws hardly
  * anything takes none: else a few that ask for nothing, or read a byte now and
- * then, would keep out those that wait.
+ * then, would keep out those that wait. And a host that has CHOKER_HOST_SLOTS
+ * comes behind all others: more connections are not more slots.
  */
 #include "core/swarm/choker.h"
 
@@ -55,6 +56,10 @@ struct choker_job {
     bool seeding;
     uint64_t now_ms;
     struct rng *rng; /* borrows */
+    uint64_t *hosts; /* owns; of those that have a slot now */
+    size_t n_hosts;
+    bool is_strict; /* a host has its slots, not more */
+    bool has_turn;  /* the optimistic one still has its turn, or is new */
 };
 
 /* The peer has a slot that it has earned; while it has its turn, it must be
@@ -140,6 +145,38 @@ static void choker_job_rank(struct choker_job *j, struct choker_peer *peers,
     }
 }
 
+/* Gives the peer a slot. */
+static void choker_unchoke(struct choker_job *j, struct choker_rank *r)
+{
+    r->unchoked = true;
+    r->peer->unchoked = true;
+    j->hosts[j->n_hosts++] = r->peer->host;
+}
+
+/* It may have a slot: it has none, and its host has not too many. */
+static bool choker_may_have(const struct choker_job *j,
+                            const struct choker_rank *r)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; j->is_strict && i < j->n_hosts; i++) {
+        n += j->hosts[i] == r->peer->host;
+    }
+    return !r->unchoked && (n < CHOKER_HOST_SLOTS || r->peer->host == 0);
+}
+
+/* The slots that are earned: the best get them. */
+static size_t choker_job_earned(struct choker_job *j, size_t slots)
+{
+    for (size_t i = 0; i < j->n && slots > 0; i++) {
+        if (choker_may_have(j, &j->ranks[i])) {
+            choker_unchoke(j, &j->ranks[i]);
+            slots--;
+        }
+    }
+    return slots;
+}
+
 /* The peer has a turn that is not over. */
 static bool choker_has_turn(const struct choker_job *j,
                             const struct choker_rank *r)
@@ -164,7 +201,8 @@ static uint64_t choker_longest(const struct choker_job *j, bool again)
     for (size_t i = 0; j->seeding && i < j->n; i++) {
         const struct choker_rank *r = &j->ranks[i];
 
-        if (!r->unchoked && r->was == again && r->peer->waiting_ms < first) {
+        if (choker_may_have(j, r) && r->was == again &&
+            r->peer->waiting_ms < first) {
             first = r->peer->waiting_ms;
         }
     }
@@ -177,7 +215,8 @@ static uint32_t choker_weight(const struct choker_job *j,
                               const struct choker_rank *r, bool again,
                               uint64_t longest)
 {
-    if (r->unchoked || r->was != again || r->peer->waiting_ms > longest) {
+    if (!choker_may_have(j, r) || r->was != again ||
+        r->peer->waiting_ms > longest) {
         return 0;
     }
     if (choker_since(r->peer->connected_ms, j->now_ms) < CHOKER_NEW_PEER_MS) {
@@ -210,43 +249,35 @@ static struct choker_rank *choker_draw(const struct choker_job *j, bool again)
     return NULL;
 }
 
-/* Gives the peer a slot. */
-static void choker_unchoke(struct choker_rank *r)
+/* The slots of turns: who has a turn keeps it, the others are drawn. Returns
+ * how many are left. */
+static size_t choker_job_turns(struct choker_job *j, size_t turns)
 {
-    r->unchoked = true;
-    r->peer->unchoked = true;
-}
-
-/* The slots of turns: who has a turn keeps it, the others are drawn. */
-static void choker_job_turns(struct choker_job *j, size_t turns)
-{
-    bool kept = false; /* the optimistic one still has its turn */
-
     for (size_t i = 0; i < j->n && turns > 0; i++) {
         struct choker_rank *r = &j->ranks[i];
 
-        if (!r->unchoked && choker_has_turn(j, r)) {
-            choker_unchoke(r);
-            kept = kept || r->peer->id == j->c->optimistic;
+        if (choker_may_have(j, r) && choker_has_turn(j, r)) {
+            choker_unchoke(j, r);
+            j->has_turn = j->has_turn || r->peer->id == j->c->optimistic;
             turns--;
         }
     }
-    if (!kept) {
-        choker_init(j->c);
-    }
-    for (; turns > 0; turns--) {
+    while (turns > 0) {
         struct choker_rank *r = choker_draw(j, false);
 
         if (!r) {
             r = choker_draw(j, true);
         }
         if (!r) {
-            return;
+            break;
         }
-        choker_unchoke(r);
+        choker_unchoke(j, r);
+        j->has_turn = true;
         j->c->optimistic = r->peer->id;
         j->c->optimistic_ms = j->now_ms;
+        turns--;
     }
+    return turns;
 }
 
 /* Decides who is unchoked from now on. */
@@ -258,7 +289,9 @@ void choker_run(struct choker *c, struct choker_peer *peers, size_t n,
                            .ranks = mem_array(n, sizeof(*j.ranks)),
                            .seeding = seeding,
                            .now_ms = now_ms,
-                           .rng = rng};
+                           .rng = rng,
+                           .hosts = mem_array(slots, sizeof(*j.hosts)),
+                           .is_strict = true};
     size_t turns = 1;
     if (seeding && slots > 1) {
         turns = slots / 2;
@@ -268,9 +301,16 @@ void choker_run(struct choker *c, struct choker_peer *peers, size_t n,
         turns = slots;
     }
     choker_job_rank(&j, peers, n);
-    for (size_t i = 0; i < j.n && i < slots - turns; i++) {
-        choker_unchoke(&j.ranks[i]);
+    size_t earned = choker_job_earned(&j, slots - turns);
+    j.is_strict = false;
+    (void)choker_job_earned(&j, earned);
+    j.is_strict = true;
+    turns = choker_job_turns(&j, turns);
+    j.is_strict = false;
+    (void)choker_job_turns(&j, turns);
+    if (!j.has_turn) {
+        choker_init(c);
     }
-    choker_job_turns(&j, turns);
+    free(j.hosts);
     free(j.ranks);
 }

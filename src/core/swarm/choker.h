@@ -10,9 +10,11 @@
 #define CHOKER_INTERVAL_MS   10000 /* rank again this often */
 #define CHOKER_OPTIMISTIC_MS 30000 /* keep an optimistic unchoke this long */
 #define CHOKER_NEW_PEER_MS   60000 /* younger peers: 3x as likely optimistic */
+#define CHOKER_HOST_SLOTS    2
 
 struct choker_peer {
     uint32_t id;
+    uint64_t host;         /* addr_host: its connections share a part */
     bool interested;       /* in us */
     bool unchoked;         /* in: now; out: from now on */
     bool snubbed;          /* we wait for data that does not come */
@@ -33,7 +35,8 @@ void choker_init(struct choker *c);
 /* Sets `unchoked` of each peer. While downloading, by down_rate with snubbed
  * peers last; while `seeding`, by up_rate with rotation, so that everybody gets
  * a turn. Only interested peers take slots; one slot is the optimistic one. A
- * light peer stays unchoked and takes none. */
+ * light peer stays unchoked and takes none. A host has at most
+ * CHOKER_HOST_SLOTS while those of others want one. */
 void choker_run(struct choker *c, struct choker_peer *peers, size_t n,
                 uint32_t slots, bool seeding, uint64_t now_ms, struct rng *rng);
 

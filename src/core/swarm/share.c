@@ -4,8 +4,10 @@
  * Each peer has a turn, a number of bytes that grows with what it is sent; who
  * waits with the smallest turn is next (start-time fair queueing). Somebody who
  * did not wait for a while goes on at the turn of the last one served, so that
- * it neither pays nor is paid for its pause. A run of requests is as short as
- * the limit is low: else one peer would get all of a second.
+ * it neither pays nor is paid for its pause. What one connection of a host
+ * gets, all of that host's have had: more connections are not more shares. A
+ * run of requests is as short as the limit is low: else one peer would get all
+ * of a second.
  *
  * Torrents share the limit of the run in equal parts while several want more
  * than there is. A part that its torrent leaves over stays in the bucket, and
@@ -110,16 +112,30 @@ struct peer *share_next(struct swarm *w)
     return best;
 }
 
+/* The others of its host go on where it does. */
+static void share_take_host(struct swarm *w, const struct peer *p)
+{
+    struct peer *q;
+    SWARM_EACH_PEER(q, w)
+    {
+        if (!q->am_choking && addr_eq_host(&q->addr, &p->addr)) {
+            q->up.turn = p->up.turn;
+        }
+    }
+}
+
 void share_take(struct swarm *w, struct peer *p, uint32_t len)
 {
+    uint64_t turn = num_max_u64(p->up.turn, w->up.turn);
+
     bucket_take(&w->shared->up, len);
     bucket_take(&w->up.bucket, len);
     w->up.quota -= len;
-    if (p->up.turn < w->up.turn) {
-        p->up.turn = w->up.turn;
+    w->up.turn = turn;
+    p->up.turn = turn + len;
+    if (share_limit(w) > 0) {
+        share_take_host(w, p);
     }
-    w->up.turn = p->up.turn;
-    p->up.turn += len;
 }
 
 /* How many torrents wait is what was counted in the last epoch, or is already

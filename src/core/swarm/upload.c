@@ -262,6 +262,7 @@ void upload_rank(struct swarm *w)
         if (p->phase == PEER_ACTIVE) {
             c[n++] = (struct choker_peer){
                 .id = p->id,
+                .host = addr_host(&p->addr),
                 .interested = p->peer_interested,
                 .unchoked = !p->am_choking,
                 .down_rate = rate_get(&p->rate.down, w->clock.now_ms),

@@ -329,6 +329,29 @@ static void test_light_ones_take_no_slot(void **state)
     }
 }
 
+/* However many connections a host has: each of the others gets a slot, and no
+ * slot stays free for it. */
+static void test_a_host_has_its_part(void **state)
+{
+    (void)state;
+    for (last_seed = 1; last_seed <= 20; last_seed++) {
+        struct swarm w;
+        bool seeding = last_seed % 2 == 0;
+        swarm_init(&w, 20, last_seed);
+        for (size_t i = 0; i < w.n; i++) {
+            w.peers[i].host = i < 15 ? 7 : 100 + i;
+            w.peers[i].up_rate = w.peers[i].down_rate = i < 15 ? 9000 : 100;
+        }
+        for (int run = 0; run < 20; run++) {
+            swarm_run(&w, 8, seeding);
+            assert_int_equal(count_unchoked(w.peers, w.n), 8);
+        }
+        for (size_t i = 15; i < w.n; i++) {
+            assert_true(w.runs[i] >= 16);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +365,7 @@ int main(void)
         cmocka_unit_test_teardown(test_seeding_rotates, print_seed),
         cmocka_unit_test(test_one_slot),
         cmocka_unit_test(test_light_ones_take_no_slot),
+        cmocka_unit_test_teardown(test_a_host_has_its_part, print_seed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
