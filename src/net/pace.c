@@ -11,6 +11,7 @@
  * device takes (64 KiB); jumbo frames of a real network end at 9,000 bytes. The
  * kernel bounds a segment by the device's size, whatever the other end says. */
 #define PACE_LOCAL_SEGMENT (16 << 10)
+#define PACE_LOCAL_RTT_US  5000 /* a loopback device may play a far network */
 
 /* bbr, and what later versions of it are called. */
 bool pace_is_needed(const char *name)
@@ -52,16 +53,20 @@ void pace_defer(const struct pace *p, int fd)
     }
 }
 
-/* By the size of a segment. */
+/* By the size of a segment and the time that the handshake took. */
+static bool pace_is_local(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    memset(&info, 0, sizeof(info));
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_snd_mss >= PACE_LOCAL_SEGMENT &&
+           info.tcpi_rtt < PACE_LOCAL_RTT_US;
+}
+
 void pace_decide(const struct pace *p, int fd)
 {
-    int segment = 0;
-    socklen_t len = sizeof(segment);
-    if (p->name[0] == '\0') {
-        return;
-    }
-    if (getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, &len) != 0 ||
-        segment < PACE_LOCAL_SEGMENT) {
+    if (p->name[0] != '\0' && !pace_is_local(fd)) {
         pace_set(fd, p->name);
     }
 }
