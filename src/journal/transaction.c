@@ -108,6 +108,7 @@ int journal_end(struct journal *db, int code, struct err *e)
     if (db->is_many) {
         db->is_many = false;
         (void)journal_exec(db, "PRAGMA cache_size = " JOURNAL_CACHE, NULL);
+        (void)sqlite3_db_release_memory(db->sql); /* few are read again */
     }
     return code;
 }
