@@ -21,9 +21,6 @@
 #include "engine/turn.h"
 #include "engine/uploads.h"
 
-/* In the tag of HASH, above the piece: the journal has it as verified. */
-#define DRIVE_CLAIMED ((uint64_t)1 << 32)
-
 /* Answer to FINISH. */
 static void drive_on_finished(struct store_job *job)
 {
@@ -80,11 +77,14 @@ static void drive_judged(struct store_job *job)
 }
 
 /* Answer to HASH. What is lost is fetched and written anew: into a file that
- * was whole, so nobody has asked yet who else has it. */
+ * was whole, so nobody has asked yet who else has it. Where a file is absent
+ * that was there when the torrent began, its drive may be away: a new look at
+ * all of them tells (trust.h), and until then nothing is lost. */
 static void drive_on_hashed(struct store_job *job)
 {
-    bool lost = job->result != 0 && job->result != BTC_E_CANCELLED;
-    if (lost && (job->tag & DRIVE_CLAIMED)) {
+    bool lost = job->result != 0 && job->result != BTC_E_CANCELLED &&
+                job->result != BTC_E_STORAGE;
+    if (lost && job->hashes.claimed) {
         mend_ask(job, drive_judged);
     } else {
         drive_judged(job);
@@ -103,7 +103,7 @@ static void drive_disk(struct engine_torrent *st, const struct action *a,
     }
     if (a->type == ACTION_HASH) {
         job->low = true;
-        job->tag |= a->claimed ? DRIVE_CLAIMED : 0;
+        job->hashes.claimed = a->claimed;
     } else {
         job->blocks = a->write.blocks;
         job->n_blocks = a->write.n_blocks;

@@ -9,19 +9,21 @@
 
 /* Whether the job counts on its files: then a missing one means that the
  * storage is not there. */
-static bool store_op_needs_file(enum store_op op)
+static bool store_needs_file(const struct store_job *job)
 {
+    enum store_op op = job->op;
     return op == STORE_CREATE || op == STORE_FINISH || op == STORE_WRITE ||
-           op == STORE_SYNC || op == STORE_SPACE;
+           op == STORE_SYNC || op == STORE_SPACE ||
+           (op == STORE_HASH && job->hashes.claimed);
 }
 
 /* The code of an errno, for this kind of job. */
-static int store_error_code(enum store_op op, int errnum)
+static int store_error_code(const struct store_job *job, int errnum)
 {
     switch (errnum) {
     case ENOENT:
     case ENOTDIR:
-        if (store_op_needs_file(op)) {
+        if (store_needs_file(job)) {
             return BTC_E_STORAGE;
         }
         return BTC_E_SHORT;
@@ -126,9 +128,9 @@ void store_fail(struct store_job *job, uint32_t file, const char *path,
                         "the folder is missing (is its drive mounted?)");
         return;
     }
-    int code = store_error_code(job->op, errnum);
+    int code = store_error_code(job, errnum);
     bool touched = errnum == STORE_E_TOUCHED;
-    bool gone = missing && store_op_needs_file(job->op);
+    bool gone = missing && store_needs_file(job);
     job->fail.touched |= job->result == 0 && touched;
     job->fail.changed |= job->result == 0 && (touched || gone);
     store_fail_with(job, file, path, code,

@@ -197,7 +197,8 @@ struct store_job {
         struct bits found; /* result: bits_init'ed by the disk; caller fini */
     } scan;
     struct {
-        bool wanted; /* FINISH: also when good; WRITE: of `blocks` */
+        bool claimed; /* HASH: an absent file means that the storage is */
+        bool wanted;  /* FINISH: also when good; WRITE: of `blocks` */
         /* Result: malloc'ed n_blocks SHA-1s. FINISH: when the piece failed or
          * they were wanted; WRITE: when they were, of the blocks that are in
          * memory. Caller frees. */
@@ -208,9 +209,8 @@ struct store_job {
     int result; /* 0; HASH (mismatch), SHORT (file missing or too short),
                  * NOSPACE, IO, PERMISSION, EXISTS (also: not a regular
                  * file), STORAGE (the save path is missing, or a file that
-                 * is to be written or synced, or another is in its
-                 * place), LIMIT (descriptors or
-                 * memory of the process), CANCELLED */
+                 * is to be written or synced, or another is in its place),
+                 * LIMIT (descriptors or memory of the process), CANCELLED */
     struct {
         int32_t file;   /* index of the file that failed, -1 none */
         bool touched;   /* somebody else has written to that file */

@@ -173,6 +173,33 @@ def test_verify_when_done(lab):
     stop(daemon)
 
 
+def test_verify_while_the_drive_goes(lab):
+    """Files that were there when it began and are not now: they are looked for
+    as a whole, not given up piece by piece. Of one alone the rest stands."""
+    t, seeder = folder(lab)
+    add(lab, t, seeder)
+    daemon = lab.start_btc("daemon", "--journal-interval", "50")
+    lab.wait(lambda: state(lab) == "complete")
+    assert lab.btc("set", "two", "seed=forever").code == 0
+    lab.wait(lambda: state(lab) == "seeding", 20)
+    pieces = lab.sql("SELECT count(*) AS n FROM piece")[0]["n"]
+    seeder.forget()
+    os.rename(lab.path("out/two"), lab.path("away"))
+    assert lab.btc("set", "two", "verify=now").code == 0
+    lab.wait(lambda: state(lab) == "waiting-storage", 20)
+    assert lab.sql("SELECT count(*) AS n FROM piece")[0]["n"] == pieces > 0
+    os.rename(lab.path("away"), lab.path("out/two"))
+    lab.wait(lambda: state(lab) == "seeding", 20)
+    assert not seeder.n_sent(), "it was there"
+    os.unlink(lab.path("out/two/f1"))
+    assert lab.btc("set", "two", "verify=now").code == 0
+    lab.wait(lambda: seeder.n_sent() > 0, 20)
+    lab.wait(lambda: state(lab) == "seeding", 20)
+    assert seeder.n_sent() < t.size * 3 // 4, seeder.n_sent()
+    stop(daemon)
+    t.check(lab.path("out"))
+
+
 def test_paused_keeps_its_numbers(lab):
     """A torrent that the engine does not load is as its row says."""
     t, seeder = folder(lab)
