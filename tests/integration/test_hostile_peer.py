@@ -3,6 +3,7 @@
 seeder beside them every download completes, bit for bit; the liars are banned and
 named, the honest ones are not; memory stays bounded; a seeding btc serves honest
 leechers whatever the others do."""
+import contextlib
 import os
 import random
 import socket
@@ -10,6 +11,7 @@ import struct
 import threading
 import time
 
+import kit
 import lab as laboratory
 import wire
 from wire import (ALLOWED_FAST, BITFIELD, CANCEL, CHOKE, EXTENDED, HAVE,
@@ -478,6 +480,43 @@ def test_stallers(lab):
     assert max(len(p.requests) for p in rejecter) < 2000, [
         len(p.requests) for p in rejecter]
     assert honest.address.split(":")[0] not in banned(lab)
+
+
+class Forgetful(wire.Seeder):
+    """Keeps so many requests, drops what comes beyond them without a word."""
+    keeps = 1
+
+    def on_connect(self, w):
+        w.kept = 0
+        super().on_connect(w)
+
+    def on_request(self, w, piece, begin, length):
+        if w.kept < self.keeps:
+            w.kept += 1
+            threading.Thread(target=self.answer, daemon=True,
+                             args=(w, piece, begin, length)).start()
+
+    def answer(self, w, piece, begin, length):
+        time.sleep(0.02)
+        w.kept -= 1
+        with contextlib.suppress(wire.Gone):
+            super().on_request(w, piece, begin, length)
+
+
+def test_who_forgets(lab):
+    """A peer that drops requests beyond the first ones is soon asked for no more
+    than it keeps, and all comes."""
+    for keeps in (1, 4):
+        torrent = lab.make_torrent(lab.make_data(f"seed/{keeps}", 1 << 20,
+                                                 seed=keeps),
+                                   piece_length=65536)
+        peer = Forgetful(torrent, lab.next_ip())
+        peer.keeps = keeps
+        run = lab.btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                      "--peer", peer.address, "--max-time", "60s")
+        assert run.code == 0, (keeps, peer.served, run)
+        assert len(peer.requests) < 3 * peer.served, len(peer.requests)
+        peer.close()
 
 
 def test_three_hold_one_block(lab):

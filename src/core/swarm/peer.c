@@ -249,6 +249,9 @@ void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t block_len,
     uint32_t most = p->ext.reqq - p->ext.reqq / 16;
     most = most < PEER_MAX_DEPTH ? most : PEER_MAX_DEPTH;
     most = share < most ? share : most;
+    if (p->window.most > 0) {
+        most = num_min_u32(p->window.most, most);
+    }
     depth = depth < most ? depth : most;
     depth = depth > 1 ? depth : 1;
     p->window.depth = p->window.snubbed ? 1 : depth;

@@ -22,7 +22,6 @@
 #define PEER_MIN_BATCH    2   /* requests out, however little memory there is */
 #define PEER_MAX_BATCH    8   /* the same, of one that answers at once */
 #define PEER_BATCH_MS     125 /* at once: a block is here so soon */
-#define PEER_BATCH_POOL   256 /* ... and a batch is this part of the memory */
 #define PEER_OUR_REQQ     500 /* requests of a peer that we queue */
 #define PEER_UPLOAD_BYTES 524288u /* of its requests, under way */
 #define PEER_UPLOAD_JOBS  64      /* of them, in so many jobs */
@@ -122,6 +121,7 @@ struct peer_window {
     uint32_t n_refused; /* REJECTs since the last good block */
     uint64_t from_ms;   /* nothing is asked for before this */
     uint64_t blink_ms;  /* of the last UNCHOKE that was answered at once */
+    uint32_t most, n_answered, n_trial, trial; /* see request_ask_less */
     bool snubbed;
 };
 

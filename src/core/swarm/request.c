@@ -5,6 +5,10 @@
  * be asked, and still accepted if it comes first after all. That, and the
  * endgame's duplicates, is why no slow or silent peer holds a piece hostage.
  *
+ * Some drop without a word what they are asked beyond what they can keep. Who
+ * has answered something and is silent then with more outstanding is asked for
+ * less, down to one at a time, and for more again as long as that goes well.
+ *
  * Nor does a crowd of them: what becomes free goes to those that owe nothing,
  * in turn, and to those that are late only when nobody else takes it. So each
  * of a crowd keeps others from a block once, for as long as our patience lasts,
@@ -21,8 +25,13 @@
 #define REQUEST_OVERDUE_MS     5000  /* a request: others may be asked, too */
 #define REQUEST_ENDGAME_MS     500   /* in the endgame: this late already */
 #define REQUEST_FORGET_MS      30000 /* a late request leaves the window */
-#define REQUEST_REFUSED_MS     250   /* after a REJECT: nothing is asked for */
+#define REQUEST_DROPPED_MS     2000  /* silent so long: dropped, as before */
+#define REQUEST_TRIAL          8 /* answers before more are asked again ... */
+#define REQUEST_TRIAL_MAX      65536
+#define REQUEST_TRIAL_GROWS    4   /* ... so many times as many the next time */
+#define REQUEST_REFUSED_MS     250 /* after a REJECT: nothing is asked for */
 #define REQUEST_REFUSED_MAX_MS 10000 /* it grows with each, up to this */
+#define REQUEST_BATCH_POOL     256   /* a batch is this part of the memory */
 
 /* Whether the peer may be asked for anything now: not while a late block is
  * under way, for whatever it is asked comes behind that. */
@@ -83,9 +92,9 @@ static void request_send(struct swarm *w, struct peer *p,
             content_unpick(w->content, p->id, b[i]);
             continue;
         }
-        if (p->window.n == 0 && p->time.block_ms < w->clock.now_ms) {
-            p->time.block_ms =
-                w->clock.now_ms; /* the wait starts with the request */
+        if (p->window.n == 0) { /* the wait starts with the request */
+            p->window.n_answered = 0;
+            p->time.block_ms = num_max_u64(p->time.block_ms, w->clock.now_ms);
         }
         peer_req_push(p, b[i], w->clock.now_ms);
     }
@@ -338,6 +347,50 @@ static bool request_is_stuck(const struct swarm *w, const struct peer *p,
     return r->passed || w->clock.now_ms - p->time.block_ms > limit;
 }
 
+/* It answered some of what it was asked and says nothing more: it has dropped
+ * the rest. Once that is known of it, it shows sooner. */
+static bool request_is_dropped(const struct swarm *w, const struct peer *p)
+{
+    uint64_t quiet = w->clock.now_ms - p->time.block_ms;
+    uint64_t limit = REQUEST_SNUB_MS;
+    if (p->window.most > 0) {
+        limit =
+            num_min_u64(limit, REQUEST_DROPPED_MS + 8ull * p->rate.latency_ms);
+    }
+    return p->window.n > 0 && p->window.n <= PEER_MAX_DROPPED &&
+           p->window.n_answered > 0 && !p->rx.active && quiet > limit;
+}
+
+/* Nothing will come of it: what is asked next is less, no more than `most` (0:
+ * nothing is known). n_answered came since nothing was out; when n_trial, which
+ * came since `most` was set, are `trial`, twice as many are tried. */
+static void request_ask_less(struct swarm *w, struct peer *p)
+{
+    request_drop_all(w, p, true);
+    if (p->window.most == 0) {
+        p->window.trial = REQUEST_TRIAL;
+    } else if (p->window.trial < REQUEST_TRIAL_MAX) {
+        p->window.trial *= REQUEST_TRIAL_GROWS;
+    }
+    p->window.most = (uint32_t)num_max_u64(p->window.most / 2, 1);
+    p->window.n_trial = 0;
+    p->window.depth = p->window.most;
+    request_fill(w, p);
+}
+
+/* It goes well with so many: twice as many are tried. */
+static void request_ask_more(struct peer *p)
+{
+    p->window.n_answered++;
+    if (p->window.most > 0 && ++p->window.n_trial >= p->window.trial) {
+        p->window.n_trial = 0;
+        p->window.most *= 2;
+        if (p->window.most >= PEER_MAX_DEPTH) {
+            p->window.most = 0;
+        }
+    }
+}
+
 /* A silent peer is snubbed: others are asked for all that it was asked. So are
  * they for single requests that are late by more than the window explains. */
 static void request_overdue(struct swarm *w, struct peer *p)
@@ -347,6 +400,10 @@ static void request_overdue(struct swarm *w, struct peer *p)
     uint64_t rate = rate_get(&p->rate.down, w->clock.now_ms);
     if (p->rx.active && w->count.active > 1) {
         request_block_overdue(w, p);
+    }
+    if (request_is_dropped(w, p)) {
+        request_ask_less(w, p);
+        return;
     }
     if (p->window.n > 0 && quiet > REQUEST_SNUB_MS) {
         p->window.snubbed = true;
@@ -375,7 +432,7 @@ static void request_overdue(struct swarm *w, struct peer *p)
 static uint32_t request_share(const struct swarm *w, const struct peer *p)
 {
     uint32_t share = w->shared->pool->max;
-    uint32_t batch = num_min_u32(p->window.batch, share / PEER_BATCH_POOL);
+    uint32_t batch = num_min_u32(p->window.batch, share / REQUEST_BATCH_POOL);
     if (w->count.askable > 1) {
         share /= w->count.askable;
     }
@@ -484,6 +541,7 @@ static void request_block_end(struct swarm *w, struct peer *p)
     if (mem != NULL || p->rx.asked) { /* else it answers nothing */
         p->time.block_ms = w->clock.now_ms;
         p->window.snubbed = false;
+        request_ask_more(p);
     }
     if (mem == NULL ||
         !content_add_block(w->content, p->id, b, mem, w->clock.now_ms)) {
