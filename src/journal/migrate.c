@@ -16,6 +16,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* The file is not of the schema that it says: another try fares no better, and
+ * a check finds nothing. */
+static int journal_migrate_misfit(struct journal *db, struct err *e)
+{
+    return err_set(e, BTC_E_DB,
+                   "%s: its tables are not of the schema that it says it has "
+                   "(%s): `btc db salvage` makes a new database of what it "
+                   "holds",
+                   db->path, sqlite3_errmsg(db->sql));
+}
+
 /* One migration inside the transaction that journal_migrate_step opened. */
 static int journal_migrate_apply(struct journal *db,
                                  const struct journal_migration *m,
@@ -24,6 +35,9 @@ static int journal_migrate_apply(struct journal *db,
     char pragma[64];
     int64_t broken;
     int code = journal_exec(db, m->sql, e);
+    if (code == BTC_E_INTERNAL) {
+        code = journal_migrate_misfit(db, e);
+    }
     if (code == 0) {
         (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d",
                        m->version);
@@ -136,18 +150,6 @@ static int journal_migrate_refuse(struct journal *db, int64_t version,
                    db->path, (long long)version, known);
 }
 
-/* A migration does not fit: the file is not of the schema that it says. Another
- * try fares no better, and a check finds nothing. */
-static int journal_migrate_misfit(struct journal *db, int64_t version,
-                                  struct err *e)
-{
-    return err_set(e, BTC_E_DB,
-                   "%s says that its schema is %lld, and its tables are of "
-                   "another: `btc db salvage` makes a new database of what it "
-                   "holds",
-                   db->path, (long long)version);
-}
-
 /* Runs what is missing. */
 int journal_migrate(struct journal *db, const struct journal_migration *list,
                     size_t n, struct err *e)
@@ -180,9 +182,6 @@ int journal_migrate(struct journal *db, const struct journal_migration *list,
     int back = journal_exec(db, "PRAGMA foreign_keys = ON", code ? NULL : e);
     if (!had_lock) {
         journal_lock_drop(db);
-    }
-    if (code == BTC_E_INTERNAL) {
-        return journal_migrate_misfit(db, version, e);
     }
     if (code) {
         return code;

@@ -160,7 +160,7 @@ def test_schema_of_another_number(lab):
         make_db(lab)
         before = lab.sql("SELECT count(*) AS n FROM piece")[0]["n"]
         by_hand(lab, f"PRAGMA user_version = {number}")
-        said(lab.btc("resume"), 14, "btc db salvage", "says that its schema")
+        said(lab.btc("resume"), 14, "btc db salvage", "not of the schema")
         mended(lab, before)
         for name in beside(lab):
             os.unlink(name)
