@@ -277,6 +277,11 @@ void content_relieve(struct content *c)
     pieces_relieve(c);
 }
 
+bool content_is_tight(const struct content *c)
+{
+    return c->shared->mem_partial > c->shared->pool->max / 8;
+}
+
 void content_purge(struct content *c, content_is_bad_fn *is_bad,
                    const void *ctx)
 {

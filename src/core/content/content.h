@@ -136,6 +136,8 @@ bool content_add_block(struct content *c, uint32_t peer, struct picker_block b,
                        uint8_t *mem, uint64_t now_ms);
 /* Memory is short: blocks that only wait for their piece go to the disk. */
 void content_relieve(struct content *c);
+/* Blocks that only wait for their piece have an eighth of the memory. */
+bool content_is_tight(const struct content *c);
 
 /* Whether blocks of this origin are not to be trusted any more. */
 typedef bool content_is_bad_fn(const void *ctx, uint32_t peer);

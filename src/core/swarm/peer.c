@@ -207,21 +207,23 @@ bool peer_has_fast_out(const struct peer *p, uint32_t piece)
 }
 
 /* A crowd shares the memory for blocks. When each of it has just a request or
- * two out, each block costs a message and a read. Who gives memory back at once
- * may hold more of it: others wait no longer for theirs. Who takes longer holds
- * little, for many slow peers bring more than few. */
-void peer_update_batch(struct peer *p)
+ * two out, each block costs a message and a read. A quick peer, whose blocks
+ * come one right behind the other, holds more of it for hardly longer. A slow
+ * one holds little, for many slow peers bring more than few. How long the first
+ * block takes says nothing: it waits for us, too, and for the way. */
+void peer_update_batch(struct peer *p, bool tight)
 {
+    uint64_t quick_ms = (uint64_t)p->rate.n_gaps * PEER_BATCH_MS;
     uint32_t batch = p->window.batch;
-    if (p->window.snubbed) {
+    if (p->window.snubbed || tight) {
         batch = PEER_MIN_BATCH;
-    } else if (p->rate.held_ms > 2 * PEER_BATCH_MS) {
+    } else if (p->rate.gaps_ms > 2 * quick_ms) {
         batch = batch / 2;
-    } else if (p->rate.held_ms > 0 && p->rate.held_ms <= PEER_BATCH_MS) {
+    } else if (p->rate.n_gaps > 0 && p->rate.gaps_ms <= quick_ms) {
         batch = num_min_u32(batch * 2, PEER_MAX_BATCH);
     }
     p->window.batch = batch > PEER_MIN_BATCH ? batch : PEER_MIN_BATCH;
-    p->rate.held_ms = 0;
+    p->rate.gaps_ms = p->rate.n_gaps = 0;
 }
 
 /* The depth covers PEER_QUEUE_MS and twice the latency at the quick rate. The

@@ -20,8 +20,8 @@
 #define PEER_START_DEPTH  16   /* before its rate is known */
 #define PEER_MIN_DEPTH    4
 #define PEER_MIN_BATCH    2   /* requests out, however little memory there is */
-#define PEER_MAX_BATCH    8   /* the same, of one that answers at once */
-#define PEER_BATCH_MS     125 /* at once: a block is here so soon */
+#define PEER_MAX_BATCH    8   /* the same, of a quick one */
+#define PEER_BATCH_MS     8   /* quick: blocks are so far apart */
 #define PEER_OUR_REQQ     500 /* requests of a peer that we queue */
 #define PEER_UPLOAD_BYTES 524288u /* of its requests, under way */
 #define PEER_UPLOAD_JOBS  64      /* of them, in so many jobs */
@@ -49,7 +49,7 @@ enum peer_phase {
 /* A late request was taken back: others may be asked and it holds no memory,
  * but it keeps its place in the window, for the peer still has it. */
 struct peer_request {
-    uint64_t asked_ms;
+    uint64_t asked_ms; /* it was asked for */
     struct picker_block b;
     bool late;
     bool passed; /* a later one was answered before it */
@@ -154,8 +154,9 @@ struct peer_rates {
     uint64_t tick_bytes;  /* since the last tick */
     double quick;         /* bytes/s, quick to rise; for the depth */
     uint32_t latency_ms;  /* smallest seen from request to block; 0 unknown */
-    uint64_t held_ms;     /* longest from request to whole block since the last
-                           * tick; 0: there was none */
+    uint64_t last_ms;     /* its last block came */
+    uint64_t gaps_ms;     /* behind one, to the next that was under way then */
+    uint32_t n_gaps;      /* since the last tick */
 };
 
 /* When what happened last. */
@@ -238,9 +239,8 @@ bool peer_is_seed(const struct peer *p);
 bool peer_has_fast_in(const struct peer *p, uint32_t piece);
 bool peer_has_fast_out(const struct peer *p, uint32_t piece);
 
-/* Once per tick, before the depth: how many requests it may have out however
- * small its share is. */
-void peer_update_batch(struct peer *p);
+/* Once per tick, before the depth; `tight`: memory waits for slow peers. */
+void peer_update_batch(struct peer *p, bool tight);
 /* Once per tick: the quick rate and the depth that follows from it, in blocks
  * of block_len bytes (less than usual where pieces are tiny). `share` bounds
  * the depth: this peer's part of the memory. */

@@ -445,7 +445,7 @@ void request_tick(struct swarm *w, struct peer *p, uint64_t elapsed_ms)
 {
     const struct layout *g = content_layout(w->content);
     uint32_t block_len = num_min_u32(g->piece_length, BLOCK_LEN);
-    peer_update_batch(p);
+    peer_update_batch(p, content_is_tight(w->content));
     peer_update_depth(p, elapsed_ms, block_len, request_share(w, p));
     request_overdue(w, p);
 }
@@ -485,11 +485,7 @@ int request_block_begin(struct swarm *w, struct peer *p,
     if (i < p->window.n && !peer_req_at(p, i)->late) {
         uint64_t took = w->clock.now_ms - peer_req_at(p, i)->asked_ms;
         if (p->rate.latency_ms == 0 || took < p->rate.latency_ms) {
-            if (took > 0) {
-                p->rate.latency_ms = (uint32_t)took;
-            } else {
-                p->rate.latency_ms = 1;
-            }
+            p->rate.latency_ms = (uint32_t)num_max_u64(took, 1);
         }
         p->rx.asked_ms = peer_req_at(p, i)->asked_ms;
         peer_req_remove(p, i);
@@ -550,8 +546,11 @@ static void request_block_end(struct swarm *w, struct peer *p)
         return;
     }
     p->window.n_refused = 0;
-    p->rate.held_ms =
-        num_max_u64(p->rate.held_ms, w->clock.now_ms - p->rx.asked_ms + 1);
+    if (p->rx.asked_ms < p->rate.last_ms) { /* it was under way by then */
+        p->rate.gaps_ms += w->clock.now_ms - p->rate.last_ms;
+        p->rate.n_gaps++;
+    }
+    p->rate.last_ms = w->clock.now_ms;
     for (size_t i = 0; i < n; i++) {
         if (askers[i] != p->id) { /* its own request left with the answer */
             request_cancel_at(w, askers[i], b);

@@ -162,34 +162,38 @@ static void test_depth_grows(void **state)
     peer_free(p);
 }
 
-/* Who answers at once may have more out than its share, as long as it does. */
+/* A quick one may have more out than its share, as long as it is. */
 static void test_batch(void **state)
 {
     static const struct {
-        uint64_t held_ms;
-        bool snubbed;
+        uint64_t gaps_ms;
+        uint32_t n_gaps;
+        bool snubbed, tight;
         uint32_t batch;
     } ticks[] = {
-        {0, false, PEER_MIN_BATCH},
-        {PEER_BATCH_MS, false, PEER_MIN_BATCH * 2},
-        {1, false, PEER_MAX_BATCH},
-        {1, false, PEER_MAX_BATCH},
-        {0, false, PEER_MAX_BATCH}, /* was asked for nothing */
-        {PEER_BATCH_MS * 2, false, PEER_MAX_BATCH},
-        {PEER_BATCH_MS * 2 + 1, false, PEER_MAX_BATCH / 2},
-        {1000, false, PEER_MIN_BATCH},
-        {1000, false, PEER_MIN_BATCH},
-        {1, false, PEER_MIN_BATCH * 2},
-        {1, true, PEER_MIN_BATCH},
+        {0, 0, false, false, PEER_MIN_BATCH}, /* no block behind another */
+        {3 * PEER_BATCH_MS, 3, false, false, PEER_MIN_BATCH * 2},
+        {0, 1, false, false, PEER_MAX_BATCH},
+        {0, 7, false, false, PEER_MAX_BATCH},
+        {0, 0, false, false, PEER_MAX_BATCH},
+        {2 * PEER_BATCH_MS, 1, false, false, PEER_MAX_BATCH},
+        {2 * PEER_BATCH_MS + 1, 1, false, false, PEER_MAX_BATCH / 2},
+        {1000, 7, false, false, PEER_MIN_BATCH},
+        {1000, 7, false, false, PEER_MIN_BATCH},
+        {1, 1, false, false, PEER_MIN_BATCH * 2},
+        {1, 1, true, false, PEER_MIN_BATCH},
+        {1, 1, false, false, PEER_MIN_BATCH * 2},
+        {1, 1, false, true, PEER_MIN_BATCH},
     };
     struct peer *p = peer_make();
     (void)state;
     for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
-        p->rate.held_ms = ticks[i].held_ms;
+        p->rate.gaps_ms = ticks[i].gaps_ms;
+        p->rate.n_gaps = ticks[i].n_gaps;
         p->window.snubbed = ticks[i].snubbed;
-        peer_update_batch(p);
+        peer_update_batch(p, ticks[i].tight);
         assert_int_equal(p->window.batch, ticks[i].batch);
-        assert_int_equal(p->rate.held_ms, 0);
+        assert_int_equal(p->rate.gaps_ms + p->rate.n_gaps, 0);
     }
     peer_free(p);
 }
