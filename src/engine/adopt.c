@@ -451,6 +451,14 @@ static void adopt_moved(struct engine_torrent *st, uint32_t file, int64_t ctime)
     }
 }
 
+/* The file is out of sight no more. */
+static void adopt_unpark(struct engine_torrent *st, uint32_t file)
+{
+    free(st->rows.parked[file].part);
+    st->rows.parked[file].part = NULL;
+    journal_put_part(commit_facts(&st->ledger.member), st->id, file, NULL);
+}
+
 void adopt_home(struct engine_torrent *st, const struct fingerprint *prints)
 {
     struct torrent_parked *parked = st->rows.parked;
@@ -463,11 +471,21 @@ void adopt_home(struct engine_torrent *st, const struct fingerprint *prints)
         }
     }
     BITS_EACH (i, &st->startup.adopt.taken) {
-        free(parked[i].part);
-        parked[i].part = NULL;
-        journal_put_part(commit_facts(&st->ledger.member), st->id, i, NULL);
-        adopt_moved(st, i, prints[i].ctime_ns);
+        if (prints[i].exists) {
+            adopt_unpark(st, i);
+            adopt_moved(st, i, prints[i].ctime_ns);
+        }
     }
+}
+
+void adopt_gone(struct engine_torrent *st)
+{
+    BITS_EACH (i, &st->startup.adopt.taken) {
+        if (st->rows.parked && st->rows.parked[i].part) {
+            adopt_unpark(st, i);
+        }
+    }
+    bits_fini(&st->startup.adopt.taken);
 }
 
 bool adopt_is_stale(const struct engine_torrent *st)

@@ -26,8 +26,12 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file,
                               struct fingerprint *own);
 /* After STAT: the files that it has taken to their place, and those that it has
  * found there, stay there. Of `startup.adopt.taken` those stay that an earlier
- * run has moved, or that were not as the journal has seen them. */
+ * run has moved, that were not as the journal has seen them, or that are in
+ * neither place. */
 void adopt_home(struct engine_torrent *st, const struct fingerprint *prints);
+/* The storage is there: what is in neither place is gone, and `taken` with it.
+ * While the storage is away nobody knows, and the rows stay. */
+void adopt_gone(struct engine_torrent *st);
 /* A file was wished for since: it is out of sight still. */
 bool adopt_is_stale(const struct engine_torrent *st);
 

@@ -455,9 +455,8 @@ static void startup_judged(struct engine_torrent *st,
                            const struct store_job *job)
 {
     pipes_place(st, job->root.dev, job->prints);
-    bool there = judge_files(st, job);
-    bits_fini(&st->startup.adopt.taken);
-    if (there) {
+    if (judge_files(st, job)) {
+        adopt_gone(st);
         startup_find_strangers(st, job->prints);
         startup_find_wrong(st, job->prints);
         made_see(st, job->prints);

@@ -257,6 +257,42 @@ def test_killed_on_the_way_home(lab):
         assert not os.listdir(lab.path("out"))
 
 
+def test_wished_while_away(lab):
+    """A file out of sight is wished for while the drive is away, with an engine
+    that looks for it meanwhile and without: the journal does not say that it is
+    in its place, and nothing of it is fetched again."""
+    for daemon in False, True:
+        t, seeder = folder(lab, (700_000, 40_000, 700_000))
+        get(lab, t, seeder, "-x", "2")
+        part = one(lab, "SELECT part FROM file WHERE file = 1")
+        claims = one(lab, "SELECT count(*) FROM piece")
+        seeder.forget()
+        os.rename(lab.path("out"), lab.path("away"))
+        engine = lab.start_btc("daemon") if daemon else None
+        run = lab.btc("set", "two", "priority.2=normal")
+        assert run.code == 0, run
+        if daemon:
+            lab.wait(lambda: one(lab, "SELECT state FROM progress") ==
+                     "waiting-storage", what="the wish to be taken up")
+        else:
+            assert lab.btc("resume").code == 11
+        assert one(lab, "SELECT part FROM file WHERE file = 1") == part
+        os.rename(lab.path("away"), lab.path("out"))
+        if daemon:
+            lab.wait(lambda: one(lab, "SELECT state FROM progress") ==
+                     "complete", what="the file to come home")
+            assert engine.stop() == 0
+        else:
+            resumed(lab)
+        assert one(lab, "SELECT part FROM file WHERE file = 1") is None
+        assert one(lab, "SELECT count(*) FROM piece") == claims
+        assert not seeder.n_sent(), "nothing was lost"
+        assert not lab.sql("SELECT 1 FROM event WHERE kind LIKE 'file-%'")
+        t.check(lab.path("out"))
+        assert lab.btc("rm", "--data", "-y", "two").code == 0
+        assert not os.listdir(lab.path("out"))
+
+
 def test_killed_on_the_way_and_removed(lab):
     killed_on_the_way(lab)
     run = lab.btc("rm", "--data", "-y", "two")
