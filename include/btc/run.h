@@ -37,7 +37,7 @@ struct btc_run_options { /* 0 / NULL: the default */
     uint64_t up_limit;
     uint32_t max_peers;           /* per torrent, 0 = 80 */
     uint32_t journal_interval_ms; /* 0 = 1000 */
-    uint64_t cache_bytes;         /* block memory, 0 = 28 MiB */
+    uint64_t cache_bytes;         /* block memory, 0 = 29 MiB */
     uint64_t min_free;            /* stop writing below; bytes, 0 = 8 MiB;
                                    * UINT64_MAX = no floor */
     int64_t max_time_s;           /* then STALLED; 0 = none */

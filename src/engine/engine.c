@@ -36,7 +36,7 @@
 
 #define ENGINE_PEER_ID     "-BT0100-" /* BEP 20, Azureus style */
 #define ENGINE_JOURNAL_MS  1000u
-#define ENGINE_CACHE_BYTES (28u << 20)
+#define ENGINE_CACHE_BYTES (29u << 20)
 #define ENGINE_CELL_FULL   8u /* of btc_cell.done */
 
 /* Options with their defaults; what all torrents share. */

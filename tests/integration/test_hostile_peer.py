@@ -20,7 +20,7 @@ from wire import (ALLOWED_FAST, BITFIELD, CANCEL, CHOKE, EXTENDED, HAVE,
 
 MIB = 1 << 20
 OURS = "10.77.0.20"
-# What a btc of these tests may hold at most: 28 MiB of blocks and itself.
+# What a btc of these tests may hold at most: 29 MiB of blocks and itself.
 MEMORY = 120 * MIB
 # Sanitizers need more of everything, and one keeps 256 MiB of what was freed.
 FREED = 300 * MIB

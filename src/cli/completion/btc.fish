@@ -61,7 +61,7 @@ complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l verify -x 
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon add' -l accept-loss -d 'start over where the saved data is gone'
 complete -c btc -n '__fish_seen_subcommand_from get resume add' -l overwrite -d 'write over files in the way that hold nothing of the torrent'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l journal-interval -x -d 'milliseconds between commits (default: 1000)'
-complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l cache -x -d 'memory for blocks (default: 28M)'
+complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l cache -x -d 'memory for blocks (default: 29M)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon' -l min-free -x -d 'leave so much of the disk free (default: 8M; 0: use all)'
 complete -c btc -n '__fish_seen_subcommand_from get add' -l alloc -x -a 'sparse full' -d 'sparse files, or reserve the full space at the start'
 complete -c btc -n '__fish_seen_subcommand_from get resume info verify' -l max-time -x -d 'give up after this time: 90s, 10m, 2h (exit 5)'

@@ -64,7 +64,7 @@ const struct cli_option cli_option_table[CLI_OPTION_N] = {
     [CLI_OPTION_JOURNAL_INTERVAL] = {"journal-interval", 0, "MS", CLI_TYPE_NUMBER, CLI_FIELD(journal_interval_ms), "10 to 600000 milliseconds", 10, 600000,
         "milliseconds between commits (default: 1000)"},
     [CLI_OPTION_CACHE] = {"cache", 0, "SIZE", CLI_TYPE_SIZE, CLI_FIELD(cache), "1M or more", 1048576, UINT64_MAX,
-        "memory for blocks (default: 28M)"},
+        "memory for blocks (default: 29M)"},
     [CLI_OPTION_MIN_FREE] = {"min-free", 0, "SIZE", CLI_TYPE_SIZE, CLI_FIELD(min_free), CLI_SIZE_TEXT " (0: use all of it)", 0, UINT64_MAX,
         "leave so much of the disk free (default: 8M; 0: use all)"},
     [CLI_OPTION_ALLOC] = {"alloc", 0, "HOW", CLI_TYPE_CHOICE, CLI_FIELD(alloc), "sparse|full", 0, 0,
