@@ -2,6 +2,7 @@
 #include "engine/facts.h"
 
 #include "base/log.h"
+#include "base/num.h"
 #include "base/vec.h"
 #include "core/durable/trust.h"
 #include "engine/pipes.h"
@@ -117,6 +118,28 @@ static void facts_tracker(struct engine_torrent *st, uint32_t i)
     journal_put_tracker(pipes_free_facts(st->s), st->id, &row);
 }
 
+/* Its row goes, and what counts it may not stay behind: as long as the disk is
+ * in doubt, nothing is counted anew. */
+static void facts_piece_lost(struct engine_torrent *st, uint32_t piece)
+{
+    struct commit_member *m = &st->ledger.member;
+    struct layout_spans it;
+    struct span s;
+    journal_del_piece(commit_facts(m), st->id, piece);
+    st->ledger.lost++;
+    layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
+                      layout_piece_size(&st->geom, piece));
+    while (layout_spans_next(&it, &s)) {
+        struct journal_file_state *f = &st->rows.state[s.file];
+        if (s.pad) {
+            continue;
+        }
+        f->bytes_done = num_sub_u64(f->bytes_done, s.len);
+        journal_put_less(commit_facts(m), st->id, s.file, f->bytes_done);
+        st->ledger.lost_bytes += f->priority > 0 ? s.len : 0;
+    }
+}
+
 void facts_put(struct engine_torrent *st, const struct action *a)
 {
     struct commit_member *m = &st->ledger.member;
@@ -127,7 +150,7 @@ void facts_put(struct engine_torrent *st, const struct action *a)
         st->stat.writes |= !st->s->o.check_only;
         break;
     case FACT_PIECE_LOST:
-        journal_del_piece(commit_facts(m), st->id, a->piece);
+        facts_piece_lost(st, a->piece);
         break;
     case FACT_BLOCK:
         journal_put_block(commit_claims(m), st->id, a->piece, a->fact.block);

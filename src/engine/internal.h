@@ -107,8 +107,9 @@ struct torrent_ledger {
     bool stat_dirty;   /* put the stat row also for seeding time alone */
     struct journal_stat told_stat;  /* as last put, and durable */
     char *told_error, *next_error;  /* own; the errors of the two, or NULL */
-    struct journal_stat *next_stat; /* owns; as of the facts that were taken,
-                                     * NULL: it does not go into this commit */
+    struct journal_stat *next_stat; /* owns; of the facts taken; NULL: none */
+    uint32_t lost, lost_taken;      /* pieces given up since `told_stat`, */
+    uint64_t lost_bytes, lost_bytes_taken; /* bytes of wanted files in them */
     struct fresh pieces, files;
     struct fresh counted; /* files whose rows go into the commit under way */
     struct torrent_refusals *refusals; /* owns; see refusals.h; NULL = none */

@@ -72,6 +72,8 @@ static void ledger_take_stat(struct engine_torrent *st)
         return;
     }
     report_fill_stat(st, &next);
+    st->ledger.lost_taken = st->ledger.lost;
+    st->ledger.lost_bytes_taken = st->ledger.lost_bytes;
     same = next;
     int64_t more = same.seeding_s - st->ledger.told_stat.seeding_s;
     if (more < LEDGER_SEEDING_S && !st->s->commit.last &&
@@ -91,6 +93,8 @@ static void ledger_put_stat(struct engine_torrent *st)
     if (l->next_stat != NULL) {
         journal_put_stat(commit_lot(&l->member), st->id, l->next_stat);
         l->told_stat = *l->next_stat;
+        l->lost -= l->lost_taken;
+        l->lost_bytes -= l->lost_bytes_taken;
         free(l->told_error);
         l->told_error = l->next_error;
         l->next_error = NULL;

@@ -276,8 +276,9 @@ void report_fill_stat(struct engine_torrent *st, struct journal_stat *out)
             st->ledger.told_stat.state != BTC_STATE_UNKNOWN
                 ? &st->ledger.told_stat
                 : &st->stat;
-        out->bytes_done = known->bytes_done;
-        out->pieces_done = known->pieces_done;
+        out->bytes_done = num_sub_u64(known->bytes_done, st->ledger.lost_bytes);
+        out->pieces_done =
+            (uint32_t)num_sub_u64(known->pieces_done, st->ledger.lost);
         out->checked_to = known->checked_to;
         out->completed_at = known->completed_at;
     }

@@ -182,6 +182,14 @@ void journal_put_doubt(struct journal_batch *b, int64_t id, uint32_t file,
     journal_batch_file(b, op, f);
 }
 
+void journal_put_less(struct journal_batch *b, int64_t id, uint32_t file,
+                      uint64_t bytes_done)
+{
+    struct journal_op *op = journal_batch_op(b, JOURNAL_OP_PUT_LESS, id);
+    op->a = file;
+    op->n = (int64_t)bytes_done;
+}
+
 /* Where the bytes of a file lie that is not wanted. */
 void journal_put_part(struct journal_batch *b, int64_t id, uint32_t file,
                       const char *part)

@@ -29,6 +29,8 @@ void journal_put_file(struct journal_batch *b, int64_t id, uint32_t file,
 void journal_put_doubt(struct journal_batch *b, int64_t id, uint32_t file,
                        const struct journal_file_state *f);
 /* the same, but it is no claim: with verify_since it doubts those there are */
+void journal_put_less(struct journal_batch *b, int64_t id, uint32_t file,
+                      uint64_t bytes_done); /* at most; also in doubt */
 void journal_put_part(struct journal_batch *b, int64_t id, uint32_t file,
                       const char *part); /* NULL: at its path */
 void journal_put_peer(struct journal_batch *b, int64_t id,

@@ -353,6 +353,14 @@ const struct journal_fact journal_facts[JOURNAL_N_OPS] = {
             .table = "file",
             .weighs = true,
         },
+    [JOURNAL_OP_PUT_LESS] =
+        {
+            .sql = {"UPDATE file SET bytes_done = ?4"
+                    " WHERE torrent_id = ?1 AND file = ?2 AND bytes_done > ?4"},
+            .name = facts_name_file,
+            .table = "file",
+            .weighs = true,
+        },
     [JOURNAL_OP_PUT_PART] =
         {
             .sql = {"UPDATE file SET part = nullif(?2, '')"

@@ -20,6 +20,7 @@ enum journal_op_kind {
     JOURNAL_OP_PUT_FILE,   /* a: file, b: 1 = it has a print, n: verify_since;
                               ext: struct journal_file_fact */
     JOURNAL_OP_PUT_DOUBT,  /* the same, but its claims are in doubt */
+    JOURNAL_OP_PUT_LESS,   /* a: file, n: bytes_done at most */
     JOURNAL_OP_PUT_PART,   /* a: file; ext: the path, or nothing */
     JOURNAL_OP_PUT_PEER,   /* ext: struct journal_peer */
     JOURNAL_OP_DEL_PEER,   /* a: port; ext: address */

@@ -178,6 +178,37 @@ def test_stale(lab):
     assert kit.progress(lab)["state"] == "complete"
 
 
+def test_sick(lab):
+    """A drive cannot read some pieces and takes no sync: what was given up is
+    not counted as here, not by the torrent and not by its files."""
+    if not os.environ.get("BTC_HANG"):
+        raise laboratory.Skip("BTC_HANG does not name libhang.so")
+    for name in "abc":
+        lab.make_data("seed/two/" + name, 5 * LENGTH // 4, seed=ord(name))
+    torrent = lab.make_torrent(lab.path("seed/two"), piece_length=LENGTH // 4)
+    shutil.copytree(lab.path("seed/two"), lab.path("out/two"))
+    kit.get(lab, torrent)
+    bad = lab.path("bad")
+    for name in "abc":
+        with open(bad, "w", encoding="utf-8") as f:
+            f.write(lab.path("out/two", name))
+        run = lab.btc("verify", "--full", env={
+            "LD_PRELOAD": os.environ["BTC_HANG"],
+            "BTC_SICK_DIR": lab.path("out"), "BTC_BAD_LIST": bad})
+        assert run.code == 10 and "Input/output error" in run.err, run
+        rows = len(lab.sql("SELECT 1 FROM piece"))
+        row = kit.progress(lab)
+        assert 0 < rows < torrent.piece_count, rows
+        assert row["pieces_done"] <= rows, (rows, row)
+        assert row["bytes_done"] <= rows * LENGTH // 4, (rows, row)
+        files = lab.sql("SELECT sum(bytes_done) FROM file")[0][0]
+        assert files <= rows * LENGTH // 4, (rows, files)
+        run = lab.btc("verify", "--full")
+        assert run.code == 0, run
+        assert lab.btc("resume").code == 0
+        assert kit.progress(lab)["state"] == "complete"
+
+
 def test_spoiled(lab):
     """verify fetches nothing, and does not say that it does."""
     _, path = complete(lab)

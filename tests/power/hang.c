@@ -2,8 +2,10 @@
  * long as the file BTC_HANG_FLAG is there, no sync and no write of a file below
  * BTC_HANG_DIR comes back. And one that cannot be read: reading files whose
  * path begins with the text of the file BTC_BAD_LIST is an error, while that is
- * there; with BTC_BAD_STALE a server has lost them, and no sync works either.
- * And a system that gives no more than BTC_THREADS threads. Linux alone.
+ * there. No sync of a file below BTC_STALE_DIR works, for its server has lost
+ * it (and reading says so), nor below BTC_SICK_DIR, for its drive takes
+ * nothing. And a system that gives no more than BTC_THREADS threads. Linux
+ * alone.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -55,11 +57,15 @@ static int hang_is_bad(int fd)
     return n > 0 && hang_is_below(fd, bad);
 }
 
-/* Its server does not know it any more. */
-static int hang_is_stale(int fd)
+/* Its server does not know it any more, or its drive takes nothing. */
+static int hang_is_lost(int fd)
 {
-    errno = ESTALE;
-    return hang_is_below(fd, getenv("BTC_STALE_DIR"));
+    if (hang_is_below(fd, getenv("BTC_STALE_DIR"))) {
+        errno = ESTALE;
+        return 1;
+    }
+    errno = EIO;
+    return hang_is_below(fd, getenv("BTC_SICK_DIR"));
 }
 
 /* Does not come back before the drive answers. */
@@ -84,7 +90,7 @@ __attribute__((visibility("default"))) int fdatasync(int fd)
     int (*next)(int) = NULL;
     hang_find("fdatasync", &next);
     hang_wait(fd);
-    return hang_is_stale(fd) ? -1 : next(fd);
+    return hang_is_lost(fd) ? -1 : next(fd);
 }
 
 __attribute__((visibility("default"))) int fsync(int fd)
@@ -92,7 +98,7 @@ __attribute__((visibility("default"))) int fsync(int fd)
     int (*next)(int) = NULL;
     hang_find("fsync", &next);
     hang_wait(fd);
-    return hang_is_stale(fd) ? -1 : next(fd);
+    return hang_is_lost(fd) ? -1 : next(fd);
 }
 
 __attribute__((visibility("default"))) ssize_t write(int fd, const void *p,
