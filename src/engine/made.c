@@ -7,6 +7,7 @@
 #include "engine/others.h"
 #include "journal/owner.h"
 #include "journal/writer.h"
+#include "store/made.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct made_there {
                                  * written, as they are */
     size_t n_used;
     uint32_t cap_used;
+    int64_t since_ns; /* later than any that is nobody's yet */
     bool is_first; /* a CREATE was announced, and none was killed before it */
 };
 
@@ -44,6 +46,10 @@ void made_see(struct engine_torrent *st, const struct fingerprint *prints)
         const struct fingerprint *p = &prints[i];
         if (p->exists) {
             (void)bits_set(&t->files, i);
+        }
+        if (p->exists && !st->rows.state[i].has_print &&
+            t->since_ns < store_made_since(p->ctime_ns)) {
+            t->since_ns = store_made_since(p->ctime_ns);
         }
         if (!st->geom.files[i].pad && p->exists && p->is_file &&
             p->blocks > 0 && others_may_write(st, i)) {
@@ -183,6 +189,9 @@ void made_announce(struct engine_torrent *st, bool all, made_done_fn *done)
     t->is_first = any && st->stat.making_ns == 0;
     if (t->is_first) {
         st->stat.making_ns = loop_unix_ns();
+        if (st->stat.making_ns < t->since_ns) {
+            st->stat.making_ns = t->since_ns;
+        }
         journal_put_making(r->b, st->id, st->stat.making_ns);
     }
     made_submit(r);

@@ -15,19 +15,28 @@
 #define MADE_TICK_NS 20000000
 #define MADE_S_NS    INT64_C(1000000000)
 
-/* The latest moment at which it may have come to be; where a file system does
- * not know that, to be changed last. Some know whole seconds alone. */
+/* The latest moment that a file system may call `ns`. Some know whole seconds
+ * alone. */
+static int64_t made_latest(int64_t ns)
+{
+    bool is_whole = ns % MADE_S_NS == 0;
+    return ns + (is_whole ? FINGERPRINT_TICK_S * MADE_S_NS : MADE_TICK_NS);
+}
+
+int64_t store_made_since(int64_t changed_ns)
+{
+    return made_latest(changed_ns) + 1;
+}
+
+/* When it may have come to be at the latest; where a file system does not know
+ * that, to be changed last. */
 static int64_t made_born(const struct statx *st)
 {
     const struct statx_timestamp *t = &st->stx_ctime;
     if (st->stx_mask & STATX_BTIME) {
         t = &st->stx_btime;
     }
-    int64_t within = MADE_TICK_NS;
-    if (t->tv_nsec == 0) {
-        within = FINGERPRINT_TICK_S * MADE_S_NS;
-    }
-    return t->tv_sec * MADE_S_NS + t->tv_nsec + within;
+    return made_latest(t->tv_sec * MADE_S_NS + t->tv_nsec);
 }
 
 /* No byte of it but zeros. */

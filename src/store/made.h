@@ -16,4 +16,8 @@
 bool store_is_made(int dir, const char *name, uint64_t length,
                    int64_t since_ns);
 
+/* The earliest `since_ns` for which no file that was last changed at that
+ * moment or before is taken for one of these. */
+int64_t store_made_since(int64_t changed_ns);
+
 #endif
