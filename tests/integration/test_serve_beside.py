@@ -163,11 +163,11 @@ def served(lab, name, torrent, kinds):
 
 def test_real_leechers(lab):
     more_addresses()
-    source = lab.make_data("seed/data.bin", (20 if LONG else 3) * MIB)
+    source = lab.make_data("seed/data.bin", (40 if LONG else 3) * MIB)
     torrent = lab.make_torrent(source, piece_length=65536, private=True)
     torrent.path = with_announce(lab, torrent)
     ratios = []
-    for n in range(2 if LONG else 1):
+    for n in range(LONG or 1):
         alone = served(lab, f"alone-{n}", torrent, ())
         beside = served(lab, f"beside-{n}", torrent, HOSTILE * 4)
         ratios.append(sum(beside.values()) / sum(alone.values()))
