@@ -130,10 +130,7 @@ uint64_t dht_place_of(const struct addr *a)
     if (dht_scope_of(a) == DHT_SCOPE_LOOPBACK) {
         return addr_hash(a);
     }
-    if (a->family == ADDR_V4) {
-        return bytes_get_be32(a->ip);
-    }
-    return bytes_get_be64(a->ip);
+    return addr_host(a);
 }
 
 bool dht_place_is_nameable(const struct addr *named, const struct addr *who,
