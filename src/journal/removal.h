@@ -20,9 +20,7 @@ struct journal_removal {
     size_t n_files;
     bool *shared;      /* owns; per file: another torrent has it, too */
     uint64_t root_dev; /* filesystem on which data was; 0 = none, unknown */
-    int64_t
-        made_ns; /* since then files that no row tells of were made; 0 = none
-                  */
+    int64_t made_ns; /* since then files were made that no row tells of, or 0 */
 };
 
 /* The next step of taking a torrent away, by what is wished of it now. Its rows

@@ -138,8 +138,8 @@ struct journal_stat {
                            * its files; 0 = none or not known */
     bool writes;          /* put alone: this run is one */
     bool done_owed;       /* loaded alone: a command is owed once it is done */
-    int64_t making_ns;    /* loaded alone: since then files are made of which no
-                           * row    tells yet; 0 = none */
+    int64_t making_ns;    /* loaded alone: since then files are made of which
+                           * no row tells yet; 0 = none */
 };
 
 #endif
