@@ -38,6 +38,14 @@ static int new_socket(void)
     return fd;
 }
 
+/* What the machine gives to a socket of which nothing is asked. */
+static void machine_control(char name[PACE_NAME_MAX])
+{
+    int fd = new_socket();
+    control_of(fd, name);
+    (void)close(fd);
+}
+
 /* Two ends over the loopback device, each deferred and decided as the host
  * does it; segment: 0, or the largest that either end takes. */
 static void make_pair(const struct pace *p, int segment, int fd[2])
@@ -94,9 +102,7 @@ static void test_asks_the_machine(void **state)
 {
     (void)state;
     char name[PACE_NAME_MAX];
-    int fd = new_socket();
-    control_of(fd, name);
-    (void)close(fd);
+    machine_control(name);
     struct pace p;
     pace_init(&p);
     assert_string_equal(p.name, pace_is_needed(name) ? name : "");
@@ -133,9 +139,7 @@ static void test_untouched_without_pacing(void **state)
 {
     (void)state;
     char name[PACE_NAME_MAX];
-    int other = new_socket();
-    control_of(other, name);
-    (void)close(other);
+    machine_control(name);
     struct pace p = {.name = ""};
     for (int segment = 0; segment <= 1000; segment += 1000) {
         int fd[2];

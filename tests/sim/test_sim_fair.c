@@ -21,6 +21,16 @@ static struct sim_torrent *seed_new(struct sim *s, struct sim_node *n,
     return st;
 }
 
+/* The torrent's limit, or that of the run. */
+static void limit_uploads(struct sim *s, struct sim_torrent *st, uint64_t limit)
+{
+    if (s->seed % 2 == 0) {
+        torrent_set_limits(st->t, limit, 0, s->now_ms);
+    } else {
+        bucket_set_rate(&st->node->shared.swarm.up, limit, s->now_ms);
+    }
+}
+
 /* Leechers that come to the node, and what each has got. */
 struct crowd {
     struct sim_fake *f[16];
@@ -72,11 +82,7 @@ static void body_shares(struct sim *s)
     struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
     struct sim_torrent *st = seed_new(s, n, 24 * MIB);
     struct crowd k;
-    if (s->seed % 2 == 0) {
-        torrent_set_limits(st->t, limit, 0, s->now_ms);
-    } else {
-        bucket_set_rate(&n->shared.swarm.up, limit, s->now_ms);
-    }
+    limit_uploads(s, st, limit);
     crowd_come(&k, s, st, 2 + (uint32_t)(s->seed % 7));
     sim_run(s, 6000);
     crowd_mark(&k);
@@ -102,11 +108,7 @@ static void body_squatters(struct sim *s)
     struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
     struct sim_torrent *st = seed_new(s, n, 24 * MIB);
     struct crowd k;
-    if (s->seed % 2 == 0) {
-        torrent_set_limits(st->t, limit, 0, s->now_ms);
-    } else {
-        bucket_set_rate(&n->shared.swarm.up, limit, s->now_ms);
-    }
+    limit_uploads(s, st, limit);
     for (int i = 0; i < 30; i++) {
         sim_fake_haunt(sim_fake_new(s, st->c, SIM_SQUATTER, MIB), &n->host);
     }
