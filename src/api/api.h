@@ -121,8 +121,9 @@ int api_move_find(struct api_move *m, struct err *e);
 int api_move_make(struct api_move *m, struct err *e);
 /* Takes the new files away again. */
 void api_move_undo(struct api_move *m);
-/* Takes the old names away; the fingerprints are as they are then. */
-void api_move_drop_old(struct api_move *m);
+/* Takes the old names away, and the folders that become empty if that is asked
+ * for; the fingerprints are as they are then. */
+void api_move_drop_old(struct api_move *m, bool folders);
 /* Undoes or finishes the moves of programs that were killed. */
 int api_move_recover(struct journal *db, struct err *e);
 

@@ -175,6 +175,12 @@ static int api_move_go(struct api_move *m, struct err *e)
     return code;
 }
 
+/* The old place is left. What somebody else has emptied is his. */
+static void api_move_leave(struct api_move *m)
+{
+    api_move_drop_old(m, !m->row->by_hand && !api_move_is_same(m->row));
+}
+
 /* After the switch nothing is undone any more; before it, everything is. */
 static int api_move_finish(struct api_move *m, int code, struct err *e)
 {
@@ -183,7 +189,7 @@ static int api_move_finish(struct api_move *m, int code, struct err *e)
         (void)journal_move_end(m->db, m->row, NULL, 0, NULL);
         return code;
     }
-    api_move_drop_old(m);
+    api_move_leave(m);
     m->out->n_files = (uint32_t)m->n;
     return journal_move_end(m->db, m->row, m->files, m->n, e);
 }
@@ -251,7 +257,7 @@ static int api_move_recover_one(struct journal *db, struct journal_move *row,
         free(to);
     }
     if (code == 0 && row->switched) {
-        api_move_drop_old(&m);
+        api_move_leave(&m);
     } else if (code == 0) {
         api_move_undo(&m);
     }

@@ -114,21 +114,26 @@ static int api_move_is_ours(const struct api_move *m,
                    path, (long long)m->row->id);
 }
 
-/* A run that was killed had taken it from out of sight to its place, and not
- * journaled that: the row is put right. */
+/* A run that was killed had taken it from out of sight to its place, or made it
+ * there (`made_ns`), and not journaled that: the row is put right. */
 static int api_move_look_home(struct api_move *m, struct journal_file *f,
-                              struct err *e)
+                              int64_t made_ns, struct err *e)
 {
     struct fingerprint there = {0};
     const struct fingerprint own = journal_file_print(&f->state);
-    if (f->part == NULL || !f->state.has_print) {
+    if (f->part == NULL) {
         return 0;
     }
     char *part = file_join(m->row->from_path, f->part);
     char *home = file_join(m->row->from_path, f->path);
     bool is_home = relocate_look(part, &there) == -ENOENT &&
                    relocate_look(home, &there) == 0 &&
-                   store_is_owned(&own, &there);
+                   (f->state.has_print
+                        ? store_is_owned(&own, &there)
+                        : store_is_made(AT_FDCWD, home, f->length, made_ns));
+    if (is_home) {
+        relocate_drop_dirs(part, api_move_root(m->row->from_path));
+    }
     free(part);
     free(home);
     if (!is_home) {
@@ -216,7 +221,7 @@ int api_move_find(struct api_move *m, struct err *e)
     m->files = mem_calloc(n + 1, sizeof(*m->files));
     for (size_t i = 0; code == 0 && i < n; i++) {
         if (!files[i].pad) {
-            code = api_move_look_home(m, &files[i], e);
+            code = api_move_look_home(m, &files[i], stat.making_ns, e);
         }
         if (code == 0 && !files[i].pad) {
             code = api_move_consider(m, &files[i], stat.making_ns, e);
@@ -458,7 +463,28 @@ static bool api_move_is_like(const char *from, const struct fingerprint *copy)
            (old.size == copy->size && old.mtime_ns == copy->mtime_ns);
 }
 
-void api_move_drop_old(struct api_move *m)
+/* Folders that have become empty, also those of files that a run was killed
+ * before it had made them. */
+static void api_move_drop_folders(const struct api_move *m)
+{
+    size_t root = api_move_root(m->row->from_path);
+    struct journal_file *files = NULL;
+    size_t n = 0;
+    (void)journal_load_files(m->db, m->row->id, &files, &n, NULL);
+    for (size_t i = 0; i < n; i++) {
+        const char *const places[] = {files[i].path, files[i].part};
+        for (size_t k = 0; k < 2 && !files[i].pad; k++) {
+            if (places[k] != NULL) {
+                char *from = file_join(m->row->from_path, places[k]);
+                relocate_drop_dirs(from, root);
+                free(from);
+            }
+        }
+    }
+    journal_files_free(files, n);
+}
+
+void api_move_drop_old(struct api_move *m, bool folders)
 {
     size_t root = api_move_root(m->row->from_path);
     for (size_t i = 0; i < m->n; i++) {
@@ -473,7 +499,6 @@ void api_move_drop_old(struct api_move *m)
                                        api_move_is_copy(f))) {
             m->out->n_left++;
         }
-        relocate_drop_dirs(from, root);
         (void)relocate_sync_dirs(from, root);
         f->trusted &= there && relocate_look(to, &now) == 0 &&
                       now.size == f->now.size &&
@@ -481,5 +506,8 @@ void api_move_drop_old(struct api_move *m)
         f->now = now;
         free(from);
         free(to);
+    }
+    if (folders) {
+        api_move_drop_folders(m);
     }
 }

@@ -423,7 +423,8 @@ struct store_file adopt_place(struct engine_torrent *st, uint32_t file,
     if (f->part && !parked) {
         (void)bits_set(&st->startup.adopt.taken, file);
     }
-    bool may_be_home = parked && f->state.has_print;
+    bool may_be_home =
+        parked && (f->state.has_print || st->stat.making_ns != 0);
     bool is_known = f->part && f->state.has_print;
     if (is_known) {
         *own = journal_file_print(&f->state);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "journal/removal.h"
+#include "store/home.h"
 
 #include <stdlib.h>
 
@@ -21,11 +22,13 @@ static const char *delete_path(const struct journal_removal *r, size_t file)
     return f->path;
 }
 
-/* A run that was killed had taken it to its place, and not journaled that. */
-static bool delete_may_be_home(const struct journal_file *f)
+/* A run that was killed had taken it to its place, or made it there, and not
+ * journaled that. */
+static bool delete_may_be_home(const struct journal_removal *r,
+                               const struct journal_file *f)
 {
-    return f->part != NULL && f->state.has_print && !f->pad &&
-           store_path_is_clean(f->path);
+    bool may_be = f->state.has_print || r->made_ns != 0;
+    return f->part != NULL && may_be && !f->pad && store_path_is_clean(f->path);
 }
 
 /* The journal has seen each file that btc made or took over. Of the others
@@ -52,7 +55,7 @@ struct store_tree *delete_store(struct store *d,
                                       .offset = r->files[n].offset,
                                       .length = r->files[n].length,
                                       .pad = r->files[n].pad};
-        if (delete_may_be_home(&r->files[n])) {
+        if (delete_may_be_home(r, &r->files[n])) {
             list[n].home = r->files[n].path;
             list[n].own = &owned[n];
         }
@@ -60,6 +63,7 @@ struct store_tree *delete_store(struct store *d,
     }
     if (n == r->n_files) {
         s = store_tree_new(d, r->save_path, list, (uint32_t)n, false);
+        store_tree_expect_made(s, r->made_ns);
     } else {
         (void)err_set(e, BTC_E_DB,
                       "the row of file %zu leads out of the save path: nothing "

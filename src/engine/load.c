@@ -16,6 +16,7 @@
 #include "engine/trackers.h"
 #include "engine/turn.h"
 #include "journal/load.h"
+#include "store/home.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -401,6 +402,7 @@ static void load_open_store(struct engine_torrent *st)
     }
     st->store = store_tree_new(st->s->disk, st->row.save_path, files, n,
                                st->row.alloc_full);
+    store_tree_expect_made(st->store, st->stat.making_ns);
     st->geom = (struct layout){.total = st->meta->total_size,
                                .piece_length = st->meta->piece_length,
                                .n_pieces = st->meta->n_pieces,

@@ -7,6 +7,7 @@
 #include "engine/others.h"
 #include "journal/owner.h"
 #include "journal/writer.h"
+#include "store/home.h"
 #include "store/made.h"
 
 #include <stdio.h>
@@ -20,6 +21,10 @@ struct made_there {
                                  * written, as they are */
     size_t n_used;
     uint32_t cap_used;
+    struct journal_owned *left; /* owns; a killed CREATE has made them, and they
+                                 * may not be wanted any more */
+    size_t n_left;
+    uint32_t cap_left;
     int64_t since_ns; /* later than any that is nobody's yet */
     bool is_first; /* a CREATE was announced, and none was killed before it */
 };
@@ -30,6 +35,7 @@ void made_forget(struct engine_torrent *st)
     if (t) {
         bits_fini(&t->files);
         free(t->used);
+        free(t->left);
         free(t);
         st->startup.adopt.there = NULL;
     }
@@ -46,6 +52,12 @@ void made_see(struct engine_torrent *st, const struct fingerprint *prints)
         const struct fingerprint *p = &prints[i];
         if (p->exists) {
             (void)bits_set(&t->files, i);
+        }
+        if (!st->rows.state[i].has_print && store_tree_is_made(st->store, i)) {
+            t->left =
+                vec_room(t->left, t->n_left, &t->cap_left, sizeof(*t->left));
+            t->left[t->n_left++] =
+                (struct journal_owned){.file = i, .print = *p};
         }
         if (p->exists && !st->rows.state[i].has_print &&
             t->since_ns < store_made_since(p->ctime_ns)) {
@@ -213,6 +225,20 @@ static void made_disown(struct engine_torrent *st, struct journal_batch *b,
     }
 }
 
+/* A file that is there and not known. */
+static void made_own_one(struct engine_torrent *st, struct journal_batch *b,
+                         uint32_t file, const struct fingerprint *print)
+{
+    struct journal_file_state *f = &st->rows.state[file];
+    if (!print->exists || f->has_print) {
+        return;
+    }
+    made_disown(st, b, file);
+    facts_print(f, print);
+    journal_put_file(b, st->id, file, f);
+    made_put_part(st, b, file);
+}
+
 /* No row is owed any more. */
 static void made_put_end(struct engine_torrent *st, struct journal_batch *b)
 {
@@ -225,16 +251,13 @@ static void made_put_end(struct engine_torrent *st, struct journal_batch *b)
 void made_own(struct engine_torrent *st, const struct fingerprint *prints,
               made_done_fn *done)
 {
+    const struct made_there *t = st->startup.adopt.there;
     struct made_rows *r = made_rows_new(st, done);
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        struct journal_file_state *f = &st->rows.state[i];
-        if (!prints[i].exists || f->has_print) {
-            continue;
-        }
-        made_disown(st, r->b, i);
-        facts_print(f, &prints[i]);
-        journal_put_file(r->b, st->id, i, f);
-        made_put_part(st, r->b, i);
+        made_own_one(st, r->b, i, &prints[i]);
+    }
+    for (size_t i = 0; i < t->n_left; i++) {
+        made_own_one(st, r->b, t->left[i].file, &t->left[i].print);
     }
     made_put_end(st, r->b);
     made_forget_writes(st); /* what follows may be the next CREATE */

@@ -21,14 +21,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One folder; 0 also when it is there. */
-static int store_make_dir(struct store *d, const char *path)
+/* One folder; 0 also when it is there. `made` says whose it is. */
+static int store_make_dir(struct store *d, const char *path, bool *made)
 {
     int rc = store_sys_fault(d, "mkdir", path);
-    if (rc == 0 && mkdir(path, 0777) != 0 && errno != EEXIST) {
+    *made = rc == 0 && mkdir(path, 0777) == 0;
+    if (rc == 0 && !*made && errno != EEXIST) {
         rc = -errno;
     }
     return rc;
+}
+
+/* A folder of the file, the one with a path of that length, was made. */
+static void store_make_note(struct store_tree *s, uint32_t file, size_t len)
+{
+    uint32_t dir = s->files[file].dir;
+    while (dir != 0 && s->dirs[dir].len != len) {
+        dir = s->dirs[dir].parent;
+    }
+    pthread_mutex_lock(&s->d->fd_lock);
+    s->dirs[dir].made = true;
+    pthread_mutex_unlock(&s->d->fd_lock);
 }
 
 /* The folders of a file, from the save path downwards. */
@@ -36,10 +49,14 @@ static bool store_make_dirs(struct store_job *job, uint32_t file, char *path)
 {
     size_t from = strlen(job->store->save_path) + 1;
     for (char *p = path + from; (p = strchr(p, '/')) != NULL; p++) {
+        bool made;
         *p = '\0';
-        int rc = store_make_dir(job->store->d, path);
+        int rc = store_make_dir(job->store->d, path, &made);
         if (rc != 0) {
             store_fail(job, file, path, -rc);
+        }
+        if (made) {
+            store_make_note(job->store, file, (size_t)(p - path) - from);
         }
         *p = '/';
         if (rc != 0) {
@@ -304,6 +321,17 @@ void store_create_undo(struct store_job *job)
     }
 }
 
+void store_create_undo_dirs(struct store_tree *s)
+{
+    char path[PATH_MAX];
+    for (uint32_t i = s->n_dirs; i > 1; i--) {
+        if (s->dirs[i - 1].made && store_tree_dir_path(s, i - 1, path) == 0) {
+            (void)rmdir(path);
+        }
+        s->dirs[i - 1].made = false;
+    }
+}
+
 /* STAT saw nothing there. Nobody has looked at what it is, so it is not used:
  * somebody has just put it there, or the file system takes two names of the
  * torrent for one, and one file cannot be both. */
@@ -378,6 +406,14 @@ static void store_take_sync(struct store *d, char *path)
     *slash = '/';
 }
 
+/* The folder that a file has left, or where none was made, goes when it is
+ * empty. */
+static void store_take_drop_folder(char *path)
+{
+    *strrchr(path, '/') = '\0';
+    (void)rmdir(path);
+}
+
 /* It is there: the names are made durable, an empty folder goes. */
 static void store_take_done(struct store_job *job, uint32_t file, char *from,
                             char *to)
@@ -386,8 +422,7 @@ static void store_take_done(struct store_job *job, uint32_t file, char *from,
     store_tree_named(job->store, file);
     store_take_sync(d, to);
     store_take_sync(d, from);
-    *strrchr(from, '/') = '\0';
-    (void)rmdir(from);
+    store_take_drop_folder(from);
 }
 
 /* It is as the journal has seen it. A device may have another number. */
@@ -397,16 +432,6 @@ static bool store_take_is_own(const struct fingerprint *own,
     const struct fingerprint now = store_sys_print(st);
     return own->exists && own->ino == now.ino && own->size == now.size &&
            own->mtime_ns == now.mtime_ns && own->ctime_ns == now.ctime_ns;
-}
-
-void store_find_homes(struct store_job *job)
-{
-    char path[PATH_MAX];
-    uint32_t file = 0;
-    int rc = store_tree_find_homes(job->store, &file);
-    if (rc != 0 && store_tree_path(job->store, file, path) == 0) {
-        store_fail(job, file, path, -rc);
-    }
 }
 
 /* What lies out of sight may go home: it is the file that the journal has seen
@@ -439,8 +464,11 @@ bool store_take(struct store_job *job, uint32_t file)
         return true; /* there is nothing to take */
     }
     int rc = store_sys_lstat(s->d, from, &st);
-    if (rc == -ENOENT || rc == -ENOTDIR ||
-        (rc == 0 && !store_take_may(s, file, &st))) {
+    if (rc == -ENOENT) {
+        store_take_drop_folder(from); /* a run was killed before it did */
+        return true;
+    }
+    if (rc == -ENOTDIR || (rc == 0 && !store_take_may(s, file, &st))) {
         return true;
     }
     if (rc != 0) { /* nor is it known what would be lost with it */

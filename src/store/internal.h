@@ -53,7 +53,8 @@ enum store_flag {
     STORE_LOST = 4,    /* its fdatasync failed as it left the cache */
     STORE_NAMED = 8,   /* its folders have been queued for fsync */
     STORE_WRITES = 16, /* it is held, and no other tree may use it */
-    STORE_ABSENT = 32  /* the last STAT found nothing, CREATE made nothing */
+    STORE_ABSENT = 32, /* the last STAT found nothing, CREATE made nothing */
+    STORE_MADE = 64    /* the last STAT found it: see store_tree_is_made */
 };
 
 /* An open file. In the cache (store->fds), or stale: taken out while somebody
@@ -75,7 +76,9 @@ struct store_dir {
     const char *path; /* borrows a file's path: its first `len` bytes */
     uint32_t len;
     uint32_t parent;
-    bool pending; /* the next SYNC fsyncs it; under fd_lock */
+    /* Under fd_lock: */
+    bool pending; /* the next SYNC fsyncs it */
+    bool made;    /* by a CREATE */
 };
 
 /* A file of a tree. */
@@ -99,8 +102,7 @@ struct store_tree {
     uint32_t n_files;
     struct store_dir *dirs; /* owns */
     uint32_t n_dirs;
-    struct store_home *homes; /* owns; in the order of the files, NULL: none */
-    uint32_t n_homes;
+    struct store_homes homes; /* owns */
     /* Under fd_lock: */
     struct store_fd **fds;    /* owns; per file, NULL = not open; or NULL */
     struct store_fd *stale;   /* those out of the cache that are still in use */
@@ -188,8 +190,6 @@ const char *store_tree_from(const struct store_tree *s, uint32_t file);
 /* The full path into `out` (PATH_MAX); 0 or -ENAMETOOLONG. */
 int store_tree_path(const struct store_tree *s, uint32_t file, char *out);
 int store_tree_from_path(const struct store_tree *s, uint32_t file, char *out);
-/* Finds files that are at home, while no other job is out. -errno: `file`. */
-int store_tree_find_homes(struct store_tree *s, uint32_t *file);
 int store_tree_dir_path(const struct store_tree *s, uint32_t dir, char *out);
 /* True when the save path is a folder. */
 bool store_tree_has_root(const struct store_tree *s);
@@ -238,8 +238,6 @@ void store_fail_with(struct store_job *job, uint32_t file, const char *path,
 
 /* create.c: a file with a `from` is moved; false: the job has failed. */
 bool store_take(struct store_job *job, uint32_t file);
-/* store_tree_find_homes; that something cannot be looked at fails the job. */
-void store_find_homes(struct store_job *job);
 
 typedef void store_run_fn(struct store_worker *w, struct store_job *job);
 store_run_fn store_run_create, store_run_delete, store_run_look,

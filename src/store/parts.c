@@ -41,6 +41,7 @@ static void store_parts_end(const struct store_whole *w)
         store_create_undo(&w->jobs[i]);
     }
     if (failed) {
+        store_create_undo_dirs(w->job->store);
         store_hold_release(w->job->store);
     }
 }

@@ -20,5 +20,7 @@ uint32_t store_parts_of(struct store_job *job, uint32_t n_workers,
 void store_create_file(struct store_job *job, uint32_t file);
 /* The files that were made for the job go again. */
 void store_create_undo(struct store_job *job);
+/* And then the folders that were, if they are empty. */
+void store_create_undo_dirs(struct store_tree *s);
 
 #endif

@@ -53,7 +53,7 @@ void relocate_drop_dirs(const char *path, size_t root)
     char *slash = strrchr(copy, '/');
     while (slash != NULL && (size_t)(slash - copy) > root) {
         *slash = '\0';
-        if (rmdir(copy) != 0) {
+        if (rmdir(copy) != 0 && errno != ENOENT) {
             break;
         }
         slash = strrchr(copy, '/');

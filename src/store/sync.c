@@ -414,6 +414,7 @@ static void store_stat_file(struct store_job *job, struct store_stat_dir *looks,
     } else {
         store_stat_path(job, file, path, print);
         store_stat_use(job, file, path, print);
+        store_tree_find_made(job->store, file, path);
     }
     store_tree_set_absent(job->store, file, !print->exists);
     if (!print->exists) {

@@ -82,13 +82,13 @@ static void store_tree_copy(struct store_tree *s,
         total += files[i].link ? strlen(files[i].link) + 1 : 0;
         total += files[i].from ? strlen(files[i].from) + 1 : 0;
         total += files[i].home ? strlen(files[i].home) + 1 : 0;
-        s->n_homes += files[i].home ? 1 : 0;
+        s->homes.n += files[i].home ? 1 : 0;
     }
     s->n_files = n_files;
-    if (s->n_homes > 0) {
-        s->homes = mem_calloc(s->n_homes, sizeof(*s->homes));
+    if (s->homes.n > 0) {
+        s->homes.all = mem_calloc(s->homes.n, sizeof(*s->homes.all));
     }
-    s->n_homes = 0;
+    s->homes.n = 0;
     s->files = mem_array(n_files, sizeof(*s->files));
     s->layout = mem_array(n_files, sizeof(*s->layout));
     s->text = mem_alloc(total);
@@ -105,10 +105,10 @@ static void store_tree_copy(struct store_tree *s,
         store_tree_keep_rare(s, &s->links, i, f->link, &at);
         store_tree_keep_from(s, i, f, &at);
         if (f->home) {
-            s->homes[s->n_homes++] =
-                (struct store_home){.file = i,
-                                    .path = store_tree_keep(f->home, &at),
-                                    .own = *f->own};
+            s->homes.all[s->homes.n++] = (struct store_home){
+                .file = i,
+                .path = store_tree_keep(f->home, &at),
+                .own = f->own ? *f->own : (struct fingerprint){0}};
         }
     }
 }
@@ -203,7 +203,7 @@ static uint32_t store_dirs_add(struct store_tree *s, uint32_t at,
 static void store_tree_plant(struct store_tree *s)
 {
     struct store_dir_key *keys =
-        mem_array((size_t)s->n_files + s->n_homes, sizeof(*keys));
+        mem_array((size_t)s->n_files + s->homes.n, sizeof(*keys));
     uint32_t n = 0;
     uint32_t cap = 16;
     uint32_t at = 0;
@@ -217,10 +217,10 @@ static void store_tree_plant(struct store_tree *s)
                                                &s->files[i].dir};
         }
     }
-    for (uint32_t i = 0; i < s->n_homes; i++) {
-        const char *path = s->homes[i].path;
-        keys[n++] =
-            (struct store_dir_key){path, store_dir_len(path), &s->homes[i].dir};
+    for (uint32_t i = 0; i < s->homes.n; i++) {
+        const char *path = s->homes.all[i].path;
+        keys[n++] = (struct store_dir_key){path, store_dir_len(path),
+                                           &s->homes.all[i].dir};
     }
     qsort(keys, n, sizeof(*keys), store_dir_key_compare);
     for (uint32_t i = 0; i < n; i++) {
@@ -334,7 +334,7 @@ void store_tree_dispose(struct store_tree *s)
     free(s->froms);
     free(s->text);
     free(s->dirs);
-    free(s->homes);
+    free(s->homes.all);
     free(s->fds);
     free(s->flags);
     free(s->seen);
@@ -401,82 +401,6 @@ int store_tree_home_path(const struct store_tree *s, const struct store_home *h,
                          char *out)
 {
     return store_tree_join(s, h->path, strlen(h->path), out);
-}
-
-/* What is at a path: 0, -ENOENT, or that it cannot be said. */
-static int store_home_look(const struct store_tree *s, const char *path,
-                           struct stat *st)
-{
-    int rc = store_sys_lstat(s->d, path, st);
-    return rc == -ENOTDIR ? -ENOENT : rc;
-}
-
-/* Nothing is at its path, and the very file is in the other place: 1. Else 0,
- * or -errno when that cannot be said. */
-static int store_home_is_right(const struct store_tree *s,
-                               const struct store_home *h)
-{
-    char path[PATH_MAX], home[PATH_MAX];
-    struct stat st;
-    if (store_tree_path(s, h->file, path) != 0 ||
-        store_tree_home_path(s, h, home) != 0) {
-        return 0;
-    }
-    int rc = store_home_look(s, path, &st);
-    if (rc != -ENOENT) {
-        return rc;
-    }
-    rc = store_home_look(s, home, &st);
-    if (rc != 0) {
-        return rc == -ENOENT ? 0 : rc;
-    }
-    const struct fingerprint now = store_sys_print(&st);
-    return S_ISREG(st.st_mode) && store_is_owned(&h->own, &now);
-}
-
-int store_tree_find_homes(struct store_tree *s, uint32_t *file)
-{
-    for (uint32_t i = 0; i < s->n_homes; i++) {
-        struct store_home *h = &s->homes[i];
-        int rc = h->taken ? 0 : store_home_is_right(s, h);
-        if (rc < 0) {
-            *file = h->file;
-            return rc;
-        }
-        if (rc == 0) {
-            continue;
-        }
-        pthread_mutex_lock(&s->d->fd_lock);
-        h->taken = true;
-        s->files[h->file].path = h->path;
-        s->files[h->file].dir = h->dir;
-        pthread_mutex_unlock(&s->d->fd_lock);
-    }
-    return 0;
-}
-
-const struct store_home *store_tree_home(const struct store_tree *s,
-                                         uint32_t file)
-{
-    uint32_t from = 0, to = s->n_homes;
-    while (from < to) {
-        uint32_t mid = from + (to - from) / 2;
-        if (s->homes[mid].file < file) {
-            from = mid + 1;
-        } else {
-            to = mid;
-        }
-    }
-    if (from < s->n_homes && s->homes[from].file == file) {
-        return &s->homes[from];
-    }
-    return NULL;
-}
-
-bool store_tree_is_home(const struct store_tree *s, uint32_t file)
-{
-    const struct store_home *h = store_tree_home(s, file);
-    return h && h->taken;
 }
 
 /* A folder's path. */

@@ -147,11 +147,79 @@ def test_moved(lab):
         os.makedirs(place, exist_ok=True)
         run = lab.btc("move", "two", place)
         assert run.code == 0, (nth, run)
-        left = [name for name in out(lab)
-                if not os.path.isdir(lab.path("out", name))]
-        assert not left, (nth, made, left, run)
+        assert not out(lab), (nth, made, out(lab), run)
         run = lab.btc("rm", "--data", "-y", "two")
         assert run.code == 0 and not os.listdir(place), (nth, made, run)
+
+
+def test_wanted_no_more(lab):
+    """What was made and is not asked for when the next run begins stays the
+    torrent's, wherever it would be by then."""
+    killed = Killed(lab, "--alloc", "full")
+    seen = 0
+    for nth, made in killed.places():
+        off = ("1, 3, 4, 5", "0, 2", "0, 1, 2, 3, 4, 5, 6")[nth % 3]
+        with contextlib.closing(sqlite3.connect(lab.db)) as link, link:
+            link.execute("UPDATE file SET priority = 0 "
+                         f"WHERE file IN ({off})")
+        run = lab.btc("resume")
+        assert run.code == 0, (nth, made, run)
+        there = set(out(lab))
+        told = {row["path"] for row in lab.sql(
+            "SELECT coalesce(part, path) AS path FROM file "
+            "WHERE ino NOT NULL")}
+        seen += len(told & set(made))
+        assert told == {name for name in there if os.path.islink(
+            lab.path("out", name)) or not os.path.isdir(
+                lab.path("out", name))}, (nth, made, told, there)
+        if nth % 2:
+            run = lab.btc("move", "two", kit.folder(lab, "elsewhere"))
+            assert run.code == 0 and not out(lab), (nth, made, out(lab), run)
+        run = lab.btc("rm", "--data", "-y", "two")
+        assert run.code == 0 and "stays" not in run.err, (nth, made, run)
+        assert not out(lab), (nth, made, out(lab))
+        assert not os.listdir(kit.folder(lab, "elsewhere")), (nth, made)
+    assert seen > 20, seen
+
+
+def test_taken_home(lab):
+    """A run that is killed while it takes files to their place leaves no
+    folder behind."""
+    killed = Killed(lab, "--select", "2")
+    for nth in range(1, 400):
+        killed.back("added")
+        shutil.rmtree(lab.path("out"))
+        os.makedirs(lab.path("out"))
+        assert lab.btc("resume").code == 0
+        assert len([n for n in out(lab) if n.startswith(".")]) == 3, out(lab)
+        with contextlib.closing(sqlite3.connect(lab.db)) as link, link:
+            link.execute("UPDATE file SET priority = 1")
+        ended = kit.killed_at(lab, nth, "resume").code == 0
+        if nth % 2:
+            run = lab.btc("resume")
+            assert run.code == 0, (nth, run)
+            assert not [n for n in out(lab) if n.startswith(".")], (nth, out(lab))
+        if nth % 3:
+            run = lab.btc("move", "two", kit.folder(lab, "elsewhere"))
+            assert run.code == 0 and not out(lab), (nth, out(lab), run)
+        run = lab.btc("rm", "--data", "-y", "two")
+        assert run.code == 0 and not out(lab), (nth, out(lab), run)
+        assert not os.listdir(kit.folder(lab, "elsewhere")), nth
+        if ended:
+            break
+    assert nth > 20, nth
+
+
+def test_refused(lab):
+    """Of a torrent that is refused nothing stays, folders neither; one that
+    somebody else has made does."""
+    t = folder(lab)
+    os.makedirs(lab.path("out/two/z"))
+    lab.make_data("out/two/run", 30_001)
+    was = out(lab)
+    run = lab.btc("get", t.path, "-d", lab.path("out"))
+    assert run.code == 13, run
+    assert out(lab) == was, out(lab)
 
 
 def test_not_the_torrents(lab):
