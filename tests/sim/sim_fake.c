@@ -37,6 +37,15 @@ static const char *const fake_names[SIM_N_SCRIPTS] = {
     [SIM_HOLD] = "hold",
     [SIM_CREEP] = "creep",
     [SIM_CHAOS] = "chaos",
+    [SIM_THIEF] = "thief of a peer id",
+    [SIM_FLAP] = "flap",
+    [SIM_REFUSER] = "refuser",
+    [SIM_NINETY] = "ninety percent",
+    [SIM_RARE] = "seldom liar",
+    [SIM_REVEAL] = "reveal",
+    [SIM_TARDY] = "tardy",
+    [SIM_GRANTS] = "grants",
+    [SIM_OWNER] = "owner",
 };
 
 /* See sim.h. */
@@ -49,7 +58,8 @@ const char *sim_script_name(enum sim_script script)
 bool sim_script_is_liar(enum sim_script script)
 {
     return script == SIM_LIAR || script == SIM_LIAR_SOME ||
-           script == SIM_LIAR_PIECES || script == SIM_CHAOS;
+           script == SIM_LIAR_PIECES || script == SIM_CHAOS ||
+           script == SIM_RARE || script == SIM_OWNER;
 }
 
 /* --- out --- */
@@ -90,9 +100,24 @@ void sim_fake_block_msg(struct sim_fake_conn *c, enum wire_type type,
     sim_fake_send(c, m, wire_encode_block(type, &b, m));
 }
 
+/* Whose peer id it says: its own, or that of an honest one. */
+static const struct sim_fake *fake_guise(const struct sim_fake *f)
+{
+    const struct sim_fake *guise = f->guise != NULL ? f->guise : f;
+    uint32_t n = 0;
+    for (const struct sim_fake *q = f->s->fakes; q != NULL; q = q->next) {
+        if (f->script == SIM_THIEF && q->script == SIM_HONEST &&
+            sim_below(f->s, ++n) == 0) {
+            guise = q;
+        }
+    }
+    return guise;
+}
+
 static void fake_hello(struct sim_fake_conn *c)
 {
     struct sim_fake *f = c->f;
+    const struct sim_host *self = &fake_guise(f)->host;
     struct wire_handshake h = {.reserved = {0}};
     uint8_t m[WIRE_HANDSHAKE_LEN];
     if (c->hello_sent || f->script == SIM_MUTE) {
@@ -108,8 +133,8 @@ static void fake_hello(struct sim_fake_conn *c)
         h.info_hash[7] ^= 1;
     }
     memcpy(h.peer_id, "-FK0001-", 8);
-    memcpy(h.peer_id + 8, f->host.addr.ip, 4);
-    bytes_put_be16(h.peer_id + 12, f->host.addr.port);
+    memcpy(h.peer_id + 8, self->addr.ip, 4);
+    bytes_put_be16(h.peer_id + 12, self->addr.port);
     sim_fake_send(c, m, wire_encode_handshake(&h, m));
 }
 
@@ -140,7 +165,7 @@ static void fake_begin(struct sim_fake_conn *c)
         sim_fake_simple(c, WIRE_INTERESTED);
     }
     if (f->script != SIM_CHOKER && f->script != SIM_LEECH &&
-        f->script != SIM_SQUATTER) {
+        f->script != SIM_SQUATTER && f->script != SIM_GRANTS) {
         c->choking = false;
         sim_fake_simple(c, WIRE_UNCHOKE);
     }
@@ -158,6 +183,12 @@ static bool fake_lies(const struct sim_fake *f, const struct wire_block *b)
         return b->piece % 2 == 0;
     case SIM_CHAOS:
         return sim_chance(f->s, 8);
+    case SIM_RARE:
+        return (b->piece * 31 + b->begin / BLOCK_LEN * 7 + f->host.addr.ip[3]) %
+                   200 ==
+               0;
+    case SIM_OWNER:
+        return b->begin == 0;
     default:
         return false;
     }
@@ -202,6 +233,36 @@ static bool fake_is_held(const struct sim_fake *f, const struct wire_block *b)
            b->begin / BLOCK_LEN + 1 == layout_n_blocks(&f->c->geom, piece);
 }
 
+/* It keeps what it is asked until it is its time. */
+static bool fake_keeps(const struct sim_fake *f)
+{
+    return f->script == SIM_SLOW || f->script == SIM_TRICKLE ||
+           f->script == SIM_CREEP || f->script == SIM_REFUSER ||
+           f->script == SIM_TARDY || f->script == SIM_OWNER;
+}
+
+/* It never answers this one. */
+static bool fake_is_mum(const struct sim_fake *f, const struct wire_block *b)
+{
+    uint32_t last = layout_piece_size(&f->c->geom, b->piece);
+    switch (f->script) {
+    case SIM_SILENT:
+    case SIM_THIEF:
+    case SIM_FLAP:
+    case SIM_REVEAL:
+    case SIM_GRANTS:
+        return true;
+    case SIM_HOLD:
+        return fake_is_held(f, b);
+    case SIM_NINETY:
+        return b->begin + b->len > last / 10 * 9;
+    case SIM_CHAOS:
+        return sim_chance(f->s, 4);
+    default:
+        return false;
+    }
+}
+
 /* A request of our core: must be one that a peer can answer. */
 static void fake_on_request(struct sim_fake_conn *c, const struct wire_block *b)
 {
@@ -215,13 +276,10 @@ static void fake_on_request(struct sim_fake_conn *c, const struct wire_block *b)
         sim_fake_block_msg(c, WIRE_REJECT, b->piece, b->begin, b->len);
         return;
     }
-    if (f->script == SIM_SILENT || c->choking || c->stuck ||
-        (f->script == SIM_HOLD && fake_is_held(f, b)) ||
-        (f->script == SIM_CHAOS && sim_chance(f->s, 4))) {
+    if (c->choking || c->stuck || fake_is_mum(f, b)) {
         return;
     }
-    if (f->script == SIM_SLOW || f->script == SIM_TRICKLE ||
-        f->script == SIM_CREEP) {
+    if (fake_keeps(f)) {
         SIM_CHECK(f->s, c->n_queue < FAKE_MAX_QUEUE);
         if (c->n_queue == c->cap_queue) {
             c->cap_queue = c->cap_queue > 0 ? c->cap_queue * 2 : 16;
@@ -386,13 +444,16 @@ struct sim_fake *sim_fake_new(struct sim *s, struct sim_content *c,
     f->s = s;
     f->c = c;
     f->script = script;
-    f->fast = script == SIM_REJECTS || (script != SIM_HAVE_ALL &&
-                                        script != SIM_HOLD && sim_chance(s, 2));
+    f->fast =
+        script == SIM_REJECTS || script == SIM_REFUSER ||
+        script == SIM_GRANTS ||
+        (script != SIM_HAVE_ALL && script != SIM_HOLD && sim_chance(s, 2));
     sim_host_init(s, &f->host, rate);
     f->host.on_accept = fake_on_accept;
     f->host.ctx = f;
     (void)bits_init(&f->have, c->geom.n_pieces);
-    if (script != SIM_LEECH && script != SIM_FLOOD && script != SIM_SQUATTER) {
+    if (script != SIM_LEECH && script != SIM_FLOOD && script != SIM_SQUATTER &&
+        script != SIM_REVEAL) {
         bits_fill(&f->have);
     }
     f->next = s->fakes;

@@ -34,6 +34,15 @@ enum sim_script {
     SIM_CREEP,    /* a block just before it would be snubbed */
     SIM_CHAOS,    /* any message at any time, true or false */
     SIM_SQUATTER, /* has nothing, is interested and asks for nothing */
+    SIM_THIEF,    /* says an honest one's peer id, and never answers */
+    SIM_FLAP,     /* chokes and unchokes as our patience ends; no answers */
+    SIM_REFUSER,  /* BEP 6: refuses all that it was asked, some seconds late */
+    SIM_NINETY,   /* never the last tenth of a piece */
+    SIM_RARE,     /* one block of 200 is bad */
+    SIM_REVEAL,   /* one piece more each second, and never a block of it */
+    SIM_TARDY,    /* all that it was asked, a moment after our patience */
+    SIM_GRANTS,   /* BEP 6: chokes, grants pieces again and again, is silent */
+    SIM_OWNER,    /* spoils each piece, then drips */
     SIM_N_SCRIPTS
 };
 
@@ -58,7 +67,8 @@ struct sim_fake {
     struct sim_host host;
     struct sim_content *c;
     enum sim_script script;
-    bool fast; /* speaks BEP 6 */
+    bool fast;                    /* speaks BEP 6 */
+    const struct sim_fake *guise; /* it says the peer id of this one, or NULL */
     struct bits have;
     const struct sim_host *home; /* dialled again when it hangs up; or NULL */
     struct sim_fake_conn *conns; /* owns */

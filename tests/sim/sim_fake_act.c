@@ -5,6 +5,10 @@
 #define FAKE_CREEP_S    13 /* CREEP: likewise */
 #define FAKE_SLOW_S     60 /* SLOW: a block in so many ticks */
 #define FAKE_CHURN_S    3  /* CHURN: between choke and unchoke */
+#define FAKE_FLAP_S     5  /* FLAP: between its chokes */
+#define FAKE_REFUSE_S   4  /* REFUSER: between its refusals */
+#define FAKE_TARDY_S    6  /* TARDY: between its answers */
+#define FAKE_OWNER_S    4  /* OWNER: a block in so many ticks */
 #define FAKE_HOLD_TICKS 60 /* HOLD: what it does first */
 
 /* An index that is none. */
@@ -116,6 +120,7 @@ static void fake_slow(struct sim_fake_conn *c)
     }
     uint32_t every = c->f->script == SIM_TRICKLE ? 1
                      : c->f->script == SIM_CREEP ? FAKE_CREEP_S
+                     : c->f->script == SIM_OWNER ? FAKE_OWNER_S
                                                  : FAKE_SLOW_S;
     if (c->n_queue > 0 && c->n_ticks % every == every - 1) {
         struct wire_block b = c->queue[0];
@@ -204,6 +209,40 @@ static void fake_chaos(struct sim_fake_conn *c)
     }
 }
 
+/* Chokes for a moment whenever its requests are about to be others', too. */
+static void fake_flap(struct sim_fake_conn *c)
+{
+    bool choke = c->n_ticks % FAKE_FLAP_S == 0;
+    if (choke != c->choking) {
+        c->choking = choke;
+        sim_fake_simple(c, choke ? WIRE_CHOKE : WIRE_UNCHOKE);
+    }
+}
+
+/* Answers or refuses all that was asked, in one go, now and then. */
+static void fake_all_at_once(struct sim_fake_conn *c, uint32_t every)
+{
+    uint32_t n = c->n_ticks % every == 0 ? c->n_queue : 0;
+    for (uint32_t i = 0; i < n && c->link != NULL; i++) {
+        const struct wire_block *b = &c->queue[i];
+        if (c->f->script == SIM_REFUSER) {
+            sim_fake_block_msg(c, WIRE_REJECT, b->piece, b->begin, b->len);
+        } else {
+            sim_fake_serve(c, b);
+        }
+    }
+    memmove(c->queue, c->queue + n, (c->n_queue - n) * sizeof(*c->queue));
+    c->n_queue -= n;
+}
+
+static void fake_grants(struct sim_fake_conn *c)
+{
+    for (int i = 0; i < 40; i++) {
+        sim_fake_piece_idx(c, WIRE_ALLOWED_FAST,
+                           sim_below(c->f->s, c->f->c->geom.n_pieces));
+    }
+}
+
 /* What the script does without being asked. */
 void sim_fake_act(struct sim_fake_conn *c)
 {
@@ -252,6 +291,21 @@ void sim_fake_act(struct sim_fake_conn *c)
         break;
     case SIM_CHAOS:
         fake_chaos(c);
+        break;
+    case SIM_FLAP:
+        fake_flap(c);
+        break;
+    case SIM_REFUSER:
+        fake_all_at_once(c, FAKE_REFUSE_S);
+        break;
+    case SIM_TARDY:
+        fake_all_at_once(c, FAKE_TARDY_S);
+        break;
+    case SIM_GRANTS:
+        fake_grants(c);
+        break;
+    case SIM_REVEAL:
+        sim_fake_give(c->f, sim_below(c->f->s, c->f->c->geom.n_pieces));
         break;
     case SIM_LEECH:
         if (c->unchoked) {

@@ -314,13 +314,44 @@ static void test_twins(void **state)
     sim_each_seed(20, body_twins);
 }
 
+/* One client of three addresses, all of them dialled, and a thief of its id
+ * that sends a little: the client keeps one connection, and the thief cannot
+ * take it away. */
+static void body_addresses(struct sim *s)
+{
+    struct sim_shape sh = {.total = 24 * MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_fake *f[4];
+    struct torrent_stats ts;
+    sim_start(st);
+    for (int i = 0; i < 4; i++) {
+        bool thief = i == (int)(s->seed % 4);
+        f[i] = sim_fake_new(s, c, thief ? SIM_CREEP : SIM_HONEST, MIB / 12);
+        f[i]->guise = f[0];
+        sim_add_peer(st, &f[i]->host);
+    }
+    sim_run(s, 60000);
+    torrent_get_stats(st->t, s->now_ms, &ts);
+    SIM_CHECK(s, ts.peers == 1);
+    SIM_CHECK(s, ts.down_rate > MIB / 12 * 8 / 10);
+}
+
+static void test_addresses(void **state)
+{
+    (void)state;
+    sim_each_seed(20, body_addresses);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shares),   cmocka_unit_test(test_squatters),
-        cmocka_unit_test(test_flood),    cmocka_unit_test(test_one_host),
-        cmocka_unit_test(test_torrents), cmocka_unit_test(test_drips),
-        cmocka_unit_test(test_chokers),  cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_shares),    cmocka_unit_test(test_squatters),
+        cmocka_unit_test(test_flood),     cmocka_unit_test(test_one_host),
+        cmocka_unit_test(test_torrents),  cmocka_unit_test(test_drips),
+        cmocka_unit_test(test_chokers),   cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

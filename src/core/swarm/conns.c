@@ -9,8 +9,6 @@
 #include "core/swarm/outcome.h"
 #include "model/names.h"
 
-#include <string.h>
-
 #define CONNS_SILENCE_MS 3000 /* nothing heard for so long: an outage? */
 
 /* Our address as peers see it, with the port at which they reach us. */
@@ -87,14 +85,8 @@ static bool conns_is_ours(const struct swarm *w, const struct peer *p,
 /* Its client is connected by another address, and stays so. */
 static void conns_record_twin(struct swarm *w, const struct peer *p)
 {
-    struct peer *q;
-    uint32_t id = PEERSET_NONE;
-    SWARM_EACH_PEER(q, w)
-    {
-        if (q != p && memcmp(q->peer_id, p->peer_id, sizeof q->peer_id) == 0) {
-            id = q->id;
-        }
-    }
+    const struct peer *twin = twins_best(w, p);
+    uint32_t id = twin != NULL ? twin->id : PEERSET_NONE;
     peerset_on_twin(w->peerset, p->id, id, w->clock.now_ms);
 }
 

@@ -28,13 +28,6 @@
 #define EVICT_HOST_PART 8  /* a host may have this part of the places */
 #define EVICT_LAST_PART 8  /* this part is not for idlers */
 
-/* Payload of both directions. */
-static uint64_t evict_rate(const struct swarm *w, const struct peer *p)
-{
-    return rate_get(&p->rate.down, w->clock.now_ms) +
-           rate_get(&p->rate.up, w->clock.now_ms);
-}
-
 /* Next to nothing moves either way. */
 static bool evict_is_idle(const struct swarm *w, const struct peer *p)
 {
@@ -101,7 +94,7 @@ static struct peer *evict_find_slow(struct swarm *w)
     struct peer *p, *slowest = NULL;
     SWARM_EACH_PEER(p, w)
     {
-        uint64_t rate = evict_rate(w, p);
+        uint64_t rate = peer_payload_rate(p, w->clock.now_ms);
         if (p->phase == PEER_CONNECTING) {
             continue;
         }
@@ -174,14 +167,15 @@ static struct peer *evict_take_lower(struct swarm *w, const struct addr *a)
     }
     SWARM_EACH_PEER(p, w)
     {
-        sum += evict_rate(w, p);
+        sum += peer_payload_rate(p, w->clock.now_ms);
         n++;
     }
     SWARM_EACH_PEER(p, w)
     {
         uint32_t priority = peerset_priority(w->peerset, &p->addr);
         if (p->phase == PEER_ACTIVE && evict_is_old(w, p) &&
-            evict_rate(w, p) <= sum / n && priority < least) {
+            peer_payload_rate(p, w->clock.now_ms) <= sum / n &&
+            priority < least) {
             least = priority;
             lowest = p;
         }
@@ -259,6 +253,20 @@ void evict_idle(struct swarm *w)
         p = evict_take_slow(w);
         if (p != NULL) {
             conns_close(w, p, true, BTC_E_TIMEOUT);
+        }
+    }
+}
+
+void evict_twins(struct swarm *w)
+{
+    struct peer *p;
+    SWARM_EACH_PEER(p, w)
+    {
+        if (p->has_twin && p->window.snubbed) {
+            peerset_free_twins(w->peerset, p->id, w->clock.now_ms);
+        }
+        if (twins_is_beaten(w, p)) {
+            conns_close(w, p, true, BTC_E_EXISTS);
         }
     }
 }

@@ -96,37 +96,24 @@ static void handshake_done(struct swarm *w, struct peer *p,
     slots_output(w, p);
 }
 
-/* The client is connected already, by this other connection; NULL: it is not.
- * Anybody can say anybody's peer id: one that comes to us from another host
- * under it is taken for somebody else. */
-static struct peer *handshake_find_twin(struct swarm *w, const struct peer *p)
-{
-    struct peer *q;
-    SWARM_EACH_PEER(q, w)
-    {
-        if (q != p && q->phase == PEER_ACTIVE &&
-            memcmp(q->peer_id, p->peer_id, sizeof q->peer_id) == 0 &&
-            (!p->incoming || addr_eq_host(&q->addr, &p->addr))) {
-            return q;
-        }
-    }
-    return NULL;
-}
-
 /* One connection per client. Of two that go in opposite directions both sides
  * keep the one that was dialled by the client with the greater peer id; of two
- * in the same direction, the older one. False: the new one has to go. */
-static bool handshake_is_only(struct swarm *w, const struct peer *p)
+ * in the same direction, the older one. Those of other hosts stay (twins.c).
+ * False: the new one has to go. */
+static bool handshake_is_only(struct swarm *w, struct peer *p)
 {
-    struct peer *twin = handshake_find_twin(w, p);
-    if (twin == NULL) {
-        return true;
+    struct peer *twin = twins_find(w, p, true);
+    if (twin != NULL) {
+        bool greater = memcmp(w->shared->peer_id, p->peer_id, 20) > 0;
+        if (twin->incoming == p->incoming || p->incoming == greater) {
+            return false;
+        }
+        conns_close(w, twin, true, BTC_E_EXISTS);
     }
-    bool greater = memcmp(w->shared->peer_id, p->peer_id, 20) > 0;
-    if (twin->incoming == p->incoming || p->incoming == greater) {
-        return false;
+    twin = twins_find(w, p, false);
+    if (twin != NULL) {
+        twin->has_twin = p->has_twin = true;
     }
-    conns_close(w, twin, true, BTC_E_EXISTS);
     return true;
 }
 

@@ -8,6 +8,7 @@
  *   evict.c      who makes room for whom
  *   extend.c     metadata asked for and served
  *   conns.c      dialling, the end of a connection, bans
+ *   twins.c      connections of one client
  *   have.c       which pieces each peer has
  *   upload.c     serving
  *   share.c      who is served next when uploads are limited
@@ -21,9 +22,11 @@
 #define BTC_CORE_SWARM_INTERNAL_H
 
 #include "core/swarm/choker.h"
+#include "core/swarm/evict.h"
 #include "core/swarm/metadata.h"
 #include "core/swarm/peer.h"
 #include "core/swarm/swarm.h"
+#include "core/swarm/twins.h"
 #include "model/block.h"
 
 struct swarm_slots {
@@ -228,10 +231,6 @@ void extend_answer_all(struct swarm *w);
 void extend_put_port(struct swarm *w, struct peer *p); /* ours (BEP 5) */
 /* PORT: it has a node of the DHT there. */
 void extend_node(struct swarm *w, const struct peer *p, uint16_t port);
-
-/* --- evict.c --- */
-void evict_idle(struct swarm *w);                            /* for others */
-bool evict_make_room(struct swarm *w, const struct addr *a); /* for it */
 
 /* --- handshake.c --- */
 void handshake_put(struct swarm *w, struct peer *p);     /* ours */

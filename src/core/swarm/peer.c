@@ -33,6 +33,11 @@ struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
     return p;
 }
 
+uint64_t peer_payload_rate(const struct peer *p, uint64_t now_ms)
+{
+    return rate_get(&p->rate.down, now_ms) + rate_get(&p->rate.up, now_ms);
+}
+
 void peer_end_pex(struct peer *p)
 {
     if (p->ext.pex != NULL) {

@@ -35,9 +35,7 @@
 #define PEER_MAX_FAST     32     /* allowed-fast pieces kept */
 #define PEER_OUR_FAST     8      /* allowed-fast pieces we grant (BEP 6: k) */
 #define PEER_METADATA_MAX 4      /* pieces of metadata that wait to be read */
-#define PEER_FAST_BYTES                                  \
-    (4u << 20) /* for a beginner; then they are rejected \
-                */
+#define PEER_FAST_BYTES   (4u << 20) /* for a beginner; then rejected */
 
 enum peer_phase {
     PEER_CONNECTING,
@@ -181,6 +179,7 @@ struct peer {
     enum peer_phase phase;
     struct peer *next_closed; /* of those to be freed */
     bool incoming;
+    bool has_twin; /* another host said the same peer id */
 
     bool am_choking, am_interested;     /* what BEP 3 calls the state of a */
     bool peer_choking, peer_interested; /* connection */
@@ -204,6 +203,7 @@ struct peer *peer_new(uint32_t conn, uint32_t id, const struct addr *a,
                       bool incoming, uint64_t now_ms);
 /* All requests must have been taken back (peer_req_pop) and rx_mem given. */
 void peer_free(struct peer *p);
+uint64_t peer_payload_rate(const struct peer *p, uint64_t now_ms); /* both */
 /* No peer exchange with it from now on. */
 void peer_end_pex(struct peer *p);
 

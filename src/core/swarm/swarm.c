@@ -273,6 +273,7 @@ void swarm_tick(struct swarm *w)
     if (w->clock.now_ms - w->clock.choke_ms >= CHOKER_INTERVAL_MS) {
         w->clock.choke_ms = w->clock.now_ms;
         upload_rank(w);
+        evict_twins(w);
         evict_idle(w);
     }
     upload_give_slots(w);

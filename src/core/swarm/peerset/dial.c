@@ -362,11 +362,9 @@ void peerset_on_failed(struct peerset *ps, uint32_t id, uint64_t now_ms)
     }
 }
 
-/* The connection of a client ended: its other addresses need not wait. */
-static void peerset_free_twins(struct peerset *ps,
-                               const struct peerset_node *closed,
-                               uint64_t now_ms)
+void peerset_free_twins(struct peerset *ps, uint32_t id, uint64_t now_ms)
 {
+    const struct peerset_node *closed = peerset_by_id(ps, id);
     bool left = false;
 
     for (uint32_t i = 0; ps->has_twins && i < ps->n; i++) {
@@ -397,7 +395,7 @@ void peerset_on_closed(struct peerset *ps, uint32_t id, bool was_useful,
     }
     node->e.state = PEERSET_IDLE;
     node->is_guess = false;
-    peerset_free_twins(ps, node, now_ms);
+    peerset_free_twins(ps, id, now_ms);
     peerset_changed(ps);
     if (was_useful) {
         node->useless = 0;

@@ -109,6 +109,8 @@ void peerset_listed(struct peerset *ps, uint32_t id, uint64_t now_ms);
  * connection ends. */
 void peerset_on_twin(struct peerset *ps, uint32_t id, uint32_t other,
                      uint64_t now_ms);
+/* That connection does not answer any more: no need to wait for its end. */
+void peerset_free_twins(struct peerset *ps, uint32_t id, uint64_t now_ms);
 /* What it sent before it was closed turned out to be good. */
 void peerset_on_good(struct peerset *ps, uint32_t id, uint64_t now_ms);
 /* The candidate that is due has not failed or disappointed us yet. */

@@ -1,0 +1,81 @@
+/* One client, several connections: which are the same client, which is worth
+ * most. A client says the same peer id in each of its connections.
+ *
+ * Anybody can say anybody's id, though. So of connections of several hosts none
+ * is turned away: that may be one client with several addresses, or one and a
+ * thief that says its id, and nobody can tell which is which. What they bring
+ * tells which is worth more: of those that we have dialled all but the best go
+ * after a while (evict.c). Then their addresses wait as long as it answers, and
+ * no thief keeps an honest peer out by an id.
+ */
+#include "core/swarm/internal.h"
+
+#include <string.h>
+
+#define TWINS_MS   30000 /* they are compared after so long */
+#define TWINS_RATE 256   /* bytes/s: fewer show nothing */
+
+/* Of the same client, or of a thief of its id. */
+static bool twins_are(const struct peer *p, const struct peer *q)
+{
+    return p != q && q->phase == PEER_ACTIVE &&
+           memcmp(q->peer_id, p->peer_id, sizeof q->peer_id) == 0;
+}
+
+struct peer *twins_find(const struct swarm *w, const struct peer *p,
+                        bool same_host)
+{
+    struct peer *q;
+    SWARM_EACH_PEER(q, w)
+    {
+        if (twins_are(p, q) && addr_eq_host(&q->addr, &p->addr) == same_host) {
+            return q;
+        }
+    }
+    return NULL;
+}
+
+/* It brings more; of equals the older one does. */
+static bool twins_is_better(const struct swarm *w, const struct peer *a,
+                            const struct peer *b)
+{
+    uint64_t ra = peer_payload_rate(a, w->clock.now_ms);
+    uint64_t rb = peer_payload_rate(b, w->clock.now_ms);
+    if (ra != rb) {
+        return ra > rb;
+    }
+    return a->time.active_ms < b->time.active_ms ||
+           (a->time.active_ms == b->time.active_ms && a->id < b->id);
+}
+
+const struct peer *twins_best(const struct swarm *w, const struct peer *p)
+{
+    const struct peer *best = NULL;
+    struct peer *q;
+    SWARM_EACH_PEER(q, w)
+    {
+        if (twins_are(p, q) && (best == NULL || twins_is_better(w, q, best))) {
+            best = q;
+        }
+    }
+    return best;
+}
+
+/* It has had its time, and was not kept from showing what it brings. */
+static bool twins_is_tried(const struct swarm *w, const struct peer *p)
+{
+    return p->phase == PEER_ACTIVE && p->has_twin &&
+           w->clock.now_ms - p->time.active_ms >= TWINS_MS &&
+           (!p->peer_choking || w->mode == SWARM_SEEDING);
+}
+
+bool twins_is_beaten(const struct swarm *w, const struct peer *p)
+{
+    if (p->incoming || !twins_is_tried(w, p)) {
+        return false;
+    }
+    const struct peer *best = twins_best(w, p);
+    return best != NULL && twins_is_tried(w, best) &&
+           twins_is_better(w, best, p) &&
+           peer_payload_rate(best, w->clock.now_ms) >= TWINS_RATE;
+}

@@ -1,0 +1,17 @@
+/* Connections of one client; a part of internal.h. */
+#ifndef BTC_CORE_SWARM_TWINS_H
+#define BTC_CORE_SWARM_TWINS_H
+
+#include "core/swarm/peer.h"
+
+struct swarm;
+
+/* Another connection under its peer id, of its own host or of another one. */
+struct peer *twins_find(const struct swarm *w, const struct peer *p,
+                        bool same_host);
+/* Of the other connections under its id the one that brings most; or NULL. */
+const struct peer *twins_best(const struct swarm *w, const struct peer *p);
+/* We dialled it, and another one under its id is worth more. */
+bool twins_is_beaten(const struct swarm *w, const struct peer *p);
+
+#endif
