@@ -14,6 +14,7 @@ import wire
 
 SIZE = 6_000_001
 LENGTH = 65536
+SKIP = lab.Skip  # each test calls its laboratory `lab`
 
 
 def torrent_of(lab, size=SIZE):
@@ -103,6 +104,61 @@ def test_older_copy_renamed_into_place(lab):
     os.rename(older_copy(lab, claimed), lab.path("out", "data.bin"))
     resumed(lab, torrent)
     assert "file-changed" in kinds(lab), kinds(lab)
+
+
+def snapshot_after_a_reboot(lab, kind):
+    """The drive of the data is put back to how it was in the middle of the run
+    that was killed: the same inode, and times of that run."""
+    out, image = kit.folder(lab, "out"), lab.path("drive.img")
+
+    def call(*argv):
+        run = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise SKIP(f"no such drive here: {run.stderr}")
+
+    def mount():
+        call("mount", "-o", "loop", image, out)
+        lab.mounts.append(out)
+    with open(image, "wb") as f:
+        f.truncate(320 << 20)
+    call("mkfs." + kind, "-q", image)
+    mount()
+    torrent = torrent_of(lab)
+    seed = wire.Slow(torrent, lab.next_ip())
+    seed.pause = 0.004
+    run = lab.start_btc("get", torrent.path, "-d", out, "--peer", seed.address,
+                        "--journal-interval", "50")
+
+    def pieces(n):
+        lab.wait(lambda: kit.has_rows(lab) and
+                 kit.progress(lab, torrent)["pieces_done"] >= n, 60, "pieces")
+    pieces(15)
+    # what is not of the run's time is no older state of its own
+    lab.wait(lambda: os.stat(lab.path("out", "data.bin")).st_ctime >= lab.sql(
+        "SELECT started_at FROM run")[0]["started_at"] + 1, 60, "a second")
+    call("sync", "-f", out)
+    call("cp", "--sparse=always", image, image + ".old")
+    pieces(45)
+    run.signal(signal.SIGKILL)
+    run.wait()
+    call("umount", out)
+    lab.mounts.remove(out)
+    os.rename(image + ".old", image)
+    mount()
+    other_boot(lab)
+    good = torrent.good_pieces(out)
+    assert {r["piece"] for r in lab.sql("SELECT piece FROM piece")} - good
+    seed.pause = 0
+    resumed(lab, torrent)
+    assert "file-late" in kinds(lab), kinds(lab)
+
+
+def test_snapshot_of_ext4(lab):
+    snapshot_after_a_reboot(lab, "ext4")
+
+
+def test_snapshot_of_xfs(lab):
+    snapshot_after_a_reboot(lab, "xfs")
 
 
 def test_changed_just_after_a_kill(lab):

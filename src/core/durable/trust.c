@@ -6,7 +6,6 @@
 /* Who made the file as it is now? */
 enum trust_author {
     AUTHOR_NOBODY, /* it has not changed */
-    AUTHOR_US,     /* before the power went */
     AUTHOR_LATE,   /* us, or somebody beside us or right behind us */
     AUTHOR_STRANGER
 };
@@ -40,7 +39,8 @@ static bool trust_is_written(const struct trust_run *run,
 }
 
 /* Both times are older: the power went before the inode was written, but after
- * its data. It must be of that run's time nevertheless. */
+ * its data. It must be of that run's time nevertheless. So is the file of a
+ * snapshot of the drive that was made meanwhile and has been put back. */
 static bool trust_is_older_by_cut(const struct trust_run *run,
                                   const struct trust_file *f)
 {
@@ -72,7 +72,7 @@ static enum trust_author trust_author_of(const struct trust_run *run,
         return AUTHOR_STRANGER;
     }
     if (trust_is_older_by_cut(run, f)) {
-        return AUTHOR_US;
+        return AUTHOR_LATE;
     }
     int64_t until = run->heartbeat_at + run->interval_s + TRUST_GRACE_S;
     int64_t first = f->now.mtime_ns / NS;
@@ -91,7 +91,6 @@ static enum trust_author trust_author_of(const struct trust_run *run,
 static void trust_judge_file(const struct trust_run *run, struct trust_file *f)
 {
     static const enum trust_verdict verdicts[] = {[AUTHOR_NOBODY] = TRUST_TRUST,
-                                                  [AUTHOR_US] = TRUST_TRUST,
                                                   [AUTHOR_LATE] = TRUST_LATE,
                                                   [AUTHOR_STRANGER] =
                                                       TRUST_RECHECK};

@@ -11,7 +11,8 @@
  * the times.) Whatever else differs, older or newer, is doubted.
  *
  * What a killed run wrote after its last fingerprint of a file cannot be told
- * from what somebody else wrote in place, beside it or right behind it. So such
+ * from what somebody else wrote in place, beside it or right behind it; nor can
+ * what a power cut left from a snapshot of the drive that was put back. So such
  * a change is trusted to go on from, and hashed before the torrent is called
  * complete. The heartbeat says how long the run was alive for certain.
  */

@@ -99,7 +99,7 @@ static const struct {
     {"both times older without a cut", KILLED, OURS,
      FP(7, 100, 949 * S, 949 * S), TRUST_RECHECK, true},
     {"both times older after a cut", CUT, OURS,
-     FP(7, 100, 949 * S, 949 * S), TRUST_TRUST, true},
+     FP(7, 100, 949 * S, 949 * S), TRUST_LATE, true},
     {"older than the run after a cut", CUT, OURS,
      FP(7, 100, 50 * S, 50 * S), TRUST_RECHECK, true},
     {"written just before the cut", CUT, OURS,
@@ -188,6 +188,8 @@ static void test_whole(void **state)
     (void)state;
     f.whole = true;
     assert_int_equal(verdict_of(KILLED, f), TRUST_RECHECK);
+    f.now = (struct fingerprint)FP(7, 100, 949 * S, 949 * S);
+    assert_int_equal(verdict_of(CUT, f), TRUST_LATE);
     f.now = f.journal;
     assert_int_equal(verdict_of(KILLED, f), TRUST_TRUST);
 }
