@@ -136,6 +136,7 @@ struct api_place {
     uint64_t device; /* the filesystem, when somebody has mounted it; 0 for that
                         of /, which is always there and may be numbered anew
                         with each boot */
+    const char *named_by;   /* borrows; how it is named, NULL: " with --dir" */
     struct api_peers peers; /* by hand */
     struct store_own *own;  /* owns; what no torrent may have */
 };

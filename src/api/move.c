@@ -221,7 +221,7 @@ int btc_move(struct btc *b, int64_t id, const struct btc_move_options *o,
              struct btc_moved *out, struct btc_error *e)
 {
     struct err err = {0};
-    struct api_place place = {0};
+    struct api_place place = {.named_by = ""};
     const struct btc_add_options where = {.dir = o->dir};
     int code = 0;
     *out = (struct btc_moved){0};

@@ -43,7 +43,8 @@ static char *api_place_new(const char *dir)
 }
 
 /* The save path as it will be journaled; malloc. */
-static int api_place_dir(const char *dir, char **out, struct err *e)
+static int api_place_dir(const char *dir, const char *named_by, char **out,
+                         struct err *e)
 {
     struct stat st;
     const char *name = ".";
@@ -62,12 +63,11 @@ static int api_place_dir(const char *dir, char **out, struct err *e)
         if (dir && *dir) {
             return err_set(e, BTC_E_STORAGE,
                            "%.200s: no such folder; create it (mkdir -p "
-                           "%.200s) or choose another with --dir",
-                           dir, dir);
+                           "%.200s) or choose another%s",
+                           dir, dir, named_by);
         }
         return err_set(e, BTC_E_STORAGE,
-                       "the current folder is gone; choose one with "
-                       "--dir");
+                       "the current folder is gone; choose one%s", named_by);
     }
     if (!*out) {
         return err_set_errno(e, errno, "%.300s: cannot be used", name);
@@ -75,8 +75,8 @@ static int api_place_dir(const char *dir, char **out, struct err *e)
     if (stat(*out, &st) != 0 || !S_ISDIR(st.st_mode)) {
         free(*out);
         *out = NULL;
-        return err_set(e, BTC_E_IO,
-                       "%.300s: not a folder; choose one with --dir", name);
+        return err_set(e, BTC_E_IO, "%.300s: not a folder; choose one%s", name,
+                       named_by);
     }
     return 0;
 }
@@ -131,15 +131,18 @@ int api_place_check(struct api_place *p, const struct journal_file *files,
     }
     (void)err_set_errno(e, why,
                         "%.300s: files cannot be made there; change its "
-                        "rights or choose another folder with --dir",
-                        p->save_path);
+                        "rights or choose another folder%s",
+                        p->save_path, p->named_by);
     return err_set_code(e, BTC_E_IO);
 }
 
 int api_place_init(struct api_place *p, const struct btc_add_options *o,
                    struct err *e)
 {
-    int code = api_place_dir(o->dir, &p->save_path, e);
+    if (p->named_by == NULL) {
+        p->named_by = " with --dir";
+    }
+    int code = api_place_dir(o->dir, p->named_by, &p->save_path, e);
     if (code == 0) {
         BTC_ASSERT(p->save_path != NULL);
         p->name_max = place_name_max(p->save_path);

@@ -80,6 +80,19 @@ def test_folder_is_a_file(lab):
         assert "--dir" in run.err, run
 
 
+def test_bad_folder_to_move_to(lab):
+    """No text names an option that the command does not have."""
+    torrent, seeder = setup(lab)
+    assert get(lab, torrent, seeder, folder(lab, "out")).code == 0
+    pathlib.Path(lab.path("file")).write_bytes(b"x")
+    for to in ("away/no/such", "file", "file/below"):
+        to = os.path.join(lab.dir, to)
+        run = lab.btc("move", "1", to)
+        assert run.code in (10, 11) and to in run.err, run
+        assert "--dir" not in run.err, run
+    torrent.check(lab.path("out"))
+
+
 def test_folder_goes_away(lab):
     """Between two runs: 11, nothing is made, and it goes on when it is back."""
     torrent, seeder = setup(lab)
