@@ -186,11 +186,14 @@ static void report_stats(struct engine_torrent *st, struct torrent_stats *ts)
 }
 
 /* Seconds until everything is here; -1 unknown, as it is as long as nobody
- * knows what everything is. */
+ * knows what everything is, or works on it. */
 static int64_t report_eta(const struct engine_torrent *st,
                           const struct torrent_stats *ts)
 {
-    if (st->t != NULL && st->meta == NULL) {
+    enum btc_state state = report_state(st);
+    bool rests = state == BTC_STATE_QUEUED || state == BTC_STATE_PAUSED ||
+                 state == BTC_STATE_ERROR;
+    if (rests || (st->t != NULL && st->meta == NULL)) {
         return -1;
     }
     uint64_t left = ts->bytes_total - ts->bytes_done;
@@ -212,6 +215,20 @@ static const char *report_error(const struct engine_torrent *st)
     return st->error;
 }
 
+/* As the view `progress` has it: what is wished away is neither complete nor
+ * paused. */
+static enum btc_state report_shown_state(const struct engine_torrent *st)
+{
+    enum btc_state state = report_state(st);
+    bool stays = state == BTC_STATE_ERROR || state == BTC_STATE_WAITING_STORAGE;
+    bool wished =
+        st->row.wanted == WANTED_REMOVE || st->row.wanted == WANTED_REMOVE_DATA;
+    if (wished && !stays) {
+        return BTC_STATE_REMOVING;
+    }
+    return state;
+}
+
 static void report_fill_progress(struct engine_torrent *st,
                                  struct btc_progress *p)
 {
@@ -220,7 +237,7 @@ static void report_fill_progress(struct engine_torrent *st,
     *p = (struct btc_progress){
         .id = st->id,
         .name = st->row.name,
-        .state = report_state(st),
+        .state = report_shown_state(st),
         .bytes_done = ts.bytes_done,
         .bytes_total = ts.bytes_total,
         .pieces_done = ts.pieces_done,

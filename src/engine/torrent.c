@@ -389,6 +389,15 @@ static void engine_torrent_answer(struct engine_torrent *st)
     }
 }
 
+/* What is wished away goes at once, not when the next commit is due. */
+static void engine_torrent_hurry(struct engine_torrent *st)
+{
+    if (st->life.aim == LIFE_AIM_REMOVE && st->n_jobs == 0 &&
+        !engine_commit_has_all(st)) {
+        commit_hurry(&pipes_of(st)->c);
+    }
+}
+
 enum settled engine_torrent_settle(struct engine_torrent *st)
 {
     engine_torrent_read_mail(st);
@@ -403,6 +412,7 @@ enum settled engine_torrent_settle(struct engine_torrent *st)
     limits_count(st);
     turn_place_at(st, engine_torrent_next_ms(st));
     if (life_awaits_settling(&st->life)) {
+        engine_torrent_hurry(st);
         return SETTLED_WAITS;
     }
     return SETTLED_DONE;

@@ -149,6 +149,19 @@ def test_removal(lab):
     assert not os.listdir(lab.path("out"))
 
 
+def test_removal_is_prompt(lab):
+    """No step of it waits for a commit that is due later, and nothing that is
+    gone is called done."""
+    t, seeder = folder(lab)
+    for what in ("remove", "remove-data"):
+        get(lab, t, seeder)
+        write(lab, f"UPDATE torrent SET wanted = '{what}'")
+        run = lab.btc("resume", "--journal-interval", "10000")
+        assert run.code == 0 and run.seconds < 5, run
+        assert "removed: two" in run.err and "done" not in run.err, run
+        assert not lab.sql("SELECT 1 FROM torrent")
+
+
 def test_removal_that_fails(lab):
     """Its storage is away: the rows stay, and the exit code says why."""
     t, seeder = folder(lab)

@@ -97,7 +97,8 @@ def test_nothing_but_empty_files(lab):
     out = kit.folder(lab, "out")
     assert lab.btc("get", path, "-d", out).code == 0
     for code, word in ((0, "and all of them"), (8, "not all of them")):
-        run = lab.btc("verify")
+        run = lab.btc("verify", "--progress", "plain")
+        assert "ETA" not in run.err, run
         assert run.code == code and word in run.err, run
         source = lab.btc("verify", path, "-d", out)
         assert source.code == code and "no pieces" in source.err, source

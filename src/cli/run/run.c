@@ -326,6 +326,17 @@ static void cli_run_summary(const struct cli_run *r,
     front_text_free(&line);
 }
 
+/* The line on a torrent that was wished away. */
+static void cli_run_removed(const struct cli_run *r,
+                            const struct cli_torrent *item)
+{
+    struct front_text line = {0};
+
+    front_text_clean(&line, item->p.name, r->c->err_screen.utf8);
+    cli_say(r->c, "removed: %s", front_text_str(&line));
+    front_text_free(&line);
+}
+
 /* Whether what is unfinished is paused, all of it: a bare resume would leave it
  * alone. Gives the torrent when it is only one. */
 static bool cli_run_is_paused(const struct cli_run *r,
@@ -419,6 +430,8 @@ int cli_run_report(struct cli_run *r, int status, const struct btc_error *e,
         const struct cli_torrent *item = &r->track.items[i];
         if (item->done || (status == 0 && cli_track_is_done(&item->p))) {
             cli_run_summary(r, item);
+        } else if (status == 0 && item->p.state == BTC_STATE_REMOVING) {
+            cli_run_removed(r, item);
         }
     }
     if (status == BTC_STATUS_INTERRUPTED) {
