@@ -285,6 +285,31 @@ static void test_chokers(void **state)
     sim_each_seed(1, body_chokers);
 }
 
+/* Hundreds of addresses are dead, or take a connection and say nothing: the one
+ * that lives is found in a time that they cannot draw out. */
+static void body_dead(struct sim *s)
+{
+    struct sim_shape sh = {.total = MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, 8 * MIB, MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_host dead;
+    sim_start(st);
+    for (uint32_t i = 0; i < 450; i++) {
+        sim_host_init(s, &dead, 1);
+        sim_add_peer(st, &dead);
+        sim_add_peer(st, &sim_fake_new(s, c, SIM_MUTE, MIB)->host);
+    }
+    sim_add_peer(st, &sim_fake_new(s, c, SIM_HONEST, MIB)->host);
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 170000));
+}
+
+static void test_dead(void **state)
+{
+    (void)state;
+    sim_each_seed(12, body_dead);
+}
+
 /* Two nodes that dial each other at once keep one connection. */
 static void body_twins(struct sim *s)
 {
@@ -351,7 +376,7 @@ int main(void)
         cmocka_unit_test(test_flood),     cmocka_unit_test(test_one_host),
         cmocka_unit_test(test_torrents),  cmocka_unit_test(test_drips),
         cmocka_unit_test(test_chokers),   cmocka_unit_test(test_twins),
-        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

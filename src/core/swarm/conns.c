@@ -9,6 +9,7 @@
 #include "core/swarm/outcome.h"
 #include "model/names.h"
 
+#define CONNS_HURRY_MS   5000 /* for a connection, and for its handshake */
 #define CONNS_SILENCE_MS 3000 /* nothing heard for so long: an outage? */
 
 /* Our address as peers see it, with the port at which they reach us. */
@@ -53,6 +54,29 @@ uint32_t conns_take(struct swarm *w, const struct addr *a)
     }
     peerset_get(w->peerset, (uint32_t)id)->state = PEERSET_CONNECTING;
     return slots_open(w, (uint32_t)id, a, true)->conn;
+}
+
+/* Somebody who was not tried yet waits for those that we dial. */
+bool conns_is_queue(struct swarm *w)
+{
+    return (w->count.connecting >= CONNS_CONNECTING ||
+            w->count.peers >= w->count.max) &&
+           peerset_deadline(w->peerset, w->mode == SWARM_SEEDING) <=
+               w->clock.now_ms &&
+           peerset_is_fresh(w->peerset, w->clock.now_ms);
+}
+
+/* No handshake has come in time. An address costs nobody anything, so thousands
+ * of dead ones may stand before the one that lives: while others wait that were
+ * not tried yet, nobody whom we dialled has long. */
+bool conns_is_mute(const struct swarm *w, const struct peer *p)
+{
+    uint64_t age = w->clock.now_ms - p->time.opened_ms;
+    if (!p->incoming && w->count.is_queue && age > CONNS_HURRY_MS) {
+        return true;
+    }
+    /* Connecting has its own time-out. */
+    return p->phase == PEER_HANDSHAKE && age > PEER_HANDSHAKE_MS;
 }
 
 /* --- the end of a connection --- */

@@ -14,8 +14,7 @@
  *   share.c      who is served next when uploads are limited
  *   request.c    what is asked of whom, and the blocks that come
  *   trackers.c   announces
- *   slots.c      the table of connections, and who has output
- *   totals.c     how fast payload moves
+ *   slots.c      the table of connections, who has output; totals.c rates
  *   peer.c       one connection's state
  */
 #ifndef BTC_CORE_SWARM_INTERNAL_H
@@ -44,6 +43,7 @@ struct swarm_counts {
     uint32_t connecting; /* by us */
     uint32_t seeds;
     uint32_t askable; /* may be asked and answer; as of the last tick */
+    bool is_queue;    /* others wait to be dialled; likewise */
 };
 
 struct swarm_output {
@@ -209,14 +209,15 @@ void share_tick(struct swarm *w, uint64_t elapsed_ms);
 /* --- conns.c --- */
 #define CONNS_CONNECTING 30 /* half-open connections at once */
 void conns_dial(struct swarm *w);
+bool conns_is_queue(struct swarm *w); /* others wait that were not tried yet */
+bool conns_is_mute(const struct swarm *w, const struct peer *p); /* too long */
 /* An accepted connection; 0: the address is banned or there are too many. */
 uint32_t conns_take(struct swarm *w, const struct addr *a);
 /* Takes everything back and marks it CLOSED. `tell`: the driver must close it
  * (a CLOSE action); `result`: why. */
 void conns_close(struct swarm *w, struct peer *p, bool tell, int result);
 void conns_ban(struct swarm *w, uint32_t id, const char *why);
-/* A sign of life from the network: whoever failed in a silence before it is
- * tried again. */
+/* A sign of life: whoever failed in a silence before it is tried again. */
 void conns_heard(struct swarm *w);
 
 /* --- extend.c; negative: the connection must end --- */

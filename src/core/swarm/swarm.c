@@ -166,12 +166,8 @@ void swarm_completed(struct swarm *w, bool whole)
 /* Why the connection should end now; 0 = it should not. */
 static int swarm_peer_overdue(const struct swarm *w, const struct peer *p)
 {
-    if (p->phase == PEER_CONNECTING) {
-        return 0; /* the connection's own time-out */
-    }
-    if (p->phase == PEER_HANDSHAKE) {
-        bool late = w->clock.now_ms - p->time.opened_ms > PEER_HANDSHAKE_MS;
-        return late ? BTC_E_TIMEOUT : 0;
+    if (p->phase == PEER_CONNECTING || p->phase == PEER_HANDSHAKE) {
+        return conns_is_mute(w, p) ? BTC_E_TIMEOUT : 0;
     }
     if (w->clock.now_ms - p->time.recv_ms > PEER_IDLE_MS) {
         return BTC_E_TIMEOUT;
@@ -261,6 +257,7 @@ void swarm_tick(struct swarm *w)
     }
     w->clock.tick_ms = w->clock.now_ms;
     w->count.askable = swarm_count_askable(w);
+    w->count.is_queue = conns_is_queue(w);
     share_tick(w, elapsed);
     struct peer *p;
     SWARM_EACH_PEER(p, w)

@@ -800,6 +800,29 @@ static void test_seed_gives_up(void **state)
     assert_int_equal(peerset_next(w->ps, false, 0), id);
 }
 
+/* Nobody is blamed in a silence, but those that were not tried yet come first:
+ * else the dead ones are dialled again and again before them. */
+static void test_untried_first(void **state)
+{
+    struct world *w = *state;
+    uint32_t dead = add(w, "1.2.3.4:80", PEER_SOURCE_TRACKER);
+    char text[] = "1.2.4.1:80";
+
+    assert_int_equal(peerset_next(w->ps, false, 0), dead);
+    peerset_on_unreachable(w->ps, dead, false, 0);
+    for (char i = '1'; i <= '9'; i++) {
+        text[6] = i;
+        (void)add(w, text, PEER_SOURCE_TRACKER);
+    }
+    for (int i = 0; i < 9; i++) {
+        assert_true(peerset_is_fresh(w->ps, PEERSET_BACKOFF_MS));
+        uint32_t id = peerset_next(w->ps, false, PEERSET_BACKOFF_MS);
+        assert_true(id != dead && id != PEERSET_NONE);
+    }
+    assert_false(peerset_is_fresh(w->ps, PEERSET_BACKOFF_MS));
+    assert_int_equal(peerset_next(w->ps, false, PEERSET_BACKOFF_MS), dead);
+}
+
 /* A second address of a connected client waits without blame. */
 static void test_twin_waits(void **state)
 {
@@ -883,6 +906,9 @@ static bool comes_before(const struct peerset_node *a,
 
     if (peerset_failures(a) != peerset_failures(b)) {
         return peerset_failures(a) < peerset_failures(b);
+    }
+    if (a->doubts != b->doubts) {
+        return a->doubts < b->doubts;
     }
     return known_a && !known_b;
 }
@@ -1044,6 +1070,7 @@ int main(void)
         TEST(test_outage),
         TEST(test_listed_again),
         TEST(test_seed_gives_up),
+        TEST(test_untried_first),
         TEST(test_twin_waits),
         TEST(test_twin_is_freed),
         TEST(test_good_after_all),

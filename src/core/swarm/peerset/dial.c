@@ -62,6 +62,9 @@ static int peerset_compare(const struct peerset_node *a,
     if (fa != fb) {
         return fa < fb ? -1 : 1;
     }
+    if (a->doubts != b->doubts) {
+        return a->doubts < b->doubts ? -1 : 1;
+    }
     if (a->e.bytes_down != b->e.bytes_down) {
         return a->e.bytes_down > b->e.bytes_down ? -1 : 1;
     }
@@ -224,7 +227,7 @@ bool peerset_is_fresh(struct peerset *ps, uint64_t now_ms)
 {
     const struct peerset_node *best = peerset_best(ps, false, now_ms);
 
-    return best && peerset_failures(best) == 0;
+    return best && peerset_failures(best) == 0 && best->doubts == 0;
 }
 
 /* The n-th of waits that double, from `wait` up to `most`. */

@@ -84,9 +84,10 @@ void peerset_set_own(struct peerset *ps, const struct addr *own4,
 /* Of an address; 0 = it is not known. */
 uint32_t peerset_priority(const struct peerset *ps, const struct addr *a);
 /* The best candidate that may be dialled now, marked CONNECTING; PEERSET_NONE
- * when there is none. Best: fewest failures, good record (bytes_down), user and
- * journal before others, then canonical priority (BEP 40) as far as our own
- * address is known, else random. Seeds are skipped when `seeding`. */
+ * when there is none. Best: fewest failures and doubts, good record
+ * (bytes_down), user and journal before others, then canonical priority (BEP
+ * 40) as far as our own address is known, else random. Seeds are skipped when
+ * `seeding`. */
 uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms);
 /* The soonest time at which peerset_next may give one; UINT64_MAX = never. Both
  * cost next to nothing until then. */
