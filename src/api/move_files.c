@@ -402,16 +402,37 @@ int api_move_make(struct api_move *m, struct err *e)
 
 /* --- taking away --- */
 
+/* Which file it was when it was seen last: device and number, and the rest when
+ * this very program has seen it. */
+struct api_move_known {
+    uint64_t dev, ino;
+    const struct fingerprint *print; /* or NULL */
+};
+
+/* Some file systems in user space number a file anew at each look. What has
+ * kept its size and all its times is the same: no copy keeps the last. */
+static bool api_move_is_file(const struct api_move_known *known,
+                             const struct fingerprint *now)
+{
+    const struct fingerprint *p = known->print;
+    return now->dev == known->dev &&
+           (now->ino == known->ino ||
+            (p != NULL && p->exists && p->size == now->size &&
+             p->mtime_ns == now->mtime_ns && p->ctime_ns == now->ctime_ns));
+}
+
 /* Takes a name away from the file that it is known to be. One that has no other
  * name must have been copied, and its copy is another file. */
-static bool api_move_unlink(const char *path, uint64_t dev, uint64_t ino,
-                            bool is_copy)
+static bool api_move_unlink(const char *path,
+                            const struct api_move_known *known, bool is_copy)
 {
-    struct stat st;
-    if (lstat(path, &st) != 0) {
-        return errno == ENOENT || errno == ENOTDIR;
+    struct fingerprint now;
+    int rc = relocate_look(path, &now);
+    if (rc != 0) {
+        return rc == -ENOENT || rc == -ENOTDIR;
     }
-    if (st.st_dev != dev || st.st_ino != ino || (!is_copy && st.st_nlink < 2)) {
+    if (!api_move_is_file(known, &now) ||
+        (!is_copy && relocate_names(path) < 2)) {
         return false;
     }
     return unlink(path) == 0;
@@ -423,6 +444,28 @@ static bool api_move_is_copy(const struct journal_move_file *f)
     return f->new_dev != f->old_dev || f->new_ino != f->old_ino;
 }
 
+/* The old file. A link has changed the time of its inode. */
+static struct api_move_known
+api_move_known_old(const struct journal_move_file *f)
+{
+    struct api_move_known known = {.dev = f->old_dev, .ino = f->old_ino};
+    if (api_move_is_copy(f)) {
+        known.print = &f->old;
+    }
+    return known;
+}
+
+/* The new one, as this program has made it. */
+static struct api_move_known
+api_move_known_new(const struct journal_move_file *f)
+{
+    struct api_move_known known = {.dev = f->new_dev, .ino = f->new_ino};
+    if (f->old.exists) {
+        known.print = &f->now;
+    }
+    return known;
+}
+
 /* The file is still there under its old name: the new one is not the only one.
  */
 static bool api_move_has_old(const struct api_move *m, size_t i)
@@ -430,8 +473,9 @@ static bool api_move_has_old(const struct api_move *m, size_t i)
     const struct journal_move_file *f = &m->files[i];
     struct fingerprint old;
     char *from = api_move_old(m, i);
-    bool there = relocate_look(from, &old) == 0 && old.dev == f->old_dev &&
-                 old.ino == f->old_ino;
+    const struct api_move_known known = api_move_known_old(f);
+    bool there =
+        relocate_look(from, &old) == 0 && api_move_is_file(&known, &old);
     free(from);
     return there;
 }
@@ -445,8 +489,8 @@ void api_move_undo(struct api_move *m)
         char *temporary = api_move_temporary(m, i - 1);
         (void)unlink(temporary);
         if (f->made && api_move_has_old(m, i - 1)) {
-            (void)api_move_unlink(to, f->new_dev, f->new_ino,
-                                  api_move_is_copy(f));
+            const struct api_move_known known = api_move_known_new(f);
+            (void)api_move_unlink(to, &known, api_move_is_copy(f));
         }
         relocate_drop_dirs(to, root);
         free(to);
@@ -492,11 +536,12 @@ void api_move_drop_old(struct api_move *m, bool folders)
         char *from = api_move_old(m, i);
         char *to = api_move_new(m, i);
         struct fingerprint now;
-        bool there = relocate_look(to, &now) == 0 && now.dev == f->new_dev &&
-                     now.ino == f->new_ino &&
+        const struct api_move_known old = api_move_known_old(f);
+        const struct api_move_known new = api_move_known_new(f);
+        bool there = relocate_look(to, &now) == 0 &&
+                     api_move_is_file(&new, &now) &&
                      (!api_move_is_copy(f) || api_move_is_like(from, &now));
-        if (!there || !api_move_unlink(from, f->old_dev, f->old_ino,
-                                       api_move_is_copy(f))) {
+        if (!there || !api_move_unlink(from, &old, api_move_is_copy(f))) {
             m->out->n_left++;
         }
         (void)relocate_sync_dirs(from, root);

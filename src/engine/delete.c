@@ -102,13 +102,16 @@ int delete_judge(const struct journal_removal *r, const struct store_job *job,
                        "back, " REMOVAL_HINT,
                        job->fail.text);
     }
+    if (job->result == BTC_E_EXISTS) {
+        return err_set(e, job->result,
+                       "cannot delete: %s; move it away; or if it is the "
+                       "torrent's data, `btc verify %lld` takes it "
+                       "over; " REMOVAL_HINT,
+                       job->fail.text, (long long)r->id);
+    }
     if (job->result != 0) {
-        const char *help = "";
-        if (job->result == BTC_E_EXISTS) {
-            help = "move it away, ";
-        }
-        return err_set(e, job->result, "cannot delete: %s; %s" REMOVAL_HINT,
-                       job->fail.text, help);
+        return err_set(e, job->result, "cannot delete: %s; " REMOVAL_HINT,
+                       job->fail.text);
     }
     if (job->remove.n_removed == 0 && r->root_dev != 0 &&
         job->root.dev != r->root_dev) {

@@ -160,6 +160,7 @@ static int journal_remove_load(struct journal *db,
 {
     struct journal_stat stat;
     out->step = JOURNAL_REMOVAL_DELETE;
+    out->id = t->id;
     out->save_path = mem_strdup(t->save_path);
     int code = journal_load_stat(db, t->id, &stat, e);
     if (code == 0) {

@@ -14,6 +14,7 @@ enum journal_removal_step {
 
 struct journal_removal {
     enum journal_removal_step step;
+    int64_t id;
     enum wanted wanted;         /* as it stands in the row */
     char *save_path;            /* owns */
     struct journal_file *files; /* owns */

@@ -84,8 +84,8 @@ bool store_is_made(int dir, const char *name, uint64_t length, int64_t since_ns)
 {
     struct statx st;
     if (since_ns == 0 ||
-        statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
-              &st) != 0 ||
+        statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
+              STATX_BASIC_STATS | STATX_BTIME, &st) != 0 ||
         made_born(&st) < since_ns) {
         return false;
     }

@@ -18,10 +18,21 @@
 /* Of the buffer, where the kernel cannot copy between the two files itself. */
 #define RELOCATE_BUFFER (256u << 10)
 
+uint32_t relocate_names(const char *path)
+{
+    struct statx st;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
+              STATX_NLINK, &st) != 0) {
+        return 0;
+    }
+    return st.stx_nlink;
+}
+
 int relocate_look(const char *path, struct fingerprint *out)
 {
     struct stat st;
     *out = (struct fingerprint){0};
+    (void)relocate_names(path); /* what is kept of it is of this moment then */
     if (lstat(path, &st) != 0) {
         return -errno;
     }
@@ -190,10 +201,11 @@ static int relocate_data(struct relocate *r, off_t size)
     return rc;
 }
 
-/* Length, data, times, and the way to the disk. */
+/* Length, data, times (of one of the two alone, some file systems in user space
+ * know nothing), and the way to the disk. */
 static int relocate_fill(struct relocate *r, const struct stat *st)
 {
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st->st_mtim};
+    const struct timespec times[2] = {st->st_atim, st->st_mtim};
     int rc = 0;
     if (ftruncate(r->to, st->st_size) != 0) {
         rc = -errno;
@@ -257,7 +269,7 @@ static int relocate_copy_file(const char *from, const char *to,
 static int relocate_copy_link(const char *from, const char *to,
                               const struct stat *st)
 {
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st->st_mtim};
+    const struct timespec times[2] = {st->st_atim, st->st_mtim};
     char text[PATH_MAX];
     ssize_t n = readlink(from, text, sizeof(text) - 1);
     if (n < 0) {

@@ -21,6 +21,10 @@ struct relocate_watch {
 
 /* What is there, links not followed; -ENOENT. */
 int relocate_look(const char *path, struct fingerprint *out);
+/* How many names the file has, asked anew of file systems that a program or
+ * another machine keeps: what they said a moment ago of one of its names does
+ * not know of the others. 0: it cannot be said. */
+uint32_t relocate_names(const char *path);
 /* The folders that `path` lies in, below its first `root` bytes. */
 int relocate_make_dirs(const char *path, size_t root);
 /* Those of them that are empty go; what is not ours to remove stays. */

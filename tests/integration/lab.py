@@ -54,6 +54,7 @@ Lab
                               body); returns the base URL. For fake trackers
                               and web seeds
     mount_tmpfs(path, size)   a small filesystem to run full
+    mount_user_space(path, program, ...)  path-real by way of bindfs, mergerfs
     mount_coarse(path)        one whose times are whole seconds
     btc(*args, timeout=120, env={}, db=None, ip="10.77.0.20", lsd=False)
                               runs btc to its end; see Run. It is bound to `ip`:
@@ -855,6 +856,18 @@ class Lab:
         os.makedirs(full, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs",
                         full], check=True)
+        self.mounts.append(full)
+        return full
+
+    def mount_user_space(self, path, program, *args):
+        """A folder of the lab by way of a file system in user space."""
+        full, real = self.path(path), self.path(path + "-real")
+        os.makedirs(full, exist_ok=True)
+        os.makedirs(real, exist_ok=True)
+        run = subprocess.run([find(program), *args, real, full],
+                             capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise Skip(f"no such file system here: {run.stderr}")
         self.mounts.append(full)
         return full
 

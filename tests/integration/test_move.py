@@ -59,6 +59,30 @@ def moved(lab, torrent, to, *args, rehashed=False):
     return row
 
 
+def in_user_space(lab, *how):
+    """Into such a file system, within it, and out again: nothing stays behind,
+    nothing is taken for changed."""
+    torrent = make(lab)
+    at = lab.mount_user_space("mnt", *how)
+    assert moved(lab, torrent, kit.folder(lab, "mnt/a"))["files_copied"] == 4
+    assert not names(lab.path("out"))
+    row = moved(lab, torrent, kit.folder(lab, "mnt/b"))
+    assert row["files_copied"] == 0 and names(at) == ["b/" + n for n in WHOLE]
+    moved(lab, torrent, lab.path("out"))
+    assert not names(at)
+
+
+def test_bindfs(lab):
+    """The kernel keeps for a second what it knows of a name; times are set both
+    or not at all."""
+    in_user_space(lab, "bindfs", "--no-allow-other")
+
+
+def test_mergerfs(lab):
+    """A file has another number under each name."""
+    in_user_space(lab, "mergerfs")
+
+
 def test_same_device(lab):
     torrent = make(lab)
     inode = os.stat(lab.path("out/data/big")).st_ino

@@ -279,6 +279,19 @@ def test_storage_absent(lab):
     stop(daemon)
 
 
+def test_another_number(lab):
+    """A copy in the place of a file, or the same file on a drive that numbers
+    its files anew: it stays, and the text says what makes it the torrent's."""
+    paused(lab, folder(lab))
+    shutil.copy2(lab.path("out/two/f1"), lab.path("copy"))
+    os.rename(lab.path("copy"), lab.path("out/two/f1"))
+    run = lab.btc("rm", "--data", "-y", "two")
+    assert run.code == 13 and "`btc verify 1` takes it over" in run.err, run
+    assert lab.btc("verify", "1").code == 8  # the other file is gone
+    run = lab.btc("rm", "--data", "-y", "two")
+    assert run.code == 0 and not os.listdir(lab.path("out")), run
+
+
 def test_not_mounted(lab):
     """An empty folder where a drive is mounted as a rule."""
     def mount(*args):
