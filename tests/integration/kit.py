@@ -1,11 +1,18 @@
 """What the integration tests of btc share: swarms, runs, and what must hold
 after them. See lab.py for the laboratory itself."""
+import contextlib
 import os
+import re
 import signal
+import sqlite3
 
 import lab as lab_module
 
 RETRYABLE = (5, 6, 7, 11)
+# What btc may say; a signal may come before it has heard of signals.
+STATUSES = set(range(17)) | {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT}
+# What none of its runs may say.
+BAD = re.compile(r"Sanitizer|runtime error|internal|assertion", re.I)
 
 
 def folder(lab, *parts):
@@ -15,19 +22,19 @@ def folder(lab, *parts):
     return full
 
 
-def kill_library():
-    """The library that kills a program before its n-th change of files
-    (tests/power/kill.c)."""
-    library = os.environ.get("BTC_KILL")
-    if not library:
-        raise lab_module.Skip("BTC_KILL does not name libkill.so")
-    return library
+def library(variable):
+    """A library of tests/power that is preloaded: BTC_KILL, BTC_FAIL..."""
+    name = variable[len("BTC_"):].lower()
+    path = os.environ.get(variable)
+    if not path:
+        raise lab_module.Skip(f"{variable} does not name lib{name}.so")
+    return path
 
 
 def killed_at(lab, nth, *args, lacks=False, codes=(0,)):
     """btc, killed before its n-th change or at its end before that, with one of
     `codes`. `lacks`: on a file system without renameat2."""
-    env = {"LD_PRELOAD": kill_library(), "BTC_KILL_NTH": str(nth)}
+    env = {"LD_PRELOAD": library("BTC_KILL"), "BTC_KILL_NTH": str(nth)}
     if lacks:
         env["BTC_KILL_LACKS"] = "1"
     run = lab.btc(*args, env=env)
@@ -97,3 +104,10 @@ def claims_hold(lab, torrent, out="out"):
 def has_rows(lab):
     """The database is there and knows a torrent."""
     return bool(lab.sql("SELECT 1 FROM torrent"))
+
+
+def ids(lab, db=None):
+    """The ids of all torrents, as texts; none while nobody can read them."""
+    with contextlib.suppress(sqlite3.Error):
+        return [str(r["id"]) for r in lab.sql("SELECT id FROM torrent", db=db)]
+    return []

@@ -56,6 +56,9 @@ Lab
     mount_tmpfs(path, size)   a small filesystem to run full
     mount_user_space(path, program, ...)  path-real by way of bindfs, mergerfs
     mount_coarse(path)        one whose times are whole seconds
+    make_image(path, mkfs, *options, size=64 MiB)
+                              a file with a file system in it
+    mount(path, *argv)        what that command mounts on a folder
     btc(*args, timeout=120, env={}, db=None, ip="10.77.0.20", lsd=False)
                               runs btc to its end; see Run. It is bound to `ip`:
                               unbound connections come from the address that
@@ -861,30 +864,36 @@ class Lab:
 
     def mount_user_space(self, path, program, *args):
         """A folder of the lab by way of a file system in user space."""
-        full, real = self.path(path), self.path(path + "-real")
-        os.makedirs(full, exist_ok=True)
+        real = self.path(path + "-real")
         os.makedirs(real, exist_ok=True)
-        run = subprocess.run([find(program), *args, real, full],
-                             capture_output=True, text=True, check=False)
-        if run.returncode != 0:
-            raise Skip(f"no such file system here: {run.stderr}")
+        return self.mount(path, find(program), *args, real)
+
+    def mount(self, path, *argv):
+        """Mounts on a folder of the lab with that command, or Skip; its path."""
+        full = self.path(path)
+        os.makedirs(full, exist_ok=True)
+        self._run_or_skip(*argv, full)
         self.mounts.append(full)
         return full
 
+    def make_image(self, path, mkfs, *options, size=64 << 20):
+        """A file with a file system in it, or Skip; its path."""
+        image = self.path(path)
+        with open(image, "wb") as f:
+            f.truncate(size)
+        self._run_or_skip(find(mkfs), *options, image)
+        return image
+
+    @staticmethod
+    def _run_or_skip(*argv):
+        run = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise Skip(f"no such file system here: {run.stderr}")
+
     def mount_coarse(self, path):
         """ext4 as ext3 was: inodes that have no room for more."""
-        full, image = self.path(path), self.path(path + ".img")
-        os.makedirs(full, exist_ok=True)
-        with open(image, "wb") as f:
-            f.truncate(64 << 20)
-        for argv in ([find("mkfs.ext4"), "-q", "-I", "128", image],
-                     ["mount", "-o", "loop", image, full]):
-            run = subprocess.run(argv, capture_output=True, text=True,
-                                 check=False)
-            if run.returncode != 0:
-                raise Skip(f"no such file system here: {run.stderr}")
-        self.mounts.append(full)
-        return full
+        image = self.make_image(path + ".img", "mkfs.ext4", "-q", "-I", "128")
+        return self.mount(path, "mount", "-o", "loop", image)
 
     def beside(self):
         return Beside(self)

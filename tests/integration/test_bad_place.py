@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 
+import kit
 import lab as laboratory
 import wire
 
@@ -486,8 +487,7 @@ def test_file_size_limit(lab):
 def test_unreadable(lab):
     """Data that is here cannot be read any more: the file and the reason are
     told, also behind a bad spot in another file that was fetched again."""
-    if not os.environ.get("BTC_HANG"):
-        raise laboratory.Skip("BTC_HANG does not name libhang.so")
+    hang = kit.library("BTC_HANG")
     for name, size in (("a", 65536), ("b", 10 * 65536), ("c", 10 * 65536)):
         lab.make_data("seed/three/" + name, size, seed=size)
     torrent = lab.make_torrent(lab.path("seed/three"), piece_length=65536)
@@ -501,7 +501,7 @@ def test_unreadable(lab):
     said(get(lab, torrent, seeder, out), 0)
     assert lab.btc("set", "1", "seed=forever").code == 0
     bad = lab.path("bad")
-    env = {"LD_PRELOAD": os.environ["BTC_HANG"], "BTC_BAD_LIST": bad}
+    env = {"LD_PRELOAD": hang, "BTC_BAD_LIST": bad}
     pathlib.Path(bad).write_text(os.path.join(out, "three", "b"),
                                  encoding="utf-8")
     # by the command that looks
@@ -544,15 +544,14 @@ def test_unreadable(lab):
 def test_no_threads(lab):
     """The system gives no thread, or too few: an error that says so, for each
     command that needs one, nothing is lost, and it goes on afterwards."""
-    if not os.environ.get("BTC_HANG"):
-        raise laboratory.Skip("BTC_HANG does not name libhang.so")
+    hang = kit.library("BTC_HANG")
     torrent, seeder = setup(lab)
     out = folder(lab, "out")
     refused = 0
     for most in range(8):
         said(get(lab, torrent, seeder, out), 0)
         number = str(lab.sql("SELECT id FROM torrent")[0][0])
-        env = {"LD_PRELOAD": os.environ["BTC_HANG"], "BTC_THREADS": str(most)}
+        env = {"LD_PRELOAD": hang, "BTC_THREADS": str(most)}
         for args in (("get", torrent.path, "-d", out, "--peer",
                       seeder.address),
                      ("verify", torrent.path, "-d", out), ("verify",),

@@ -32,8 +32,6 @@ SECONDS = int(os.environ.get("BTC_HANDS_SECONDS", "20"))
 SEED = int(os.environ.get("BTC_HANDS_SEED", random.randrange(1 << 30)))
 LENGTH = 16384
 SLOW_S = 30  # no command and no end of an engine may take longer
-# What btc may say; a signal may come before it has heard of signals.
-STATUSES = set(range(17)) | {-signal.SIGKILL, -signal.SIGTERM}
 HOLD = ("import sqlite3, sys, time\n"
         "link = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "link.execute('BEGIN EXCLUSIVE')\n"
@@ -95,17 +93,11 @@ class Ground:
         documented."""
         code = program.wait(SLOW_S)
         self.say(*words, code, program.err()[-120:])
-        assert code in STATUSES, (SEED, code, program.err(), self.log[-20:])
+        assert code in kit.STATUSES, (SEED, code, program.err(), self.log[-20:])
         return code
 
     def btc(self, which, *args):
         return self.wait(self.start(which, *args), args[0], which, *args[1:])
-
-    def ids(self, which):
-        with contextlib.suppress(sqlite3.Error):
-            return [str(r["id"]) for r in self.lab.sql(
-                "SELECT id FROM torrent", db=self.dbs[which])]
-        return []
 
     def add_args(self, k, place):
         return ["add", self.torrents[k].path, "-d", place, "--peer",
@@ -140,7 +132,7 @@ class Ground:
         self.say("engine", which, *args)
 
     def one_command(self, which):
-        one = self.random.choice(self.ids(which) or ["1"])
+        one = self.random.choice(kit.ids(self.lab, self.dbs[which]) or ["1"])
         place = self.random.choice(self.places + [self.link])
         return self.random.choice((
             ["move", one, place], ["move", one, place, "--here"],
@@ -307,7 +299,7 @@ class Ground:
     def refill(self):
         """Without torrents nothing happens."""
         for which in (0, 1):
-            for k in range(2 if len(self.ids(which)) < 2 else 0):
+            for k in range(2 if len(kit.ids(self.lab, self.dbs[which])) < 2 else 0):
                 self.btc(which, *self.add_args(k, self.random.choice(
                     self.places)))
 

@@ -516,7 +516,7 @@ def test_killed_on_its_way_home(lab):
     """A file that was kept out of sight is wished for, and the run that takes
     it to its place is killed, where a rename is made of a link and an unlink:
     the file has two names then. A removal leaves none of them."""
-    kit.kill_library()
+    kit.library("BTC_KILL")
     t = folder(lab, size=50_000)  # the files share a piece
     seeder = Seeder(t)
     add(lab, t, "--peer", seeder.address, "--select", "1")

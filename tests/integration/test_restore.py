@@ -24,7 +24,7 @@ class Ground:
     def __init__(self, lab, lacks=False):
         self.lab = lab
         self.lacks = lacks  # the file system has no renameat2
-        kit.kill_library()
+        kit.library("BTC_KILL")
         self.backup = lab.path("backup.db")
         self.add("one")
         assert lab.btc("db", "backup", self.backup).code == 0

@@ -33,15 +33,13 @@ def log(lab, text):
 
 
 def test_silent_drive(lab):
-    library = os.environ.get("BTC_HANG")
-    if not library:
-        raise lab_module.Skip("BTC_HANG does not name libhang.so")
     drive = lab.mount_tmpfs("drive", "64m")
     flag = lab.path("flag")
     hung, slow = swarm(lab, "hung", drive, 0.05)
     fine, quick = swarm(lab, "fine!", kit.folder(lab, "out"), 0.05)
     daemon = lab.start_btc("daemon", env={
-        "LD_PRELOAD": library, "BTC_HANG_DIR": drive, "BTC_HANG_FLAG": flag})
+        "LD_PRELOAD": kit.library("BTC_HANG"), "BTC_HANG_DIR": drive,
+        "BTC_HANG_FLAG": flag})
     lab.wait(lambda: row(lab, 1)["pieces_done"] > 2 and
              row(lab, 2)["pieces_done"] > 2, WAITS, "pieces of both")
 

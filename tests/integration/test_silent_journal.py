@@ -16,10 +16,7 @@ WAITS = 60
 
 
 def environment(lab, folder):
-    library = os.environ.get("BTC_HANG")
-    if not library:
-        raise lab_module.Skip("BTC_HANG does not name libhang.so")
-    return {"LD_PRELOAD": library, "BTC_HANG_DIR": folder,
+    return {"LD_PRELOAD": kit.library("BTC_HANG"), "BTC_HANG_DIR": folder,
             "BTC_HANG_FLAG": lab.path("flag")}
 
 

@@ -11,7 +11,6 @@ import sys
 
 import kit
 import lab
-import lab as laboratory
 import wire
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -158,8 +157,7 @@ def test_ended_before_it_looked(lab):
 def test_stale(lab):
     """A server goes while a torrent is verified: what has been read is not
     vouched for any more, and that the torrent waits is journaled."""
-    if not os.environ.get("BTC_HANG"):
-        raise laboratory.Skip("BTC_HANG does not name libhang.so")
+    hang = kit.library("BTC_HANG")
     for name in "ab":
         lab.make_data("seed/two/" + name, 8 * LENGTH, seed=ord(name))
     torrent = lab.make_torrent(lab.path("seed/two"), piece_length=LENGTH)
@@ -168,8 +166,8 @@ def test_stale(lab):
     with open(lab.path("bad"), "w", encoding="utf-8") as f:
         f.write(lab.path("out/two/b"))
     run = lab.btc("verify", "--full", env={
-        "LD_PRELOAD": os.environ["BTC_HANG"],
-        "BTC_STALE_DIR": lab.path("out"), "BTC_BAD_LIST": lab.path("bad")})
+        "LD_PRELOAD": hang, "BTC_STALE_DIR": lab.path("out"),
+        "BTC_BAD_LIST": lab.path("bad")})
     assert run.code == 11 and "Stale file handle" in run.err, run
     row = kit.progress(lab)
     assert row["state"] == "waiting-storage", row
@@ -181,8 +179,7 @@ def test_stale(lab):
 def test_sick(lab):
     """A drive cannot read some pieces and takes no sync: what was given up is
     not counted as here, not by the torrent and not by its files."""
-    if not os.environ.get("BTC_HANG"):
-        raise laboratory.Skip("BTC_HANG does not name libhang.so")
+    hang = kit.library("BTC_HANG")
     for name in "abc":
         lab.make_data("seed/two/" + name, 5 * LENGTH // 4, seed=ord(name))
     torrent = lab.make_torrent(lab.path("seed/two"), piece_length=LENGTH // 4)
@@ -193,8 +190,7 @@ def test_sick(lab):
         with open(bad, "w", encoding="utf-8") as f:
             f.write(lab.path("out/two", name))
         run = lab.btc("verify", "--full", env={
-            "LD_PRELOAD": os.environ["BTC_HANG"],
-            "BTC_SICK_DIR": lab.path("out"), "BTC_BAD_LIST": bad})
+            "LD_PRELOAD": hang, "BTC_SICK_DIR": lab.path("out"), "BTC_BAD_LIST": bad})
         assert run.code == 10 and "Input/output error" in run.err, run
         rows = len(lab.sql("SELECT 1 FROM piece"))
         row = kit.progress(lab)

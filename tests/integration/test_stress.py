@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 
+import kit
 import lab
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -26,7 +27,6 @@ SECONDS = int(os.environ.get("BTC_STRESS_SECONDS", "25"))
 SEED = int(os.environ.get("BTC_STRESS_SEED", random.randrange(1 << 30)))
 N_TORRENTS = 10
 N_MANY = 200
-BAD = re.compile(r"Sanitizer|runtime error|internal|assertion", re.I)
 
 
 class Tracker:
@@ -101,7 +101,7 @@ class Stress:
     def ended(self, code):
         """The daemon has ended so, and has nothing bad to tell."""
         text = self.daemon.err() + self.daemon.out()
-        bad = [x for x in text.splitlines() if BAD.search(x)]
+        bad = [x for x in text.splitlines() if kit.BAD.search(x)]
         assert not bad, "\n".join(bad[:40] + text.splitlines()[-60:])
         assert code in (0, -signal.SIGKILL), (code, text[-2000:])
 
@@ -301,7 +301,7 @@ class Stress:
             assert orphans == 0, (table, orphans)
         assert not self.lab.sql("SELECT * FROM block")
         bad = [tuple(r) for r in self.lab.sql("SELECT * FROM log")
-               if BAD.search(str(tuple(r)))]
+               if kit.BAD.search(str(tuple(r)))]
         assert not bad, bad
         assert self.lab.btc("verify", "--full").code == 0
 

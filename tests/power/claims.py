@@ -15,9 +15,10 @@ Claims = collections.namedtuple(
     "Claims", "torrents pieces blocks bytes_done pieces_done files")
 
 
-def read_claims(db):
-    """What a database claims of its only torrent; opens it read-write, so that
-    SQLite recovers it as btc would. Raises sqlite3.DatabaseError."""
+def read_claims(db, torrent=None):
+    """What a database claims of a torrent (its id), or of its only one; opens it
+    read-write, so that SQLite recovers it as btc would. Raises
+    sqlite3.DatabaseError."""
     link = sqlite3.connect(db, timeout=10)
     try:
         bad = link.execute("PRAGMA integrity_check").fetchall()
@@ -27,14 +28,15 @@ def read_claims(db):
                              " WHERE name = 'progress'").fetchone()[0]
         if not known:
             return Claims(0, [], [], 0, 0, {})
-        rows = link.execute(
-            "SELECT bytes_done, pieces_done FROM progress").fetchall()
+        def select(columns, table, key="torrent_id"):
+            return link.execute(f"SELECT {columns} FROM {table} WHERE ?1 IS NULL"
+                                f" OR {key} = ?1", (torrent,)).fetchall()
+        rows = select("bytes_done, pieces_done", "progress", "id")
         return Claims(
-            len(rows),
-            [r[0] for r in link.execute("SELECT piece FROM piece")],
-            link.execute("SELECT piece, block FROM block").fetchall(),
+            len(rows), [r[0] for r in select("piece", "piece")],
+            select("piece, block", "block"),
             sum(r[0] for r in rows), sum(r[1] for r in rows),
-            dict(link.execute("SELECT file, bytes_done FROM file")))
+            dict(select("file, bytes_done", "file")))
     finally:
         link.close()
 
@@ -91,11 +93,15 @@ class Truth:
                 found[i] += b - a
         return found
 
-    def on_disk(self, folder):
-        """The bytes of each file below a download folder, None if absent."""
+    def on_disk(self, folder, parts=None):
+        """The bytes of each file below a download folder, None if absent.
+        `parts` are the paths of those that are kept out of sight, by file."""
         there = []
-        for f, path in zip(self.torrent.files, self.paths):
+        for i, (f, path) in enumerate(zip(self.torrent.files, self.paths)):
             full = os.path.join(folder, path)
+            hidden = os.path.join(folder, (parts or {}).get(i) or path)
+            if os.path.isfile(hidden):
+                full = hidden
             if f.pad or not os.path.isfile(full):
                 there.append(None)
                 continue

@@ -3,17 +3,13 @@
  * on until the program ends by itself, each place at which a kill can come has
  * been tried. With BTC_KILL_LACKS set the file system knows no renameat2, as
  * many do not. Linux alone. */
-#include <dlfcn.h>
+#include "calls.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/types.h>
-#include <unistd.h>
 
 /* The C library names its parameters with reserved words.
  * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
@@ -33,86 +29,31 @@ static void kill_count_call(void)
     }
 }
 
-/* The file system does not know the call. */
-static int kill_lacks(const char *name)
+/* Counts a call, but for one that the file system does not know. */
+static bool kill_lacks(const char *name)
 {
-    return strcmp(name, "renameat2") == 0 && getenv("BTC_KILL_LACKS") != NULL;
+    if (strcmp(name, "renameat2") == 0 && getenv("BTC_KILL_LACKS")) {
+        errno = ENOSYS;
+        return true;
+    }
+    kill_count_call();
+    return false;
 }
 
-/* The function of that name behind ours. */
-#define KILL_WRAP(type, name, params, args)                  \
-    __attribute__((visibility("default"))) type name params; \
-    type name params                                         \
-    {                                                        \
-        if (kill_lacks(#name)) {                             \
-            errno = ENOSYS;                                  \
-            return -1;                                       \
-        }                                                    \
-        static _Atomic(void *) next;                         \
-        type(*fn) params;                                    \
-        void *p = atomic_load(&next);                        \
-        if (!p) {                                            \
-            p = dlsym(RTLD_NEXT, #name);                     \
-            atomic_store(&next, p);                          \
-        }                                                    \
-        *(void **)&fn = p;                                   \
-        kill_count_call();                                   \
-        return fn args;                                      \
+/* An open counts when it makes a file. */
+static bool kill_opens(int flags)
+{
+    if (flags & O_CREAT) {
+        kill_count_call();
     }
+    return false;
+}
 
-KILL_WRAP(int, linkat, (int a, const char *b, int c, const char *d, int e),
-          (a, b, c, d, e))
-KILL_WRAP(int, renameat2,
-          (int a, const char *b, int c, const char *d, unsigned e),
-          (a, b, c, d, e))
-KILL_WRAP(int, rename, (const char *a, const char *b), (a, b))
-KILL_WRAP(int, link, (const char *a, const char *b), (a, b))
-KILL_WRAP(int, symlink, (const char *a, const char *b), (a, b))
-KILL_WRAP(int, unlink, (const char *a), (a))
-KILL_WRAP(int, unlinkat, (int a, const char *b, int c), (a, b, c))
-KILL_WRAP(int, rmdir, (const char *a), (a))
-KILL_WRAP(int, mkdir, (const char *a, mode_t b), (a, b))
-KILL_WRAP(int, fsync, (int a), (a))
-KILL_WRAP(int, fdatasync, (int a), (a))
-KILL_WRAP(int, ftruncate, (int a, off_t b), (a, b))
-KILL_WRAP(int, ftruncate64, (int a, off_t b), (a, b))
-KILL_WRAP(int, fallocate, (int a, int b, off_t c, off_t d), (a, b, c, d))
-KILL_WRAP(int, fallocate64, (int a, int b, off_t c, off_t d), (a, b, c, d))
-KILL_WRAP(int, fchmod, (int a, mode_t b), (a, b))
-KILL_WRAP(ssize_t, pwrite, (int a, const void *b, size_t c, off_t d),
-          (a, b, c, d))
-KILL_WRAP(ssize_t, pwrite64, (int a, const void *b, size_t c, off_t d),
-          (a, b, c, d))
-KILL_WRAP(ssize_t, copy_file_range,
-          (int a, off_t *b, int c, off_t *d, size_t e, unsigned f),
-          (a, b, c, d, e, f))
+/* Wherever they are made. */
+#define CALLS_STOP(name, where)      kill_lacks(#name)
+#define CALLS_STOP_OPEN(name, where) kill_opens(flags)
 
-/* An open that makes a file. */
-#define KILL_WRAP_OPEN(name)                                          \
-    __attribute__((visibility("default"))) int name(const char *path, \
-                                                    int flags, ...);  \
-    int name(const char *path, int flags, ...)                        \
-    {                                                                 \
-        static _Atomic(void *) next;                                  \
-        int (*fn)(const char *, int, ...);                            \
-        mode_t mode = 0;                                              \
-        va_list args;                                                 \
-        va_start(args, flags);                                        \
-        if (flags & O_CREAT) {                                        \
-            mode = va_arg(args, mode_t);                              \
-            kill_count_call();                                        \
-        }                                                             \
-        va_end(args);                                                 \
-        void *p = atomic_load(&next);                                 \
-        if (!p) {                                                     \
-            p = dlsym(RTLD_NEXT, #name);                              \
-            atomic_store(&next, p);                                   \
-        }                                                             \
-        *(void **)&fn = p;                                            \
-        return fn(path, flags, mode);                                 \
-    }
-
-KILL_WRAP_OPEN(open)
-KILL_WRAP_OPEN(open64)
+CALLS_CHANGE(CALLS_WRAP)
+CALLS_OPEN(CALLS_WRAP_OPEN)
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
