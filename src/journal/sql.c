@@ -5,15 +5,43 @@
 #include "model/names.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+/* The last errno of one of its files; `op` asks for the file. */
+static int journal_file_errno(sqlite3 *sql, int op)
+{
+    sqlite3_file *f = NULL;
+    int os = 0;
+    if (sqlite3_file_control(sql, "main", op, (void *)&f) == SQLITE_OK && f &&
+        f->pMethods) {
+        (void)f->pMethods->xFileControl(f, SQLITE_FCNTL_LAST_ERRNO, &os);
+    }
+    return os;
+}
+
+/* The errno behind a result, 0: none is known. When a COMMIT fails the
+ * connection does not note it, the file does: the WAL, mostly. What SQLite
+ * cannot read (EIO) it calls malformed. */
+static int journal_errno(sqlite3 *sql, int rc)
+{
+    int os = 0;
+    if (sql && ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CORRUPT)) {
+        os = journal_file_errno(sql, SQLITE_FCNTL_JOURNAL_POINTER);
+        if (os == 0) {
+            os = journal_file_errno(sql, SQLITE_FCNTL_FILE_POINTER);
+        }
+    }
+    if (sql && os == 0 && (rc & 0xff) != SQLITE_CORRUPT) {
+        os = sqlite3_system_errno(sql);
+    }
+    return os;
+}
 
 /* Code for a result of SQLite. */
 int journal_code(sqlite3 *sql, int rc)
 {
-    int os = 0;
-    if (sql) {
-        os = sqlite3_system_errno(sql);
-    }
+    int os = journal_errno(sql, rc);
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -21,12 +49,16 @@ int journal_code(sqlite3 *sql, int rc)
         return 0;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* it could not lock for ten seconds */
         return BTC_E_LOCKED;
+    case SQLITE_NOMEM:
+        return BTC_E_LIMIT;
     case SQLITE_FULL:
         return BTC_E_NOSPACE;
     case SQLITE_IOERR: /* a quota, or no room for the shared memory */
         return os == ENOSPC || os == EDQUOT ? BTC_E_NOSPACE : BTC_E_IO;
     case SQLITE_CORRUPT:
+        return os == EIO ? BTC_E_IO : BTC_E_DB;
     case SQLITE_NOTADB:
         return BTC_E_DB;
     case SQLITE_READONLY:
@@ -69,19 +101,37 @@ static const char *journal_advice(int code)
     }
 }
 
+/* What the disk said, for SQLite says no more of it than that it did. */
+static const char *journal_reason(int rc, int os, char *text, size_t size)
+{
+    bool disk = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN ||
+                (rc & 0xff) == SQLITE_CORRUPT;
+    text[0] = '\0';
+    if (disk && os != 0) {
+        char why[96];
+        (void)snprintf(text, size, " (%s%s)", strerror_r(os, why, sizeof(why)),
+                       os == EMFILE ? ", ulimit -n" : "");
+    }
+    return text;
+}
+
 /* SQLite's last error as ours. */
 int journal_fail(struct journal *db, struct err *e, const char *what)
 {
-    int code = journal_code(db->sql, sqlite3_extended_errcode(db->sql));
+    char reason[128];
+    int rc = sqlite3_extended_errcode(db->sql);
+    int os = journal_errno(db->sql, rc);
+    int code = journal_code(db->sql, rc);
     if (code == 0) {
         code = BTC_E_INTERNAL;
     }
     const char *advice = journal_advice(code);
-    if (db->sql && sqlite3_system_errno(db->sql) == EMFILE) {
-        advice = ": too many open files (ulimit -n)";
+    if (rc == SQLITE_PROTOCOL) {
+        advice = "; its file system gave no lock for ten seconds: try again";
     }
-    return err_set(e, code, "%s: %s: %s%s", db->path, what,
-                   sqlite3_errmsg(db->sql), advice);
+    return err_set(e, code, "%s: %s: %s%s%s", db->path, what,
+                   sqlite3_errmsg(db->sql),
+                   journal_reason(rc, os, reason, sizeof(reason)), advice);
 }
 
 /* Runs SQL that gives no rows. */
