@@ -7,7 +7,8 @@
 
 #include <pthread.h>
 
-/* pthread_create(3) with all signals blocked in the new thread. `attr` may be
+/* pthread_create(3) with all signals blocked in the new thread, but not those
+ * of its own faults (a mapped file that cannot be read any more). `attr` may be
  * NULL. 0, or the error number; the caller's mask is as before. */
 int thread_start(pthread_t *thread, const pthread_attr_t *attr,
                  void *(*run)(void *), void *arg);

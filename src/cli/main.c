@@ -27,6 +27,32 @@ static void main_ignore_signals(void)
     (void)sigaction(SIGXFSZ, &ignore, NULL);
 }
 
+/* SQLite maps the index of its WAL into memory, so a drive that fails, or is
+ * full, or a file that somebody cut, is told by a signal in the middle of an
+ * access. There is no way on from there, and nothing is lost by ending: the
+ * journal is as after a kill. */
+static void main_on_bus(int number, siginfo_t *info, void *context)
+{
+    static const char text[] =
+        "btc: what is mapped of a file cannot be read any more (the "
+        "database's index, btc.db-shm): Input/output error; the journal is as "
+        "the last commit left it, `btc resume` goes on when the drive is "
+        "well\n";
+    (void)context;
+    if (info->si_code == BUS_ADRERR) {
+        (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+        _exit(BTC_STATUS_IO);
+    }
+    (void)signal(number, SIG_DFL); /* again, and then it ends btc */
+}
+
+static void main_take_bus(void)
+{
+    struct sigaction bus = {.sa_sigaction = main_on_bus,
+                            .sa_flags = SA_SIGINFO};
+    (void)sigaction(SIGBUS, &bus, NULL);
+}
+
 /* One heap for all threads. Of itself glibc gives each its own, and what the
  * threads of the disk and the journal free there helps nobody else. They
  * allocate too seldom to wait for each other. */
@@ -42,6 +68,7 @@ int main(int argc, char **argv)
 {
     main_fill_streams();
     main_ignore_signals();
+    main_take_bus();
     main_share_heap();
     return cli_main(argc, argv, stdout, stderr);
 }

@@ -34,6 +34,10 @@ static void test_mask(void **state)
         assert_int_equal(sigismember(&seen, numbers[i]), 1);
         assert_int_equal(sigismember(&after, numbers[i]), 0);
     }
+    static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL};
+    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+        assert_int_equal(sigismember(&seen, faults[i]), 0);
+    }
     assert_int_equal(sigismember(&after, SIGUSR2), 1);
 }
 

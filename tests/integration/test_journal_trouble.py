@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Trouble under the journal while an engine runs: its disk is full, another
-program holds the write lock, somebody's rule refuses a row, or somebody
-wrote nonsense into one, or a drive hangs."""
+"""Trouble under the journal while an engine runs: its disk is full, its index
+is cut, another program holds the write lock, somebody's rule refuses a row, or
+somebody wrote nonsense into one, or a drive hangs."""
 import os
 import signal
 import sqlite3
@@ -97,6 +97,29 @@ def test_full_disk(lab):
     assert told and all("disk was full" in text for text in told), told
     assert daemon.stop() == 0, daemon.err()
     t.check(lab.path("out"))
+
+
+# --- the index of the WAL, which is mapped into memory ---
+
+def test_index_is_cut(lab):
+    """As when its drive fails or is full: the next access is a signal. It is
+    an error with a name, and nothing that was journaled is lost."""
+    t = torrent_of(lab, "cut.bin")
+    seeder = Seeder(t, rate=300_000)
+    add(lab, t, seeder)
+    run = lab.start_btc("resume", "--journal-interval", "100")
+    lab.wait(lambda: row(lab, t).get("pieces_done", 0) > 5, 30, "pieces")
+    before = claimed(lab, t)
+    os.truncate(lab.db + "-shm", 0)
+    assert run.wait(30) == 10, run.err()
+    assert "btc.db-shm" in run.err() and "Input/output error" in run.err(), (
+        run.err())
+    seeder.rate = 0
+    assert before <= claimed(lab, t) <= t.good_pieces(lab.path("out"))
+    assert lab.btc("resume").code == 0
+    t.check(lab.path("out"))
+    sent = seeder.n_sent()
+    assert sent < t.size + 400_000, sent  # what one interval may bring
 
 
 # --- the write lock ---
