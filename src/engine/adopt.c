@@ -319,10 +319,14 @@ static void adopt_looked(struct store_job *job)
     if (!bits_get(&a->unknown, a->file)) {
         job->look.used = false; /* its own, and nobody else's */
     }
-    if (!job->look.used) {
+    bool check = a->st->s->o.check_only; /* writes nothing, refuses nothing */
+    if (job->look.used && check) {
+        (void)bits_set(&a->st->startup.adopt.used, a->file);
+    }
+    if (!job->look.used || check) {
         (void)bits_clear(&a->strangers, a->file);
     }
-    if (job->look.used && adopt_was_refused(a)) {
+    if (job->look.used && !check && adopt_was_refused(a)) {
         adopt_refuse(a);
     } else {
         a->next(a);

@@ -61,8 +61,8 @@ struct torrent_startup {
         struct bits taken;        /* files that STAT takes to their place */
         struct bits writes;       /* of `select`, those that lack data */
         struct made_there *there; /* owns; before CREATE; see made.h */
-        char *label; /* owns; how the holders of its files are called;
-                      * while they are made */
+        char *label;      /* owns; who holds its files, while they are made */
+        struct bits used; /* verify: somebody's things in their place */
         struct journal_others *others; /* owns; see others.h; NULL = none */
         struct fingerprint refused;    /* a file of which no piece matched */
         uint32_t refused_file;         /* which it is, when `refused` exists */

@@ -129,6 +129,7 @@ void engine_load_unload(struct engine_torrent *st)
     bits_fini(&st->startup.to_check);
     bits_fini(&st->startup.changed);
     bits_fini(&st->startup.adopt.strangers);
+    bits_fini(&st->startup.adopt.used);
     made_forget(st);
     others_forget(st);
     bits_fini(&st->startup.adopt.taken);

@@ -191,9 +191,10 @@ static int64_t report_eta(const struct engine_torrent *st,
                           const struct torrent_stats *ts)
 {
     enum btc_state state = report_state(st);
-    bool rests = state == BTC_STATE_QUEUED || state == BTC_STATE_PAUSED ||
-                 state == BTC_STATE_ERROR;
-    if (rests || (st->t != NULL && st->meta == NULL)) {
+    bool works = state == BTC_STATE_CHECKING ||
+                 state == BTC_STATE_DOWNLOADING ||
+                 state == BTC_STATE_COMPLETE || state == BTC_STATE_SEEDING;
+    if (!works || (st->t != NULL && st->meta == NULL)) {
         return -1;
     }
     uint64_t left = ts->bytes_total - ts->bytes_done;

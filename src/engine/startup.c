@@ -117,6 +117,36 @@ bool startup_is_too_long(const struct engine_torrent *st, char *text,
     return true;
 }
 
+/* No piece of it is here. */
+static bool startup_is_foreign(const struct engine_torrent *st, uint32_t file)
+{
+    uint32_t piece, end;
+    layout_file_pieces(&st->geom, file, &piece, &end);
+    while (piece < end &&
+           picker_state(torrent_picker(st->t), piece) != PICKER_HAVE) {
+        piece++;
+    }
+    return piece == end;
+}
+
+bool startup_is_in_the_way(const struct engine_torrent *st, char *text,
+                           size_t size)
+{
+    BITS_EACH (i, &st->startup.adopt.used) {
+        if (startup_is_foreign(st, i)) {
+            const char *path = facts_place(st, i);
+            size_t len = strlen(path);
+            size_t cut = len > STARTUP_PATH_MAX ? len - STARTUP_PATH_MAX : 0;
+            (void)snprintf(text, size,
+                           "%s: exists and holds no piece of this torrent: "
+                           "move that away, or `btc resume %lld` refuses it",
+                           path + cut, (long long)st->id);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Why the files could not be made, and what helps when something that is no
  * data of the torrent's is in the way. */
 static void startup_create_text(const struct engine_torrent *st,
@@ -292,6 +322,32 @@ static void startup_adopt(struct engine_torrent *st, bool scanned)
                scanned ? &st->startup.to_check : NULL, startup_adopted);
 }
 
+/* It is to be written, is there, and nobody knows it. */
+static bool startup_is_strange(const struct engine_torrent *st, uint32_t file,
+                               const struct fingerprint *prints)
+{
+    return !st->geom.files[file].pad && !st->rows.state[file].has_print &&
+           prints[file].exists && torrent_file_needed(st->t, file);
+}
+
+/* btc verify: folders, sockets and the like, which CREATE would refuse. */
+static void startup_find_things(struct engine_torrent *st,
+                                const struct fingerprint *prints)
+{
+    struct bits *used = &st->startup.adopt.used;
+    bits_fini(used);
+    if (!st->s->o.check_only) {
+        return;
+    }
+    int err = bits_init(used, st->geom.n_files);
+    BTC_ASSERT(err == 0);
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        if (startup_is_strange(st, i, prints) && !prints[i].is_file) {
+            (void)bits_set(used, i);
+        }
+    }
+}
+
 /* Files that are to be written, are there, and nobody knows them. */
 static void startup_find_strangers(struct engine_torrent *st,
                                    const struct fingerprint *prints)
@@ -299,14 +355,14 @@ static void startup_find_strangers(struct engine_torrent *st,
     bits_fini(&st->startup.adopt.strangers);
     int err = bits_init(&st->startup.adopt.strangers, st->geom.n_files);
     BTC_ASSERT(err == 0);
-    if (st->s->o.check_only || judge_may_overwrite(st)) {
+    startup_find_things(st, prints);
+    if (judge_may_overwrite(st)) {
         return;
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         const struct layout_file *f = &st->geom.files[i];
-        if (!f->pad && !st->rows.state[i].has_print && prints[i].exists &&
-            prints[i].is_file && prints[i].size > 0 &&
-            prints[i].size <= f->length && torrent_file_needed(st->t, i)) {
+        if (startup_is_strange(st, i, prints) && prints[i].is_file &&
+            prints[i].size > 0 && prints[i].size <= f->length) {
             (void)bits_set(&st->startup.adopt.strangers, i);
         }
     }

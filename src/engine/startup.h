@@ -17,6 +17,10 @@ void startup_hand_over(struct engine_torrent *st);
  * helps, as a text. */
 bool startup_is_too_long(const struct engine_torrent *st, char *text,
                          size_t size);
+/* btc verify: something is in the place of a wanted file, and no piece of that
+ * is good. */
+bool startup_is_in_the_way(const struct engine_torrent *st, char *text,
+                           size_t size);
 /* Hash again on a wish, while it runs: everything verified before `since`. */
 void startup_verify(struct engine_torrent *st, int64_t since);
 

@@ -277,7 +277,8 @@ static int engine_torrent_find_bad(const struct engine_torrent *st, char *text,
                                    size_t size)
 {
     uint32_t missing = picker_n_wanted_left(torrent_picker(st->t));
-    if (startup_is_too_long(st, text, size)) {
+    if (startup_is_too_long(st, text, size) ||
+        startup_is_in_the_way(st, text, size)) {
         return BTC_E_EXISTS;
     }
     if (missing > 0) {

@@ -282,6 +282,35 @@ def test_longer(lab):
     assert lab.btc("verify", "--full").code == 0
 
 
+def test_in_the_way(lab):
+    """The same of what is no file of the torrent's; zeros are in nobody's way,
+    and one good piece makes a file the torrent's."""
+    def with_a_piece(path):
+        shutil.copy(lab.path("seed/data.bin"), path)
+        with open(path, "r+b") as f:
+            f.write(b"mine")
+    def text(path):
+        with open(path, "wb") as f:
+            f.write(b"mine")
+    def zeros(path):
+        with open(path, "wb") as f:
+            f.write(bytes(SIZE))
+    _, path = complete(lab)
+    for make, code in ((text, 13), (os.mkfifo, 13), (os.mkdir, 13), (zeros, 8),
+                       (with_a_piece, 8)):
+        (os.rmdir if os.path.isdir(path) else os.unlink)(path)
+        make(path)
+        state = "error" if code == 13 else "queued"
+        for command in (("verify",), ("verify", "--full")):
+            run = lab.btc(*command)
+            assert run.code == code, (make, run)
+            assert said(lab)[0]["state"] == state, (make, said(lab))
+        assert ("move that away" in run.err) == (code == 13), (make, run)
+        run = lab.btc("resume", "--stall-timeout", "1s")
+        assert (run.code == 13) == (code == 13), (make, run)
+        assert code != 13 or said(lab)[0]["state"] == "error", make
+
+
 def test_grown(lab):
     """A partial file that grew: it is cut, and nothing that was good is lost."""
     torrent = torrent_of(lab)

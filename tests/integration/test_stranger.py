@@ -55,7 +55,7 @@ def not_written(lab, size):
     torrent = make(lab)
     mine = replace(lab, size)
     run = lab.btc("verify")
-    assert run.code == 8, run
+    assert run.code == 13, run
     run = lab.btc("resume")
     assert run.code == 13 and "--overwrite" in run.err, run
     assert read(lab.path("out/data.bin")) == mine
@@ -100,7 +100,7 @@ def not_deleted(lab, look):
     make(lab)
     mine = replace(lab)
     if look:
-        assert lab.btc("verify").code == 8
+        assert lab.btc("verify").code == 13
     lab.btc("rm", "--data", "-y", "1")
     assert read(lab.path("out/data.bin")) == mine
 
@@ -697,7 +697,7 @@ def test_put_back(lab):
 
 def test_put_back_after_a_look(lab):
     torrent, here = refused(lab)
-    assert lab.btc("verify").code == 8
+    assert lab.btc("verify").code == 13
     os.rename(lab.path("kept"), lab.path("out/data.bin"))
     assert lab.btc("verify").code == 8
     fetched(lab, torrent, torrent.size - here)

@@ -139,8 +139,10 @@ const struct cli_command cli_verify = {
         "hashes a torrent on `btc set ID verify=now`. With a source and -d the "
         "data in that folder is hashed against it: every piece, without any "
         "database, and nothing is written. Exit 8: pieces are bad or missing; "
-        "`btc resume` fetches them. Exit 13: a file is longer than the "
-        "torrent's.",
+        "`btc resume` fetches them. Exit 13: something else is in the place of "
+        "a file: one that is longer than the torrent's, or in which no piece "
+        "is "
+        "good.",
     .example = "btc verify --older-than 30d",
     .options = CLI_SET_READ | CLI_SET(DIR) | CLI_SET(OUT) | CLI_SET(SELECT) |
                CLI_SET(EXCLUDE) | CLI_SET(FULL) | CLI_SET(OLDER_THAN) |
