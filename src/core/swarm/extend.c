@@ -9,10 +9,14 @@
 #include "base/mem.h"
 #include "core/swarm/internal.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define EXTEND_QUEUE_MAX \
     ((size_t)4 * UT_METADATA_PIECE) /* served, not yet sent */
-#define EXTEND_PEX_MS 5000 /* who is connected is looked at this often */
+#define EXTEND_TIMES      3         /* the dictionary goes to one so often */
+#define EXTEND_LIMIT_PART 4         /* this part of an upload limit is for it */
+#define EXTEND_PORTS      4 /* PORT messages of a connection that are heard */
+#define EXTEND_PEX_MS     5000 /* who is connected is looked at this often */
 
 /* An extended message under the peer's own id. */
 static void extend_put(struct swarm *w, struct peer *p, uint8_t id,
@@ -148,39 +152,85 @@ static int extend_take(struct swarm *w, struct peer *p,
 
 /* --- serving --- */
 
-/* A peer wants a piece of what we have. One that asks faster than it reads is
- * refused. */
-static void extend_answer(struct swarm *w, struct peer *p, uint32_t piece)
+static void extend_reject(struct swarm *w, struct peer *p, uint32_t piece)
 {
-    struct slice info = w->extend.info;
     struct ut_metadata u = {.type = UT_METADATA_REJECT, .piece = piece};
-    size_t at = (size_t)piece * UT_METADATA_PIECE;
-    if (info.p != NULL && at < info.len &&
-        buf_len(&p->wire.out) < EXTEND_QUEUE_MAX) {
-        u.type = UT_METADATA_DATA;
-        u.total_size = info.len;
-        u.data = slice_sub(info, at, UT_METADATA_PIECE);
-    }
     extend_put_metadata(w, p, &u);
 }
 
-/* At once, or when the bytes have been read: whoever waits for too many of them
- * is refused. */
-static void extend_serve(struct swarm *w, struct peer *p, uint32_t piece)
+/* A limit of uploads holds for all that we send that is worth something to
+ * others; of it, so much goes to those who need the info dictionary. */
+static bool extend_has_room(struct swarm *w)
+{
+    uint64_t limit = share_limit(w);
+    if (limit == 0) {
+        return true;
+    }
+    bucket_set_rate(&w->extend.served, limit / EXTEND_LIMIT_PART + 1,
+                    w->clock.now_ms);
+    return bucket_available(&w->extend.served, w->clock.now_ms) > 0;
+}
+
+/* A piece of what we have. One that asks faster than it reads is refused. */
+static void extend_answer(struct swarm *w, struct peer *p, uint32_t piece)
 {
     struct slice info = w->extend.info;
+    struct ut_metadata u = {.type = UT_METADATA_DATA, .piece = piece};
+    if (buf_len(&p->wire.out) >= EXTEND_QUEUE_MAX) {
+        extend_reject(w, p, piece);
+        return;
+    }
+    u.total_size = info.len;
+    u.data =
+        slice_sub(info, (size_t)piece * UT_METADATA_PIECE, UT_METADATA_PIECE);
+    extend_put_metadata(w, p, &u);
+    p->ext.n_served++;
+    bucket_take(&w->extend.served, u.data.len);
+    share_take(w, p, (uint32_t)u.data.len);
+}
+
+/* Answers what it has waited for longest, when that can be done now. */
+static bool extend_serve_one(struct swarm *w, struct peer *p)
+{
+    if (p->ext.n_metadata == 0 || !extend_has_room(w)) {
+        return false;
+    }
+    if (w->extend.info.p == NULL) {
+        if (!w->extend.info_asked) {
+            w->extend.info_asked = true;
+            (void)actions_push(w->actions, ACTION_INFO);
+        }
+        return false;
+    }
+    extend_answer(w, p, p->ext.metadata[0]);
+    p->ext.n_metadata--;
+    memmove(p->ext.metadata, p->ext.metadata + 1,
+            p->ext.n_metadata * sizeof *p->ext.metadata);
+    return true;
+}
+
+/* It has had it often enough: a request is small, and the answer is not. */
+static bool extend_is_sated(const struct swarm *w, const struct peer *p)
+{
+    size_t n = w->extend.info.len / UT_METADATA_PIECE + 1;
+    return p->ext.n_served + p->ext.n_metadata >= n * EXTEND_TIMES;
+}
+
+/* At once, or when the bytes have been read, or when a limit allows: whoever
+ * waits for too many of them is refused. */
+static void extend_serve(struct swarm *w, struct peer *p, uint32_t piece)
+{
     if (p->ext.said.ut_metadata == 0) {
         return;
     }
-    if (info.p != NULL || (size_t)piece * UT_METADATA_PIECE >= info.len ||
-        p->ext.n_metadata == PEER_METADATA_MAX) {
-        extend_answer(w, p, piece);
+    if ((size_t)piece * UT_METADATA_PIECE >= w->extend.info.len ||
+        p->ext.n_metadata == PEER_METADATA_MAX || extend_is_sated(w, p)) {
+        extend_reject(w, p, piece);
         return;
     }
     p->ext.metadata[p->ext.n_metadata++] = piece;
-    if (!w->extend.info_asked) {
-        w->extend.info_asked = true;
-        (void)actions_push(w->actions, ACTION_INFO);
+    if (share_limit(w) == 0 || w->extend.info.p == NULL) {
+        (void)extend_serve_one(w, p); /* else it is for the turns to decide */
     }
 }
 
@@ -190,10 +240,31 @@ void extend_answer_all(struct swarm *w)
     w->extend.info_asked = false;
     SWARM_EACH_PEER(p, w)
     {
-        for (uint32_t i = 0; i < p->ext.n_metadata; i++) {
-            extend_answer(w, p, p->ext.metadata[i]);
+        for (uint32_t i = 0; w->extend.info.p == NULL && i < p->ext.n_metadata;
+             i++) {
+            extend_reject(w, p, p->ext.metadata[i]);
         }
-        p->ext.n_metadata = 0;
+        if (w->extend.info.p == NULL) {
+            p->ext.n_metadata = 0;
+        }
+        while (extend_serve_one(w, p)) {
+        }
+    }
+}
+
+/* One each, from somebody else on each time, as long as there is room. */
+static void extend_tick_serve(struct swarm *w)
+{
+    bool more = w->slots.n > 0;
+    while (more) {
+        uint32_t from = rng_below(w->shared->rng, w->slots.n);
+        more = false;
+        for (uint32_t i = 0; i < w->slots.n; i++) {
+            struct peer *p = w->slots.peer[(from + i) % w->slots.n];
+            if (p != NULL && p->phase == PEER_ACTIVE) {
+                more |= extend_serve_one(w, p);
+            }
+        }
     }
 }
 
@@ -318,9 +389,12 @@ void extend_put_port(struct swarm *w, struct peer *p)
     (void)peer_put(p, m, wire_encode(&msg, m));
 }
 
-void extend_node(struct swarm *w, const struct peer *p, uint16_t port)
+/* A word of seven bytes costs a datagram and a place among those that wait to
+ * be looked at, so not each is heard. */
+void extend_node(struct swarm *w, struct peer *p, uint16_t port)
 {
-    if (w->extend.use_dht && port != 0) {
+    if (w->extend.use_dht && port != 0 && p->ext.n_ports < EXTEND_PORTS) {
+        p->ext.n_ports++;
         struct action *a = actions_push(w->actions, ACTION_NODE);
         a->addr = p->addr;
         a->addr.port = port;
@@ -344,6 +418,7 @@ int extend_message(struct swarm *w, struct peer *p,
 void extend_tick(struct swarm *w)
 {
     extend_tick_metadata(w);
+    extend_tick_serve(w);
     if (w->extend.use_pex &&
         w->clock.now_ms - w->extend.pex_ms >= EXTEND_PEX_MS) {
         w->extend.pex_ms = w->clock.now_ms;

@@ -77,15 +77,15 @@ struct swarm_totals {
     bool had_peer;
 };
 
-/* Extensions: what is gathered as long as the content is not known, and what is
- * served once it is. */
+/* Extensions: what is gathered while the content is not known, then served. */
 struct swarm_extend {
     struct metadata *metadata; /* owns; NULL: the content is known */
     bool is_whole;             /* NOTIFY_METADATA was told */
     size_t early_len;          /* bytes that peers' `early` take */
     struct slice info; /* borrows; empty: nothing to serve; without bytes: not
                         * in memory */
-    bool info_asked;   /* ACTION_INFO was, and is not answered yet */
+    struct bucket served;  /* of `info`, while uploads are limited */
+    bool info_asked;       /* ACTION_INFO was, and is not answered yet */
     bool use_pex, use_dht; /* never for a private torrent (BEP 27) */
     uint64_t pex_ms;       /* of the last round */
     uint64_t learned_ms;   /* swarm_learn; 0 = there was none */
@@ -231,7 +231,7 @@ void extend_tick(struct swarm *w);
 void extend_answer_all(struct swarm *w);
 void extend_put_port(struct swarm *w, struct peer *p); /* ours (BEP 5) */
 /* PORT: it has a node of the DHT there. */
-void extend_node(struct swarm *w, const struct peer *p, uint16_t port);
+void extend_node(struct swarm *w, struct peer *p, uint16_t port);
 
 /* --- handshake.c --- */
 void handshake_put(struct swarm *w, struct peer *p);     /* ours */

@@ -83,12 +83,12 @@ struct peer_wire {
 
 /* The extension protocol (BEP 10). */
 struct peer_ext {
-    bool on;                   /* both speak it */
-    struct ext_handshake said; /* what it said; client "" before */
-    uint32_t reqq;             /* requests that it queues */
-    struct peer_pex *pex;      /* owns; NULL: no peer exchange with it */
-    uint32_t metadata[PEER_METADATA_MAX]; /* pieces that it waits for */
-    uint32_t n_metadata;
+    bool on;                                /* both speak it */
+    struct ext_handshake said;              /* what it said; client "" before */
+    uint32_t reqq;                          /* requests that it queues */
+    struct peer_pex *pex;                   /* owns; NULL: no peer exchange */
+    uint32_t metadata[PEER_METADATA_MAX];   /* pieces that it waits for */
+    uint32_t n_metadata, n_served, n_ports; /* the last two: so far */
 };
 
 /* The fast extension (BEP 6), and pieces that may be had while choked. */

@@ -177,13 +177,88 @@ static void test_closed(void **state)
     kit_free(k);
 }
 
+/* A request of a few bytes is answered by thousands: not for ever. */
+static void test_sated(void **state)
+{
+    struct kit *k = running(info);
+    (void)state;
+    uint32_t one = caller(k, 1), two = caller(k, 2);
+    for (int i = 0; i < 9; i++) {
+        ask_raw(k, one, 2);
+        expect(k, "data 2 ");
+    }
+    ask_raw(k, one, 2);
+    expect(k, "reject 2 ");
+    ask_raw(k, two, 2);
+    expect(k, "data 2 ");
+    kit_free(k);
+}
+
+/* Pieces that were sent in so much time. */
+static uint32_t served_in(struct kit *k, uint64_t ms)
+{
+    struct event tick = {.type = EVENT_TICK};
+    uint32_t n = 0;
+    for (uint64_t end = k->now_ms + ms; k->now_ms < end;) {
+        struct action a;
+        k->now_ms += TORRENT_TICK_MS;
+        torrent_input(k->t, &tick, k->now_ms, KIT_UNIX);
+        while (torrent_next_action(k->t, &a)) {
+            n += a.type == ACTION_SEND && a.data.len > UT_METADATA_PIECE;
+        }
+    }
+    return n;
+}
+
+/* A limit of uploads holds for the info dictionary, which has a quarter of it;
+ * those that ask wait and are all served. */
+static void test_limited(void **state)
+{
+    struct kit *k = running(info);
+    (void)state;
+    uint32_t one = caller(k, 1), two = caller(k, 2);
+    torrent_set_limits(k->t, 4 * UT_METADATA_PIECE, 0, k->now_ms);
+    for (uint32_t i = 0; i < PEER_METADATA_MAX; i++) {
+        ask_raw(k, one, i % 2);
+    }
+    ask_raw(k, two, 0);
+    expect(k, "");
+    uint32_t n = served_in(k, 2000);
+    assert_true(n >= 1 && n <= 3);
+    assert_int_equal(n + served_in(k, 4000), PEER_METADATA_MAX + 1);
+    kit_free(k);
+}
+
+/* A peer says where its node of the DHT is, as often as it likes. */
+static void test_ports(void **state)
+{
+    struct kit *k = running(info);
+    struct action a;
+    uint32_t n = 0;
+    (void)state;
+    k->t->swarm->extend.use_dht = true;
+    uint32_t conn = caller(k, 1);
+    for (uint16_t i = 1; i < 100; i++) {
+        uint8_t m[WIRE_HEADER_MAX];
+        struct wire_msg msg = {.type = WIRE_PORT, .port = i};
+        struct event ev = {.type = EVENT_DATA, .conn = conn};
+        ev.data = slice_of(m, wire_encode(&msg, m));
+        torrent_input(k->t, &ev, k->now_ms, KIT_UNIX);
+    }
+    while (torrent_next_action(k->t, &a)) {
+        n += a.type == ACTION_NODE;
+    }
+    assert_in_range(n, 1, 8);
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_memory),
-        cmocka_unit_test(test_read_for_many),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_in_memory), cmocka_unit_test(test_read_for_many),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_sated),     cmocka_unit_test(test_limited),
+        cmocka_unit_test(test_ports),
     };
     for (size_t i = 0; i < INFO_LEN; i++) {
         info[i] = (uint8_t)(i * 7 + i / 251);
