@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* Bytes between two looks at the watch. */
@@ -201,6 +203,47 @@ static int relocate_data(struct relocate *r, off_t size)
     return rc;
 }
 
+/* One attribute. What the new file system does not know is left out. */
+static void relocate_attribute(const struct relocate *r, const char *name,
+                               char *value, size_t size)
+{
+    ssize_t n = fgetxattr(r->from, name, value, size);
+    if (n >= 0) {
+        (void)fsetxattr(r->to, name, value, (size_t)n, 0);
+    }
+}
+
+/* The user's own, and the list of who may do what. */
+static bool relocate_is_attribute(const char *name)
+{
+    return strncmp(name, "user.", 5) == 0 ||
+           strcmp(name, "system.posix_acl_access") == 0;
+}
+
+/* Owner, rights and attributes, as far as we may. The owner comes first: to
+ * change it takes rights away. */
+static void relocate_attributes(const struct relocate *r, const struct stat *st)
+{
+    ssize_t n = flistxattr(r->from, NULL, 0);
+    if (fchown(r->to, st->st_uid, st->st_gid) != 0) {
+        (void)fchown(r->to, (uid_t)-1, st->st_gid);
+    }
+    (void)fchmod(r->to, st->st_mode & 0777);
+    if (n <= 0) {
+        return;
+    }
+    char *names = mem_alloc((size_t)n);
+    char *value = mem_alloc(XATTR_SIZE_MAX);
+    n = flistxattr(r->from, names, (size_t)n);
+    for (ssize_t at = 0; at < n; at += (ssize_t)strlen(names + at) + 1) {
+        if (relocate_is_attribute(names + at)) {
+            relocate_attribute(r, names + at, value, XATTR_SIZE_MAX);
+        }
+    }
+    free(names);
+    free(value);
+}
+
 /* Length, data, times (of one of the two alone, some file systems in user space
  * know nothing), and the way to the disk. */
 static int relocate_fill(struct relocate *r, const struct stat *st)
@@ -214,6 +257,7 @@ static int relocate_fill(struct relocate *r, const struct stat *st)
         rc = relocate_data(r, st->st_size);
     }
     if (rc == 0) {
+        relocate_attributes(r, st);
         (void)futimens(r->to, times);
     }
     while (rc == 0 && fsync(r->to) != 0) {
@@ -253,9 +297,7 @@ static int relocate_copy_file(const char *from, const char *to,
         }
     }
     if (r.to >= 0) {
-        if (rc == 0) {
-            (void)fchmod(r.to, st.st_mode & 0777);
-        } else {
+        if (rc != 0) {
             (void)unlink(to);
         }
         (void)close(r.to);

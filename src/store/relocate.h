@@ -36,7 +36,8 @@ int relocate_sync_dirs(const char *path, size_t root);
 int relocate_link(const char *from, const char *to);
 /* Whether such an error means that a copy may do. */
 bool relocate_wants_copy(int rc);
-/* A durable copy with the mode, the holes and the time of the original; of a
+/* A durable copy with the holes and the times of the original and, as far as
+ * we may, its owner, mode, attributes of users and access list; of a
  * link another link. Nothing may be at `to`. A copy that fails goes again. */
 int relocate_copy(const char *from, const char *to,
                   const struct relocate_watch *watch);

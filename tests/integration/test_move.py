@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import struct
 
 import kit
 import lab as lab_module
@@ -81,6 +82,33 @@ def test_bindfs(lab):
 def test_mergerfs(lab):
     """A file has another number under each name."""
     in_user_space(lab, "mergerfs")
+
+
+def test_keeps_what_hangs_on_it(lab):
+    """A copy has the owner, the rights, the attributes and the access list of
+    its original, as a file has that only gets another name."""
+    torrent = make(lab)
+    path = lab.path("out/data/sub/mid")
+    def entry(tag, rights, who=0xffffffff):
+        return struct.pack("<HHI", tag, rights, who)
+    acl = struct.pack("<I", 2) + entry(1, 6) + entry(2, 7, 1234) + \
+        entry(4, 0) + entry(16, 7) + entry(32, 0)
+    try:
+        os.setxattr(path, "user.mine", b"hello")
+        os.setxattr(path, "system.posix_acl_access", acl)
+    except OSError as e:
+        raise lab_module.Skip(f"no attributes here: {e}") from e
+    os.chown(path, 1234, 2345)
+    was = os.stat(path)
+    far_away = lab.mount_tmpfs("far", 64 << 20)
+    assert lab.btc("verify").code == 0  # it was changed, as far as anybody knows
+    assert moved(lab, torrent, far_away)["files_copied"] == len(SIZES)
+    path = os.path.join(far_away, "data/sub/mid")
+    now = os.stat(path)
+    for what in ("st_mode", "st_uid", "st_gid", "st_mtime_ns"):
+        assert getattr(now, what) == getattr(was, what), what
+    assert os.getxattr(path, "user.mine") == b"hello"
+    assert os.getxattr(path, "system.posix_acl_access") == acl
 
 
 def test_same_device(lab):
