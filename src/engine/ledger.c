@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEDGER_CLOCK_MAX 253402300799 /* the end of 9999: SQLite's */
 #define LEDGER_SEEDING_S 600 /* seeding time alone is journaled this often */
 
 /* --- the stat row --- */
@@ -202,6 +203,11 @@ static void ledger_tell_done(struct engine_torrent *st, bool refused)
     st->ledger.done_taken = st->ledger.done_pending = false;
     if (refused && st->s->commit.schema != NULL) {
         turn_post_failed(st, BTC_E_DB, st->s->commit.schema);
+    } else if (refused && loop_unix_now() > LEDGER_CLOCK_MAX) {
+        turn_post_failed(st, BTC_E_DB,
+                         "the clock says a year beyond 9999, which the "
+                         "database cannot hold: set it right, then `btc "
+                         "resume`");
     } else if (refused) {
         (void)snprintf(text, sizeof(text),
                        "the database refuses a row (%.150s); take that rule "

@@ -201,6 +201,23 @@ def test_refused_piece(lab):
     kit.is_complete(lab, t)
 
 
+def test_clock_beyond_all_dates(lab):
+    """SQLite knows no date after 9999: no rule of anybody's is blamed."""
+    t = torrent_of(lab, "late.bin")
+    clock = lab.path("clock")
+    with open(clock, "w", encoding="ascii") as f:
+        f.write(str(253402300800))
+    env = {"LD_PRELOAD": kit.library("BTC_CLOCK"), "BTC_CLOCK_FILE": clock}
+    run = lab.btc("get", t.path, "-d", kit.folder(lab, "out"), "--seed", "none",
+                  "--peer", Seeder(t).address, env=env)
+    assert run.code == 14, run
+    assert "the clock says a year beyond 9999" in run.err, run
+    assert "rule" not in run.err.splitlines()[-1], run
+    os.unlink(clock)
+    assert lab.btc("resume").code == 0
+    kit.is_complete(lab, t)
+
+
 def test_refused_by_rollback(lab):
     """A rule that rolls everything back refuses its own row alone, too."""
     t, run = refused(lab, "SELECT RAISE(ROLLBACK, 'all of it')",
