@@ -88,6 +88,7 @@ class Crash:
 
     def account(self, killed_at=None):
         """A run is over: what did it ask for that had been sent before?"""
+        self.seeder.settle()
         asked, sent = self.seeder.forget()
         known = {a[1:] for a in self.sent}
         again = {a[1:] for a in asked} & known
@@ -115,7 +116,6 @@ class Crash:
         running = program.is_running()
         program.kill()
         killed_at = time.monotonic()
-        time.sleep(0.02)  # the seeder sees the end of the connection
         self.account(killed_at)
         return running
 

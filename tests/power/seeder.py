@@ -26,7 +26,9 @@ class Seeder:
         self.data = b"".join(bytes(f.length) if r is None else r
                              for f, r in zip(torrent.files, truth.right))
         self.lock = threading.Lock()
-        self.asked, self.sent, self.connected = [], [], []
+        self.idle = threading.Condition(self.lock)
+        self.accepted, self.n_open = set(), 0
+        self.asked, self.sent = [], []
         self.next = 0.0  # when the next byte may go
         self.open = set()
         self.socket = socket.create_server((ip, port), backlog=64)
@@ -49,8 +51,19 @@ class Seeder:
         """Counts from zero; gives what was counted: (asked, sent)."""
         with self.lock:
             old = self.asked, self.sent
-            self.asked, self.sent, self.connected = [], [], []
+            self.asked, self.sent = [], []
         return old
+
+    def settle(self):
+        """The other side is gone: waits until all that it had sent is counted,
+        also over connections that were not looked at yet."""
+        with socket.create_connection((self.ip, self.port)) as last:
+            name = last.getsockname()
+        with self.idle:
+            done = self.idle.wait_for(
+                lambda: name in self.accepted and self.n_open == 0, 60)
+            self.accepted.clear()
+        assert done, "a connection stays open"
 
     def has_been_asked(self):
         """Since the last forget()."""
@@ -65,15 +78,16 @@ class Seeder:
     def _accept(self):
         while True:
             try:
-                link, _ = self.socket.accept()
+                link, name = self.socket.accept()
             except OSError:
                 return
+            with self.idle:
+                self.accepted.add(name)
+                self.n_open += 1
             threading.Thread(target=self._serve, args=(link,),
                              daemon=True).start()
 
     def _serve(self, link):
-        with self.lock:
-            self.connected.append(time.monotonic())
         self.open.add(link)
         queue, more = collections.deque(), threading.Condition()
         try:
@@ -101,6 +115,9 @@ class Seeder:
                 more.notify()
             self.open.discard(link)
             link.close()
+            with self.idle:
+                self.n_open -= 1
+                self.idle.notify_all()
 
     @staticmethod
     def _message(kind, payload=b""):
