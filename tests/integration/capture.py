@@ -17,6 +17,8 @@ import struct
 import threading
 
 ETH_P_ALL = 3
+SO_RCVBUFFORCE = 33
+SOL_PACKET, PACKET_STATISTICS = 263, 6
 LSD_GROUPS = (socket.inet_aton("239.192.152.143"),
               socket.inet_pton(socket.AF_INET6, "ff15::efc0:988f"))
 HANDSHAKE = b"\x13BitTorrent protocol"
@@ -28,7 +30,8 @@ class Capture:
         self.hellos = {}  # (address, address) -> ports of both
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
                                     socket.htons(ETH_P_ALL))
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+        # past the limit for everybody: this thread may have to wait its turn
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 28)
         self.end = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -40,16 +43,24 @@ class Capture:
         return len(self.hellos.get((ip, to), ()))
 
     def close(self):
+        """All that was sent before is judged."""
         self.end.set()
         self.thread.join()
+        _, dropped = struct.unpack("II", self.socket.getsockopt(
+            SOL_PACKET, PACKET_STATISTICS, 8))
         self.socket.close()
+        assert dropped == 0, f"{dropped} packets were not seen"
 
     def _run(self):
-        while not self.end.is_set():
-            ready, _, _ = select.select([self.socket], [], [], 0.1)
+        while True:
+            ending = self.end.is_set()
+            ready, _, _ = select.select([self.socket], [], [],
+                                        0 if ending else 0.1)
             if ready:
                 packet, where = self.socket.recvfrom(1 << 17)
                 self._packet(packet, where[1])
+            elif ending:
+                return
 
     def _packet(self, packet, protocol):
         if protocol == 0x0800 and len(packet) >= 20:

@@ -526,7 +526,11 @@ def test_unreadable(lab):
     look("a", 10)
     lab.wait(lambda: len(seeder.requests) >= requests + 4, what="a again")
     os.unlink(bad)
-    lab.wait(lambda: state(lab) == "seeding", what="seeding")
+    # its row goes before the wish is answered: it is back when both are there
+    lab.wait(lambda: not lab.sql("SELECT 1 FROM torrent WHERE verify_since"),
+             what="the answer")
+    lab.wait(lambda: len(lab.sql("SELECT 1 FROM piece")) == torrent.piece_count,
+             what="all pieces")
     look("c", 20)
     lab.wait(lambda: state(lab) == "error", what="the error")
     error = state(lab, "error")
