@@ -25,6 +25,11 @@ def numbers(lab):
 
 
 def serve(lab, torrent):
+    """What is there is known before: a seed that still hashes when it announces
+    itself is told of as a leecher until the tracker may be asked again."""
+    assert lab.btc("add", torrent.path, "-d",
+                   os.path.dirname(torrent.source)).code == 0
+    assert lab.btc("verify", torrent.info_hash).code == 0
     return lab.start_btc("get", torrent.path, "-d",
                          os.path.dirname(torrent.source), "--seed", "forever")
 
