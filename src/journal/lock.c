@@ -33,6 +33,9 @@
 /* journal_engine_pid holds the lock for an instant: worth some more tries. */
 #define JOURNAL_LOCK_TRIES    20
 #define JOURNAL_LOCK_RETRY_NS 5000000
+/* A shorter list comes at once: of procfs stdio reads 1024 bytes. */
+#define JOURNAL_LOCK_PART  1000
+#define JOURNAL_LOCK_LOOKS 8
 
 /* The pid in a lock file, 0 when there is none. */
 static int64_t journal_lock_read_pid(int fd)
@@ -293,29 +296,46 @@ static int64_t journal_lock_number(const char *line, const char *end)
     return (int64_t)pid;
 }
 
-/* The pid of who has an flock on a file, from /proc/locks (proc(5)): lines like
- * "7: FLOCK  ADVISORY  WRITE 4711 08:01:131842 0 EOF". 0 when nobody has. The
- * file is not opened for that: closing it would drop the locks that SQLite has
- * on it in this process. */
-static int64_t journal_lock_listed(const char *path)
+/* The pid in the line with `want` and an flock, 0: there is none. `len` are the
+ * bytes of the whole list. */
+static int64_t journal_lock_search(const char *want, size_t *len)
 {
-    struct stat st;
     char line[256];
-    char want[64];
     int64_t pid = 0;
     FILE *f = fopen("/proc/locks", "re");
-    if (f && stat(path, &st) == 0) {
-        (void)snprintf(want, sizeof(want), " %02x:%02x:%llu ", major(st.st_dev),
-                       minor(st.st_dev), (unsigned long long)st.st_ino);
-        while (pid == 0 && fgets(line, sizeof(line), f)) {
-            const char *at = strstr(line, want);
-            if (at && strstr(line, "FLOCK")) {
-                pid = journal_lock_number(line, at);
-            }
+    *len = 0;
+    while (f && pid == 0 && fgets(line, sizeof(line), f)) {
+        const char *at = strstr(line, want);
+        *len += strlen(line);
+        if (at && strstr(line, "FLOCK")) {
+            pid = journal_lock_number(line, at);
         }
     }
     if (f) {
         (void)fclose(f);
+    }
+    return pid;
+}
+
+/* The pid of who has an flock on a file, from /proc/locks (proc(5)): lines like
+ * "7: FLOCK  ADVISORY  WRITE 4711 08:01:131842 0 EOF". 0 when nobody has. The
+ * file is not opened for that: closing it would drop the locks that SQLite has
+ * on it in this process. The kernel gives a long list in parts, and skips a
+ * line when one before it goes between two of them: it is read again then. */
+static int64_t journal_lock_listed(const char *path)
+{
+    struct stat st;
+    char want[64];
+    int64_t pid = 0;
+    size_t len = JOURNAL_LOCK_PART;
+    if (stat(path, &st) != 0) {
+        return 0;
+    }
+    (void)snprintf(want, sizeof(want), " %02x:%02x:%llu ", major(st.st_dev),
+                   minor(st.st_dev), (unsigned long long)st.st_ino);
+    for (int i = 0;
+         pid == 0 && len >= JOURNAL_LOCK_PART && i < JOURNAL_LOCK_LOOKS; i++) {
+        pid = journal_lock_search(want, &len);
     }
     return pid;
 }

@@ -5,6 +5,8 @@
 #include "journal/db_kit.h"
 #include "journal/internal.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 /* The lock is the file's, not the name's. */
@@ -52,6 +54,45 @@ static void test_asking_keeps_sqlites_locks(void **state)
         journal_event_now(db, 0, LEVEL_INFO, "test", "still here", &e), 0);
     TEST_DB_IS(t->path, "SELECT text FROM event WHERE kind = 'test'",
                "still here");
+    journal_close(db);
+}
+
+/* Takes and drops many locks until it is killed. */
+static void lock_and_unlock(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    for (bool on = true;; on = !on) {
+        for (int i = 0; i < 400; i++) {
+            struct flock l = {.l_type = on ? F_WRLCK : F_UNLCK,
+                              .l_whence = SEEK_SET,
+                              .l_start = 2 * i,
+                              .l_len = 1};
+            (void)fcntl(fd, F_SETLK, &l);
+        }
+    }
+}
+
+/* The kernel lists the locks of the machine in parts, and others come and go
+ * meanwhile. */
+static void test_asking_while_others_lock(void **state)
+{
+    struct test_db *t = *state;
+    char other[128], lock[128];
+    (void)snprintf(other, sizeof(other), "%s/other", t->dir);
+    (void)snprintf(lock, sizeof(lock), "%s-lock", t->path);
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    assert_int_equal(unlink(lock), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        lock_and_unlock(other);
+    }
+    int missed = 0;
+    for (int i = 0; i < 300; i++) {
+        missed += journal_engine_pid(t->path) != getpid();
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(missed, 0);
     journal_close(db);
 }
 
@@ -138,9 +179,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_engine_lock_is_the_files),  T(test_asking_keeps_sqlites_locks),
-        T(test_hard_links_are_refused),    T(test_file_goes_while_it_is_open),
-        T(test_front_does_not_checkpoint), T(test_network_file_systems),
+        T(test_engine_lock_is_the_files),   T(test_asking_keeps_sqlites_locks),
+        T(test_asking_while_others_lock),   T(test_hard_links_are_refused),
+        T(test_file_goes_while_it_is_open), T(test_front_does_not_checkpoint),
+        T(test_network_file_systems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
