@@ -491,7 +491,8 @@ bool store_take(struct store_job *job, uint32_t file)
     }
     if (rc == -EEXIST) {
         store_fail_with(job, file, to, BTC_E_EXISTS,
-                        "is in the way of what was kept for it");
+                        "is in the way of what was kept for it; move that "
+                        "away");
     } else if (rc != 0) {
         store_fail(job, file, to, -rc);
     } else {

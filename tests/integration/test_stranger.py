@@ -132,6 +132,29 @@ def test_out_of_sight(lab):
     other.check(out)
 
 
+def test_wanted_later(lab):
+    """What was kept out of sight goes home, and somebody's own is there."""
+    for i, size in enumerate((20_000, 10_000, 300_000)):
+        lab.make_data(f"seed/three/f{i}", size, seed=i)
+    torrent = lab.make_torrent(lab.path("seed/three"), piece_length=LENGTH)
+    seed = Seeder(torrent)
+    out = kit.folder(lab, "out")
+    run = lab.btc("get", torrent.path, "-d", out, "-s", "1", "--peer",
+                  seed.address, "--seed", "none")
+    assert run.code == 0 and os.listdir(out + "/three") == ["f0"], run
+    with open(out + "/three/f1", "wb") as f:
+        f.write(b"mine")
+    assert lab.btc("set", "1", "priority.2=normal").code == 0
+    run = lab.btc("resume")
+    assert run.code == 13 and "f1: is in the way" in run.err, run
+    assert "move that away" in run.err and read(out + "/three/f1") == b"mine"
+    os.rename(out + "/three/f1", lab.path("mine"))
+    seed.forget()
+    assert lab.btc("resume").code == 0
+    assert not seed.forget()[0]  # all of it was kept
+    assert read(out + "/three/f1") == read(lab.path("seed/three/f1"))
+
+
 def test_not_deleted(lab):
     not_deleted(lab, False)
 
