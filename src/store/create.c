@@ -155,6 +155,10 @@ static int store_make_open(struct store_job *job, uint32_t file, char *path)
     int fd = store_fd_open(d, path, flags);
     if (fd == -ENOENT && store_make_dirs(job, file, path)) {
         fd = store_fd_open(d, path, flags);
+        if (fd == -ENOENT) {
+            fd =
+                -EINVAL; /* its folder is there: exFAT by FUSE means the name */
+        }
     }
     if (fd < 0 && fd != -EEXIST && fd != -ENOTDIR) {
         store_fail(job, file, path, -fd);
