@@ -30,6 +30,7 @@ static void drive_on_finished(struct store_job *job)
                        .result = job->result};
     ev.finished.block_hashes =
         (const uint8_t(*)[SHA1_LEN])job->hashes.of_blocks;
+    ev.finished.unwritten = job->fail.unwritten;
     jobs_done(st);
     jobs_note_failure(st, job);
     turn_input(st, &ev);

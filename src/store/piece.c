@@ -372,6 +372,7 @@ void store_run_finish(struct store_worker *w, struct store_job *job)
     }
     if (job->result == 0) {
         store_write_blocks(w, job);
+        job->fail.unwritten = job->result != 0;
     }
 }
 

@@ -214,8 +214,8 @@ struct store_job {
     struct {
         int32_t file;   /* index of the file that failed, -1 none */
         bool touched;   /* somebody else has written to that file */
-        bool changed;   /* or has replaced or removed it; who looks at it anew
-                         * may go on */
+        bool changed;   /* or replaced or removed it: look anew and go on */
+        bool unwritten; /* FINISH: it matched, and could not be written */
         char text[160]; /* for a person: which file, why */
     } fail;
     int *fds; /* PREFETCH: malloc'ed, one per span, -1 for pads; each but

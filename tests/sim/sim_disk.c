@@ -169,7 +169,7 @@ static void sim_job_sum(const struct sim_job *j, uint8_t out[SHA1_LEN])
 
 /* FINISH as store does it. */
 static int sim_job_finish(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN],
-                          bool *has_hashes)
+                          bool *has_hashes, bool *unwritten)
 {
     struct sim_disk *d = &j->st->disk;
     const struct layout *g = &j->st->c->geom;
@@ -187,6 +187,7 @@ static int sim_job_finish(struct sim_job *j, uint8_t (*hashes)[SHA1_LEN],
                       hashes[b]);
         }
         result = good ? sim_disk_fault(d, j) : BTC_E_HASH;
+        *unwritten = good && result != 0;
     }
     free(buf);
     if (result != BTC_E_HASH && result != BTC_E_SHORT &&
@@ -260,7 +261,8 @@ static void sim_job_run(struct sim_job *j, bool aborted)
     if (j->type == ACTION_FINISH) {
         ev.type = EVENT_FINISHED;
         if (!aborted) {
-            ev.result = sim_job_finish(j, hashes, &has_hashes);
+            ev.result =
+                sim_job_finish(j, hashes, &has_hashes, &ev.finished.unwritten);
         }
         ev.finished.block_hashes =
             has_hashes ? (const uint8_t(*)[SHA1_LEN])hashes : NULL;

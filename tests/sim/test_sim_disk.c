@@ -125,12 +125,14 @@ static uint32_t journal_blocks(const struct sim_torrent *st)
     return n;
 }
 
-/* The drive is pulled, remounted read-only, or full, just when pieces whose
- * first blocks are in the journal become whole: the journal keeps them. */
+/* The drive is pulled, remounted read-only, full, or takes no write, just when
+ * pieces whose first blocks are in the journal become whole: the journal keeps
+ * them. */
 static void body_pulled(struct sim *s)
 {
     static const int results[] = {BTC_E_STORAGE, BTC_E_PERMISSION,
-                                  BTC_E_TIMEOUT, BTC_E_LIMIT, BTC_E_NOSPACE};
+                                  BTC_E_TIMEOUT, BTC_E_LIMIT,
+                                  BTC_E_NOSPACE, BTC_E_IO};
     struct sim_shape sh = {.total = 8 * MIB,
                            .piece_length = 131072u << sim_below(s, 4)};
     struct sim_content *c = sim_content_new(s, &sh);
@@ -151,7 +153,7 @@ static void body_pulled(struct sim *s)
     SIM_CHECK(s, blocks > whole);
     st->disk.fail_in = 1;
     st->disk.fail_for = UINT32_MAX;
-    st->disk.fail_result = results[sim_below(s, 5)];
+    st->disk.fail_result = results[sim_below(s, 6)];
     sim_run(s, 20000);
     SIM_CHECK(s, st->error == st->disk.fail_result);
     SIM_CHECK(s, journal_blocks(st) >= blocks);

@@ -46,6 +46,7 @@ struct event {
         struct slice data; /* DATA */
         struct {           /* FINISHED, WRITTEN; NULL: not needed, or no use */
             const uint8_t (*block_hashes)[SHA1_LEN];
+            bool unwritten; /* FINISHED: it matched, and writing it failed */
         } finished;
         struct { /* UPLOADED */
             uint32_t len;

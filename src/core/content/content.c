@@ -104,9 +104,9 @@ void content_set_sequential(struct content *c, bool on)
 /* --- answers to jobs --- */
 
 void content_finished(struct content *c, uint32_t piece, int result,
-                      const uint8_t (*hashes)[SHA1_LEN])
+                      bool unwritten, const uint8_t (*hashes)[SHA1_LEN])
 {
-    pieces_finished(c, piece, result, hashes);
+    pieces_finished(c, piece, result, unwritten, hashes);
 }
 
 void content_written(struct content *c, uint32_t piece, int result,

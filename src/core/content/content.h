@@ -86,9 +86,11 @@ bool content_set_priorities(struct content *c, const uint8_t *prio);
 void content_set_sequential(struct content *c, bool on);
 
 /* --- answers to jobs --- */
-/* `hashes` of the blocks: NULL when they were not wanted or are not known. */
+/* `hashes` of the blocks: NULL when they were not wanted or are not known.
+ * `unwritten`: the piece matched, and writing what of it was in memory failed.
+ */
 void content_finished(struct content *c, uint32_t piece, int result,
-                      const uint8_t (*hashes)[SHA1_LEN]);
+                      bool unwritten, const uint8_t (*hashes)[SHA1_LEN]);
 void content_written(struct content *c, uint32_t piece, int result,
                      const uint8_t (*hashes)[SHA1_LEN]);
 void content_hashed(struct content *c, uint32_t piece, int result);

@@ -174,7 +174,7 @@ void pieces_purge(struct content *c, content_is_bad_fn *is_bad,
 /* Blocks of the piece that other peers sent are forgotten. */
 void pieces_keep_only(struct content *c, uint32_t piece, uint32_t peer);
 void pieces_finished(struct content *c, uint32_t piece, int result,
-                     const uint8_t (*hashes)[SHA1_LEN]);
+                     bool unwritten, const uint8_t (*hashes)[SHA1_LEN]);
 void pieces_written(struct content *c, uint32_t piece, int result,
                     const uint8_t (*hashes)[SHA1_LEN]);
 void pieces_fini(struct content *c);

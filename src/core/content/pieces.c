@@ -368,23 +368,25 @@ static void pieces_failed(struct content *c, struct partial_piece *o,
     outcomes_post_free(c);
 }
 
-/* What was in memory did not come to the disk (no room, no right, no disk);
- * what is there already stays good for the next run. */
+/* What was in memory did not come to the disk (no room, no right, no disk). It
+ * waits there for the stop that follows, which writes what it can, for the
+ * next run: often enough it was one call that failed. What is on the disk
+ * already stays good. */
 static void pieces_unwritten(struct content *c, struct partial_piece *o)
 {
     for (uint32_t i = 0; i < o->n_blocks; i++) {
-        if (o->place[i] == BLOCK_MEM) {
-            pool_give(c->shared->pool, o->mem[i]);
-            o->mem[i] = NULL;
-            o->place[i] = BLOCK_NONE;
-            picker_on_lost(c->picker, (struct picker_block){o->piece, i});
-        }
+        o->n_mem += o->place[i] == BLOCK_MEM ? 1 : 0;
+    }
+    c->pieces.n_mem += o->n_mem;
+    c->shared->mem_partial += o->n_mem;
+    if (c->state == CONTENT_STOPPING && o->n_mem > 0) {
+        pieces_write(c, o);
     }
 }
 
 /* The answer to a FINISH job. */
 void pieces_finished(struct content *c, uint32_t piece, int result,
-                     const uint8_t (*hashes)[SHA1_LEN])
+                     bool unwritten, const uint8_t (*hashes)[SHA1_LEN])
 {
     struct partial_piece *o = pieces_find(c, piece);
     if (o == NULL || o->job != PIECE_JOB_FINISH) {
@@ -400,7 +402,7 @@ void pieces_finished(struct content *c, uint32_t piece, int result,
         pieces_verified(c, piece, true);
     } else if (result == BTC_E_HASH) {
         pieces_failed(c, o, hashes);
-    } else if (pieces_is_gone(result) || result == BTC_E_IO) {
+    } else if (pieces_is_gone(result) || (result == BTC_E_IO && !unwritten)) {
         /* Blocks that were on disk are gone: fetch the piece again. */
         pieces_free(c, o);
         picker_set_missing(c->picker, piece);

@@ -311,7 +311,7 @@ static void torrent_dispatch(struct torrent *t, const struct event *ev)
         break;
     case EVENT_FINISHED:
         content_finished(t->content, ev->piece, ev->result,
-                         ev->finished.block_hashes);
+                         ev->finished.unwritten, ev->finished.block_hashes);
         break;
     case EVENT_WRITTEN:
         content_written(t->content, ev->piece, ev->result,

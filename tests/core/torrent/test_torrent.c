@@ -146,21 +146,64 @@ static void test_stop(void **state)
     kit_free(k);
 }
 
-/* A full disk: what is on it stays claimed, what was in memory is not. */
-static void test_no_space(void **state)
+/* One block of piece 0 is on the disk, the other comes and the disk fails. */
+static struct kit *kit_failing(int result, bool unwritten)
 {
     uint32_t a;
     struct kit *k = kit_running(&a);
-    (void)state;
     kit_block(k, a, 0, 0, true);
     torrent_flush(k->t);
     kit_drain(k);
     kit_answer(k, EVENT_WRITTEN, 0, 0);
     kit_block(k, a, 0, 1, true);
     kit_forget(k);
-    kit_answer(k, EVENT_FINISHED, 0, BTC_E_NOSPACE);
-    KIT_EXPECT(k, "notify error NOSPACE\n");
+    k->unwritten = unwritten;
+    kit_answer(k, EVENT_FINISHED, 0, result);
+    k->unwritten = false;
     assert_int_equal(torrent_state(k->t), TORRENT_FAILED);
+    return k;
+}
+
+/* A full disk, a spot that takes no write: what is on it stays claimed. What
+ * was in memory goes once more as the torrent stops, and is not claimed when
+ * that fails, too. */
+static void test_unwritten(void **state)
+{
+    static const int results[] = {BTC_E_NOSPACE, BTC_E_IO};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct kit *k = kit_failing(results[i], true);
+        KIT_EXPECT(k, i == 0 ? "notify error NOSPACE\n" : "notify error IO\n");
+        kit_event(k, EVENT_STOP);
+        KIT_EXPECT(k, "1: close\nwrite 0 - x\n");
+        kit_answer(k, EVENT_WRITTEN, 0, results[i]);
+        assert_int_equal(k->pool.in_use, 0);
+        assert_true(torrent_is_stopped(k->t));
+        kit_free(k);
+    }
+}
+
+/* It was one call that failed: nothing of the piece is lost. */
+static void test_written_late(void **state)
+{
+    struct kit *k = kit_failing(BTC_E_IO, true);
+    (void)state;
+    kit_event(k, EVENT_STOP);
+    kit_forget(k);
+    kit_answer(k, EVENT_WRITTEN, 0, 0);
+    KIT_EXPECT(k, "fact block 0/1\nfinish 0 - -\n");
+    kit_answer(k, EVENT_FINISHED, 0, 0);
+    KIT_EXPECT(k, "fact piece 0\nnotify piece\nnotify state 0\n");
+    assert_int_equal(k->pool.in_use, 0);
+    kit_free(k);
+}
+
+/* What is on the disk cannot be read: the piece is fetched again. */
+static void test_unread(void **state)
+{
+    struct kit *k = kit_failing(BTC_E_IO, false);
+    (void)state;
+    KIT_EXPECT(k, "fact blocks-lost 0\nnotify error IO\n");
     kit_event(k, EVENT_STOP);
     KIT_EXPECT(k, "1: close\nnotify state 0\n");
     assert_int_equal(k->pool.in_use, 0);
@@ -484,7 +527,9 @@ int main(void)
         cmocka_unit_test(test_short_of_memory),
         cmocka_unit_test(test_lent_bytes),
         cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_unwritten),
+        cmocka_unit_test(test_written_late),
+        cmocka_unit_test(test_unread),
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_owner_changes),
         cmocka_unit_test(test_ban),

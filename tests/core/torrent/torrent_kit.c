@@ -324,6 +324,7 @@ void kit_answer(struct kit *k, enum event_type type, uint32_t piece, int result)
     memcpy(k->on_disk[piece], hashes, sizeof hashes);
     if (type != EVENT_HASHED) {
         ev.finished.block_hashes = (const uint8_t(*)[SHA1_LEN])hashes;
+        ev.finished.unwritten = k->unwritten && type == EVENT_FINISHED;
     }
     kit_input(k, &ev);
 }

@@ -42,6 +42,7 @@ struct kit {
     uint64_t now_ms;
     uint8_t n_peers;
     bool jobs[KIT_MAX_PIECES];
+    bool unwritten;                               /* what a FINISHED says */
     uint8_t *const *blocks[KIT_MAX_PIECES];       /* of the job that is out */
     uint8_t on_disk[KIT_MAX_PIECES][2][SHA1_LEN]; /* what was written ahead */
     struct buf log;
