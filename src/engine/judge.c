@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "core/durable/trust.h"
 #include "engine/facts.h"
+#include "engine/turn.h"
 #include "model/fingerprint.h"
 #include "model/span.h"
 #include <stdio.h>
@@ -587,4 +588,5 @@ void judge_touched(struct engine_torrent *st, uint32_t file)
         }
     }
     store_accept(st->store, file);
+    turn_touch(st);
 }

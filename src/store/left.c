@@ -12,7 +12,12 @@
  * for anybody. There the last write sets the time of the data back a little:
  * who writes later, be it in the same second, leaves another one.
  *
- * A change of the inode alone (chmod, another name) is no change of data.
+ * A change of the inode alone (chmod, another name) is no change of data. But
+ * so a write looks whose traces were wiped out (touch -r). Our own next write
+ * gives the inode a time of its own, so it is kept in mind that the file was
+ * stirred: what is claimed in it is hashed before the torrent is complete, and
+ * until then no print of it will be found again.
+ *
  * File systems whose times are made elsewhere are left out. Which one it is
  * costs a system call, so that is asked only when a difference has shown: see
  * store_left_counts.
@@ -54,12 +59,42 @@ bool store_left_counts(int fd)
     return counts;
 }
 
-bool store_left_differs(const struct store_seen *seen, const struct stat *st)
+/* Somebody has changed the size or the time of the data. */
+static bool store_left_differs(const struct store_seen *seen,
+                               const struct stat *st)
 {
     return seen->known && !seen->changed && seen->dev == st->st_dev &&
            seen->ino == st->st_ino &&
            (seen->size != (uint64_t)st->st_size ||
             seen->mtime_ns != store_sys_time_ns(&st->st_mtim));
+}
+
+/* Only the inode has another time. */
+static bool store_left_stirs(const struct store_seen *seen,
+                             const struct stat *st)
+{
+    return seen->known && !seen->changed && seen->dev == st->st_dev &&
+           seen->ino == st->st_ino && seen->size == (uint64_t)st->st_size &&
+           seen->mtime_ns == store_sys_time_ns(&st->st_mtim) &&
+           seen->ctime_ns != store_sys_time_ns(&st->st_ctim);
+}
+
+/* That is kept in mind. */
+static void store_left_stirred(struct store_tree *s, uint32_t file, int fd)
+{
+    bool counts = store_left_counts(fd);
+    pthread_mutex_lock(&s->d->fd_lock);
+    s->busy[file].stirred |= counts;
+    pthread_mutex_unlock(&s->d->fd_lock);
+}
+
+bool store_is_stirred(struct store_tree *s, uint32_t file)
+{
+    BTC_ASSERT(file < s->n_files);
+    pthread_mutex_lock(&s->d->fd_lock);
+    bool stirred = s->busy[file].stirred;
+    pthread_mutex_unlock(&s->d->fd_lock);
+    return stirred;
 }
 
 uint32_t store_left_generation(struct store_tree *s, uint32_t file)
@@ -109,11 +144,12 @@ void store_left_saw(struct store_tree *s, uint32_t file, uint32_t generation,
  */
 static bool store_left_learn(struct store_tree *s, uint32_t file,
                              uint32_t generation, const struct stat *st,
-                             bool insist)
+                             bool insist, bool *stirs)
 {
     bool learnt = true;
     pthread_mutex_lock(&s->d->fd_lock);
     if (store_left_is_quiet(s, file, generation)) {
+        *stirs = store_left_stirs(&s->seen[file], st);
         learnt = insist || !store_left_differs(&s->seen[file], st);
         if (learnt) {
             store_left_set(s, file, store_seen_of(st));
@@ -126,17 +162,21 @@ static bool store_left_learn(struct store_tree *s, uint32_t file,
 bool store_left_opened(struct store_tree *s, uint32_t file, int fd,
                        uint32_t generation, const struct stat *st)
 {
-    if (store_left_learn(s, file, generation, st, false)) {
+    bool stirs = false;
+    bool learnt = store_left_learn(s, file, generation, st, false, &stirs);
+    if (stirs) {
+        store_left_stirred(s, file, fd);
+    }
+    if (learnt) {
         return true;
     }
     if (store_left_counts(fd)) {
         return false;
     }
-    return store_left_learn(s, file, generation, st, true);
+    return store_left_learn(s, file, generation, st, true, &stirs);
 }
 
-bool store_left_look(const struct store_fd *f, struct stat *st,
-                     struct store_seen *seen)
+bool store_left_look(const struct store_fd *f, struct stat *st)
 {
     struct store_tree *s = f->store;
     uint32_t generation = store_left_generation(s, f->file);
@@ -146,17 +186,19 @@ bool store_left_look(const struct store_fd *f, struct stat *st,
     if (ok && quiet && s->seen[f->file].changed) {
         store_left_set(s, f->file, store_seen_of(st));
     }
-    *seen = s->seen[f->file];
+    struct store_seen seen = s->seen[f->file];
     pthread_mutex_unlock(&s->d->fd_lock);
-    seen->known &= ok && quiet;
-    return !store_left_differs(seen, st) || !store_left_counts(f->fd);
+    seen.known &= ok && quiet;
+    if (store_left_stirs(&seen, st)) {
+        store_left_stirred(s, f->file, f->fd);
+    }
+    return !store_left_differs(&seen, st) || !store_left_counts(f->fd);
 }
 
 bool store_left_is_ours(const struct store_fd *f)
 {
-    struct store_seen seen;
     struct stat st = {0};
-    return store_left_look(f, &st, &seen);
+    return store_left_look(f, &st);
 }
 
 void store_left_synced(struct store_tree *s, uint32_t file, uint32_t generation)
@@ -256,5 +298,6 @@ void store_accept(struct store_tree *s, uint32_t file)
     BTC_ASSERT(file < s->n_files);
     pthread_mutex_lock(&s->d->fd_lock);
     s->seen[file].changed = true;
+    s->busy[file].stirred = false;
     pthread_mutex_unlock(&s->d->fd_lock);
 }

@@ -23,22 +23,21 @@ struct store_seen {
 
 /* Our own writes to a file. */
 struct store_busy {
-    uint32_t writers;    /* under way */
-    uint32_t generation; /* how often one has begun or ended; 2 more each time
-                          * that the file is learnt anew: even at rest */
-    uint32_t synced;     /* the generation, plus 1, of which all is on the
-                          * device; 0: none */
+    uint32_t writers : 31; /* under way */
+    uint32_t stirred : 1;  /* somebody has changed the inode since the claims
+                            * in the file were hashed */
+    uint32_t generation;   /* how often one has begun or ended; 2 more each time
+                            * that the file is learnt anew: even at rest */
+    uint32_t synced;       /* the generation, plus 1, of which all is on the
+                            * device; 0: none */
 };
 
 struct store_seen store_seen_of(const struct stat *st);
 /* The times of the file are made by this kernel: a difference tells something.
  */
 bool store_left_counts(int fd);
-bool store_left_differs(const struct store_seen *seen, const struct stat *st);
-/* What it is now and what we left; false when the data differ. `seen` is not
- * known when writes of ours were beside it. */
-bool store_left_look(const struct store_fd *f, struct stat *st,
-                     struct store_seen *seen);
+/* What it is now; false when the data are not as we left them. */
+bool store_left_look(const struct store_fd *f, struct stat *st);
 uint32_t store_left_generation(struct store_tree *s, uint32_t file);
 /* A look at the file's path, from behind the generation; NULL: none is there.
  */

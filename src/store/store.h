@@ -231,8 +231,7 @@ struct store_job {
 };
 
 void store_submit(struct store *d, struct store_job *job);
-/* Gives up low jobs of the store that no worker has begun: done with
- * BTC_E_CANCELLED. */
+/* Gives up low jobs that no worker has begun: done with BTC_E_CANCELLED. */
 void store_cancel_low(struct store *d, struct store_tree *s);
 /* True when the spans of the job can be sent at once, for their files stand
  * open and the page cache has their bytes: fills `fds` as PREFETCH does, and
@@ -240,8 +239,9 @@ void store_cancel_low(struct store *d, struct store_tree *s);
 bool store_warm(struct store_job *job);
 /* Ends a PREFETCH reference; any thread. */
 void store_fd_release(struct store_tree *s, uint32_t file, int fd);
-/* Somebody has written to a file, and its pieces are hashed again: it is known
- * as it is at the next look. */
+/* Somebody may have written to a file between two writes of ours and wiped out
+ * the traces. accept: its pieces are hashed again, and it is known anew. */
+bool store_is_stirred(struct store_tree *s, uint32_t file);
 void store_accept(struct store_tree *s, uint32_t file);
 /* The file was written by an earlier run or by somebody else and is claimed
  * now: the next SYNC includes it. */

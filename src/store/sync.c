@@ -94,7 +94,8 @@ static bool store_sync_is_same(struct store_job *job, uint32_t file,
     return true;
 }
 
-/* Good: if it leaves the cache now, nobody needs to sync it again. */
+/* Good: if it leaves the cache now, nobody needs to sync it again. The print of
+ * one that was stirred is not to be found again. */
 static void store_sync_good(struct store_job *job, uint32_t file,
                             const struct stat *st)
 {
@@ -102,6 +103,7 @@ static void store_sync_good(struct store_job *job, uint32_t file,
     job->prints[file] = store_sys_print(st);
     pthread_mutex_lock(&s->d->fd_lock);
     s->flags[file] &= (uint8_t)~STORE_SYNCING;
+    job->prints[file].ctime_ns -= s->busy[file].stirred;
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
@@ -125,27 +127,13 @@ static bool store_sync_has(struct store_job *job, uint32_t file)
 
 /* How the file is, if that is how our own writes left it. */
 static int store_sync_look(struct store *d, const struct store_fd *f,
-                           const char *path, struct stat *st,
-                           struct store_seen *seen)
+                           const char *path, struct stat *st)
 {
     int rc = store_sys_fault(d, "fstat", path);
-    if (rc == 0 && !store_left_look(f, st, seen)) {
+    if (rc == 0 && !store_left_look(f, st)) {
         rc = -STORE_E_TOUCHED;
     }
     return rc;
-}
-
-/* The inode was changed by somebody else, the times of the data were not. That
- * may be a new name, or a write whose traces were wiped out: the print tells
- * what we left, so that the next run doubts the file. */
-static void store_sync_doubt(const struct store_fd *f,
-                             struct fingerprint *print,
-                             const struct store_seen *seen)
-{
-    if (seen->known && seen->dev == print->dev && seen->ino == print->ino &&
-        seen->ctime_ns != print->ctime_ns && store_left_counts(f->fd)) {
-        print->ctime_ns = seen->ctime_ns;
-    }
 }
 
 /* One file: durable, then its print. */
@@ -154,7 +142,6 @@ static void store_sync_file(struct store_job *job, uint32_t file)
     struct store *d = job->store->d;
     char path[PATH_MAX];
     struct stat st;
-    struct store_seen seen;
     if (store_sync_has(job, file)) {
         return;
     }
@@ -167,13 +154,12 @@ static void store_sync_file(struct store_job *job, uint32_t file)
     if (rc != 0) {
         store_sys_forget(f->fd);
     } else {
-        rc = store_sync_look(d, f, path, &st, &seen);
+        rc = store_sync_look(d, f, path, &st);
     }
     if (rc != 0) {
         store_fail(job, file, path, -rc);
     } else if (store_sync_is_same(job, file, path, &st)) {
         store_sync_good(job, file, &st);
-        store_sync_doubt(f, &job->prints[file], &seen);
     }
     store_fd_put(f);
 }

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 
 import kit
@@ -202,6 +203,54 @@ def test_written_while_running(lab):
 
 def test_cut_while_running(lab):
     written_while_running(lab, lambda f: f.truncate(0))
+
+
+class Gated(wire.Slow):
+    """Serves while its gate is open."""
+
+    def __init__(self, *args):
+        self.gate = threading.Event()
+        self.gate.set()
+        super().__init__(*args)
+
+    def on_request(self, w, piece, begin, length):
+        time.sleep(self.pause)
+        self.gate.wait()
+        super(wire.Slow, self).on_request(w, piece, begin, length)
+
+
+def test_traces_wiped_out(lab):
+    """Somebody writes into the file of a run and sets its time back. The run
+    goes on writing, which gives the inode a time of its own."""
+    torrent = torrent_of(lab, 90 * LENGTH)
+    seed = Gated(torrent, lab.next_ip())
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--peer", seed.address, "--journal-interval", "50")
+
+    def at_rest():
+        rows = lab.sql("SELECT (SELECT count(*) FROM piece) * ? +"
+                       " (SELECT count(*) FROM block) AS n",
+                       LENGTH // wire.BLOCK)
+        return rows and rows[0]["n"] == seed.served >= 40
+    lab.wait(lambda: seed.served >= 40, 60, "some blocks")
+    seed.gate.clear()
+    lab.wait(at_rest, 60, "a commit of all that was served")
+    claimed = kit.claims_hold(lab, torrent)
+    victim = sorted(claimed)[len(claimed) // 2]
+    path = lab.path("out", "data.bin")
+    with open(path, "r+b", buffering=0) as f:
+        times = os.stat(path)
+        f.seek(victim * LENGTH + 11)
+        f.write(b"somebody else")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    seed.pause = 0
+    seed.gate.set()
+    assert run.wait() == 0, run.err()
+    torrent.check(lab.path("out"))
+    assert len(kit.claims_hold(lab, torrent)) == torrent.piece_count
+    assert "file-changed" in kinds(lab), kinds(lab)
+    rows = lab.sql("SELECT downloaded FROM progress")
+    assert rows[0]["downloaded"] <= 92 * LENGTH, dict(rows[0])
 
 
 def test_run_of_another(lab):

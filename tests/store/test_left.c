@@ -185,8 +185,22 @@ static void test_serve(void **state)
     left_close(&l);
 }
 
-/* Another name or other rights change no data; but whoever has wiped out the
- * traces of a write is found by the next run, for the print is ours. */
+/* A SYNC, and whether its print is one that will be found again. */
+static void left_print(struct left *l, bool stirred)
+{
+    struct stat st;
+    struct store_job sync = kit_do(&l->k, l->s, STORE_SYNC);
+    assert_int_equal(sync.result, 0);
+    assert_int_equal(store_is_stirred(l->s, 0), stirred);
+    assert_int_equal(stat(l->path, &st), 0);
+    int64_t real = st.st_ctim.tv_sec * 1000000000LL + st.st_ctim.tv_nsec;
+    assert_int_equal(sync.prints[0].ctime_ns == real, !stirred);
+    free(sync.prints);
+}
+
+/* Another name or other rights change no data; but somebody may have wiped out
+ * the traces of a write. That is known, also behind our own next write, until
+ * the file is hashed again; no print will be found again meanwhile. */
 static void test_inode(void **state)
 {
     struct left l;
@@ -202,12 +216,16 @@ static void test_inode(void **state)
         assert_int_equal(stat(l.path, &after), 0);
     } while (after.st_ctim.tv_sec == before.st_ctim.tv_sec &&
              after.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
-    struct store_job sync = kit_do(&l.k, l.s, STORE_SYNC);
-    assert_int_equal(sync.result, 0);
-    assert_int_equal(sync.prints[0].ctime_ns,
-                     before.st_ctim.tv_sec * 1000000000LL +
-                         before.st_ctim.tv_nsec);
-    free(sync.prints);
+    assert_false(store_is_stirred(l.s, 0));
+    for (uint32_t piece = 0; piece < 2; piece++) {
+        if (piece > 0) {
+            assert_int_equal(left_do(&l, STORE_FINISH, piece), 0);
+        }
+        left_print(&l, true);
+    }
+    store_accept(l.s, 0);
+    assert_int_equal(left_do(&l, STORE_FINISH, 1), 0);
+    left_print(&l, false);
     assert_int_equal(chmod(l.path, 0600), 0);
     assert_int_equal(left_serve(&l, 1, &touched), 0);
     assert_int_equal(left_do(&l, STORE_FINISH, 1), 0);
