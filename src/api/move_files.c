@@ -256,14 +256,15 @@ static int api_move_fail(const char *path, int rc, struct err *e)
     return err_set_errno(e, -rc, "%.300s", path);
 }
 
-/* Somebody wrote to the old file while it was copied. */
+/* Nobody has written to the old file since it was looked at, nor done anything
+ * that a write could hide behind. */
 static bool api_move_is_untouched(const struct fingerprint *before,
                                   const char *path)
 {
     struct fingerprint now;
     return relocate_look(path, &now) == 0 && now.ino == before->ino &&
            now.dev == before->dev && now.size == before->size &&
-           now.mtime_ns == before->mtime_ns;
+           now.mtime_ns == before->mtime_ns && now.ctime_ns == before->ctime_ns;
 }
 
 /* A copy under a name of ours, then its own. */
@@ -322,6 +323,7 @@ static int api_move_make_one(struct api_move *m, size_t i, struct err *e)
     }
     if (code == 0) {
         if (f->made) {
+            f->trusted &= api_move_is_untouched(&f->old, from);
             rc = relocate_link(from, to);
         } else {
             rc = -EXDEV;
@@ -334,6 +336,9 @@ static int api_move_make_one(struct api_move *m, size_t i, struct err *e)
             code = api_move_fail(to, rc, e);
         }
     }
+    if (code == 0 && relocate_look(to, &f->now) != 0) {
+        code = api_move_fail(to, -errno, e);
+    }
     if (code == 0) {
         rc = relocate_sync_dirs(to, root);
         if (rc == 0) {
@@ -341,9 +346,6 @@ static int api_move_make_one(struct api_move *m, size_t i, struct err *e)
         } else {
             code = api_move_fail(to, rc, e);
         }
-    }
-    if (code == 0 && relocate_look(to, &f->now) != 0) {
-        code = api_move_fail(to, -errno, e);
     }
     free(from);
     free(to);
@@ -541,6 +543,7 @@ void api_move_drop_old(struct api_move *m, bool folders)
         bool there = relocate_look(to, &now) == 0 &&
                      api_move_is_file(&new, &now) &&
                      (!api_move_is_copy(f) || api_move_is_like(from, &now));
+        f->trusted &= now.ctime_ns == f->now.ctime_ns;
         if (!there || !api_move_unlink(from, &old, api_move_is_copy(f))) {
             m->out->n_left++;
         }

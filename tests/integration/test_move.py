@@ -7,10 +7,15 @@ import shutil
 import signal
 import sqlite3
 import struct
+import sys
 
 import kit
 import lab as lab_module
 import wire
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "power"))
+from seeder import Seeder  # noqa: E402
 
 LENGTH = 65536
 SIZES = {"big": 700_001, "sub/mid": 200_000, "sub/deep/small": 3, "empty": 0}
@@ -322,6 +327,54 @@ def test_wished_meanwhile(lab):
     lab.wait(lambda: kit.progress(lab)["percent"] == 100.0, 60, "the rest")
     torrent.check(lab.path("out"))
     assert daemon.stop() == 0
+
+
+def while_it_hangs(lab, to, name):
+    """A move whose drive does not answer for a moment: meanwhile somebody writes
+    into the first file in `name`, and sets its time back."""
+    if not os.environ.get("BTC_HANG"):
+        raise lab_module.Skip("BTC_HANG does not name libhang.so")
+    flag, path = lab.path("flag"), os.path.join(name, "data/big")
+    with open(flag, "w", encoding="ascii"):
+        pass
+    move = lab.start_btc("move", "1", to, env={
+        "LD_PRELOAD": os.environ["BTC_HANG"], "BTC_HANG_FLAG": flag,
+        "BTC_HANG_DIR": to})
+    lab.wait(lambda: names(to), 20, "something there")
+    lab.wait(lambda: os.path.exists(path), 20, "that file")
+    times = os.stat(path)
+    with open(path, "r+b", buffering=0) as f:
+        f.seek(300_000)
+        f.write(b"somebody else")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    os.unlink(flag)
+    return move
+
+
+def found(lab):
+    """The next look finds it."""
+    seed = Seeder(lab.torrents[0], ip=lab.next_ip())
+    run = lab.btc("resume", "1", "--seed", "time:1s", "--peer", seed.address)
+    assert run.code == 0, run
+    row = kit.progress(lab)
+    assert 0 < row["downloaded"] <= 2 * LENGTH, row
+    lab.torrents[0].check(row["save_path"])
+
+
+def test_written_while_copied(lab):
+    make(lab)
+    move = while_it_hangs(lab, far(lab), lab.path("out"))
+    assert move.wait(30) == 11, move.err()
+    assert "somebody wrote to it" in move.err(), move.err()
+    found(lab)
+
+
+def test_written_while_linked(lab):
+    make(lab)
+    new = kit.folder(lab, "new")
+    move = while_it_hangs(lab, new, new)
+    assert move.wait(30) == 0, move.err()
+    found(lab)
 
 
 def killed_everywhere(lab, torrent, places):
