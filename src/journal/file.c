@@ -154,6 +154,10 @@ void journal_set_checkpoints(struct journal *db, bool on)
  * database. */
 bool journal_empty_wal(struct journal *db)
 {
+    if (journal_beside_is_other(db)) {
+        journal_set_checkpoints(db, false);
+        return false;
+    }
     int before = journal_set_patience(db, 0);
     int rc = sqlite3_wal_checkpoint_v2(db->sql, NULL,
                                        SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

@@ -13,7 +13,7 @@
  *              meant
  *   facts.c    the table of facts; batch.c: they are gathered; apply.c: and
  *              written; isolate.c: row by row
- *   instance.c which file a log belongs to
+ *   instance.c which file a log belongs to; beside.c: whether it is in place
  *   restore.c  a backup becomes the database; salvage.c: what can be read does;
  *              replace.c: the change itself
  *   heal.c     rows that belong to nothing
@@ -35,33 +35,30 @@
 #include <stdatomic.h>
 
 /* A number as a part of SQL. */
-#define JOURNAL_TEXT_OF(x)  #x
-#define JOURNAL_TEXT_OF2(x) JOURNAL_TEXT_OF(x)
-/* "btc1": PRAGMA application_id of our files. */
-#define JOURNAL_APPLICATION_ID 0x62746331
-/* Peers kept per torrent: enough to start from, small enough to load at once.
- */
-#define JOURNAL_PEERS_MAX 500
-/* Peers kept while an engine runs, which knows more of them. */
-#define JOURNAL_PEERS_LIVE_MAX 4000
+#define JOURNAL_TEXT_OF(x)     #x
+#define JOURNAL_TEXT_OF2(x)    JOURNAL_TEXT_OF(x)
+#define JOURNAL_APPLICATION_ID 0x62746331 /* "btc1": of our files */
+/* Peers kept per torrent: enough to start from, and loaded at once. */
+#define JOURNAL_PEERS_MAX      500
+#define JOURNAL_PEERS_LIVE_MAX 4000 /* while an engine runs: it knows more */
 /* The best record first: who was named by hand, who gave most, who answers. */
 #define JOURNAL_PEER_ORDER                                             \
     "source = 'user' DESC, banned, bytes_down DESC, connectable DESC," \
     " failures, last_seen DESC"
 /* A WAL of this size is told, and each time that it has doubled since. */
 #define JOURNAL_WAL_WARN (64 << 20)
-/* Runs kept. */
-#define JOURNAL_RUNS_MAX 1000
+#define JOURNAL_RUNS_MAX 1000 /* runs kept */
 
 struct journal {
-    char *path;       /* owns; absolute, symbolic links resolved */
-    sqlite3 *sql;     /* owns */
-    unsigned flags;   /* as given to journal_open */
-    int lock_fd;      /* the engine lock: FILE-lock, -1 = not ours */
-    bool is_signed;   /* FILE-lock says who we are */
-    int file_fd;      /* the database file, for its lock; -1 = never locked */
-    int64_t run_id;   /* our row in run, 0 = none */
-    int64_t wal_warn; /* size of the WAL that is told next */
+    char *path;         /* owns; absolute, symbolic links resolved */
+    sqlite3 *sql;       /* owns */
+    unsigned flags;     /* as given to journal_open */
+    int lock_fd;        /* the engine lock: FILE-lock, -1 = not ours */
+    bool is_signed;     /* FILE-lock says who we are */
+    int file_fd;        /* the database file, for its lock; -1 = never locked */
+    uint64_t beside[2]; /* what SQLite has open beside it; 0 = not yet known */
+    int64_t run_id;     /* our row in run, 0 = none */
+    int64_t wal_warn;   /* size of the WAL that is told next */
     int64_t busy_since_ms; /* see busy.c */
     atomic_int patience_ms;
     /* own; NULL until first use */
@@ -170,9 +167,12 @@ void journal_lock_forget(struct journal *db);
 /* What a killed engine left in FILE-lock, when there is no log that it could
  * speak of. */
 void journal_lock_tidy(const char *path);
-/* 0 while the locked file is what stands at the path, under this name alone;
- * else BTC_E_DB with a text for people. */
-int journal_lock_check(const struct journal *db, struct err *e);
+/* 0 while the locked file is what stands at the path, under this name alone,
+ * with its log; else BTC_E_DB with a text for people. */
+int journal_lock_check(struct journal *db, struct err *e);
+int journal_beside_check(struct journal *db, struct err *e);
+/* Others have made a log of their own: ours must not go into the file. */
+bool journal_beside_is_other(const struct journal *db);
 
 /* --- filesystem.c --- */
 /* 0, or BTC_E_DB when the path is to lie on a network file system. */

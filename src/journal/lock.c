@@ -166,7 +166,7 @@ static int journal_lock_file(struct journal *db, struct err *e)
     return 0;
 }
 
-int journal_lock_check(const struct journal *db, struct err *e)
+int journal_lock_check(struct journal *db, struct err *e)
 {
     struct stat ours;
     struct stat now;
@@ -189,7 +189,7 @@ int journal_lock_check(const struct journal *db, struct err *e)
                        "place together with its -wal file, then `btc resume`",
                        db->path);
     }
-    return 0;
+    return journal_beside_check(db, e);
 }
 
 int journal_lock_hold(struct journal *db, struct err *e)

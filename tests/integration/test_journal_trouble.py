@@ -354,6 +354,33 @@ def test_view_dropped(lab):
     assert lab.btc("db", "check", "--repair").code == 0
 
 
+# --- its log is not the one that stands beside it ---
+
+def test_index_of_the_log_deleted(lab):
+    """Somebody deletes it under a run, and another program makes it anew: the
+    run ends, the database stays whole, nothing is lost."""
+    t = torrent_of(lab, "log.bin", 60 * LENGTH)
+    seeder = Seeder(t, rate=t.size // 4)
+    add(lab, t, seeder)
+    run = lab.start_btc("resume", "--journal-interval", "50")
+    lab.wait(lambda: len(claimed(lab, t)) > 10, 30, "pieces")
+    os.unlink(lab.db + "-shm")
+    db = link(lab)
+    db.execute("CREATE TABLE mine (x)")
+    db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+               " WHERE i < 400) INSERT INTO mine SELECT zeroblob(900) FROM n")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    assert run.wait(30) == 14, run.err()
+    assert "-shm was deleted or replaced" in run.err(), run.err()
+    check = lab.btc("db", "check")
+    assert check.code == 0, check
+    kit.claims_hold(lab, t)
+    again = lab.btc("resume")
+    assert again.code == 0, again
+    kit.is_complete(lab, t)
+
+
 # --- rows that are written for nothing ---
 
 def test_file_rows_once(lab):

@@ -143,6 +143,32 @@ static void test_file_goes_while_it_is_open(void **state)
     journal_close(db);
 }
 
+/* The log is a part of the database. What it has goes into the file at the end,
+ * unless there is another by then. */
+static void test_log_goes_while_it_is_open(void **state)
+{
+    static const char *const names[] = {"-wal", "-shm"};
+    struct test_db *t = *state;
+    char name[128];
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", t->path, names[i]);
+        struct journal *db =
+            test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+        struct journal_batch *b = journal_batch_new();
+        struct err e = {0};
+        journal_put_event(b, 0, LEVEL_INFO, "test", "text");
+        assert_int_equal(journal_apply(db, b, &e), 0);
+        assert_int_equal(journal_apply(db, b, &e), 0);
+        journal_batch_free(b);
+        assert_int_equal(unlink(name), 0);
+        refuse_batch(db, names[i]);
+        journal_close(db);
+        TEST_DB_IS(t->path, "SELECT count(*) FROM event WHERE kind = 'test'",
+                   i == 0 ? "2" : "4");
+        TEST_DB_IS(t->path, "PRAGMA integrity_check", "ok");
+    }
+}
+
 /* Only who has the engine lock checkpoints. */
 static void test_front_does_not_checkpoint(void **state)
 {
@@ -181,8 +207,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_engine_lock_is_the_files),   T(test_asking_keeps_sqlites_locks),
         T(test_asking_while_others_lock),   T(test_hard_links_are_refused),
-        T(test_file_goes_while_it_is_open), T(test_front_does_not_checkpoint),
-        T(test_network_file_systems),
+        T(test_file_goes_while_it_is_open), T(test_log_goes_while_it_is_open),
+        T(test_front_does_not_checkpoint),  T(test_network_file_systems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
