@@ -1,7 +1,7 @@
 """Folders to save to, on each kind of file system that the machine allows, and
 the trouble that comes with each: a drive (ext4 in a file) that is taken away,
 read-only or has files that nobody may change, a small tmpfs that is full, an
-overlay, NTFS, a plain folder. None of it harms a byte.
+overlay, NTFS and others in user space, a plain folder. None of it harms a byte.
 
 `drive` is where the drive is mounted. While it is not, nothing can be made
 there: what lies below is read-only.
@@ -31,7 +31,7 @@ class Places:
         self.is_mounted = self.is_read_only = False
         self.frozen = set()
         for make in (self.make_drive, self.make_small, self.make_overlay,
-                     self.make_ntfs):
+                     self.make_ntfs, self.make_bindfs, self.make_mergerfs):
             try:
                 self.all.append(make())
             except (lab_module.Skip, subprocess.CalledProcessError) as e:
@@ -68,6 +68,14 @@ class Places:
         image = self.lab.make_image("ntfs.img", "mkfs.ntfs", "-F", "-Q",
                                     size=40 << 20)
         return self.lab.mount("ntfs", lab_module.find("ntfs-3g"), image)
+
+    def make_bindfs(self):
+        """One by way of FUSE, with inodes of its own and one time for both."""
+        return self.lab.mount_user_space("bindfs", "bindfs", "--no-allow-other")
+
+    def make_mergerfs(self):
+        """One by way of FUSE where a file has another number under each name."""
+        return self.lab.mount_user_space("merged", "mergerfs")
 
     # --- what can be seen
 
