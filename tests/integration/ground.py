@@ -49,15 +49,17 @@ class Ground:
         self.was = {}  # the last claims, by info hash: (id, pieces)
         self.excused = set()
         self.clock = lab.path("clock")
+        self.silent = lab.path("silent")  # while it is there, a drive is
         self.log = open(lab.path("steps"), "w", buffering=1, encoding="utf-8",
                         errors="replace")
         self.places = places.Places(lab, chance)
+        lab.db = os.path.join(self.places.tight, "btc.db")
         self.torrents = self.make_torrents()
         self.truths = {t.info_hash: Truth(t) for t in self.torrents}
         self.seeds = {t.info_hash: Seeder(t, rate=chance.choice(
             (600_000, 2_000_000, 5_000_000))) for t in self.torrents}
         self.engine = None
-        self.holders = []  # others that have the database open
+        self.holders = []  # timers: when others let go of the database
         self.set_clock(0)
 
     def make_torrents(self):
@@ -107,9 +109,9 @@ class Ground:
         """Copies what explains a failure, prints where it is and the last
         steps."""
         folder = tempfile.mkdtemp(prefix="btc-anything-")
-        for name in ("steps", "btc.db", "btc.db-wal"):
+        for path in (self.lab.path("steps"), self.lab.db, self.lab.db + "-wal"):
             with contextlib.suppress(FileNotFoundError):
-                shutil.copy(self.lab.path(name), folder)
+                shutil.copy(path, folder)
         with contextlib.suppress(sqlite3.Error), open(
                 os.path.join(folder, "log"), "w", encoding="utf-8") as f:
             for row in self.lab.sql("SELECT * FROM log"):
@@ -128,13 +130,20 @@ class Ground:
 
     def trouble(self, most, share=0.3):
         """What a program is started with: the clock, and for some a kill or
-        calls that fail, at one of the first `most` places."""
+        calls that fail, at one of the first `most` places, or a drive that may
+        be silent and few threads."""
         libraries = [kit.library("BTC_CLOCK")]
         env = {"BTC_CLOCK_FILE": self.clock}
         chance, nth = self.random.random(), str(self.random.randrange(1, most))
         if chance < share * 0.4:
             libraries.append(kit.library("BTC_KILL"))
             env["BTC_KILL_NTH"] = nth
+        elif chance < share * 0.5:
+            libraries.append(kit.library("BTC_HANG"))
+            env.update(BTC_THREADS=str(self.random.randrange(10)),
+                       BTC_HANG_FLAG=self.silent,
+                       BTC_HANG_DIR=self.random.choice(
+                           [*self.places.all, self.places.tight]))
         elif chance < share:
             libraries.append(kit.library("BTC_FAIL"))
             name = self.random.choice((
@@ -157,7 +166,7 @@ class Ground:
     def words_of(env):
         """What differs from one program to the other."""
         return {k: v for k, v in env.items() if k.startswith(
-            ("BTC_KILL_", "BTC_FAIL_")) and k != "BTC_FAIL_LOG"}
+            ("BTC_KILL_", "BTC_FAIL_", "BTC_HANG_D", "BTC_T")) and k != "BTC_FAIL_LOG"}
 
     def wait(self, program, *words, limit=SLOW_S):
         """The end of a program, which must say something that is documented."""
@@ -177,7 +186,7 @@ class Ground:
         return self.wait(self.lab.start_btc(*args), *args)
 
     def release(self):
-        """Nobody else has the database open."""
+        """Nobody else has the database open, and no drive is silent."""
         for timer in self.holders:
             timer.cancel()
             timer.function()
@@ -201,7 +210,8 @@ class Ground:
     # --- looks
 
     def look(self):
-        """No engine runs: see above."""
+        """No engine runs: see above. SQLite reads nothing without space."""
+        self.places.free(self.places.tight)
         self.look_at_mine()
         for row in self.progress():
             if (row["wanted"].startswith("remove") or row["piece_length"] == 0
@@ -318,9 +328,9 @@ class Ground:
             link.commit()
 
     def count_again(self, before):
-        """What was fetched though it was there."""
+        """What was asked for though it was there."""
         for info_hash, good in before.items():
-            again = {a.piece for a in self.seeds[info_hash].sent} & good
+            again = {a.piece for a in self.seeds[info_hash].asked} & good
             if again:
                 self.say("AGAIN", info_hash, sorted(again), "of", len(good))
                 self.again += len(again)

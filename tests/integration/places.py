@@ -2,6 +2,7 @@
 the trouble that comes with each: a drive (ext4 in a file) that is taken away,
 read-only or has files that nobody may change, a small tmpfs that is full, an
 overlay, NTFS and others in user space, a plain folder. None of it harms a byte.
+`tight` is for the database, a tmpfs that may be full as well.
 
 `drive` is where the drive is mounted. While it is not, nothing can be made
 there: what lies below is read-only.
@@ -14,6 +15,7 @@ import kit
 import lab as lab_module
 
 SMALL = 20 << 20  # the tmpfs
+TIGHT = 24 << 20  # that of the database
 
 
 def call(*argv):
@@ -28,6 +30,7 @@ class Places:
         self.lab, self.random = lab, chance
         self.all = [kit.folder(lab, "plain")]
         self.drive = self.small = None
+        self.tight = lab.mount_tmpfs("tight", TIGHT)
         self.is_mounted = self.is_read_only = False
         self.frozen = set()
         for make in (self.make_drive, self.make_small, self.make_overlay,
@@ -95,29 +98,27 @@ class Places:
 
     def trouble(self):
         """Some trouble comes or goes; gives its name."""
-        choices = []
-        if self.small:
-            choices += [self.fill, self.free]
+        choices = [self.fill, self.free]
         if self.drive:
             choices += [self.read_only, self.writable, self.freeze, self.thaw,
                         self.unmount, self.mount]
-        if not choices:
-            return "none"
         choice = self.random.choice(choices)
         return f"{choice.__name__} {choice()}"
 
     def fill(self):
-        """The small one is full."""
+        """The small one is full, or that of the database."""
+        full = self.random.choice((self.small or self.tight, self.tight))
         with contextlib.suppress(OSError):
-            with open(self.small + "/ballast", "wb", buffering=0) as f:
+            with open(full + "/ballast", "wb", buffering=0) as f:
                 while f.write(bytes(1 << 16)):
                     pass
+        return full
 
-    def free(self):
-        """It is not."""
-        if self.small:
+    def free(self, only=None):
+        """They are not, or one is not."""
+        for full in filter(None, [only] if only else [self.small, self.tight]):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.small + "/ballast")
+                os.unlink(full + "/ballast")
 
     def read_only(self):
         """The drive is, where nothing is open for writing."""

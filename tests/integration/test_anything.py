@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Anything that may happen, at random, but nobody harms the data: commands and
 engines are killed or meet errors at any call; odd wishes come by SQL, the
-database is held; drives are full, read-only or away; files are touched,
+database is held; drives are full, read-only, silent or away; files are touched,
 copied, frozen; strangers' files are in the way; clocks are set. What must hold
 after each end of an engine, and at last, ground.py says.
 
@@ -54,7 +54,8 @@ class Steps(Ground):
     """Each may be next."""
 
     WEIGHTS = {"run": 6, "command": 7, "move": 2, "sql": 3, "drive": 3,
-               "touch": 2, "stop": 1, "limit": 1, "stranger": 1, "set_back": 1}
+               "touch": 2, "stop": 1, "limit": 1, "silence": 1,
+               "stranger": 1, "set_back": 1}
 
     def refill(self):
         """Without torrents nothing happens."""
@@ -114,6 +115,21 @@ class Steps(Ground):
             resource.prlimit(self.engine.pid, what, (value, old[1]))
             time.sleep(self.random.uniform(0, 1))
             resource.prlimit(self.engine.pid, what, old)
+
+    def silence(self):
+        """A drive does not answer for a while; see tests/power/hang.c."""
+        with open(self.silent, "w", encoding="ascii"):
+            pass
+        seconds = self.random.uniform(0, 10)
+        self.say("silence", seconds)
+        timer = threading.Timer(seconds, self.speak)
+        self.holders.append(timer)
+        timer.start()
+
+    def speak(self):
+        """It answers."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.silent)
 
     # --- commands
 
@@ -346,6 +362,22 @@ def test_of_the_looks(lab):
         assert ground.btc(*args) == 0
     ground.look()
     assert ground.claims == t.piece_count
+    with contextlib.closing(sqlite3.connect(lab.db)) as link:
+        link.execute("DELETE FROM piece WHERE piece = 3")
+        link.commit()
+        sees("more pieces than rows", ground.look)
+        link.execute("UPDATE torrent_stat SET pieces_done = pieces_done - 1,"
+                     " bytes_done = bytes_done - 16384, state = 'queued'")
+        link.commit()
+        ground.look()
+        assert ground.lost == {(1, 3)}
+        ground.settle()
+        assert ground.again == 1
+        link.execute("UPDATE torrent_stat SET bytes_done = bytes_done + 1")
+        link.commit()
+        sees("progress claims", ground.look)
+        link.execute("UPDATE torrent_stat SET bytes_done = bytes_done - 1")
+        link.commit()
     path = os.path.join(place, t.name)
     times = os.stat(path)
     with open(path, "r+b") as f:
@@ -357,19 +389,6 @@ def test_of_the_looks(lab):
     with open(path, "r+b") as f:
         f.write(byte)
     ground.look()
-    with contextlib.closing(sqlite3.connect(lab.db)) as link:
-        link.execute("DELETE FROM piece WHERE piece = 3")
-        link.commit()
-        sees("more pieces than rows", ground.look)
-        link.execute("UPDATE torrent_stat SET pieces_done = pieces_done - 1")
-        link.commit()
-        ground.look()
-        assert ground.lost == {(1, 3)}
-        link.execute("UPDATE torrent_stat SET bytes_done = bytes_done + 1")
-        link.commit()
-        sees("progress claims", ground.look)
-        link.execute("UPDATE torrent_stat SET bytes_done = bytes_done - 1")
-        link.commit()
     mine = os.path.join(place, "mine")
     ground.mine[mine] = b"mine"
     sees("the user's file", ground.look)
