@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Anything that may happen, at random, but nobody harms the data: commands and
-engines are killed or meet errors at any call; odd wishes come by SQL, the
+"""Anything that may happen, at random, also to the data: commands and engines
+are killed or meet errors at any call; odd wishes come by SQL, the
 database is held; drives are full, read-only, silent or away; files are touched,
 copied, frozen; strangers' files are in the way; clocks are set. What must hold
 after each end of an engine, and at last, ground.py says.
@@ -25,6 +25,7 @@ import time
 import kit
 import lab
 from ground import Ground
+from harm import Files
 
 SECONDS = int(os.environ.get("BTC_ANYTHING_SECONDS", "20"))
 SEED = int(os.environ.get("BTC_ANYTHING_SEED", random.randrange(1 << 30)))
@@ -291,6 +292,19 @@ class Steps(Ground):
                     f.read()
         self.say("touch", how, path)
 
+    def harm(self):
+        """Somebody changes bytes; see harm.py."""
+        files = [f for f in self.places.files()
+                 if f not in self.mine and os.path.getsize(f) > 0]
+        if not files:
+            return
+        path = self.random.choice(files)
+        self.harmed, self.overwrite = True, ["--overwrite"]
+        with contextlib.suppress(OSError):  # btc was faster, or it may not be
+            how = Files(self.lab, path, self.random,
+                        os.path.getsize(path)).manipulate()
+            self.say("harm", how, path)
+
     def stranger(self):
         """The user makes a file where a torrent has none yet."""
         t, place = (self.random.choice(x) for x in (self.torrents,
@@ -321,10 +335,16 @@ class Steps(Ground):
         self.say("clock", wrong_by)
 
 
-def test_anything(lab):
+class HarmfulSteps(Steps):
+    """And bytes are changed."""
+
+    WEIGHTS = dict(Steps.WEIGHTS, harm=4)
+
+
+def go_on(ground):
+    """Step after step, for half of the time; and the end."""
     print(f"BTC_ANYTHING_SEED={SEED}", flush=True)
-    ground = Steps(lab, random.Random(SEED))
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + SECONDS / 2
     try:
         while time.monotonic() < end:
             ground.refill()
@@ -339,6 +359,16 @@ def test_anything(lab):
         ground.places.thaw()
         ground.tell()
     assert ground.claims > 0 and ground.settled > 0
+
+
+def test_anything(lab):
+    """Nobody harms the data: no claim is ever wrong, whenever it is looked at."""
+    go_on(Steps(lab, random.Random(SEED)))
+
+
+def test_harmed(lab):
+    """Somebody does: no claim is wrong after the next look that was not held up."""
+    go_on(HarmfulSteps(lab, random.Random(SEED)))
 
 
 def sees(what, check, *args, **options):
