@@ -308,6 +308,40 @@ def test_mount_below_the_save_path(lab):
     assert kit.is_complete(lab, torrent)["downloaded"] == 0
 
 
+def test_mount_below_a_mount(lab):
+    """The inner one of two drives is away: what was there is not fetched again
+    into the folder of the outer one."""
+    names = ("a.bin", "sub/b.bin", "sub/deep/c.bin", "sub/deep/d.bin")
+    for i, name in enumerate(names):
+        lab.make_data(f"seed/folder/{name}", 300_001, seed=i + 1)
+    torrent = lab.make_torrent(lab.path("seed", "folder"), piece_length=LENGTH)
+    drives = {}
+
+    def mount(name):
+        at = kit.folder(lab, "out", "folder", *name.split("/"))
+        if name not in drives:
+            drives[name] = lab.mount_tmpfs(f"drive-{len(drives)}", 16 << 20)
+        subprocess.run(["mount", "--bind", drives[name], at], check=True)
+        lab.mounts.append(at)
+        return at
+    mount("sub")
+    deep = mount("sub/deep")
+    shutil.copytree(torrent.source, lab.path("out", "folder"),
+                    dirs_exist_ok=True)
+    kit.get(lab, torrent)
+    subprocess.run(["umount", deep], check=True)
+    lab.mounts.remove(deep)
+    run = lab.btc("resume", "1", "--seed", "time:1s")
+    assert run.code == 11, run
+    assert os.listdir(deep) == []
+    assert kit.progress(lab)["pieces_done"] == torrent.piece_count
+    mount("sub/deep")
+    run = lab.btc("resume", "1", "--seed", "time:1s")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    assert kit.is_complete(lab, torrent)["downloaded"] == 0
+
+
 def in_one_second(path, act):
     """What `act` does, and a write in place behind it, in one second of the
     file's clock."""

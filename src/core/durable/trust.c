@@ -115,16 +115,35 @@ static void trust_judge_file(const struct trust_run *run, struct trust_file *f)
     }
 }
 
+/* Files of another filesystem lie on this one: then no filesystem of its own is
+ * mounted here for those that are absent. One mount may lie below another. */
+static bool trust_has_others(const struct trust_file *files, size_t n,
+                             const struct trust_file *absent)
+{
+    bool others = false;
+    for (size_t i = 0; i < n && !others; i++) {
+        others = files[i].now.exists && files[i].has_journal &&
+                 files[i].now.dev == absent->now.dev &&
+                 files[i].journal.dev != absent->journal.dev;
+    }
+    return others;
+}
+
 /* A file that lay on a filesystem of its own is absent, and that filesystem is
  * not mounted where the file would be. */
 static bool trust_misses_mount(const struct trust_run *run,
                                const struct fingerprint *root,
+                               const struct trust_file *files, size_t n,
                                const struct trust_file *f)
 {
-    bool own = f->has_journal && run->root_dev != 0 && f->journal.dev != 0 &&
-               f->journal.dev != run->root_dev;
-    bool bare = f->now.dev == 0 || f->now.dev == root->dev;
-    return !f->now.exists && own && bare;
+    if (f->now.exists || !f->has_journal || run->root_dev == 0 ||
+        f->journal.dev == 0 || f->journal.dev == run->root_dev) {
+        return false;
+    }
+    if (f->now.dev == 0 || f->now.dev == root->dev) {
+        return true;
+    }
+    return f->now.dev != f->journal.dev && trust_has_others(files, n, f);
 }
 
 /* Something of that filesystem is there. Some file systems give files another
@@ -149,7 +168,8 @@ static bool trust_lost_mount(const struct trust_run *run,
     uint64_t seen = 0; /* looked for, and there */
     for (size_t i = 0; i < n; i++) {
         uint64_t dev = files[i].journal.dev;
-        if (dev == seen || !trust_misses_mount(run, root, &files[i])) {
+        if (dev == seen ||
+            !trust_misses_mount(run, root, files, n, &files[i])) {
             continue;
         }
         if (!trust_sees_device(files, n, dev)) {

@@ -234,9 +234,11 @@ static void test_device(void **state)
     assert_int_equal(verdict_of(CUT, f), TRUST_LATE);
 }
 
-/* Files of two filesystems, of which the second was mounted below the save
- * path: per file its device, whether it is there, and whether the folder where
- * it would be is that device's ('m') or the bare mount point ('b'). */
+/* Files of some filesystems, of which all but the first were mounted below the
+ * save path: per file its device and whether it is there ('+'; 'n': it has
+ * another number now), or else what the folder is where it would be: that
+ * device's ('m'; 'a': it has another number now), the bare mount point below
+ * the save path ('b') or on the second file's device ('s'). */
 static const struct {
     const char *what;
     uint64_t dev[3];
@@ -250,7 +252,25 @@ static const struct {
     {"files have another device than folders", {1, 2, 2}, "++b", true},
     {"a file beside the mount is gone", {1, 1, 2}, "+b+", true},
     {"linked to a drive that is away", {1, 1, 3}, "++b", false},
+    {"a mount below another is away", {1, 2, 3}, "++s", false},
+    {"numbered anew, and a file of it is gone", {1, 2, 2}, "+na", true},
 };
+
+/* The device of a file, or of the folder where it would be. */
+static uint64_t dev_of(const uint64_t dev[3], size_t i, char is)
+{
+    switch (is) {
+    case 'b':
+        return dev[0];
+    case 's':
+        return dev[1];
+    case 'n':
+    case 'a':
+        return 9;
+    default:
+        return dev[i];
+    }
+}
 
 static void test_mounts(void **state)
 {
@@ -261,9 +281,9 @@ static void test_mounts(void **state)
         for (size_t k = 0; k < 3; k++) {
             char is = mounts[i].is[k];
             f[k] = file_of((struct fingerprint)OURS, (struct fingerprint)OURS);
-            f[k].journal.dev = f[k].now.dev = mounts[i].dev[k];
-            f[k].now.exists = is == '+';
-            f[k].now.dev = is == 'b' ? 1 : mounts[i].dev[k];
+            f[k].journal.dev = mounts[i].dev[k];
+            f[k].now.exists = is == '+' || is == 'n';
+            f[k].now.dev = dev_of(mounts[i].dev, k, is);
         }
         if (trust_judge(&run, &root_1, f, 3) != mounts[i].there) {
             fail_msg("%s", mounts[i].what);
