@@ -3,7 +3,9 @@
  * Each migration is one transaction that also raises user_version, so a file is
  * always wholly of one version. A database that already held something is
  * copied to FILE.backup-vN first. Foreign keys are off meanwhile (a migration
- * may rebuild a table) and checked before the commit.
+ * may rebuild a table) and checked before the commit. So is the check that
+ * ALTER TABLE makes of all views: one of somebody's own may stand on a view of
+ * ours that is being made anew.
  *
  * A new database is made at once from what all of them lead to (see
  * schema/whole.c): the way through the versions is five times as long.
@@ -169,7 +171,10 @@ int journal_migrate(struct journal *db, const struct journal_migration *list,
         code = journal_migrate_prepare(db, version, e);
     }
     if (code == 0) {
-        code = journal_exec(db, "PRAGMA foreign_keys = OFF", e);
+        code = journal_exec(db,
+                            "PRAGMA foreign_keys = OFF;"
+                            "PRAGMA legacy_alter_table = ON",
+                            e);
     }
     if (code == 0 && version == 0) {
         code = journal_migrate_fresh(db, list, n, &version, e);
@@ -179,7 +184,10 @@ int journal_migrate(struct journal *db, const struct journal_migration *list,
             code = journal_migrate_step(db, &list[i], e);
         }
     }
-    int back = journal_exec(db, "PRAGMA foreign_keys = ON", code ? NULL : e);
+    int back = journal_exec(db,
+                            "PRAGMA legacy_alter_table = OFF;"
+                            "PRAGMA foreign_keys = ON",
+                            code ? NULL : e);
     if (!had_lock) {
         journal_lock_drop(db);
     }

@@ -357,15 +357,19 @@ static void test_migrate(void **state)
 }
 
 /* A database of each version that there was is brought up to date: what is in
- * it stays, and its schema is that of a new one. */
+ * it stays, somebody's own views, too, and its schema is that of a new one. */
 static void test_every_version(void **state)
 {
     static const char row[] =
         "INSERT INTO torrent (info_hash, name, save_path) VALUES"
         " ('0123456789abcdef0123456789abcdef01234567', 'old', '/here')";
+    static const char mine[] =
+        "CREATE VIEW mine AS SELECT name, state FROM progress;"
+        "CREATE VIEW mine_too AS SELECT m.name, f.path FROM mine AS m"
+        " JOIN file_progress AS f";
     static const char all[] =
         "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema"
-        " WHERE sql NOT NULL ORDER BY type, name)";
+        " WHERE sql NOT NULL AND name NOT LIKE 'mine%' ORDER BY type, name)";
     struct test_db *t = *state;
     struct err e = {0};
     static char fresh[65536], now[sizeof(fresh)];
@@ -377,9 +381,12 @@ static void test_every_version(void **state)
         struct journal *db = open_bare(t->path);
         assert_int_equal(journal_migrate(db, journal_migrations, n, &e), 0);
         assert_int_equal(journal_exec(db, row, &e), 0);
+        assert_int_equal(journal_exec(db, mine, &e), 0);
         journal_close(db);
         journal_close(test_db_open(t->path, JOURNAL_ENGINE));
         TEST_DB_IS(t->path, "SELECT name FROM torrent", "old");
+        TEST_DB_IS(t->path, "SELECT name FROM mine", "old");
+        TEST_DB_IS(t->path, "SELECT count(*) FROM mine_too", "0");
         (void)test_db_get(t->path, all, now, sizeof(now));
         assert_string_equal(now, fresh);
     }
