@@ -56,14 +56,16 @@ struct fingerprint store_sys_print(const struct stat *st)
 int store_sys_open(struct store *d, const char *path, int flags)
 {
     int rc = store_sys_fault(d, flags & O_CREAT ? "create" : "open", path);
+    int block = O_NONBLOCK;
     while (rc == 0) {
-        int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+        int fd = open(path, flags | O_CLOEXEC | block | O_NOCTTY, 0666);
         if (fd >= 0) {
             return fd;
         }
-        if (errno == EINTR) {
-            rc = 0;
-        } else {
+        bool is_leased = errno == EWOULDBLOCK && block != 0;
+        if (is_leased) {
+            block = 0; /* who has the lease, Samba say, is asked to let go */
+        } else if (errno != EINTR) {
             rc = -errno;
         }
     }

@@ -5,8 +5,10 @@ the text names the path and what helps, the state is saved, and `btc resume` goe
 on once the cause is gone."""
 import contextlib
 import copy
+import fcntl
 import os
 import pathlib
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -481,6 +483,30 @@ def test_file_size_limit(lab):
         assert run.wait(60) == 10 and what in run.err(), run.err()
     assert state(lab) == "error"
     said(lab.btc("resume"), 0)
+    torrent.check(out)
+
+
+def test_leased(lab):
+    """Another program has a lease on a file, as Samba has, and gives it up when
+    it is asked to."""
+    torrent, seeder = setup(lab)
+    out = folder(lab, "out")
+    path = os.path.join(out, torrent.name)
+    shutil.copy(torrent.source, path)
+    with open(path, "r+b") as f:
+        f.write(b"bad")
+    asked = []
+    with open(path, "rb") as f:
+        def let_go(*_):
+            asked.append(True)
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        before = signal.signal(signal.SIGIO, let_go)
+        try:
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            said(get(lab, torrent, seeder, out), 0)
+        finally:
+            signal.signal(signal.SIGIO, before)
+    assert asked
     torrent.check(out)
 
 
