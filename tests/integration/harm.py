@@ -7,15 +7,16 @@ import time
 class Files:
     """The manipulations of one file of `size` bytes, by name."""
 
-    def __init__(self, lab, path, source, size):
+    def __init__(self, lab, path, source, size, ways=()):
         self.path, self.random, self.size = path, source, size
+        self.ways = ways or self.ALL
         self.old = lab.path("old", os.path.basename(path))
         self.beside = path + ".beside"
 
     def manipulate(self):
         """One of them; its name."""
         self.keep()
-        name = self.random.choice(self.ALL)
+        name = self.random.choice(self.ways)
         getattr(self, name)()
         return name
 

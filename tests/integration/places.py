@@ -13,6 +13,7 @@ import subprocess
 
 import kit
 import lab as lab_module
+from harm import Files
 
 SMALL = 20 << 20  # the tmpfs
 TIGHT = 24 << 20  # that of the database
@@ -33,10 +34,14 @@ class Places:
         self.tight = lab.mount_tmpfs("tight", TIGHT)
         self.is_mounted = self.is_read_only = False
         self.frozen = set()
+        self.user_space = []
         for make in (self.make_drive, self.make_small, self.make_overlay,
                      self.make_ntfs, self.make_bindfs, self.make_mergerfs):
             try:
                 self.all.append(make())
+                if make in (self.make_ntfs, self.make_bindfs,
+                            self.make_mergerfs):
+                    self.user_space.append(self.all[-1])
             except (lab_module.Skip, subprocess.CalledProcessError) as e:
                 print(f"without {make.__name__[len('make_'):]}: {e}")
 
@@ -93,6 +98,12 @@ class Places:
                 for place in self.all if self.is_there(place)
                 for top, _, names in os.walk(place) for name in names
                 if name != "ballast"]
+
+    def ways_to_harm(self, path):
+        """Those of harm.py that can be seen. With FUSE each name of a file has
+        a cache of its own: what is written by way of another is not."""
+        in_user_space = any(path.startswith(p + "/") for p in self.user_space)
+        return [w for w in Files.ALL if w != "by_link" or not in_user_space]
 
     # --- trouble
 

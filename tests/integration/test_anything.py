@@ -230,9 +230,9 @@ class Steps(Ground):
         begin = self.random.choice(("BEGIN", "BEGIN IMMEDIATE"))
         timer = threading.Timer(self.random.uniform(0, 4), link.close)
         self.holders.append(timer)
-        timer.start()
         link.execute(begin)
         link.execute("SELECT count(*) FROM piece").fetchall()
+        timer.start()
         self.say("hold", begin)
 
     def odd(self, link):
@@ -301,8 +301,8 @@ class Steps(Ground):
         path = self.random.choice(files)
         self.harmed, self.overwrite = True, ["--overwrite"]
         with contextlib.suppress(OSError):  # btc was faster, or it may not be
-            how = Files(self.lab, path, self.random,
-                        os.path.getsize(path)).manipulate()
+            how = Files(self.lab, path, self.random, os.path.getsize(path),
+                        self.places.ways_to_harm(path)).manipulate()
             self.say("harm", how, path)
 
     def stranger(self):
