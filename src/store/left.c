@@ -18,9 +18,10 @@
  * stirred: what is claimed in it is hashed before the torrent is complete, and
  * until then no print of it will be found again.
  *
- * File systems whose times are made elsewhere are left out. Which one it is
- * costs a system call, so that is asked only when a difference has shown: see
- * store_left_counts.
+ * File systems whose times are made elsewhere are left out, for they may change
+ * by themselves. On those in user space a difference of any kind only stirs: a
+ * writer cannot be told from a daemon that is late. Which one it is costs a
+ * system call, so that is asked only when a difference has shown.
  */
 #include "store/internal.h"
 
@@ -46,17 +47,31 @@ struct store_seen store_seen_of(const struct stat *st)
                                .known = true};
 }
 
-bool store_left_counts(int fd)
+/* Who makes the times of a file. */
+enum store_clock {
+    STORE_CLOCK_OURS,
+    STORE_CLOCK_DAEMON,
+    STORE_CLOCK_AWAY
+};
+
+static enum store_clock store_left_clock(int fd)
 {
     static const uint32_t away[] = {
-        NFS_SUPER_MAGIC,  FUSE_SUPER_MAGIC, V9FS_MAGIC,       AFS_SUPER_MAGIC,
-        STORE_MAGIC_CIFS, STORE_MAGIC_SMB2, STORE_MAGIC_SMB3, STORE_MAGIC_CEPH};
+        NFS_SUPER_MAGIC,  V9FS_MAGIC,       AFS_SUPER_MAGIC, STORE_MAGIC_CIFS,
+        STORE_MAGIC_SMB2, STORE_MAGIC_SMB3, STORE_MAGIC_CEPH};
     struct statfs fs;
-    bool counts = fstatfs(fd, &fs) == 0;
-    for (size_t i = 0; counts && i < sizeof(away) / sizeof(away[0]); i++) {
-        counts = (uint32_t)fs.f_type != away[i];
+    if (fstatfs(fd, &fs) != 0) {
+        return STORE_CLOCK_AWAY;
     }
-    return counts;
+    for (size_t i = 0; i < sizeof(away) / sizeof(away[0]); i++) {
+        if ((uint32_t)fs.f_type == away[i]) {
+            return STORE_CLOCK_AWAY;
+        }
+    }
+    if ((uint32_t)fs.f_type == FUSE_SUPER_MAGIC) {
+        return STORE_CLOCK_DAEMON;
+    }
+    return STORE_CLOCK_OURS;
 }
 
 /* Somebody has changed the size or the time of the data. */
@@ -79,13 +94,19 @@ static bool store_left_stirs(const struct store_seen *seen,
            seen->ctime_ns != store_sys_time_ns(&st->st_ctim);
 }
 
-/* That is kept in mind. */
-static void store_left_stirred(struct store_tree *s, uint32_t file, int fd)
+/* A difference has shown; `data`: not in the inode alone. False: it proves that
+ * somebody else has written. Else it may be kept in mind. */
+static bool store_left_weigh(struct store_tree *s, uint32_t file, int fd,
+                             bool data)
 {
-    bool counts = store_left_counts(fd);
+    enum store_clock clock = store_left_clock(fd);
+    if (data && clock == STORE_CLOCK_OURS) {
+        return false;
+    }
     pthread_mutex_lock(&s->d->fd_lock);
-    s->busy[file].stirred |= counts;
+    s->busy[file].stirred |= clock != STORE_CLOCK_AWAY;
     pthread_mutex_unlock(&s->d->fd_lock);
+    return true;
 }
 
 bool store_is_stirred(struct store_tree *s, uint32_t file)
@@ -164,16 +185,13 @@ bool store_left_opened(struct store_tree *s, uint32_t file, int fd,
 {
     bool stirs = false;
     bool learnt = store_left_learn(s, file, generation, st, false, &stirs);
-    if (stirs) {
-        store_left_stirred(s, file, fd);
-    }
-    if (learnt) {
+    if (learnt && !stirs) {
         return true;
     }
-    if (store_left_counts(fd)) {
+    if (!store_left_weigh(s, file, fd, !learnt)) {
         return false;
     }
-    return store_left_learn(s, file, generation, st, true, &stirs);
+    return learnt || store_left_learn(s, file, generation, st, true, &stirs);
 }
 
 bool store_left_look(const struct store_fd *f, struct stat *st)
@@ -189,10 +207,9 @@ bool store_left_look(const struct store_fd *f, struct stat *st)
     struct store_seen seen = s->seen[f->file];
     pthread_mutex_unlock(&s->d->fd_lock);
     seen.known &= ok && quiet;
-    if (store_left_stirs(&seen, st)) {
-        store_left_stirred(s, f->file, f->fd);
-    }
-    return !store_left_differs(&seen, st) || !store_left_counts(f->fd);
+    bool data = store_left_differs(&seen, st);
+    return (!data && !store_left_stirs(&seen, st)) ||
+           store_left_weigh(s, f->file, f->fd, data);
 }
 
 bool store_left_is_ours(const struct store_fd *f)

@@ -33,9 +33,6 @@ struct store_busy {
 };
 
 struct store_seen store_seen_of(const struct stat *st);
-/* The times of the file are made by this kernel: a difference tells something.
- */
-bool store_left_counts(int fd);
 /* What it is now; false when the data are not as we left them. */
 bool store_left_look(const struct store_fd *f, struct stat *st);
 uint32_t store_left_generation(struct store_tree *s, uint32_t file);

@@ -219,9 +219,9 @@ class Gated(wire.Slow):
         super(wire.Slow, self).on_request(w, piece, begin, length)
 
 
-def test_traces_wiped_out(lab):
-    """Somebody writes into the file of a run and sets its time back. The run
-    goes on writing, which gives the inode a time of its own."""
+def written_between(lab, wipe):
+    """Somebody writes into the file of a run and may set its time back. The run
+    goes on writing, which gives the file times of its own."""
     torrent = torrent_of(lab, 90 * LENGTH)
     seed = Gated(torrent, lab.next_ip())
     run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
@@ -242,6 +242,7 @@ def test_traces_wiped_out(lab):
         times = os.stat(path)
         f.seek(victim * LENGTH + 11)
         f.write(b"somebody else")
+    if wipe:
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     seed.pause = 0
     seed.gate.set()
@@ -251,6 +252,33 @@ def test_traces_wiped_out(lab):
     assert "file-changed" in kinds(lab), kinds(lab)
     rows = lab.sql("SELECT downloaded FROM progress")
     assert rows[0]["downloaded"] <= 92 * LENGTH, dict(rows[0])
+
+
+def test_traces_wiped_out(lab):
+    written_between(lab, wipe=True)
+
+
+def in_user_space(lab):
+    """The times of its files are a daemon's."""
+    try:
+        run = subprocess.run(["bindfs", kit.folder(lab, "below"),
+                              kit.folder(lab, "out")], capture_output=True,
+                             text=True, check=False)
+    except FileNotFoundError:
+        raise SKIP("bindfs is not installed") from None
+    if run.returncode != 0:
+        raise SKIP(f"no file systems in user space here: {run.stderr}")
+    lab.mounts.append(lab.path("out"))
+
+
+def test_written_in_user_space(lab):
+    in_user_space(lab)
+    written_between(lab, wipe=False)
+
+
+def test_traces_wiped_out_in_user_space(lab):
+    in_user_space(lab)
+    written_between(lab, wipe=True)
 
 
 def test_run_of_another(lab):
