@@ -242,6 +242,16 @@ static bool api_move_go_on(void *ctx, uint64_t bytes)
            m->o->on_progress(m->o->ctx, m->done, m->total);
 }
 
+/* The file system does not take the name. So exFAT by FUSE means ENOENT in a
+ * folder that is there. */
+static bool api_move_is_name(const char *path, int rc)
+{
+    char *folder = file_folder_of(path);
+    bool is_there = access(folder, W_OK) == 0;
+    free(folder);
+    return rc == -EINVAL || rc == -ENAMETOOLONG || (rc == -ENOENT && is_there);
+}
+
 /* Why a file has no new place. */
 static int api_move_fail(const char *path, int rc, struct err *e)
 {
@@ -250,7 +260,15 @@ static int api_move_fail(const char *path, int rc, struct err *e)
                        "interrupted; the data stays where it was");
     }
     if (rc == -EEXIST) {
-        return err_set(e, BTC_E_EXISTS, "%.300s: somebody has put a file there",
+        return err_set(e, BTC_E_EXISTS,
+                       "%.300s: somebody has put a file there, or its name is "
+                       "the same as another's on that file system",
+                       path);
+    }
+    if (api_move_is_name(path, rc)) {
+        return err_set(e, BTC_E_IO,
+                       "%.300s: that file system takes no such name or length; "
+                       "choose another folder",
                        path);
     }
     return err_set_errno(e, -rc, "%.300s", path);
@@ -500,13 +518,28 @@ void api_move_undo(struct api_move *m)
     }
 }
 
+/* The time as another file system keeps it: NTFS in tenths of a microsecond,
+ * exFAT in hundredths of a second, ext3 in seconds, FAT in two. */
+static bool api_move_is_time(int64_t ns, int64_t original)
+{
+    static const int64_t grains[] = {1,        100,        1000,
+                                     10000000, 1000000000, 2000000000};
+    for (size_t i = 0; i < sizeof(grains) / sizeof(grains[0]); i++) {
+        if (ns == original - original % grains[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A copy has the length and the time of its original, unless somebody has
  * written to one of the two since. Then both stay. */
 static bool api_move_is_like(const char *from, const struct fingerprint *copy)
 {
     struct fingerprint old;
     return relocate_look(from, &old) != 0 ||
-           (old.size == copy->size && old.mtime_ns == copy->mtime_ns);
+           (old.size == copy->size &&
+            api_move_is_time(copy->mtime_ns, old.mtime_ns));
 }
 
 /* Folders that have become empty, also those of files that a run was killed

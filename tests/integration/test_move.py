@@ -89,6 +89,39 @@ def test_mergerfs(lab):
     in_user_space(lab, "mergerfs")
 
 
+def test_whole_seconds(lab):
+    """Where times are coarse the copies have other ones than the originals,
+    and are known for all that."""
+    torrent = make(lab)
+    at = lab.mount_coarse("coarse")
+    assert os.stat(lab.path("out/data/big")).st_mtime_ns % 1_000_000_000
+    for to in (kit.folder(lab, "coarse/x"), lab.path("out")):
+        run = lab.btc("move", "1", to, "--json")
+        row = json.loads(run.out)["torrents"][0]
+        assert run.code == 0 and row["files_left"] == 0, run
+        assert names(at, lab.path("out")) == sorted(
+            os.path.relpath(os.path.join(to, name), at if at in to else to)
+            for name in WHOLE), to
+        torrent.check(to)
+
+
+def test_names_that_do_not_fit(lab):
+    """The file system there takes no colon: nothing is moved, and it says so."""
+    lab.make_data("seed/data/a", 70_000, seed=1)
+    lab.make_data("seed/data/b:c", 70_000, seed=2)
+    torrent = lab.make_torrent(lab.path("seed/data"), piece_length=LENGTH)
+    shutil.copytree(lab.path("seed/data"), lab.path("out/data"))
+    kit.get(lab, torrent)
+    image = lab.make_image("image", "mkntfs", "-F", "-q", size=16 << 20)
+    far_away = lab.mount("mnt", lab_module.find("ntfs-3g"), "-o",
+                         "windows_names", image)
+    run = lab.btc("move", "1", far_away)
+    assert run.code == 10 and "takes no such name" in run.err, run
+    assert not names(far_away)
+    torrent.check(lab.path("out"))
+    assert lab.btc("verify").code == 0
+
+
 def test_keeps_what_hangs_on_it(lab):
     """A copy has the owner, the rights, the attributes and the access list of
     its original, as a file has that only gets another name."""
