@@ -277,6 +277,9 @@ static int relocate_copy_file(const char *from, const char *to,
     struct relocate r = {.from = -1, .to = -1, .watch = watch};
     struct stat st;
     r.from = open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (r.from < 0 && errno == EWOULDBLOCK) {
+        r.from = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC); /* a lease */
+    }
     if (r.from < 0) {
         return -errno;
     }

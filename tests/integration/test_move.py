@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """btc move: the data goes to another folder, on the same device or another, with
 an engine or without; a kill at any moment loses nothing."""
+import fcntl
 import json
 import os
 import shutil
@@ -87,6 +88,25 @@ def test_bindfs(lab):
 def test_mergerfs(lab):
     """A file has another number under each name."""
     in_user_space(lab, "mergerfs")
+
+
+def test_leased(lab):
+    """Another program has a lease on a file, and lets go when it is asked."""
+    torrent = make(lab)
+    far_away = far(lab)
+    asked = []
+    with open(lab.path("out/data/big"), "rb+") as f:
+        def let_go(*_):
+            asked.append(True)
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        before = signal.signal(signal.SIGIO, let_go)
+        try:
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            assert lab.btc("move", "1", far_away).code == 0
+        finally:
+            signal.signal(signal.SIGIO, before)
+    assert asked
+    torrent.check(far_away)
 
 
 def test_whole_seconds(lab):
