@@ -215,12 +215,40 @@ static void test_speed(void **state)
     sim_each_seed(6, body_mixers);
 }
 
+/* Twenty who spoil each piece that they have a part in, and then send a block
+ * every four seconds, so that they never stand still: the spoilt pieces are not
+ * theirs until they have sent all of them, however large they are. */
+static void body_owners(struct sim *s)
+{
+    struct sim_shape sh = {.total = SPEED_TOTAL,
+                           .piece_length =
+                               s->seed % 2 == 0 ? SPEED_PIECE : 4 * MIB};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    sim_start(st);
+    for (int i = 0; i < 20; i++) {
+        sim_fake_haunt(sim_fake_new(s, c, SIM_OWNER, MIB / 4), &n->host);
+    }
+    for (int i = 0; i < 2; i++) {
+        sim_add_peer(st, &sim_fake_new(s, c, SIM_HONEST, SPEED_RATE)->host);
+    }
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 120000));
+    check_bans(s, st);
+}
+
+static void test_owners(void **state)
+{
+    (void)state;
+    sim_each_seed(24, body_owners);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_script), cmocka_unit_test(test_zoo),
         cmocka_unit_test(test_crowds),      cmocka_unit_test(test_chaos),
-        cmocka_unit_test(test_speed),
+        cmocka_unit_test(test_speed),       cmocka_unit_test(test_owners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

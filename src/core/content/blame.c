@@ -14,21 +14,26 @@
  * each try has one sender, and a fast liar cannot hide among those it shares
  * with.
  *
- * An owner is drawn among the peers that answer, those that were of use with
- * more lots; one that stands still loses the piece to another. By lot, for any
- * order can be played: who is always first in it could keep the piece for ever.
+ * An owner is drawn among the peers that answer, with the more lots the more it
+ * has brought: a crowd that brings little seldom wins. One that stands still
+ * loses the piece to another. By lot, for any order can be played: who is
+ * always first in it could keep the piece for ever.
  */
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "core/content/internal.h"
+#include "model/block.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define SUSPECT_MAX      64    /* failed pieces remembered; the oldest goes */
 #define SUSPECT_STILL_MS 5000  /* an owner brings a block this often ... */
 #define SUSPECT_OWN_MS   10000 /* ... and is not much slower than another */
-#define SUSPECT_FIT_LOTS 4096  /* lots of one that answers */
-#define SUSPECT_LOTS     4     /* times so many of one that was of use */
+#define SUSPECT_GROWS    6     /* doublings of that, with each owner */
+#define SUSPECT_FIT_LOTS 64    /* lots of one that answers, times: */
+#define SUSPECT_FIRST    16    /* so many, and one for each block it brought */
+#define SUSPECT_MOST     4096  /* blocks that count */
 
 static struct suspect_piece *blame_find(const struct content *c, uint32_t piece)
 {
@@ -164,14 +169,23 @@ void blame_failed(struct content *c, uint32_t piece,
 
 /* --- owners --- */
 
-/* The owner stands still, or another one is much faster. */
+/* How long an owner is left in peace. Longer each time, for a slow honest one
+ * must come to the end of a large piece. */
+static uint64_t blame_peace_ms(const struct suspect_piece *s)
+{
+    return (uint64_t)SUSPECT_OWN_MS
+           << num_min_u32(s->n_owners - 1, SUSPECT_GROWS);
+}
+
+/* The owner stands still, or another one is much faster, or has nothing to do:
+ * in the end all wait for owners, and nobody shows how fast it is. */
 static bool blame_is_slow(const struct suspect_piece *s,
                           const struct content_candidate *all, size_t n,
                           uint64_t now_ms)
 {
     const struct content_candidate *owner = NULL;
     bool still = now_ms - s->block_ms > SUSPECT_STILL_MS;
-    bool old = now_ms - s->owned_ms > SUSPECT_OWN_MS;
+    bool old = now_ms - s->owned_ms > blame_peace_ms(s);
     for (size_t i = 0; i < n; i++) {
         if (all[i].peer == s->owner) {
             owner = &all[i];
@@ -186,7 +200,8 @@ static bool blame_is_slow(const struct suspect_piece *s,
     for (size_t i = 0; i < n; i++) {
         const struct content_candidate *p = &all[i];
         if (p != owner && p->fit && !p->late && bits_get(p->have, s->piece) &&
-            (still || (old && p->down_rate > owner->down_rate * 4))) {
+            (still ||
+             (old && (p->idle || p->down_rate > owner->down_rate * 4)))) {
             return true;
         }
     }
@@ -205,10 +220,8 @@ static uint32_t blame_lots(const struct suspect_piece *s,
     if (p->peer == s->owner || p->late || !p->fit) {
         return 1;
     }
-    if (p->useful) {
-        return SUSPECT_FIT_LOTS * SUSPECT_LOTS;
-    }
-    return SUSPECT_FIT_LOTS;
+    uint64_t blocks = num_min_u64(p->brought / BLOCK_LEN, SUSPECT_MOST);
+    return SUSPECT_FIT_LOTS * (SUSPECT_FIRST + (uint32_t)blocks);
 }
 
 /* Gives the piece to one of those that have it. */
@@ -229,6 +242,7 @@ static void blame_draw(struct content *c, struct suspect_piece *s,
     if (owner != PICKER_ORIGIN_NONE) {
         outcomes_post_free(c);
         s->owned_ms = s->block_ms = now_ms;
+        s->n_owners++;
     }
 }
 

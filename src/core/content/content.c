@@ -293,17 +293,25 @@ bool content_has_suspects(const struct content *c)
     return c->suspects != NULL;
 }
 
-void content_choose_owners(struct content *c,
+bool content_may_send(const struct content *c, uint32_t peer, uint32_t piece)
+{
+    return blame_allows(c, peer, piece);
+}
+
+bool content_choose_owners(struct content *c,
                            const struct content_candidate *all, size_t n,
                            uint64_t now_ms)
 {
     struct suspect_piece *s;
+    bool changed = false;
     blame_forget_here(c);
     for (s = c->suspects; s != NULL; s = s->hh.next) {
         if (blame_choose(c, s, all, n, now_ms)) {
             pieces_keep_only(c, s->piece, s->owner);
+            changed = true;
         }
     }
+    return changed;
 }
 
 /* --- facts --- */

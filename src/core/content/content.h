@@ -152,13 +152,17 @@ struct content_candidate {
     uint32_t peer;
     const struct bits *have; /* borrows */
     uint64_t down_rate;
-    bool choking; /* it may not be asked at all */
-    bool fit;     /* it may be asked, and answers */
-    bool late;    /* it owes us something */
-    bool useful;  /* it sent good blocks */
+    uint64_t brought; /* bytes, by this connection */
+    bool choking;     /* it may not be asked at all */
+    bool fit;         /* it may be asked, and answers */
+    bool late;        /* it owes us something */
+    bool idle;        /* and nothing is asked of it now */
 };
 bool content_has_suspects(const struct content *c);
-void content_choose_owners(struct content *c,
+/* False: the piece is suspect, and another one's. */
+bool content_may_send(const struct content *c, uint32_t peer, uint32_t piece);
+/* True when a piece has another owner now. */
+bool content_choose_owners(struct content *c,
                            const struct content_candidate *all, size_t n,
                            uint64_t now_ms);
 

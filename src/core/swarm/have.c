@@ -29,11 +29,40 @@ static void have_count_seed(struct swarm *w, struct peer *p, bool was_seed)
     }
 }
 
+/* As long as nobody knows the pieces any of them will do: peers give their
+ * slots out every ten seconds, and whoever says late that it is interested
+ * waits for the next turn. */
+static bool have_is_wanted(const struct swarm *w, const struct peer *p)
+{
+    if (w->content == NULL) {
+        return w->mode == SWARM_DOWNLOADING &&
+               (p->am_interested || early_has_any(&p->have.early));
+    }
+    return w->mode != SWARM_OFF &&
+           content_is_interesting(w->content, &p->have.bits);
+}
+
+void have_interest(struct swarm *w, struct peer *p)
+{
+    bool want = have_is_wanted(w, p);
+    if (want == p->am_interested) {
+        return;
+    }
+    p->am_interested = want;
+    if (want) {
+        p->window.blink_ms = 0; /* an UNCHOKE is the answer to this */
+        (void)peer_put_simple(p, WIRE_INTERESTED);
+    } else {
+        (void)peer_put_simple(p, WIRE_NOT_INTERESTED);
+    }
+    slots_output(w, p);
+}
+
 /* After any change of what it has. */
 static void have_changed(struct swarm *w, struct peer *p, bool was_seed)
 {
     have_count_seed(w, p, was_seed);
-    request_interest(w, p);
+    have_interest(w, p);
     request_fill(w, p);
 }
 
@@ -76,7 +105,7 @@ int have_early(struct swarm *w, struct peer *p, const struct wire_msg *m)
     }
     have_count_early(w, p, before);
     if (err == 0) {
-        request_interest(w, p);
+        have_interest(w, p);
     }
     return err;
 }

@@ -157,6 +157,7 @@ void totals_get(const struct swarm *w, uint64_t now_ms, uint64_t *down,
 int have_map(struct swarm *w, struct peer *p, const struct wire_msg *m);
 /* One more piece. */
 int have_piece(struct swarm *w, struct peer *p, uint32_t piece);
+void have_interest(struct swarm *w, struct peer *p); /* is told, if new */
 /* Any of these while nobody knows the pieces. */
 int have_early(struct swarm *w, struct peer *p, const struct wire_msg *m);
 void have_forget_early(struct swarm *w, struct peer *p);
@@ -164,12 +165,11 @@ void have_forget_early(struct swarm *w, struct peer *p);
 int have_join(struct swarm *w, struct peer *p);
 
 /* --- request.c --- */
-/* Tells it whether we want something that it has. */
-void request_interest(struct swarm *w, struct peer *p);
 void request_fill(struct swarm *w, struct peer *p);
 void request_fill_all(struct swarm *w);
 /* Takes all its requests back; `late` = answers may still come. */
 void request_drop_all(struct swarm *w, struct peer *p, bool late);
+void request_disown(struct swarm *w, struct peer *p); /* what is others' */
 void request_rejected(struct swarm *w, struct peer *p,
                       const struct wire_block *wire);
 void request_tick(struct swarm *w, struct peer *p, uint64_t elapsed_ms);
@@ -227,7 +227,7 @@ int extend_message(struct swarm *w, struct peer *p,
 int extend_offered(struct swarm *w, struct peer *p);
 void extend_closed(struct swarm *w, const struct peer *p);
 void extend_tick(struct swarm *w);
-/* The bytes of the info dictionary came, or they are not to be had now. */
+/* The bytes of the info dictionary came, or are not to be had now. */
 void extend_answer_all(struct swarm *w);
 void extend_put_port(struct swarm *w, struct peer *p); /* ours (BEP 5) */
 /* PORT: it has a node of the DHT there. */

@@ -44,35 +44,6 @@ static bool request_is_allowed(const struct swarm *w, const struct peer *p)
            (!p->peer_choking || p->fast.n_in > 0);
 }
 
-/* As long as nobody knows the pieces any of them will do: peers give their
- * slots out every ten seconds, and whoever says late that it is interested
- * waits for the next turn. */
-static bool request_is_wanted(const struct swarm *w, const struct peer *p)
-{
-    if (w->content == NULL) {
-        return w->mode == SWARM_DOWNLOADING &&
-               (p->am_interested || early_has_any(&p->have.early));
-    }
-    return w->mode != SWARM_OFF &&
-           content_is_interesting(w->content, &p->have.bits);
-}
-
-void request_interest(struct swarm *w, struct peer *p)
-{
-    bool want = request_is_wanted(w, p);
-    if (want == p->am_interested) {
-        return;
-    }
-    p->am_interested = want;
-    if (want) {
-        p->window.blink_ms = 0; /* an UNCHOKE is the answer to this */
-        (void)peer_put_simple(p, WIRE_INTERESTED);
-    } else {
-        (void)peer_put_simple(p, WIRE_NOT_INTERESTED);
-    }
-    slots_output(w, p);
-}
-
 /* Sends the requests that were picked. */
 static void request_send(struct swarm *w, struct peer *p,
                          const struct picker_block *b, size_t n)
@@ -297,6 +268,15 @@ static void request_cancel_at(struct swarm *w, uint32_t id,
     }
     if (p != NULL && i < p->window.n) {
         request_cancel(w, p, i);
+    }
+}
+
+void request_disown(struct swarm *w, struct peer *p)
+{
+    for (uint32_t i = 0; i < p->window.n; i++) {
+        if (!content_may_send(w->content, p->id, peer_req_at(p, i)->b.piece)) {
+            request_cancel(w, p, i--);
+        }
     }
 }
 

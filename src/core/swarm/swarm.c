@@ -240,13 +240,21 @@ static void swarm_choose_owners(struct swarm *w)
                 .choking = p->peer_choking,
                 .fit = !p->peer_choking && !p->window.snubbed &&
                        w->clock.now_ms >= p->window.from_ms,
+                .idle = p->window.n == 0,
                 .late = peer_is_late(p),
-                .useful = p->record.was_useful,
+                .brought = p->rate.down.total,
             };
         }
     }
-    content_choose_owners(w->content, all, n, w->clock.now_ms);
+    bool changed = content_choose_owners(w->content, all, n, w->clock.now_ms);
     free(all);
+    if (!changed) {
+        return;
+    }
+    SWARM_EACH_PEER(p, w)
+    {
+        request_disown(w, p);
+    }
 }
 
 void swarm_tick(struct swarm *w)
@@ -435,7 +443,7 @@ void swarm_piece_verified(struct swarm *w, uint32_t piece)
             swarm_put_have(w, p, piece);
         }
         if (p->am_interested && bits_get(&p->have.bits, piece)) {
-            request_interest(w, p);
+            have_interest(w, p);
         }
     }
     if (!content_has_todo(w->content)) {
@@ -449,7 +457,7 @@ void swarm_wants_changed(struct swarm *w)
     SWARM_EACH_PEER(p, w)
     {
         if (p->phase == PEER_ACTIVE) {
-            request_interest(w, p);
+            have_interest(w, p);
         }
     }
 }
