@@ -16,7 +16,7 @@ import lab as lab_module
 from harm import Files
 
 SMALL = 20 << 20  # the tmpfs
-TIGHT = 24 << 20  # that of the database
+TIGHT = 64 << 20  # that of the database, which holds long labels
 
 
 def call(*argv):
