@@ -383,6 +383,10 @@ int journal_open(const char *path, unsigned flags, struct journal **out,
  * database over this one finds no log that would be played over the copy. */
 static void journal_close_wal(struct journal *db)
 {
+    struct stat st;
+    if (stat(db->path, &st) != 0) {
+        return; /* its drive is away: no lock into what is there instead */
+    }
     if (db->sql && db->lock_fd < 0 && !(db->flags & JOURNAL_READ_ONLY) &&
         sqlite3_total_changes64(db->sql) > 0 &&
         journal_engine_pid(db->path) == 0) { /* no waiting for an engine */

@@ -201,6 +201,26 @@ static void test_network_file_systems(void **state)
     assert_null(journal_fs_network(0x01021994, "tmpfs"));
 }
 
+/* Its drive was unmounted under a command that had written: what is in that
+ * place now gets nothing of ours. */
+static void test_nothing_in_another_place(void **state)
+{
+    struct test_db *t = *state;
+    char place[96], away[96], path[128], lock[160];
+    (void)snprintf(place, sizeof(place), "%s/drive", t->dir);
+    (void)snprintf(away, sizeof(away), "%s/away", t->dir);
+    (void)snprintf(path, sizeof(path), "%s/btc.db", place);
+    (void)snprintf(lock, sizeof(lock), "%s-lock", path);
+    assert_int_equal(mkdir(place, 0700), 0);
+    struct journal *db = test_db_open(path, JOURNAL_CREATE);
+    (void)test_db_add(db, 1);
+    assert_int_equal(rename(place, away), 0);
+    assert_int_equal(mkdir(place, 0700), 0);
+    journal_close(db);
+    assert_int_equal(access(lock, F_OK), -1);
+    assert_int_equal(rmdir(place), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
@@ -208,7 +228,8 @@ int main(void)
         T(test_engine_lock_is_the_files),   T(test_asking_keeps_sqlites_locks),
         T(test_asking_while_others_lock),   T(test_hard_links_are_refused),
         T(test_file_goes_while_it_is_open), T(test_log_goes_while_it_is_open),
-        T(test_front_does_not_checkpoint),  T(test_network_file_systems),
+        T(test_nothing_in_another_place),   T(test_front_does_not_checkpoint),
+        T(test_network_file_systems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
