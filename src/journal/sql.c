@@ -14,7 +14,7 @@ static int journal_file_errno(sqlite3 *sql, int op)
     sqlite3_file *f = NULL;
     int os = 0;
     if (sqlite3_file_control(sql, "main", op, (void *)&f) == SQLITE_OK && f &&
-        f->pMethods) {
+        f->pMethods && f->pMethods->xFileControl) {
         (void)f->pMethods->xFileControl(f, SQLITE_FCNTL_LAST_ERRNO, &os);
     }
     return os;

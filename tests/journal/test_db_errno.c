@@ -143,6 +143,22 @@ static void test_codes(void **state)
     assert_int_equal(journal_code(NULL, SQLITE_IOERR), BTC_E_IO);
 }
 
+/* A journal in memory is no file that could be asked. */
+static void test_no_file(void **state)
+{
+    sqlite3 *sql;
+    (void)state;
+    assert_int_equal(sqlite3_open(":memory:", &sql), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(sql,
+                                  "CREATE TABLE t (x); BEGIN;"
+                                  "INSERT INTO t VALUES (1)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(journal_code(sql, SQLITE_IOERR), BTC_E_IO);
+    assert_int_equal(journal_code(sql, SQLITE_CORRUPT), BTC_E_DB);
+    assert_int_equal(sqlite3_close(sql), SQLITE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +167,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unreadable, errno_setup,
                                         test_db_teardown),
         cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_no_file),
     };
     errno_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
