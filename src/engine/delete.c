@@ -110,7 +110,8 @@ int delete_judge(const struct journal_removal *r, const struct store_job *job,
                        job->fail.text, (long long)r->id);
     }
     if (job->result != 0) {
-        return err_set(e, job->result, "cannot delete: %s; " REMOVAL_HINT,
+        return err_set(e, job->result,
+                       "cannot delete: %s; mend that, " REMOVAL_HINT,
                        job->fail.text);
     }
     if (job->remove.n_removed == 0 && r->root_dev != 0 &&

@@ -292,6 +292,23 @@ def test_another_number(lab):
     assert run.code == 0 and not os.listdir(lab.path("out")), run
 
 
+def test_may_not_delete(lab):
+    """A folder that cannot be changed: it stays, the torrent too, and the text
+    says what the two ways out are."""
+    at = lab.mount_tmpfs("drive", "16m")
+    t = folder(lab)
+    shutil.copytree(lab.path("seed/two"), os.path.join(at, "two"))
+    assert lab.btc("add", t.path, "-d", at, "--seed", "none").code == 0
+    assert lab.btc("verify").code == 0
+    subprocess.run(["mount", "-o", "remount,ro", at], check=True)
+    run = lab.btc("rm", "--data", "-y", "two")
+    assert run.code == 10 and "mend that, or remove" in run.err, run
+    assert len(os.listdir(at + "/two")) == 2 and lab.sql("SELECT 1 FROM torrent")
+    subprocess.run(["mount", "-o", "remount,rw", at], check=True)
+    run = lab.btc("rm", "--data", "-y", "two")
+    assert run.code == 0 and not os.listdir(at), run
+
+
 def test_not_mounted(lab):
     """An empty folder where a drive is mounted as a rule."""
     def mount(*args):
