@@ -133,6 +133,7 @@ struct api_place {
     char *save_path; /* owns; as it will be journaled */
     size_t name_max; /* bytes of the longest name that it can hold */
     bool is_ready;   /* it is there and can be written, `device` is known */
+    bool is_made;    /* api_place_check has made it */
     uint64_t device; /* the filesystem, when somebody has mounted it; 0 for that
                         of /, which is always there and may be numbered anew
                         with each boot */

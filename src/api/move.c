@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define API_MOVE_SLICE_MS 50u    /* an engine is looked at this often */
 #define API_MOVE_LEAST_MS 1000u  /* it needs so long to see a wish */
@@ -237,6 +238,9 @@ int btc_move(struct btc *b, int64_t id, const struct btc_move_options *o,
     }
     if (code == 0) {
         code = api_move_run(b->db, id, &place, o, out, &err);
+    }
+    if (code != 0 && place.is_made) {
+        (void)rmdir(place.save_path); /* nobody has asked for an empty folder */
     }
     api_place_fini(&place);
     return api_status(e, code, &err);

@@ -118,8 +118,10 @@ int api_place_check(struct api_place *p, const struct journal_file *files,
     if (p->is_ready) {
         return 0;
     }
-    p->is_ready = access(p->save_path, W_OK | X_OK) == 0 ||
-                  mkdir(p->save_path, 0777) == 0;
+    p->is_ready = access(p->save_path, W_OK | X_OK) == 0;
+    if (!p->is_ready) {
+        p->is_made = p->is_ready = mkdir(p->save_path, 0777) == 0;
+    }
     p->device = api_place_device(p->save_path);
     if (p->is_ready) {
         return 0;
