@@ -486,6 +486,25 @@ static void test_bans_are_by_ip(void **state)
     check(w);
 }
 
+/* An IPv6 /64 that sends one liar after the other is banned whole. */
+static void test_bans_of_network(void **state)
+{
+    struct world *w = *state;
+    struct addr next = at("[2001:db8:0:1:9::9]:6881");
+    struct addr beside = at("[2001:db8:0:2::1]:6881");
+
+    peerset_ban(w->ps, add(w, "[2001:db8:0:1::1]:6881", PEER_SOURCE_PEX));
+    peerset_ban(w->ps, add(w, "[2001:db8:0:1::2]:6881", PEER_SOURCE_PEX));
+    peerset_ban(w->ps, add(w, "[2001:db8:0:2::2]:6881", PEER_SOURCE_PEX));
+    uint32_t id = add(w, "[2001:db8:0:1::4]:6881", PEER_SOURCE_PEX);
+    assert_false(peerset_is_banned(w->ps, &next));
+    peerset_ban(w->ps, add(w, "[2001:db8:0:1::3]:6881", PEER_SOURCE_PEX));
+    assert_true(peerset_is_banned(w->ps, &next));
+    assert_true(peerset_get(w->ps, id)->banned);
+    assert_false(peerset_is_banned(w->ps, &beside));
+    check(w);
+}
+
 /* Bans outlive their entries, and the oldest goes when there are too many. */
 static void test_bans_last(void **state)
 {
@@ -1059,6 +1078,7 @@ int main(void)
         TEST(test_dialled_keeps_its_port),
         TEST(test_merge),
         TEST(test_bans_are_by_ip),
+        TEST(test_bans_of_network),
         TEST(test_bans_last),
         TEST(test_eviction),
         TEST(test_nobody_may_go),

@@ -13,11 +13,12 @@
 
 #include "base/map.h"
 
-#define PEERSET_MAX_BANS 4096 /* the oldest is forgotten beyond */
-#define PEERSET_MAX_SELF 32   /* own addresses; the oldest is forgotten */
-#define PEERSET_AHEAD    16   /* candidates that one walk finds */
-#define PEERSET_FIRST    8    /* places at first; doubled up to PEERSET_MAX */
-#define PEERSET_SOURCES  (PEER_SOURCE_LSD + 1)
+#define PEERSET_MAX_BANS     4096 /* the oldest is forgotten beyond */
+#define PEERSET_NETWORK_BANS 3    /* of addresses of one /64, then all of it */
+#define PEERSET_MAX_SELF     32   /* own addresses; the oldest is forgotten */
+#define PEERSET_AHEAD        16   /* candidates that one walk finds */
+#define PEERSET_FIRST        8 /* places at first; doubled up to PEERSET_MAX */
+#define PEERSET_SOURCES      (PEER_SOURCE_LSD + 1)
 
 struct peerset_node {
     struct peerset_entry e; /* first: an entry is its node */

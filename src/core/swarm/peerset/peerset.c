@@ -265,16 +265,35 @@ struct peerset_entry *peerset_at(struct peerset *ps, uint32_t i)
     return &ps->nodes[i]->e;
 }
 
-/* Sets the mark of all entries of an IP. */
-static void peerset_mark_banned(struct peerset *ps, const struct addr *ip,
-                                bool banned)
+/* The /64 of an IPv6 address, as a key among the bans. */
+static struct addr peerset_network(const struct addr *a)
 {
-    for (uint32_t i = 0; i < ps->n; i++) {
-        if (addr_eq_ip(&ps->nodes[i]->e.addr, ip)) {
-            ps->nodes[i]->e.banned = banned;
-        }
+    struct addr net = peerset_key(a, 0);
+
+    memset(net.ip + sizeof(net.ip) / 2, 0, sizeof(net.ip) / 2);
+    return net;
+}
+
+/* The IP of an address is banned, or its network. */
+bool peerset_is_banned(const struct peerset *ps, const struct addr *a)
+{
+    struct addr net = peerset_network(a);
+
+    return peerset_bannee_find(ps, a) ||
+           (a->family == ADDR_V6 && peerset_bannee_find(ps, &net));
+}
+
+/* Who has a /64 has as many addresses as it likes: after a few it is the
+ * network that is banned. */
+static bool peerset_is_bad_network(const struct peerset *ps,
+                                   const struct addr *a)
+{
+    uint32_t n = 0;
+
+    for (const struct peerset_bannee *b = ps->bannees; b; b = b->hh.next) {
+        n += addr_eq_host(&b->ip, a);
     }
-    peerset_changed(ps);
+    return a->family == ADDR_V6 && n >= PEERSET_NETWORK_BANS;
 }
 
 /* Bans the IP of an entry. */
@@ -282,17 +301,22 @@ void peerset_ban(struct peerset *ps, uint32_t id)
 {
     struct peerset_node *node = peerset_by_id(ps, id);
 
-    if (!node || peerset_bannee_find(ps, &node->e.addr)) {
+    if (!node || peerset_is_banned(ps, &node->e.addr)) {
         return;
     }
-    if (peerset_n_bannees(ps) >= PEERSET_MAX_BANS) {
-        struct addr oldest = ps->bannees->ip;
-
+    struct addr net = peerset_network(&node->e.addr);
+    while (peerset_n_bannees(ps) >= PEERSET_MAX_BANS) {
         peerset_bannee_remove(ps, ps->bannees);
-        peerset_mark_banned(ps, &oldest, false);
     }
     peerset_bannee_add(ps, &node->e.addr);
-    peerset_mark_banned(ps, &node->e.addr, true);
+    if (peerset_is_bad_network(ps, &node->e.addr)) {
+        peerset_bannee_add(ps, &net);
+    }
+    for (uint32_t i = 0; i < ps->n; i++) {
+        struct peerset_entry *e = &ps->nodes[i]->e;
+        e->banned = peerset_is_banned(ps, &e->addr);
+    }
+    peerset_changed(ps);
 }
 
 bool peerset_is_self(const struct peerset *ps, const struct addr *a)
@@ -324,10 +348,4 @@ void peerset_set_self(struct peerset *ps, uint32_t id)
         ps->self.at[ps->self.n % PEERSET_MAX_SELF] = node->e.addr;
         ps->self.n++;
     }
-}
-
-/* The IP of an address is banned. */
-bool peerset_is_banned(const struct peerset *ps, const struct addr *a)
-{
-    return peerset_bannee_find(ps, a) != NULL;
 }

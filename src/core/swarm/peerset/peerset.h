@@ -123,7 +123,8 @@ bool peerset_is_self(const struct peerset *ps, const struct addr *a);
 /* How a connection to it ended; `what` is a literal. */
 void peerset_note(struct peerset *ps, uint32_t id, const char *what,
                   int64_t unix_now);
-/* The IP: no entry of it is dialled, no connection of it accepted. */
+/* The IP: no entry of it is dialled, no connection of it accepted; after a few
+ * of an IPv6 /64, nor any of that. */
 void peerset_ban(struct peerset *ps, uint32_t id);
 bool peerset_is_banned(const struct peerset *ps, const struct addr *a);
 
