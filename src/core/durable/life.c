@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 enum life_rule_to {
     TO_IDLE = LIFE_IDLE,
@@ -144,13 +145,30 @@ static bool life_take_goal(struct life *l, bool reached)
     return !reached && life_take_again(l);
 }
 
+/* A core failed. What fails as it stops is the same trouble. */
+static uint64_t life_core_wait(struct life *l, uint64_t wait, uint64_t now_ms)
+{
+    if (l->state == LIFE_STOPPING && l->code != 0) {
+        return num_max_u64(wait, l->wait_ms);
+    }
+    if (now_ms - l->start_ms < l->wait_ms) {
+        wait = num_max_u64(wait, 2 * l->wait_ms);
+    }
+    l->wait_ms = num_min_u64(wait, LIFE_WAIT_MAX_MS);
+    return l->wait_ms;
+}
+
 static void life_take_code(struct life *l, int code, uint64_t now_ms)
 {
+    bool ran = l->state == LIFE_RUNNING || l->state == LIFE_STOPPING;
     uint64_t wait = LIFE_ERROR_MS;
     if (code == BTC_E_STORAGE) {
         wait = LIFE_STORAGE_MS;
     } else if (code == BTC_E_NOSPACE) {
         wait = LIFE_SPACE_MS;
+    }
+    if (ran && code != BTC_E_STORAGE) {
+        wait = life_core_wait(l, wait, now_ms);
     }
     l->code = code;
     l->retry_ms = now_ms + wait;
@@ -329,7 +347,8 @@ static void life_move(struct life *l, const struct life_rule *r)
 }
 
 /* What a new state and an action mean beside themselves. */
-static void life_enter(struct life *l, const struct life_rule *r)
+static void life_enter(struct life *l, const struct life_rule *r,
+                       uint64_t now_ms)
 {
     life_move(l, r);
     if (r->event == LIFE_STOPPED) {
@@ -342,6 +361,7 @@ static void life_enter(struct life *l, const struct life_rule *r)
     case LIFE_DO_START:
         l->code = 0; /* what it waited for has come */
         l->retry_ms = 0;
+        l->start_ms = now_ms;
         l->core = true;
         break;
     case LIFE_DO_LET_GO:
@@ -376,7 +396,7 @@ bool life_input(struct life *l, const struct life_event *ev, uint64_t now_ms)
         r = life_find(l, ev->type);
     }
     if (r != NULL) {
-        life_enter(l, r);
+        life_enter(l, r, now_ms);
     } else if (!life_is_note(ev->type)) {
         *l = before;
         return false;

@@ -34,6 +34,10 @@
 #define LIFE_STORAGE_MS 5000u  /* absent storage is looked for this often */
 #define LIFE_SPACE_MS   10000u /* and free space */
 #define LIFE_ERROR_MS   60000u /* and whatever else went wrong */
+/* A core that fails again before it has run for as long as was waited for it
+ * costs its peers what it throws away (a quota, a bad spot: nothing tells
+ * before it writes): twice as long then, up to this. */
+#define LIFE_WAIT_MAX_MS 600000u
 
 enum life_state {
     LIFE_IDLE,    /* at rest */
@@ -113,6 +117,8 @@ struct life {
     int64_t starts;
     int code;          /* what ended it, 0 = nothing */
     uint64_t retry_ms; /* in a state of waiting: look again; 0 = never */
+    uint64_t start_ms; /* when the core began */
+    uint64_t wait_ms;  /* the wait after it failed, 0: it never has */
     bool follows;      /* the run lives on and follows wishes */
     bool ending;       /* nothing begins any more */
     bool finished;     /* complete and durable */

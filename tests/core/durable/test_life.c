@@ -43,8 +43,9 @@ static bool keep(struct life *l, enum wanted wanted)
 #define ASSERT_STATE(l, what) assert_int_equal((l)->state, LIFE_##what)
 
 /* From its rows to the running core. */
-static void bring_up(struct life *l)
+static void bring_up_at(struct life *l, uint64_t now)
 {
+    struct life_event created = {.type = LIFE_CREATED};
     ASSERT_DOES(l, LOAD);
     assert_true(life_is_starting(l));
     assert_true(input(l, LIFE_LOADED));
@@ -53,9 +54,14 @@ static void bring_up(struct life *l)
     ASSERT_DOES(l, SCAN);
     assert_true(input(l, LIFE_SCANNED));
     ASSERT_DOES(l, CREATE);
-    assert_true(input(l, LIFE_CREATED));
+    assert_true(life_input(l, &created, now));
     ASSERT_DOES(l, START);
     ASSERT_STATE(l, RUNNING);
+}
+
+static void bring_up(struct life *l)
+{
+    bring_up_at(l, T0);
 }
 
 static struct life running(bool follows)
@@ -186,6 +192,53 @@ static void test_waits_and_goes_on(void **state)
         bring_up(&l);
         assert_int_equal(l.code, 0);
     }
+}
+
+/* A core that has begun at `now` fails after `ms`: the wait, which is over. */
+static uint64_t fails_after(struct life *l, uint64_t *now, uint64_t ms,
+                            int code)
+{
+    struct life_event failed = {.type = LIFE_FAILED, .code = code};
+    struct life_event clock = {.type = LIFE_CLOCK};
+    *now += ms;
+    assert_true(life_input(l, &failed, *now));
+    ASSERT_DOES(l, STOP);
+    assert_true(life_input(l, &failed, *now + 1)); /* as it stops */
+    assert_true(input(l, LIFE_STOPPED));
+    assert_true(input(l, LIFE_SETTLED));
+    ASSERT_DOES(l, LET_GO);
+    uint64_t wait = life_deadline(l) - *now;
+    *now = life_deadline(l);
+    assert_true(life_input(l, &clock, *now));
+    assert_true(input(l, LIFE_SETTLED));
+    bring_up_at(l, *now);
+    return wait / 1000 * 1000; /* the second failure came a little later */
+}
+
+/* A quota, or a bad spot: nothing tells before a write does, and what was
+ * fetched for it is thrown away. */
+static void test_waits_longer_each_time(void **state)
+{
+    struct life l = running(true);
+    uint64_t now = T0;
+    (void)state;
+    assert_int_equal(fails_after(&l, &now, 100, BTC_E_NOSPACE), LIFE_SPACE_MS);
+    for (uint64_t want = 2 * LIFE_SPACE_MS; want < LIFE_WAIT_MAX_MS;
+         want *= 2) {
+        assert_int_equal(fails_after(&l, &now, 100, BTC_E_NOSPACE), want);
+    }
+    assert_int_equal(fails_after(&l, &now, 100, BTC_E_NOSPACE),
+                     LIFE_WAIT_MAX_MS);
+    assert_int_equal(fails_after(&l, &now, 100, BTC_E_NOSPACE),
+                     LIFE_WAIT_MAX_MS);
+    /* storage that comes and goes is looked for as before */
+    assert_int_equal(fails_after(&l, &now, 100, BTC_E_STORAGE),
+                     LIFE_STORAGE_MS);
+    /* it has done well for as long as it had to wait */
+    assert_int_equal(fails_after(&l, &now, LIFE_WAIT_MAX_MS + 1, BTC_E_NOSPACE),
+                     LIFE_SPACE_MS);
+    assert_int_equal(fails_after(&l, &now, 100, BTC_E_IO), LIFE_ERROR_MS);
+    assert_int_equal(fails_after(&l, &now, 100, BTC_E_IO), 2 * LIFE_ERROR_MS);
 }
 
 /* Who is told that the storage is back need not wait for the clock. A paused
@@ -599,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_counted_wishes),
         cmocka_unit_test(test_pause_while_starting),
         cmocka_unit_test(test_waits_and_goes_on),
+        cmocka_unit_test(test_waits_longer_each_time),
         cmocka_unit_test(test_back),
         cmocka_unit_test(test_removal),
         cmocka_unit_test(test_removal_is_taken_back),
