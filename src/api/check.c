@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "journal/load.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,7 @@ struct api_check {
     uint64_t done, total;
     bool stopped;
     int read_error;      /* the first, enum btc_err */
-    char read_text[160]; /* and its text */
+    char read_text[512]; /* and its text */
 };
 
 /* A job with its spans. */
@@ -128,6 +129,15 @@ static int api_check_open(struct api_check *c, struct err *e)
 
 static void api_check_more(struct api_check *c);
 
+/* Somebody must know of the first error that says nothing about the data. */
+static void api_check_unread(struct api_check *c, int code, const char *text)
+{
+    if (c->read_error == 0) {
+        c->read_error = code;
+        (void)snprintf(c->read_text, sizeof(c->read_text), "%s", text);
+    }
+}
+
 /* A piece has its verdict. */
 static void api_check_done(struct store_job *job)
 {
@@ -138,10 +148,8 @@ static void api_check_done(struct store_job *job)
                   job->result != BTC_E_SHORT;
     if (job->result == 0) {
         (void)bits_set(&c->good, piece);
-    } else if (failed && c->read_error == 0) {
-        c->read_error = job->result;
-        (void)snprintf(c->read_text, sizeof(c->read_text), "%s",
-                       job->fail.text);
+    } else if (failed) {
+        api_check_unread(c, job->result, job->fail.text);
     }
     c->n_out--;
     c->done += layout_piece_size(&c->geom, piece);
@@ -228,8 +236,14 @@ static void api_check_tell(struct api_check *c, uint32_t i)
                                    .good = api_check_good(c, i),
                                    .wanted = c->files[i].state.priority > 0,
                                    .size = -1};
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+    int rc = stat(path, &st);
+    if (rc == 0 && S_ISREG(st.st_mode)) {
         f->size = st.st_size;
+    } else if (rc != 0 && errno != ENOENT && errno != ENOTDIR &&
+               errno != ELOOP) {
+        struct err e;
+        int code = err_set_errno(&e, errno, "%.300s", path);
+        api_check_unread(c, code, e.msg);
     } else if (lstat(path, &st) == 0 && c->m->files[i].link != NULL) {
         f->size = 0;
     }
@@ -295,12 +309,12 @@ static int api_check_judge(const struct api_check *c, struct err *e)
         return err_set(e, BTC_E_INTERRUPTED,
                        "interrupted; nothing was written");
     }
+    if (c->read_error != 0) {
+        return err_set(e, c->read_error, "cannot read: %s", c->read_text);
+    }
     if (!api_check_sees(out)) {
         return err_set(e, BTC_E_STORAGE,
                        "%.300s: no file of the torrent is there", c->dir);
-    }
-    if (c->read_error != 0) {
-        return err_set(e, c->read_error, "cannot read: %s", c->read_text);
     }
     if (out->n_good < out->n_pieces) {
         return err_set(e, BTC_E_VERIFY, "%u of %u pieces are bad or missing",

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """btc verify SRC -d DIR: data against a torrent, without a database, by people
 who have the data from somewhere else."""
+import errno
 import json
 import os
 import shutil
@@ -108,6 +109,27 @@ def test_nothing_but_empty_files(lab):
         assert told["percent"] == 100.0, told
         if code == 0:
             os.unlink(lab.path("out/e/x"))
+
+
+def test_unreadable(lab):
+    """What cannot be looked at is not missing: each call on the data fails in
+    turn, alone or with all behind it."""
+    torrent = make(lab)
+    env = {"LD_PRELOAD": kit.library("BTC_FAIL"), "BTC_FAIL_PATH": "/out/",
+           "BTC_FAIL_ERRNO": str(errno.EIO), "BTC_FAIL_LOG": lab.path("failed")}
+    nth, codes = 0, set()
+    while nth == 0 or os.path.exists(lab.path("failed")):
+        nth += 1
+        for length in "1", "1000000":
+            if os.path.exists(lab.path("failed")):
+                os.unlink(lab.path("failed"))
+            run = lab.btc("verify", torrent.path, "-d", lab.path("out"),
+                          env=dict(env, BTC_FAIL_NTH=str(nth),
+                                   BTC_FAIL_FOR=length))
+            assert run.code in (0, 10), (nth, length, run)
+            assert run.code == 0 or "Input/output error" in run.err, run
+            codes.add(run.code)
+    assert nth > 20 and codes == {0, 10}, (nth, codes)
 
 
 def test_choice(lab):
