@@ -9,10 +9,10 @@ What must hold after each end of an engine, whatever was done to it:
 - every program has ended, in time, with a documented status.
 And what must hold once all is made good: everything becomes complete.
 
-`lost` and `again` count what is no fault but a loss: claims that are gone
-though the data is good and no one asked for a new look, and pieces that were
-fetched though they were good. A step that may lead to that says so in
-`excused`.
+`lost` are claims that are gone though the data is good and no one asked for a
+new look: none may be. A step that may lead to that says so in `excused`.
+`again` counts pieces that were asked for though they were good, as after an
+error when they were read.
 """
 import collections
 import contextlib
@@ -170,8 +170,9 @@ class Ground:
     @staticmethod
     def words_of(env):
         """What differs from one program to the other."""
-        return {k: v for k, v in env.items() if k.startswith(
-            ("BTC_KILL_", "BTC_FAIL_", "BTC_HANG_D", "BTC_T")) and k != "BTC_FAIL_LOG"}
+        return {k: v for k, v in env.items() if k != "BTC_FAIL_LOG" and
+                k.startswith(("BTC_KILL_", "BTC_FAIL_", "BTC_HANG_DIR",
+                              "BTC_THREADS"))}
 
     def wait(self, program, *words, limit=SLOW_S):
         """The end of a program, which must say something that is documented."""
@@ -345,7 +346,8 @@ class Ground:
             link.execute(
                 "UPDATE torrent SET wanted = 'run', down_limit = 0,"
                 " up_limit = 0, max_peers = 0, seed_mode = 'none',"
-                " alloc_full = 0, accept_loss = 0, save_path = rtrim(save_path, '/')"
+                " alloc_full = 0, accept_loss = 0,"
+                " save_path = rtrim(save_path, '/')"
                 " WHERE wanted NOT LIKE 'remove%'")
             link.execute("UPDATE file SET priority = 4")
             for info_hash, seed in self.seeds.items():

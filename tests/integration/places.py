@@ -82,7 +82,7 @@ class Places:
         return self.lab.mount_user_space("bindfs", "bindfs", "--no-allow-other")
 
     def make_mergerfs(self):
-        """One by way of FUSE where a file has another number under each name."""
+        """One by way of FUSE where each name of a file has its own inode."""
         return self.lab.mount_user_space("merged", "mergerfs")
 
     # --- what can be seen

@@ -359,15 +359,17 @@ def go_on(ground):
         ground.places.thaw()
         ground.tell()
     assert ground.claims > 0 and ground.settled > 0
+    assert not ground.lost, ground.lost
 
 
 def test_anything(lab):
-    """Nobody harms the data: no claim is ever wrong, whenever it is looked at."""
+    """Nobody harms the data: no claim is ever wrong."""
     go_on(Steps(lab, random.Random(SEED)))
 
 
 def test_harmed(lab):
-    """Somebody does: no claim is wrong after the next look that was not held up."""
+    """Somebody does: no claim is wrong after the next look that nothing held
+    up."""
     go_on(HarmfulSteps(lab, random.Random(SEED)))
 
 
