@@ -428,12 +428,22 @@ static void pieces_sum(struct partial_piece *o, uint32_t i,
     }
 }
 
-/* A block of a WRITE that is back. */
+/* A block of a WRITE that is back. One that could not be written waits for the
+ * stop that follows, see pieces_unwritten; it has no third try. */
 static void pieces_written_block(struct content *c, struct partial_piece *o,
                                  uint32_t i, int result,
                                  const uint8_t (*hashes)[SHA1_LEN])
 {
     bool good = result == 0 && o->place[i] == BLOCK_WRITING;
+    if (result < 0 && o->place[i] == BLOCK_WRITING &&
+        c->state != CONTENT_STOPPING) {
+        o->place[i] = BLOCK_MEM;
+        o->writing[i] = NULL;
+        o->n_mem++;
+        c->pieces.n_mem++;
+        c->shared->mem_partial++;
+        return;
+    }
     pool_give(c->shared->pool, o->mem[i]);
     o->mem[i] = NULL;
     o->writing[i] = NULL;

@@ -198,6 +198,30 @@ static void test_written_late(void **state)
     kit_free(k);
 }
 
+/* So it is with blocks that go ahead of their piece: once more, not twice. */
+static void test_ahead_late(void **state)
+{
+    static const int results[] = {0, BTC_E_IO};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t a;
+        struct kit *k = kit_running(&a);
+        kit_block(k, a, 0, 0, true);
+        torrent_flush(k->t);
+        kit_drain(k);
+        kit_forget(k);
+        kit_answer(k, EVENT_WRITTEN, 0, BTC_E_IO);
+        KIT_EXPECT(k, "notify error IO\n");
+        kit_event(k, EVENT_STOP);
+        KIT_EXPECT(k, "1: close\nwrite 0 x -\n");
+        kit_answer(k, EVENT_WRITTEN, 0, results[i]);
+        KIT_EXPECT(k, i == 0 ? "fact block 0/0\nnotify state 0\n"
+                             : "notify error IO\nnotify state 0\n");
+        assert_int_equal(k->pool.in_use, 0);
+        kit_free(k);
+    }
+}
+
 /* What is on the disk cannot be read: the piece is fetched again. */
 static void test_unread(void **state)
 {
@@ -529,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_unwritten),
         cmocka_unit_test(test_written_late),
+        cmocka_unit_test(test_ahead_late),
         cmocka_unit_test(test_unread),
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_owner_changes),
