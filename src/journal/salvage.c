@@ -193,7 +193,9 @@ static int journal_salvage_open(const char *path, sqlite3 **out, struct err *e)
     }
     free(uri);
     if (rc != SQLITE_OK) {
-        return err_set(e, BTC_E_DB, "%s: nothing of it can be read", path);
+        return err_set(e, journal_code(*out, rc),
+                       "%s: nothing of it can be read: %s", path,
+                       sqlite3_errmsg(*out));
     }
     (void)sqlite3_db_config(*out, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* A schema that is damaged itself is read as far as it goes. */

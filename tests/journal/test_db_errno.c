@@ -143,6 +143,20 @@ static void test_codes(void **state)
     assert_int_equal(journal_code(NULL, SQLITE_IOERR), BTC_E_IO);
 }
 
+/* A drive that reads nothing has no damaged database on it. */
+static void test_salvage(void **state)
+{
+    struct test_db *t = *state;
+    struct err e = {0};
+    struct journal_salvaged out = {0};
+    journal_close(test_db_open(t->path, JOURNAL_CREATE));
+    errno_fail(".db", EIO);
+    int code = journal_salvage(t->path, 0, &out, &e);
+    errno_fail("", 0);
+    assert_int_equal(code, BTC_E_IO);
+    assert_non_null(strstr(e.msg, "disk I/O error"));
+}
+
 /* A journal in memory is no file that could be asked. */
 static void test_no_file(void **state)
 {
@@ -168,6 +182,8 @@ int main(void)
                                         test_db_teardown),
         cmocka_unit_test(test_codes),
         cmocka_unit_test(test_no_file),
+        cmocka_unit_test_setup_teardown(test_salvage, errno_setup,
+                                        test_db_teardown),
     };
     errno_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
