@@ -6,14 +6,13 @@
  *   wishes.c    foreign writes to the database become events of the life
  *   torrent.c   carries out what core/durable/life.h decides
  *   watch.c, startup.c, adopt.c, made.c (others.c: whose files), removal.c
- *   delete.c, kept.c, load.c  the objects of a torrent, made from its rows
- * (rows.c), freed commit.c    carries out the order flush, sync, commit, tell;
- * ledger.c: what the rows say; silence.c: drives that do not answer drive.c
- * actions of the core into calls of mend.c (who has a file that is mended),
- * nodes.c, neighbours.c, magnet.c (keep.c: its file), links.c, uploads.c,
- * trackers.c, infos.c (info dictionaries), limits.c, facts.c, report.c; jobs.c
- * (disk jobs), pipes.c (pipelines of commits), turn.c: the leaf of all A lower
- * file never calls a higher one: it posts an event (turn_post).
+ *   delete.c, kept.c, load.c  the objects, made from their rows (rows.c), freed
+ *   commit.c    carries out the order flush, sync, commit, tell; ledger.c: what
+ *               the rows say, final_look.c; silence.c: drives without answer
+ *   drive.c     actions of the core into calls of mend.c, nodes.c, magnet.c,
+ *               neighbours.c, links.c, uploads.c, trackers.c, infos.c, limits.c
+ *   judge.c, facts.c, report.c, jobs.c (disk jobs), pipes.c, turn.c: the leaf
+ * A lower file never calls a higher one: it posts an event (turn_post).
  */
 #ifndef BTC_ENGINE_INTERNAL_H
 #define BTC_ENGINE_INTERNAL_H
@@ -101,10 +100,10 @@ struct fresh {
  * are the member's. */
 struct torrent_ledger {
     struct commit_member member;
-    bool done_pending; /* complete; to be told after the next commit */
-    bool done_taken;   /* and this commit makes it true */
-    bool stat_known;   /* `stat` was read; else nothing is put over the row */
-    bool stat_dirty;   /* put the stat row also for seeding time alone */
+    bool fetches; /* it was not complete: its files are looked at when it is */
+    bool done_pending, done_taken; /* complete; and this commit makes it so */
+    bool stat_known; /* `stat` was read; else nothing is put over the row */
+    bool stat_dirty; /* put the stat row also for seeding time alone */
     struct journal_stat told_stat;  /* as last put, and durable */
     char *told_error, *next_error;  /* own; the errors of the two, or NULL */
     struct journal_stat *next_stat; /* owns; of the facts taken; NULL: none */

@@ -6,7 +6,7 @@
 #include "base/num.h"
 #include "base/vec.h"
 #include "engine/facts.h"
-#include "engine/judge.h"
+#include "engine/final_look.h"
 #include "engine/refusals.h"
 #include "engine/report.h"
 #include "engine/turn.h"
@@ -197,31 +197,11 @@ static void ledger_drop(struct fresh *f)
     f->n_taken = 0;
 }
 
-/* Somebody may have written to files while they were fetched. They are hashed
- * again first, and then everything is here once more, or not. */
-static bool ledger_hash_stirred(struct engine_torrent *st)
-{
-    bool any = false;
-    if (st->t == NULL || st->life.state != LIFE_RUNNING) {
-        return false;
-    }
-    for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        if (store_is_stirred(st->store, i)) {
-            judge_touched(st, i);
-            any = true;
-        }
-    }
-    return any;
-}
-
 /* Everything is here. It is complete when the journal says so, too. */
 static void ledger_tell_done(struct engine_torrent *st, bool refused)
 {
     char text[TORRENT_ERROR_MAX];
     st->ledger.done_taken = st->ledger.done_pending = false;
-    if (ledger_hash_stirred(st)) {
-        return;
-    }
     if (refused && st->s->commit.schema != NULL) {
         turn_post_failed(st, BTC_E_DB, st->s->commit.schema);
     } else if (refused && loop_unix_now() > LEDGER_CLOCK_MAX) {
@@ -236,8 +216,7 @@ static void ledger_tell_done(struct engine_torrent *st, bool refused)
                        refusals_text(st));
         turn_post_failed(st, BTC_E_DB, text);
     } else {
-        store_tree_only_reads(st->store);
-        turn_post(st, LIFE_FINISHED);
+        final_look(st);
     }
 }
 

@@ -121,7 +121,8 @@ static void engine_torrent_do_start(struct engine_torrent *st)
         startup_hand_over(st);
     }
     st->ran = true;
-    st->stat.writes |= !st->s->o.check_only && !torrent_is_complete(st->t);
+    st->ledger.fetches = !st->s->o.check_only && !torrent_is_complete(st->t);
+    st->stat.writes |= st->ledger.fetches;
     st->watch.seeding_ms = 0;
     facts_stat(st);
     if (st->net.insists) {

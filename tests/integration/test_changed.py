@@ -5,11 +5,15 @@ meanwhile changes nothing of that."""
 import os
 import shutil
 import sqlite3
+import sys
 import threading
 
-import kit
-import lab as lab_module
-import wire
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "power"))
+import kit  # noqa: E402
+import lab as lab_module  # noqa: E402
+import wire  # noqa: E402
+from seeder import Seeder  # noqa: E402
 
 LENGTH = 32768
 SIZE = 2_000_001
@@ -83,6 +87,86 @@ def test_removed(lab):
     seed.pause = 0
     assert run.wait() == 11 and "absent" in run.err(), run.err()
     assert os.listdir(lab.path("out")) == []
+
+
+def begin_second(lab):
+    """A run that has finished and journaled the first of two files long ago."""
+    for name, size in (("a", 10 * LENGTH), ("b", 60 * LENGTH + 1)):
+        lab.make_data(f"seed/two/{name}", size, seed=ord(name))
+    torrent = lab.make_torrent(lab.path("seed", "two"), piece_length=LENGTH)
+    seed = Seeder(torrent, lab.next_ip(), rate=1_000_000)
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--sequential", "--peer", seed.address,
+                        "--journal-interval", "50")
+    lab.wait(lambda: len(lab.sql("SELECT 1 FROM piece")) >= 20, 60,
+             "pieces of the second file")
+    assert set(range(10)) <= kit.claims_hold(lab, torrent)
+    return torrent, seed, run, lab.path("out/two/a")
+
+
+def end_second(lab, torrent, seed, run, code=0):
+    seed.rate = 0
+    assert run.wait() == code, (run.out(), run.err())
+    kit.claims_hold(lab, torrent)
+    if code == 0:
+        torrent.check(lab.path("out"))
+
+
+def harm(path):
+    with open(path, "r+b") as f:
+        f.seek(5 * LENGTH + 7)
+        f.write(b"somebody else's")
+
+
+def test_finished_and_written_to(lab):
+    torrent, seed, run, path = begin_second(lab)
+    harm(path)
+    end_second(lab, torrent, seed, run)
+    again = [a.piece for a in seed.sent if a.piece < 10]
+    assert set(again) == set(range(10)) and again.count(5) == 4, again
+
+
+def test_finished_and_time_set_back(lab):
+    torrent, seed, run, path = begin_second(lab)
+    was = os.stat(path)
+    harm(path)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    end_second(lab, torrent, seed, run)
+
+
+def test_finished_and_touched(lab):
+    """Nothing of it is fetched again."""
+    torrent, seed, run, path = begin_second(lab)
+    os.utime(path)
+    end_second(lab, torrent, seed, run)
+    assert len([a for a in seed.sent if a.piece < 10]) == 20
+
+
+def test_finished_and_replaced(lab):
+    """By a copy that is harmed."""
+    torrent, seed, run, path = begin_second(lab)
+    shutil.copy2(path, path + "~")
+    harm(path + "~")
+    os.replace(path + "~", path)
+    end_second(lab, torrent, seed, run)
+
+
+def test_finished_and_a_stranger(lab):
+    """It stays."""
+    torrent, seed, run, path = begin_second(lab)
+    mine = lab.make_data("mine", 10 * LENGTH, seed=5)
+    with open(mine, "rb") as f:
+        content = f.read()
+    os.replace(mine, path)
+    end_second(lab, torrent, seed, run, 13)
+    with open(path, "rb") as f:
+        assert f.read() == content
+
+
+def test_finished_and_removed(lab):
+    torrent, seed, run, path = begin_second(lab)
+    os.unlink(path)
+    end_second(lab, torrent, seed, run)
 
 
 def test_wishes_beside(lab):

@@ -209,6 +209,14 @@ bool trust_is_untouched(const struct fingerprint *left,
            left->mtime_ns == now->mtime_ns && left->ctime_ns == now->ctime_ns;
 }
 
+bool trust_is_left(const struct fingerprint *journal,
+                   const struct fingerprint *now)
+{
+    int64_t moved = now->ctime_ns - journal->ctime_ns;
+    return now->exists && now->is_file && now->size == journal->size &&
+           now->mtime_ns == journal->mtime_ns && (moved == 0 || moved == 1);
+}
+
 struct fingerprint trust_print(const struct fingerprint *seen, int64_t now)
 {
     struct fingerprint print = *seen;

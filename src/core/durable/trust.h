@@ -86,6 +86,11 @@ bool trust_judge(const struct trust_run *run, const struct fingerprint *root,
 bool trust_is_untouched(const struct fingerprint *left,
                         const struct fingerprint *now);
 
+/* Is the file as it was journaled in this run? Its number does not count: some
+ * file systems give another at each look. Nor does what trust_print did. */
+bool trust_is_left(const struct fingerprint *journal,
+                   const struct fingerprint *now);
+
 /* What is to be journaled of a file that was looked at `now` (unix). Where
  * times are whole seconds, a write of the same second would leave the same
  * ones: such a print must not be found again. The store marks what it has

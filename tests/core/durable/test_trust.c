@@ -342,6 +342,32 @@ static void test_print(void **state)
     }
 }
 
+/* In one run: whoever writes, cuts or sets times leaves another. */
+static void test_left(void **state)
+{
+    const struct fingerprint left = OURS;
+    const struct fingerprint same[] = {
+        OURS, FP(8, 100, 950 * S, 950 * S), /* numbered anew */
+    };
+    const struct fingerprint other[] = {FP(7, 101, 950 * S, 950 * S),
+                                        FP(7, 99, 950 * S, 950 * S),
+                                        FP(7, 100, 951 * S, 951 * S),
+                                        FP(7, 100, 950 * S, 951 * S),
+                                        FP(7, 100, 949 * S, 950 * S),
+                                        FP(7, 100, 950 * S, 950 * S - 1),
+                                        GONE};
+    (void)state;
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        assert_true(trust_is_left(&left, &same[i]));
+    }
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+        assert_false(trust_is_left(&left, &other[i]));
+    }
+    struct fingerprint fresh = trust_print(&left, 950);
+    assert_true(fresh.ctime_ns != left.ctime_ns);
+    assert_true(trust_is_left(&fresh, &left));
+}
+
 /* A clock that was ahead verified nothing. */
 static void test_verified_at(void **state)
 {
@@ -447,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_mounts),
         cmocka_unit_test(test_untouched),
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_left),
         cmocka_unit_test(test_verified_at),
         cmocka_unit_test(test_storage),
         cmocka_unit_test(test_bare),

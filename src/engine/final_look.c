@@ -1,0 +1,121 @@
+/* See final_look.h. A write into a file that is open is seen when that is
+ * synced, opened or written to next (store/left.c). One that was finished long
+ * ago is none of these: only a look at its path tells, one system call for
+ * each. That is done once in a run of the torrent, so a file system whose times
+ * move by themselves costs one hash, and no circle.
+ */
+#include "engine/final_look.h"
+
+#include "core/durable/trust.h"
+#include "engine/facts.h"
+#include "engine/jobs.h"
+#include "engine/judge.h"
+#include "engine/turn.h"
+
+#include <stdio.h>
+
+/* Nobody waits for it any more. */
+static bool final_look_is_off(const struct engine_torrent *st)
+{
+    return st->t == NULL || st->life.state != LIFE_RUNNING ||
+           !torrent_is_complete(st->t);
+}
+
+/* Somebody may have written to it while it was open. */
+static bool final_look_hash_stirred(struct engine_torrent *st)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        if (store_is_stirred(st->store, i)) {
+            judge_touched(st, i);
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* It is not as the journal has it. */
+static bool final_look_differs(const struct engine_torrent *st, uint32_t file,
+                               const struct fingerprint *now)
+{
+    const struct journal_file_state *f = &st->rows.state[file];
+    const struct fingerprint journal = {.exists = true,
+                                        .size = f->size,
+                                        .mtime_ns = f->mtime_ns,
+                                        .ctime_ns = f->ctime_ns};
+    return f->has_print && !st->geom.files[file].pad &&
+           st->geom.files[file].length > 0 && !trust_is_left(&journal, now);
+}
+
+/* It is gone, or another file stands in its place: that is for the startup to
+ * judge. */
+static bool final_look_is_gone(const struct engine_torrent *st, uint32_t file,
+                               const struct fingerprint *now)
+{
+    return !now->exists || !now->is_file ||
+           now->ino != st->rows.state[file].ino;
+}
+
+static void final_look_begin_anew(struct engine_torrent *st, uint32_t file)
+{
+    char text[TORRENT_ERROR_MAX];
+    (void)snprintf(
+        text, sizeof(text),
+        "%.180s was replaced or taken away while others were fetched",
+        facts_place(st, file));
+    jobs_post_failed(st, BTC_E_STORAGE, text, true);
+}
+
+/* Those that differ are hashed again. */
+static bool final_look_hash_changed(struct engine_torrent *st,
+                                    const struct fingerprint *now)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < st->geom.n_files; i++) {
+        if (!final_look_differs(st, i, &now[i])) {
+            continue;
+        }
+        any = true;
+        if (final_look_is_gone(st, i, &now[i])) {
+            final_look_begin_anew(st, i);
+            break;
+        }
+        judge_touched(st, i);
+    }
+    return any;
+}
+
+static void final_look_finish(struct engine_torrent *st)
+{
+    store_tree_only_reads(st->store);
+    turn_post(st, LIFE_FINISHED);
+}
+
+/* Answer to STAT. */
+static void final_look_stated(struct store_job *job)
+{
+    struct engine_torrent *st = job->ctx;
+    jobs_done(st);
+    if (!final_look_is_off(st)) {
+        if (job->result < 0) {
+            turn_post_failed(st, job->result, job->fail.text);
+        } else if (!final_look_hash_changed(st, job->prints)) {
+            final_look_finish(st);
+        }
+    }
+    jobs_free(job);
+}
+
+void final_look(struct engine_torrent *st)
+{
+    bool off = final_look_is_off(st);
+    if (!off && final_look_hash_stirred(st)) {
+        return;
+    }
+    if (!off && st->ledger.fetches) {
+        st->ledger.fetches = false;
+        store_submit(st->s->disk, jobs_new(st, STORE_STAT, final_look_stated));
+    } else {
+        final_look_finish(st);
+    }
+}
