@@ -154,7 +154,7 @@ void journal_set_checkpoints(struct journal *db, bool on)
  * database. */
 bool journal_empty_wal(struct journal *db)
 {
-    if (journal_beside_is_other(db)) {
+    if (journal_beside_is_broken(db)) {
         journal_set_checkpoints(db, false);
         return false;
     }

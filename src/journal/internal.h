@@ -57,12 +57,12 @@ struct journal {
     bool is_signed;     /* FILE-lock says who we are */
     int file_fd;        /* the database file, for its lock; -1 = never locked */
     uint64_t beside[2]; /* what SQLite has open beside it; 0 = not yet known */
+    uint32_t n_frames;  /* of the log, at the last look; 0 = none */
     int64_t run_id;     /* our row in run, 0 = none */
     int64_t wal_warn;   /* size of the WAL that is told next */
     int64_t busy_since_ms; /* see busy.c */
     atomic_int patience_ms;
-    /* own; NULL until first use */
-    sqlite3_stmt *facts[JOURNAL_N_OPS][JOURNAL_FACT_SQL];
+    sqlite3_stmt *facts[JOURNAL_N_OPS][JOURNAL_FACT_SQL]; /* own, or NULL */
     struct journal_kept kept;
     uint64_t n_prepared; /* statements made by journal_take, for tests */
     unsigned depth;      /* journal_begin without its journal_end */
@@ -171,8 +171,8 @@ void journal_lock_tidy(const char *path);
  * with its log; else BTC_E_DB with a text for people. */
 int journal_lock_check(struct journal *db, struct err *e);
 int journal_beside_check(struct journal *db, struct err *e);
-/* Others have made a log of their own: ours must not go into the file. */
-bool journal_beside_is_other(const struct journal *db);
+/* Ours was cut, or there is another: it must not go into the file. */
+bool journal_beside_is_broken(struct journal *db);
 
 /* --- filesystem.c --- */
 /* 0, or BTC_E_DB when the path is to lie on a network file system. */

@@ -381,6 +381,25 @@ def test_index_of_the_log_deleted(lab):
     kit.is_complete(lab, t)
 
 
+def test_log_cut(lab):
+    """Somebody empties it under a run: the run ends, the database stays whole,
+    what it claims is there."""
+    t = torrent_of(lab, "cut.bin", 60 * LENGTH)
+    seeder = Seeder(t, rate=t.size // 4)
+    add(lab, t, seeder)
+    run = lab.start_btc("resume", "--journal-interval", "50")
+    lab.wait(lambda: len(claimed(lab, t)) > 10, 30, "pieces")
+    os.truncate(lab.db + "-wal", 0)
+    assert run.wait(30) == 14, run.err()
+    assert "-wal was cut" in run.err(), run.err()
+    check = lab.btc("db", "check")
+    assert check.code == 0, check
+    kit.claims_hold(lab, t)
+    again = lab.btc("resume")
+    assert again.code == 0, again
+    kit.is_complete(lab, t)
+
+
 # --- rows that are written for nothing ---
 
 def test_file_rows_once(lab):

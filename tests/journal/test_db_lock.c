@@ -169,6 +169,49 @@ static void test_log_goes_while_it_is_open(void **state)
     }
 }
 
+/* The index tells of frames that are gone: nothing is written behind them, and
+ * nothing is moved into the file. With `hole`, the log is as long as it was, as
+ * after another program has written behind them. */
+static void cut_log(const char *path, bool moved, bool hole)
+{
+    char wal[128];
+    struct err e = {0};
+    (void)snprintf(wal, sizeof(wal), "%s-wal", path);
+    struct journal *db = test_db_open(path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    struct journal_batch *b = journal_batch_new();
+    journal_put_event(b, 0, LEVEL_INFO, "test", "text");
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(journal_apply(db, b, &e), 0);
+    }
+    journal_batch_free(b);
+    if (moved) {
+        assert_int_equal(sqlite3_wal_checkpoint_v2(db->sql, NULL,
+                                                   SQLITE_CHECKPOINT_PASSIVE,
+                                                   NULL, NULL),
+                         SQLITE_OK);
+    }
+    int64_t size = journal_wal_size(path);
+    assert_int_equal(truncate(wal, moved ? size / 2 : 0), 0);
+    if (hole) {
+        assert_int_equal(truncate(wal, size), 0);
+    }
+    refuse_batch(db, "-wal was cut");
+    journal_close(db);
+    TEST_DB_IS(path, "SELECT count(*) FROM event WHERE kind = 'test'",
+               moved ? "100" : "0");
+    TEST_DB_IS(path, "PRAGMA integrity_check", "ok");
+    assert_int_equal(test_db_sql(path, "DELETE FROM event"), SQLITE_OK);
+}
+
+static void test_log_is_cut_while_it_is_open(void **state)
+{
+    struct test_db *t = *state;
+    cut_log(t->path, false, false);
+    cut_log(t->path, false, true);
+    cut_log(t->path, true, false);
+    cut_log(t->path, true, true);
+}
+
 /* Only who has the engine lock checkpoints. */
 static void test_front_does_not_checkpoint(void **state)
 {
@@ -225,11 +268,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_engine_lock_is_the_files),   T(test_asking_keeps_sqlites_locks),
-        T(test_asking_while_others_lock),   T(test_hard_links_are_refused),
-        T(test_file_goes_while_it_is_open), T(test_log_goes_while_it_is_open),
-        T(test_nothing_in_another_place),   T(test_front_does_not_checkpoint),
-        T(test_network_file_systems),
+        T(test_engine_lock_is_the_files),    T(test_asking_keeps_sqlites_locks),
+        T(test_asking_while_others_lock),    T(test_hard_links_are_refused),
+        T(test_file_goes_while_it_is_open),  T(test_log_goes_while_it_is_open),
+        T(test_log_is_cut_while_it_is_open), T(test_nothing_in_another_place),
+        T(test_front_does_not_checkpoint),   T(test_network_file_systems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
