@@ -6,6 +6,7 @@
 #include "engine/drive.h"
 
 #include "engine/facts.h"
+#include "engine/final_look.h"
 #include "engine/infos.h"
 #include "engine/jobs.h"
 #include "engine/judge.h"
@@ -167,6 +168,9 @@ static void drive_notify(struct engine_torrent *st, const struct action *a)
 /* ACTION_PERSIST. */
 static void drive_fact(struct engine_torrent *st, const struct action *a)
 {
+    if (a->fact.type == FACT_PIECE_LOST) {
+        final_look_owe(st);
+    }
     if (a->fact.type == FACT_METADATA) {
         magnet_piece(st, a->piece);
     } else if (a->fact.type == FACT_METADATA_LOST) {

@@ -1,8 +1,10 @@
 /* See final_look.h. A write into a file that is open is seen when that is
  * synced, opened or written to next (store/left.c). One that was finished long
  * ago is none of these: only a look at its path tells, one system call for
- * each. That is done once in a run of the torrent, so a file system whose times
- * move by themselves costs one hash, and no circle.
+ * each. What differs is hashed, which takes time, and maybe fetched again,
+ * which takes more: then all are looked at once more. A file system whose times
+ * move by themselves costs some hashes and no circle: a look is owed only so
+ * often for nothing, and anew when a piece was really lost.
  */
 #include "engine/final_look.h"
 
@@ -13,6 +15,9 @@
 #include "engine/turn.h"
 
 #include <stdio.h>
+
+/* Looks without a piece that was lost. */
+#define FINAL_LOOK_MAX 3u
 
 /* Nobody waits for it any more. */
 static bool final_look_is_off(const struct engine_torrent *st)
@@ -43,8 +48,13 @@ static bool final_look_differs(const struct engine_torrent *st, uint32_t file,
                                         .size = f->size,
                                         .mtime_ns = f->mtime_ns,
                                         .ctime_ns = f->ctime_ns};
-    return f->has_print && !st->geom.files[file].pad &&
-           st->geom.files[file].length > 0 && !trust_is_left(&journal, now);
+    if (!f->has_print || st->geom.files[file].pad) {
+        return false;
+    }
+    if (st->geom.files[file].length == 0) {
+        return !now->exists || !now->is_file;
+    }
+    return !trust_is_left(&journal, now);
 }
 
 /* It is gone, or another file stands in its place: that is for the startup to
@@ -66,7 +76,8 @@ static void final_look_begin_anew(struct engine_torrent *st, uint32_t file)
     jobs_post_failed(st, BTC_E_STORAGE, text, true);
 }
 
-/* Those that differ are hashed again. */
+/* Those that differ are hashed again. They are journaled as they are now: what
+ * changes behind this look differs from that. */
 static bool final_look_hash_changed(struct engine_torrent *st,
                                     const struct fingerprint *now)
 {
@@ -80,6 +91,7 @@ static bool final_look_hash_changed(struct engine_torrent *st,
             final_look_begin_anew(st, i);
             break;
         }
+        facts_print(&st->rows.state[i], &now[i]);
         judge_touched(st, i);
     }
     return any;
@@ -106,14 +118,21 @@ static void final_look_stated(struct store_job *job)
     jobs_free(job);
 }
 
+void final_look_owe(struct engine_torrent *st)
+{
+    if (!st->s->o.check_only) {
+        st->ledger.looks = FINAL_LOOK_MAX;
+    }
+}
+
 void final_look(struct engine_torrent *st)
 {
     bool off = final_look_is_off(st);
     if (!off && final_look_hash_stirred(st)) {
         return;
     }
-    if (!off && st->ledger.fetches) {
-        st->ledger.fetches = false;
+    if (!off && st->ledger.looks > 0) {
+        st->ledger.looks--;
         store_submit(st->s->disk, jobs_new(st, STORE_STAT, final_look_stated));
     } else {
         final_look_finish(st);

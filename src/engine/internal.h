@@ -100,7 +100,7 @@ struct fresh {
  * are the member's. */
 struct torrent_ledger {
     struct commit_member member;
-    bool fetches; /* it was not complete: its files are looked at when it is */
+    uint32_t looks; /* owed to its files when it is complete: final_look.c */
     bool done_pending, done_taken; /* complete; and this commit makes it so */
     bool stat_known; /* `stat` was read; else nothing is put over the row */
     bool stat_dirty; /* put the stat row also for seeding time alone */

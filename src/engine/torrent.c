@@ -10,6 +10,7 @@
 #include "engine/adopt.h"
 #include "engine/commit.h"
 #include "engine/facts.h"
+#include "engine/final_look.h"
 #include "engine/judge.h"
 #include "engine/kept.h"
 #include "engine/limits.h"
@@ -121,8 +122,11 @@ static void engine_torrent_do_start(struct engine_torrent *st)
         startup_hand_over(st);
     }
     st->ran = true;
-    st->ledger.fetches = !st->s->o.check_only && !torrent_is_complete(st->t);
-    st->stat.writes |= st->ledger.fetches;
+    st->ledger.looks = 0;
+    if (!st->s->o.check_only && !torrent_is_complete(st->t)) {
+        st->stat.writes = true;
+        final_look_owe(st);
+    }
     st->watch.seeding_ms = 0;
     facts_stat(st);
     if (st->net.insists) {

@@ -169,6 +169,27 @@ def test_finished_and_removed(lab):
     end_second(lab, torrent, seed, run)
 
 
+def test_finished_and_written_to_again(lab):
+    """Another file, while what was lost is fetched once more."""
+    for name, pieces in (("a", 10), ("b", 10), ("c", 40)):
+        lab.make_data(f"seed/two/{name}", pieces * LENGTH, seed=ord(name))
+    torrent = lab.make_torrent(lab.path("seed", "two"), piece_length=LENGTH)
+    seed = Seeder(torrent, lab.next_ip(), rate=1_000_000)
+    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
+                        "--sequential", "--peer", seed.address,
+                        "--journal-interval", "50")
+    lab.wait(lambda: len(lab.sql("SELECT 1 FROM piece")) >= 30, 60,
+             "pieces of the third file")
+    harm(lab.path("out/two/a"))
+    more(lab, 24)
+    seed.rate = 40_000
+    lab.wait(lambda: lab.sql("SELECT 1 FROM log WHERE kind = 'piece-lost'"),
+             60, "the first one lost")
+    harm(lab.path("out/two/b"))
+    assert run.is_running()
+    end_second(lab, torrent, seed, run)
+
+
 def test_wishes_beside(lab):
     """Three who write rows all the time."""
     torrent, seed, run = begin(lab)
