@@ -369,14 +369,88 @@ static void test_addresses(void **state)
     sim_each_seed(20, body_addresses);
 }
 
+/* Behind the IP of two honest seeds (a carrier's NAT) live others that say
+ * their ids: they came first, call again whenever they are thrown out, and
+ * bring little or nothing. The seeds are used all the same. */
+static void body_neighbours(struct sim *s)
+{
+    static const enum sim_script scripts[] = {
+        SIM_THIEF, SIM_TRICKLE, SIM_NINETY, SIM_REVEAL,
+        SIM_LEECH, SIM_CREEP,   SIM_CHURN,  SIM_SQUATTER};
+    struct sim_shape sh = {.total = 4 * MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_fake *f[8];
+    sim_start(st);
+    for (int i = 0; i < 8; i++) {
+        f[i] = sim_fake_new(s, c, i < 2 ? SIM_HONEST : scripts[s->seed % 8],
+                            MIB / 4);
+        f[i]->host.addr = f[0]->host.addr;
+        f[i]->host.addr.port = (uint16_t)(10000 + i);
+        f[i]->guise = f[i % 2];
+        if (i >= 2 && i % 4 < 2) {
+            sim_fake_haunt(f[i], &n->host);
+        } else if (i >= 2) {
+            sim_add_peer(st, &f[i]->host);
+        }
+    }
+    sim_run(s, sim_below(s, 10000));
+    for (int i = 0; i < 2; i++) {
+        sim_add_peer(st, &f[i]->host);
+    }
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 40000));
+}
+
+static void test_neighbours(void **state)
+{
+    (void)state;
+    sim_each_seed(32, body_neighbours);
+}
+
+/* One client that calls six times, or has six ports, keeps one connection. */
+static void body_one_client(struct sim *s)
+{
+    struct sim_shape sh = {.total = 24 * MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_fake *f[6];
+    struct torrent_stats ts;
+    sim_start(st);
+    for (int i = 0; i < 6; i++) {
+        f[i] = sim_fake_new(s, c, SIM_HONEST, MIB / 12);
+        f[i]->guise = f[0];
+        f[i]->host.addr = f[0]->host.addr;
+        f[i]->host.addr.port = (uint16_t)(10000 + i);
+        if (s->seed % 2 == 0) {
+            sim_fake_dial(f[i], &n->host);
+        } else {
+            sim_add_peer(st, &f[i]->host);
+        }
+    }
+    for (int i = 0; i < 5; i++) {
+        sim_run(s, i == 0 ? 50000 : 5000);
+        torrent_get_stats(st->t, s->now_ms, &ts);
+        SIM_CHECK(s, ts.peers == 1);
+    }
+}
+
+static void test_one_client(void **state)
+{
+    (void)state;
+    sim_each_seed(8, body_one_client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shares),    cmocka_unit_test(test_squatters),
-        cmocka_unit_test(test_flood),     cmocka_unit_test(test_one_host),
-        cmocka_unit_test(test_torrents),  cmocka_unit_test(test_drips),
-        cmocka_unit_test(test_chokers),   cmocka_unit_test(test_twins),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_dead),
+        cmocka_unit_test(test_shares),     cmocka_unit_test(test_squatters),
+        cmocka_unit_test(test_flood),      cmocka_unit_test(test_one_host),
+        cmocka_unit_test(test_torrents),   cmocka_unit_test(test_drips),
+        cmocka_unit_test(test_chokers),    cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_addresses),  cmocka_unit_test(test_dead),
+        cmocka_unit_test(test_neighbours), cmocka_unit_test(test_one_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

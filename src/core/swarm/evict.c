@@ -262,7 +262,9 @@ void evict_twins(struct swarm *w)
     struct peer *p;
     SWARM_EACH_PEER(p, w)
     {
-        if (p->has_twin && p->window.snubbed) {
+        if (p->has_twin &&
+            (p->window.snubbed ||
+             (w->mode == SWARM_DOWNLOADING && twins_is_spent(w, p)))) {
             peerset_free_twins(w->peerset, p->id, w->clock.now_ms);
         }
         if (twins_is_beaten(w, p)) {

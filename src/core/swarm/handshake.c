@@ -96,19 +96,20 @@ static void handshake_done(struct swarm *w, struct peer *p,
     slots_output(w, p);
 }
 
-/* One connection per client. Of two that go in opposite directions both sides
- * keep the one that was dialled by the client with the greater peer id; of two
- * in the same direction, the older one. Those of other hosts stay (twins.c).
- * False: the new one has to go. */
+/* One connection per client, but nobody is kept out by an id that another one
+ * says, too (twins.c). False: the new one has to go. */
 static bool handshake_is_only(struct swarm *w, struct peer *p)
 {
     struct peer *twin = twins_find(w, p, true);
     if (twin != NULL) {
-        bool greater = memcmp(w->shared->peer_id, p->peer_id, 20) > 0;
-        if (twin->incoming == p->incoming || p->incoming == greater) {
+        twin->has_twin = p->has_twin = true;
+        enum twins_stays stays = twins_judge(w, twin, p);
+        if (stays == TWINS_OLD) {
             return false;
         }
-        conns_close(w, twin, true, BTC_E_EXISTS);
+        if (stays == TWINS_NEW) {
+            conns_close(w, twin, true, BTC_E_EXISTS);
+        }
     }
     twin = twins_find(w, p, false);
     if (twin != NULL) {

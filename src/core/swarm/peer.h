@@ -179,7 +179,7 @@ struct peer {
     enum peer_phase phase;
     struct peer *next_closed; /* of those to be freed */
     bool incoming;
-    bool has_twin; /* another host said the same peer id */
+    bool has_twin; /* another one said the same peer id */
 
     bool am_choking, am_interested;     /* what BEP 3 calls the state of a */
     bool peer_choking, peer_interested; /* connection */

@@ -1,19 +1,23 @@
 /* One client, several connections: which are the same client, which is worth
  * most. A client says the same peer id in each of its connections.
  *
- * Anybody can say anybody's id, though. So of connections of several hosts none
- * is turned away: that may be one client with several addresses, or one and a
- * thief that says its id, and nobody can tell which is which. What they bring
- * tells which is worth more: of those that we have dialled all but the best go
- * after a while (evict.c). Then their addresses wait as long as it answers, and
- * no thief keeps an honest peer out by an id.
+ * Anybody can say anybody's id, though, also behind the same IP (a carrier's
+ * NAT, a /64). Of two connections of one host one has to go; twins_judge says
+ * which, so that nobody who brings nothing stands for another one for ever, and
+ * nobody who calls throws out one that works. Of connections of several hosts
+ * none is turned away: that may be one client with several addresses, or one
+ * and a thief that says its id, and nobody can tell which is which. What they
+ * bring tells which is worth more: of those that we have dialled all but the
+ * best go after a while (evict.c). Then their addresses wait as long as it
+ * answers, and no thief keeps an honest peer out by an id.
  */
 #include "core/swarm/internal.h"
 
 #include <string.h>
 
-#define TWINS_MS   30000 /* they are compared after so long */
-#define TWINS_RATE 256   /* bytes/s: fewer show nothing */
+#define TWINS_MS          30000 /* they are compared after so long */
+#define TWINS_TOGETHER_MS 5000  /* no longer are two dials under way at once */
+#define TWINS_RATE        256   /* bytes/s: fewer show nothing */
 
 /* Of the same client, or of a thief of its id. */
 static bool twins_are(const struct peer *p, const struct peer *q)
@@ -33,6 +37,32 @@ struct peer *twins_find(const struct swarm *w, const struct peer *p,
         }
     }
     return NULL;
+}
+
+bool twins_is_spent(const struct swarm *w, const struct peer *p)
+{
+    return w->clock.now_ms - p->time.active_ms >= TWINS_MS &&
+           peer_payload_rate(p, w->clock.now_ms) < TWINS_RATE;
+}
+
+/* Two that dialled each other at the same time have moved nothing yet: both
+ * sides keep what the client with the greater peer id has dialled. Else who
+ * calls throws nobody out; what we dial may show what it brings, for it is at
+ * another address than those that we dialled before, and who called us may have
+ * lied. */
+enum twins_stays twins_judge(const struct swarm *w, const struct peer *twin,
+                             const struct peer *p)
+{
+    bool moved = twin->rate.down.total + twin->rate.up.total > 0;
+    bool young = w->clock.now_ms - twin->time.active_ms < TWINS_TOGETHER_MS;
+    bool greater = memcmp(w->shared->peer_id, p->peer_id, 20) > 0;
+    if (twins_is_spent(w, twin)) {
+        return TWINS_NEW;
+    }
+    if (young && !moved && twin->incoming != p->incoming) {
+        return p->incoming != greater ? TWINS_NEW : TWINS_OLD;
+    }
+    return p->incoming ? TWINS_OLD : TWINS_BOTH;
 }
 
 /* It brings more; of equals the older one does. */

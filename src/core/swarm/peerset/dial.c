@@ -379,6 +379,7 @@ void peerset_free_twins(struct peerset *ps, uint32_t id, uint64_t now_ms)
             node->twin = PEERSET_NONE;
             node->e.retry_ms =
                 num_min_u64(node->e.retry_ms, now_ms + PEERSET_RECONNECT_MS);
+            peerset_changed(ps);
         } else {
             left = true;
         }
