@@ -118,15 +118,13 @@ static void facts_tracker(struct engine_torrent *st, uint32_t i)
     journal_put_tracker(pipes_free_facts(st->s), st->id, &row);
 }
 
-/* Its row goes, and what counts it may not stay behind: as long as the disk is
- * in doubt, nothing is counted anew. */
-static void facts_piece_lost(struct engine_torrent *st, uint32_t piece)
+uint64_t facts_unclaim(struct engine_torrent *st, uint32_t piece)
 {
     struct commit_member *m = &st->ledger.member;
     struct layout_spans it;
     struct span s;
+    uint64_t bytes = 0;
     journal_del_piece(commit_facts(m), st->id, piece);
-    st->ledger.lost++;
     layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
                       layout_piece_size(&st->geom, piece));
     while (layout_spans_next(&it, &s)) {
@@ -136,8 +134,9 @@ static void facts_piece_lost(struct engine_torrent *st, uint32_t piece)
         }
         f->bytes_done = num_sub_u64(f->bytes_done, s.len);
         journal_put_less(commit_facts(m), st->id, s.file, f->bytes_done);
-        st->ledger.lost_bytes += f->priority > 0 ? s.len : 0;
+        bytes += f->priority > 0 ? s.len : 0;
     }
+    return bytes;
 }
 
 void facts_put(struct engine_torrent *st, const struct action *a)
@@ -150,7 +149,8 @@ void facts_put(struct engine_torrent *st, const struct action *a)
         st->stat.writes |= !st->s->o.check_only;
         break;
     case FACT_PIECE_LOST:
-        facts_piece_lost(st, a->piece);
+        st->ledger.lost++;
+        st->ledger.lost_bytes += facts_unclaim(st, a->piece);
         break;
     case FACT_BLOCK:
         journal_put_block(commit_claims(m), st->id, a->piece, a->fact.block);

@@ -8,6 +8,10 @@
 
 /* ACTION_PERSIST. */
 void facts_put(struct engine_torrent *st, const struct action *a);
+/* A piece is not claimed any more: its row goes, and what counts it in `file`
+ * may not stay behind; as long as the disk is in doubt, nothing is counted
+ * anew. Returns its bytes in wanted files. */
+uint64_t facts_unclaim(struct engine_torrent *st, uint32_t piece);
 /* A peer's row as it is now, by its peerset id. */
 void facts_peer(struct engine_torrent *st, uint32_t id);
 /* An `event` row, and a line in the log. */

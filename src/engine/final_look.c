@@ -57,22 +57,23 @@ static bool final_look_differs(const struct engine_torrent *st, uint32_t file,
     return !trust_is_left(&journal, now);
 }
 
-/* It is gone, or another file stands in its place: that is for the startup to
- * judge. */
+/* It is gone or too long, or another file stands in its place: that is for the
+ * startup to judge. */
 static bool final_look_is_gone(const struct engine_torrent *st, uint32_t file,
                                const struct fingerprint *now)
 {
     return !now->exists || !now->is_file ||
+           now->size > st->geom.files[file].length ||
            now->ino != st->rows.state[file].ino;
 }
 
 static void final_look_begin_anew(struct engine_torrent *st, uint32_t file)
 {
     char text[TORRENT_ERROR_MAX];
-    (void)snprintf(
-        text, sizeof(text),
-        "%.180s was replaced or taken away while others were fetched",
-        facts_place(st, file));
+    (void)snprintf(text, sizeof(text),
+                   "%.180s was replaced, made longer or taken away while "
+                   "others were fetched",
+                   facts_place(st, file));
     jobs_post_failed(st, BTC_E_STORAGE, text, true);
 }
 
@@ -110,7 +111,8 @@ static void final_look_stated(struct store_job *job)
     jobs_done(st);
     if (!final_look_is_off(st)) {
         if (job->result < 0) {
-            turn_post_failed(st, job->result, job->fail.text);
+            bool exchanged = job->result == BTC_E_EXISTS; /* or one is a link */
+            jobs_post_failed(st, job->result, job->fail.text, exchanged);
         } else if (!final_look_hash_changed(st, job->prints)) {
             final_look_finish(st);
         }

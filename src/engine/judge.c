@@ -98,33 +98,15 @@ static void judge_tell_more(struct engine_torrent *st,
     }
 }
 
-/* Bytes of a piece that count for the torrent. */
-static uint64_t judge_piece_bytes(const struct engine_torrent *st,
-                                  uint32_t piece)
-{
-    struct layout_spans it;
-    struct span s;
-    uint64_t bytes = 0;
-    layout_spans_init(&it, &st->geom, layout_piece_offset(&st->geom, piece),
-                      layout_piece_size(&st->geom, piece));
-    while (layout_spans_next(&it, &s)) {
-        if (!s.pad && st->rows.state[s.file].priority > 0) {
-            bytes += s.len;
-        }
-    }
-    return bytes;
-}
-
 /* A claim is gone, also from what people see: the torrent may not come to run.
  */
 static void judge_drop_piece(struct engine_torrent *st, uint32_t piece)
 {
-    journal_del_piece(commit_facts(&st->ledger.member), st->id, piece);
+    uint64_t bytes = facts_unclaim(st, piece);
     if (st->stat.pieces_done > 0) {
         st->stat.pieces_done--;
     }
-    st->stat.bytes_done =
-        num_sub_u64(st->stat.bytes_done, judge_piece_bytes(st, piece));
+    st->stat.bytes_done = num_sub_u64(st->stat.bytes_done, bytes);
 }
 
 /* No piece is claimed in a file any more. */

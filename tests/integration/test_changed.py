@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import kit  # noqa: E402
 import lab as lab_module  # noqa: E402
 import wire  # noqa: E402
+from claims import Truth, read_claims  # noqa: E402
 from seeder import Seeder  # noqa: E402
 
 LENGTH = 32768
@@ -169,10 +170,20 @@ def test_finished_and_removed(lab):
     end_second(lab, torrent, seed, run)
 
 
-def test_finished_and_written_to_again(lab):
-    """Another file, while what was lost is fetched once more."""
-    for name, pieces in (("a", 10), ("b", 10), ("c", 40)):
-        lab.make_data(f"seed/two/{name}", pieces * LENGTH, seed=ord(name))
+def test_finished_and_longer(lab):
+    """It is refused as at a start, not cut."""
+    torrent, seed, run, path = begin_second(lab)
+    with open(path, "ab") as f:
+        f.write(b"more")
+    end_second(lab, torrent, seed, run, 13)
+    assert "exists and is longer" in run.err(), run.err()
+    assert os.path.getsize(path) == 10 * LENGTH + 4
+
+
+def begin_third(lab, size=10 * LENGTH):
+    """The first two of three files were finished long ago."""
+    for name, length in (("a", size), ("b", size), ("c", 40 * LENGTH)):
+        lab.make_data(f"seed/two/{name}", length, seed=ord(name))
     torrent = lab.make_torrent(lab.path("seed", "two"), piece_length=LENGTH)
     seed = Seeder(torrent, lab.next_ip(), rate=1_000_000)
     run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
@@ -180,6 +191,26 @@ def test_finished_and_written_to_again(lab):
                         "--journal-interval", "50")
     lab.wait(lambda: len(lab.sql("SELECT 1 FROM piece")) >= 30, 60,
              "pieces of the third file")
+    return torrent, seed, run
+
+
+def test_finished_and_exchanged(lab):
+    """Each has the name of the other, and they share a piece: no row claims
+    anything of them, and both are told of as what they are."""
+    torrent, seed, run = begin_third(lab, 10 * LENGTH + 99)
+    for old, new in (("a", "a~"), ("b", "a"), ("a~", "b")):
+        os.rename(lab.path("out/two", old), lab.path("out/two", new))
+    seed.rate = 0
+    assert run.wait() == 13, (run.out(), run.err())
+    assert "holds no piece of this torrent" in run.err(), run.err()
+    truth = Truth(torrent)
+    assert not truth.judge(read_claims(lab.db),
+                           truth.on_disk(lab.path("out")))
+
+
+def test_finished_and_written_to_again(lab):
+    """Another file, while what was lost is fetched once more."""
+    torrent, seed, run = begin_third(lab)
     harm(lab.path("out/two/a"))
     more(lab, 24)
     seed.rate = 40_000
