@@ -16,6 +16,9 @@ int btc_db_check(struct btc *b, btc_row_fn *fn, void *ctx, struct btc_error *e)
         code = journal_check(db, api_row, &rows, &err);
     }
     if (code == 0 && rows.stop == 0) {
+        code = journal_check_ids(db, api_row, &rows, &err);
+    }
+    if (code == 0 && rows.stop == 0) {
         code = journal_check_torrents(db, api_row, &rows, &err);
     }
     if (rows.stop != 0) {

@@ -28,12 +28,17 @@ int journal_check_torrents(struct journal *db, journal_row_fn *fn, void *ctx,
                            struct err *e);
 /* have all torrents their rows of the tables that each needs; BTC_E_DB with a
  * sentence given for each that lacks one */
+int journal_check_ids(struct journal *db, journal_row_fn *fn, void *ctx,
+                      struct err *e);
+/* has each table numbers for further rows; BTC_E_DB with a sentence given for
+ * each that has none */
 int journal_backup(struct journal *db, const char *to, struct err *e);
 /* online; BTC_E_EXISTS when `to` is there */
 /* Makes views, triggers and indexes that are missing or others, deletes rows
- * whose torrent does not exist, makes missing rows of torrent_stat and the
- * indexes anew. `fn` (NULL allowed) hears a row for each thing that was made, a
- * text. The caller holds the engine lock. */
+ * whose torrent does not exist, gives numbers back that are used up, makes
+ * missing rows of torrent_stat and the indexes anew. `fn` (NULL allowed) hears
+ * a row for each thing that was made, a text. The caller holds the engine lock.
+ */
 int journal_repair(struct journal *db, journal_row_fn *fn, void *ctx,
                    int64_t *n_deleted, struct err *e);
 /* Puts a checked copy of the backup `from` in the place of the database. What

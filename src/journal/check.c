@@ -9,6 +9,7 @@
 #include "journal/alike.h"
 #include "journal/care.h"
 #include "journal/each.h"
+#include "journal/ids.h"
 #include "journal/internal.h"
 
 #include <stdio.h>
@@ -347,6 +348,21 @@ int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
                     "backup (`btc db restore FILE`) or with what can be "
                     "read (`btc db salvage`)",
                     db->path, c.n);
+    }
+    return code;
+}
+
+int journal_check_ids(struct journal *db, journal_row_fn *fn, void *ctx,
+                      struct err *e)
+{
+    const char *const sql = journal_ids_sql;
+    struct journal_complaints c = {fn, ctx, 0};
+    int code = journal_check_by(db, &sql, 1, &c, e);
+    if (code == 0 && c.n > 0) {
+        code = err_set(e, BTC_E_DB,
+                       "%s takes no further rows (%zu complaints): `btc db "
+                       "check --repair`",
+                       db->path, c.n);
     }
     return code;
 }

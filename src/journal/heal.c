@@ -5,6 +5,7 @@
  * checks the foreign keys. All tables refer to a torrent alone, by torrent_id,
  * so an orphan is a row whose torrent does not exist. */
 #include "journal/care.h"
+#include "journal/ids.h"
 #include "journal/internal.h"
 
 #include <stdio.h>
@@ -106,6 +107,9 @@ int journal_repair(struct journal *db, journal_row_fn *fn, void *ctx,
         code = journal_check_mend(db, fn, ctx, e);
         if (code == 0) {
             code = journal_heal(db, n_deleted, e);
+        }
+        if (code == 0) {
+            code = journal_exec(db, journal_ids_mend_sql, e);
         }
         if (code == 0) {
             code = journal_heal_stats(db, e);

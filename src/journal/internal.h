@@ -16,7 +16,7 @@
  *   instance.c which file a log belongs to; beside.c: whether it is in place
  *   restore.c  a backup becomes the database; salvage.c: what can be read does;
  *              replace.c: the change itself
- *   heal.c     rows that belong to nothing
+ *   heal.c     rows that belong to nothing; ids.c: numbers that are used up
  *   removal.c  the steps by which a torrent is taken away
  *   shared.c   torrents that have files in common
  *   wishes.c   all that is wished; writer.c: the thread that commits

@@ -1,6 +1,7 @@
 /* SQLite in small pieces: its results as ours, statements, values in and out of
  * rows.
  */
+#include "journal/ids.h"
 #include "journal/internal.h"
 #include "model/names.h"
 
@@ -115,6 +116,21 @@ static const char *journal_reason(int rc, int os, char *text, size_t size)
     return text;
 }
 
+/* SQLite says that the disk is full, and it is not. */
+static bool journal_fail_ids(struct journal *db, struct err *e)
+{
+    char table[64];
+    if (!journal_ids_used_up(db, table, sizeof(table))) {
+        return false;
+    }
+    (void)err_set(e, BTC_E_DB,
+                  "%s: somebody has used up the numbers of the table %s, which "
+                  "takes no row any more: `btc db check --repair` gives them "
+                  "back",
+                  db->path, table);
+    return true;
+}
+
 /* SQLite's last error as ours. */
 int journal_fail(struct journal *db, struct err *e, const char *what)
 {
@@ -129,9 +145,13 @@ int journal_fail(struct journal *db, struct err *e, const char *what)
     if (rc == SQLITE_PROTOCOL) {
         advice = "; its file system gave no lock for ten seconds: try again";
     }
-    return err_set(e, code, "%s: %s: %s%s%s", db->path, what,
+    code = err_set(e, code, "%s: %s: %s%s%s", db->path, what,
                    sqlite3_errmsg(db->sql),
                    journal_reason(rc, os, reason, sizeof(reason)), advice);
+    if ((rc & 0xff) == SQLITE_FULL && journal_fail_ids(db, e)) {
+        code = BTC_E_DB;
+    }
+    return code;
 }
 
 /* Runs SQL that gives no rows. */

@@ -3,6 +3,7 @@
 #include "journal/care.h"
 #include "journal/db_kit.h"
 #include "journal/internal.h"
+#include "journal/runs.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -284,6 +285,56 @@ static void test_repair_stats(void **state)
     journal_close(db);
 }
 
+/* Somebody has written the last number there is: no disk is full, and the rows
+ * that follow are taken once it is given back. */
+static void use_up(struct test_db *t, const char *sql, const char *table)
+{
+    struct err e = {0};
+    int64_t n = 0;
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    assert_int_equal(test_db_sql(t->path, sql), SQLITE_OK);
+    struct journal *db = test_db_open(t->path, JOURNAL_ENGINE);
+    struct journal_run before;
+    int code = journal_begin_run(db, &before, &e);
+    if (code == 0) {
+        code = journal_event_now(db, 0, LEVEL_INFO, "test", "text", &e);
+    }
+    assert_int_equal(code, BTC_E_DB);
+    assert_non_null(strstr(e.msg, table));
+    assert_int_equal(journal_check_ids(db, NULL, NULL, &e), BTC_E_DB);
+    assert_int_equal(journal_repair(db, NULL, NULL, &n, &e), 0);
+    assert_int_equal(journal_check_ids(db, NULL, NULL, &e), 0);
+    assert_int_equal(journal_begin_run(db, &before, &e), 0);
+    assert_int_equal(journal_event_now(db, 0, LEVEL_INFO, "test", "text", &e),
+                     0);
+    journal_close(db);
+}
+
+static void test_numbers_used_up(void **state)
+{
+    struct test_db *t = *state;
+    use_up(t,
+           "INSERT INTO event (id, at, level, kind, text) VALUES"
+           " (9223372036854775806, 1, 'info', 'mine', 'a'),"
+           " (9223372036854775807, 1, 'info', 'mine', 'b')",
+           "table event");
+    TEST_DB_IS(t->path,
+               "SELECT group_concat(text, '') FROM"
+               " (SELECT text FROM event ORDER BY id)",
+               "abtext");
+    TEST_DB_IS(t->path, "SELECT max(id) < 100 FROM event", "1");
+    use_up(t, "UPDATE event SET id = 9223372036854775807 WHERE text = 'b'",
+           "table event");
+    use_up(
+        t,
+        "INSERT INTO run VALUES (9223372036854775807, 1, '1', 'b', 1, 1, 1, 1)",
+        "table run");
+    use_up(t,
+           "UPDATE sqlite_sequence SET seq = 9223372036854775807"
+           " WHERE name = 'run'",
+           "table run");
+}
+
 /* A torrent deleted by hand leaves orphans; migrations and --repair heal. */
 static void test_orphans(void **state)
 {
@@ -334,6 +385,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
         T(test_repair_stats),
+        T(test_numbers_used_up),
         T(test_kill_without_a_copy),
         T(test_copy_over_a_killed_one),
         T(test_copy_after_a_front),
