@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "journal/batch.h"
 #include "journal/magnet.h"
+#include "journal/refused.h"
 #include "model/names.h"
 
 #include <stdio.h>
@@ -373,7 +374,7 @@ int journal_add_sources(struct journal *db, int64_t id,
 }
 
 /* Runs an update of one row that must be there; SQLite's refusal in its own
- * words. */
+ * words. Our triggers refuse no wish: one that does is somebody's rule. */
 static int journal_run_wish(struct journal *db, sqlite3_stmt *s,
                             const char *column, const char *value,
                             struct err *e)
@@ -382,7 +383,9 @@ static int journal_run_wish(struct journal *db, sqlite3_stmt *s,
     int code = 0;
     if (rc != SQLITE_DONE) {
         code = journal_fail(db, e, "database");
-        if (code == BTC_E_USAGE) {
+        if (sqlite3_extended_errcode(db->sql) == SQLITE_CONSTRAINT_TRIGGER) {
+            code = journal_refusal(db, code, e);
+        } else if (code == BTC_E_USAGE) {
             const char *text = sqlite3_errmsg(db->sql);
             const char *rule = "CHECK constraint failed: ";
             if (strncmp(text, rule, strlen(rule)) == 0) {

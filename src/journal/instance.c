@@ -15,6 +15,7 @@
  * what comes of it is whole and has the name.
  */
 #include "journal/internal.h"
+#include "journal/refused.h"
 
 #include "base/mem.h"
 
@@ -32,7 +33,8 @@
 
 int journal_instance_renew(struct journal *db, struct err *e)
 {
-    return journal_exec(db, JOURNAL_INSTANCE_SQL, e);
+    int code = journal_exec(db, JOURNAL_INSTANCE_SQL, e);
+    return journal_refusal(db, code, e);
 }
 
 /* The instance that an open connection sees; "" when there is none. */

@@ -12,6 +12,10 @@
  * out. */
 int journal_apply_each(struct journal *db, struct journal_batch *b,
                        struct err *e);
+/* Behind an error: when a rule refused a row without which nothing goes on,
+ * BTC_E_DB that says so; else `code`. Before anything else is asked of SQLite.
+ */
+int journal_refusal(const struct journal *db, int code, struct err *e);
 /* A row that was left out. */
 struct journal_refused {
     int64_t id;  /* its torrent, 0 = none */

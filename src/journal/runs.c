@@ -5,6 +5,7 @@
 #include "journal/runs.h"
 
 #include "journal/internal.h"
+#include "journal/refused.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -136,7 +137,7 @@ int journal_begin_run(struct journal *db, struct journal_run *before,
     if (code == 0) {
         code = journal_exec(db, journal_sql_trim, e);
     }
-    code = journal_end(db, code, e);
+    code = journal_end(db, journal_refusal(db, code, e), e);
     if (code == 0) {
         db->run_id = id;
     }

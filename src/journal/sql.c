@@ -3,6 +3,7 @@
  */
 #include "journal/ids.h"
 #include "journal/internal.h"
+#include "journal/refused.h"
 #include "model/names.h"
 
 #include <errno.h>
@@ -152,6 +153,17 @@ int journal_fail(struct journal *db, struct err *e, const char *what)
         code = BTC_E_DB;
     }
     return code;
+}
+
+int journal_refusal(const struct journal *db, int code, struct err *e)
+{
+    if (code != BTC_E_USAGE) {
+        return code;
+    }
+    return err_set(e, BTC_E_DB,
+                   "%s: the database refuses a row (%.150s); take that rule "
+                   "away and try again",
+                   db->path, sqlite3_errmsg(db->sql));
 }
 
 /* Runs SQL that gives no rows. */

@@ -218,6 +218,26 @@ def test_clock_beyond_all_dates(lab):
     kit.is_complete(lab, t)
 
 
+def test_refused_at_the_start(lab):
+    """What every run writes first: it says that a rule is in the way, and
+    whose words these are; nothing is wrong with the command line."""
+    t = torrent_of(lab, "first.bin")
+    add(lab, t, Seeder(t))
+    write(lab, "UPDATE torrent_stat SET peers = 5")
+    for where, command in (("UPDATE ON torrent_stat", "resume"),
+                           ("INSERT ON run", "resume"),
+                           ("INSERT ON setting", "resume"),
+                           ("UPDATE ON torrent", "verify")):
+        write(lab, f"CREATE TRIGGER mine BEFORE {where} BEGIN"
+                   " SELECT RAISE(ABORT, 'not mine'); END")
+        run = lab.btc(command)
+        assert run.code == 14, (where, run)
+        assert "refuses a row (not mine); take that rule away" in run.err, (
+            where, run.err)
+        write(lab, "DROP TRIGGER mine")
+    assert lab.btc("resume").code == 0
+
+
 def test_refused_by_rollback(lab):
     """A rule that rolls everything back refuses its own row alone, too."""
     t, run = refused(lab, "SELECT RAISE(ROLLBACK, 'all of it')",
