@@ -166,6 +166,28 @@ static bool journal_instance_moves(const char *path, const char *left)
            journal_wal_size(path) == 0;
 }
 
+/* A file that says another name is another file. One that says none may be
+ * ours, and damaged. */
+static int journal_instance_refuse(const char *path, const char *found,
+                                   struct err *e)
+{
+    if (found[0] == '\0') {
+        return err_set(e, BTC_E_DB,
+                       "%s is damaged, or was replaced after a btc that worked "
+                       "on it was killed: together with its log %s-wal it is "
+                       "no whole database. `btc db salvage` reads what can be "
+                       "read; if you put the file there, `btc db restore %s` "
+                       "goes on with it as it is",
+                       path, path, path);
+    }
+    return err_set(e, BTC_E_DB,
+                   "%s was replaced after a btc that worked on it was killed, "
+                   "and %s-wal belongs to the file that was there: together "
+                   "they are no database. `btc db restore %s` goes on with the "
+                   "file as it is and keeps the other one's log beside it",
+                   path, path, path);
+}
+
 int journal_instance_check(const char *path, struct err *e)
 {
     char left[JOURNAL_INSTANCE_LEN];
@@ -186,10 +208,5 @@ int journal_instance_check(const char *path, struct err *e)
         journal_instance_moves(path, left)) {
         return 0;
     }
-    return err_set(e, BTC_E_DB,
-                   "%s was replaced after a btc that worked on it was killed, "
-                   "and %s-wal belongs to the file that was there: together "
-                   "they are no database. `btc db restore %s` goes on with the "
-                   "file as it is and keeps the other one's log beside it",
-                   path, path, path);
+    return journal_instance_refuse(path, found, e);
 }

@@ -214,6 +214,21 @@ static void test_stranger(void **state)
     killed_free(&k);
 }
 
+/* A page of the file cannot be used: that it was replaced is not sure. */
+static void test_damaged(void **state)
+{
+    struct killed k = {0};
+    struct err e = {0};
+    killed_make(*state, &k);
+    memset(k.after.p + 16, 0xff, k.after.len - 16);
+    memset(k.wal.p + 64, 0xff, k.wal.len - 64);
+    killed_put(&k, &k.after);
+    assert_int_equal(journal_instance_check(k.there, &e), BTC_E_DB);
+    assert_non_null(strstr(e.msg, "is damaged, or was replaced"));
+    assert_non_null(strstr(e.msg, "btc db salvage"));
+    killed_free(&k);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
 
 int main(void)
@@ -222,6 +237,7 @@ int main(void)
         T(test_checkpoint),
         T(test_busy),
         T(test_stranger),
+        T(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
