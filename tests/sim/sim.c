@@ -210,6 +210,22 @@ void sim_run(struct sim *s, uint64_t ms)
     (void)sim_run_until(s, NULL, NULL, ms);
 }
 
+/* See sim.h. */
+void sim_jump(struct sim *s, uint64_t ms)
+{
+    for (size_t i = 0; i < s->n_heap; i++) {
+        s->heap[i]->at += ms;
+    }
+    s->now_ms += ms;
+    for (struct sim_node *n = s->nodes; n != NULL; n = n->next) {
+        for (struct sim_torrent *st = n->torrents; st != NULL; st = st->next) {
+            struct event ev = {.type = EVENT_TICK};
+            st->timer_ms += st->timer_ms != UINT64_MAX ? ms : 0;
+            sim_input(st, &ev);
+        }
+    }
+}
+
 /* A number from the environment, else `def`. */
 static uint64_t sim_env(const char *name, uint64_t def)
 {

@@ -147,6 +147,9 @@ bool sim_chance(struct sim *s, uint32_t one_in);
 /* An event at `in_ms` from now. */
 struct sim_event *sim_at(struct sim *s, uint64_t in_ms, sim_fn *fn, void *ctx);
 void sim_run(struct sim *s, uint64_t ms);
+/* The clock is so much later, and nothing has happened since: all processes
+ * were stopped, and what was due comes first when they go on. */
+void sim_jump(struct sim *s, uint64_t ms);
 /* False when it did not come true in time. */
 bool sim_run_until(struct sim *s, bool (*done)(void *ctx), void *ctx,
                    uint64_t ms);

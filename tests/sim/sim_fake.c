@@ -46,6 +46,9 @@ static const char *const fake_names[SIM_N_SCRIPTS] = {
     [SIM_TARDY] = "tardy",
     [SIM_GRANTS] = "grants",
     [SIM_OWNER] = "owner",
+    [SIM_TOGGLE] = "toggle",
+    [SIM_PICKY] = "picky",
+    [SIM_RESETS] = "resets",
 };
 
 /* See sim.h. */
@@ -148,6 +151,12 @@ void sim_fake_bitfield(struct sim_fake_conn *c, const struct bits *have)
     }
 }
 
+/* It asks for blocks whenever it may. */
+static bool fake_is_leech(const struct sim_fake *f)
+{
+    return f->script == SIM_LEECH || f->script == SIM_TOGGLE;
+}
+
 /* The first words after the handshakes. */
 static void fake_begin(struct sim_fake_conn *c)
 {
@@ -160,11 +169,11 @@ static void fake_begin(struct sim_fake_conn *c)
     } else if (f->have.count > 0) {
         sim_fake_bitfield(c, &f->have);
     }
-    if (f->script == SIM_LEECH || f->script == SIM_FLOOD ||
+    if (fake_is_leech(f) || f->script == SIM_FLOOD ||
         f->script == SIM_BAD_REQUESTS || f->script == SIM_SQUATTER) {
         sim_fake_simple(c, WIRE_INTERESTED);
     }
-    if (f->script != SIM_CHOKER && f->script != SIM_LEECH &&
+    if (f->script != SIM_CHOKER && !fake_is_leech(f) &&
         f->script != SIM_SQUATTER && f->script != SIM_GRANTS) {
         c->choking = false;
         sim_fake_simple(c, WIRE_UNCHOKE);
@@ -238,7 +247,8 @@ static bool fake_keeps(const struct sim_fake *f)
 {
     return f->script == SIM_SLOW || f->script == SIM_TRICKLE ||
            f->script == SIM_CREEP || f->script == SIM_REFUSER ||
-           f->script == SIM_TARDY || f->script == SIM_OWNER;
+           f->script == SIM_TARDY || f->script == SIM_OWNER ||
+           f->script == SIM_PICKY;
 }
 
 /* It never answers this one. */
@@ -254,6 +264,8 @@ static bool fake_is_mum(const struct sim_fake *f, const struct wire_block *b)
         return true;
     case SIM_HOLD:
         return fake_is_held(f, b);
+    case SIM_PICKY:
+        return b->begin == 0;
     case SIM_NINETY:
         return b->begin + b->len > last / 10 * 9;
     case SIM_CHAOS:
@@ -328,7 +340,7 @@ static void fake_on_message(struct sim_fake_conn *c, const struct wire_msg *m)
         break;
     case WIRE_UNCHOKE:
         c->unchoked = true;
-        if (c->f->script == SIM_LEECH) {
+        if (fake_is_leech(c->f)) {
             sim_fake_ask(c, 8);
         }
         break;
@@ -337,7 +349,7 @@ static void fake_on_message(struct sim_fake_conn *c, const struct wire_msg *m)
         break;
     case WIRE_PAYLOAD:
         c->f->bytes_got += m->payload.data.len;
-        if (m->payload.left == 0 && c->unchoked && c->f->script == SIM_LEECH) {
+        if (m->payload.left == 0 && c->unchoked && fake_is_leech(c->f)) {
             sim_fake_ask(c, 1);
         }
         break;
@@ -383,10 +395,28 @@ static void fake_on_close(void *ctx, struct sim *s, int result)
     }
 }
 
+/* RESETS: the end comes right after the connection, or after the handshake. */
+static void fake_reset(struct sim_fake_conn *c)
+{
+    struct sim_fake *f = c->f;
+    if (sim_chance(f->s, 2)) {
+        fake_hello(c);
+    }
+    sim_fake_close(c);
+    if (f->home != NULL) {
+        sim_at(f->s, 50 + sim_below(f->s, 1000), fake_on_return, f);
+    }
+}
+
 static void fake_on_open(void *ctx, struct sim *s)
 {
+    struct sim_fake_conn *c = ctx;
     (void)s;
-    fake_hello(ctx);
+    if (c->f->script == SIM_RESETS) {
+        fake_reset(c);
+    } else {
+        fake_hello(c);
+    }
 }
 
 /* A connection, in the memory of one that ended when there is one. */
@@ -415,7 +445,10 @@ static void fake_on_accept(void *ctx, struct sim *s, struct sim_link *l)
     struct sim_fake *f = ctx;
     (void)s;
     f->n_accepted++;
-    (void)fake_conn(f, l, 1);
+    struct sim_fake_conn *c = fake_conn(f, l, 1);
+    if (f->script == SIM_RESETS) {
+        fake_reset(c);
+    }
 }
 
 /* --- time --- */
@@ -452,7 +485,7 @@ struct sim_fake *sim_fake_new(struct sim *s, struct sim_content *c,
     f->host.on_accept = fake_on_accept;
     f->host.ctx = f;
     (void)bits_init(&f->have, c->geom.n_pieces);
-    if (script != SIM_LEECH && script != SIM_FLOOD && script != SIM_SQUATTER &&
+    if (!fake_is_leech(f) && script != SIM_FLOOD && script != SIM_SQUATTER &&
         script != SIM_REVEAL) {
         bits_fill(&f->have);
     }

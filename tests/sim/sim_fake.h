@@ -43,6 +43,9 @@ enum sim_script {
     SIM_TARDY,    /* all that it was asked, a moment after our patience */
     SIM_GRANTS,   /* BEP 6: chokes, grants pieces again and again, is silent */
     SIM_OWNER,    /* spoils each piece, then drips */
+    SIM_TOGGLE,   /* a LEECH that loses its interest once a second */
+    SIM_PICKY,    /* never the first block of a piece; others slowly */
+    SIM_RESETS,   /* hangs up before or right after its handshake */
     SIM_N_SCRIPTS
 };
 

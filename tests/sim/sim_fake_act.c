@@ -121,6 +121,7 @@ static void fake_slow(struct sim_fake_conn *c)
     uint32_t every = c->f->script == SIM_TRICKLE ? 1
                      : c->f->script == SIM_CREEP ? FAKE_CREEP_S
                      : c->f->script == SIM_OWNER ? FAKE_OWNER_S
+                     : c->f->script == SIM_PICKY ? FAKE_OWNER_S
                                                  : FAKE_SLOW_S;
     if (c->n_queue > 0 && c->n_ticks % every == every - 1) {
         struct wire_block b = c->queue[0];
@@ -307,6 +308,10 @@ void sim_fake_act(struct sim_fake_conn *c)
     case SIM_REVEAL:
         sim_fake_give(c->f, sim_below(c->f->s, c->f->c->geom.n_pieces));
         break;
+    case SIM_TOGGLE:
+        sim_fake_simple(c, WIRE_NOT_INTERESTED);
+        sim_fake_simple(c, WIRE_INTERESTED);
+        /* fallthrough */
     case SIM_LEECH:
         if (c->unchoked) {
             sim_fake_ask(c, 1);
