@@ -77,6 +77,22 @@ static void final_look_begin_anew(struct engine_torrent *st, uint32_t file)
     jobs_post_failed(st, BTC_E_STORAGE, text, true);
 }
 
+static void final_look_spend(struct engine_torrent *st)
+{
+    if (st->ledger.looks > 0) {
+        st->ledger.looks--;
+    }
+}
+
+/* All is as journaled: now the row of the torrent may say complete, too. Told
+ * is it when that is durable. */
+static void final_look_clean(struct engine_torrent *st)
+{
+    st->ledger.looks = 0;
+    facts_stat(st);
+    facts_complete(st);
+}
+
 /* Those that differ are hashed again. They are journaled as they are now: what
  * changes behind this look differs from that. */
 static bool final_look_hash_changed(struct engine_torrent *st,
@@ -113,8 +129,10 @@ static void final_look_stated(struct store_job *job)
         if (job->result < 0) {
             bool exchanged = job->result == BTC_E_EXISTS; /* or one is a link */
             jobs_post_failed(st, job->result, job->fail.text, exchanged);
-        } else if (!final_look_hash_changed(st, job->prints)) {
-            final_look_finish(st);
+        } else if (final_look_hash_changed(st, job->prints)) {
+            final_look_spend(st);
+        } else {
+            final_look_clean(st);
         }
     }
     jobs_free(job);
@@ -134,7 +152,6 @@ void final_look(struct engine_torrent *st)
         return;
     }
     if (!off && st->ledger.looks > 0) {
-        st->ledger.looks--;
         store_submit(st->s->disk, jobs_new(st, STORE_STAT, final_look_stated));
     } else {
         final_look_finish(st);

@@ -29,6 +29,13 @@ static bool report_is_served(const struct engine_torrent *st)
            (st->life.finished || !report_goal_is_reached(st));
 }
 
+/* Everything is here, and a look at all files is still to come: if the run is
+ * killed now, the next one must take the torrent up. */
+static bool report_owes_look(const struct engine_torrent *st)
+{
+    return st->ledger.looks > 0 && !st->life.finished;
+}
+
 /* What a torrent that runs does. */
 static enum btc_state report_running_state(const struct engine_torrent *st)
 {
@@ -39,6 +46,9 @@ static enum btc_state report_running_state(const struct engine_torrent *st)
     case TORRENT_CHECKING:
         return BTC_STATE_CHECKING;
     case TORRENT_SEEDING:
+        if (report_owes_look(st)) {
+            return BTC_STATE_CHECKING;
+        }
         if (report_is_served(st)) {
             return BTC_STATE_SEEDING;
         }
@@ -70,7 +80,7 @@ static bool report_is_complete(const struct engine_torrent *st)
         return false;
     }
     if (st->t != NULL && st->ran) {
-        return torrent_is_complete(st->t);
+        return torrent_is_complete(st->t) && !report_owes_look(st);
     }
     return report_was_complete(st);
 }

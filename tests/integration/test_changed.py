@@ -221,6 +221,21 @@ def test_finished_and_written_to_again(lab):
     end_second(lab, torrent, seed, run)
 
 
+def test_finished_and_killed(lab):
+    """As soon as all is here, the row may say so only after the look: whatever
+    the kill leaves, the next run takes the torrent up."""
+    torrent, seed, run = begin_third(lab)
+    harm(lab.path("out/two/a"))
+    seed.rate = 0
+    lab.wait(lambda: "was changed" in run.err() or not run.is_running(), 60,
+             "the look", every=0.0005)
+    run.kill()
+    seed.rate = 0
+    assert lab.btc("resume").code == 0
+    torrent.check(lab.path("out"))
+    kit.claims_hold(lab, torrent)
+
+
 def test_wishes_beside(lab):
     """Three who write rows all the time."""
     torrent, seed, run = begin(lab)
