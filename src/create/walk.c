@@ -8,6 +8,7 @@
 #include "create/internal.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/vec.h"
 
 #include <dirent.h>
@@ -29,8 +30,7 @@ struct create_walker {
 
 int64_t create_mtime_ns(const struct stat *st)
 {
-    return (int64_t)st->st_mtim.tv_sec * 1000000000 +
-           (int64_t)st->st_mtim.tv_nsec;
+    return num_time_ns(st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 }
 
 /* Joins two parts of a path; either may be empty. */

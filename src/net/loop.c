@@ -167,7 +167,7 @@ int64_t loop_unix_ns(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000000 + (int64_t)t.tv_nsec;
+    return num_time_ns(t.tv_sec, t.tv_nsec);
 }
 
 /* The prepare handle keeps the loop alive without other handles. */

@@ -2,6 +2,7 @@
 #include "store/made.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "model/fingerprint.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ static int64_t made_born(const struct statx *st)
     if (st->stx_mask & STATX_BTIME) {
         t = &st->stx_btime;
     }
-    return made_latest(t->tv_sec * MADE_S_NS + t->tv_nsec);
+    return made_latest(num_time_ns(t->tv_sec, t->tv_nsec));
 }
 
 /* No byte of it but zeros. */

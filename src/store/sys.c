@@ -5,6 +5,8 @@
  */
 #include "store/internal.h"
 
+#include "base/num.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +26,7 @@ int store_sys_fault(struct store *d, const char *op, const char *path)
 /* A time of struct stat in nanoseconds since the epoch. */
 int64_t store_sys_time_ns(const struct timespec *t)
 {
-    return (int64_t)t->tv_sec * 1000000000 + (int64_t)t->tv_nsec;
+    return num_time_ns(t->tv_sec, t->tv_nsec);
 }
 
 bool store_is_owned(const struct fingerprint *own,

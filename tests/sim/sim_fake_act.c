@@ -232,8 +232,10 @@ static void fake_all_at_once(struct sim_fake_conn *c, uint32_t every)
             sim_fake_serve(c, b);
         }
     }
-    memmove(c->queue, c->queue + n, (c->n_queue - n) * sizeof(*c->queue));
-    c->n_queue -= n;
+    if (n > 0) {
+        memmove(c->queue, c->queue + n, (c->n_queue - n) * sizeof(*c->queue));
+        c->n_queue -= n;
+    }
 }
 
 static void fake_grants(struct sim_fake_conn *c)
