@@ -238,6 +238,13 @@ static void fake_all_at_once(struct sim_fake_conn *c, uint32_t every)
     }
 }
 
+static void fake_leech(struct sim_fake_conn *c)
+{
+    if (c->unchoked) {
+        sim_fake_ask(c, 1);
+    }
+}
+
 static void fake_grants(struct sim_fake_conn *c)
 {
     for (int i = 0; i < 40; i++) {
@@ -313,11 +320,10 @@ void sim_fake_act(struct sim_fake_conn *c)
     case SIM_TOGGLE:
         sim_fake_simple(c, WIRE_NOT_INTERESTED);
         sim_fake_simple(c, WIRE_INTERESTED);
-        /* fallthrough */
+        fake_leech(c);
+        break;
     case SIM_LEECH:
-        if (c->unchoked) {
-            sim_fake_ask(c, 1);
-        }
+        fake_leech(c);
         break;
     default:
         fake_slow(c);
