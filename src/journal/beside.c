@@ -31,6 +31,8 @@
 /* Of the index: its first region, and the copies of its head in there. */
 #define BESIDE_INDEX_SIZE 32768
 #define BESIDE_INDEX_HEAD 48
+/* Behind them: how many frames were moved into the file. */
+#define BESIDE_INDEX_MOVED ((size_t)2 * BESIDE_INDEX_HEAD)
 /* Looks while others write. */
 #define BESIDE_LOOKS 8
 
@@ -158,7 +160,7 @@ static void journal_beside_drop_log(struct journal *db)
     const volatile char *index = journal_beside_index(db);
     uint32_t moved = 0;
     for (size_t i = 0; index != NULL && i < sizeof(moved); i++) {
-        ((char *)&moved)[i] = index[2 * BESIDE_INDEX_HEAD + i];
+        ((char *)&moved)[i] = index[BESIDE_INDEX_MOVED + i];
     }
     if (moved > 0) {
         char *name = mem_printf("%s-wal", db->path);
