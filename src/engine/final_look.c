@@ -84,8 +84,8 @@ static void final_look_spend(struct engine_torrent *st)
     }
 }
 
-/* All is as journaled: now the row of the torrent may say complete, too. Told
- * is it when that is durable. */
+/* All is as journaled: now the row of the torrent may say complete, too. It is
+ * told when that is durable. */
 static void final_look_clean(struct engine_torrent *st)
 {
     st->ledger.looks = 0;

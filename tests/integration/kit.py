@@ -1,6 +1,7 @@
 """What the integration tests of btc share: swarms, runs, and what must hold
 after them. See lab.py for the laboratory itself."""
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -111,3 +112,20 @@ def ids(lab, db=None):
     with contextlib.suppress(sqlite3.Error):
         return [str(r["id"]) for r in lab.sql("SELECT id FROM torrent", db=db)]
     return []
+
+
+@contextlib.contextmanager
+def lease(f, kind):
+    """A lease on an open file, given up when somebody asks for it; the signals
+    that asked."""
+    asked = []
+
+    def let_go(*_):
+        asked.append(True)
+        fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    before = signal.signal(signal.SIGIO, let_go)
+    try:
+        fcntl.fcntl(f, fcntl.F_SETLEASE, kind)
+        yield asked
+    finally:
+        signal.signal(signal.SIGIO, before)

@@ -495,17 +495,8 @@ def test_leased(lab):
     shutil.copy(torrent.source, path)
     with open(path, "r+b") as f:
         f.write(b"bad")
-    asked = []
-    with open(path, "rb") as f:
-        def let_go(*_):
-            asked.append(True)
-            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        before = signal.signal(signal.SIGIO, let_go)
-        try:
-            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-            said(get(lab, torrent, seeder, out), 0)
-        finally:
-            signal.signal(signal.SIGIO, before)
+    with open(path, "rb") as f, kit.lease(f, fcntl.F_RDLCK) as asked:
+        said(get(lab, torrent, seeder, out), 0)
     assert asked
     torrent.check(out)
 

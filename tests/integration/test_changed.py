@@ -90,17 +90,23 @@ def test_removed(lab):
     assert os.listdir(lab.path("out")) == []
 
 
-def begin_second(lab):
-    """A run that has finished and journaled the first of two files long ago."""
-    for name, size in (("a", 10 * LENGTH), ("b", 60 * LENGTH + 1)):
+def begin_several(lab, sizes, pieces):
+    """A run of files a, b and so on; all but the last were finished long ago."""
+    for name, size in zip("abc", sizes):
         lab.make_data(f"seed/two/{name}", size, seed=ord(name))
     torrent = lab.make_torrent(lab.path("seed", "two"), piece_length=LENGTH)
     seed = Seeder(torrent, lab.next_ip(), rate=1_000_000)
     run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
                         "--sequential", "--peer", seed.address,
                         "--journal-interval", "50")
-    lab.wait(lambda: len(lab.sql("SELECT 1 FROM piece")) >= 20, 60,
-             "pieces of the second file")
+    lab.wait(lambda: len(lab.sql("SELECT 1 FROM piece")) >= pieces, 60,
+             "pieces of the last file")
+    return torrent, seed, run
+
+
+def begin_second(lab):
+    """The first of two files was finished and journaled."""
+    torrent, seed, run = begin_several(lab, (10 * LENGTH, 60 * LENGTH + 1), 20)
     assert set(range(10)) <= kit.claims_hold(lab, torrent)
     return torrent, seed, run, lab.path("out/two/a")
 
@@ -181,17 +187,8 @@ def test_finished_and_longer(lab):
 
 
 def begin_third(lab, size=10 * LENGTH):
-    """The first two of three files were finished long ago."""
-    for name, length in (("a", size), ("b", size), ("c", 40 * LENGTH)):
-        lab.make_data(f"seed/two/{name}", length, seed=ord(name))
-    torrent = lab.make_torrent(lab.path("seed", "two"), piece_length=LENGTH)
-    seed = Seeder(torrent, lab.next_ip(), rate=1_000_000)
-    run = lab.start_btc("get", torrent.path, "-d", kit.folder(lab, "out"),
-                        "--sequential", "--peer", seed.address,
-                        "--journal-interval", "50")
-    lab.wait(lambda: len(lab.sql("SELECT 1 FROM piece")) >= 30, 60,
-             "pieces of the third file")
-    return torrent, seed, run
+    """The first two of three files were."""
+    return begin_several(lab, (size, size, 40 * LENGTH), 30)
 
 
 def test_finished_and_exchanged(lab):

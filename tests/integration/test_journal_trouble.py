@@ -376,6 +376,19 @@ def test_view_dropped(lab):
 
 # --- its log is not the one that stands beside it ---
 
+def ends_whole(lab, t, run, said):
+    """The run says so and ends, the database is in order, what it claims is
+    there, and the next run goes on."""
+    assert run.wait(30) == 14, run.err()
+    assert said in run.err(), run.err()
+    check = lab.btc("db", "check")
+    assert check.code == 0, check
+    kit.claims_hold(lab, t)
+    again = lab.btc("resume")
+    assert again.code == 0, again
+    kit.is_complete(lab, t)
+
+
 def test_index_of_the_log_deleted(lab):
     """Somebody deletes it under a run, and another program makes it anew: the
     run ends, the database stays whole, nothing is lost."""
@@ -391,14 +404,7 @@ def test_index_of_the_log_deleted(lab):
                " WHERE i < 400) INSERT INTO mine SELECT zeroblob(900) FROM n")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
-    assert run.wait(30) == 14, run.err()
-    assert "-shm was deleted or replaced" in run.err(), run.err()
-    check = lab.btc("db", "check")
-    assert check.code == 0, check
-    kit.claims_hold(lab, t)
-    again = lab.btc("resume")
-    assert again.code == 0, again
-    kit.is_complete(lab, t)
+    ends_whole(lab, t, run, "-shm was deleted or replaced")
 
 
 def test_log_cut(lab):
@@ -410,14 +416,7 @@ def test_log_cut(lab):
     run = lab.start_btc("resume", "--journal-interval", "50")
     lab.wait(lambda: len(claimed(lab, t)) > 10, 30, "pieces")
     os.truncate(lab.db + "-wal", 0)
-    assert run.wait(30) == 14, run.err()
-    assert "-wal was cut" in run.err(), run.err()
-    check = lab.btc("db", "check")
-    assert check.code == 0, check
-    kit.claims_hold(lab, t)
-    again = lab.btc("resume")
-    assert again.code == 0, again
-    kit.is_complete(lab, t)
+    ends_whole(lab, t, run, "-wal was cut")
 
 
 # --- rows that are written for nothing ---

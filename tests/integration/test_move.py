@@ -94,17 +94,9 @@ def test_leased(lab):
     """Another program has a lease on a file, and lets go when it is asked."""
     torrent = make(lab)
     far_away = far(lab)
-    asked = []
-    with open(lab.path("out/data/big"), "rb+") as f:
-        def let_go(*_):
-            asked.append(True)
-            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        before = signal.signal(signal.SIGIO, let_go)
-        try:
-            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-            assert lab.btc("move", "1", far_away).code == 0
-        finally:
-            signal.signal(signal.SIGIO, before)
+    path = lab.path("out/data/big")
+    with open(path, "rb+") as f, kit.lease(f, fcntl.F_WRLCK) as asked:
+        assert lab.btc("move", "1", far_away).code == 0
     assert asked
     torrent.check(far_away)
 

@@ -309,6 +309,21 @@ def test_clock_was_ahead(lab):
         assert rows[0]["n"] == torrent.piece_count, (args, rows[0]["n"])
 
 
+def is_missed(lab, torrent, bare):
+    """The drive that was mounted there: nothing is made and nothing is lost."""
+    run = lab.btc("resume", "1", "--seed", "time:1s")
+    assert run.code == 11, run
+    assert os.listdir(bare) == []
+    assert kit.progress(lab)["pieces_done"] == torrent.piece_count
+
+
+def is_found_again(lab, torrent):
+    run = lab.btc("resume", "1", "--seed", "time:1s")
+    assert run.code == 0, run
+    torrent.check(lab.path("out"))
+    assert kit.is_complete(lab, torrent)["downloaded"] == 0
+
+
 def test_mount_below_the_save_path(lab):
     """A subfolder on a drive of its own: while that is away nothing is made in
     the bare mount point and nothing is lost."""
@@ -324,16 +339,10 @@ def test_mount_below_the_save_path(lab):
     kit.get(lab, torrent)
     subprocess.run(["umount", sub], check=True)
     lab.mounts.remove(sub)
-    run = lab.btc("resume", "1", "--seed", "time:1s")
-    assert run.code == 11, run
-    assert os.listdir(sub) == []
-    assert kit.progress(lab)["pieces_done"] == torrent.piece_count
+    is_missed(lab, torrent, sub)
     subprocess.run(["mount", "--bind", drive, sub], check=True)
     lab.mounts.append(sub)
-    run = lab.btc("resume", "1", "--seed", "time:1s")
-    assert run.code == 0, run
-    torrent.check(lab.path("out"))
-    assert kit.is_complete(lab, torrent)["downloaded"] == 0
+    is_found_again(lab, torrent)
 
 
 def test_mount_below_a_mount(lab):
@@ -359,15 +368,9 @@ def test_mount_below_a_mount(lab):
     kit.get(lab, torrent)
     subprocess.run(["umount", deep], check=True)
     lab.mounts.remove(deep)
-    run = lab.btc("resume", "1", "--seed", "time:1s")
-    assert run.code == 11, run
-    assert os.listdir(deep) == []
-    assert kit.progress(lab)["pieces_done"] == torrent.piece_count
+    is_missed(lab, torrent, deep)
     mount("sub/deep")
-    run = lab.btc("resume", "1", "--seed", "time:1s")
-    assert run.code == 0, run
-    torrent.check(lab.path("out"))
-    assert kit.is_complete(lab, torrent)["downloaded"] == 0
+    is_found_again(lab, torrent)
 
 
 def in_one_second(path, act):
