@@ -51,8 +51,11 @@ static bool final_look_differs(const struct engine_torrent *st, uint32_t file,
     if (!f->has_print || st->geom.files[file].pad) {
         return false;
     }
+    if (store_tree_link(st->store, file) != NULL) {
+        return !now->exists; /* what stands in its place stays there */
+    }
     if (st->geom.files[file].length == 0) {
-        return !now->exists || !now->is_file;
+        return !now->exists || !now->is_file || now->size > 0;
     }
     return !trust_is_left(&journal, now);
 }

@@ -186,6 +186,16 @@ def test_finished_and_longer(lab):
     assert os.path.getsize(path) == 10 * LENGTH + 4
 
 
+def test_finished_and_not_empty(lab):
+    """A file that is to be empty was written to: it is refused as well."""
+    lab.make_data("seed/two/aa", 0)
+    torrent, seed, run, path = begin_second(lab)
+    with open(path + "a", "wb") as f:
+        f.write(b"more")
+    end_second(lab, torrent, seed, run, 13)
+    assert "exists and is longer" in run.err(), run.err()
+
+
 def begin_third(lab, size=10 * LENGTH):
     """The first two of three files were."""
     return begin_several(lab, (size, size, 40 * LENGTH), 30)

@@ -103,7 +103,8 @@ def test_tiny_pieces(lab):
 
 def test_links(lab):
     """BEP 47: links inside the torrent and files that can be run; what leads
-    out is left out and told. Removing takes the links along."""
+    out is left out and told. A link is no file that somebody has replaced.
+    Removing takes the links along."""
     source = tree(lab, {"bin/run": 70_000, "doc": 100})
     plain = lab.make_torrent(source)
     info = dict(plain.info)
@@ -126,6 +127,7 @@ def test_links(lab):
         assert sorted(os.listdir(top)) == ["all", "bin", "doc", "lib"]
         assert os.access(os.path.join(top, "bin/run"), os.X_OK)
         assert os.stat(os.path.join(top, "doc")).st_mode & 0o111 == 0
+        assert "replaced" not in run.err, run.err
     assert "links-left-out" in {r["kind"] for r in
                                 lab.sql("SELECT kind FROM log")}
     assert lab.btc("rm", "--data", "-y", "1").code == 0
