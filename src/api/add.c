@@ -120,8 +120,8 @@ static int api_add_same_folder(const struct api_add *x,
     if (x->o->dir && strcmp(t->save_path, x->place->save_path) != 0) {
         return err_set(e, BTC_E_EXISTS,
                        "torrent %lld (%.80s) is known with its files in "
-                       "%.140s, not in %.140s; leave --dir out, or move it "
-                       "(btc move %lld DIR)",
+                       "%.140s, not in %.140s; leave --dir out, or move it: "
+                       "`btc move %lld DIR`",
                        (long long)t->id, t->name, t->save_path,
                        x->place->save_path, (long long)t->id);
     }
@@ -142,8 +142,8 @@ static int api_add_same_place(const struct api_add *x,
     if (code == 0 && n > 0 && strcmp(files[0].path, x->files[0].path) != 0) {
         code = err_set(e, BTC_E_EXISTS,
                        "torrent %lld is known with the file '%.150s', not "
-                       "'%.150s'; leave --out out, or remove it first (btc rm "
-                       "%lld)",
+                       "'%.150s'; leave --out out, or remove it first: `btc "
+                       "rm %lld`",
                        (long long)t->id, files[0].path, x->files[0].path,
                        (long long)t->id);
     }

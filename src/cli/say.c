@@ -7,20 +7,40 @@
 #include "cli/cli.h"
 #include "front/json.h"
 
+/* In single quotes, as a shell takes it. */
+static void cli_put_quoted(struct front_text *out, const char *text)
+{
+    front_text_puts(out, "'");
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '\'') {
+            front_text_puts(out, "'\\''");
+        } else {
+            front_text_add(out, c, 1);
+        }
+    }
+    front_text_puts(out, "'");
+}
+
 /* See cli.h. */
 void cli_put_db(const struct cli *c, struct front_text *out)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,";
     const char *db = c->o.db;
+    struct front_text clean = {0};
 
     if (db == NULL || (c->o.typed & CLI_SET(DB)) == 0) {
         return;
     }
-    bool quote = db[strspn(db, plain)] != '\0' && strchr(db, '\'') == NULL;
-    front_text_puts(out, quote ? " --db '" : " --db ");
-    front_text_clean(out, db, c->err_screen.utf8);
-    front_text_puts(out, quote ? "'" : "");
+    front_text_puts(out, " --db ");
+    front_text_clean(&clean, db, c->err_screen.utf8);
+    db = front_text_str(&clean);
+    if (db[strspn(db, plain)] == '\0') {
+        front_text_puts(out, db);
+    } else {
+        cli_put_quoted(out, db);
+    }
+    front_text_free(&clean);
 }
 
 /* Whether a command that is advised works on a database, and names none yet. */

@@ -406,11 +406,15 @@ void startup_scan(struct engine_torrent *st)
 static void startup_absent(struct engine_torrent *st, bool root)
 {
     char text[TORRENT_ERROR_MAX];
+    char help[80] = "create it or bring the storage back";
     const char *what = "there is no such folder";
-    const char *help = "create it or bring the storage back";
     if (root) {
         what = "its files are absent";
-        help = "bring the storage back, or start over with --accept-loss";
+        /* Without a number it would be the end of all that are absent. */
+        (void)snprintf(help, sizeof(help),
+                       "bring the storage back, or start over: `btc resume "
+                       "%lld --accept-loss`",
+                       (long long)st->id);
     }
     (void)snprintf(text, sizeof(text),
                    "%.80s: %s (%.40s); %s; was it moved? `btc move %lld DIR "

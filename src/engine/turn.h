@@ -30,7 +30,7 @@ struct engine_torrent *turn_next_due(struct engine *s, uint64_t now_ms);
  * drained. Nothing happens without a core. */
 void turn_input(struct engine_torrent *st, const struct event *ev);
 
-#define TORRENT_ERROR_MAX 256 /* bytes that are kept of a text of FAILED */
+#define TORRENT_ERROR_MAX 320 /* bytes that are kept of a text of FAILED */
 
 /* Events of the life, in the order of posting. */
 struct mail {

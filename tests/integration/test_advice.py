@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """What is advised can be typed as it stands: it names the database and the
 torrent. What is said of several torrents comes in the order of their ids."""
+import os
 import re
+import shlex
 import shutil
 
 import kit
@@ -22,17 +24,19 @@ def make(lab, n):
 
 
 def database(lab):
-    return lab.path("other place", "my.db")
+    return lab.path("other place", "it's.db")
 
 
 def advised(lab, text, least=0):
-    """All that stands between backticks and needs a database names it."""
+    """All that is advised stands between backticks, and what needs a database
+    names it, as a shell takes it."""
     commands = re.findall(r"`btc ([^`]*)`", text)
     commands = [c for c in commands if not re.match("help|info|create", c)]
     assert len(commands) >= least, text
     for command in commands:
-        assert command.endswith(f"--db '{database(lab)}'"), text
+        assert shlex.split(command)[-2:] == ["--db", database(lab)], text
         assert " ID " not in command, text
+    assert not re.search(r"[^`]btc (get|resume|move|rm|set|verify) ", text), text
 
 
 def test_order(lab):
@@ -78,6 +82,44 @@ def test_errors(lab):
     # the default database needs no name
     run = lab.btc("add", torrents[0].path, "-d", kit.folder(lab, "new"))
     assert run.code == 0 and "`btc resume` fetches it" in run.err, run
+
+
+def test_known(lab):
+    """What is said of a torrent that is known already: followed in another
+    database, it would move or forget another torrent."""
+    torrents = make(lab, 1)
+    for more in (("-d", kit.folder(lab, "new")), ("-o", "other")):
+        for command in "add", "get":
+            run = lab.btc(command, torrents[0].path, *more, "--db",
+                          database(lab))
+            assert run.code == 13, run
+            advised(lab, run.err, 1)
+
+
+def test_start_over(lab):
+    """Who starts one torrent over as advised gives up no other that is absent,
+    and the advice is whole beside the longest names."""
+    name = "n" * 100
+    deep = kit.folder(lab, "d" * 100)
+    for i in range(2):
+        lab.make_data(f"seed/{name}{i}/f", 40_000, seed=i)
+        shutil.copytree(lab.path(f"seed/{name}{i}"), f"{deep}/{name}{i}")
+        torrent = lab.make_torrent(lab.path(f"seed/{name}{i}"),
+                                   piece_length=16384)
+        os.truncate(f"{deep}/{name}{i}/f", 2 * 16384)
+        assert lab.btc("add", torrent.path, "-d", deep).code == 0
+    assert lab.btc("verify").code == 8
+    os.rename(deep, deep + "-away")
+    os.mkdir(deep)
+    run = lab.btc("resume")
+    assert run.code == 11, run
+    advice = sorted(re.findall(r"`btc ([^`]*--accept-loss)`", run.err))
+    assert len(advice) == 2 and run.err.count("DIR --here`") == 2, run
+    run = lab.btc(*shlex.split(advice[0]), "--max-time", "1s")
+    assert run.code in (5, 6), run
+    claims = [r["pieces_done"] for r in
+              lab.sql("SELECT pieces_done FROM progress ORDER BY id")]
+    assert claims == [0, 2], claims
 
 
 lab_module.main(__name__)
