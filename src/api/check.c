@@ -236,16 +236,17 @@ static void api_check_tell(struct api_check *c, uint32_t i)
                                    .good = api_check_good(c, i),
                                    .wanted = c->files[i].state.priority > 0,
                                    .size = -1};
-    int rc = stat(path, &st);
-    if (rc == 0 && S_ISREG(st.st_mode)) {
+    bool link = c->m->files[i].link != NULL;
+    int rc = link ? lstat(path, &st) : stat(path, &st);
+    if (rc == 0 && link) {
+        f->size = 0; /* what stands in its place stays there */
+    } else if (rc == 0 && S_ISREG(st.st_mode)) {
         f->size = st.st_size;
     } else if (rc != 0 && errno != ENOENT && errno != ENOTDIR &&
                errno != ELOOP) {
         struct err e;
         int code = err_set_errno(&e, errno, "%.300s", path);
         api_check_unread(c, code, e.msg);
-    } else if (lstat(path, &st) == 0 && c->m->files[i].link != NULL) {
-        f->size = 0;
     }
     free(path);
 }

@@ -322,15 +322,19 @@ static void startup_adopt(struct engine_torrent *st, bool scanned)
                scanned ? &st->startup.to_check : NULL, startup_adopted);
 }
 
-/* It is to be written, is there, and nobody knows it. */
-static bool startup_is_strange(const struct engine_torrent *st, uint32_t file,
-                               const struct fingerprint *prints)
+/* Something is there, and CREATE would look at what it is. A link of the
+ * torrent's leaves anything where it is. */
+static bool startup_is_there(const struct engine_torrent *st, uint32_t file,
+                             const struct fingerprint *prints)
 {
-    return !st->geom.files[file].pad && !st->rows.state[file].has_print &&
-           prints[file].exists && torrent_file_needed(st->t, file);
+    return !st->geom.files[file].pad && prints[file].exists &&
+           torrent_file_needed(st->t, file) &&
+           store_tree_link(st->store, file) == NULL;
 }
 
-/* btc verify: folders, sockets and the like, which CREATE would refuse. */
+/* btc verify: folders, sockets and the like, which CREATE would refuse, also in
+ * the place of a file that was known: of one without bytes nothing else tells.
+ */
 static void startup_find_things(struct engine_torrent *st,
                                 const struct fingerprint *prints)
 {
@@ -342,7 +346,7 @@ static void startup_find_things(struct engine_torrent *st,
     int err = bits_init(used, st->geom.n_files);
     BTC_ASSERT(err == 0);
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        if (startup_is_strange(st, i, prints) && !prints[i].is_file) {
+        if (startup_is_there(st, i, prints) && !prints[i].is_file) {
             (void)bits_set(used, i);
         }
     }
@@ -361,8 +365,9 @@ static void startup_find_strangers(struct engine_torrent *st,
     }
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
         const struct layout_file *f = &st->geom.files[i];
-        if (startup_is_strange(st, i, prints) && prints[i].is_file &&
-            prints[i].size > 0 && prints[i].size <= f->length) {
+        if (startup_is_there(st, i, prints) && prints[i].is_file &&
+            !st->rows.state[i].has_print && prints[i].size > 0 &&
+            prints[i].size <= f->length) {
             (void)bits_set(&st->startup.adopt.strangers, i);
         }
     }
@@ -445,6 +450,7 @@ static void startup_find_wrong(struct engine_torrent *st,
         const struct layout_file *f = &st->geom.files[i];
         bool is_longer = prints[i].exists && prints[i].is_file && !f->pad &&
                          st->rows.state[i].priority > 0 &&
+                         store_tree_link(st->store, i) == NULL &&
                          prints[i].size > f->length;
         if (is_longer && !st->startup.longer.exists) {
             st->startup.longer = prints[i];

@@ -311,6 +311,28 @@ def test_in_the_way(lab):
         assert code != 13 or said(lab)[0]["state"] == "error", make
 
 
+def test_in_the_way_of_nothing(lab):
+    """And of what is in the place of a file without bytes, of which no piece
+    tells."""
+    lab.make_data("seed/two/data", SIZE)
+    lab.make_data("seed/two/empty", 0)
+    torrent = lab.make_torrent(lab.path("seed/two"))
+    shutil.copytree(lab.path("seed/two"), lab.path("out/two"))
+    path = lab.path("out/two/empty")
+    run = lab.btc("get", torrent.path, "-d", lab.path("out"))
+    assert run.code == 0, run
+    for make in (os.mkfifo, os.mkdir):
+        os.unlink(path)
+        make(path)
+        for command in (("verify",), ("verify", "--full"), ("resume",)):
+            run = lab.btc(*command)
+            assert run.code == 13 and "move that away" in run.err, (make, run)
+            assert said(lab)[0]["state"] == "error", (make, said(lab))
+    os.rmdir(path)
+    assert lab.btc("resume").code == 0
+    assert os.path.getsize(path) == 0
+
+
 def test_grown(lab):
     """A partial file that grew: it is cut, and nothing that was good is lost."""
     torrent = torrent_of(lab)
