@@ -55,10 +55,19 @@ enum {
     BTC_SOURCE_ACCEPT_V2 = 2,  /* a pure v2 torrent may be looked at */
     BTC_SOURCE_KEEP = 4        /* as it is, for btc_source_save */
 };
+/* How a URL is fetched. */
+struct btc_fetch_options {
+    const char *bind;   /* IP or interface; NULL = any */
+    int64_t max_time_s; /* then STALLED; 0 = a minute, then NETWORK */
+};
 /* `src`: a file, "-" (standard input), an http(s) URL, a magnet, 40 or 64 hex.
  */
 BTC_API int btc_source_load(const char *src, unsigned flags,
                             struct btc_source **out, struct btc_error *e);
+/* The same; `how` is NULL when nothing is wished for. */
+BTC_API int btc_source_load_by(const char *src, unsigned flags,
+                               const struct btc_fetch_options *how,
+                               struct btc_source **out, struct btc_error *e);
 BTC_API const struct btc_source_info *
 btc_source_info(const struct btc_source *s); /* lives as long as s */
 /* Which of the n_files files a choice means (as in btc_add_options; pads

@@ -131,18 +131,31 @@ static int api_read_file(const char *src, struct buf *out, struct err *e)
     return code;
 }
 
-/* Fetches a URL. */
-static int api_read_url(const char *url, unsigned flags, struct buf *out,
+/* Fetches a URL, by the interface that is to be used for all, and within the
+ * time that was given for all. */
+static int api_read_url(const char *url, unsigned flags,
+                        const struct btc_fetch_options *how, struct buf *out,
                         struct err *e)
 {
     struct http_options o = {0};
+    uint32_t total_ms = HTTP_TOTAL_MS;
     if (flags & BTC_SOURCE_NO_NETWORK) {
         return err_set(e, BTC_E_USAGE,
                        "would have to be fetched; this command does not touch "
                        "the network: download it and give the file");
     }
     (void)snprintf(o.user_agent, sizeof(o.user_agent), "btc/%s", BTC_VERSION);
-    int code = http_fetch(url, &o, out, e);
+    (void)snprintf(o.interface, sizeof(o.interface), "%s",
+                   how->bind != NULL ? how->bind : "");
+    bool is_short =
+        how->max_time_s > 0 && how->max_time_s < HTTP_TOTAL_MS / 1000;
+    if (is_short) {
+        total_ms = (uint32_t)how->max_time_s * 1000;
+    }
+    int code = http_fetch(url, &o, total_ms, out, e);
+    if (code == BTC_E_TIMEOUT && is_short) {
+        return err_set_code(e, BTC_E_STALLED);
+    }
     if (code == BTC_E_SYNTAX) {
         return err_set_code(
             e, BTC_E_USAGE); /* the URL itself was written wrongly */
@@ -162,11 +175,12 @@ static bool api_is_url(const char *src)
 
 /* Reads and parses what is no magnet. */
 static int api_load_torrent(struct btc_source *s, const char *src,
-                            unsigned flags, struct err *e)
+                            unsigned flags, const struct btc_fetch_options *how,
+                            struct err *e)
 {
     struct buf body;
     buf_init(&body, METAINFO_MAX_BYTES);
-    int code = api_is_url(src) ? api_read_url(src, flags, &body, e)
+    int code = api_is_url(src) ? api_read_url(src, flags, how, &body, e)
                                : api_read_file(src, &body, e);
     if (code == 0) {
         code = metainfo_parse(buf_slice(&body),
@@ -324,6 +338,14 @@ static char *api_label(const char *src)
 int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
                     struct btc_error *e)
 {
+    return btc_source_load_by(src, flags, NULL, out, e);
+}
+
+int btc_source_load_by(const char *src, unsigned flags,
+                       const struct btc_fetch_options *how,
+                       struct btc_source **out, struct btc_error *e)
+{
+    static const struct btc_fetch_options any = {0};
     struct err err = {0};
     struct btc_source *s = mem_zalloc(sizeof(*s));
     int code;
@@ -332,7 +354,7 @@ int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
     if (magnet_is(slice_str(src))) {
         code = magnet_parse(slice_str(src), &s->magnet, &err);
     } else {
-        code = api_load_torrent(s, src, flags, &err);
+        code = api_load_torrent(s, src, flags, how != NULL ? how : &any, &err);
     }
     if (code == 0) {
         if (s->magnet) {

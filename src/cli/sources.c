@@ -49,6 +49,16 @@ void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
     cli_say_error(c, e);
 }
 
+/* One source, by the options of its command. */
+int cli_sources_open(const struct cli *c, const char *word, unsigned flags,
+                     struct btc_source **out, struct btc_error *e)
+{
+    const struct btc_fetch_options how = {
+        .bind = c->o.bind, .max_time_s = (int64_t)c->o.max_time_s};
+
+    return btc_source_load_by(word, flags, &how, out, e);
+}
+
 /* Loads all. */
 void cli_sources_load(struct cli *c, struct cli_sources *s)
 {
@@ -63,7 +73,7 @@ void cli_sources_load(struct cli *c, struct cli_sources *s)
         if (c->o.meta.save != NULL) {
             flags |= BTC_SOURCE_KEEP;
         }
-        if (btc_source_load(c->args[i], flags, &item->source, &e) == 0) {
+        if (cli_sources_open(c, c->args[i], flags, &item->source, &e) == 0) {
             s->n++;
         } else {
             item->source = NULL;

@@ -21,6 +21,10 @@ struct cli_sources {
     size_t n_same;  /* and with so many since */
 };
 
+/* Loads one; a URL is fetched as --bind and --max-time say, also when the
+ * config file says it. */
+int cli_sources_open(const struct cli *c, const char *word, unsigned flags,
+                     struct btc_source **out, struct btc_error *e);
 /* Loads every argument; failures are said and counted. */
 void cli_sources_load(struct cli *c, struct cli_sources *s);
 /* Adds all to the database; what fails is taken out of the list. */

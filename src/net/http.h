@@ -55,10 +55,10 @@ struct http_job *http_get(struct http *h, const struct http_request *r,
 void http_cancel(struct http_job *j); /* NULL allowed; fn is not called */
 
 /* In one blocking call, for commands that fetch a .torrent. `body` is appended
- * to; its cap is the limit. 0 only for a status below 300; 404 and 410 are
- * BTC_E_NOTFOUND, other refusals BTC_E_NETWORK. */
+ * to; its cap is the limit; total_ms: see http_request. 0 only for a status
+ * below 300; 404 and 410 are BTC_E_NOTFOUND, other refusals BTC_E_NETWORK. */
 struct buf;
-int http_fetch(const char *url, const struct http_options *o, struct buf *body,
-               struct err *e);
+int http_fetch(const char *url, const struct http_options *o, uint32_t total_ms,
+               struct buf *body, struct err *e);
 
 #endif

@@ -28,11 +28,13 @@ static void http_fetch_on_done(void *ctx, const struct http_result *r)
 }
 
 /* A loop of its own. */
-int http_fetch(const char *url, const struct http_options *o, struct buf *body,
-               struct err *e)
+int http_fetch(const char *url, const struct http_options *o, uint32_t total_ms,
+               struct buf *body, struct err *e)
 {
     struct http_fetcher f = {.loop = loop_new(), .body = body, .e = e};
-    struct http_request r = {.url = url, .max_body = body->max - buf_len(body)};
+    struct http_request r = {.url = url,
+                             .max_body = body->max - buf_len(body),
+                             .total_ms = total_ms};
     if (!f.loop) {
         return limit_files(e);
     }

@@ -245,10 +245,12 @@ int64_t btc_engine_pid(const char *path)
 /* --- sources ---------------------------------------------------------------
  */
 
-int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
-                    struct btc_error *e)
+int btc_source_load_by(const char *src, unsigned flags,
+                       const struct btc_fetch_options *how,
+                       struct btc_source **out, struct btc_error *e)
 {
     fake_begin();
+    (void)how;
     if (strncmp(src, "missing", 7) == 0) {
         return fake_fail(e, BTC_STATUS_NOT_FOUND, "missing: no such file");
     }
@@ -291,6 +293,12 @@ int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
     }
     *out = s;
     return 0;
+}
+
+int btc_source_load(const char *src, unsigned flags, struct btc_source **out,
+                    struct btc_error *e)
+{
+    return btc_source_load_by(src, flags, NULL, out, e);
 }
 
 const struct btc_source_info *btc_source_info(const struct btc_source *s)

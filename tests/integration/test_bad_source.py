@@ -326,6 +326,37 @@ def test_url_without_end(lab):
         assert btc.wait(5) == 7, btc.err()
 
 
+def test_url_by_options(lab):
+    """A URL is fetched by the address that everything else is bound to, and
+    within the time that is given for everything."""
+    seen = []
+    server = socket.create_server(("10.77.0.1", 0))
+
+    def serve():
+        while True:
+            link, address = server.accept()
+            with link:
+                link.recv(65536)
+                seen.append(address[0])
+                link.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD)
+    threading.Thread(target=serve, daemon=True).start()
+    url = f"http://10.77.0.1:{server.getsockname()[1]}/x.torrent"
+    config = lab.path("btc.conf")
+    pathlib.Path(config).write_text("bind = 127.0.0.9\n", encoding="utf-8")
+    lab.btc("get", "-n", "--bind", "127.0.0.7", url)
+    for command in ("get", "-n"), ("add",), ("info", "--fetch"), \
+            ("verify", "-d", lab.dir):
+        lab.btc(*command, url, "--config", config, env={"BTC_BIND": ""})
+    assert seen == ["127.0.0.7"] + ["127.0.0.9"] * 4, seen
+    run = lab.btc("get", "-n", "--bind", "no-such0", url)
+    assert run.code == 6 and "no-such0" in run.err and len(seen) == 5, run
+    silent = socket.create_server(("10.77.0.1", 0))
+    url = f"http://10.77.0.1:{silent.getsockname()[1]}/x.torrent"
+    for command in "get", "info --fetch":
+        run = lab.btc(*command.split(), url, "--max-time", "1s", timeout=30)
+        assert run.code == 5 and "in time" in run.err, run
+
+
 def mutate(data, source):
     """One of several ways to spoil some bytes."""
     data = bytearray(data)

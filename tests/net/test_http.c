@@ -666,7 +666,7 @@ static void fetch_one(const struct world *w, const struct fetch_case *x)
     assert_int_equal(buf_append_str(&body, "had "), 0);
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", (unsigned)w->port,
                    x->path);
-    int rc = http_fetch(url, &(struct http_options){0}, &body, &e);
+    int rc = http_fetch(url, &(struct http_options){0}, 0, &body, &e);
     assert_int_equal(rc, x->code);
     assert_int_equal(e.code, rc);
     const char *want = rc == 0 ? "had hello" : "had ";

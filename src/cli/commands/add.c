@@ -86,7 +86,8 @@ const struct cli_command cli_add = {
         "get, add seeds to ratio 2.0 unless --seed says otherwise.",
     .example = "btc add -d /srv/films --seed forever film.torrent",
     .options = CLI_SET_DB | CLI_SET(JSON) | CLI_SET_ADD | CLI_SET_BOTH |
-               CLI_SET(PAUSED) | CLI_SET(DRY_RUN) | CLI_SET(SAVE_TORRENT),
+               CLI_SET(PAUSED) | CLI_SET(DRY_RUN) | CLI_SET(SAVE_TORRENT) |
+               CLI_SET(BIND),
     .min_args = 1,
     .max_args = CLI_ARGS_MANY,
     .run = cli_add_run};

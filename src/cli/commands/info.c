@@ -3,6 +3,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/fetch.h"
+#include "cli/sources.h"
 #include "front/format.h"
 #include "front/json.h"
 #include "front/table.h"
@@ -178,7 +179,7 @@ static int cli_info_run(struct cli *c)
         return cli_fail_text(c, BTC_STATUS_EXISTS, "'%s' exists already",
                              c->o.meta.save);
     }
-    if (btc_source_load(c->args[0], flags, &s, &e) != 0) {
+    if (cli_sources_open(c, c->args[0], flags, &s, &e) != 0) {
         return cli_fail(c, &e);
     }
     int status = cli_info_source(c, &s);

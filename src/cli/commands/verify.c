@@ -146,6 +146,6 @@ const struct cli_command cli_verify = {
     .example = "btc verify --older-than 30d",
     .options = CLI_SET_READ | CLI_SET(DIR) | CLI_SET(OUT) | CLI_SET(SELECT) |
                CLI_SET(EXCLUDE) | CLI_SET(FULL) | CLI_SET(OLDER_THAN) |
-               CLI_SET(PROGRESS) | CLI_SET(MAX_TIME),
+               CLI_SET(PROGRESS) | CLI_SET(MAX_TIME) | CLI_SET(BIND),
     .max_args = CLI_ARGS_MANY,
     .run = cli_verify_run};

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli/run/signal.h"
+#include "cli/sources.h"
 #include "front/format.h"
 #include "front/json.h"
 #include "front/table.h"
@@ -176,7 +177,7 @@ int cli_verify_source(struct cli *c)
                              "--dir needs one source: btc verify SRC -d DIR");
     }
     cli_signal_take(false);
-    int status = btc_source_load(c->args[0], 0, &s, &e);
+    int status = cli_sources_open(c, c->args[0], 0, &s, &e);
     if (status != 0) {
         return cli_fail(c, &e);
     }

@@ -25,7 +25,7 @@ _btc_options() {
     log) echo "--db --allow-network-db --config --limit --json --ndjson --quiet --verbose --help" ;;
     why) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
     add) echo "--db --allow-network-db --config --dir --out --select --exclude --sequential --seed
-        --label --paused --down --up --peer --max-peers --accept-loss --overwrite --alloc
+        --label --paused --down --up --bind --peer --max-peers --accept-loss --overwrite --alloc
         --save-torrent --json --dry-run --quiet --verbose --help" ;;
     start) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
     pause) echo "--db --allow-network-db --config --json --quiet --verbose --help" ;;
@@ -37,7 +37,7 @@ _btc_options() {
         --quiet --verbose --help" ;;
     create) echo "--config --out --tracker --web-seed --piece-length --private --comment
         --force --json --progress --quiet --verbose --help" ;;
-    verify) echo "--db --allow-network-db --config --dir --out --select --exclude --max-time --full --older-than --json --ndjson --progress
+    verify) echo "--db --allow-network-db --config --bind --dir --out --select --exclude --max-time --full --older-than --json --ndjson --progress
         --quiet --verbose --help" ;;
     db) echo "--db --allow-network-db --config --repair --json --ndjson --quiet --verbose --help" ;;
     help) echo "--help" ;;

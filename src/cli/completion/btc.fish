@@ -49,7 +49,7 @@ complete -c btc -n '__fish_seen_subcommand_from add' -l paused -d 'do not begin 
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon add' -l down -x -d 'fetch at most so much per second: 500K, 5M (default: no limit)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon add' -l up -x -d 'serve at most so much per second (default: no limit)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon info' -l port -x -d 'listen on this port (default: any free one)'
-complete -c btc -n '__fish_seen_subcommand_from get resume daemon info' -l bind -x -d 'use this address or interface only'
+complete -c btc -n '__fish_seen_subcommand_from get resume daemon add info verify' -l bind -x -d 'use this address or interface only, also for a URL'
 complete -c btc -n '__fish_seen_subcommand_from get resume add info' -l peer -x -d 'a peer to ask, too (repeatable)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon add info' -l max-peers -x -d 'connections per torrent (default: 80)'
 complete -c btc -n '__fish_seen_subcommand_from get resume daemon info' -l no-dht -d 'do not look for peers in the distributed hash table'

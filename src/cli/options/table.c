@@ -40,7 +40,7 @@ const struct cli_option cli_option_table[CLI_OPTION_N] = {
     [CLI_OPTION_PORT] = {"port", 0, "N", CLI_TYPE_NUMBER, CLI_FIELD(port), "0 to 65535 (0: any free one)", 0, 65535,
         "listen on this port (default: any free one)"},
     [CLI_OPTION_BIND] = {"bind", 0, "IP|IFACE", CLI_TYPE_TEXT, CLI_FIELD(bind), "an IP address or the name of an interface", 0, 0,
-        "use this address or interface only"},
+        "use this address or interface only, also for a URL"},
     [CLI_OPTION_PEER] = {"peer", 0, "HOST:PORT", CLI_TYPE_LIST, CLI_FIELD(peers), "HOST:PORT", 0, 0,
         "a peer to ask, too (repeatable)"},
     [CLI_OPTION_MAX_PEERS] = {"max-peers", 0, "N", CLI_TYPE_NUMBER, CLI_FIELD(max_peers), "1 to 65535", 1, 65535,
