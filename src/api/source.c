@@ -1,5 +1,6 @@
 /* What may be downloaded: a file, standard input, a URL, a magnet, a bare hash;
- * see btc.h. Nothing here touches the database.
+ * see btc.h. A file and what comes of a URL may hold a magnet link, too.
+ * Nothing here touches the database.
  */
 #include "api/api.h"
 
@@ -173,6 +174,18 @@ static bool api_is_url(const char *src)
            strncasecmp(src, "https://", 8) == 0;
 }
 
+/* What came: a .torrent, or a magnet link, which sites redirect to and which
+ * people keep in files. */
+static int api_parse(struct btc_source *s, const struct buf *text,
+                     unsigned flags, struct err *e)
+{
+    if (magnet_is(buf_slice(text))) {
+        return magnet_parse(buf_slice(text), &s->magnet, e);
+    }
+    return metainfo_parse(buf_slice(text), (flags & BTC_SOURCE_ACCEPT_V2) != 0,
+                          &s->meta, e);
+}
+
 /* Reads and parses what is no magnet. */
 static int api_load_torrent(struct btc_source *s, const char *src,
                             unsigned flags, const struct btc_fetch_options *how,
@@ -183,10 +196,9 @@ static int api_load_torrent(struct btc_source *s, const char *src,
     int code = api_is_url(src) ? api_read_url(src, flags, how, &body, e)
                                : api_read_file(src, &body, e);
     if (code == 0) {
-        code = metainfo_parse(buf_slice(&body),
-                              (flags & BTC_SOURCE_ACCEPT_V2) != 0, &s->meta, e);
+        code = api_parse(s, &body, flags, e);
     }
-    if (code == 0 && (flags & BTC_SOURCE_KEEP) != 0) {
+    if (s->meta != NULL && (flags & BTC_SOURCE_KEEP) != 0) {
         s->text = body;
     } else {
         buf_fini(&body);

@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <uv.h>
@@ -44,6 +45,7 @@ struct http_job {
     struct buf body;     /* max = max_body */
     size_t n_header;     /* header bytes so far */
     const char *limited; /* what was too large; NULL = nothing */
+    char *magnet;        /* owns; see http_result */
     char text[CURL_ERROR_SIZE];
     http_fn *fn;
     void *ctx;                  /* borrows */
@@ -87,18 +89,38 @@ static size_t http_on_body(char *p, size_t size, size_t n, void *arg)
     return len;
 }
 
+/* Keeps a magnet link that the answer sends us to, which curl does not know. */
+static void http_note_magnet(struct http_job *j, const char *line, size_t len)
+{
+    static const char name[] = "location:";
+    static const char scheme[] = "magnet:";
+    size_t at = sizeof(name) - 1;
+    if (len < at || strncasecmp(line, name, at) != 0) {
+        return;
+    }
+    while (at < len && line[at] == ' ') {
+        at++;
+    }
+    if (len - at >= sizeof(scheme) - 1 &&
+        strncasecmp(line + at, scheme, sizeof(scheme) - 1) == 0) {
+        free(j->magnet);
+        j->magnet = mem_strndup(line + at, len - at);
+        j->magnet[strcspn(j->magnet, "\r\n")] = '\0';
+    }
+}
+
 /* A line of a header; redirects and interim answers count too. The type is
  * curl's. NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t http_on_header(char *p, size_t size, size_t n, void *arg)
 {
     struct http_job *j = arg;
     size_t len = size * n;
-    (void)p;
     if (len > HTTP_HEADER_MAX - j->n_header) {
         j->limited = "header";
         return 0;
     }
     j->n_header += len;
+    http_note_magnet(j, p, len);
     return len;
 }
 
@@ -316,6 +338,7 @@ static void http_job_free(struct http_job *j)
 {
     curl_easy_cleanup(j->easy);
     buf_fini(&j->body);
+    free(j->magnet);
     free(j->url);
     free(j);
 }
@@ -367,6 +390,7 @@ static void http_fill_result(struct http_job *j, CURLcode rc,
         f.curl_code = CURLE_OK;
     }
     r->status = f.status;
+    r->magnet = j->magnet;
     r->body = buf_slice(&j->body);
     r->code = http_text_explain(&f, r->error, sizeof(r->error));
     if (j->is_refused && r->code != 0) {
@@ -401,6 +425,7 @@ static void http_fail_waiting(struct http *h, const char *key,
         struct http_job *j = e->owner;
         http_job_unlink(j);
         r.body = slice_of(NULL, 0);
+        r.magnet = NULL;
         j->fn(j->ctx, &r);
         http_job_free(j);
     }

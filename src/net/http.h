@@ -43,7 +43,9 @@ struct http_result {
     long status; /* HTTP status, 0 when none came */
     struct slice body; /* decoded; dead after the callback; with a status >= 400
                         * it may be cut at max_body */
-    char error[256];   /* text for a person when code != 0 or status >= 400 */
+    const char *magnet; /* a link that a redirect led to, which then failed;
+                         * NULL = none, dead after the callback */
+    char error[256];    /* text for a person when code != 0 or status >= 400 */
 };
 typedef void http_fn(void *ctx, const struct http_result *r);
 
@@ -56,7 +58,8 @@ void http_cancel(struct http_job *j); /* NULL allowed; fn is not called */
 
 /* In one blocking call, for commands that fetch a .torrent. `body` is appended
  * to; its cap is the limit; total_ms: see http_request. 0 only for a status
- * below 300; 404 and 410 are BTC_E_NOTFOUND, other refusals BTC_E_NETWORK. */
+ * below 300; 404 and 410 are BTC_E_NOTFOUND, other refusals BTC_E_NETWORK. A
+ * redirect to a magnet link gives that link. */
 struct buf;
 int http_fetch(const char *url, const struct http_options *o, uint32_t total_ms,
                struct buf *body, struct err *e);

@@ -15,7 +15,9 @@ struct http_fetcher {
 static void http_fetch_on_done(void *ctx, const struct http_result *r)
 {
     struct http_fetcher *f = ctx;
-    if (r->code != 0) {
+    if (r->code != 0 && r->magnet != NULL) {
+        f->code = buf_append_str(f->body, r->magnet);
+    } else if (r->code != 0) {
         f->code = err_set(f->e, r->code, "%s", r->error);
     } else if (r->status == 404 || r->status == 410) {
         f->code = err_set(f->e, BTC_E_NOTFOUND, "%s", r->error);

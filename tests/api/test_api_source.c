@@ -70,6 +70,11 @@ static void test_magnet(void **state)
     assert_null(btc_source_info(s)->name);
     assert_int_equal(btc_source_info(s)->total_size, -1);
     btc_source_free(s);
+    static const char link[] = "magnet:?xt=urn:btih:" HASH40 "&dn=a\r\n";
+    kit_write("link", link, strlen(link));
+    assert_int_equal(btc_source_load("link", BTC_SOURCE_KEEP, &s, &k->e), 0);
+    assert_string_equal(btc_source_info(s)->name, "a");
+    btc_source_free(s);
 }
 
 static void test_not_found(void **state)
@@ -297,6 +302,19 @@ static void test_url(void **state)
                          .body = bytes,
                          .len = (size_t)len};
     assert_int_equal(fetch(k, &cut, &s), BTC_STATUS_NETWORK);
+    struct server link = {.head = "HTTP/1.1 302 Found\r\nlocation:  MAGNET:?"
+                                  "dn=a+b&xt=urn:btih:" HASH40 "\r\n"
+                                  "Content-Length: 0\r\n\r\n",
+                          .body = bytes};
+    assert_int_equal(fetch(k, &link, &s), 0);
+    assert_true(btc_source_info(s)->is_magnet);
+    assert_string_equal(btc_source_info(s)->name, "a b");
+    btc_source_free(s);
+    struct server broken = {.head = "HTTP/1.1 302 Found\r\nLocation: magnet:?"
+                                    "xt=urn:btih:0\r\n\r\n",
+                            .body = bytes};
+    assert_int_equal(fetch(k, &broken, &s), BTC_STATUS_BAD_TORRENT);
+    kit_assert_says(k, "x.torrent");
     assert_int_equal(bad(k, "http://127.0.0.1:1/x", BTC_SOURCE_NO_NETWORK),
                      BTC_STATUS_USAGE);
     assert_int_equal(bad(k, "HTTP://127.0.0.1:1/x", 0), BTC_STATUS_NETWORK);
