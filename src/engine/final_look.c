@@ -128,6 +128,7 @@ static void final_look_stated(struct store_job *job)
 {
     struct engine_torrent *st = job->ctx;
     jobs_done(st);
+    st->ledger.looking = false;
     if (!final_look_is_off(st)) {
         if (job->result < 0) {
             bool exchanged = job->result == BTC_E_EXISTS; /* or one is a link */
@@ -155,8 +156,21 @@ void final_look(struct engine_torrent *st)
         return;
     }
     if (!off && st->ledger.looks > 0) {
+        st->ledger.looking = true;
         store_submit(st->s->disk, jobs_new(st, STORE_STAT, final_look_stated));
     } else {
         final_look_finish(st);
+    }
+}
+
+void final_look_again(struct engine_torrent *st)
+{
+    bool under_way = st->ledger.looking || st->ledger.done_pending;
+    if (!under_way && torrent_is_complete(st->t)) {
+        if (st->ledger.looks == 0) {
+            final_look_owe(st);
+        }
+        facts_stat(st);
+        facts_complete(st);
     }
 }

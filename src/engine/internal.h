@@ -101,6 +101,7 @@ struct fresh {
 struct torrent_ledger {
     struct commit_member member;
     uint32_t looks; /* owed to its files when it is complete: final_look.c */
+    bool looking;   /* a look is under way */
     bool done_pending, done_taken; /* complete; and this commit makes it so */
     bool stat_known; /* `stat` was read; else nothing is put over the row */
     bool stat_dirty; /* put the stat row also for seeding time alone */

@@ -322,24 +322,31 @@ static void engine_torrent_verified(struct engine_torrent *st)
     engine_torrent_tell_news(st);
 }
 
-/* Complete, and the journal says so: that is what DONE means. */
+/* Complete, and the journal says so: that is what DONE means. It is told once,
+ * though all is looked at again when the seeding is over. */
 static void engine_torrent_finished(struct engine_torrent *st)
 {
-    if (st->t == NULL || st->life.finished) {
+    if (st->t == NULL) {
         return;
     }
     if (st->s->o.check_only) {
-        engine_torrent_verified(st);
+        if (!st->life.finished) {
+            engine_torrent_verified(st);
+        }
         return;
     }
     if (!torrent_is_complete(st->t)) {
         return;
     }
+    bool again = st->life.finished;
     engine_torrent_live_type(st, LIFE_FINISHED);
-    if (report_goal_is_reached(st)) {
+    if (!st->life.goal_reached && report_goal_is_reached(st)) {
         engine_torrent_live_type(st, LIFE_GOAL_REACHED);
     }
     report_tell_state(st);
+    if (again) {
+        return;
+    }
     facts_event(st, LEVEL_INFO, "complete",
                 "everything wanted is verified and durable");
     struct btc_event ev = {.type = BTC_EVENT_DONE, .owed = st->stat.done_owed};

@@ -1,6 +1,7 @@
 /* What is looked at once a second; see watch.h. */
 #include "engine/watch.h"
 
+#include "engine/final_look.h"
 #include "engine/jobs.h"
 #include "engine/limits.h"
 #include "engine/nodes.h"
@@ -146,7 +147,7 @@ void watch_second(struct engine_torrent *st)
     }
     if (st->life.finished && !st->life.goal_reached &&
         report_goal_is_reached(st)) {
-        turn_post(st, LIFE_GOAL_REACHED);
+        final_look_again(st);
     }
     nodes_second(reach_nodes(st->s->reach), st);
     neighbours_second(reach_neighbours(st->s->reach), st);
