@@ -17,13 +17,24 @@ struct btc_reach {
     const char *const *dht_bootstrap; /* "HOST:PORT" to enter the DHT by */
     size_t n_dht_bootstrap;
 };
+struct btc_ids {
+    const int64_t *ids;
+    size_t n;
+};
+/* After this a run ends with STALLED; 0 = never. */
+struct btc_patience {
+    int64_t max_time_s;
+    int64_t stall_timeout_s; /* no payload for so long */
+};
 struct btc_run_options { /* 0 / NULL: the default */
     const int64_t *ids;  /* these torrents; none: all that are wished to run and
                           * are not done */
     size_t n_ids;
-    bool follow_wishes; /* daemon: every torrent, new ones too; never ends by
-                         * itself */
-    bool check_only;    /* btc verify: hash, journal, end; no network */
+    struct btc_ids also; /* without `ids`: these too, though all was here when
+                          * their last run ended; see btc_look */
+    bool follow_wishes;  /* daemon: every torrent, new ones too; never ends by
+                          * itself */
+    bool check_only;     /* btc verify: hash, journal, end; no network */
     bool metadata_only; /* magnets become torrents, their data is not fetched */
     int64_t older_than_s; /* check_only: only pieces verified longer ago */
     const char *seed;     /* instead of each torrent's own; NULL = its own */
@@ -40,11 +51,10 @@ struct btc_run_options { /* 0 / NULL: the default */
     uint64_t cache_bytes;         /* block memory, 0 = 29 MiB */
     uint64_t min_free;            /* stop writing below; bytes, 0 = 8 MiB;
                                    * UINT64_MAX = no floor */
-    int64_t max_time_s;           /* then STALLED; 0 = none */
-    int64_t stall_timeout_s; /* no payload for so long: STALLED; 0 = none */
-    uint32_t tick_ms;        /* between STATS, 0 = 1000 */
-    bool owes_done; /* a command follows DONE: that is journaled as owed until
-                     * btc_hook_ended, and told again by the next such run */
+    struct btc_patience patience;
+    uint32_t tick_ms; /* between STATS, 0 = 1000 */
+    bool owes_done;   /* a command follows DONE: that is journaled as owed until
+                       * btc_hook_ended, and told again by the next such run */
     btc_event_fn *on_event;
     void *ctx;
 };
@@ -55,7 +65,7 @@ BTC_API int btc_run(struct btc *b, const struct btc_run_options *o,
                     struct btc_error *e);
 /* The same events read from the database while another engine runs, until the
  * torrents are done, fail, or that engine ends (INTERRUPTED); all but PIECE and
- * FILE. Uses ids, n_ids, tick_ms, max_time_s, owes_done, on_event,
+ * FILE. Uses ids, n_ids, tick_ms, patience.max_time_s, owes_done, on_event,
  * ctx. */
 BTC_API int btc_follow(struct btc *b, const struct btc_run_options *o,
                        struct btc_error *e);
@@ -65,6 +75,18 @@ BTC_API int btc_follow(struct btc *b, const struct btc_run_options *o,
  * storage is gone. btc_run does it when it is asked for the torrent, or for
  * all. */
 BTC_API bool btc_is_owed(struct btc *b, int64_t id);
+
+enum btc_seen {
+    BTC_SEEN_SAME,    /* its files are as the journal has them */
+    BTC_SEEN_CHANGED, /* written to, replaced, gone; or that cannot be said */
+    BTC_SEEN_SILENT   /* their drive does not answer: not waited for */
+};
+/* Looks at the files of torrents that no engine has, one system call for each;
+ * `out` gets an answer for each of the `n` ids. Nothing is read and nothing
+ * journaled: that is for a run with these torrents, which hashes what changed
+ * and fetches what is missing. INTERRUPTED: BTC_SIGNAL_STOP came. */
+BTC_API int btc_look(struct btc *b, const int64_t *ids, size_t n,
+                     enum btc_seen *out, struct btc_error *e);
 /* Whether a command is owed once the torrent is done. */
 BTC_API bool btc_hook_is_owed(struct btc *b, int64_t id);
 /* A command that was started for a torrent has ended; also while the engine

@@ -9,7 +9,8 @@
  *   move.c    the data goes to another folder; move_files.c: its files
  *   query.c   the views; care.c: check, backup, restore, salvage
  *   run.c     the engine, and following another one's (follow.c); hook.c:
- *             commands that a front runs beside it
+ *             commands that a front runs beside it; look.c: what became of
+ *             complete torrents while none ran
  *   create.c  new torrents; check.c: data against a torrent
  *   keep.c    what is known as a .torrent again; scratch.c: a folder for once
  *

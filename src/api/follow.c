@@ -471,8 +471,8 @@ static int api_follow_step(struct api_follow *f, struct err *e)
                        "done; `btc resume` goes on",
                        (long long)f->pid);
     }
-    if (f->o->max_time_s > 0 &&
-        now - f->start_ms >= (uint64_t)f->o->max_time_s * 1000) {
+    if (f->o->patience.max_time_s > 0 &&
+        now - f->start_ms >= (uint64_t)f->o->patience.max_time_s * 1000) {
         return err_set(e, BTC_E_STALLED,
                        "the time limit was reached; the engine that runs goes "
                        "on");

@@ -49,8 +49,8 @@ static int cli_fetch_run(struct cli *c, struct btc *b, int64_t id,
     r.options.ids = &id;
     r.options.n_ids = 1;
     r.options.metadata_only = true;
-    if (r.options.max_time_s == 0) {
-        r.options.max_time_s = CLI_FETCH_TIME_S;
+    if (r.options.patience.max_time_s == 0) {
+        r.options.patience.max_time_s = CLI_FETCH_TIME_S;
     }
     int status = cli_run_engine(&r, false, e);
     cli_run_fini(&r);

@@ -148,6 +148,15 @@ static bool engine_was_done(struct engine *s, const struct engine_torrent *st)
            mode == SEED_MODE_NONE && !journal_is_owed(s->db, st->id);
 }
 
+static bool engine_has_id(const int64_t *ids, size_t n, int64_t id)
+{
+    size_t i = 0;
+    while (i < n && ids[i] != id) {
+        i++;
+    }
+    return i < n;
+}
+
 /* It is to go, and no run has come to that. */
 static bool engine_is_unwanted(const struct engine_torrent *st)
 {
@@ -170,14 +179,10 @@ static bool engine_is_asked(struct engine *s, const struct engine_torrent *st)
     }
     if (s->o.n_ids == 0) {
         return row->wanted == WANTED_RUN &&
-               (s->o.follow_wishes || !engine_was_done(s, st));
+               (s->o.follow_wishes || !engine_was_done(s, st) ||
+                engine_has_id(s->o.also.ids, s->o.also.n, row->id));
     }
-    for (size_t i = 0; i < s->o.n_ids; i++) {
-        if (s->o.ids[i] == row->id) {
-            return true;
-        }
-    }
-    return false;
+    return engine_has_id(s->o.ids, s->o.n_ids, row->id);
 }
 
 /* A check of everything becomes a wish in the database, so that an interrupted

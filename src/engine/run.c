@@ -177,13 +177,14 @@ static void run_check_time(struct engine *s, uint64_t now)
     if (turn_is_ending(s)) {
         return;
     }
-    if (s->o.max_time_s > 0 &&
-        now - s->clock.started_ms >= (uint64_t)s->o.max_time_s * 1000) {
+    if (s->o.patience.max_time_s > 0 &&
+        now - s->clock.started_ms >=
+            (uint64_t)s->o.patience.max_time_s * 1000) {
         turn_end(s, run_is_done(s) ? 0 : BTC_E_STALLED,
                  "the time limit was reached");
-    } else if (s->o.stall_timeout_s > 0 &&
+    } else if (s->o.patience.stall_timeout_s > 0 &&
                now - s->clock.payload_ms >=
-                   (uint64_t)s->o.stall_timeout_s * 1000) {
+                   (uint64_t)s->o.patience.stall_timeout_s * 1000) {
         turn_end(s, run_is_done(s) ? 0 : BTC_E_STALLED,
                  "no data came for the stall timeout");
     }
@@ -238,7 +239,7 @@ static void run_on_second(struct engine *s, uint64_t now)
     infos_second(s);
     keep_second(s);
     neighbours_send(reach_neighbours(s->reach));
-    if (s->o.stall_timeout_s > 0) {
+    if (s->o.patience.stall_timeout_s > 0) {
         watch_payload(s, now);
     }
 }

@@ -121,7 +121,7 @@ static int play_follow(struct play *p, size_t n_ids, int64_t max_time_s)
     struct btc_run_options o = {.ids = p->ids,
                                 .n_ids = n_ids,
                                 .tick_ms = 1,
-                                .max_time_s = max_time_s,
+                                .patience.max_time_s = max_time_s,
                                 .on_event = play_event,
                                 .ctx = p};
     p->k->e = (struct btc_error){0};

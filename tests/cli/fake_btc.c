@@ -438,6 +438,18 @@ bool btc_is_owed(struct btc *b, int64_t id)
     return fake.owed;
 }
 
+int btc_look(struct btc *b, const int64_t *ids, size_t n, enum btc_seen *out,
+             struct btc_error *e)
+{
+    (void)b;
+    (void)ids;
+    (void)e;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (enum btc_seen)fake.seen;
+    }
+    return 0;
+}
+
 int btc_check(const struct btc_source *s, const struct btc_check_options *o,
               struct btc_checked *out, struct btc_error *e)
 {
@@ -776,8 +788,13 @@ static int fake_run(struct btc *b, const struct btc_run_options *o,
 
 int btc_run(struct btc *b, const struct btc_run_options *o, struct btc_error *e)
 {
-    fake_call("run ids=%zu seed=%s%s", o->n_ids, o->seed == NULL ? "" : o->seed,
-              o->check_only ? " check" : "");
+    char also[32] = "";
+    if (o->also.n > 0) {
+        (void)snprintf(also, sizeof(also), " also=%zu", o->also.n);
+    }
+    fake_call("run ids=%zu seed=%s%s%s", o->n_ids,
+              o->seed == NULL ? "" : o->seed, o->check_only ? " check" : "",
+              also);
     fake.n_dht_bootstrap = o->reach.n_dht_bootstrap;
     fake.dht_bootstrap[0] = '\0';
     if (o->reach.n_dht_bootstrap > 0) {

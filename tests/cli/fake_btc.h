@@ -19,6 +19,7 @@ struct fake_btc {
     struct btc_progress torrents[FAKE_TORRENTS];
     const char *wanted[FAKE_TORRENTS];
     bool owed;              /* more is wished of each than a run has done */
+    int seen;               /* enum btc_seen of each that is complete */
     const char *stays;      /* what a removal of data leaves, or NULL */
     bool slow;              /* a run takes its time, as a real one */
     uint32_t n_left_out;    /* of what btc_create was asked to share */

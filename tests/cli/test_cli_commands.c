@@ -368,6 +368,26 @@ static void test_resume(void **state)
     assert_int_equal(run("resume"), 0);
     assert_string_equal(fake.calls, "open 0;run ids=0 seed=none;");
     fake.owed = false;
+    /* or somebody has changed it; an engine that runs has it in its hands */
+    fake.seen = BTC_SEEN_CHANGED;
+    fake.calls[0] = '\0';
+    assert_int_equal(run("resume"), 0);
+    assert_string_equal(fake.calls, "open 0;run ids=0 seed=none also=1;");
+    fake.calls[0] = '\0';
+    assert_int_equal(run("resume 1"), 0);
+    assert_string_equal(fake.calls,
+                        "open 0;start 1;run ids=1 seed=none also=1;");
+    fake.engine_pid = 7;
+    fake.calls[0] = '\0';
+    assert_int_equal(run("resume"), 0);
+    assert_string_equal(fake.calls, "open 0;");
+    fake.engine_pid = 0;
+    fake.seen = BTC_SEEN_SILENT;
+    assert_int_equal(run("resume"), 0);
+    assert_string_equal(err, "btc: warning: 1 complete torrent was not looked "
+                             "at: its drive does not answer\n"
+                             "nothing to resume\n");
+    fake.seen = BTC_SEEN_SAME;
     /* or it may be served */
     fake.calls[0] = '\0';
     assert_int_equal(run("resume --seed forever 1"), 0);

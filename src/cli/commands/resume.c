@@ -1,4 +1,6 @@
-/* btc resume: go on with everything that is unfinished. */
+/* btc resume: go on with everything that is unfinished. Nobody watches what is
+ * complete and at rest, so its files are looked at first: what became of them
+ * may leave something to do. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +15,26 @@
 /* What stands in the database. */
 struct cli_resume_count {
     struct btc *b;
-    bool has_hook;      /* --on-done is given */
-    struct cli_ids run; /* owns; unfinished and wished to run */
-    size_t paused;      /* and unfinished */
-    size_t unwanted;    /* wished away */
+    bool has_hook;          /* --on-done is given */
+    struct cli_ids run;     /* owns; unfinished and wished to run */
+    struct cli_ids rest;    /* owns; complete, and to stay so */
+    struct cli_ids changed; /* owns; of those, what was harmed; also in `run` */
+    size_t paused;          /* and unfinished */
+    size_t unwanted;        /* wished away */
 };
+
+static void cli_resume_fini(struct cli_resume_count *n)
+{
+    free(n->run.ids);
+    free(n->rest.ids);
+    free(n->changed.ids);
+}
+
+static void cli_resume_add(struct cli_ids *to, int64_t id)
+{
+    to->ids = mem_resize(to->ids, to->n + 1, sizeof(*to->ids));
+    to->ids[to->n++] = id;
+}
 
 /* Whether a row of `progress` has something left to do. */
 static bool cli_resume_is_unfinished(const struct cli_rows *r, size_t row)
@@ -54,15 +71,11 @@ static int cli_resume_count(struct cli_resume_count *n, int64_t id,
             n->unwanted++;
             continue;
         }
-        if (!cli_resume_is_left(n, rows, i)) {
-            continue;
-        }
+        bool is_left = cli_resume_is_left(n, rows, i);
         if (wanted != NULL && strcmp(wanted, "pause") == 0) {
-            n->paused++;
+            n->paused += is_left ? 1 : 0;
         } else if (wanted == NULL || strcmp(wanted, "run") == 0) {
-            n->run.ids =
-                mem_resize(n->run.ids, n->run.n + 1, sizeof(*n->run.ids));
-            n->run.ids[n->run.n++] = row;
+            cli_resume_add(is_left ? &n->run : &n->rest, row);
         }
     }
     cli_rows_free(rows);
@@ -81,6 +94,47 @@ static int cli_resume_start(struct cli_resume_count *n,
             status = cli_resume_count(n, ids->ids[i], e);
         }
     }
+    return status;
+}
+
+/* A drive that does not answer keeps nobody. */
+static void cli_resume_silent(struct cli *c, const struct cli_ids *rest,
+                              const enum btc_seen *seen)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < rest->n; i++) {
+        n += seen[i] == BTC_SEEN_SILENT ? 1 : 0;
+    }
+    if (n > 0) {
+        cli_say(c,
+                "btc: warning: %zu complete torrent%s not looked at: its drive "
+                "does not answer",
+                n, n == 1 ? " was" : "s were");
+    }
+}
+
+/* Looks at what is complete. What an engine has, it looks at itself. */
+static int cli_resume_look(struct cli *c, struct cli_resume_count *n,
+                           struct btc_error *e)
+{
+    if (n->rest.n == 0 || btc_engine_pid(btc_path(n->b)) != 0) {
+        return 0;
+    }
+    enum btc_seen *seen = mem_calloc(n->rest.n, sizeof(*seen));
+    cli_signal_start(n->b);
+    int status = btc_look(n->b, n->rest.ids, n->rest.n, seen, e);
+    cli_signal_end();
+    for (size_t i = 0; status == 0 && i < n->rest.n; i++) {
+        if (seen[i] == BTC_SEEN_CHANGED) {
+            cli_resume_add(&n->run, n->rest.ids[i]);
+            cli_resume_add(&n->changed, n->rest.ids[i]);
+        }
+    }
+    if (status == 0) {
+        cli_resume_silent(c, &n->rest, seen);
+    }
+    free(seen);
     return status;
 }
 
@@ -128,7 +182,8 @@ static int cli_resume_peers(const struct cli *c, struct btc *b,
 
 /* Runs what is to be run. */
 static int cli_resume_engine(struct cli *c, struct btc *b,
-                             const struct cli_ids *ids)
+                             const struct cli_ids *ids,
+                             const struct cli_ids *changed)
 {
     struct cli_run r;
     struct btc_error e = {0};
@@ -138,6 +193,7 @@ static int cli_resume_engine(struct cli *c, struct btc *b,
         r.options.ids = ids->ids;
     }
     r.options.n_ids = ids->n;
+    r.options.also = (struct btc_ids){.ids = changed->ids, .n = changed->n};
     r.options.seed = front_text_or(c->o.seed, CLI_RESUME_SEED);
     int status = cli_run_engine(&r, false, &e);
     status = cli_run_report(&r, status, &e, NULL);
@@ -160,6 +216,9 @@ static int cli_resume_open(struct cli *c, struct btc *b,
     } else if (status == 0) {
         status = cli_resume_count(&n, 0, &e);
     }
+    if (status == 0) {
+        status = cli_resume_look(c, &n, &e);
+    }
     bool idle = cli_resume_is_idle(&n, serve && ids->n > 0);
     if (status == 0 && !idle) {
         status = cli_resume_peers(c, b, ids->n > 0 ? ids : &n.run, &e);
@@ -169,9 +228,9 @@ static int cli_resume_open(struct cli *c, struct btc *b,
     } else if (idle) {
         status = cli_resume_nothing(c, &n);
     } else {
-        status = cli_resume_engine(c, b, ids);
+        status = cli_resume_engine(c, b, ids, &n.changed);
     }
-    free(n.run.ids);
+    cli_resume_fini(&n);
     return status;
 }
 
@@ -205,7 +264,10 @@ const struct cli_command cli_resume = {
         "not paused, or with the given ones. It needs nothing but the "
         "database: not the .torrent file, not the options of then. What "
         "is journaled is not fetched again. What was wished while nothing "
-        "ran is carried out, too: a check, more files, a removal.",
+        "ran is carried out, too: a check, more files, a removal. Complete "
+        "torrents are looked at, without reading them: files that were "
+        "changed since are hashed, what is not the torrent's any more is "
+        "fetched. To keep what you have edited, pause the torrent.",
     .example = "until btc resume; do sleep 60; done",
     .options = CLI_SET_READ | CLI_SET_BOTH | CLI_SET_RUN | CLI_SET_LIMITS |
                CLI_SET(PEER) | CLI_SET(OVERWRITE),

@@ -153,8 +153,8 @@ void cli_run_init(struct cli_run *r, struct cli *c, struct btc *b)
         .journal_interval_ms = (uint32_t)o->journal_interval_ms,
         .cache_bytes = o->cache,
         .min_free = all_space ? UINT64_MAX : o->min_free,
-        .max_time_s = (int64_t)o->max_time_s,
-        .stall_timeout_s = (int64_t)o->stall_timeout_s,
+        .patience = {.max_time_s = (int64_t)o->max_time_s,
+                     .stall_timeout_s = (int64_t)o->stall_timeout_s},
         .owes_done = o->on_done != NULL,
         .on_event = cli_run_event};
     cli_run_bootstrap(r);
