@@ -125,7 +125,7 @@ static int api_set_verify(const struct api_set *s, struct err *e)
                        s->value);
     }
     (void)snprintf(since, sizeof(since), "%lld",
-                   (long long)loop_unix_now() + 1);
+                   (long long)journal_since_now(loop_unix_now()));
     return api_set_put(s, "verify_since", since, e);
 }
 

@@ -200,7 +200,7 @@ static int engine_wish_verify(struct engine *s, struct engine_torrent *st,
         return 0;
     }
     char text[24];
-    st->row.verify_since = loop_unix_now() + 1;
+    st->row.verify_since = journal_since_now(loop_unix_now());
     (void)snprintf(text, sizeof(text), "%lld", (long long)st->row.verify_since);
     return journal_set_wish(s->db, st->id, "verify_since", text, e);
 }

@@ -24,7 +24,8 @@
 /* Whatever was verified in the file until now is to be hashed again. */
 static void judge_owe_check(struct engine_torrent *st, uint32_t file)
 {
-    journal_file_set_since(&st->rows.state[file], loop_unix_now() + 1);
+    journal_file_set_since(&st->rows.state[file],
+                           journal_since_now(loop_unix_now()));
 }
 
 /* The claims of a file are hashed again, also if this run is interrupted before
@@ -328,7 +329,8 @@ static int64_t judge_wished_since(struct engine_torrent *st)
     }
     st->startup.scan_needed |= interrupted || st->startup.verify_all;
     if (o->check_only && o->older_than_s > 0) {
-        return loop_unix_now() - o->older_than_s;
+        /* a clock near 1970 does not make young what never was verified */
+        return journal_since_now(loop_unix_now() - o->older_than_s - 1);
     }
     st->startup.verify_taken = st->row.verify_since;
     return st->row.verify_since;

@@ -62,6 +62,15 @@ static inline void journal_file_set_since(struct journal_file_state *f,
         f->since = unix_time > 0 ? (uint32_t)unix_time : 0;
     }
 }
+/* A `verify_since` for whatever was verified until now. Even where the clock
+ * says a year before 1970 it is a wish: 0 is none. */
+static inline int64_t journal_since_now(int64_t unix_now)
+{
+    if (unix_now < 0) {
+        return 1;
+    }
+    return unix_now + 1;
+}
 struct journal_file {
     uint32_t file;
     bool pad;

@@ -129,7 +129,7 @@ static int journal_salvage_table(struct journal_salvage_job *j,
 /* A torrent without its metainfo cannot be taken up again, and what says that
  * data is there is to be hashed. */
 static const char journal_salvage_end[] =
-    "UPDATE torrent SET verify_since = unixepoch() + 1;"
+    "UPDATE torrent SET verify_since = max(unixepoch(), 0) + 1;"
     "UPDATE file SET verify_since = 0;";
 
 static int journal_salvage_all(struct journal_salvage_job *j, struct err *e)

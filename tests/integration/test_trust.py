@@ -309,6 +309,39 @@ def test_clock_was_ahead(lab):
         assert rows[0]["n"] == torrent.piece_count, (args, rows[0]["n"])
 
 
+def test_clock_before_1970(lab):
+    """A clock that was never set hides no wish for a check and no doubt, and
+    takes nothing for younger than it is."""
+    torrent = torrent_of(lab)
+    clock = lab.path("clock")
+    with open(clock, "w", encoding="ascii") as f:
+        f.write(str(-int(time.time()) - 1000))
+    env = {"LD_PRELOAD": kit.library("BTC_CLOCK"), "BTC_CLOCK_FILE": clock}
+    seed = wire.Seeder(torrent, lab.next_ip())
+    kit.get(lab, torrent, "--peer", seed.address)
+    for args in (("verify",), ("verify", "--full"),
+                 ("verify", "--older-than", "1h")):
+        write(lab, "UPDATE piece SET verified_at = unixepoch()")
+        run = lab.btc(*args, env=env)
+        assert run.code == 0, run
+        rows = lab.sql("SELECT piece FROM piece WHERE verified_at >= 0")
+        assert not rows, (args, len(rows))
+        assert not lab.sql("SELECT 1 FROM torrent WHERE verify_since <> 0")
+    assert lab.btc("set", "1", "verify=now", env=env).code == 0
+    assert lab.sql("SELECT 1 FROM torrent WHERE verify_since <> 0")
+    # A file that was changed is doubted until it is hashed, also by who finds
+    # the journal of a run that was killed in between.
+    os.utime(lab.path("out", "data.bin"))
+    write(lab, "CREATE TABLE doubt (since INTEGER)")
+    write(lab, "CREATE TRIGGER mine AFTER UPDATE OF verify_since ON file"
+               " WHEN NEW.verify_since <> 0 BEGIN"
+               " INSERT INTO doubt VALUES (NEW.verify_since); END")
+    assert lab.btc("verify", "--older-than", "1h", env=env).code == 0
+    assert lab.sql("SELECT 1 FROM doubt")
+    assert lab.btc("db", "salvage", env=env).code == 0
+    assert lab.sql("SELECT 1 FROM torrent WHERE verify_since <> 0")
+
+
 def is_missed(lab, torrent, bare):
     """The drive that was mounted there: nothing is made and nothing is lost."""
     run = lab.btc("resume", "1", "--seed", "time:1s")
