@@ -196,9 +196,8 @@ static void test_one_host(void **state)
 }
 
 /* Two torrents share the limit of the run, however many leechers each has. */
-static void body_torrents(struct sim *s)
+static void share_torrents(struct sim *s, uint64_t limit, uint64_t seconds)
 {
-    uint64_t limit = 300 * KIB;
     uint64_t least = 0, most = 0;
     struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
     struct sim_torrent *a = seed_new(s, n, 8 * MIB);
@@ -211,19 +210,31 @@ static void body_torrents(struct sim *s)
     sim_run(s, 5000);
     crowd_mark(&many);
     crowd_mark(&one);
-    sim_run(s, 8000);
+    sim_run(s, seconds * 1000);
     uint64_t sum_many = crowd_got(&many, &least, &most);
     uint64_t sum_one = crowd_got(&one, &least, &most);
-    SIM_CHECK(s, sum_many + sum_one >= limit * 8 * 8 / 10);
-    SIM_CHECK(s, sum_many + sum_one <= limit * 8 * 12 / 10);
-    SIM_CHECK(s, sum_one >= limit * 8 / 3);
-    SIM_CHECK(s, sum_many >= limit * 8 / 3);
+    uint64_t sum = limit * seconds;
+    SIM_CHECK(s, sum_many + sum_one >= sum * 8 / 10);
+    SIM_CHECK(s, sum_many + sum_one <= sum * 12 / 10);
+    SIM_CHECK(s, sum_one >= sum / 3);
+    SIM_CHECK(s, sum_many >= sum / 3);
+}
+
+static void body_torrents(struct sim *s)
+{
+    share_torrents(s, 300 * KIB, 8);
+}
+
+static void body_torrents_tiny(struct sim *s)
+{
+    share_torrents(s, KIB, 800);
 }
 
 static void test_torrents(void **state)
 {
     (void)state;
     sim_each_seed(6, body_torrents);
+    sim_each_seed(2, body_torrents_tiny);
 }
 
 /* Eighty connections of one IP that drip keep the only seed out neither when it

@@ -101,7 +101,7 @@ struct swarm_upload {
     struct bucket bucket; /* of this torrent */
     uint32_t jobs;        /* UPLOADs out */
     uint64_t turn;        /* of the peer that was served last */
-    int64_t quota;        /* bytes of the run's limit that are ours */
+    int64_t quota;        /* of the run's limit, 1/1000 bytes */
     uint32_t epoch;       /* in which we were counted */
 };
 

@@ -21,6 +21,8 @@
 #define SHARE_MAX_RANGES    1024  /* of files, under way for one peer ... */
 #define SHARE_FEW_RANGES    16    /* ... if a request has more than this */
 #define SHARE_EPOCH_MS      500   /* torrents that wait are counted anew */
+#define SHARE_UNIT          1000  /* of a quota: thousandths, as in a bucket */
+#define SHARE_QUOTA_MS      500   /* a quota goes on filling for so long */
 
 /* The lower of the two limits; 0 = none. */
 uint64_t share_limit(const struct swarm *w)
@@ -130,7 +132,9 @@ void share_take(struct swarm *w, struct peer *p, uint32_t len)
 
     bucket_take(&w->shared->up, len);
     bucket_take(&w->up.bucket, len);
-    w->up.quota -= len;
+    if (w->shared->up.rate > 0) {
+        w->up.quota -= (int64_t)len * SHARE_UNIT;
+    }
     w->up.turn = turn;
     p->up.turn = turn + len;
     if (share_limit(w) > 0) {
@@ -168,9 +172,10 @@ void share_tick(struct swarm *w, uint64_t elapsed_ms)
     }
     share_count(w);
     uint64_t parts = num_max(w->shared->share.n_waiting, 1);
-    int64_t most = (int64_t)num_min_u64(rate / 2, INT64_MAX / 4);
+    rate = num_min_u64(rate, INT64_MAX / SHARE_QUOTA_MS / 4);
+    int64_t most = (int64_t)(rate * SHARE_QUOTA_MS);
     w->up.quota +=
-        (int64_t)((uint64_t)most / parts / 500 * num_min_u64(elapsed_ms, 500));
+        (int64_t)(rate * num_min_u64(elapsed_ms, SHARE_QUOTA_MS) / parts);
     if (w->up.quota > most) {
         w->up.quota = most;
     }
