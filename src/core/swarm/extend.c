@@ -234,18 +234,23 @@ static void extend_serve(struct swarm *w, struct peer *p, uint32_t piece)
     }
 }
 
+/* It waits in vain. */
+static void extend_reject_waiting(struct swarm *w, struct peer *p)
+{
+    for (uint32_t i = 0; i < p->ext.n_metadata; i++) {
+        extend_reject(w, p, p->ext.metadata[i]);
+    }
+    p->ext.n_metadata = 0;
+}
+
 void extend_answer_all(struct swarm *w)
 {
     struct peer *p;
     w->extend.info_asked = false;
     SWARM_EACH_PEER(p, w)
     {
-        for (uint32_t i = 0; w->extend.info.p == NULL && i < p->ext.n_metadata;
-             i++) {
-            extend_reject(w, p, p->ext.metadata[i]);
-        }
         if (w->extend.info.p == NULL) {
-            p->ext.n_metadata = 0;
+            extend_reject_waiting(w, p);
         }
         while (extend_serve_one(w, p)) {
         }
