@@ -352,19 +352,26 @@ int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
     return code;
 }
 
+/* How many complaints the queries gave; `what` they mean is the error. */
+static int check_rows(struct journal *db, const char *const *sql, size_t n_sql,
+                      struct journal_complaints *c, const char *what,
+                      struct err *e)
+{
+    int code = journal_check_by(db, sql, n_sql, c, e);
+    if (code == 0 && c->n > 0) {
+        code = err_set(e, BTC_E_DB, "%s %s (%zu complaints)", db->path, what,
+                       c->n);
+    }
+    return code;
+}
+
 int journal_check_ids(struct journal *db, journal_row_fn *fn, void *ctx,
                       struct err *e)
 {
     const char *const sql = journal_ids_sql;
     struct journal_complaints c = {fn, ctx, 0};
-    int code = journal_check_by(db, &sql, 1, &c, e);
-    if (code == 0 && c.n > 0) {
-        code = err_set(e, BTC_E_DB,
-                       "%s takes no further rows (%zu complaints): `btc db "
-                       "check --repair`",
-                       db->path, c.n);
-    }
-    return code;
+    return check_rows(db, &sql, 1, &c,
+                      "takes no further rows until `btc db check --repair`", e);
 }
 
 int journal_check_torrents(struct journal *db, journal_row_fn *fn, void *ctx,
@@ -388,12 +395,7 @@ int journal_check_torrents(struct journal *db, journal_row_fn *fn, void *ctx,
         " FROM torrent AS t WHERE t.id NOT IN"
         " (SELECT torrent_id FROM torrent_stat)"};
     struct journal_complaints c = {fn, ctx, 0};
-    int code = journal_check_by(db, sql, sizeof(sql) / sizeof(*sql), &c, e);
-    if (code == 0 && c.n > 0) {
-        code = err_set(e, BTC_E_DB,
-                       "%s lacks rows without which a torrent cannot run (%zu "
-                       "complaints); all others can",
-                       db->path, c.n);
-    }
-    return code;
+    return check_rows(
+        db, sql, sizeof(sql) / sizeof(*sql), &c,
+        "lacks rows without which a torrent cannot run; all others can", e);
 }
