@@ -17,6 +17,7 @@ struct btc_progress {
     uint64_t bytes_total;
     uint32_t pieces_done;
     uint32_t pieces_total;
+    uint32_t piece_length;    /* 0: a magnet, its files are not known yet */
     uint32_t pieces_checking; /* still to be hashed */
     uint64_t down_rate, up_rate;
     int64_t eta_s; /* -1 unknown */

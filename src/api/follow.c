@@ -180,6 +180,7 @@ static void api_take_number(struct api_followed *t,
         uint32_t *to;
     } narrow[] = {{"pieces_done", &p->pieces_done},
                   {"pieces_total", &p->pieces_total},
+                  {"piece_length", &p->piece_length},
                   {"peers", &p->peers},
                   {"seeds", &p->seeds}};
     for (size_t i = 0; i < sizeof(wide) / sizeof(*wide); i++) {

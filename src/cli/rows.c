@@ -203,6 +203,11 @@ void cli_rows_cell_time(struct front_table *t, const struct cli_rows *r,
                      front_format_time(buf, cli_rows_int(r, row, column, 0)));
 }
 
+bool cli_rows_is_known(const struct cli_rows *r, size_t row)
+{
+    return cli_rows_int(r, row, "piece_length", 1) > 0;
+}
+
 /* Two columns as a share. */
 void cli_rows_cell_share(struct front_table *t, const struct cli_rows *r,
                          size_t row, const char *done, const char *total)
@@ -210,9 +215,7 @@ void cli_rows_cell_share(struct front_table *t, const struct cli_rows *r,
     char buf[FRONT_FORMAT_MAX];
     int64_t a = cli_rows_int(r, row, done, 0);
     int64_t b = cli_rows_int(r, row, total, 0);
-
-    const char *state = cli_rows_text(r, row, "state");
-    bool is_known = btc_state_from_name(state) != BTC_STATE_METADATA;
+    bool is_known = cli_rows_is_known(r, row);
 
     if (b <= 0) {
         front_table_cell(t, is_known && b == 0 && a == 0 ? "100 %" : NULL);

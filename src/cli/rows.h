@@ -54,6 +54,10 @@ void cli_rows_cell_rate(struct front_table *t, const struct cli_rows *r,
                         size_t row, const char *column);
 void cli_rows_cell_time(struct front_table *t, const struct cli_rows *r,
                         size_t row, const char *column);
+/* A torrent of `progress` whose files are known, whatever its state: no magnet
+ * that waits for them, is paused or has failed. True for rows without torrent.
+ */
+bool cli_rows_is_known(const struct cli_rows *r, size_t row);
 void cli_rows_cell_share(struct front_table *t, const struct cli_rows *r,
                          size_t row, const char *done, const char *total);
 

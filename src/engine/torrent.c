@@ -93,7 +93,7 @@ static void engine_torrent_do_stat(struct engine_torrent *st)
     if (st->meta != NULL) {
         startup_stat(st);
     } else if (st->s->o.check_only) {
-        turn_post_failed(st, BTC_E_METAINFO,
+        turn_post_failed(st, BTC_E_VERIFY,
                          "what it holds is not known yet: `btc resume` "
                          "asks peers for it");
     } else {

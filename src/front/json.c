@@ -96,8 +96,7 @@ json_t *front_json_progress(const struct btc_progress *p)
     uint64_t left = num_sub_u64(p->bytes_total, p->bytes_done);
     unsigned permille = front_format_permille(p->bytes_done, p->bytes_total);
 
-    if (p->bytes_total == 0 && p->state != BTC_STATE_METADATA &&
-        p->state != BTC_STATE_UNKNOWN) {
+    if (p->bytes_total == 0 && p->piece_length > 0) {
         permille = 1000; /* nothing that is wanted has bytes */
     }
     json_object_set_new(o, "id", json_integer(p->id));

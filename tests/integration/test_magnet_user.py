@@ -67,6 +67,24 @@ def test_info_fetch_in_vain(lab):
     assert not os.listdir(tmp)
 
 
+def test_verify_in_vain(lab):
+    """Of a magnet nothing is known that could be hashed: pieces are missing, as
+    of any torrent that is not here. It is no error, and not 100 %."""
+    torrent = lab.make_torrent(lab.make_data("seed/data.bin", 100_000))
+    assert lab.btc("add", torrent.magnet(), "-d",
+                   kit.folder(lab, "out")).code == 0
+    for state, command in (("metadata", "start"), ("paused", "pause")):
+        assert lab.btc(command, "1").code == 0
+        run = lab.btc("verify", "--json")
+        assert run.code == 8 and "not known yet" in run.err, run
+        assert "bad" not in run.err and "empty" not in run.err, run
+        told = run.json()["torrents"][0]
+        assert (told["state"], told["percent"]) == (state, 0.0), told
+        assert kit.progress(lab)["state"] == state
+        assert "100 %" not in lab.btc("status").out
+        assert "known yet" in lab.btc("pieces", "1").out
+
+
 def folder_of(lab, kind="libtorrent"):
     """A torrent of four files, and its seed."""
     kit.folder(lab, "seed/show")

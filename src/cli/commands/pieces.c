@@ -23,10 +23,9 @@ static int cli_pieces_draw(struct cli *c, struct btc *b,
 
     front_text_clean(&out, front_text_or(name, "?"), c->out_screen.utf8);
     if (total <= 0) { /* a magnet waits for its metadata */
-        const char *state = cli_rows_text(rows, row, "state");
-        bool is_magnet = btc_state_from_name(state) == BTC_STATE_METADATA;
         fprintf(c->out, "%s  no pieces%s\n", front_text_str(&out),
-                is_magnet ? " are known yet" : ": its files are empty");
+                cli_rows_is_known(rows, row) ? ": its files are empty"
+                                             : " are known yet");
         front_text_free(&out);
         return 0;
     }

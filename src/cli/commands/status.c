@@ -30,10 +30,8 @@ static volatile sig_atomic_t cli_status_over;
 /* No magnet of which not even the metadata's size is known. */
 static bool cli_status_is_known(const struct cli_rows *r, size_t row)
 {
-    const char *state = cli_rows_text(r, row, "state");
-
     return cli_rows_int(r, row, "bytes_total", 0) > 0 ||
-           btc_state_from_name(state) != BTC_STATE_METADATA;
+           cli_rows_is_known(r, row);
 }
 
 /* A torrent. */

@@ -19,8 +19,20 @@ static bool cli_verify_is_unseen(const struct cli_torrent *item)
 static bool cli_verify_has_looked(const struct cli_torrent *item)
 {
     return (item->status == 0 && !cli_verify_is_unseen(item)) ||
-           item->status == BTC_STATUS_VERIFY ||
+           (item->status == BTC_STATUS_VERIFY && item->p.piece_length > 0) ||
            item->status == BTC_STATUS_EXISTS;
+}
+
+/* Why its pieces were not looked at. */
+static const char *cli_verify_reason(const struct cli_torrent *item)
+{
+    if (cli_verify_is_unseen(item)) {
+        return btc_status_text(BTC_STATUS_INTERRUPTED);
+    }
+    if (item->p.piece_length == 0) {
+        return "what it holds is not known yet";
+    }
+    return btc_status_text(item->status);
 }
 
 /* What was found of one torrent. */
@@ -33,10 +45,7 @@ static void cli_verify_say(const struct cli_run *r,
 
     front_text_clean(&line, p->name, r->c->err_screen.utf8);
     if (!cli_verify_has_looked(item)) {
-        front_text_printf(&line, "  not verified: %s",
-                          btc_status_text(cli_verify_is_unseen(item)
-                                              ? BTC_STATUS_INTERRUPTED
-                                              : item->status));
+        front_text_printf(&line, "  not verified: %s", cli_verify_reason(item));
     } else if (p->pieces_total == 0) {
         front_text_printf(&line, "  its files are empty: no pieces, and %s",
                           item->status == 0 ? "all of them are there"
@@ -138,11 +147,10 @@ const struct cli_command cli_verify = {
         "--older-than says otherwise. It needs no network. An engine that runs "
         "hashes a torrent on `btc set ID verify=now`. With a source and -d the "
         "data in that folder is hashed against it: every piece, without any "
-        "database, and nothing is written. Exit 8: pieces are bad or missing; "
-        "`btc resume` fetches them. Exit 13: something else is in the place of "
-        "a file: one that is longer than the torrent's, or in which no piece "
-        "is "
-        "good.",
+        "database, and nothing is written. Exit 8: pieces are bad or missing, "
+        "or not even known yet (a magnet); `btc resume` fetches them. Exit 13: "
+        "something else is in the place of a file: one that is longer than the "
+        "torrent's, or in which no piece is good.",
     .example = "btc verify --older-than 30d",
     .options = CLI_SET_READ | CLI_SET(DIR) | CLI_SET(OUT) | CLI_SET(SELECT) |
                CLI_SET(EXCLUDE) | CLI_SET(FULL) | CLI_SET(OLDER_THAN) |
