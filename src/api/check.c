@@ -4,6 +4,7 @@
  * that hash. Nothing is created, written or remembered. */
 #include "api/api.h"
 #include "core/content/layout.h"
+#include "store/blocked.h"
 #include "store/store.h"
 
 #include "base/limit.h"
@@ -246,6 +247,14 @@ static void api_check_tell(struct api_check *c, uint32_t i)
                errno != ELOOP) {
         struct err e;
         int code = err_set_errno(&e, errno, "%.300s", path);
+        api_check_unread(c, code, e.msg);
+    } else if (rc != 0 && f->wanted && !link &&
+               store_is_blocked(c->dir, path)) {
+        struct err e;
+        int code = err_set(&e, BTC_E_EXISTS,
+                           "%.300s: something else is in its place, or in that "
+                           "of one of its folders",
+                           path);
         api_check_unread(c, code, e.msg);
     }
     free(path);

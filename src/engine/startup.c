@@ -138,8 +138,9 @@ bool startup_is_in_the_way(const struct engine_torrent *st, char *text,
             size_t len = strlen(path);
             size_t cut = len > STARTUP_PATH_MAX ? len - STARTUP_PATH_MAX : 0;
             (void)snprintf(text, size,
-                           "%s: exists and holds no piece of this torrent: "
-                           "move that away, or `btc resume %lld` refuses it",
+                           "%s: what is in its place, or in that of one of "
+                           "its folders, holds no piece of this torrent: move "
+                           "that away, or `btc resume %lld` refuses it",
                            path + cut, (long long)st->id);
             return true;
         }
@@ -332,9 +333,9 @@ static bool startup_is_there(const struct engine_torrent *st, uint32_t file,
            store_tree_link(st->store, file) == NULL;
 }
 
-/* btc verify: folders, sockets and the like, which CREATE would refuse, also in
- * the place of a file that was known: of one without bytes nothing else tells.
- */
+/* btc verify: folders, sockets, links that lead nowhere and the like, which
+ * CREATE would refuse, also in the place of a folder, or of a file that was
+ * known: of one without bytes nothing else tells. */
 static void startup_find_things(struct engine_torrent *st,
                                 const struct fingerprint *prints)
 {
@@ -346,7 +347,9 @@ static void startup_find_things(struct engine_torrent *st,
     int err = bits_init(used, st->geom.n_files);
     BTC_ASSERT(err == 0);
     for (uint32_t i = 0; i < st->geom.n_files; i++) {
-        if (startup_is_there(st, i, prints) && !prints[i].is_file) {
+        bool thing = startup_is_there(st, i, prints) && !prints[i].is_file;
+        bool blocked = prints[i].is_blocked && torrent_file_needed(st->t, i);
+        if (thing || blocked) {
             (void)bits_set(used, i);
         }
     }
@@ -564,7 +567,9 @@ void startup_stat(struct engine_torrent *st)
         bits_set(&st->startup.claimed, st->rows.pieces[i].piece);
     }
     st->startup.scan_needed = false;
-    store_submit(st->s->disk, jobs_new(st, STORE_STAT, startup_stated));
+    struct store_job *job = jobs_new(st, STORE_STAT, startup_stated);
+    job->look.blocked = st->s->o.check_only;
+    store_submit(st->s->disk, job);
 }
 
 /* The claims are hashed again beside the download. */

@@ -14,6 +14,7 @@
 struct fingerprint {
     bool exists;
     bool is_file; /* a regular file; else the rest describes something else */
+    bool is_blocked; /* it is not there, and what is in its way must go first */
     uint64_t dev, ino;
     uint64_t size;    /* bytes */
     int64_t mtime_ns; /* since the epoch: the content was written */

@@ -7,6 +7,7 @@
  * that exists may be written at all is the caller's to know (LOOK); one that
  * appears after the STAT that it knows by is refused.
  */
+#include "store/blocked.h"
 #include "store/internal.h"
 #include "store/parts.h"
 
@@ -44,6 +45,24 @@ static void store_make_note(struct store_tree *s, uint32_t file, size_t len)
     pthread_mutex_unlock(&s->d->fd_lock);
 }
 
+static bool store_make_is_link(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* Something is in the way of the file, or of one of its folders. */
+static void store_make_blocked(struct store_job *job, uint32_t file,
+                               const char *path)
+{
+    const char *reason = "a file, or a link that leads nowhere, is in the "
+                         "place of one of its folders";
+    if (store_make_is_link(path)) {
+        reason = STORE_LINK_REASON; /* one that leads nowhere */
+    }
+    store_fail_with(job, file, path, BTC_E_EXISTS, reason);
+}
+
 /* The folders of a file, from the save path downwards. */
 static bool store_make_dirs(struct store_job *job, uint32_t file, char *path)
 {
@@ -52,7 +71,10 @@ static bool store_make_dirs(struct store_job *job, uint32_t file, char *path)
         bool made;
         *p = '\0';
         int rc = store_make_dir(job->store->d, path, &made);
-        if (rc != 0) {
+        bool no_way = rc == -ENOENT || rc == -ELOOP || rc == -ENOTDIR;
+        if (no_way && store_is_blocked(job->store->save_path, path)) {
+            store_make_blocked(job, file, path);
+        } else if (rc != 0) {
             store_fail(job, file, path, -rc);
         }
         if (made) {
@@ -116,12 +138,6 @@ static bool store_make_writes(const struct store_job *job, uint32_t file)
     return job->create.writes && bits_get(job->create.writes, file);
 }
 
-static bool store_make_is_link(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
-}
-
 /* The file is in use from here on; false after the job has been failed. */
 static bool store_make_hold(struct store_job *job, uint32_t file,
                             const char *path, const struct stat *st)
@@ -155,10 +171,15 @@ static int store_make_open(struct store_job *job, uint32_t file, char *path)
     int fd = store_fd_open(d, path, flags);
     if (fd == -ENOENT && store_make_dirs(job, file, path)) {
         fd = store_fd_open(d, path, flags);
-        if (fd == -ENOENT) {
+        if (fd == -ENOENT && store_is_blocked(job->store->save_path, path)) {
+            fd = -ENOTDIR;
+        } else if (fd == -ENOENT) {
             fd =
                 -EINVAL; /* its folder is there: exFAT by FUSE means the name */
         }
+    }
+    if (fd == -ELOOP) {
+        fd = -ENOTDIR;
     }
     if (fd < 0 && fd != -EEXIST && fd != -ENOTDIR) {
         store_fail(job, file, path, -fd);
@@ -353,12 +374,9 @@ static void store_make_there(struct store_job *job, uint32_t file, char *path)
 {
     struct stat st;
     int rc = store_sys_stat(job->store->d, path, &st);
-    if (rc == -ELOOP || (rc == -ENOENT && !store_make_new(job, file, path))) {
-        /* a link that leads nowhere */
-        store_fail_with(job, file, path, BTC_E_EXISTS, STORE_LINK_REASON);
-    } else if (rc == -ENOTDIR) {
-        store_fail_with(job, file, path, BTC_E_EXISTS,
-                        "a file is in the place of one of its folders");
+    if (rc == -ELOOP || rc == -ENOTDIR ||
+        (rc == -ENOENT && !store_make_new(job, file, path))) {
+        store_make_blocked(job, file, path);
     } else if (rc != 0 && rc != -ENOENT) {
         store_fail(job, file, path, -rc);
     } else if (rc == 0 && store_own_is_one(job->store->d->own, &st)) {

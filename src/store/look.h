@@ -1,4 +1,5 @@
-/* What LOOK is asked for and finds. Part of store.h. */
+/* What LOOK is asked for and finds, and STAT beside its prints. Part of
+ * store.h. */
 #ifndef BTC_STORE_LOOK_H
 #define BTC_STORE_LOOK_H
 
@@ -18,6 +19,7 @@ struct store_look {
     uint32_t file;
     const struct store_look_place *others; /* borrows until done */
     uint32_t n_others;
+    bool blocked; /* STAT: the prints are to say `is_blocked` */
     /* Results: */
     uint32_t other;           /* the first of them who has it, or n_others */
     bool used;                /* a byte outside of the spans is not zero */

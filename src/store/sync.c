@@ -9,6 +9,7 @@
  * are dropped from the cache: who then hashes the pieces again, as the header
  * asks, reads what the device has.
  */
+#include "store/blocked.h"
 #include "store/internal.h"
 
 #include "base/mem.h"
@@ -385,8 +386,9 @@ static void store_stat_use(struct store_job *job, uint32_t file,
 static void store_stat_file(struct store_job *job, struct store_stat_dir *looks,
                             uint32_t file)
 {
+    const struct store_tree *s = job->store;
     struct fingerprint *print = &job->prints[file];
-    uint32_t dir = job->store->files[file].dir;
+    uint32_t dir = s->files[file].dir;
     char path[PATH_MAX];
     struct stat open;
     int rc = store_tree_path(job->store, file, path);
@@ -405,6 +407,8 @@ static void store_stat_file(struct store_job *job, struct store_stat_dir *looks,
     store_tree_set_absent(job->store, file, !print->exists);
     if (!print->exists) {
         print->dev = store_stat_folder(job, looks, dir);
+        print->is_blocked = job->look.blocked && !store_tree_link(s, file) &&
+                            store_is_blocked(s->save_path, path);
     }
     if (store_fd_identity(job->store, file, &open) &&
         (!print->exists || print->dev != open.st_dev ||

@@ -287,7 +287,7 @@ def test_things_in_the_way(lab):
     os.remove(path)
     os.symlink("/nowhere/at/all", path)
     run = get(lab, torrent, seeder, out)
-    assert run.code in (10, 13) and path in run.err, run
+    said(run, 13, path, "is a link")
     os.remove(path)
     with open(torrent.source, "rb") as f:
         pathlib.Path(path).write_bytes(f.read(MIB))
@@ -458,16 +458,52 @@ def test_one_file_for_two(lab):
     assert daemon.stop() == 0, daemon.err()
 
 
-def test_file_in_place_of_a_folder(lab):
-    for name in ("a/b", "a/c"):
-        lab.make_data("seed/folder/" + name, 1000)
-    torrent = lab.make_torrent(lab.path("seed", "folder"))
-    out = folder(lab, "out")
-    os.makedirs(os.path.join(out, "folder"))
-    pathlib.Path(out, "folder", "a").write_bytes(b"mine")
-    run = lab.btc("get", torrent.path, "-d", out)
-    said(run, 13, os.path.join(out, "folder", "a"))
-    assert pathlib.Path(out, "folder", "a").read_bytes() == b"mine"
+def put_file(path):
+    pathlib.Path(path).write_bytes(b"mine")
+
+
+def put_dangling(path):
+    os.symlink("nowhere", path)
+
+
+def put_loop(path):
+    os.symlink(os.path.basename(path), path)
+
+
+def test_in_place_of_a_folder(lab):
+    """What is no folder stands in the place of one, or a link that leads nowhere
+    in that of a file: whoever comes to it says the same, and nobody harms it.
+    Of files that are not wanted it is nobody's business."""
+    for name in ("a/b/c", "d/e", "f"):
+        lab.make_data("seed/t/" + name, 3 * 16384)
+    torrent = lab.make_torrent(lab.path("seed", "t"), piece_length=16384)
+    cases = [(put, at) for put in (put_dangling, put_loop)
+             for at in ("", "/a", "/a/b", "/a/b/c")]
+    cases += [(put_file, at) for at in ("", "/a", "/a/b")]
+    for i, (put, at) in enumerate(cases):
+        db, out = lab.path(f"{i}.db"), folder(lab, f"out{i}")
+        place = os.path.join(out, "t" + at)
+        if at:
+            shutil.copytree(torrent.source, os.path.join(out, "t"))
+            (os.remove if at.endswith("c") else shutil.rmtree)(place)
+        put(place)
+        before = os.lstat(place)
+        assert lab.btc("add", torrent.path, "-d", out, db=db).code == 0
+        for args in (("verify",), ("verify", torrent.path, "-d", out),
+                     ("resume",)):
+            run = lab.btc(*args, db=db)
+            assert run.code == 13 and "place" in run.err or (
+                args == ("resume",) and "is a link" in run.err), (put, at, run)
+        if at:
+            free = ("--select", "*/d/e")
+            assert lab.btc("verify", torrent.path, "-d", out, *free,
+                           db=db).code == 0
+            lab.btc("set", "1", "select=*/d/e", db=db)
+            assert lab.btc("verify", db=db).code == 0, (put, at)
+            assert lab.btc("resume", db=db).code == 0, (put, at)
+        after = os.lstat(place)
+        assert (before.st_ino, before.st_ctime_ns) == (
+            after.st_ino, after.st_ctime_ns), (put, at)
 
 
 def test_file_size_limit(lab):
