@@ -144,6 +144,7 @@ def test_wished_before(lab):
     assert lab.btc("set", "1", "peer=" + peer).code == 0
     lab.wait(lambda: kit.progress(lab)["state"] == "complete", 30, "the data")
     assert priorities(lab) == [4, 1, 0, 7], priorities(lab)
+    lab.wait(lambda: os.path.exists(kept), 10, "the .torrent")
     assert lab_benc(torrent.info) in open(kept, "rb").read()
     lab.wait(lambda: lab.sql("SELECT * FROM log WHERE kind = 'complete'"), 10)
     kinds = [r["kind"] for r in lab.sql("SELECT kind FROM log")]
