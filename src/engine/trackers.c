@@ -151,7 +151,8 @@ static void trackers_on_http(void *ctx, const struct http_result *r)
     ev.announced.tracker = n->tracker;
     ev.announced.error = r->error;
     if (r->code == 0) {
-        ev.result = tracker_http_decode(r->status, r->body, &reply, &e);
+        ev.result = tracker_http_decode(r->status, r->retry_after_s, r->body,
+                                        &reply, &e);
         ev.announced.reply = &reply;
         ev.announced.error = e.msg;
     }

@@ -362,6 +362,20 @@ static bool http_is_long_refusal(const struct http_job *j, CURLcode rc,
     return is_long && status >= 400;
 }
 
+/* Retry-After of a refusal, in seconds; curl makes them of a date, too. */
+static uint32_t http_retry_after(const struct http_job *j, long status)
+{
+    curl_off_t seconds = 0;
+    if (status < 400 || curl_easy_getinfo(j->easy, CURLINFO_RETRY_AFTER,
+                                          &seconds) != CURLE_OK) {
+        return 0;
+    }
+    if (seconds > UINT32_MAX) {
+        return UINT32_MAX;
+    }
+    return (uint32_t)seconds;
+}
+
 /* The answer or the reason why there is none. */
 static void http_fill_result(struct http_job *j, CURLcode rc,
                              struct http_result *r)
@@ -390,6 +404,7 @@ static void http_fill_result(struct http_job *j, CURLcode rc,
         f.curl_code = CURLE_OK;
     }
     r->status = f.status;
+    r->retry_after_s = http_retry_after(j, f.status);
     r->magnet = j->magnet;
     r->body = buf_slice(&j->body);
     r->code = http_text_explain(&f, r->error, sizeof(r->error));

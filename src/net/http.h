@@ -41,6 +41,7 @@ struct http_request {
 struct http_result {
     int code;    /* 0 or BTC_E_* (NETWORK, TIMEOUT, REFUSED, LIMIT, ...) */
     long status; /* HTTP status, 0 when none came */
+    uint32_t retry_after_s; /* what a refusal asks us to wait; 0 = not said */
     struct slice body; /* decoded; dead after the callback; with a status >= 400
                         * it may be cut at max_body */
     const char *magnet; /* a link that a redirect led to, which then failed;

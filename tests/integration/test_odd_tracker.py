@@ -131,6 +131,32 @@ def test_next_run_waits(lab):
     seeder.close()
 
 
+def test_retry_after(lab):
+    """So is what HTTP says (Retry-After), in seconds or as a date: neither this
+    run nor the next asks before. A BOM and blank lines in front of a reply are
+    passed over."""
+    torrent, seeder = setup(lab)
+    date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 7200))
+    busy = Tracker(lab, lambda q: (429, {"Retry-After": "3600"}, b"slow down"))
+    down = Tracker(lab, lambda q: (503, {"Retry-After": date}, b""))
+    path = with_tiers(lab, torrent, [busy.url], [down.url])
+    for _ in range(2):
+        run = lab.btc("get", path, "-d", out_of(lab), "--max-time", "1s")
+        assert run.code in (5, 6), run
+    rows = trackers(lab)
+    for tracker, wait in (busy, 3600), (down, 7200):
+        row = rows[tracker.url]
+        assert abs(row["next_announce"] - time.time() - wait) < 60, dict(row)
+        assert len(tracker.seen) == 1, tracker.seen
+    assert rows[busy.url]["error"] == "HTTP status 429: slow down", rows
+    odd = Tracker(lab, lambda q: b"\xef\xbb\xbf\r\n" + good(
+        (seeder.ip, seeder.port)))
+    assert lab.btc("set", "1", "tracker=" + odd.url).code == 0
+    run = lab.btc("resume", timeout=60)
+    assert run.code == 0, run
+    seeder.close()
+
+
 def test_silent_hosts(lab):
     """Seventy torrents on hosts that take the question and say nothing do not
     keep a good tracker waiting, and ask them one at a time."""

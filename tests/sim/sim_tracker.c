@@ -105,7 +105,8 @@ static void sim_on_answer(struct sim *s, struct sim_event *e)
         break;
     }
     if (ev.result == 0) {
-        ev.result = tracker_http_decode(status, buf_slice(&body), &reply, &err);
+        ev.result =
+            tracker_http_decode(status, 0, buf_slice(&body), &reply, &err);
         ev.announced.reply = &reply;
         ev.announced.error = err.msg;
     }

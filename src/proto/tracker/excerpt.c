@@ -16,8 +16,7 @@ static bool excerpt_is_blank(uint8_t c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Without a BOM and blanks in front. */
-static struct slice excerpt_trim(struct slice s)
+struct slice excerpt_trim(struct slice s)
 {
     if (slice_has_prefix(s, "\xef\xbb\xbf")) {
         s = slice_sub(s, 3, s.len);

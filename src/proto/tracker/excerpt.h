@@ -7,6 +7,8 @@
 
 #define EXCERPT_MAX 100 /* bytes of an excerpt, with its NUL */
 
+/* Without the BOM and the blanks that some scripts send in front. */
+struct slice excerpt_trim(struct slice s);
 /* True when it starts like a web page, blanks and a BOM aside. */
 bool excerpt_is_html(struct slice body);
 

@@ -12,6 +12,7 @@
 #include "proto/tracker/http.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "proto/bencode.h"
 #include "proto/field.h"
 #include "proto/tracker/excerpt.h"
@@ -393,6 +394,7 @@ static int tracker_http_open(struct slice *body, struct tracker_reply *out,
                        "the tracker's reply is longer than %u bytes",
                        TRACKER_MAX_REPLY);
     }
+    *body = excerpt_trim(*body);
     used = bencode_check(*body, &fault);
     if (used <= 0) {
         return tracker_http_refuse(*body, &fault, e);
@@ -432,16 +434,25 @@ int tracker_http_parse(struct slice body, struct tracker_reply *out,
     return 0;
 }
 
-int tracker_http_decode(long status, struct slice body,
+int tracker_http_decode(long status, uint32_t retry_after_s, struct slice body,
                         struct tracker_reply *out, struct err *e)
 {
     int rc = tracker_http_parse(body, out, e);
     if (rc < 0 && status >= 400) {
         char what[32];
         (void)snprintf(what, sizeof(what), "HTTP status %ld", status);
-        return tracker_http_say(e, what, body);
+        rc = tracker_http_say(e, what, body);
     }
-    return rc;
+    if (retry_after_s == 0 || (rc == 0 && out->failure[0] == '\0')) {
+        return rc;
+    }
+    if (rc < 0) {
+        field_text(slice_str(e->msg), out->failure, sizeof(out->failure));
+    }
+    if (out->retry_in == 0) {
+        out->retry_in = num_min_u32(retry_after_s, TRACKER_MAX_INTERVAL);
+    }
+    return 0;
 }
 
 /* Where "announce" stands in the URL; NULL when its path has none. The '/' of

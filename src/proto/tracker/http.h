@@ -15,9 +15,10 @@ int tracker_http_url(const char *announce, const struct tracker_request *r,
 /* Decodes an answer by its HTTP status and body. 0 (also with a failure text:
  * many trackers put it into a reply with status 4xx), or BTC_E_PROTO when the
  * body is not a bencoded dict, with the reason in `e` (names HTML when it is
- * that, and the status when it is an error). tracker_reply_fini frees the peers
- * in any case. */
-int tracker_http_decode(long status, struct slice body,
+ * that, and the status when it is an error). An error that says how long we are
+ * to wait (Retry-After, 0 = not said) is a failure with a `retry_in`, whatever
+ * its body. tracker_reply_fini frees the peers in any case. */
+int tracker_http_decode(long status, uint32_t retry_after_s, struct slice body,
                         struct tracker_reply *out, struct err *e);
 /* The same of a body alone. */
 int tracker_http_parse(struct slice body, struct tracker_reply *out,

@@ -431,24 +431,58 @@ static void test_status(void **state)
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(
-        tracker_http_decode(404, slice_str("d14:failure reason2:noe"), &r, &e),
-        0);
+    assert_int_equal(tracker_http_decode(
+                         404, 0, slice_str("d14:failure reason2:noe"), &r, &e),
+                     0);
     assert_string_equal(r.failure, "no");
     tracker_reply_fini(&r);
-    assert_int_equal(tracker_http_decode(502, slice_str("<html>"), &r, &e),
+    assert_int_equal(tracker_http_decode(502, 0, slice_str("<html>"), &r, &e),
                      BTC_E_PROTO);
     assert_string_equal(e.msg, "HTTP status 502");
     tracker_reply_fini(&r);
-    assert_int_equal(tracker_http_decode(
-                         503, slice_str("<h1>Come back\r\nlater</h1>"), &r, &e),
-                     BTC_E_PROTO);
+    assert_int_equal(
+        tracker_http_decode(503, 0, slice_str("<h1>Come back\r\nlater</h1>"),
+                            &r, &e),
+        BTC_E_PROTO);
     assert_string_equal(e.msg, "HTTP status 503: Come back later");
     tracker_reply_fini(&r);
-    assert_int_equal(tracker_http_decode(200, slice_str("<html>"), &r, &e),
+    assert_int_equal(tracker_http_decode(200, 0, slice_str("<html>"), &r, &e),
                      BTC_E_PROTO);
     assert_non_null(strstr(e.msg, "HTML"));
     tracker_reply_fini(&r);
+}
+
+/* Retry-After: how long who refuses us is not to be asked. */
+static void test_retry_after(void **state)
+{
+    struct tracker_reply r;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(
+        tracker_http_decode(429, 3600, slice_str("<b>slow down"), &r, &e), 0);
+    assert_string_equal(r.failure, "HTTP status 429: slow down");
+    assert_int_equal(r.retry_in, 3600);
+    assert_int_equal(
+        tracker_http_decode(503, UINT32_MAX, slice_str(""), &r, &e), 0);
+    assert_string_equal(r.failure, "HTTP status 503");
+    assert_int_equal(r.retry_in, TRACKER_MAX_INTERVAL);
+    /* what the tracker says itself goes before it */
+    assert_int_equal(
+        tracker_http_decode(429, 3600,
+                            slice_str("d14:failure reason2:no8:retry ini1ee"),
+                            &r, &e),
+        0);
+    assert_int_equal(r.retry_in, 60);
+    assert_int_equal(tracker_http_decode(
+                         429, 90, slice_str("d14:failure reason2:noe"), &r, &e),
+                     0);
+    assert_int_equal(r.retry_in, 90);
+    /* and who refuses nothing is taken at its word */
+    assert_int_equal(
+        tracker_http_decode(400, 90, slice_str("d8:intervali60ee"), &r, &e), 0);
+    assert_int_equal(r.retry_in, 0);
+    assert_string_equal(r.failure, "");
 }
 
 /* Scrape URLs (BEP 48); NULL: it cannot be scraped. */
@@ -534,7 +568,7 @@ int main(void)
         cmocka_unit_test(test_url_limit),  cmocka_unit_test(test_replies),
         cmocka_unit_test(test_truncated),  cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_peer_limit), cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_status),     cmocka_unit_test(test_retry_after),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
