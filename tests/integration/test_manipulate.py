@@ -4,7 +4,8 @@ back with their times, bytes written in place, files cut, moved, linked, touched
 between two runs and during them, while the runs are killed and three writers
 change wishes by SQL. What `progress` and the rows of pieces say after the next
 look must never be more than a full hash finds, be that look a verification,
-which hashes all, or a run that trusts what it has reason to trust.
+which hashes all, a run that trusts what it has reason to trust, or a resume that
+finds everything complete and at rest.
 
 BTC_MANIPULATE_SECONDS=N goes on for N seconds (20), BTC_MANIPULATE_SEED=N repeats
 the choices of a run.
@@ -67,7 +68,7 @@ class Ground:
         self.lab, self.random = lab, random.Random(SEED)
         self.torrents, self.files, self.peers = [], [], []
         self.done = dict.fromkeys(Files.ALL, 0)
-        self.kills = self.looks = self.runs = self.claims = 0
+        self.kills = self.looks = self.runs = self.rests = self.claims = 0
         kit.folder(lab, "out")
         for i in range(2):
             t = lab.make_torrent(
@@ -147,12 +148,25 @@ class Ground:
         assert run.code == 0, (SEED, run)
         self.judge(run)
         self.runs += 1
+        for _ in range(self.random.randrange(3)):
+            self.rest()
         self.anew()
+
+    def rest(self):
+        """Complete and at rest; then somebody comes, or nobody."""
+        for _ in range(self.random.randrange(4)):
+            self.manipulate()
+        ids = self.ids() if self.random.random() < 0.5 else []
+        run = self.lab.btc("resume", *ids, "--overwrite", "--accept-loss")
+        assert run.code == 0, (SEED, run)
+        self.judge(run)
+        self.rests += 1
 
     def tell(self):
         print(f"{sum(self.done.values())} manipulations {self.done}, "
               f"{self.kills} kills, {self.looks} looks, {self.runs} runs to the "
-              f"end, {self.claims} claims")
+              f"end, {self.rests} resumes of what was complete, "
+              f"{self.claims} claims")
 
 
 def test_manipulate(lab):
