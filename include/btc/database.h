@@ -29,5 +29,8 @@ BTC_API int btc_open_scratch(struct btc *like, struct btc **out,
                              struct btc_error *e);
 /* Pid of the engine that runs on the database now; 0 = none. */
 BTC_API int64_t btc_engine_pid(const char *path);
+/* That engine is stopped (^Z, SIGSTOP): it does nothing, and what it wrote last
+ * is not true any more, until somebody lets it go on (SIGCONT). */
+BTC_API bool btc_engine_is_stopped(int64_t pid);
 
 #endif

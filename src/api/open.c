@@ -6,9 +6,11 @@
 #include "journal/nodes.h"
 #include "model/names.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Texts for people. */
 static void api_fill_error(struct btc_error *out, const struct err *e)
@@ -234,6 +236,23 @@ int64_t btc_engine_pid(const char *path)
     }
     free(own);
     return pid;
+}
+
+bool btc_engine_is_stopped(int64_t pid)
+{
+    char text[512];
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%lld/stat", (long long)pid);
+    int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    (void)close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    /* The name of the program may hold anything, also a parenthesis. */
+    const char *end = strrchr(text, ')');
+    return end != NULL && strncmp(end, ") T", 3) == 0;
 }
 
 /* --- signals ---------------------------------------------------------------

@@ -84,6 +84,7 @@ void cli_help_summary(const struct cli *c, FILE *f);
 void cli_help_command(const struct cli *c, const struct cli_command *command,
                       FILE *f);
 
+#define CLI_STOPPED_MAX 120
 /* say.c: to standard error. */
 /* "btc: TEXT" unless --quiet. */
 void cli_say(const struct cli *c, const char *fmt, ...)
@@ -98,6 +99,9 @@ void cli_say_error(const struct cli *c, const struct btc_error *e);
 /* The same from a text. */
 int cli_fail_text(struct cli *c, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What is to be said of an engine that is stopped; "" = it is not. */
+const char *cli_stopped_text(int64_t pid, char text[CLI_STOPPED_MAX]);
 
 /* " --db FILE" as a shell takes it, when that is not the default. */
 void cli_put_db(const struct cli *c, struct front_text *out);

@@ -128,6 +128,18 @@ int cli_fail_status(const struct btc_error *e)
     return e->status;
 }
 
+const char *cli_stopped_text(int64_t pid, char text[CLI_STOPPED_MAX])
+{
+    text[0] = '\0';
+    if (btc_engine_is_stopped(pid)) {
+        snprintf(text, CLI_STOPPED_MAX,
+                 "the engine (pid %lld) is stopped and does nothing: `fg` or "
+                 "`kill -CONT %lld` lets it go on",
+                 (long long)pid, (long long)pid);
+    }
+    return text;
+}
+
 /* Says an error in both ways. */
 int cli_fail(struct cli *c, const struct btc_error *e)
 {

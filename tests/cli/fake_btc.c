@@ -242,6 +242,11 @@ int64_t btc_engine_pid(const char *path)
     return fake.engine_pid;
 }
 
+bool btc_engine_is_stopped(int64_t pid)
+{
+    return pid != 0 && fake.is_stopped;
+}
+
 /* --- sources ---------------------------------------------------------------
  */
 

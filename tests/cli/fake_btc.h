@@ -11,6 +11,7 @@
 struct fake_btc {
     bool ready;         /* fake_reset was called */
     int64_t engine_pid; /* 0 = no engine runs */
+    bool is_stopped;    /* that engine, by ^Z */
     int open_status;    /* what btc_open gives */
     int run_status;     /* what btc_run gives in the end */
     bool has_source;    /* the torrent's info dictionary is known */

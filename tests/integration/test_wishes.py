@@ -354,6 +354,31 @@ def test_status_line(lab):
     run.kill()
 
 
+def test_stopped(lab):
+    """An engine that ^Z has stopped is said to be, with what helps, by who looks
+    and by who waits for it; what it wrote last is not shown as if it went on."""
+    t, seed = torrent_of(lab, 1, pause=0.01)
+    run = lab.start_btc("get", t.path, "-d", kit.folder(lab, "out"), "--peer",
+                        seed.address, "--progress", "none")
+    lab.wait(lambda: kit.has_rows(lab) and kit.progress(lab)["down_rate"], 30)
+    look = lab.btc("status", "--json").json()
+    pid = look["engine_pid"]
+    assert not look["engine_stopped"] and look["torrents"][0]["down_rate"], look
+    assert "stopped" not in lab.btc("why", "1").out
+    run.signal(signal.SIGSTOP)
+    lab.wait(lambda: lab.btc("status", "--json").json()["engine_stopped"], 5)
+    said = f"`kill -CONT {pid}` lets it go on"
+    look = lab.btc("status")
+    assert said in look.err and "B/s" not in look.out, look
+    assert said in lab.btc("why", "1").out
+    follower = lab.start_btc("get", t.path, "--progress", "none")
+    lab.wait(lambda: said in follower.err(), 10)
+    run.signal(signal.SIGCONT)
+    lab.wait(lambda: "stopped" not in lab.btc("status").err, 5)
+    assert follower.wait(60) == 0, follower.err()
+    assert run.wait(60) == 0, run.err()
+
+
 def test_add_again(lab):
     """Options that are given count for a known torrent; others leave it."""
     t = lab.make_torrent(lab.make_data("seed/x.bin", 50_000))

@@ -80,7 +80,8 @@ static int cli_status_load(struct btc *b, const struct cli_ids *ids,
     if (ids->n > 1) {
         cli_rows_keep_ids(*rows, "id", ids->ids, ids->n);
     }
-    if (btc_engine_pid(btc_path(b)) == 0) {
+    int64_t pid = btc_engine_pid(btc_path(b));
+    if (pid == 0 || btc_engine_is_stopped(pid)) {
         cli_rows_rest(*rows);
     }
     return 0;
@@ -150,8 +151,11 @@ static void cli_status_engine(const struct cli *c, struct btc *b,
     struct front_text hint = {0};
     int64_t pid = btc_engine_pid(btc_path(b));
     const char *next = cli_status_next(c, b, rows, &hint);
+    char stopped[CLI_STOPPED_MAX];
 
-    if (next != NULL) {
+    if (*cli_stopped_text(pid, stopped) != '\0') {
+        cli_say(c, "%s", stopped);
+    } else if (next != NULL) {
         cli_say(c, "no engine runs; `%s` goes on", next);
     } else if (pid != 0 && c->out_screen.tty) {
         cli_say(c, "the engine runs (pid %lld)", (long long)pid);
@@ -168,6 +172,8 @@ static json_t *cli_status_object(const struct cli *c, struct btc *b,
     int64_t pid = btc_engine_pid(btc_path(b));
 
     json_object_set_new(o, "engine_pid", front_json_id(pid));
+    json_object_set_new(o, "engine_stopped",
+                        json_boolean(btc_engine_is_stopped(pid)));
     json_object_set_new(o, "next",
                         front_json_text(cli_status_next(c, b, rows, &hint)));
     front_text_free(&hint);

@@ -83,7 +83,11 @@ static void cli_why_state(struct cli_why *w, const struct cli_rows *p)
     const char *wanted = cli_rows_text(p, 0, "wanted");
     const char *error = cli_rows_text(p, 0, "error");
     struct front_text text = {0};
+    char stopped[CLI_STOPPED_MAX];
 
+    if (*cli_stopped_text(btc_engine_pid(btc_path(w->b)), stopped) != '\0') {
+        cli_why_say(w, stopped);
+    }
     if (cli_why_silent(w)) {
         return;
     }

@@ -207,6 +207,7 @@ static void cli_run_hook_rest(struct cli_run *r, int status)
 static int cli_run_some(struct cli_run *r, bool may_follow, struct btc_error *e)
 {
     bool late = false; /* another one began between the look and the lock */
+    char stopped[CLI_STOPPED_MAX];
     for (;;) {
         int64_t pid = 0;
         if (may_follow) {
@@ -216,6 +217,9 @@ static int cli_run_some(struct cli_run *r, bool may_follow, struct btc_error *e)
         if (pid != 0) {
             cli_say(r->c, "following the engine that runs already (pid %lld)",
                     (long long)pid);
+        }
+        if (*cli_stopped_text(pid, stopped) != '\0') {
+            cli_say(r->c, "%s", stopped);
         }
         *e = (struct btc_error){0};
         int status = cli_run_once(r, follow, e);
