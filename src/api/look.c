@@ -107,6 +107,17 @@ static int look_add(struct look *l, int64_t id, enum btc_seen *out,
     return 0;
 }
 
+/* What is to be without bytes: an empty file, or a link of the torrent's, which
+ * its number tells from another thing. */
+static bool look_is_empty(const struct journal_file *f,
+                          const struct fingerprint *now)
+{
+    if (now->is_file) {
+        return now->size == 0;
+    }
+    return now->exists && now->ino == f->state.ino;
+}
+
 /* Whether it is not as it was left. A file system that numbers files anew at
  * each look has the same file. */
 static bool look_differs(const struct journal_file *f,
@@ -114,7 +125,7 @@ static bool look_differs(const struct journal_file *f,
 {
     const struct fingerprint left = journal_file_print(&f->state);
     if (f->length == 0) {
-        return !now->exists;
+        return !look_is_empty(f, now);
     }
     return !trust_is_left(&left, now);
 }

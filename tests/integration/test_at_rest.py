@@ -155,6 +155,25 @@ def test_what_stands_in_the_way(lab):
     a.torrent.check(a.out)
 
 
+def make_folder(path):
+    os.unlink(path)
+    os.mkdir(path)
+
+
+def test_in_the_place_of_nothing(lab):
+    """No piece tells of a file that is to be empty."""
+    a = Swarm(lab).get()
+    for way in write, make_folder:
+        way(a.file(2))
+        for args in ((), ("1",)):
+            run = lab.btc("resume", *args)
+            assert run.code == 13 and "f2" in run.err, run
+        shutil.move(a.file(2), lab.path(way.__name__))
+        assert lab.btc("resume").code == 0
+        kit.is_complete(lab, a.torrent)
+        nothing(lab)
+
+
 def test_others_stay_at_rest(lab):
     """What nobody has changed is not of the run; what is paused is left alone.
     """

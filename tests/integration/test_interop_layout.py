@@ -128,6 +128,13 @@ def test_links(lab):
         assert os.access(os.path.join(top, "bin/run"), os.X_OK)
         assert os.stat(os.path.join(top, "doc")).st_mode & 0o111 == 0
         assert "replaced" not in run.err, run.err
+    for gone in None, "all":
+        if gone:
+            os.unlink(os.path.join(top, gone))
+            assert lab.btc("resume").code == 0
+            assert os.readlink(os.path.join(top, gone)) == "bin"
+        run = lab.btc("resume")
+        assert run.code == 0 and "nothing to resume" in run.err, run
     assert "links-left-out" in {r["kind"] for r in
                                 lab.sql("SELECT kind FROM log")}
     for args in (("rm", "1"), ("add", torrent.path, "-d", out), ("verify",),
