@@ -223,9 +223,30 @@ static int cli_check(struct cli *c)
     return 0;
 }
 
+int cli_need_name(struct cli *c, const char *what, const char *word)
+{
+    if (word == NULL || (*word != '\0' && strcmp(word, "-") != 0)) {
+        return 0;
+    }
+    return cli_fail_text(c, BTC_STATUS_USAGE, "%s is '%s'%s", what, word,
+                         *word == '\0'
+                             ? ": is a variable of the shell unset?"
+                             : ", but nothing goes to standard output "
+                               "here: give a name");
+}
+
 /* Checks that go over several options. */
 static int cli_check_together(struct cli *c)
 {
+    int status = cli_need_name(c, "--save-torrent", c->o.meta.save);
+
+    /* of create alone it is standard output */
+    if (status == 0 && strcmp(c->command->name, "create") != 0) {
+        status = cli_need_name(c, "--out", c->o.out);
+    }
+    if (status != 0) {
+        return status;
+    }
     if (c->o.json && c->o.ndjson) {
         return cli_fail_text(c, BTC_STATUS_USAGE,
                              "--json and --ndjson do not go together: take one "

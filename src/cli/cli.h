@@ -73,6 +73,11 @@ const char *cli_command_guess(const char *word);
      CLI_SET(PROGRESS))
 #define CLI_SET_LIMITS (CLI_SET(MAX_TIME) | CLI_SET(STALL_TIMEOUT))
 
+/* Refuses "" and "-" (cli.c) for a file or a folder that a command writes: both
+ * would be taken for one of that name, and the shell or the habit that gave
+ * them means another. NULL is no file. Exit status. */
+int cli_need_name(struct cli *c, const char *what, const char *word);
+
 /* The whole program; `argv` may be permuted. Gives the exit status. */
 int cli_main(int argc, char **argv, FILE *out, FILE *err);
 

@@ -112,7 +112,15 @@ def test_usage(lab):
                        (("status", "--json", "--ndjson"), "--ndjson"),
                        (("get", torrent, torrent, "-o", "x"), "--out"),
                        (("get", torrent, "-o", "a/b"), "--out"),
-                       (("get", torrent, "-o", ".."), "--out")):
+                       (("get", torrent, "-o", ".."), "--out"),
+                       (("get", torrent, "-o", "-"), "--out"),
+                       (("get", torrent, "-n", "-o", "-"), "--out"),
+                       (("add", torrent, "--save-torrent", "-"), "standard"),
+                       (("info", torrent, "--save-torrent", "-"), "standard"),
+                       (("db", "backup", "-"), "standard"),
+                       (("db", "restore", ""), "unset"),
+                       (("move", "1", "-"), "the folder"),
+                       (("move", "1", ""), "unset")):
         run = lab.btc(*args)
         assert run.code == 2, (args, run)
         assert part.lower() in run.err.lower(), (args, run)

@@ -296,6 +296,11 @@ static int cli_db_run(struct cli *c)
                              "too many words: btc db %s takes no file",
                              c->args[0]);
     }
+    int status =
+        cli_need_name(c, "the file", c->n_args > 1 ? c->args[1] : NULL);
+    if (status != 0) {
+        return status;
+    }
     switch (word) {
     case CLI_DB_CHECK:
         if (c->o.repair) {

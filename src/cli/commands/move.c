@@ -89,8 +89,12 @@ static int cli_move_run(struct cli *c)
     struct btc_error e = {0};
     int64_t id = 0;
 
+    int status = cli_need_name(c, "the folder", o.dir);
+    if (status != 0) {
+        return status;
+    }
     cli_signal_take(false);
-    int status = cli_open(c, 0, &b);
+    status = cli_open(c, 0, &b);
     if (status != 0) {
         return status;
     }
