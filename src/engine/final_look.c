@@ -65,9 +65,10 @@ static bool final_look_differs(const struct engine_torrent *st, uint32_t file,
 static bool final_look_is_gone(const struct engine_torrent *st, uint32_t file,
                                const struct fingerprint *now)
 {
+    const struct journal_file_state *f = &st->rows.state[file];
     return !now->exists || !now->is_file ||
            now->size > st->geom.files[file].length ||
-           now->ino != st->rows.state[file].ino;
+           journal_file_is_another(f, now);
 }
 
 static void final_look_begin_anew(struct engine_torrent *st, uint32_t file)

@@ -142,16 +142,6 @@ static void judge_drop_blocks(struct engine_torrent *st, uint32_t file)
     st->rows.n_blocks = kept;
 }
 
-/* Somebody has put another file in the place of the one that btc made or took
- * over. It is his until a piece of the torrent is found in it: see adopt.h. Its
- * length and time prove nothing, even to the nanosecond: the kernel's clock
- * ticks in milliseconds, and two files written at once have the same. */
-static bool judge_is_another(const struct journal_file_state *f,
-                             const struct fingerprint *p)
-{
-    return f->has_print && p->exists && f->ino != p->ino;
-}
-
 /* The file's fingerprint as it is now goes into the journal, and with it the
  * debt to hash its claims. That is no claim: it does not wait for a SYNC, and a
  * SYNC that fails must not drop it. */
@@ -160,7 +150,7 @@ static void judge_take_print(struct engine_torrent *st, uint32_t file,
 {
     struct journal_file_state *f = &st->rows.state[file];
     bool trust = st->s->o.verify == BTC_VERIFY_NONE;
-    bool another = !trust && judge_is_another(f, p);
+    bool another = !trust && journal_file_is_another(f, p);
     facts_print(f, p);
     f->has_print &= !another;
     journal_put_doubt(commit_facts(&st->ledger.member), st->id, file, f);

@@ -91,6 +91,18 @@ journal_file_print(const struct journal_file_state *f)
                                 .mtime_ns = f->mtime_ns,
                                 .ctime_ns = f->ctime_ns};
 }
+/* Somebody has put another file in the place of the one that btc made or took
+ * over. It is his until a piece of the torrent is found in it: see
+ * engine/adopt.h. Its length and time prove nothing, even to the nanosecond:
+ * the kernel's clock ticks in milliseconds, and two files written at once have
+ * the same. */
+static inline bool journal_file_is_another(const struct journal_file_state *f,
+                                           const struct fingerprint *now)
+{
+    const struct fingerprint then = journal_file_print(f);
+    return then.exists && now->exists &&
+           (then.ino != now->ino || fingerprint_is_reborn(&then, now));
+}
 struct journal_piece {
     uint32_t piece;
     int64_t verified_at; /* unix */

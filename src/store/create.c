@@ -481,11 +481,12 @@ bool store_take(struct store_job *job, uint32_t file)
     const struct store_tree *s = job->store;
     char from[PATH_MAX], to[PATH_MAX];
     struct stat st;
+    int64_t born_ns = 0;
     if (!store_tree_from(s, file) || store_tree_path(s, file, to) != 0 ||
         store_tree_from_path(s, file, from) != 0) {
         return true; /* there is nothing to take */
     }
-    int rc = store_sys_lstat(s->d, from, &st);
+    int rc = store_sys_look(s->d, from, AT_SYMLINK_NOFOLLOW, &st, &born_ns);
     if (rc == -ENOENT) {
         store_take_drop_folder(from); /* a run was killed before it did */
         return true;

@@ -95,18 +95,23 @@ static int store_delete_dir_fd(struct store_delete *w, uint32_t dir)
     return w->fd;
 }
 
-/* The file is the one that the journal has seen. */
-static bool store_delete_is_owned(const struct fingerprint *own,
-                                  const struct stat *st)
+/* What is in a file's place; 0 or -errno. */
+static int store_delete_stat(int fd, const char *name, int flags,
+                             struct stat *st, struct fingerprint *now)
 {
-    const struct fingerprint now = store_sys_print(st);
-    return store_is_owned(own, &now);
+    if (fstatat(fd, name, st, flags) != 0) {
+        return -errno;
+    }
+    *now = store_sys_print(st);
+    now->born_ns = store_sys_born(fd, name, flags);
+    return 0;
 }
 
-/* Why a thing in a file's place is not ours; NULL: it is. For a link `st` is
- * that of its target, if it has one. */
+/* Why a thing in a file's place is not ours; NULL: it is. For a link `st` and
+ * `now` are those of its target, if it has one. */
 static const char *store_delete_refuses(const struct store_job *job,
                                         uint32_t file, const struct stat *st,
+                                        const struct fingerprint *now,
                                         bool link)
 {
     const struct fingerprint *own = NULL;
@@ -122,7 +127,7 @@ static const char *store_delete_refuses(const struct store_job *job,
     if (!link && (uint64_t)st->st_size > job->store->layout[file].length) {
         return "is longer than the torrent's file: it stays";
     }
-    if (own && !store_delete_is_owned(own, st)) {
+    if (own && !store_is_owned(own, now)) {
         return "was put there by somebody else: it stays";
     }
     return NULL;
@@ -143,21 +148,23 @@ static int store_delete_look(const struct store_job *job, uint32_t file, int fd,
                              const char *name, const char **why)
 {
     struct stat st;
-    if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        return -errno;
+    struct fingerprint now;
+    int rc = store_delete_stat(fd, name, AT_SYMLINK_NOFOLLOW, &st, &now);
+    if (rc != 0) {
+        return rc;
     }
     if (store_delete_is_made(job, file, fd, name)) {
         return 0;
     }
     bool link = S_ISLNK(st.st_mode);
     if (link && job->remove.owned &&
-        store_delete_is_owned(&job->remove.owned[file], &st)) {
+        store_is_owned(&job->remove.owned[file], &now)) {
         return 0; /* a link of the torrent */
     }
     if (link) {
-        (void)fstatat(fd, name, &st, 0);
+        (void)store_delete_stat(fd, name, 0, &st, &now);
     }
-    *why = store_delete_refuses(job, file, &st, link);
+    *why = store_delete_refuses(job, file, &st, &now, link);
     if (*why) {
         return 1;
     }

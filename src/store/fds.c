@@ -336,7 +336,8 @@ static int store_fd_open_path(const struct store_job *job, uint32_t file,
     int rc = store_sys_fstat(d, fd, path, st);
     if (rc == 0 && !S_ISREG(st->st_mode)) {
         rc = -EISDIR;
-    } else if (rc == 0 && must_be_ours && store_tree_is_other(s, file, st)) {
+    } else if (rc == 0 && must_be_ours &&
+               store_tree_is_other(s, file, path, st)) {
         rc = -STORE_E_OTHER;
     } else if (rc == 0 && write &&
                !store_left_opened(s, file, fd, generation, st)) {
@@ -410,7 +411,7 @@ static bool store_fd_is_replaced(struct store_job *job, uint32_t file,
     struct stat st;
     return job->op != STORE_CREATE &&
            (store_sys_stat(job->store->d, path, &st) != 0 ||
-            store_tree_is_other(job->store, file, &st));
+            store_tree_is_other(job->store, file, path, &st));
 }
 
 /* Something that holds no data is in the file's place. CREATE finds it there

@@ -13,9 +13,9 @@
 
 /* What is at a path: 0, -ENOENT, or that it cannot be said. */
 static int store_home_look(const struct store_tree *s, const char *path,
-                           struct stat *st)
+                           struct stat *st, int64_t *born_ns)
 {
-    int rc = store_sys_lstat(s->d, path, st);
+    int rc = store_sys_look(s->d, path, AT_SYMLINK_NOFOLLOW, st, born_ns);
     return rc == -ENOTDIR ? -ENOENT : rc;
 }
 
@@ -27,19 +27,21 @@ static int store_home_is_right(const struct store_tree *s,
     uint64_t length = s->layout[h->file].length;
     char path[PATH_MAX], home[PATH_MAX];
     struct stat st;
+    int64_t born_ns = 0;
     if (store_tree_path(s, h->file, path) != 0 ||
         store_tree_home_path(s, h, home) != 0) {
         return 0;
     }
-    int rc = store_home_look(s, path, &st);
+    int rc = store_home_look(s, path, &st, &born_ns);
     if (rc != -ENOENT) {
         return rc;
     }
-    rc = store_home_look(s, home, &st);
+    rc = store_home_look(s, home, &st, &born_ns);
     if (rc != 0) {
         return rc == -ENOENT ? 0 : rc;
     }
-    const struct fingerprint now = store_sys_print(&st);
+    struct fingerprint now = store_sys_print(&st);
+    now.born_ns = born_ns;
     if (!h->own.exists) {
         return store_is_made(AT_FDCWD, home, length, s->homes.made_ns);
     }

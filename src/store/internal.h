@@ -204,7 +204,7 @@ void store_tree_saw(struct store_tree *s, uint32_t file, const struct stat *st);
 bool store_tree_has_seen(struct store_tree *s, uint32_t file);
 void store_tree_set_absent(struct store_tree *s, uint32_t file, bool absent);
 bool store_tree_is_absent(struct store_tree *s, uint32_t file);
-bool store_tree_is_other(struct store_tree *s, uint32_t file,
+bool store_tree_is_other(struct store_tree *s, uint32_t file, const char *path,
                          const struct stat *st);
 void store_tree_label(struct store_tree *s, const char *label);
 void store_tree_ref(struct store_tree *s);
@@ -217,7 +217,9 @@ struct fingerprint store_sys_print(const struct stat *st);
 int store_sys_open(struct store *d, const char *path, int flags);
 int store_sys_fstat(struct store *d, int fd, const char *path, struct stat *st);
 int store_sys_stat(struct store *d, const char *path, struct stat *st);
-int store_sys_lstat(struct store *d, const char *path, struct stat *st);
+int store_sys_look(struct store *d, const char *path, int flags,
+                   struct stat *st, int64_t *born_ns);
+int64_t store_sys_born(int dir, const char *name, int flags); /* or 0 */
 int store_sys_datasync(struct store *d, int fd, const char *path);
 void store_sys_forget(int fd); /* drops the file from the page cache */
 int store_sys_fsync(struct store *d, int fd, const char *path);

@@ -39,6 +39,7 @@ int relocate_look(const char *path, struct fingerprint *out)
         return -errno;
     }
     *out = store_sys_print(&st);
+    out->born_ns = store_sys_born(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
     return 0;
 }
 

@@ -88,8 +88,8 @@ uint32_t store_threads(const struct store *d);
 bool store_path_is_clean(const char *path);
 /* Whether a file on disk is the one that the journal has seen (dev, ino, size
  * and mtime_ns count). A device may be numbered anew with each boot; then size
- * and time say it. A file that has become shorter has got a number that was
- * free again. */
+ * and time say it. A file that has become shorter, or was made after the other
+ * was last seen, has got a number that was free again. */
 bool store_is_owned(const struct fingerprint *own,
                     const struct fingerprint *now);
 /* Copies everything; the paths must be clean. `full`: CREATE uses fallocate. */

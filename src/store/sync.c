@@ -308,8 +308,9 @@ static void store_stat_path(struct store_job *job, uint32_t file,
     if (file != STORE_NO_FILE) {
         generation = store_left_generation(job->store, file);
     }
-    int rc = link ? store_sys_lstat(job->store->d, path, &st)
-                  : store_sys_stat(job->store->d, path, &st);
+    int64_t born_ns = 0;
+    int rc = store_sys_look(job->store->d, path, link ? AT_SYMLINK_NOFOLLOW : 0,
+                            &st, &born_ns);
     if (file != STORE_NO_FILE && store_stat_is_own(job, path, rc, &st)) {
         rc = -ENOENT;
     }
@@ -318,6 +319,7 @@ static void store_stat_path(struct store_job *job, uint32_t file,
     }
     if (rc == 0) {
         *out = store_sys_print(&st);
+        out->born_ns = born_ns;
     } else if (rc == -ELOOP && file != STORE_NO_FILE) {
         return; /* links that lead nowhere: CREATE refuses them */
     } else if (rc != -ENOENT && rc != -ENOTDIR) {

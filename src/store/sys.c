@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* A call begins. What a test wants to fail; 0 or -errno. */
@@ -35,7 +36,8 @@ bool store_is_owned(const struct fingerprint *own,
     bool same = now->size == own->size && now->mtime_ns == own->mtime_ns;
     return now->ino == own->ino &&
            (same || (now->dev == own->dev &&
-                     (now->size == 0 || now->size >= own->size)));
+                     (now->size == 0 || now->size >= own->size) &&
+                     !fingerprint_is_reborn(own, now)));
 }
 
 /* A fingerprint from the kernel's form. */
@@ -81,18 +83,61 @@ int store_sys_fstat(struct store *d, int fd, const char *path, struct stat *st)
     return rc != 0 ? rc : fstat(fd, st) == 0 ? 0 : -errno;
 }
 
+/* A time of struct statx. */
+static struct timespec store_sys_timespec(const struct statx_timestamp *t)
+{
+    return (struct timespec){.tv_sec = t->tv_sec, .tv_nsec = t->tv_nsec};
+}
+
+/* When it was made, where the file system says that; else 0. */
+static int64_t store_sys_birth(const struct statx *x)
+{
+    const struct timespec born = store_sys_timespec(&x->stx_btime);
+    if (x->stx_mask & STATX_BTIME) {
+        return store_sys_time_ns(&born);
+    }
+    return 0;
+}
+
+int64_t store_sys_born(int dir, const char *name, int flags)
+{
+    struct statx x;
+    if (statx(dir, name, flags, STATX_BTIME, &x) != 0) {
+        return 0;
+    }
+    return store_sys_birth(&x);
+}
+
+/* By name, with AT_SYMLINK_NOFOLLOW a link itself: what a print and the tables
+ * of the store need, and when it was made. */
+int store_sys_look(struct store *d, const char *path, int flags,
+                   struct stat *st, int64_t *born_ns)
+{
+    const unsigned mask = STATX_BASIC_STATS | STATX_BTIME;
+    struct statx x;
+    int rc = store_sys_fault(d, "stat", path);
+    if (rc == 0 && statx(AT_FDCWD, path, flags, mask, &x) != 0) {
+        rc = -errno;
+    }
+    if (rc == 0) {
+        *born_ns = store_sys_birth(&x);
+        *st = (struct stat){.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor),
+                            .st_ino = x.stx_ino,
+                            .st_mode = x.stx_mode,
+                            .st_nlink = x.stx_nlink,
+                            .st_size = (off_t)x.stx_size,
+                            .st_blocks = (blkcnt_t)x.stx_blocks,
+                            .st_mtim = store_sys_timespec(&x.stx_mtime),
+                            .st_ctim = store_sys_timespec(&x.stx_ctime)};
+    }
+    return rc;
+}
+
 /* By name; links are followed. */
 int store_sys_stat(struct store *d, const char *path, struct stat *st)
 {
     int rc = store_sys_fault(d, "stat", path);
     return rc != 0 ? rc : stat(path, st) == 0 ? 0 : -errno;
-}
-
-/* By name, a link itself. */
-int store_sys_lstat(struct store *d, const char *path, struct stat *st)
-{
-    int rc = store_sys_fault(d, "stat", path);
-    return rc != 0 ? rc : lstat(path, st) == 0 ? 0 : -errno;
 }
 
 /* The file's data, and of its metadata what is needed to read it. */

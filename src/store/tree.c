@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -497,17 +498,31 @@ bool store_tree_is_absent(struct store_tree *s, uint32_t file)
     return absent;
 }
 
-/* Whether somebody has put another file in the place of the one we know. */
-bool store_tree_is_other(struct store_tree *s, uint32_t file,
+/* What is at the path was made after we have last seen a file of its number. */
+static bool store_tree_is_reborn(const struct store_seen *old,
+                                 const struct store_seen *now, const char *path)
+{
+    const struct fingerprint then = {.ctime_ns = old->ctime_ns};
+    const struct fingerprint there = {.ctime_ns = now->ctime_ns,
+                                      .born_ns =
+                                          store_sys_born(AT_FDCWD, path, 0)};
+    return fingerprint_is_reborn(&then, &there);
+}
+
+/* Whether somebody has put another file, which is at the path and is `st`, in
+ * the place of the one we know. */
+bool store_tree_is_other(struct store_tree *s, uint32_t file, const char *path,
                          const struct stat *st)
 {
     struct store_seen now = store_seen_of(st);
     pthread_mutex_lock(&s->d->fd_lock);
     struct store_seen old = s->seen[file];
     pthread_mutex_unlock(&s->d->fd_lock);
-    return old.known && (now.dev != old.dev || now.ino != old.ino) &&
-           (now.size != old.size || now.mtime_ns != old.mtime_ns ||
-            now.ctime_ns != old.ctime_ns);
+    bool differs = now.size != old.size || now.mtime_ns != old.mtime_ns ||
+                   now.ctime_ns != old.ctime_ns;
+    return old.known && differs &&
+           (now.dev != old.dev || now.ino != old.ino ||
+            store_tree_is_reborn(&old, &now, path));
 }
 
 /* Written by somebody else, claimed by us. */
