@@ -5,6 +5,7 @@
  * left of one goes with the next copy to the same name.
  */
 #include "journal/care.h"
+#include "journal/instance.h"
 #include "journal/internal.h"
 
 #include "base/file.h"

@@ -14,6 +14,7 @@
  * are not there yet. Then the two are read together, and belong together when
  * what comes of it is whole and has the name.
  */
+#include "journal/instance.h"
 #include "journal/internal.h"
 #include "journal/refused.h"
 
@@ -188,25 +189,50 @@ static int journal_instance_refuse(const char *path, const char *found,
                    path, path, path);
 }
 
+/* There is a WAL of an engine that has not ended in order: `left` is the name
+ * that it gave. */
+static bool journal_instance_has_left(const char *path,
+                                      char left[JOURNAL_INSTANCE_LEN])
+{
+    if (journal_wal_size(path) == 0) {
+        return false;
+    }
+    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0) {
+        return false; /* whose it is cannot be seen: who opens it says why */
+    }
+    journal_instance_left(path, left);
+    return left[0] != '\0';
+}
+
+/* The WAL of that name does not belong to the file, or it cannot be seen that
+ * it does; `found` is what the file says of itself. */
+static bool journal_instance_differs(const char *path, const char *left,
+                                     char found[JOURNAL_INSTANCE_LEN])
+{
+    journal_instance_of_file(path, found);
+    return strcmp(left, found) != 0 &&
+           !(found[0] == '\0' && journal_instance_is_pair(path, left));
+}
+
 int journal_instance_check(const char *path, struct err *e)
 {
     char left[JOURNAL_INSTANCE_LEN];
     char found[JOURNAL_INSTANCE_LEN];
-    if (journal_wal_size(path) == 0) {
-        return 0;
-    }
-    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0) {
-        return 0; /* whose it is cannot be seen: who opens it says why */
-    }
-    journal_instance_left(path, left);
-    if (left[0] == '\0' || journal_engine_pid(path) != 0) {
+    if (!journal_instance_has_left(path, left) ||
+        journal_engine_pid(path) != 0) {
         return 0; /* a clean end, or an engine that is alive */
     }
-    journal_instance_of_file(path, found);
-    if (strcmp(left, found) == 0 ||
-        (found[0] == '\0' && journal_instance_is_pair(path, left)) ||
+    if (!journal_instance_differs(path, left, found) ||
         journal_instance_moves(path, left)) {
         return 0;
     }
     return journal_instance_refuse(path, found, e);
+}
+
+bool journal_instance_is_other(const char *path)
+{
+    char left[JOURNAL_INSTANCE_LEN];
+    char found[JOURNAL_INSTANCE_LEN];
+    return journal_instance_has_left(path, left) &&
+           journal_instance_differs(path, left, found) && found[0] != '\0';
 }

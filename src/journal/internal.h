@@ -181,16 +181,6 @@ int journal_fs_check(const char *path, struct err *e);
  * statfs, `mount_type` the word of the mount table ("" = unknown). */
 const char *journal_fs_network(uint32_t type, const char *mount_type);
 
-/* --- instance.c --- */
-#define JOURNAL_INSTANCE_LEN 24
-/* A new instance for the file that is open. */
-int journal_instance_renew(struct journal *db, struct err *e);
-/* The same for an engine that starts: FILE-lock names it as well. */
-int journal_instance_begin(struct journal *db, struct err *e);
-/* 0, or BTC_E_DB when the log beside the file belongs to another file. Before
- * SQLite opens it. */
-int journal_instance_check(const char *path, struct err *e);
-
 /* --- replace.c --- */
 #define JOURNAL_WORD_REPLACED "replaced"
 #define JOURNAL_WORD_DAMAGED  "damaged"

@@ -9,6 +9,7 @@
  * who may only read the folder could otherwise not open a WAL database at rest.
  */
 #include "journal/busy.h"
+#include "journal/instance.h"
 #include "journal/internal.h"
 
 #include "base/mem.h"

@@ -7,6 +7,7 @@
  * rows cost hashing, not fetching. The damaged file stays beside the new one.
  */
 #include "journal/care.h"
+#include "journal/instance.h"
 #include "journal/internal.h"
 
 #include "base/mem.h"
@@ -171,10 +172,12 @@ static int journal_salvage_all(struct journal_salvage_job *j, struct err *e)
     return journal_end(j->db, code, e);
 }
 
-/* Opens what is to be read. A log that is another file's is left alone. */
+/* Opens what is to be read. A log that is another file's is left alone; that of
+ * a file which is too damaged to say whose it is holds what was written last.
+ */
 static int journal_salvage_open(const char *path, sqlite3 **out, struct err *e)
 {
-    bool ours = journal_instance_check(path, NULL) == 0;
+    bool ours = !journal_instance_is_other(path);
     char *uri = journal_immutable_uri(path);
     int rc = SQLITE_CANTOPEN;
     if (ours) {

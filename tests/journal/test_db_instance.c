@@ -3,6 +3,7 @@
  * file that is put there. */
 #include "db_kit.h"
 
+#include "journal/instance.h"
 #include "journal/internal.h"
 
 #include <sys/wait.h>
@@ -229,15 +230,72 @@ static void test_damaged(void **state)
     killed_free(&k);
 }
 
+/* The first page of a table is lost. */
+static void damage_table(const struct test_db *t, const struct killed *k,
+                         struct bytes *file, const char *table)
+{
+    struct journal *db = test_db_open(t->path, 0);
+    struct err e = {0};
+    int64_t root = 0;
+    char *sql = mem_printf(
+        "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", table);
+    assert_int_equal(journal_query_int(db, sql, 0, &root, &e), 0);
+    assert_true(root > 1 && (size_t)root * k->page <= file->len);
+    memset(file->p + (size_t)(root - 1) * k->page, 0xff, k->page);
+    free(sql);
+    journal_close(db);
+}
+
+/* What killed_make wrote, all of it in the log. */
+static int64_t salvaged_events(const struct killed *k)
+{
+    struct journal_salvaged s = {0};
+    struct err e = {0};
+    int64_t n = -1;
+    if (journal_salvage(k->there, 0, &s, &e) == 0) {
+        struct journal *db = test_db_open(k->there, JOURNAL_ENGINE);
+        assert_int_equal(
+            journal_query_int(db, "SELECT count(*) FROM event", 0, &n, &e), 0);
+        journal_close(db);
+    }
+    free(s.aside);
+    return n;
+}
+
+/* A salvage reads the log of a file that is damaged, and not that of another
+ * file. */
+static void test_salvage(void **state)
+{
+    struct test_db *t = *state;
+    struct killed k = {0};
+    char other[96];
+    killed_make(t, &k);
+    struct bytes file = {.p = mem_dup(k.before.p, k.before.len),
+                         .len = k.before.len};
+    damage_table(t, &k, &file, "setting");
+    damage_table(t, &k, &file, "dht_node");
+    assert_int_equal(killed_check(&k, &file), BTC_E_DB);
+    assert_int_equal(salvaged_events(&k), 3000);
+    free(file.p);
+
+    (void)snprintf(other, sizeof(other), "%s/other.db", t->dir);
+    struct journal *db = test_db_open(other, JOURNAL_CREATE | JOURNAL_ENGINE);
+    (void)test_db_add(db, 2);
+    journal_close(db);
+    file = read_file(other, "");
+    assert_int_equal(killed_check(&k, &file), BTC_E_DB);
+    assert_int_equal(salvaged_events(&k), 0);
+    free(file.p);
+    killed_free(&k);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_checkpoint),
-        T(test_busy),
-        T(test_stranger),
-        T(test_damaged),
+        T(test_checkpoint), T(test_busy),    T(test_stranger),
+        T(test_damaged),    T(test_salvage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
