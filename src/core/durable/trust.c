@@ -10,6 +10,17 @@ enum trust_author {
     AUTHOR_STRANGER
 };
 
+/* Two times are no more than `ns` apart; any two, also those of a file of the
+ * year 1600. */
+static bool trust_is_near(int64_t a, int64_t b, int64_t ns)
+{
+    uint64_t apart = (uint64_t)a - (uint64_t)b;
+    if (a < b) {
+        apart = (uint64_t)b - (uint64_t)a;
+    }
+    return apart <= (uint64_t)ns;
+}
+
 /* A device number alone says nothing: it changes with a reboot, or when a drive
  * is plugged in again. Where the time of the inode is known it is a better
  * witness, because nobody can set it. */
@@ -31,11 +42,10 @@ static bool trust_is_same(const struct trust_run *run,
 static bool trust_is_written(const struct trust_run *run,
                              const struct trust_file *f)
 {
-    int64_t apart = f->now.ctime_ns - f->now.mtime_ns;
     return f->now.ino == f->journal.ino && f->now.size >= f->journal.size &&
            (f->now.dev == f->journal.dev || !run->same_boot) &&
-           apart <= TRUST_APART_S * (int64_t)NS &&
-           apart >= -TRUST_APART_S * (int64_t)NS;
+           trust_is_near(f->now.ctime_ns, f->now.mtime_ns,
+                         TRUST_APART_S * (int64_t)NS);
 }
 
 /* Both times are older: the power went before the inode was written, but after
@@ -212,17 +222,20 @@ bool trust_is_untouched(const struct fingerprint *left,
 bool trust_is_left(const struct fingerprint *journal,
                    const struct fingerprint *now)
 {
-    int64_t moved = now->ctime_ns - journal->ctime_ns;
     return now->exists && now->is_file && now->size == journal->size &&
-           now->mtime_ns == journal->mtime_ns && (moved == 0 || moved == 1);
+           now->mtime_ns == journal->mtime_ns &&
+           now->ctime_ns >= journal->ctime_ns &&
+           trust_is_near(now->ctime_ns, journal->ctime_ns, 1);
 }
 
 struct fingerprint trust_print(const struct fingerprint *seen, int64_t now)
 {
     struct fingerprint print = *seen;
-    int64_t age = now - seen->mtime_ns / NS;
-    if (seen->mtime_ns % NS == 0 && seen->ctime_ns % NS == 0 && age >= 0 &&
-        age < FINGERPRINT_TICK_S) {
+    bool is_coarse = seen->mtime_ns % NS == 0 && seen->ctime_ns % NS == 0;
+    bool is_young = now - seen->mtime_ns / NS < FINGERPRINT_TICK_S;
+    bool is_write = trust_is_near(seen->ctime_ns, seen->mtime_ns,
+                                  FINGERPRINT_TICK_S * (int64_t)NS - 1);
+    if (is_coarse && is_young && is_write) {
         print.ctime_ns--;
     }
     return print;

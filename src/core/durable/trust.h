@@ -93,9 +93,11 @@ bool trust_is_left(const struct fingerprint *journal,
 
 /* What is to be journaled of a file that was looked at `now` (unix). Where
  * times are whole seconds, a write of the same second would leave the same
- * ones: such a print must not be found again. The store marks what it has
- * written itself (store/left.c), so this is for files that somebody else has
- * just made. */
+ * ones: such a print must not be found again, nor one of a second that is yet
+ * to come, for our clock may be behind that of the drive. A write sets both
+ * times; a time of the data alone somebody has chosen. The store marks what it
+ * has written itself (store/left.c), so this is for files that somebody else
+ * has just made. */
 struct fingerprint trust_print(const struct fingerprint *seen, int64_t now);
 
 /* When a piece counts as verified, for somebody who wants to know what was

@@ -326,7 +326,11 @@ static void test_print(void **state)
         {100 * S, 101 * S, 101, false},
         {100 * S, 100 * S, 102, true},
         {98 * S, 100 * S, 100, true},
-        {100 * S, 100 * S, 99, true},
+        {100 * S, 100 * S, 99, false}, /* our clock is behind */
+        {100 * S, 101 * S, 10, false},
+        {200 * S, 100 * S, 100, true}, /* a time that somebody has set */
+        {200 * S, 100 * S, 102, true},
+        {INT64_MIN / S * S, INT64_MAX / S * S, 100, true},
         {100 * S + 1, 100 * S + 1, 100, true},
         {100 * S, 100 * S + 1, 100, true},
     };
@@ -363,6 +367,9 @@ static void test_left(void **state)
     for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
         assert_false(trust_is_left(&left, &other[i]));
     }
+    struct fingerprint odd = left; /* a row that somebody has written */
+    odd.ctime_ns = INT64_MIN;
+    assert_false(trust_is_left(&odd, &left));
     struct fingerprint fresh = trust_print(&left, 950);
     assert_true(fresh.ctime_ns != left.ctime_ns);
     assert_true(trust_is_left(&fresh, &left));
