@@ -374,8 +374,7 @@ static void judge_wishes(struct engine_torrent *st)
 static void judge_forget_all(struct engine_torrent *st, struct trust_run *run)
 {
     for (size_t i = 0; i < st->rows.n_pieces; i++) {
-        journal_del_piece(commit_facts(&st->ledger.member), st->id,
-                          st->rows.pieces[i].piece);
+        judge_drop_piece(st, st->rows.pieces[i].piece);
     }
     for (size_t i = 0; i < st->rows.n_blocks; i++) {
         journal_del_blocks(commit_facts(&st->ledger.member), st->id,

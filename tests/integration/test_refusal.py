@@ -180,6 +180,27 @@ def half_deleted(lab, t, remove):
     os.truncate(lab.path("out/two/f0"), 300_000)
 
 
+def test_starting_over_in_vain(lab):
+    """All is lost, that is accepted, and something stands in the place of a
+    file: what is forgotten is not counted any more."""
+    t, seeder = setup(lab)
+    begin(lab, t, seeder).stop()
+    shutil.rmtree(lab.path("out/two"))
+    assert lab.btc("resume").code == 11
+    put_folder(lab.path("out/two/f0"))
+    run = lab.btc("resume", "--accept-loss")
+    assert run.code == 13, run
+    row = kit.progress(lab)
+    assert not lab.sql("SELECT 1 FROM piece")
+    assert row["pieces_done"] == row["bytes_done"] == 0, row
+    assert not claimed(lab, 0) and not claimed(lab, 1)
+    shutil.rmtree(lab.path("out/two/f0"))
+    seeder.rate = 0
+    assert lab.btc("resume").code == 0
+    t.check(lab.path("out"))
+    kit.is_complete(lab, t)
+
+
 def test_half_deleted(lab):
     t, seeder = setup(lab, rate=0)
     kit.get(lab, t, "--peer", seeder.address)
