@@ -93,9 +93,12 @@ static void engine_torrent_do_stat(struct engine_torrent *st)
     if (st->meta != NULL) {
         startup_stat(st);
     } else if (st->s->o.check_only) {
-        turn_post_failed(st, BTC_E_VERIFY,
-                         "what it holds is not known yet: `btc resume` "
-                         "asks peers for it");
+        char text[TORRENT_ERROR_MAX];
+        (void)snprintf(text, sizeof(text),
+                       "what it holds is not known yet: `btc resume %lld` asks "
+                       "peers for it",
+                       (long long)st->id);
+        turn_post_failed(st, BTC_E_VERIFY, text);
     } else {
         turn_post(st, LIFE_STATED); /* there is nothing on disk yet */
     }
@@ -288,14 +291,14 @@ static int engine_torrent_find_bad(const struct engine_torrent *st, char *text,
     }
     if (missing > 0) {
         (void)snprintf(text, size,
-                       "%u of %u pieces are bad or missing; `btc resume` "
+                       "%u of %u pieces are bad or missing; `btc resume %lld` "
                        "fetches them",
-                       missing, st->geom.n_pieces);
+                       missing, st->geom.n_pieces, (long long)st->id);
     } else if (st->startup.n_lacking > 0) {
         (void)snprintf(text, size,
-                       "files without content are missing: %u; `btc resume` "
-                       "makes them",
-                       st->startup.n_lacking);
+                       "files without content are missing: %u; `btc resume "
+                       "%lld` makes them",
+                       st->startup.n_lacking, (long long)st->id);
     } else {
         return 0;
     }

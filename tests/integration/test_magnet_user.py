@@ -67,6 +67,18 @@ def test_info_fetch_in_vain(lab):
     assert not os.listdir(tmp)
 
 
+def test_beside_what_is_here(lab):
+    """How much a magnet is that nobody tells of is not known, and not nothing:
+    what is here beside it is not all."""
+    torrent = lab.make_torrent(lab.make_data("out/data.bin", 100_000))
+    other = lab.make_torrent(lab.make_data("seed/other.bin", 100_000))
+    link = other.magnet(peers=[f"{lab.next_ip()}:6881"])
+    run = lab.btc("get", torrent.path, link, "-d", lab.path("out"),
+                  "--max-time", "2s")
+    assert run.code == 5 and "given up, state saved" in run.err, run
+    assert "given up at" not in run.err, run
+
+
 def test_verify_in_vain(lab):
     """Of a magnet nothing is known that could be hashed: pieces are missing, as
     of any torrent that is not here. It is no error, and not 100 %."""

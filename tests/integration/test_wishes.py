@@ -354,6 +354,27 @@ def test_status_line(lab):
     run.kill()
 
 
+def test_removed_meanwhile(lab):
+    """What somebody removes while it is fetched is not done, beside an engine
+    and without one; what is done by then is."""
+    t, seed = torrent_of(lab, 1, pause=0.05)
+    out = kit.folder(lab, "out")
+    for n_daemons in 0, 1:
+        daemons = [lab.start_btc("daemon", "--progress", "none")
+                   for _ in range(n_daemons)]
+        run = lab.start_btc("get", t.path, "-d", out, "--peer", seed.address,
+                            "--progress", "none")
+        lab.wait(lambda: kit.has_rows(lab) and some(lab, t), 30)
+        assert lab.btc("rm", "--data", "-y", *kit.ids(lab)).code == 0
+        assert run.wait(30) == 3, run.err()
+        assert "done:" not in run.err() and "removed" in run.err(), run.err()
+        for daemon in daemons:
+            assert daemon.stop() in (0, 7)
+    run = lab.btc("get", t.path, "-d", out, "--peer", seed.address, "--on-done",
+                  "\"$BTC\" rm $BTC_ID", env={"BTC": os.environ["BTC"]})
+    assert run.code == 0 and not kit.ids(lab), run
+
+
 def test_stopped(lab):
     """An engine that ^Z has stopped is said to be, with what helps, by who looks
     and by who waits for it; what it wrote last is not shown as if it went on."""

@@ -22,6 +22,30 @@ static int64_t *cli_get_ids(const struct cli_sources *s, size_t *n)
     return ids;
 }
 
+/* What was asked for and wished away before it was here is not done, though the
+ * run has nothing more to do: the exit status, as who follows an engine gets.
+ */
+static int cli_get_removed(const struct cli_run *r, struct btc_error *e)
+{
+    size_t n_gone = 0;
+
+    for (size_t i = 0; i < r->track.n; i++) {
+        const struct cli_torrent *item = &r->track.items[i];
+        if (!item->done && item->p.state == BTC_STATE_REMOVING) {
+            n_gone++;
+            snprintf(e->message, sizeof(e->message),
+                     "%.200s was removed before it was done", item->p.name);
+        }
+    }
+    if (n_gone == 0) {
+        return 0;
+    }
+    if (n_gone < r->track.n) {
+        return BTC_STATUS_SOME;
+    }
+    return BTC_STATUS_NOT_FOUND;
+}
+
 /* Runs the engine for what was added; exit status. */
 static int cli_get_engine(struct cli *c, struct btc *b,
                           const struct cli_sources *s)
@@ -36,6 +60,9 @@ static int cli_get_engine(struct cli *c, struct btc *b,
     r.options.n_ids = n;
     r.options.seed = front_text_or(c->o.seed, CLI_GET_SEED);
     int status = cli_run_engine(&r, true, &e);
+    if (status == 0) {
+        status = cli_get_removed(&r, &e);
+    }
     if (status == 0 && s->n_failed > 0) {
         status = cli_sources_status(c, s);
         e.status = status;

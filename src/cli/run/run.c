@@ -366,15 +366,28 @@ static bool cli_run_is_paused(const struct cli_run *r,
     return n > 0;
 }
 
+/* How far all of it is, " at 12.3 %", as far as that can be said. */
+static void cli_run_share(const struct cli_totals *sum, char *out, size_t size)
+{
+    char buf[FRONT_FORMAT_MAX];
+
+    out[0] = '\0';
+    if (sum->is_known && sum->bytes_total > 0) {
+        snprintf(out, size, " at %s",
+                 front_format_percent(buf, sum->bytes_done, sum->bytes_total));
+    }
+}
+
 /* What an end before its time leaves; `how` it came. */
 static void cli_run_left(const struct cli_run *r, const char *how)
 {
     struct cli_totals sum = cli_track_totals(&r->track);
     struct front_text hint = {0};
-    char buf[FRONT_FORMAT_MAX];
+    char share[FRONT_FORMAT_MAX + 8];
     const struct btc_progress *only;
 
     cli_open_hint(r->c, "resume", &hint);
+    cli_run_share(&sum, share, sizeof(share));
     if (cli_run_is_paused(r, &only)) {
         front_text_puts(&hint, " ");
         if (only == NULL) {
@@ -382,20 +395,14 @@ static void cli_run_left(const struct cli_run *r, const char *how)
         } else {
             front_text_printf(&hint, "%lld", (long long)only->id);
         }
-        cli_say(r->c, "paused at %s, state saved; `%s` goes on",
-                front_format_percent(buf, sum.bytes_done, sum.bytes_total),
+        cli_say(r->c, "paused%s, state saved; `%s` goes on", share,
                 front_text_str(&hint));
     } else if (r->followed) {
-        cli_say(r->c, "left at %s; the engine that runs goes on",
-                front_format_percent(buf, sum.bytes_done, sum.bytes_total));
+        cli_say(r->c, "left%s; the engine that runs goes on", share);
     } else if (r->track.n > 0 && sum.n_done == r->track.n) {
         cli_say(r->c, "stopped; everything is here and saved");
-    } else if (sum.bytes_total == 0) {
-        cli_say(r->c, "%s, state saved; `%s` goes on", how,
-                front_text_str(&hint));
     } else {
-        cli_say(r->c, "%s at %s, state saved; `%s` goes on", how,
-                front_format_percent(buf, sum.bytes_done, sum.bytes_total),
+        cli_say(r->c, "%s%s, state saved; `%s` goes on", how, share,
                 front_text_str(&hint));
     }
     front_text_free(&hint);

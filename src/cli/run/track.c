@@ -141,7 +141,7 @@ bool cli_track_is_done(const struct btc_progress *p)
 /* The sums; the time left is that of all bytes at the present rate. */
 struct cli_totals cli_track_totals(const struct cli_track *t)
 {
-    struct cli_totals sum = {.eta_s = -1};
+    struct cli_totals sum = {.eta_s = -1, .is_known = true};
 
     for (size_t i = 0; i < t->n; i++) {
         const struct btc_progress *p = &t->items[i].p;
@@ -152,6 +152,9 @@ struct cli_totals cli_track_totals(const struct cli_track *t)
         sum.peers += p->peers;
         if (cli_track_is_done(p)) {
             sum.n_done++;
+        } else if (p->bytes_total == 0 ||
+                   (p->state == BTC_STATE_METADATA && t->n > 1)) {
+            sum.is_known = false; /* or it counts its metadata's bytes */
         }
     }
     if (sum.down_rate > 0 && sum.bytes_total > sum.bytes_done) {

@@ -34,6 +34,7 @@ struct cli_totals {
     uint32_t peers;
     size_t n_done;
     int64_t eta_s; /* -1 unknown */
+    bool is_known; /* how much all of it is: no magnet is still asking */
 };
 
 void cli_track_fini(struct cli_track *t);
