@@ -237,8 +237,10 @@ static void made_own_one(struct engine_torrent *st, struct journal_batch *b,
     facts_print(f, print);
     journal_put_file(b, st->id, file, f);
     made_put_part(st, b, file);
-    /* the doubt of the file that was here before waits for the next commit */
-    journal_put_file(commit_facts(&st->ledger.member), st->id, file, f);
+    struct journal_batch *next = commit_facts(&st->ledger.member);
+    if (!journal_batch_is_empty(next)) { /* a doubt of the file before it? */
+        journal_put_file(next, st->id, file, f);
+    }
 }
 
 /* No row is owed any more. */
