@@ -6,6 +6,7 @@
 #include "api/api.h"
 
 #include "base/file.h"
+#include "base/limit.h"
 #include "base/mem.h"
 #include "core/durable/trust.h"
 #include "journal/load.h"
@@ -13,7 +14,6 @@
 #include "store/survey.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define LOOK_FILES                                            \
     20000u /* of one survey, but for a single torrent of more \
@@ -179,10 +179,8 @@ static int look_some(struct look *l, const int64_t *ids, size_t n,
         size_t at = l->n;
         code = look_add(l, ids[at], &out[at], e);
     }
-    int rc = code == 0 ? survey_begin(l->survey) : 0;
-    if (rc != 0) {
-        code =
-            err_set(e, BTC_E_IO, "no thread can be started: %s", strerror(rc));
+    if (code == 0 && survey_begin(l->survey) != 0) {
+        code = limit_threads(e);
     }
     if (code == 0) {
         code = look_wait(l, e);
