@@ -400,6 +400,7 @@ static void http_fill_result(struct http_job *j, CURLcode rc,
     } else {
         f.url = j->url;
     }
+    f.proxy = http_easy_proxy(f.url);
     if (http_is_long_refusal(j, rc, f.status)) {
         f.curl_code = CURLE_OK;
     }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Options must not fail: some of them keep us safe. */
 void http_easy_long(CURL *easy, CURLoption option, long value)
@@ -51,18 +52,34 @@ void http_easy_trust(CURL *easy)
     }
 }
 
+/* The first of these that is set. */
+static const char *http_easy_set_one(const char *const names[], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && value[0] != '\0') {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
+const char *http_easy_proxy(const char *url)
+{
+    static const char *const plain[] = {"http_proxy", "all_proxy", "ALL_PROXY"};
+    static const char *const secure[] = {"https_proxy", "HTTPS_PROXY",
+                                         "all_proxy", "ALL_PROXY"};
+    if (strncasecmp(url, "https:", 6) == 0) {
+        return http_easy_set_one(secure, sizeof(secure) / sizeof(secure[0]));
+    }
+    return http_easy_set_one(plain, sizeof(plain) / sizeof(plain[0]));
+}
+
 /* A proxy does the connecting when one is set: then our addresses are its. */
 bool http_easy_has_proxy(void)
 {
-    static const char *const names[] = {
-        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *value = getenv(names[i]);
-        if (value != NULL && value[0] != '\0') {
-            return true;
-        }
-    }
-    return false;
+    return http_easy_proxy("http:") != NULL ||
+           http_easy_proxy("https:") != NULL;
 }
 
 /* "host:port" of a URL; "" when none can be read. */

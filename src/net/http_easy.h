@@ -14,6 +14,9 @@ void http_easy_str(CURL *easy, CURLoption option, const char *value);
 void http_easy_interface(CURL *easy, const char *name);
 /* Trusts whom SSL_CERT_FILE and SSL_CERT_DIR name. */
 void http_easy_trust(CURL *easy);
+/* The variable of the environment that names the proxy for this URL; NULL =
+ * none does. (no_proxy may spare its host.) */
+const char *http_easy_proxy(const char *url);
 /* A proxy of the environment does the connecting. */
 bool http_easy_has_proxy(void);
 /* "host:port" of a URL; "" when none can be read. */

@@ -154,6 +154,23 @@ static int http_text_failure(const struct http_failure *f, const char *host,
     return t.code;
 }
 
+/* Nothing came back: that may have been the proxy, which then is the one to
+ * look at. curl tells neither which of the two nor, when it is spared the host,
+ * that it was none. */
+static void http_text_doubt(const struct http_failure *f, char *text,
+                            size_t len)
+{
+    size_t at = strlen(text);
+    if (f->proxy != NULL && f->status == 0 &&
+        f->curl_code != CURLE_COULDNT_RESOLVE_PROXY &&
+        f->curl_code != CURLE_PROXY) {
+        (void)snprintf(text + at, len - at,
+                       " (if it was not the proxy that %s in the environment "
+                       "names)",
+                       f->proxy);
+    }
+}
+
 /* Code and text of a request that has ended. */
 int http_text_explain(const struct http_failure *f, char *text, size_t len)
 {
@@ -164,7 +181,12 @@ int http_text_explain(const struct http_failure *f, char *text, size_t len)
     }
     http_text_host(f->url, host);
     if (f->curl_code != CURLE_OK) {
-        return http_text_failure(f, host, text, len);
+        int code = http_text_failure(f, host, text, len);
+        if (code == BTC_E_REFUSED || code == BTC_E_NETWORK ||
+            code == BTC_E_TIMEOUT || code == BTC_E_CLOSED) {
+            http_text_doubt(f, text, len);
+        }
+        return code;
     }
     (void)snprintf(text, len, "%s answered with HTTP status %ld%s", host,
                    f->status, http_text_status(f->status));

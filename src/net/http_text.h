@@ -15,6 +15,7 @@ struct http_failure {
     size_t limit;          /* its limit in bytes */
     const char *interface; /* what to bind to, "" = nothing */
     const char *curl_text; /* curl's own text, "" = none */
+    const char *proxy;     /* the variable that names one, NULL = none */
     const char *url;       /* the last URL; only its host is shown */
 };
 

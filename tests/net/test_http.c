@@ -684,6 +684,23 @@ static void test_fetch(void **state)
     }
 }
 
+/* Who is behind a proxy that is gone is not told that the host refused: it was
+ * never asked. */
+static void test_fetch_by_proxy(void **state)
+{
+    static const struct fetch_case gone = {
+        "/ok", BTC_E_REFUSED, "proxy that http_proxy in the environment names"};
+    const struct world *w = *state;
+    uint16_t port = 0;
+    char proxy[64];
+    int fd = listen_loopback(&port);
+    (void)close(fd); /* nobody listens there now */
+    (void)snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%u", (unsigned)port);
+    (void)setenv("http_proxy", proxy, 1);
+    fetch_one(w, &gone);
+    (void)unsetenv("http_proxy");
+}
+
 #define WITH_WORLD(f) \
     cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
@@ -709,6 +726,7 @@ int main(void)
         WITH_WORLD(test_silent_host),
         WITH_WORLD(test_silence_and_others),
         WITH_WORLD(test_fetch),
+        WITH_WORLD(test_fetch_by_proxy),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }
