@@ -1,6 +1,7 @@
 /* The sources of get and add. */
 #include "cli/sources.h"
 #include "base/mem.h"
+#include "cli/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,32 @@ static void cli_sources_keep(struct cli *c, struct btc *b,
     btc_source_free(known);
 }
 
+/* Who asks for a torrent without a choice and gets an earlier one's part of it
+ * is not to take that for the whole. */
+static void cli_sources_tell_choice(const struct cli *c, struct btc *b,
+                                    const struct btc_addition *item)
+{
+    size_t n_off = 0;
+
+    if (item->error.status != 0 || !item->known ||
+        (c->o.given & (CLI_SET(SELECT) | CLI_SET(EXCLUDE))) != 0) {
+        return;
+    }
+    struct cli_rows *files =
+        cli_rows_load(b, "file_progress", item->id, 0, NULL);
+    size_t n = files != NULL ? cli_rows_count(files) : 0;
+    for (size_t i = 0; i < n; i++) {
+        n_off += cli_rows_int(files, i, "priority", 1) == 0 ? 1 : 0;
+    }
+    cli_rows_free(files);
+    if (n_off > 0) {
+        cli_say(c,
+                "%zu of the %zu files of torrent %lld are not wanted: `btc set "
+                "%lld select='*'` wishes for all",
+                n_off, n, (long long)item->id, (long long)item->id);
+    }
+}
+
 /* Adds all. */
 void cli_sources_add(struct cli *c, struct btc *b,
                      const struct btc_add_options *o, struct cli_sources *s)
@@ -132,6 +159,7 @@ void cli_sources_add(struct cli *c, struct btc *b,
         item.known = added[i].known;
         cli_sources_set_seed(c, b, &added[i]);
         cli_sources_keep(c, b, &added[i]);
+        cli_sources_tell_choice(c, b, &added[i]);
         if (added[i].error.status == 0) {
             s->items[left++] = item;
         } else {

@@ -2,6 +2,8 @@
 """Wishes that reach an engine at an odd moment: for a torrent that it has never
 loaded, has long finished with, or that a killed engine did not come to."""
 import os
+import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -143,6 +145,23 @@ def test_get_more_from_a_daemon(lab):
     rows = lab.sql("SELECT bytes_done, length FROM file WHERE priority > 0")
     assert [tuple(r) for r in rows] == [(700_000, 700_000)]
     stop(daemon)
+
+
+def test_get_after_a_choice(lab):
+    """Who asks for a torrent of which a part was wished for, and names no choice,
+    is told that it is a part, and how to get all."""
+    t, seeder = folder(lab)
+    args = ("get", t.path, "-d", lab.path("out"), "--peer", seeder.address)
+    os.makedirs(lab.path("out"), exist_ok=True)
+    run = lab.btc(*args, "-s", "1")
+    assert run.code == 0 and "not wanted" not in run.err, run
+    run = lab.btc(*args)
+    assert "1 of the 2 files of torrent 1 are not wanted" in run.err, run
+    advice = re.search(r"`btc (set [^`]*)`", run.err).group(1)
+    assert lab.btc(*shlex.split(advice)).code == 0
+    run = lab.btc(*args)
+    assert run.code == 0 and "not wanted" not in run.err, run
+    t.check(lab.path("out"))
 
 
 def test_more_files_while_getting(lab):
