@@ -206,13 +206,12 @@ void facts_complete(struct engine_torrent *st)
     commit_hurry(&pipes_of(st)->c);
 }
 
+/* The wish as we know it stays: if the commit fails with what was hashed, the
+ * torrent begins anew and so does the check. */
 void facts_checked(struct engine_torrent *st)
 {
     journal_put_verify_done(commit_facts(&st->ledger.member), st->id,
                             st->startup.verify_taken);
-    if (st->row.verify_since <= st->startup.verify_taken) {
-        st->row.verify_since = 0;
-    }
     if (st->s->o.check_only) {
         facts_complete(st);
     }

@@ -324,6 +324,25 @@ def test_paused_lets_go(lab):
     finish(engine)
 
 
+def test_verified_and_mended(lab):
+    """A check that finds harm ends, too, though the torrent began anew where the
+    file was seen to be another's work: the wish is over."""
+    t, seed = torrent_of(lab, 1, size=600_001)
+    engine = daemon(lab)
+    ident = add(lab, t, seed, "--seed", "forever")
+    lab.wait(lambda: state(lab, t) == "seeding", 30)
+    for begin in (70_000, 200_000):
+        with open(lab.path("out/1.bin"), "r+b") as f:
+            f.seek(begin)
+            f.write(b"somebody else's")
+        ok(lab, "set", str(ident), "verify=now")
+        lab.wait(lambda: not lab.sql("SELECT 1 FROM torrent"
+                                     " WHERE verify_since <> 0"), 30)
+        lab.wait(lambda: state(lab, t) == "seeding", 30)
+        t.check(lab.path("out"))
+    finish(engine)
+
+
 def test_reload(lab):
     """HUP reads limits again, in the daemon."""
     t, seed = torrent_of(lab, 1, size=20_000_000)
