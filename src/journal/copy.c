@@ -183,6 +183,9 @@ int journal_copy_to(struct journal *db, const char *to, bool replace,
     int code = journal_make_copy(tmp, to, mode, e);
     if (code == 0) {
         code = journal_copy_fill(db, tmp, e);
+        if (code != 0) { /* it names the one that is read, whichever it is */
+            (void)err_prefix(e, "cannot make the copy %s", to);
+        }
     }
     if (code == 0) {
         code = journal_copy_clear(to, replace, e);

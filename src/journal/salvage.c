@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,6 +233,9 @@ int journal_salvage(const char *path, unsigned flags,
 {
     struct journal *held = NULL;
     *out = (struct journal_salvaged){0};
+    if (access(path, F_OK) != 0 && errno != ENOENT && errno != ENOTDIR) {
+        return err_set_errno(e, errno, "%s: cannot look at it", path);
+    }
     if (access(path, F_OK) != 0) {
         return err_set(e, BTC_E_NOTFOUND, "there is no database %s", path);
     }

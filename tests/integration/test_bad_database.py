@@ -552,6 +552,11 @@ def test_no_place(lab):
     said(lab.btc("get", torrent.path, db=new), 10, new, "Not a directory")
     copy = os.path.join(lab.dir, "missing", "copy.db")
     said(lab.btc("db", "backup", copy), 3, copy + ": No such file")
+    loop = os.path.join(lab.dir, "loop")
+    os.symlink("loop", loop)
+    for command in ("status",), ("db", "salvage"):
+        run = lab.btc(*command, db=loop)
+        assert run.code != 0 and "levels of symbolic links" in run.err, run
 
 
 def test_deleted_while_it_runs(lab):

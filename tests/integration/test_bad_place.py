@@ -261,6 +261,10 @@ def test_no_room_for_a_database(lab):
     db = os.path.join(small, "btc.db")
     run = get(lab, torrent, seeder, lab.dir, db=db)
     said(run, 9, db, "full")
+    assert lab.btc("add", torrent.path, "-d", lab.dir).code == 0
+    copy = os.path.join(small, "copy.db")
+    said(lab.btc("db", "backup", copy), 9, copy, "full")
+    assert not [n for n in os.listdir(small) if "copy" in n], os.listdir(small)
 
 
 def test_things_in_the_way(lab):
