@@ -39,7 +39,7 @@ static bool final_look_hash_stirred(struct engine_torrent *st)
     return any;
 }
 
-/* It is not as the journal has it. */
+/* It is not as the journal has it, or not as it is to be. */
 static bool final_look_differs(const struct engine_torrent *st, uint32_t file,
                                const struct fingerprint *now)
 {
@@ -57,7 +57,8 @@ static bool final_look_differs(const struct engine_torrent *st, uint32_t file,
     if (st->geom.files[file].length == 0) {
         return !now->exists || !now->is_file || now->size > 0;
     }
-    return !trust_is_left(&journal, now);
+    return !trust_is_left(&journal, now) ||
+           now->size > st->geom.files[file].length;
 }
 
 /* It is gone or too long, or another file stands in its place: that is for the

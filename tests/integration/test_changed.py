@@ -58,6 +58,29 @@ def test_written_to(lab):
                               lab.sql("SELECT kind FROM log")]
 
 
+def test_longer(lab):
+    """It is refused as a start refuses it, also where a change of the file while
+    it is written proves nothing, for its times are made in user space."""
+    longer(lab)
+
+
+def test_longer_in_user_space(lab):
+    lab.mount_user_space("out", "bindfs", "--no-allow-other")
+    longer(lab)
+
+
+def longer(lab):
+    torrent, seed, run = begin(lab)
+    with open(lab.path("out/data.bin"), "ab") as f:
+        f.write(b"more")
+    seed.pause = 0
+    assert run.wait() == 13, (run.out(), run.err())
+    assert "exists and is longer" in run.err(), run.err()
+    assert os.path.getsize(lab.path("out/data.bin")) == SIZE + 4
+    assert lab.btc("resume", "--overwrite").code == 0
+    torrent.check(lab.path("out"))
+
+
 def test_replaced(lab):
     """By a copy of what is here."""
     torrent, seed, run = begin(lab)
