@@ -288,7 +288,7 @@ static int load_check_claims(const struct engine_torrent *st, struct err *e)
         if (r->pieces[i].piece >= g.n_pieces) {
             return err_set(e, BTC_E_DB,
                            "there is a row of piece %u, and the torrent has "
-                           "%u; delete it, then `btc resume`",
+                           "%u: `btc db check --repair`, then `btc resume`",
                            r->pieces[i].piece, g.n_pieces);
         }
     }
@@ -298,8 +298,8 @@ static int load_check_claims(const struct engine_torrent *st, struct err *e)
             b->block >= layout_n_blocks(&g, b->piece)) {
             return err_set(e, BTC_E_DB,
                            "there is a row of block %u of piece %u, which the "
-                           "torrent does not have; delete it, then `btc "
-                           "resume`",
+                           "torrent does not have: `btc db check --repair`, "
+                           "then `btc resume`",
                            b->block, b->piece);
         }
     }

@@ -12,8 +12,11 @@
 int journal_heal_stats(struct journal *db, struct err *e);
 int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
                   struct err *e);
-/* integrity_check, the schema and foreign_key_check; BTC_E_DB with rows given
- */
+/* integrity_check, the schema, and rows that belong to nothing; BTC_E_DB with
+ * rows given */
+int journal_check_form(struct journal *db, journal_row_fn *fn, void *ctx,
+                       struct err *e);
+/* the first two of them */
 int journal_check_schema(struct journal *db, journal_row_fn *fn, void *ctx,
                          struct err *e);
 /* Has it all tables, columns, indexes, views and triggers of its version, and
@@ -35,13 +38,14 @@ int journal_check_ids(struct journal *db, journal_row_fn *fn, void *ctx,
 int journal_backup(struct journal *db, const char *to, struct err *e);
 /* online; BTC_E_EXISTS when `to` is there */
 /* Makes views, triggers and indexes that are missing or others, deletes rows
- * whose torrent does not exist, gives numbers back that are used up, makes
+ * that belong to nothing, gives numbers back that are used up, makes
  * missing rows of torrent_stat and the indexes anew. `fn` (NULL allowed) hears
  * a row for each thing that was made, a text. The caller holds the engine lock.
  */
 int journal_repair(struct journal *db, journal_row_fn *fn, void *ctx,
                    int64_t *n_deleted, struct err *e);
-/* Puts a checked copy of the backup `from` in the place of the database. What
+/* Puts a checked copy of the backup `from` in the place of the database,
+ * without rows that belong to nothing. What
  * stood there is kept as *aside (malloc; NULL: nothing did), its log beside it.
  * `from` may be the database itself: then only a log that belongs to another
  * file goes aside. LOCKED while an engine runs. */

@@ -7,6 +7,7 @@
  * Those three hold no data, so a repair makes them anew; a table or a column is
  * lost with what stood in it. */
 #include "journal/alike.h"
+#include "journal/beyond.h"
 #include "journal/care.h"
 #include "journal/each.h"
 #include "journal/ids.h"
@@ -327,27 +328,55 @@ int journal_check_mend(struct journal *db, journal_row_fn *fn, void *ctx,
 
 /* --- pages and rows --- */
 
+/* The pages and the schema; complaints are counted. */
+static int check_form(struct journal *db, struct journal_complaints *c,
+                      struct err *e)
+{
+    const char *const pages = "PRAGMA integrity_check";
+    int code = journal_check_by(db, &pages, 1, c, e);
+    if (code == 0 && c->n == 0) { /* else nothing is sure */
+        code = journal_check_schema(db, c->fn, c->ctx, e);
+    }
+    return code;
+}
+
+/* What the complaints come to. */
+static int check_verdict(const struct journal *db,
+                         const struct journal_complaints *c, struct err *e)
+{
+    if (c->n == 0) {
+        return 0;
+    }
+    return err_set(e, BTC_E_DB,
+                   "%s is damaged (%zu complaints): `btc db check --repair` "
+                   "mends rows that belong to nothing; else go on with a "
+                   "backup (`btc db restore FILE`) or with what can be "
+                   "read (`btc db salvage`)",
+                   db->path, c->n);
+}
+
+int journal_check_form(struct journal *db, journal_row_fn *fn, void *ctx,
+                       struct err *e)
+{
+    struct journal_complaints c = {fn, ctx, 0};
+    int code = check_form(db, &c, e);
+    if (code == 0) {
+        code = check_verdict(db, &c, e);
+    }
+    return code;
+}
+
 int journal_check(struct journal *db, journal_row_fn *fn, void *ctx,
                   struct err *e)
 {
-    const char *const pages = "PRAGMA integrity_check";
-    const char *const keys = "PRAGMA foreign_key_check";
+    const char *const rows[] = {"PRAGMA foreign_key_check", journal_beyond_sql};
     struct journal_complaints c = {fn, ctx, 0};
-    int code = journal_check_by(db, &pages, 1, &c, e);
-    if (code == 0 && c.n == 0) { /* else nothing is sure */
-        code = journal_check_schema(db, fn, ctx, e);
+    int code = check_form(db, &c, e);
+    if (code == 0) {
+        code = journal_check_by(db, rows, sizeof(rows) / sizeof(*rows), &c, e);
     }
     if (code == 0) {
-        code = journal_check_by(db, &keys, 1, &c, e);
-    }
-    if (code == 0 && c.n > 0) {
-        code =
-            err_set(e, BTC_E_DB,
-                    "%s is damaged (%zu complaints): `btc db check --repair` "
-                    "mends rows that belong to nothing; else go on with a "
-                    "backup (`btc db restore FILE`) or with what can be "
-                    "read (`btc db salvage`)",
-                    db->path, c.n);
+        code = check_verdict(db, &c, e);
     }
     return code;
 }

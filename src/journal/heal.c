@@ -1,9 +1,11 @@
 /* Rows that belong to nothing, and rows that are missing.
  *
  * A shell without `PRAGMA foreign_keys` can delete a torrent and leave its
- * files, pieces and peers behind. Such orphans hurt nobody until a migration
- * checks the foreign keys. All tables refer to a torrent alone, by torrent_id,
- * so an orphan is a row whose torrent does not exist. */
+ * files, pieces and peers behind. All tables refer to a torrent alone, by
+ * torrent_id, so such an orphan is a row whose torrent does not exist. A table
+ * that somebody has added may refer to anything by any name: that is his.
+ * Pieces and blocks beyond the end of their torrent belong to nothing, too. */
+#include "journal/beyond.h"
 #include "journal/care.h"
 #include "journal/ids.h"
 #include "journal/internal.h"
@@ -18,13 +20,17 @@ struct journal_orphans {
     size_t n;
 };
 
-/* Which tables foreign_key_check complains about. */
+/* Which tables with such rows there are. */
 static int journal_find_orphans(struct journal *db, struct journal_orphans *o,
                                 struct err *e)
 {
     sqlite3_stmt *s = NULL;
     int code = journal_prepare(
-        db, "SELECT DISTINCT \"table\" FROM pragma_foreign_key_check", &s, e);
+        db,
+        "SELECT DISTINCT c.\"table\" FROM pragma_foreign_key_check AS c"
+        " JOIN pragma_foreign_key_list(c.\"table\") AS k ON k.id = c.fkid"
+        " WHERE k.\"table\" = 'torrent' AND k.\"from\" = 'torrent_id'",
+        &s, e);
     o->n = 0;
     while (code == 0 && o->n < JOURNAL_HEAL_TABLES) {
         int rc = sqlite3_step(s);
@@ -39,7 +45,18 @@ static int journal_find_orphans(struct journal *db, struct journal_orphans *o,
     return code;
 }
 
-/* Deletes the orphans of a table. */
+/* Deletes rows, and counts them. */
+static int journal_heal_rows(struct journal *db, const char *sql,
+                             int64_t *n_deleted, struct err *e)
+{
+    int code = journal_exec(db, sql, e);
+    if (code == 0) {
+        *n_deleted += sqlite3_changes64(db->sql);
+    }
+    return code;
+}
+
+/* The orphans of a table. */
 static int journal_heal_table(struct journal *db, const char *table,
                               int64_t *n_deleted, struct err *e)
 {
@@ -47,21 +64,30 @@ static int journal_heal_table(struct journal *db, const char *table,
                                 " AND torrent_id NOT IN"
                                 " (SELECT id FROM torrent)",
                                 table);
-    int code = journal_exec(db, sql, e);
+    int code = journal_heal_rows(db, sql, n_deleted, e);
     sqlite3_free(sql);
-    if (code == 0) {
-        *n_deleted += sqlite3_changes64(db->sql);
-    }
     return code;
 }
 
-int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e)
+int journal_heal_orphans(struct journal *db, int64_t *n_deleted, struct err *e)
 {
     struct journal_orphans o;
     *n_deleted = 0;
     int code = journal_find_orphans(db, &o, e);
     for (size_t i = 0; code == 0 && i < o.n; i++) {
         code = journal_heal_table(db, o.tables[i], n_deleted, e);
+    }
+    return code;
+}
+
+int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e)
+{
+    int code = journal_heal_orphans(db, n_deleted, e);
+    if (code == 0) {
+        code = journal_heal_rows(db, journal_beyond_pieces_sql, n_deleted, e);
+    }
+    if (code == 0) {
+        code = journal_heal_rows(db, journal_beyond_blocks_sql, n_deleted, e);
     }
     return code;
 }

@@ -205,8 +205,10 @@ int journal_move_aside(const char *path, const char *aside, const char *suffix,
 void journal_clean_files(const char *path);
 
 /* --- heal.c --- */
-/* Deletes rows whose torrent does not exist, in the caller's transaction. */
+/* Deletes rows that belong to nothing, in the caller's transaction. */
 int journal_heal(struct journal *db, int64_t *n_deleted, struct err *e);
+/* Of them, those whose torrent does not exist. */
+int journal_heal_orphans(struct journal *db, int64_t *n_deleted, struct err *e);
 
 /* --- migrate.c --- */
 /* Brings the schema to the list's last version. `fresh` tells a db that may be

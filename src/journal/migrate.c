@@ -29,14 +29,25 @@ static int journal_migrate_misfit(struct journal *db, struct err *e)
                    db->path, sqlite3_errmsg(db->sql));
 }
 
-/* One migration inside the transaction that journal_migrate_step opened. */
+/* Rows that refer to what is not there. */
+static int journal_migrate_broken(struct journal *db, int64_t *n, struct err *e)
+{
+    return journal_query_int(
+        db, "SELECT count(*) FROM pragma_foreign_key_check", 0, n, e);
+}
+
+/* One migration inside the transaction that journal_migrate_step opened. What
+ * was broken in tables that somebody has added is his. */
 static int journal_migrate_apply(struct journal *db,
                                  const struct journal_migration *m,
                                  struct err *e)
 {
     char pragma[64];
-    int64_t broken;
-    int code = journal_exec(db, m->sql, e);
+    int64_t before = 0, broken = 0;
+    int code = journal_migrate_broken(db, &before, e);
+    if (code == 0) {
+        code = journal_exec(db, m->sql, e);
+    }
     if (code == BTC_E_INTERNAL) {
         code = journal_migrate_misfit(db, e);
     }
@@ -47,17 +58,16 @@ static int journal_migrate_apply(struct journal *db,
     }
     int64_t healed = 0;
     if (code == 0) {
-        code = journal_heal(db, &healed, e);
+        code = journal_heal_orphans(db, &healed, e);
     }
     if (code == 0) {
-        code = journal_query_int(
-            db, "SELECT count(*) FROM pragma_foreign_key_check", 0, &broken, e);
+        code = journal_migrate_broken(db, &broken, e);
     }
-    if (code == 0 && broken > 0) {
+    if (code == 0 && broken > before) {
         code = err_set(e, BTC_E_DB,
                        "%s: %lld rows belong to nothing: go on with a backup "
                        "(`btc db restore FILE`)",
-                       db->path, (long long)broken);
+                       db->path, (long long)(broken - before));
     }
     return code;
 }

@@ -33,7 +33,7 @@ static int journal_restore_complain(void *ctx, const struct journal_value *v,
                                     size_t n)
 {
     const struct journal_restore_look *l = ctx;
-    struct slice what = slice_str("a row that belongs to nothing");
+    struct slice what = slice_str("?");
     if (n == 1 && v->type == JOURNAL_TEXT) {
         what = v->text;
     }
@@ -42,19 +42,29 @@ static int journal_restore_complain(void *ctx, const struct journal_value *v,
 }
 
 /* No run is on in it, whatever ran when it was made: what has changed on disk
- * since then is nobody's doing, and is doubted. */
-static int journal_end_runs(const char *path, struct err *e)
+ * since then is nobody's doing, and is doubted. Rows that belong to nothing do
+ * not make a backup worthless: they stay behind. */
+static int journal_restore_mend(const char *path, struct err *e)
 {
-    sqlite3 *sql = NULL;
+    struct journal copy = {.lock_fd = -1, .file_fd = -1};
+    int64_t n_deleted = 0;
     int code = 0;
-    if (sqlite3_open_v2(path, &sql, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
-        sqlite3_exec(sql,
-                     "UPDATE run SET ended_at = heartbeat_at"
-                     " WHERE ended_at IS NULL",
-                     NULL, NULL, NULL) != SQLITE_OK) {
-        code = err_set(e, BTC_E_DB, "%s: %s", path, sqlite3_errmsg(sql));
+    copy.path = mem_strdup(path);
+    if (sqlite3_open_v2(path, &copy.sql, SQLITE_OPEN_READWRITE, NULL) !=
+        SQLITE_OK) {
+        code = journal_fail(&copy, e, "cannot open the copy");
     }
-    (void)sqlite3_close(sql);
+    if (code == 0) {
+        code = journal_exec(&copy,
+                            "UPDATE run SET ended_at = heartbeat_at"
+                            " WHERE ended_at IS NULL",
+                            e);
+    }
+    if (code == 0) {
+        code = journal_heal(&copy, &n_deleted, e);
+    }
+    (void)sqlite3_close(copy.sql);
+    free(copy.path);
     return code;
 }
 
@@ -68,14 +78,14 @@ static int journal_restore_copy(const char *from, const char *tmp,
         e);
     if (code == 0) {
         struct journal_restore_look look = {.from = from, .e = e};
-        code = journal_check(db, journal_restore_complain, &look, e);
+        code = journal_check_form(db, journal_restore_complain, &look, e);
     }
     if (code == 0) {
         code = journal_copy_to(db, tmp, false, e);
     }
     journal_close(db);
     if (code == 0) {
-        code = journal_end_runs(tmp, e);
+        code = journal_restore_mend(tmp, e);
     }
     if (code == 0) {
         code = journal_sync_path(tmp, e);

@@ -7,6 +7,7 @@
  * rows cost hashing, not fetching. The damaged file stays beside the new one.
  */
 #include "journal/care.h"
+#include "journal/ids.h"
 #include "journal/instance.h"
 #include "journal/internal.h"
 
@@ -156,6 +157,9 @@ static int journal_salvage_all(struct journal_salvage_job *j, struct err *e)
     }
     if (code == 0) {
         code = journal_heal_stats(j->db, e);
+    }
+    if (code == 0) {
+        code = journal_exec(j->db, journal_ids_mend_sql, e);
     }
     if (code == 0) {
         code = journal_exec(j->db, journal_salvage_end, e);

@@ -364,6 +364,90 @@ static void test_orphans(void **state)
     TEST_DB_IS(t->path, "SELECT group_concat(torrent_id) FROM piece", "2");
 }
 
+/* Somebody's own table refers to what is not there, by a name of his. Then a
+ * torrent is deleted by hand, and claims are written that none can have. */
+static const char belongs_to_nothing[] =
+    "PRAGMA foreign_keys = OFF;"
+    "CREATE TABLE mine (who INTEGER REFERENCES torrent (id));"
+    "INSERT INTO mine VALUES (77);"
+    "INSERT INTO piece (torrent_id, piece, verified_at)"
+    " VALUES (1, 0, 5), (2, 0, 5), (2, 1, 5), (2, 9223372036854775807, 5);"
+    "INSERT INTO block (torrent_id, piece, block)"
+    " VALUES (2, 0, 0), (2, 0, 1), (2, 1, 0), (2, 0, 9223372036854775807);"
+    "UPDATE torrent SET wanted = 'remove' WHERE id = 1;"
+    "DELETE FROM torrent WHERE id = 1";
+
+static void expect_mended(const struct test_db *t)
+{
+    TEST_DB_IS(t->path,
+               "SELECT group_concat(torrent_id || '.' || piece)"
+               " FROM piece",
+               "2.0");
+    TEST_DB_IS(t->path, "SELECT group_concat(piece || '.' || block) FROM block",
+               "0.0");
+    TEST_DB_IS(t->path, "SELECT count(*) FROM torrent", "1");
+}
+
+/* None of it keeps a backup from coming back, a salvage from being of use or a
+ * repair from mending what is ours. */
+static void test_belongs_to_nothing(void **state)
+{
+    struct test_db *t = *state;
+    char backup[128], odd[128], *kept = NULL;
+    struct journal_salvaged s;
+    struct err e = {0};
+    int64_t n = 0;
+    (void)snprintf(backup, sizeof(backup), "%s/backup.db", t->dir);
+    (void)snprintf(odd, sizeof(odd), "%s/odd.db", t->dir);
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    add_torrent(t->path, 1);
+    add_torrent(t->path, 2);
+    assert_int_equal(test_db_sql(t->path, belongs_to_nothing), SQLITE_OK);
+    make_backup(t->path, backup);
+    copy_file(backup, odd);
+
+    assert_int_equal(journal_restore(t->path, backup, 0, &kept, &e), 0);
+    free(kept);
+    expect_mended(t);
+    TEST_DB_IS(t->path, "SELECT who FROM mine", "77");
+
+    copy_file(odd, t->path);
+    struct journal *db = test_db_open(t->path, JOURNAL_ENGINE);
+    assert_int_equal(journal_check(db, NULL, NULL, &e), BTC_E_DB);
+    assert_int_equal(journal_repair(db, NULL, NULL, &n, &e), 0);
+    journal_close(db);
+    expect_mended(t);
+    TEST_DB_IS(t->path, "SELECT count(*) FROM pragma_foreign_key_check", "1");
+
+    copy_file(odd, t->path);
+    assert_int_equal(journal_salvage(t->path, 0, &s, &e), 0);
+    free(s.aside);
+    expect_mended(t);
+}
+
+/* A salvage gives numbers back, too. */
+static void test_salvage_numbers(void **state)
+{
+    struct test_db *t = *state;
+    struct journal_salvaged s;
+    struct err e = {0};
+    journal_close(test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE));
+    add_torrent(t->path, 1);
+    assert_int_equal(
+        test_db_sql(t->path,
+                    "INSERT INTO event (id, at, level, kind, text) VALUES"
+                    " (9223372036854775807, 1, 'info', 'mine', 'a');"
+                    "INSERT INTO run VALUES"
+                    " (9223372036854775807, 1, '1', 'b', 1, 1, 1, 1)"),
+        SQLITE_OK);
+    assert_int_equal(journal_salvage(t->path, 0, &s, &e), 0);
+    free(s.aside);
+    struct journal *db = test_db_open(t->path, JOURNAL_ENGINE);
+    assert_int_equal(journal_check_ids(db, NULL, NULL, &e), 0);
+    journal_close(db);
+    TEST_DB_IS(t->path, "SELECT text FROM event WHERE kind = 'mine'", "a");
+}
+
 /* An older schema is read as it is by who asks for that. */
 static void test_any_version(void **state)
 {
@@ -396,6 +480,8 @@ int main(void)
         T(test_salvage_refuses),
         T(test_salvage_of_nothing),
         T(test_orphans),
+        T(test_belongs_to_nothing),
+        T(test_salvage_numbers),
         T(test_any_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
