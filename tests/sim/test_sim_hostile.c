@@ -243,12 +243,68 @@ static void test_owners(void **state)
     sim_each_seed(24, body_owners);
 }
 
+/* Until the torrent is complete, with so many of a kind that call, and an
+ * honest seed of SPEED_RATE that is dialled some time later. */
+static bool completes_beside(struct sim *s, const struct sim_shape *sh,
+                             enum sim_script script, uint32_t n, uint64_t rate,
+                             uint64_t later_ms, uint64_t ms)
+{
+    struct sim_content *c = sim_content_new(s, sh);
+    struct sim_node *node = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = sim_torrent_new(node, c, NULL, false);
+    sim_start(st);
+    for (uint32_t i = 0; i < n; i++) {
+        sim_fake_haunt(sim_fake_new(s, c, script, rate), &node->host);
+    }
+    sim_run(s, later_ms);
+    sim_add_peer(st, &sim_fake_new(s, c, SIM_HONEST, SPEED_RATE)->host);
+    bool done = sim_run_until(s, sim_is_complete, st, ms);
+    check_bans(s, st);
+    return done;
+}
+
+/* Slow liars share all pieces of a small torrent with the honest one, which is
+ * faster than they are: it is the one to fetch spoilt pieces from. Each liar
+ * that has such a piece to itself takes half a minute for it. */
+static void body_slow_liars(struct sim *s)
+{
+    enum sim_script script = s->seed % 2 == 0 ? SIM_LIAR : SIM_LIAR_SOME;
+    struct sim_shape sh = {.total = MIB,
+                           .piece_length = s->seed % 3 == 0 ? 262144 : MIB};
+    SIM_CHECK(s, completes_beside(s, &sh, script, 20, 30000, 0, 120000));
+}
+
+/* More liars than places spoil every piece and drip then. */
+static void body_many_owners(struct sim *s)
+{
+    struct sim_shape sh = {.total = SPEED_TOTAL, .piece_length = SPEED_PIECE};
+    SIM_CHECK(s, completes_beside(s, &sh, SIM_OWNER, 150, MIB / 4, 0, 270000));
+}
+
+/* The one piece is spoilt when the honest seed comes, and all places are taken
+ * by peers that drip. */
+static void body_late(struct sim *s)
+{
+    struct sim_shape sh = {.total = MIB, .piece_length = MIB};
+    SIM_CHECK(s,
+              completes_beside(s, &sh, SIM_OWNER, 80, MIB / 4, 60000, 900000));
+}
+
+static void test_slow_liars(void **state)
+{
+    (void)state;
+    sim_each_seed(24, body_slow_liars);
+    sim_each_seed(3, body_many_owners);
+    sim_each_seed(4, body_late);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_script), cmocka_unit_test(test_zoo),
         cmocka_unit_test(test_crowds),      cmocka_unit_test(test_chaos),
         cmocka_unit_test(test_speed),       cmocka_unit_test(test_owners),
+        cmocka_unit_test(test_slow_liars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,9 +15,12 @@
  * with.
  *
  * An owner is drawn among the peers that answer, with the more lots the more it
- * has brought: a crowd that brings little seldom wins. One that stands still
- * loses the piece to another. By lot, for any order can be played: who is
- * always first in it could keep the piece for ever.
+ * has brought: a crowd that brings little seldom wins. One that stands still,
+ * or drips while others have nothing to do, loses the piece to another and
+ * seldom wins again. By lot, for any order can be played: who is always first
+ * in it could keep the piece for ever. Nobody owns more than it can soon bring:
+ * the other pieces are tried with others meanwhile, who may be liars, but each
+ * of them that comes to its end is one less.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -27,13 +30,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUSPECT_MAX      64    /* failed pieces remembered; the oldest goes */
-#define SUSPECT_STILL_MS 5000  /* an owner brings a block this often ... */
-#define SUSPECT_OWN_MS   10000 /* ... and is not much slower than another */
-#define SUSPECT_GROWS    6     /* doublings of that, with each owner */
-#define SUSPECT_FIT_LOTS 64    /* lots of one that answers, times: */
-#define SUSPECT_FIRST    16    /* so many, and one for each block it brought */
-#define SUSPECT_MOST     4096  /* blocks that count */
+#define SUSPECT_MAX      256    /* failed pieces remembered; the oldest goes */
+#define SUSPECT_STILL_MS 5000   /* an owner brings a block this often ... */
+#define SUSPECT_OWN_MS   10000  /* ... and is done with it in such a time, */
+#define SUSPECT_BLOCK_MS 160ull /* ... or for its blocks, as many as it has */
+#define SUSPECT_SHOW_MS  5000   /* as far as it shows after this */
+#define SUSPECT_ROUND    4      /* owners at least; then each has twice that, */
+#define SUSPECT_GROWS    6      /* ... so many times */
+#define SUSPECT_BUSY     (512u << 10) /* bytes that one owner has before it */
+#define SUSPECT_FIRST    4    /* blocks that each seems to have brought ... */
+#define SUSPECT_MOST     1024 /* ... at least and at most: SWARM_MAX_PEERS */
+                              /* times the square of it fit into 32 bits */
+#define SUSPECT_STALLS 3      /* pieces it was too slow for that count */
 
 static struct suspect_piece *blame_find(const struct content *c, uint32_t piece)
 {
@@ -169,23 +177,37 @@ void blame_failed(struct content *c, uint32_t piece,
 
 /* --- owners --- */
 
-/* How long an owner is left in peace. Longer each time, for a slow honest one
- * must come to the end of a large piece. */
-static uint64_t blame_peace_ms(const struct suspect_piece *s)
+/* How long an owner may take for the piece while others of `n` wait. Longer in
+ * each round of them, for a slow honest one must come to the end of a large
+ * piece. */
+static uint64_t blame_peace_ms(const struct suspect_piece *s, size_t n)
 {
-    return (uint64_t)SUSPECT_OWN_MS
-           << num_min_u32(s->n_owners - 1, SUSPECT_GROWS);
+    uint64_t own_ms =
+        num_max_u64(SUSPECT_OWN_MS, s->n_blocks * SUSPECT_BLOCK_MS);
+    size_t round = (s->n_owners - 1) / num_max_u64(n, SUSPECT_ROUND);
+    return own_ms << num_min_u64(round, SUSPECT_GROWS);
 }
 
-/* The owner stands still, or another one is much faster, or has nothing to do:
- * in the end all wait for owners, and nobody shows how fast it is. */
+/* With what it brings it would take longer. It shows soon: who drips need not
+ * be waited for. */
+static bool blame_is_tardy(const struct suspect_piece *s, size_t n,
+                           uint64_t now_ms)
+{
+    uint64_t took = now_ms - s->owned_ms;
+    return took > SUSPECT_SHOW_MS &&
+           s->n_came * blame_peace_ms(s, n) < s->n_blocks * took;
+}
+
+/* The owner stands still, or takes long while another one is much faster or has
+ * nothing to do: in the end all wait for owners, and nobody shows how fast it
+ * is. */
 static bool blame_is_slow(const struct suspect_piece *s,
                           const struct content_candidate *all, size_t n,
                           uint64_t now_ms)
 {
     const struct content_candidate *owner = NULL;
     bool still = now_ms - s->block_ms > SUSPECT_STILL_MS;
-    bool old = now_ms - s->owned_ms > blame_peace_ms(s);
+    bool tardy = blame_is_tardy(s, n, now_ms);
     for (size_t i = 0; i < n; i++) {
         if (all[i].peer == s->owner) {
             owner = &all[i];
@@ -197,51 +219,89 @@ static bool blame_is_slow(const struct suspect_piece *s,
     if (!owner->fit || !bits_get(owner->have, s->piece)) {
         return still;
     }
+    if (owner->fit && owner->idle && !owner->late) {
+        /* for want of memory it was not asked, as far as that can be seen */
+        return now_ms - s->owned_ms > blame_peace_ms(s, n);
+    }
     for (size_t i = 0; i < n; i++) {
         const struct content_candidate *p = &all[i];
         if (p != owner && p->fit && !p->late && bits_get(p->have, s->piece) &&
             (still ||
-             (old && (p->idle || p->down_rate > owner->down_rate * 4)))) {
+             (tardy && (p->idle || p->down_rate > owner->down_rate * 4)))) {
             return true;
         }
     }
     return false;
 }
 
-/* Lots of a peer in the draw. Those that do not answer, and the one that is to
- * lose the piece, have one where the others have many: they are what is left
- * when there is nobody else. */
-static uint32_t blame_lots(const struct suspect_piece *s,
-                           const struct content_candidate *p)
+/* It has enough to do with suspect pieces that are its own already. Others wait
+ * for it or go to somebody else: one quick peer must not stand for all. */
+static bool blame_is_busy(const struct content *c,
+                          const struct content_candidate *p)
+{
+    uint64_t left = 0;
+    const struct suspect_piece *s;
+    for (s = c->suspects; s != NULL; s = s->hh.next) {
+        left += s->owner == p->peer ? s->n_blocks : 0;
+    }
+    return left * BLOCK_LEN >= num_max_u64(SUSPECT_BUSY, p->down_rate);
+}
+
+/* Lots of a peer in the draw: the square of the blocks that it has brought, for
+ * who is twice as fast may also lie twice as often. Each suspect piece that it
+ * was too slow for makes the blocks sixteen times fewer. Those that do not
+ * answer, and the one that is to lose the piece, have none: they are the `rest`
+ * that is left when there is nobody else. */
+static uint32_t blame_lots(const struct content *c,
+                           const struct suspect_piece *s,
+                           const struct content_candidate *p, bool rest)
 {
     if (p->choking || !bits_get(p->have, s->piece)) {
         return 0;
     }
     if (p->peer == s->owner || p->late || !p->fit) {
-        return 1;
+        return rest ? 1 : 0;
     }
-    uint64_t blocks = num_min_u64(p->brought / BLOCK_LEN, SUSPECT_MOST);
-    return SUSPECT_FIT_LOTS * (SUSPECT_FIRST + (uint32_t)blocks);
+    if (rest || blame_is_busy(c, p)) {
+        return 0;
+    }
+    uint64_t brought = SUSPECT_FIRST + p->brought / BLOCK_LEN;
+    uint32_t blocks = (uint32_t)num_min_u64(brought, SUSPECT_MOST);
+    blocks >>= 4 * num_min_u32(p->n_stalls, SUSPECT_STALLS);
+    return blocks > 0 ? blocks * blocks : 1;
 }
 
-/* Gives the piece to one of those that have it. */
-static void blame_draw(struct content *c, struct suspect_piece *s,
-                       const struct content_candidate *all, size_t n,
-                       uint64_t now_ms)
+/* One of those that have the piece, or PICKER_ORIGIN_NONE. */
+static uint32_t blame_draw(struct content *c, const struct suspect_piece *s,
+                           const struct content_candidate *all, size_t n,
+                           bool rest)
 {
     uint32_t owner = PICKER_ORIGIN_NONE;
     uint32_t sum = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t lots = blame_lots(s, &all[i]);
+        uint32_t lots = blame_lots(c, s, &all[i], rest);
         sum += lots;
         if (lots > 0 && rng_below(c->shared->rng, sum) < lots) {
             owner = all[i].peer;
         }
     }
+    return owner;
+}
+
+/* Gives the piece to one of them. */
+static void blame_give(struct content *c, struct suspect_piece *s,
+                       const struct content_candidate *all, size_t n,
+                       uint64_t now_ms)
+{
+    uint32_t owner = blame_draw(c, s, all, n, false);
+    if (owner == PICKER_ORIGIN_NONE) {
+        owner = blame_draw(c, s, all, n, true);
+    }
     s->owner = owner;
     if (owner != PICKER_ORIGIN_NONE) {
         outcomes_post_free(c);
         s->owned_ms = s->block_ms = now_ms;
+        s->n_came = 0;
         s->n_owners++;
     }
 }
@@ -254,7 +314,10 @@ bool blame_choose(struct content *c, struct suspect_piece *s,
     if (before != PICKER_ORIGIN_NONE && !blame_is_slow(s, all, n, now_ms)) {
         return false;
     }
-    blame_draw(c, s, all, n, now_ms);
+    if (before != PICKER_ORIGIN_NONE) {
+        outcomes_post(c, CONTENT_STALLED)->peer = before;
+    }
+    blame_give(c, s, all, n, now_ms);
     return s->owner != before && s->owner != PICKER_ORIGIN_NONE;
 }
 
@@ -280,6 +343,7 @@ void blame_block(struct content *c, uint32_t peer, uint32_t piece,
     struct suspect_piece *s = blame_find(c, piece);
     if (s != NULL && s->owner == peer) {
         s->block_ms = now_ms;
+        s->n_came++;
     }
 }
 

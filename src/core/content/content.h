@@ -44,6 +44,7 @@ enum content_outcome_type {
     CONTENT_PIECE_LOST,     /* piece: claimed before, not there any more */
     CONTENT_GOOD,           /* peer: it had a part in a piece that passed */
     CONTENT_SUSPECT,        /* peer: it had a part in a piece that failed */
+    CONTENT_STALLED,        /* peer: a suspect piece was its own, and it slow */
     CONTENT_BAN,            /* peer, text: it sent bad data */
     CONTENT_BLOCKS_FREE,    /* blocks or memory for them have become free */
     CONTENT_FAILED          /* result, text: the disk let us down */
@@ -152,11 +153,12 @@ struct content_candidate {
     uint32_t peer;
     const struct bits *have; /* borrows */
     uint64_t down_rate;
-    uint64_t brought; /* bytes, by this connection */
-    bool choking;     /* it may not be asked at all */
-    bool fit;         /* it may be asked, and answers */
-    bool late;        /* it owes us something */
-    bool idle;        /* and nothing is asked of it now */
+    uint64_t brought;  /* bytes, by this connection */
+    uint32_t n_stalls; /* CONTENT_STALLED */
+    bool choking;      /* it may not be asked at all */
+    bool fit;          /* it may be asked, and answers */
+    bool late;         /* it owes us something */
+    bool idle;         /* and nothing is asked of it now */
 };
 bool content_has_suspects(const struct content *c);
 /* False: the piece is suspect, and another one's. */

@@ -51,6 +51,7 @@ struct suspect_piece {
     uint8_t (*hashes)[SHA1_LEN]; /* owns */
     uint32_t owner;              /* PICKER_ORIGIN_NONE: nobody yet */
     uint32_t n_owners;           /* that it had */
+    uint32_t n_came;             /* blocks of this one */
     uint64_t owned_ms, block_ms; /* since when; its last block */
     UT_hash_handle hh;
 };

@@ -245,8 +245,10 @@ void peer_update_depth(struct peer *p, uint64_t elapsed_ms, uint32_t block_len,
     }
     double bytes = p->rate.quick *
                    (PEER_QUEUE_MS + 2.0 * (double)p->rate.latency_ms) / 1000.0;
+    /* A crowd of slow ones must leave some of a short memory to others. */
+    uint32_t min = share < PEER_START_DEPTH ? PEER_MIN_BATCH : PEER_MIN_DEPTH;
     uint32_t depth = bytes < (double)PEER_MAX_DEPTH * block_len
-                         ? (uint32_t)(bytes / block_len) + PEER_MIN_DEPTH
+                         ? (uint32_t)(bytes / block_len) + min
                          : PEER_MAX_DEPTH;
     if (p->rate.quick < 1.0 && p->time.block_ms == 0) {
         depth = PEER_START_DEPTH;

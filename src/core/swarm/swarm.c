@@ -232,7 +232,8 @@ static void swarm_choose_owners(struct swarm *w)
     struct peer *p;
     SWARM_EACH_PEER(p, w)
     {
-        if (p->phase == PEER_ACTIVE) {
+        const struct peerset_entry *e = peerset_get(w->peerset, p->id);
+        if (p->phase == PEER_ACTIVE && e != NULL) {
             all[n++] = (struct content_candidate){
                 .peer = p->id,
                 .have = &p->have.bits,
@@ -243,6 +244,7 @@ static void swarm_choose_owners(struct swarm *w)
                 .idle = p->window.n == 0,
                 .late = peer_is_late(p),
                 .brought = p->rate.down.total,
+                .n_stalls = e->n_stalls,
             };
         }
     }
@@ -466,6 +468,10 @@ void swarm_wants_changed(struct swarm *w)
 void swarm_good(struct swarm *w, uint32_t peer)
 {
     struct peer *p = slots_by_id(w, peer);
+    struct peerset_entry *e = peerset_get(w->peerset, peer);
+    if (e != NULL && e->n_stalls > 0) {
+        e->n_stalls--;
+    }
     if (p != NULL) {
         p->record.was_useful = true;
     } else {
@@ -478,6 +484,14 @@ void swarm_suspect(struct swarm *w, uint32_t peer)
     struct peerset_entry *e = peerset_get(w->peerset, peer);
     if (e != NULL) {
         e->bad_pieces++;
+    }
+}
+
+void swarm_stalled(struct swarm *w, uint32_t peer)
+{
+    struct peerset_entry *e = peerset_get(w->peerset, peer);
+    if (e != NULL) {
+        e->n_stalls++;
     }
 }
 

@@ -144,6 +144,7 @@ void swarm_wants_changed(struct swarm *w); /* other pieces are wanted now */
 /* It had a part in a piece that passed its hash. */
 void swarm_good(struct swarm *w, uint32_t peer);
 void swarm_suspect(struct swarm *w, uint32_t peer);
+void swarm_stalled(struct swarm *w, uint32_t peer);
 void swarm_ban(struct swarm *w, uint32_t peer, const char *why);
 void swarm_fill(struct swarm *w); /* everybody is asked for what is free */
 /* Nothing is asked for any more. */

@@ -214,6 +214,9 @@ static bool torrent_on_outcome(struct torrent *t,
     case CONTENT_SUSPECT:
         swarm_suspect(t->swarm, out->peer);
         break;
+    case CONTENT_STALLED:
+        swarm_stalled(t->swarm, out->peer);
+        break;
     case CONTENT_BAN:
         swarm_ban(t->swarm, out->peer, out->text);
         break;

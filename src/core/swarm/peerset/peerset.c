@@ -184,6 +184,7 @@ static void peerset_merge(struct peerset *ps, struct peerset_node *to,
     e->bytes_down += from->e.bytes_down;
     e->bytes_up += from->e.bytes_up;
     e->bad_pieces += from->e.bad_pieces;
+    e->n_stalls += from->e.n_stalls;
     e->is_seed = e->is_seed || from->e.is_seed;
     e->is_self = e->is_self || from->e.is_self;
     if (from->e.last_seen > e->last_seen) {

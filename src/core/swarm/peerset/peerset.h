@@ -37,6 +37,7 @@ struct peerset_entry {
     bool is_self;        /* answered with our own peer id: never dialled */
     uint32_t failures;   /* connects in a row that failed */
     uint32_t bad_pieces; /* suspicions (hash failures it had a part in) */
+    uint32_t n_stalls;   /* such pieces that were its own, and it was slow */
     uint64_t retry_ms;   /* not before this */
     int64_t last_seen;   /* unix seconds of the last connection; 0 never */
     uint64_t bytes_down; /* ever, over all runs */
