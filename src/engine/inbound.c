@@ -58,6 +58,9 @@ static void incoming_route(struct incoming *in, struct slice rest)
         id = torrent_new_conn(st->t, tcp_remote(c), loop_now_ms(s->loop));
     }
     if (id == 0) {
+        if (st != NULL) {
+            turn_touch(st); /* somebody may have left for another one */
+        }
         tcp_close(c);
         return;
     }

@@ -177,6 +177,9 @@ static void sim_conn_route(struct sim_conn *c, struct sim_node *n,
     uint32_t id = st != NULL ? torrent_new_conn(st->t, from, s->now_ms) : 0;
     if (id == 0) {
         sim_close(s, c->link, c->side);
+        if (st != NULL) {
+            sim_drain(st); /* somebody may have left for another one */
+        }
         return;
     }
     sim_conn_put(st, c, id);

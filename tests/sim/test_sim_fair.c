@@ -410,7 +410,7 @@ static void body_neighbours(struct sim *s)
     for (int i = 0; i < 2; i++) {
         sim_add_peer(st, &f[i]->host);
     }
-    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 40000));
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 70000));
 }
 
 static void test_neighbours(void **state)
@@ -453,6 +453,34 @@ static void test_one_client(void **state)
     sim_each_seed(8, body_one_client);
 }
 
+/* One or few places, and as many that drip call again and again, each at the
+ * moment at which the one before has had its time: an address that was not
+ * tried yet is dialled all the same. */
+static void body_few_places(struct sim *s)
+{
+    uint32_t places = 1 + (uint32_t)(s->seed % 3);
+    enum sim_script script = s->seed % 2 == 0 ? SIM_CREEP : SIM_TRICKLE;
+    struct sim_shape sh = {.total = MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    torrent_set_limits(st->t, 0, places, s->now_ms);
+    sim_start(st);
+    for (uint32_t i = 0; i < 2 * places; i++) {
+        sim_fake_haunt(sim_fake_new(s, c, script, MIB), &n->host);
+    }
+    sim_run(s, 2000 + sim_below(s, 20000));
+    struct sim_fake *good = sim_fake_new(s, c, SIM_HONEST, MIB);
+    sim_add_peer(st, &good->host);
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 90000));
+}
+
+static void test_few_places(void **state)
+{
+    (void)state;
+    sim_each_seed(12, body_few_places);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_chokers),    cmocka_unit_test(test_twins),
         cmocka_unit_test(test_addresses),  cmocka_unit_test(test_dead),
         cmocka_unit_test(test_neighbours), cmocka_unit_test(test_one_client),
+        cmocka_unit_test(test_few_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

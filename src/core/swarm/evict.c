@@ -186,6 +186,19 @@ static struct peer *evict_take_lower(struct swarm *w, const struct addr *a)
     return lowest;
 }
 
+/* Every second place that somebody leaves for a caller goes to an address that
+ * was not tried yet: else a few who call in turn would keep it for ever. */
+static bool evict_is_dials_turn(struct swarm *w)
+{
+    if (w->mode != SWARM_DOWNLOADING ||
+        peerset_deadline(w->peerset, false) > w->clock.now_ms ||
+        !peerset_is_fresh(w->peerset, w->clock.now_ms)) {
+        return false;
+    }
+    w->evict.dialled = !w->evict.dialled;
+    return w->evict.dialled;
+}
+
 bool evict_make_room(struct swarm *w, const struct addr *a)
 {
     bool is_idler = idlers_has(&w->shared->idlers, a, w->clock.now_ms);
@@ -204,7 +217,10 @@ bool evict_make_room(struct swarm *w, const struct addr *a)
         return false;
     }
     conns_close(w, victim, true, BTC_E_CANCELLED);
-    return true;
+    if (evict_is_dials_turn(w)) {
+        conns_dial(w);
+    }
+    return w->count.peers < w->count.max;
 }
 
 /* --- for those that could be dialled --- */

@@ -95,6 +95,7 @@ struct swarm_extend {
 struct swarm_evict {
     uint64_t slow_ms;  /* the slowest one */
     uint64_t again_ms; /* for one that was tried before */
+    bool dialled;      /* the last place that a caller could have was dialled */
 };
 
 struct swarm_upload {
