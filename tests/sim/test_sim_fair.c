@@ -481,6 +481,38 @@ static void test_few_places(void **state)
     sim_each_seed(12, body_few_places);
 }
 
+/* Behind the IP of an honest seed that only calls lives one that says its id,
+ * was first, and brings a little all the time. The seed is let in all the same,
+ * and the other one goes, however often it comes back. */
+static void body_caller(struct sim *s)
+{
+    static const uint64_t rates[] = {5000, 10000, 20000, 60000};
+    struct sim_shape sh = {.total = 4 * MIB, .piece_length = 65536};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, 8 * MIB, 8 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    struct sim_fake *good = sim_fake_new(s, c, SIM_HONEST, MIB / 4);
+    struct sim_fake *thief = sim_fake_new(s, c, SIM_HONEST, rates[s->seed % 4]);
+    sim_start(st);
+    thief->host.addr = good->host.addr;
+    thief->host.addr.port = 10001;
+    thief->guise = good;
+    if (s->seed % 8 < 4) {
+        sim_fake_haunt(thief, &n->host);
+    } else {
+        sim_add_peer(st, &thief->host);
+    }
+    sim_run(s, 1000 + sim_below(s, 40000));
+    sim_fake_haunt(good, &n->host);
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 90000));
+}
+
+static void test_caller(void **state)
+{
+    (void)state;
+    sim_each_seed(16, body_caller);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,7 +522,7 @@ int main(void)
         cmocka_unit_test(test_chokers),    cmocka_unit_test(test_twins),
         cmocka_unit_test(test_addresses),  cmocka_unit_test(test_dead),
         cmocka_unit_test(test_neighbours), cmocka_unit_test(test_one_client),
-        cmocka_unit_test(test_few_places),
+        cmocka_unit_test(test_few_places), cmocka_unit_test(test_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

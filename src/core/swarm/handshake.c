@@ -109,6 +109,8 @@ static bool handshake_is_only(struct swarm *w, struct peer *p)
         }
         if (stays == TWINS_NEW) {
             conns_close(w, twin, true, BTC_E_EXISTS);
+        } else if (p->incoming) {
+            twin->time.rival_ms = p->time.rival_ms = w->clock.now_ms;
         }
     }
     twin = twins_find(w, p, false);

@@ -22,7 +22,8 @@ struct peer *twins_find(const struct swarm *w, const struct peer *p,
                         bool same_host);
 /* Of the other connections under its id the one that brings most; or NULL. */
 const struct peer *twins_best(const struct swarm *w, const struct peer *p);
-/* We dialled it, and another one under its id is worth more. */
+/* Another one under its id is worth more; of those that call only one of its
+ * own host counts. */
 bool twins_is_beaten(const struct swarm *w, const struct peer *p);
 
 #endif
