@@ -13,7 +13,7 @@
  *   upload.c     serving
  *   share.c      who is served next when uploads are limited
  *   request.c    what is asked of whom, and the blocks that come
- *   trackers.c   announces
+ *   trackers.c   announces; owners.c of suspect pieces, who brought what
  *   slots.c      the table of connections, who has output; totals.c rates
  *   peer.c       one connection's state
  */
@@ -93,9 +93,8 @@ struct swarm_extend {
 
 /* When somebody had to make room last; 0 = never. */
 struct swarm_evict {
-    uint64_t slow_ms;  /* the slowest one */
-    uint64_t again_ms; /* for one that was tried before */
-    bool dialled;      /* the last place that a caller could have was dialled */
+    uint64_t slow_ms, again_ms; /* the slowest; for one that was tried before */
+    bool dialled; /* the last place that a caller could have was dialled */
 };
 
 struct swarm_upload {

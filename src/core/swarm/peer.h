@@ -159,11 +159,9 @@ struct peer_rates {
 
 /* When what happened last. */
 struct peer_times {
-    uint64_t opened_ms; /* connect or accept */
-    uint64_t active_ms; /* handshake done */
+    uint64_t opened_ms, active_ms; /* connect or accept; handshake done */
     uint64_t recv_ms, sent_ms, block_ms;
-    uint64_t
-        rival_ms; /* compared with a caller of its id and host; 0 = never */
+    uint64_t rival_ms; /* beside a caller of its id and host; 0 = never */
 };
 
 /* What we hold of it. */
