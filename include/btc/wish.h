@@ -48,6 +48,10 @@ struct btc_addition {
  * gives the status of the first that failed, DONE when none did. */
 BTC_API int btc_add_all(struct btc *b, struct btc_addition *items, size_t n,
                         const struct btc_add_options *o);
+/* What btc_add would refuse, by a look alone: nothing is written or made, no
+ * name is resolved. `b` is NULL when there is no database yet. */
+BTC_API int btc_add_check(struct btc *b, const struct btc_source *s,
+                          const struct btc_add_options *o, struct btc_error *e);
 /* A row id, a name, or a unique prefix of the info hash. */
 BTC_API int btc_find(struct btc *b, const char *text, int64_t *id,
                      struct btc_error *e);

@@ -544,3 +544,47 @@ int btc_add(struct btc *b, const struct btc_source *s,
     }
     return status;
 }
+
+/* What the database would refuse. */
+static int api_add_foresee(struct api_add *x, struct err *e)
+{
+    const struct digest *v1 = &x->source->magnet->v1;
+    if (x->m != NULL) {
+        v1 = &x->m->v1;
+    }
+    int code =
+        journal_load_by_hash(x->db, v1->bytes, &x->known, &x->n_known, e);
+    if (code == 0 && x->n_known > 0) {
+        return x->m != NULL ? api_add_same_place(x, x->known, e)
+                            : api_add_same_folder(x, x->known, e);
+    }
+    if (code == 0 && x->m != NULL) {
+        code = place_conflict(x->db, x->place->own, &x->add, e);
+    }
+    return code;
+}
+
+int btc_add_check(struct btc *b, const struct btc_source *s,
+                  const struct btc_add_options *o, struct btc_error *e)
+{
+    struct err err = {0};
+    struct api_place place = {0};
+    struct btc_add_options quiet = *o;
+    struct api_add x = {
+        .o = &quiet, .place = &place, .source = s, .m = s->meta};
+    quiet.n_peers = 0;
+    int code = b != NULL ? api_db(b, &x.db, &err) : 0;
+    if (code == 0) {
+        place.own = x.db != NULL ? store_own_new(journal_path(x.db)) : NULL;
+        code = api_place_init(&place, &quiet, &err);
+    }
+    if (code == 0) {
+        code = api_add_prepare(&x, &err);
+    }
+    if (code == 0 && x.db != NULL) {
+        code = api_add_foresee(&x, &err);
+    }
+    api_add_fini(&x);
+    api_place_fini(&place);
+    return api_status(e, code, &err);
+}

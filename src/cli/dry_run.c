@@ -71,27 +71,13 @@ static int cli_dry_left(struct cli *c, struct btc *b, struct cli_dry *d,
     return 0;
 }
 
-/* What the download itself would refuse at once, though the files of a magnet
- * are not known yet. */
-static int cli_dry_refuse(const struct cli *c, const struct btc_source_info *i,
-                          struct btc_error *e)
+/* What the command itself would refuse. */
+static int cli_dry_refuse(const struct cli *c, struct btc *b,
+                          const struct btc_source *source, struct btc_error *e)
 {
-    const char *name = c->o.out;
+    const struct btc_add_options o = cli_sources_options(c, "none");
 
-    if (i->info_hash_v1 == NULL) {
-        e->status = BTC_STATUS_BAD_TORRENT;
-        snprintf(e->message, sizeof(e->message),
-                 "a pure v2 torrent (BEP 52), which btc cannot download yet");
-    } else if (name != NULL &&
-               (name[0] == '\0' || strchr(name, '/') != NULL ||
-                strcmp(name, ".") == 0 || strcmp(name, "..") == 0)) {
-        e->status = BTC_STATUS_USAGE;
-        snprintf(e->message, sizeof(e->message),
-                 "--out '%.200s' is no name: give one without '/' (the folder "
-                 "is --dir)",
-                 name);
-    }
-    return e->status;
+    return btc_add_check(b, source, &o, e);
 }
 
 /* Looks what one source would come to; 0 or the exit status, `e` filled. */
@@ -102,12 +88,12 @@ static int cli_dry_look(struct cli *c, struct btc *b,
     const struct btc_source_info *info = btc_source_info(source);
 
     *d = (struct cli_dry){.info = info, .row = cli_dry_row(b, info)};
-    if (cli_dry_refuse(c, info, e) != 0 || info->n_files == 0) {
-        return e->status;
+    int status = cli_dry_refuse(c, b, source, e);
+    if (status != 0 || info->n_files == 0) {
+        return status;
     }
     d->wanted = mem_calloc(info->n_files, sizeof(*d->wanted));
-    int status =
-        btc_source_select(source, c->o.select, c->o.exclude, d->wanted, e);
+    status = btc_source_select(source, c->o.select, c->o.exclude, d->wanted, e);
     for (size_t i = 0; status == 0 && i < info->n_files; i++) {
         if (d->wanted[i]) {
             d->bytes += info->files[i].length;

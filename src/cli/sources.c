@@ -50,6 +50,29 @@ void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
     cli_say_error(c, e);
 }
 
+/* From the command line. */
+struct btc_add_options cli_sources_options(const struct cli *c,
+                                           const char *seed)
+{
+    const struct cli_options *o = &c->o;
+
+    return (struct btc_add_options){.dir = o->dir,
+                                    .name = o->out,
+                                    .select = o->select,
+                                    .exclude = o->exclude,
+                                    .torrent_file = o->meta.save,
+                                    .seed = front_text_or(o->seed, seed),
+                                    .label = o->label,
+                                    .sequential = o->sequential,
+                                    .paused = o->paused,
+                                    .alloc_full = o->alloc == 1,
+                                    .accept_loss = o->accept_loss,
+                                    .overwrite = o->overwrite,
+                                    .max_peers = (uint32_t)o->max_peers,
+                                    .peers = o->peers.items,
+                                    .n_peers = o->peers.n};
+}
+
 /* One source, by the options of its command. */
 int cli_sources_open(const struct cli *c, const char *word, unsigned flags,
                      struct btc_source **out, struct btc_error *e)

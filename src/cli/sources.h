@@ -21,6 +21,9 @@ struct cli_sources {
     size_t n_same;  /* and with so many since */
 };
 
+/* The options of an addition from the command line. */
+struct btc_add_options cli_sources_options(const struct cli *c,
+                                           const char *seed);
 /* Loads one; a URL is fetched as --bind and --max-time say, also when the
  * config file says it. */
 int cli_sources_open(const struct cli *c, const char *word, unsigned flags,
@@ -48,10 +51,6 @@ void cli_sources_note(struct cli *c, struct cli_sources *s, const char *word,
 int cli_sources_show(struct cli *c, struct cli_sources *s);
 
 /* sources_run.c */
-/* The options of an addition from the command line. */
-struct btc_add_options cli_sources_options(const struct cli *c,
-                                           const char *seed);
-
 /* The whole of get and add: loads the sources, then --dry-run or `use`. */
 int cli_sources_run(struct cli *c,
                     int (*use)(struct cli *c, struct cli_sources *s));

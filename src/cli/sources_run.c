@@ -1,31 +1,8 @@
-/* The whole of get and add: what their options say, the sources loaded, then
- * --dry-run or the command's own work. */
+/* The whole of get and add: the sources loaded, then --dry-run or the command's
+ * own work. */
 #include <unistd.h>
 
 #include "cli/sources.h"
-
-/* From the command line. */
-struct btc_add_options cli_sources_options(const struct cli *c,
-                                           const char *seed)
-{
-    const struct cli_options *o = &c->o;
-
-    return (struct btc_add_options){.dir = o->dir,
-                                    .name = o->out,
-                                    .select = o->select,
-                                    .exclude = o->exclude,
-                                    .torrent_file = o->meta.save,
-                                    .seed = front_text_or(o->seed, seed),
-                                    .label = o->label,
-                                    .sequential = o->sequential,
-                                    .paused = o->paused,
-                                    .alloc_full = o->alloc == 1,
-                                    .accept_loss = o->accept_loss,
-                                    .overwrite = o->overwrite,
-                                    .max_peers = (uint32_t)o->max_peers,
-                                    .peers = o->peers.items,
-                                    .n_peers = o->peers.n};
-}
 
 int cli_sources_run(struct cli *c,
                     int (*use)(struct cli *c, struct cli_sources *s))

@@ -369,6 +369,19 @@ int btc_add(struct btc *b, const struct btc_source *s,
     return 0;
 }
 
+int btc_add_check(struct btc *b, const struct btc_source *s,
+                  const struct btc_add_options *o, struct btc_error *e)
+{
+    (void)b;
+    if (s->info.info_hash_v1 == NULL) {
+        return fake_fail(e, BTC_STATUS_BAD_TORRENT, "a pure v2 torrent");
+    }
+    if (o->name != NULL && strstr(o->name, "..") != NULL) {
+        return fake_fail(e, BTC_STATUS_USAGE, "--out is no name");
+    }
+    return 0;
+}
+
 int btc_add_all(struct btc *b, struct btc_addition *items, size_t n,
                 const struct btc_add_options *o)
 {

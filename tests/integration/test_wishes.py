@@ -376,7 +376,7 @@ def test_status_line(lab):
 def test_removed_meanwhile(lab):
     """What somebody removes while it is fetched is not done, beside an engine
     and without one; what is done by then is."""
-    t, seed = torrent_of(lab, 1, pause=0.05)
+    t, seed = torrent_of(lab, 1, pause=0.02)
     out = kit.folder(lab, "out")
     for n_daemons in 0, 1:
         daemons = [lab.start_btc("daemon", "--progress", "none")
@@ -454,6 +454,24 @@ def test_dry_run(lab):
         assert again["id"] == 1 and again["save_path"] == out, again
         assert again["bytes_left"] == told["bytes_left"] == \
             49_152 * len(wished), (args, told, again)
+    # What is refused is refused, with the same words; only the new is made.
+    db = lab.path("refusals")
+    lab.make_data("other/box/a/one.bin", 50_000)
+    other = lab.make_torrent(lab.path("other/box"), lab.path("other.torrent"))
+    assert lab.btc("add", t.path, "-d", out, db=db).code == 0
+    for args, code in (((other.path, "-d", out, "-o", "box"), 13),
+                       ((t.path, "-d", kit.folder(lab, "elsewhere")), 13),
+                       ((t.path, "-d", out, "-o", "bag"), 13),
+                       ((other.path, "-d", lab.path("no", "x") + "/y"), 11),
+                       ((other.path, "-d", t.path), 10),
+                       ((other.path, "-d", out, "-o", "new", "-s", "9"), 2)):
+        dry = lab.btc("add", "-n", *args, db=db)
+        real = lab.btc("add", *args, db=db)
+        assert dry.code == real.code == code, (args, dry, real)
+        assert dry.err == real.err and not dry.out, (args, dry, real)
+    new = lab.path("unmade")
+    assert lab.btc("add", "-n", other.path, "-d", new, db=db).code == 0
+    assert not os.path.exists(new) and len(kit.ids(lab, db)) == 1
     # Two are here, and one of them is chosen beside the third.
     here = lab.path("seed", "box", "b", "three.bin")
     os.rename(here, lab.path("three.bin"))
