@@ -162,3 +162,15 @@ size_t test_db_batch_bytes(const struct journal_batch *b)
     return sizeof(*b) + b->cap_ops * sizeof(*b->ops) +
            b->cap_ext * sizeof(*b->ext);
 }
+
+void test_db_is_sound(struct journal *db)
+{
+    struct err e = {0};
+    int64_t broken = -1;
+    assert_int_equal(journal_check_form(db, NULL, NULL, &e), 0);
+    assert_int_equal(
+        journal_query_int(db, "SELECT count(*) FROM pragma_foreign_key_check",
+                          0, &broken, &e),
+        0);
+    assert_int_equal(broken, 0);
+}
