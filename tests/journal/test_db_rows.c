@@ -921,6 +921,43 @@ static void test_many(void **state)
     journal_close(db);
 }
 
+/* Numbers that somebody has written cost nobody else anything: neither the log
+ * nor the wish that a torrent runs. */
+static void test_high_numbers(void **state)
+{
+    struct test_db *t = *state;
+    struct err e = {0};
+    struct journal *db = test_db_open(t->path, JOURNAL_CREATE | JOURNAL_ENGINE);
+    int64_t id = test_db_add(db, 1);
+    for (int i = 0; i < 150; i++) {
+        assert_int_equal(
+            journal_event_now(db, id, LEVEL_INFO, "before", "t", &e), 0);
+    }
+    assert_int_equal(
+        test_db_sql(t->path,
+                    "INSERT INTO event (id, at, level, kind, text) VALUES"
+                    " (1000000000000000000, 1, 'info', 'mine', 't')"),
+        SQLITE_OK);
+    for (int i = 0; i < 150; i++) {
+        assert_int_equal(
+            journal_event_now(db, id, LEVEL_INFO, "behind", "t", &e), 0);
+    }
+    TEST_DB_IS(t->path,
+               "SELECT group_concat(n || kind) FROM (SELECT count(*) AS n, kind"
+               " FROM event WHERE kind IN ('before', 'mine', 'behind')"
+               " GROUP BY kind ORDER BY min(id))",
+               "150before,1mine,150behind");
+
+    assert_int_equal(test_db_sql(t->path, "UPDATE torrent SET"
+                                          " starts = 9223372036854775807"),
+                     SQLITE_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(journal_set_wish(db, id, "wanted", "run", &e), 0);
+    }
+    TEST_DB_IS(t->path, "SELECT starts FROM torrent", "1");
+    journal_close(db);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, test_db_setup, test_db_teardown)
@@ -946,6 +983,7 @@ int main(void)
         T(test_foreign),
         T(test_many),
         T(test_add_against_a_rule),
+        T(test_high_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
