@@ -475,10 +475,33 @@ static void body_few_places(struct sim *s)
     SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 90000));
 }
 
+/* A crowd for few places, each of which has brought a block in its time: those
+ * that come later and have brought nothing yet are dialled all the same. */
+static void body_known_creepers(struct sim *s)
+{
+    struct sim_shape sh = {.total = 4 * MIB, .piece_length = 32768};
+    struct sim_content *c = sim_content_new(s, &sh);
+    struct sim_node *n = sim_node_new(s, MIB, 8 * MIB);
+    struct sim_torrent *st = sim_torrent_new(n, c, NULL, false);
+    torrent_set_limits(st->t, 0, 3, s->now_ms);
+    sim_start(st);
+    for (int i = 0; i < 20; i++) {
+        struct sim_fake *f = sim_fake_new(s, c, SIM_CREEP, MIB);
+        if (i % 2 == 0) {
+            sim_fake_haunt(f, &n->host);
+        }
+        sim_add_peer(st, &f->host);
+    }
+    sim_run(s, 30000 + sim_below(s, 60000));
+    sim_add_peer(st, &sim_fake_new(s, c, SIM_HONEST, MIB)->host);
+    SIM_CHECK(s, sim_run_until(s, sim_is_complete, st, 700000));
+}
+
 static void test_few_places(void **state)
 {
     (void)state;
     sim_each_seed(12, body_few_places);
+    sim_each_seed(12, body_known_creepers);
 }
 
 /* Behind the IP of an honest seed that only calls lives one that says its id,

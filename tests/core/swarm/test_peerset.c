@@ -203,7 +203,7 @@ static void test_best_first(void **state)
     uint32_t better = add(w, "1.0.0.5:1", PEER_SOURCE_DHT);
     uint32_t self = add(w, "1.0.0.6:1", PEER_SOURCE_TRACKER);
     uint32_t later = add(w, "1.0.0.7:1", PEER_SOURCE_USER);
-    uint32_t expect[] = {better, good, user, pex, failed, PEERSET_NONE};
+    uint32_t expect[] = {better, user, good, pex, failed, PEERSET_NONE};
 
     peerset_get(w->ps, failed)->failures = 1;
     peerset_get(w->ps, good)->bytes_down = 5;

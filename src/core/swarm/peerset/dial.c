@@ -120,7 +120,7 @@ static uint64_t peerset_soonest(struct peerset *ps, bool seeding)
 void peerset_changed(struct peerset *ps)
 {
     ps->due[false].known = ps->due[true].known = false;
-    ps->ahead.at = ps->ahead.n = 0;
+    ps->ahead[false].known = ps->ahead[true].known = false;
 }
 
 /* The soonest retry of those that peerset_next would look at. What is
@@ -147,9 +147,9 @@ static bool peerset_is_before(const struct peerset_node *a,
 }
 
 /* Puts a candidate where it belongs among those ahead, if it does. */
-static void peerset_put_ahead(struct peerset *ps, uint16_t place)
+static void peerset_put_ahead(const struct peerset *ps, struct peerset_ahead *q,
+                              uint16_t place)
 {
-    struct peerset_ahead *q = &ps->ahead;
     uint32_t at = q->n;
 
     while (at > 0 &&
@@ -166,24 +166,33 @@ static void peerset_put_ahead(struct peerset *ps, uint16_t place)
     q->places[at] = place;
 }
 
+/* Nobody knows yet what it is worth. */
+static bool peerset_is_untried(const struct peerset_node *node)
+{
+    return node->e.last_seen == 0 && node->e.bytes_down == 0 &&
+           node->doubts == 0 && peerset_failures(node) == 0;
+}
+
 /* Finds the best of those that are due. */
-static void peerset_look_ahead(struct peerset *ps, bool seeding,
+static void peerset_look_ahead(struct peerset *ps, bool seeding, bool untried,
                                uint64_t now_ms)
 {
     bool desperate = peerset_is_desperate(ps, seeding);
-    struct peerset_ahead *q = &ps->ahead;
+    struct peerset_ahead *q = &ps->ahead[untried];
 
     ps->n_looked += ps->n;
-    *q = (struct peerset_ahead){.seeding = seeding, .until_ms = UINT64_MAX};
+    *q = (struct peerset_ahead){
+        .known = true, .seeding = seeding, .until_ms = UINT64_MAX};
     for (uint32_t i = 0; i < ps->n; i++) {
         struct peerset_node *node = ps->nodes[i];
 
-        if (!peerset_is_eligible(node, seeding, desperate)) {
+        if (!peerset_is_eligible(node, seeding, desperate) ||
+            (untried && !peerset_is_untried(node))) {
             continue;
         }
         if (node->e.retry_ms <= now_ms) {
             node->lot = (uint32_t)rng_u64(ps->rng);
-            peerset_put_ahead(ps, (uint16_t)i);
+            peerset_put_ahead(ps, q, (uint16_t)i);
         } else {
             q->until_ms = num_min_u64(q->until_ms, node->e.retry_ms);
         }
@@ -192,40 +201,55 @@ static void peerset_look_ahead(struct peerset *ps, bool seeding,
 
 /* The best of those that are due, or NULL. */
 static struct peerset_node *peerset_best(struct peerset *ps, bool seeding,
-                                         uint64_t now_ms)
+                                         bool untried, uint64_t now_ms)
 {
-    struct peerset_ahead *q = &ps->ahead;
+    struct peerset_ahead *q = &ps->ahead[untried];
 
-    while (q->at < q->n &&
+    while (q->known && q->at < q->n &&
            !peerset_is_candidate(ps->nodes[q->places[q->at]], seeding)) {
         q->at++; /* it came to us, or is ourselves */
     }
-    if (q->at == q->n || q->seeding != seeding || now_ms >= q->until_ms) {
-        peerset_look_ahead(ps, seeding, now_ms);
+    bool used_up = q->n > 0 && q->at == q->n;
+    if (!q->known || used_up || q->seeding != seeding ||
+        now_ms >= q->until_ms) {
+        peerset_look_ahead(ps, seeding, untried, now_ms);
     }
     return q->n > 0 ? ps->nodes[q->places[q->at]] : NULL;
 }
 
-/* The best candidate. */
+/* The best candidate; every second time the best of the untried ones, for who
+ * has brought a little once would else be dialled before them for ever. */
 uint32_t peerset_next(struct peerset *ps, bool seeding, uint64_t now_ms)
 {
+    struct peerset_node *best = NULL;
+    bool untried = ps->turn;
+
     if (peerset_deadline(ps, seeding) > now_ms) {
         return PEERSET_NONE;
     }
-    struct peerset_node *best = peerset_best(ps, seeding, now_ms);
-    if (best) {
-        best->e.state = PEERSET_CONNECTING;
-        ps->ahead.at++;
+    if (untried) {
+        best = peerset_best(ps, seeding, true, now_ms);
     }
-    if (ps->ahead.at == ps->ahead.n) {
+    if (!best) {
+        untried = false;
+        best = peerset_best(ps, seeding, false, now_ms);
+    }
+    if (!best) {
         peerset_changed(ps); /* others may be what is left */
+        return PEERSET_NONE;
     }
-    return best ? best->e.id : PEERSET_NONE;
+    best->e.state = PEERSET_CONNECTING;
+    ps->turn = !ps->turn;
+    struct peerset_ahead *q = &ps->ahead[untried];
+    if (++q->at == q->n) {
+        peerset_changed(ps); /* likewise */
+    }
+    return best->e.id;
 }
 
 bool peerset_is_fresh(struct peerset *ps, uint64_t now_ms)
 {
-    const struct peerset_node *best = peerset_best(ps, false, now_ms);
+    const struct peerset_node *best = peerset_best(ps, false, false, now_ms);
 
     return best && peerset_failures(best) == 0 && best->doubts == 0;
 }

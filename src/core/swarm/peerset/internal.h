@@ -16,7 +16,7 @@
 #define PEERSET_MAX_BANS     4096 /* the oldest is forgotten beyond */
 #define PEERSET_NETWORK_BANS 3    /* of addresses of one /64, then all of it */
 #define PEERSET_MAX_SELF     32   /* own addresses; the oldest is forgotten */
-#define PEERSET_AHEAD        16   /* candidates that one walk finds */
+#define PEERSET_AHEAD        8    /* candidates that one walk finds */
 #define PEERSET_FIRST        8 /* places at first; doubled up to PEERSET_MAX */
 #define PEERSET_SOURCES      (PEER_SOURCE_LSD + 1)
 
@@ -55,9 +55,10 @@ struct peerset_due {
 /* The best candidates that are due, in order, as of one walk over the set. */
 struct peerset_ahead {
     uint16_t places[PEERSET_AHEAD]; /* in peerset.nodes */
-    uint8_t at, n;     /* places[at .. n-1] are left; at == n: not known */
-    bool seeding;      /* the question that they answer */
-    uint64_t until_ms; /* then others are due, too */
+    uint8_t at, n;                  /* places[at .. n-1] are left */
+    bool known;                     /* nothing has changed since the walk */
+    bool seeding;                   /* the question that they answer */
+    uint64_t until_ms;              /* then others are due, too */
 };
 
 /* Addresses that answered with our own peer id; a ring. */
@@ -76,8 +77,9 @@ struct peerset {
                       * no host has more than its count says */
     uint32_t next_id;
     uint32_t n_doubts; /* dials since the last sign of life that failed */
-    struct peerset_due due[2]; /* by `seeding` */
-    struct peerset_ahead ahead;
+    struct peerset_due due[2];     /* by `seeding` */
+    struct peerset_ahead ahead[2]; /* of all; of those that are untried */
+    bool turn; /* the next dial goes to one that is untried, if there is one */
     bool has_twins; /* somebody may wait for another entry's end */
     struct peerset_node *by_addr;   /* borrows */
     struct peerset_id *by_id;       /* borrows; the nodes own them */
