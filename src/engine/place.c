@@ -70,7 +70,8 @@ int place_conflict(struct journal *db, const struct store_own *own,
 {
     const struct journal_near_files ours = {.save_path = a->torrent.save_path,
                                             .files = a->files,
-                                            .n = a->torrent.n_files};
+                                            .n = a->torrent.n_files,
+                                            .folders = true};
     int code =
         place_own(own, a->torrent.save_path, a->files, a->torrent.n_files, e);
     if (code == 0) {

@@ -35,7 +35,7 @@ struct journal_near {
     void *ctx;
 };
 
-/* For qsort and bsearch. */
+/* For qsort. */
 static int journal_near_compare(const void *a, const void *b)
 {
     const struct journal_place *x = a;
@@ -58,6 +58,70 @@ static void journal_near_places(struct journal_near *x)
     qsort(x->places, x->n, sizeof(*x->places), journal_near_compare);
 }
 
+/* The first of our places that is not before `path`; x->n: none. */
+static size_t journal_near_from(const struct journal_near *x, const char *path)
+{
+    size_t low = 0;
+    size_t high = x->n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (strcmp(x->places[mid].path, path) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+/* One of ours that lies below `path`. */
+static const struct journal_place *
+journal_near_inside(const struct journal_near *x, const char *path)
+{
+    char *folder = mem_printf("%s/", path);
+    size_t i = journal_near_from(x, folder);
+    bool is_inside =
+        i < x->n && strncmp(x->places[i].path, folder, strlen(folder)) == 0;
+    free(folder);
+    return is_inside ? &x->places[i] : NULL;
+}
+
+/* One of ours that is in the place of a folder of `path`. */
+static const struct journal_place *
+journal_near_outside(const struct journal_near *x, const char *path)
+{
+    const struct journal_place *found = NULL;
+    char *folder = mem_strdup(path);
+    for (char *at = strrchr(folder, '/'); found == NULL && at != NULL;
+         at = strrchr(folder, '/')) {
+        *at = '\0';
+        size_t i = journal_near_from(x, folder);
+        if (i < x->n && strcmp(x->places[i].path, folder) == 0) {
+            found = &x->places[i];
+        }
+    }
+    free(folder);
+    return found;
+}
+
+/* Ours that a file of another torrent at `path` meets; NULL = none. */
+static const struct journal_place *
+journal_near_find(const struct journal_near *x, const char *path)
+{
+    size_t i = journal_near_from(x, path);
+    const struct journal_place *found = NULL;
+    if (i < x->n && strcmp(x->places[i].path, path) == 0) {
+        return &x->places[i];
+    }
+    if (x->ours->folders) {
+        found = journal_near_inside(x, path);
+    }
+    if (x->ours->folders && found == NULL) {
+        found = journal_near_outside(x, path);
+    }
+    return found;
+}
+
 /* The files of one torrent that stand among the places. */
 static int journal_near_meet(struct journal_near *x,
                              const struct journal_torrent *other, struct err *e)
@@ -69,17 +133,15 @@ static int journal_near_meet(struct journal_near *x,
         journal_near_places(x);
     }
     for (size_t i = 0; code == 0 && i < n; i++) {
-        struct journal_place key = {
-            .path = file_join(other->save_path, files[i].path)};
+        char *path = file_join(other->save_path, files[i].path);
         const struct journal_place *found = NULL;
         if (!files[i].pad) {
-            found = bsearch(&key, x->places, x->n, sizeof(*x->places),
-                            journal_near_compare);
+            found = journal_near_find(x, path);
         }
         if (found) {
-            code = x->fn(x->ctx, other, found->file, key.path);
+            code = x->fn(x->ctx, other, found->file, path);
         }
-        free(key.path);
+        free(path);
     }
     journal_files_free(files, n);
     return code;

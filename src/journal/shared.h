@@ -11,6 +11,8 @@ struct journal_near_files {
     const char *save_path;
     const struct journal_file *files; /* path, pad */
     size_t n;
+    bool folders; /* also a file that is in the place of a folder of ours, or
+                   * the other way round: there is no room for both */
 };
 /* `other` has the place of `file`, which is `path`. Other than 0 ends the walk
  * and is given back. */

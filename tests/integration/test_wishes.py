@@ -469,9 +469,19 @@ def test_dry_run(lab):
         real = lab.btc("add", *args, db=db)
         assert dry.code == real.code == code, (args, dry, real)
         assert dry.err == real.err and not dry.out, (args, dry, real)
+    # a file in the place of a folder of another torrent, and the other way
+    lab.make_data("flat/box", 50_000)
+    flat = lab.make_torrent(lab.path("flat/box"), lab.path("flat.torrent"))
+    for first, second in (t, flat), (flat, t):
+        db = lab.path(f"no room {first.size}")
+        assert lab.btc("add", first.path, "-d", out, db=db).code == 0
+        run = lab.btc("add", second.path, "-d", out, db=db)
+        assert run.code == 13 and "belongs to torrent 1" in run.err, run
+        assert lab.btc("add", second.path, "-d", out, "-o", "boxes",
+                       db=db).code == 0
     new = lab.path("unmade")
     assert lab.btc("add", "-n", other.path, "-d", new, db=db).code == 0
-    assert not os.path.exists(new) and len(kit.ids(lab, db)) == 1
+    assert not os.path.exists(new) and len(kit.ids(lab, db)) == 2
     # Two are here, and one of them is chosen beside the third.
     here = lab.path("seed", "box", "b", "three.bin")
     os.rename(here, lab.path("three.bin"))
