@@ -548,10 +548,7 @@ int btc_add(struct btc *b, const struct btc_source *s,
 /* What the database would refuse. */
 static int api_add_foresee(struct api_add *x, struct err *e)
 {
-    const struct digest *v1 = &x->source->magnet->v1;
-    if (x->m != NULL) {
-        v1 = &x->m->v1;
-    }
+    const struct digest *v1 = x->m != NULL ? &x->m->v1 : &x->source->magnet->v1;
     int code =
         journal_load_by_hash(x->db, v1->bytes, &x->known, &x->n_known, e);
     if (code == 0 && x->n_known > 0) {
