@@ -108,14 +108,14 @@ static int look_add(struct look *l, int64_t id, enum btc_seen *out,
 }
 
 /* What is to be without bytes: an empty file, or a link of the torrent's, which
- * its number tells from another thing. */
+ * its number and its birth tell from another thing. */
 static bool look_is_empty(const struct journal_file *f,
                           const struct fingerprint *now)
 {
     if (now->is_file) {
         return now->size == 0;
     }
-    return now->exists && now->ino == f->state.ino;
+    return now->exists && !journal_file_is_another(&f->state, now);
 }
 
 /* Whether it is not as it was left. A file system that numbers files anew at

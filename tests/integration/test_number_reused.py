@@ -140,6 +140,23 @@ def test_not_written_when_others_are_fetched(lab):
     assert read(path) == mine
 
 
+def test_folder_in_the_place_of_nothing(lab):
+    """No piece tells of an empty file, nor do its length and its time."""
+    for name, size in (("a", LENGTH), ("empty", 0)):
+        lab.make_data(f"seed/two/{name}", size, seed=1)
+    torrent = lab.make_torrent(lab.path("seed", "two"), piece_length=LENGTH)
+    out, seed = drive(lab), Seeder(torrent, lab.next_ip())
+    kit.get(lab, torrent, "--peer", seed.address, out=out)
+    path = os.path.join(out, "two/empty")
+    number = os.stat(path).st_ino
+    os.unlink(path)
+    os.mkdir(path)
+    if os.stat(path).st_ino != number:
+        raise laboratory.Skip("this file system gives another number")
+    run = lab.btc("resume")
+    assert run.code == 13 and "empty" in run.err, run
+
+
 def test_taken_over(lab):
     """What was put back from elsewhere is the torrent's again."""
     torrent, path = complete(lab)
