@@ -590,6 +590,8 @@ def test_unreadable(lab):
              what="all pieces")
     look("c", 20)
     lab.wait(lambda: state(lab) == "error", what="the error")
+    lab.wait(lambda: lab.sql("SELECT 1 FROM log WHERE level = 'error' AND text"
+                             " LIKE '%three/c%'"), what="its row in the log")
     error = state(lab, "error")
     for text in (error, lab.btc("why", "1").out, lab.btc("status").out,
                  "\n".join(r["text"] for r in lab.sql(
