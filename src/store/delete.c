@@ -10,6 +10,7 @@
  */
 #include "store/internal.h"
 #include "store/made.h"
+#include "store/statx.h"
 
 #include "base/file.h"
 
@@ -99,12 +100,13 @@ static int store_delete_dir_fd(struct store_delete *w, uint32_t dir)
 static int store_delete_stat(int fd, const char *name, int flags,
                              struct stat *st, struct fingerprint *now)
 {
-    if (fstatat(fd, name, st, flags) != 0) {
-        return -errno;
+    int64_t born_ns = 0;
+    int rc = store_sys_statx(fd, name, flags, st, &born_ns);
+    if (rc == 0) {
+        *now = store_sys_print(st);
+        now->born_ns = born_ns;
     }
-    *now = store_sys_print(st);
-    now->born_ns = store_sys_born(fd, name, flags);
-    return 0;
+    return rc;
 }
 
 /* Why a thing in a file's place is not ours; NULL: it is. For a link `st` and

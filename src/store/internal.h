@@ -219,7 +219,6 @@ int store_sys_fstat(struct store *d, int fd, const char *path, struct stat *st);
 int store_sys_stat(struct store *d, const char *path, struct stat *st);
 int store_sys_look(struct store *d, const char *path, int flags,
                    struct stat *st, int64_t *born_ns);
-int64_t store_sys_born(int dir, const char *name, int flags); /* or 0 */
 int store_sys_datasync(struct store *d, int fd, const char *path);
 void store_sys_forget(int fd); /* drops the file from the page cache */
 int store_sys_fsync(struct store *d, int fd, const char *path);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "store/internal.h"
+#include "store/statx.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +34,16 @@ uint32_t relocate_names(const char *path)
 int relocate_look(const char *path, struct fingerprint *out)
 {
     struct stat st;
+    int64_t born_ns = 0;
     *out = (struct fingerprint){0};
-    (void)relocate_names(path); /* what is kept of it is of this moment then */
-    if (lstat(path, &st) != 0) {
-        return -errno;
+    int rc = store_sys_statx(AT_FDCWD, path,
+                             AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, &st,
+                             &born_ns);
+    if (rc == 0) {
+        *out = store_sys_print(&st);
+        out->born_ns = born_ns;
     }
-    *out = store_sys_print(&st);
-    out->born_ns = store_sys_born(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
-    return 0;
+    return rc;
 }
 
 /* --- folders --- */

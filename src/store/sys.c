@@ -4,6 +4,7 @@
  * answered here, as are short reads and writes.
  */
 #include "store/internal.h"
+#include "store/statx.h"
 
 #include "base/num.h"
 
@@ -99,38 +100,31 @@ static int64_t store_sys_birth(const struct statx *x)
     return 0;
 }
 
-int64_t store_sys_born(int dir, const char *name, int flags)
+int store_sys_statx(int dir, const char *name, int flags, struct stat *st,
+                    int64_t *born_ns)
 {
     struct statx x;
-    if (statx(dir, name, flags, STATX_BTIME, &x) != 0) {
-        return 0;
+    if (statx(dir, name, flags, STATX_BASIC_STATS | STATX_BTIME, &x) != 0) {
+        return -errno;
     }
-    return store_sys_birth(&x);
+    *born_ns = store_sys_birth(&x);
+    *st = (struct stat){.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor),
+                        .st_ino = x.stx_ino,
+                        .st_mode = x.stx_mode,
+                        .st_nlink = x.stx_nlink,
+                        .st_size = (off_t)x.stx_size,
+                        .st_blocks = (blkcnt_t)x.stx_blocks,
+                        .st_mtim = store_sys_timespec(&x.stx_mtime),
+                        .st_ctim = store_sys_timespec(&x.stx_ctime)};
+    return 0;
 }
 
-/* By name, with AT_SYMLINK_NOFOLLOW a link itself: what a print and the tables
- * of the store need, and when it was made. */
+/* By name, with AT_SYMLINK_NOFOLLOW a link itself. */
 int store_sys_look(struct store *d, const char *path, int flags,
                    struct stat *st, int64_t *born_ns)
 {
-    const unsigned mask = STATX_BASIC_STATS | STATX_BTIME;
-    struct statx x;
     int rc = store_sys_fault(d, "stat", path);
-    if (rc == 0 && statx(AT_FDCWD, path, flags, mask, &x) != 0) {
-        rc = -errno;
-    }
-    if (rc == 0) {
-        *born_ns = store_sys_birth(&x);
-        *st = (struct stat){.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor),
-                            .st_ino = x.stx_ino,
-                            .st_mode = x.stx_mode,
-                            .st_nlink = x.stx_nlink,
-                            .st_size = (off_t)x.stx_size,
-                            .st_blocks = (blkcnt_t)x.stx_blocks,
-                            .st_mtim = store_sys_timespec(&x.stx_mtime),
-                            .st_ctim = store_sys_timespec(&x.stx_ctime)};
-    }
-    return rc;
+    return rc != 0 ? rc : store_sys_statx(AT_FDCWD, path, flags, st, born_ns);
 }
 
 /* By name; links are followed. */

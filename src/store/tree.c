@@ -7,6 +7,7 @@
  * file in the life of a store queues its folders too.
  */
 #include "store/internal.h"
+#include "store/statx.h"
 
 #include "base/mem.h"
 #include <errno.h>
@@ -503,9 +504,9 @@ static bool store_tree_is_reborn(const struct store_seen *old,
                                  const struct store_seen *now, const char *path)
 {
     const struct fingerprint then = {.ctime_ns = old->ctime_ns};
-    const struct fingerprint there = {.ctime_ns = now->ctime_ns,
-                                      .born_ns =
-                                          store_sys_born(AT_FDCWD, path, 0)};
+    struct fingerprint there = {.ctime_ns = now->ctime_ns};
+    struct stat st;
+    (void)store_sys_statx(AT_FDCWD, path, 0, &st, &there.born_ns);
     return fingerprint_is_reborn(&then, &there);
 }
 
