@@ -15,9 +15,8 @@
 
 #include <stdlib.h>
 
-#define LOOK_FILES                                            \
-    20000u /* of one survey, but for a single torrent of more \
-            */
+/* Of one survey, but for a single torrent of more. */
+#define LOOK_FILES 20000u
 /* Nothing was heard of any drive for so long: those that are left are silent.
  * One that was asleep may need as long. */
 #define LOOK_SILENT_MS 12000u
@@ -45,19 +44,11 @@ static bool look_is_known(const struct journal_file *f)
     return !f->pad && f->state.has_print;
 }
 
-static const char *look_path(const struct journal_file *f)
-{
-    if (f->part != NULL) {
-        return f->part;
-    }
-    return f->path;
-}
-
 /* All paths lead below the save path; else the engine says which does not. */
 static bool look_is_clean(const struct look_torrent *t)
 {
     for (size_t i = 0; i < t->n; i++) {
-        const char *path = look_path(&t->files[i]);
+        const char *path = journal_file_place(&t->files[i]);
         if (look_is_known(&t->files[i]) &&
             (path == NULL || !store_path_is_clean(path))) {
             return false;
@@ -71,7 +62,7 @@ static void look_add_places(struct look *l, const struct look_torrent *t,
 {
     for (size_t i = 0; i < t->n; i++) {
         if (look_is_known(&t->files[i])) {
-            char *path = file_join(save_path, look_path(&t->files[i]));
+            char *path = file_join(save_path, journal_file_place(&t->files[i]));
             survey_add(l->survey, path, drive);
             l->n_places++;
             free(path);

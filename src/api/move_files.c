@@ -176,7 +176,7 @@ static int api_move_consider(struct api_move *m, const struct journal_file *f,
 {
     struct fingerprint old, there;
     struct journal_move_file file = {.file = f->file};
-    file.path = mem_strdup(f->part != NULL ? f->part : f->path);
+    file.path = mem_strdup(journal_file_place(f));
     m->files[m->n] = file;
     char *from = api_move_old(m, m->n);
     char *to = api_move_new(m, m->n);

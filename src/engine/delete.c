@@ -12,16 +12,6 @@
 #define DELETE_NOTES_MAX 100u
 #define REMOVAL_HINT     "or remove the torrent without its data"
 
-/* Where the file lies. */
-static const char *delete_path(const struct journal_removal *r, size_t file)
-{
-    const struct journal_file *f = &r->files[file];
-    if (f->part) {
-        return f->part;
-    }
-    return f->path;
-}
-
 /* A run that was killed had taken it to its place, or made it there, and not
  * journaled that. */
 static bool delete_may_be_home(const struct journal_removal *r,
@@ -50,8 +40,9 @@ struct store_tree *delete_store(struct store *d,
     struct store_file *list = mem_calloc(r->n_files + 1, sizeof(*list));
     struct fingerprint *owned = delete_owned(r);
     while (n < r->n_files &&
-           (r->files[n].pad || store_path_is_clean(delete_path(r, n)))) {
-        list[n] = (struct store_file){.path = delete_path(r, n),
+           (r->files[n].pad ||
+            store_path_is_clean(journal_file_place(&r->files[n])))) {
+        list[n] = (struct store_file){.path = journal_file_place(&r->files[n]),
                                       .offset = r->files[n].offset,
                                       .length = r->files[n].length,
                                       .pad = r->files[n].pad};

@@ -44,10 +44,7 @@ static bool final_look_differs(const struct engine_torrent *st, uint32_t file,
                                const struct fingerprint *now)
 {
     const struct journal_file_state *f = &st->rows.state[file];
-    const struct fingerprint journal = {.exists = true,
-                                        .size = f->size,
-                                        .mtime_ns = f->mtime_ns,
-                                        .ctime_ns = f->ctime_ns};
+    const struct fingerprint journal = journal_file_print(f);
     if (!f->has_print || st->geom.files[file].pad) {
         return false;
     }

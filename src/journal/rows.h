@@ -80,6 +80,11 @@ struct journal_file {
     uint64_t length;
     struct journal_file_state state;
 };
+/* Below the save path: where its bytes lie. */
+static inline const char *journal_file_place(const struct journal_file *f)
+{
+    return f->part != NULL ? f->part : f->path;
+}
 /* The file on disk that the row tells of; it `exists` when there is one. */
 static inline struct fingerprint
 journal_file_print(const struct journal_file_state *f)
